@@ -1,0 +1,47 @@
+package dev.mullion.framing;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.DefaultByteBufHolder;
+
+/**
+ * Whole frames as they lie on the wire. A {@link LengthDelimitedCodec} that is given one to write
+ * sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
+ */
+public final class EncodedFrames extends DefaultByteBufHolder {
+  private final int size;
+
+  /**
+   * Takes over a buffer with frames.
+   *
+   * @param wire whole frames, headers and trailers with them; released with this object
+   * @param size how many frames there are
+   */
+  public EncodedFrames(ByteBuf wire, int size) {
+    super(wire);
+    if (size < 0) {
+      throw new IllegalArgumentException("size: " + size + " (expected: >= 0)");
+    }
+    this.size = size;
+  }
+
+  /** Returns the number of frames. */
+  public int size() {
+    return size;
+  }
+
+  @Override
+  public EncodedFrames replace(ByteBuf wire) {
+    return new EncodedFrames(wire, size);
+  }
+
+  // What DefaultByteBufHolder compares is the content; the number of frames follows from it.
+  @Override
+  public boolean equals(Object other) {
+    return super.equals(other);
+  }
+
+  @Override
+  public int hashCode() {
+    return super.hashCode();
+  }
+}

@@ -1,0 +1,232 @@
+package dev.mullion.framing;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.FrameScanner.Found;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.IllegalBlockingModeException;
+import java.nio.channels.ReadableByteChannel;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads frames from a blocking stream or channel: a socket, a file, a pipe. A virtual thread may wait
+ * in it. For Netty there is {@link LengthDelimitedCodec}.
+ *
+ * <pre>{@code
+ * try (FrameReader reader = FrameReader.of(socket.getInputStream(), FrameFormat.defaults())) {
+ *   byte[] frame;
+ *   while ((frame = reader.read()) != null) {
+ *     handle(frame);
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>It reads ahead, up to 16 KiB. The array of a frame grows with the bytes that came, never with a
+ * length that was merely announced. After a {@link FrameTooLargeException} the next read skips the
+ * rest of that frame and goes on behind it. After any other exception every later read throws it
+ * again. Not safe for use by several threads.
+ */
+public final class FrameReader implements Closeable {
+  private static final int BUFFER_SIZE = 16 * 1024;
+  private static final int UNQUESTIONED_SIZE = 64 * 1024;
+
+  /** The two kinds of source have this in common. */
+  private interface Source extends Closeable {
+    int read(byte[] to, int offset, int length) throws IOException;
+  }
+
+  private final Source source;
+  private final FormatGeometry geometry;
+  private final FrameScanner scanner;
+  private final byte[] buffer;
+  private final ByteBuffer view;
+  private int start;
+  private int end;
+  private long toSkip;
+  private @Nullable IOException fatal;
+
+  private FrameReader(Source source, FrameFormat format) {
+    this.source = source;
+    geometry = format.geometry();
+    scanner = new FrameScanner(format);
+    int least = Math.max(geometry.maxHeaderLength, geometry.trailer.length);
+    buffer = new byte[Math.max(BUFFER_SIZE, least)];
+    view = ByteBuffer.wrap(buffer);
+  }
+
+  /** Returns a reader of a stream, which it closes when it is closed. */
+  public static FrameReader of(InputStream in, FrameFormat format) {
+    requireNonNull(in, "in");
+    return new FrameReader(new StreamSource(in), requireNonNull(format, "format"));
+  }
+
+  /** Returns a reader of a channel in blocking mode, which it closes when it is closed. */
+  public static FrameReader of(ReadableByteChannel in, FrameFormat format) {
+    requireNonNull(in, "in");
+    return new FrameReader(new ChannelSource(in), requireNonNull(format, "format"));
+  }
+
+  /**
+   * Reads the next frame, and waits for it.
+   *
+   * @return the delivered bytes, or {@code null} if the stream ended between two frames
+   * @throws FrameTooLargeException if the payload is too long; the next read goes on behind it
+   * @throws CorruptFrameException if the stream is out of step
+   * @throws TruncatedFrameException if the stream ended inside a frame
+   * @throws IOException if the stream cannot be read
+   */
+  public byte @Nullable [] read() throws IOException {
+    if (fatal != null) {
+      throw fatal;
+    }
+    try {
+      return readFrame();
+    } catch (FrameTooLargeException e) {
+      toSkip = scanner.tooLargeWireLength();
+      scanner.passedOne();
+      throw e;
+    } catch (IOException e) {
+      fatal = e;
+      throw e;
+    }
+  }
+
+  /**
+   * Returns a copy of the bytes that were read ahead and belong to no frame yet, for whoever takes the
+   * stream over.
+   */
+  public byte[] buffered() {
+    return Arrays.copyOfRange(buffer, start, end);
+  }
+
+  @Override
+  public void close() throws IOException {
+    source.close();
+  }
+
+  private byte @Nullable [] readFrame() throws IOException {
+    skip();
+    Found found = inspect();
+    while (found == Found.PART_OF_HEADER) {
+      if (!fill()) {
+        if (start == end) {
+          return null;
+        }
+        throw scanner.cutInHeader(end - start, null);
+      }
+      found = inspect();
+    }
+    if (found == Found.TOO_LARGE) {
+      throw scanner.tooLarge(null);
+    }
+    if (found == Found.CORRUPT) {
+      throw scanner.corrupt(null);
+    }
+    start += scanner.deliveredOffset();
+    byte[] frame = collect(scanner.deliveredLength());
+    checkTrailer();
+    scanner.passedOne();
+    return frame;
+  }
+
+  private Found inspect() {
+    view.clear();
+    return scanner.inspect(view, start, end);
+  }
+
+  /** Skips what is left of a frame that was too large. */
+  private void skip() throws IOException {
+    while (toSkip > 0) {
+      if (start == end && !fill()) {
+        throw scanner.cutInSkipped(toSkip, null);
+      }
+      int skipped = (int) Math.min(toSkip, end - start);
+      start += skipped;
+      toSkip -= skipped;
+    }
+  }
+
+  private byte[] collect(int length) throws IOException {
+    int have = Math.min(length, end - start);
+    byte[] frame = new byte[Math.min(length, Math.max(UNQUESTIONED_SIZE, have))];
+    System.arraycopy(buffer, start, frame, 0, have);
+    start += have;
+    while (have < length) {
+      if (have == frame.length) {
+        frame = Arrays.copyOf(frame, (int) Math.min(length, 2L * have));
+      }
+      int read = source.read(frame, have, frame.length - have);
+      if (read < 0) {
+        throw scanner.cutBehindHeader(have - keptHeader(), null);
+      }
+      have += read;
+    }
+    return frame;
+  }
+
+  /** How many of the delivered bytes belong to the header. */
+  private int keptHeader() {
+    return scanner.headerLength() - scanner.deliveredOffset();
+  }
+
+  private void checkTrailer() throws IOException {
+    int length = geometry.trailer.length;
+    while (end - start < length) {
+      if (!fill()) {
+        throw scanner.cutBehindHeader((long) scanner.payloadLength() + end - start, null);
+      }
+    }
+    view.clear();
+    if (!scanner.trailerIsGood(view, start)) {
+      throw scanner.corrupt(null);
+    }
+    start += length;
+  }
+
+  /** Reads more behind what is there, and returns whether anything came before the end. */
+  private boolean fill() throws IOException {
+    if (start > 0) {
+      System.arraycopy(buffer, start, buffer, 0, end - start);
+      end -= start;
+      start = 0;
+    }
+    int read = source.read(buffer, end, buffer.length - end);
+    if (read < 0) {
+      return false;
+    }
+    end += read;
+    return true;
+  }
+
+  private record StreamSource(InputStream in) implements Source {
+    @Override
+    public int read(byte[] to, int offset, int length) throws IOException {
+      return in.read(to, offset, length);
+    }
+
+    @Override
+    public void close() throws IOException {
+      in.close();
+    }
+  }
+
+  private record ChannelSource(ReadableByteChannel in) implements Source {
+    @Override
+    public int read(byte[] to, int offset, int length) throws IOException {
+      int read = in.read(ByteBuffer.wrap(to, offset, length));
+      if (read == 0) {
+        throw new IllegalBlockingModeException();
+      }
+      return read;
+    }
+
+    @Override
+    public void close() throws IOException {
+      in.close();
+    }
+  }
+}

@@ -1,0 +1,58 @@
+package dev.mullion.framing;
+
+import java.util.Arrays;
+
+/**
+ * Where the frames of a run are: an offset and a length each, in one array that is used again. A full
+ * run is handed over before the scan goes on, so the array stays small.
+ */
+final class FrameRun {
+  private static final int INITIAL_FRAMES = 64;
+  private static final int MAX_FRAMES = 8192;
+
+  private int[] bounds = new int[2 * INITIAL_FRAMES];
+  private int used;
+
+  int size() {
+    return used >> 1;
+  }
+
+  int offset(int frame) {
+    return bounds[2 * frame];
+  }
+
+  int length(int frame) {
+    return bounds[2 * frame + 1];
+  }
+
+  boolean isFull() {
+    return used == 2 * MAX_FRAMES;
+  }
+
+  /** Adds a frame to a run that is not full. */
+  void add(int offset, int length) {
+    int[] to = boundsWithRoom();
+    to[used++] = offset;
+    to[used++] = length;
+  }
+
+  void clear() {
+    used = 0;
+  }
+
+  /** Returns the array, with room for a frame at {@link #used()}, of a run that is not full. */
+  int[] boundsWithRoom() {
+    if (used == bounds.length) {
+      bounds = Arrays.copyOf(bounds, 2 * bounds.length);
+    }
+    return bounds;
+  }
+
+  int used() {
+    return used;
+  }
+
+  void used(int count) {
+    used = count;
+  }
+}

@@ -1,0 +1,268 @@
+package dev.mullion.framing;
+
+import static java.util.Objects.requireNonNull;
+
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds frames in bytes that have come: the one place that reads headers, for streams and for Netty.
+ * Buffers are big-endian and are read by index. One scanner serves one stream, on one thread.
+ */
+final class FrameScanner {
+  /** What stands at a position of the stream. */
+  enum Found {
+    /** The header is not complete. */
+    PART_OF_HEADER,
+    /** The header is complete and good; {@link #wireLength()} bytes make the frame. */
+    FRAME,
+    /** The payload is longer than the limit; {@link #tooLargeWireLength()} bytes make the frame. */
+    TOO_LARGE,
+    /** The stream is out of step. */
+    CORRUPT
+  }
+
+  private final FormatGeometry geometry;
+  private final boolean bigEndian;
+  private final boolean plain;
+
+  private long frames;
+  private int headerLength;
+  private int payloadLength;
+  private long announced;
+  private @Nullable CorruptFrameException corrupt;
+
+  FrameScanner(FrameFormat format) {
+    geometry = format.geometry();
+    bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
+    plain = geometry.isBinary() && !geometry.hasConstants();
+  }
+
+  /** How many frames have been passed, good and skipped ones; the next has this number plus 1. */
+  long frames() {
+    return frames;
+  }
+
+  void passedOne() {
+    frames++;
+  }
+
+  int headerLength() {
+    return headerLength;
+  }
+
+  int payloadLength() {
+    return payloadLength;
+  }
+
+  /** The length of the frame last inspected, from its first header byte to its last trailer byte. */
+  int wireLength() {
+    return headerLength + payloadLength + geometry.trailer.length;
+  }
+
+  /** Where in the frame last inspected the delivered bytes begin. */
+  int deliveredOffset() {
+    return geometry.strip < 0 ? headerLength : geometry.strip;
+  }
+
+  int deliveredLength() {
+    return headerLength + payloadLength - deliveredOffset();
+  }
+
+  /** The length in bytes of the frame found too large; a length beyond all reason is cut to that. */
+  long tooLargeWireLength() {
+    long around = (long) headerLength + geometry.trailer.length;
+    boolean reachable = announced >= 0 && announced < Long.MAX_VALUE - around;
+    return reachable ? announced + around : Long.MAX_VALUE;
+  }
+
+  /**
+   * Adds the complete, good frames from an index on to a run, until it is full.
+   *
+   * @return the index behind the last of them
+   */
+  int scan(ByteBuffer in, int from, int to, FrameRun run) {
+    int known = run.size();
+    int at = plain ? scanPlain(in, from, to, run) : scanAny(in, from, to, run);
+    frames += run.size() - known;
+    return at;
+  }
+
+  /** Takes good frames only, and leaves anything else for {@link #inspect}. */
+  private int scanPlain(ByteBuffer in, int from, int to, FrameRun run) {
+    int header = geometry.headerLength;
+    long empty = geometry.lengthOfEmpty;
+    int at = from;
+    while (to - at >= header && !run.isFull()) {
+      long length = BinaryLength.get(in, at + geometry.offset, geometry.width, bigEndian);
+      long payload = length - empty;
+      if (length < 0 || payload < 0 || payload > geometry.maxFrameLength) {
+        break;
+      }
+      if (payload > to - at - header) {
+        break;
+      }
+      at = scanEqual(in, at, to, length, header + (int) payload, run);
+    }
+    return at;
+  }
+
+  /**
+   * The hot loop: takes a frame that is known to be good, and those behind it that have the same
+   * length. Where the next header is does not depend on what was read from the last one, so the
+   * processor need not wait for that.
+   */
+  private int scanEqual(ByteBuffer in, int first, int to, long length, int frame, FrameRun run) {
+    int offset = geometry.offset;
+    int width = geometry.width;
+    int strip = geometry.strip;
+    boolean big = bigEndian;
+    int delivered = frame - strip;
+    int[] bounds = run.boundsWithRoom();
+    int used = run.used();
+    int last = to - frame;
+    int at = first;
+    do {
+      bounds[used] = at + strip;
+      bounds[used + 1] = delivered;
+      used += 2;
+      at += frame;
+    } while (at <= last
+        && used < bounds.length
+        && BinaryLength.get(in, at + offset, width, big) == length);
+    run.used(used);
+    return at;
+  }
+
+  private int scanAny(ByteBuffer in, int from, int to, FrameRun run) {
+    int at = from;
+    while (!run.isFull()
+        && inspect(in, at, to) == Found.FRAME
+        && to - at >= wireLength()
+        && trailerIsGood(in, at + headerLength + payloadLength)) {
+      run.add(at + deliveredOffset(), deliveredLength());
+      at += wireLength();
+    }
+    return at;
+  }
+
+  /** Looks at the header that begins at an index, of which there are bytes up to another one. */
+  Found inspect(ByteBuffer in, int from, int to) {
+    try {
+      return inspectHeader(in, from, to);
+    } catch (CorruptFrameException e) {
+      corrupt = e;
+      return Found.CORRUPT;
+    }
+  }
+
+  private Found inspectHeader(ByteBuffer in, int from, int to) throws CorruptFrameException {
+    int lengthAt = from + geometry.offset;
+    if (to - from < geometry.offset + geometry.encoding.minWidth()) {
+      return Found.PART_OF_HEADER;
+    }
+    check("beforeLength", in, from, geometry.before);
+    long length;
+    int lengthEnd;
+    if (geometry.encoding instanceof BinaryLength binary) {
+      length = BinaryLength.get(in, lengthAt, binary.width(), bigEndian);
+      lengthEnd = lengthAt + binary.width();
+    } else {
+      in.limit(to).position(lengthAt);
+      length = geometry.encoding.read(in);
+      lengthEnd = in.position();
+      if (length == LengthEncoding.INCOMPLETE) {
+        return tooWide(to - lengthAt);
+      }
+    }
+    headerLength = lengthEnd - from + geometry.afterLength;
+    announced = length - geometry.lengthOfEmpty;
+    if (length < 0 || announced > geometry.maxFrameLength) {
+      return Found.TOO_LARGE;
+    }
+    if (announced < 0) {
+      throw new CorruptFrameException("length field value "
+          + length
+          + " with lengthAdjustment "
+          + geometry.lengthAdjustment
+          + " is shorter than its frame (expected: >= "
+          + geometry.lengthOfEmpty
+          + ")");
+    }
+    payloadLength = (int) announced;
+    if (to - from < headerLength) {
+      return Found.PART_OF_HEADER;
+    }
+    check("afterLength", in, lengthEnd, geometry.after);
+    return Found.FRAME;
+  }
+
+  private Found tooWide(int available) throws CorruptFrameException {
+    if (available >= geometry.encoding.maxWidth()) {
+      throw new CorruptFrameException("length is not complete after "
+          + available
+          + " bytes (expected: <= "
+          + geometry.encoding.maxWidth()
+          + ", "
+          + geometry.encoding
+          + ")");
+    }
+    return Found.PART_OF_HEADER;
+  }
+
+  /** Checks the trailer that stands at an index; if it is bad, the stream is corrupt. */
+  boolean trailerIsGood(ByteBuffer in, int index) {
+    try {
+      check("trailer", in, index, geometry.trailer);
+      return true;
+    } catch (CorruptFrameException e) {
+      corrupt = e;
+      return false;
+    }
+  }
+
+  private static void check(String name, ByteBuffer in, int index, byte[] expected)
+      throws CorruptFrameException {
+    if (!Bytes.at(in, index, expected)) {
+      throw new CorruptFrameException(name
+          + " bytes are "
+          + Bytes.hex(in, index, expected.length)
+          + " (expected: "
+          + Bytes.hex(expected)
+          + ")");
+    }
+  }
+
+  FrameTooLargeException tooLarge(@Nullable SocketAddress peer) {
+    return new FrameTooLargeException(announced, geometry.maxFrameLength, peer, frames + 1);
+  }
+
+  CorruptFrameException corrupt(@Nullable SocketAddress peer) {
+    return requireNonNull(corrupt, "corrupt").at(peer, frames + 1);
+  }
+
+  /** The error of a stream that ended inside a header. */
+  TruncatedFrameException cutInHeader(long received, @Nullable SocketAddress peer) {
+    int expected = geometry.headerLength == 0 ? -1 : geometry.headerLength;
+    return TruncatedFrameException.inHeader(received, expected, peer, frames + 1);
+  }
+
+  /** The error of a stream that ended behind the header of the frame last inspected. */
+  TruncatedFrameException cutBehindHeader(long received, @Nullable SocketAddress peer) {
+    long number = frames + 1;
+    if (received < payloadLength) {
+      return TruncatedFrameException.inPayload(received, payloadLength, peer, number);
+    }
+    int trailer = geometry.trailer.length;
+    return TruncatedFrameException.inTrailer(received - payloadLength, trailer, peer, number);
+  }
+
+  /** The error of a stream that ended inside a frame that was too large and is being skipped. */
+  TruncatedFrameException cutInSkipped(long missing, @Nullable SocketAddress peer) {
+    // The frame was counted when its skipping began.
+    long all = tooLargeWireLength();
+    return TruncatedFrameException.inPayload(all - missing - headerLength, announced, peer, frames);
+  }
+}

@@ -1,0 +1,156 @@
+package dev.mullion.framing;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Writes what stands around a payload: the one place that does, for streams and for Netty. Safe for
+ * one thread.
+ */
+final class HeaderWriter {
+  private final FormatGeometry geometry;
+  private final boolean bigEndian;
+  private final FrameScanner scanner;
+
+  /**
+   * @throws IllegalStateException if the format can only decode
+   */
+  HeaderWriter(FrameFormat format) {
+    geometry = format.geometry();
+    bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
+    scanner = new FrameScanner(format);
+    if (geometry.whyNotEncodable != null) {
+      throw new IllegalStateException(
+          "this format cannot encode: " + geometry.whyNotEncodable + " (" + format + ")");
+    }
+  }
+
+  int maxHeaderLength() {
+    return geometry.maxHeaderLength;
+  }
+
+  byte[] trailer() {
+    return geometry.trailer;
+  }
+
+  /** Returns whether headers are written without a look at the frame. */
+  boolean headerIsStripped() {
+    return geometry.strip < 0 || geometry.strip == geometry.headerLength;
+  }
+
+  /**
+   * Writes a frame's header.
+   *
+   * @param frame the first bytes of the frame, from its position: all of it or at least {@link
+   *     #maxHeaderLength()}; the position does not move
+   * @param frameLength the length of the whole frame in bytes
+   * @param out big-endian, with room for {@link #maxHeaderLength()}; its position moves behind the
+   *     header, or does not matter if an exception is thrown
+   * @return how many of the frame's bytes went into the header; the rest is its payload
+   */
+  int write(ByteBuffer frame, long frameLength, ByteBuffer out) throws FramingException {
+    if (headerIsStripped()) {
+      writeStripped(frameLength, out);
+      return 0;
+    }
+    return geometry.width > 0
+        ? writeKept(frame, frameLength, out)
+        : writeKeptAsItIs(frame, frameLength, out);
+  }
+
+  private void writeStripped(long frameLength, ByteBuffer out) throws FramingException {
+    long length = lengthField(frameLength);
+    int at = out.position();
+    out.put(geometry.before);
+    if (geometry.encoding instanceof BinaryLength binary) {
+      BinaryLength.put(out, at + geometry.offset, binary.width(), bigEndian, length);
+      out.position(at + geometry.offset + binary.width());
+    } else {
+      geometry.encoding.write(length, out);
+    }
+    out.put(geometry.after);
+  }
+
+  /** The frame begins with the header's bytes from {@code strip} on; the length is filled in. */
+  private int writeKept(ByteBuffer frame, long frameLength, ByteBuffer out)
+      throws FramingException {
+    int header = geometry.headerLength;
+    int strip = geometry.strip;
+    int kept = Math.max(0, header - strip);
+    if (frameLength < kept) {
+      throw new CorruptFrameException(
+          "frame of " + frameLength + " bytes (expected: >= " + kept + " bytes of kept header)");
+    }
+    long length = lengthField(frameLength - kept);
+    int at = out.position();
+    int lengthAt = at + geometry.offset;
+    out.put(geometry.before);
+    out.position(lengthAt + geometry.width);
+    out.put(geometry.after);
+    for (int i = 0; i < kept; i++) {
+      out.put(at + strip + i, frame.get(frame.position() + i));
+    }
+    out.position(lengthAt);
+    geometry.encoding.write(length, out);
+    check("beforeLength", out, at, geometry.before);
+    check("afterLength", out, lengthAt + geometry.width, geometry.after);
+    out.position(at + header);
+    return kept;
+  }
+
+  /** The frame begins with a header whose length is of variable width: it must be right. */
+  private int writeKeptAsItIs(ByteBuffer frame, long frameLength, ByteBuffer out)
+      throws FramingException {
+    int strip = geometry.strip;
+    int at = out.position();
+    int copied = Math.min(frame.remaining(), geometry.maxHeaderLength - strip);
+    out.put(geometry.before, 0, Math.min(strip, geometry.before.length));
+    out.put(frame.slice(frame.position(), copied));
+    int end = out.position();
+    switch (scanner.inspect(out, at, end)) {
+      case TOO_LARGE -> throw scanner.tooLarge(null);
+      case CORRUPT -> throw new CorruptFrameException(scanner.corrupt(null).detail());
+      case PART_OF_HEADER ->
+        throw new CorruptFrameException(
+            "frame of " + frameLength + " bytes does not hold the header that its format keeps");
+      case FRAME -> {}
+    }
+    long expected = (long) scanner.wireLength() - strip - geometry.trailer.length;
+    if (expected != frameLength) {
+      throw new CorruptFrameException(
+          "frame of " + frameLength + " bytes has a length for " + expected + " in its header");
+    }
+    out.limit(out.capacity()).position(at + scanner.headerLength());
+    return scanner.headerLength() - strip;
+  }
+
+  private long lengthField(long payload) throws FramingException {
+    if (payload > geometry.maxFrameLength) {
+      throw new FrameTooLargeException(payload, geometry.maxFrameLength, null, 0);
+    }
+    long length = payload + geometry.lengthOfEmpty;
+    if (length < 0) {
+      throw new CorruptFrameException("payload of "
+          + payload
+          + " bytes with lengthAdjustment "
+          + geometry.lengthAdjustment
+          + " (expected: >= "
+          + -geometry.lengthOfEmpty
+          + " bytes)");
+    }
+    return length;
+  }
+
+  private static void check(String name, ByteBuffer out, int index, byte[] constant)
+      throws CorruptFrameException {
+    if (!Bytes.at(out, index, constant)) {
+      throw new CorruptFrameException("frame keeps the "
+          + name
+          + " bytes and has "
+          + Bytes.hex(out, index, constant.length)
+          + " there (expected: "
+          + Bytes.hex(constant)
+          + ")");
+    }
+  }
+}

@@ -1,0 +1,329 @@
+package dev.mullion.framing;
+
+import dev.mullion.framing.FrameScanner.Found;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/** The decoding half of {@link LengthDelimitedCodec}. */
+final class InboundFrames {
+  private final FormatGeometry geometry;
+  private final FrameScanner scanner;
+  private final FrameCounters counters;
+  private final TooLargePolicy tooLargePolicy;
+  private final boolean batches;
+
+  private @Nullable PartialFrame partial;
+  private long toSkip;
+  private boolean failed;
+  private boolean ended;
+  private boolean decoding;
+  private boolean delivered;
+  private @Nullable Queue<ByteBuf> waiting;
+
+  InboundFrames(
+      FrameFormat format, FrameCounters counters, TooLargePolicy tooLargePolicy, boolean batches) {
+    this.geometry = format.geometry();
+    this.scanner = new FrameScanner(format);
+    this.counters = counters;
+    this.tooLargePolicy = tooLargePolicy;
+    this.batches = batches;
+  }
+
+  /** Decodes and releases what was read. A read inside a read, by a handler further on, waits. */
+  void read(ChannelHandlerContext ctx, ByteBuf bytes) {
+    if (decoding) {
+      if (waiting == null) {
+        waiting = new ArrayDeque<>();
+      }
+      waiting.add(bytes);
+      return;
+    }
+    decoding = true;
+    try {
+      ByteBuf next = bytes;
+      while (next != null) {
+        decodeAndRelease(ctx, next);
+        next = waiting == null ? null : waiting.poll();
+      }
+    } finally {
+      decoding = false;
+    }
+  }
+
+  /** Returns whether bytes may have come without a frame since this was last asked. */
+  boolean readEnds() {
+    boolean starved = !delivered;
+    delivered = false;
+    return starved;
+  }
+
+  /** Reports a frame that was cut by the end of the input, once. */
+  void end(ChannelHandlerContext ctx) {
+    if (ended || failed) {
+      return;
+    }
+    ended = true;
+    FramingException cut = null;
+    PartialFrame part = partial;
+    if (part != null) {
+      partial = null;
+      cut = part.wireLength() == 0
+          ? scanner.cutInHeader(part.size(), peer(ctx))
+          : scanner.cutBehindHeader(part.size() - scanner.headerLength(), peer(ctx));
+      counters.bytesDiscarded.add(part.size());
+      part.release();
+    } else if (toSkip > 0) {
+      cut = scanner.cutInSkipped(toSkip, peer(ctx));
+    }
+    if (cut != null) {
+      counters.framesTruncated.increment();
+      ctx.fireExceptionCaught(cut);
+    }
+  }
+
+  /** Hands on what is left when the codec has been removed from the pipeline. */
+  void passOn(ChannelHandlerContext ctx) {
+    PartialFrame part = partial;
+    if (part != null) {
+      partial = null;
+      ctx.fireChannelRead(part.take());
+      ctx.fireChannelReadComplete();
+    }
+  }
+
+  private void decodeAndRelease(ChannelHandlerContext ctx, ByteBuf bytes) {
+    ByteBuf in = bytes;
+    try {
+      if (in.nioBufferCount() != 1) {
+        in = contiguous(ctx, bytes);
+      }
+      while (in.isReadable() && !ctx.isRemoved()) {
+        decode(ctx, in);
+      }
+      if (in.isReadable()) {
+        ctx.fireChannelRead(in.readRetainedSlice(in.readableBytes()));
+      }
+    } finally {
+      in.release();
+    }
+  }
+
+  /** Positions are found in one piece of memory, so a composite buffer is copied into one. */
+  private static ByteBuf contiguous(ChannelHandlerContext ctx, ByteBuf bytes) {
+    try {
+      return ctx.alloc().buffer(bytes.readableBytes()).writeBytes(bytes);
+    } finally {
+      bytes.release();
+    }
+  }
+
+  private void decode(ChannelHandlerContext ctx, ByteBuf in) {
+    if (failed) {
+      discard(in, in.readableBytes());
+    } else if (toSkip > 0) {
+      int skipped = (int) Math.min(toSkip, in.readableBytes());
+      toSkip -= skipped;
+      discard(in, skipped);
+    } else if (partial != null) {
+      goOnWithPartial(ctx, in, partial);
+    } else if (!decodeRun(ctx, in)) {
+      decodeRest(ctx, in);
+    }
+  }
+
+  /** Delivers the frames that lie in the buffer as a whole; returns whether there were any. */
+  private boolean decodeRun(ChannelHandlerContext ctx, ByteBuf in) {
+    int readerIndex = in.readerIndex();
+    ByteBuffer nio = in.internalNioBuffer(readerIndex, in.readableBytes());
+    int from = nio.position();
+    FrameBatch batch = FrameBatch.acquire();
+    try {
+      int to = scanner.scan(nio, from, nio.limit(), batch.run());
+      if (to == from) {
+        return false;
+      }
+      int shift = from - readerIndex;
+      batch.lieIn(in, readerIndex, to - shift, shift);
+      in.readerIndex(to - shift);
+      deliver(ctx, in, batch);
+      return true;
+    } finally {
+      batch.recycle();
+    }
+  }
+
+  private void deliver(ChannelHandlerContext ctx, ByteBuf in, FrameBatch batch) {
+    delivered = true;
+    counters.framesDecoded.add(batch.size());
+    counters.bytesDecoded.add(batch.wireLength());
+    if (batches) {
+      ctx.fireChannelRead(batch);
+    } else {
+      deliverEach(ctx, in, batch);
+    }
+  }
+
+  private void deliverEach(ChannelHandlerContext ctx, ByteBuf in, FrameBatch batch) {
+    int frames = batch.size();
+    int behind = in.readerIndex();
+    int trailer = geometry.trailer.length;
+    in.retain(frames);
+    int fired = 0;
+    try {
+      while (fired < frames) {
+        int offset = batch.offset(fired);
+        int length = batch.length(fired);
+        fired++;
+        ctx.fireChannelRead(in.slice(offset, length));
+        if (fired < frames && ctx.isRemoved()) {
+          in.readerIndex(offset + length + trailer);
+          counters.framesDecoded.add(fired - frames);
+          counters.bytesDecoded.add(in.readerIndex() - behind);
+          return;
+        }
+      }
+    } finally {
+      if (fired < frames) {
+        in.release(frames - fired);
+      }
+    }
+  }
+
+  /** Looks at what follows the last whole frame: the beginning of another, or an error. */
+  private void decodeRest(ChannelHandlerContext ctx, ByteBuf in) {
+    ByteBuffer nio = in.internalNioBuffer(in.readerIndex(), in.readableBytes());
+    Found found = scanner.inspect(nio, nio.position(), nio.limit());
+    switch (found) {
+      case TOO_LARGE -> tooLarge(ctx, 0);
+      case CORRUPT -> fail(ctx, scanner.corrupt(peer(ctx)));
+      case FRAME -> {
+        if (in.readableBytes() >= scanner.wireLength()) {
+          // The scan left a whole frame alone: its trailer is bad.
+          fail(ctx, scanner.corrupt(peer(ctx)));
+          return;
+        }
+        PartialFrame part = new PartialFrame(ctx.alloc());
+        partial = part;
+        part.wireLength(scanner.wireLength());
+        part.add(in);
+      }
+      case PART_OF_HEADER -> {
+        PartialFrame part = new PartialFrame(ctx.alloc());
+        partial = part;
+        part.addToHead(in, in.readableBytes(), geometry.maxHeaderLength);
+      }
+    }
+  }
+
+  private void goOnWithPartial(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
+    if (part.wireLength() == 0) {
+      goOnWithHeader(ctx, in, part);
+      return;
+    }
+    part.add(in);
+    if (part.isComplete()) {
+      partial = null;
+      complete(ctx, part);
+    }
+  }
+
+  private void goOnWithHeader(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
+    int missing = geometry.headerLength == 0 ? 1 : geometry.headerLength - part.size();
+    part.addToHead(in, Math.min(missing, in.readableBytes()), geometry.maxHeaderLength);
+    ByteBuf head = part.head();
+    ByteBuffer nio = head.internalNioBuffer(head.readerIndex(), head.readableBytes());
+    switch (scanner.inspect(nio, nio.position(), nio.limit())) {
+      case TOO_LARGE -> {
+        partial = null;
+        part.release();
+        tooLarge(ctx, part.size());
+      }
+      case CORRUPT -> fail(ctx, scanner.corrupt(peer(ctx)));
+      case FRAME -> {
+        part.wireLength(scanner.wireLength());
+        if (part.isComplete()) {
+          partial = null;
+          complete(ctx, part);
+        }
+      }
+      case PART_OF_HEADER -> {}
+    }
+  }
+
+  private void complete(ChannelHandlerContext ctx, PartialFrame part) {
+    ByteBuf whole = part.take();
+    FrameBatch batch = FrameBatch.acquire();
+    try {
+      if (!trailerIsGood(whole)) {
+        counters.bytesDiscarded.add(part.size());
+        fail(ctx, scanner.corrupt(peer(ctx)));
+        return;
+      }
+      scanner.passedOne();
+      int start = whole.readerIndex();
+      batch.run().add(start + scanner.deliveredOffset(), scanner.deliveredLength());
+      batch.lieIn(whole, start, start + part.size(), 0);
+      whole.readerIndex(start + part.size());
+      deliver(ctx, whole, batch);
+    } finally {
+      batch.recycle();
+      whole.release();
+    }
+  }
+
+  private boolean trailerIsGood(ByteBuf whole) {
+    int length = geometry.trailer.length;
+    if (length == 0) {
+      return true;
+    }
+    ByteBuffer trailer = ByteBuffer.allocate(length);
+    whole.getBytes(whole.writerIndex() - length, trailer);
+    return scanner.trailerIsGood(trailer, 0);
+  }
+
+  private void tooLarge(ChannelHandlerContext ctx, int consumed) {
+    FrameTooLargeException error = scanner.tooLarge(peer(ctx));
+    counters.framesTooLarge.increment();
+    counters.bytesDiscarded.add(consumed);
+    if (tooLargePolicy == TooLargePolicy.CLOSE) {
+      close(ctx, error);
+      return;
+    }
+    toSkip = scanner.tooLargeWireLength() - consumed;
+    scanner.passedOne();
+    if (tooLargePolicy == TooLargePolicy.REPORT) {
+      ctx.fireExceptionCaught(error);
+    }
+  }
+
+  private void fail(ChannelHandlerContext ctx, CorruptFrameException error) {
+    counters.framesCorrupt.increment();
+    close(ctx, error);
+  }
+
+  private void close(ChannelHandlerContext ctx, FramingException error) {
+    failed = true;
+    PartialFrame part = partial;
+    if (part != null) {
+      partial = null;
+      counters.bytesDiscarded.add(part.size());
+      part.release();
+    }
+    ctx.fireExceptionCaught(error);
+    ctx.channel().close();
+  }
+
+  private void discard(ByteBuf in, int length) {
+    in.skipBytes(length);
+    counters.bytesDiscarded.add(length);
+  }
+
+  private static @Nullable SocketAddress peer(ChannelHandlerContext ctx) {
+    return ctx.channel().remoteAddress();
+  }
+}

@@ -1,0 +1,207 @@
+package dev.mullion.framing;
+
+import static java.util.Objects.requireNonNull;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The Netty handler: bytes to frames and back, in place of {@code LengthFieldBasedFrameDecoder} and
+ * {@code LengthFieldPrepender}. Without Netty, use {@link FrameReader} and {@link FrameWriter}.
+ *
+ * <pre>{@code
+ *  socket  ---> bytes ---> +----------------------+ ---> a ByteBuf for each frame,
+ *                          | LengthDelimitedCodec |      or a FrameBatch for each read
+ *  socket  <--- bytes <--- +----------------------+ <--- ByteBuf, EncodedFrames
+ * }</pre>
+ *
+ * <pre>{@code
+ * channel.pipeline()
+ *     .addLast(LengthDelimitedCodec.of(FrameFormat.builder().lengthFieldLength(2).build()))
+ *     .addLast(new SimpleChannelInboundHandler<ByteBuf>() {
+ *       protected void channelRead0(ChannelHandlerContext ctx, ByteBuf frame) {
+ *         ctx.writeAndFlush(frame.retain());
+ *       }
+ *     });
+ * }</pre>
+ *
+ * <p><b>Decoding.</b> Each frame is a slice of the buffer that was read, without a copy; the handler
+ * that receives it releases it. The slices of a read share one reference count. A frame that comes in
+ * several reads is collected: what is held grows with the bytes that came, never with a length that
+ * was announced, and a frame longer than 4 KiB may be a composite buffer. With {@link
+ * Builder#batches} the frames of a read come as one {@link FrameBatch}, without an object for each.
+ *
+ * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of up to
+ * 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be encoded fails
+ * its promise with a {@link FramingException} and leaves nothing on the wire; so does one whose
+ * promise was cancelled before. {@link EncodedFrames} are written as they are, messages of other types
+ * pass. While the channel is being read, flushes wait for the end of that read: one flush a read.
+ * Up to 16 KiB that were written and not flushed are not counted by {@code Channel.isWritable()}.
+ *
+ * <p><b>Errors.</b> They are fired as {@code exceptionCaught}: a {@link FrameTooLargeException} as the
+ * {@link TooLargePolicy} says, a {@link CorruptFrameException} always, and then the channel is closed;
+ * a {@link TruncatedFrameException} when the input ends inside a frame, before {@code
+ * channelInactive} or the event of a half-closed socket passes. An end between two frames is no error.
+ *
+ * <p>A codec serves one channel. When it is removed, the bytes that it has not decoded pass on.
+ */
+public final class LengthDelimitedCodec extends ChannelDuplexHandler {
+  private final FrameFormat format;
+  private final FrameCounters counters;
+  private final InboundFrames inbound;
+  private final OutboundFrames outbound;
+
+  private LengthDelimitedCodec(Builder builder) {
+    format = builder.format;
+    counters = builder.counters == null ? new FrameCounters() : builder.counters;
+    inbound = new InboundFrames(format, counters, builder.tooLargePolicy, builder.batches);
+    outbound = new OutboundFrames(format, counters);
+  }
+
+  /** Returns a codec for {@link FrameFormat#defaults()}. */
+  public static LengthDelimitedCodec create() {
+    return builder().build();
+  }
+
+  /** Returns a codec for a format. */
+  public static LengthDelimitedCodec of(FrameFormat format) {
+    return builder().format(format).build();
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Returns the format. */
+  public FrameFormat format() {
+    return format;
+  }
+
+  /** Returns the counters; any thread may read them. */
+  public FrameCounters counters() {
+    return counters;
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    outbound.emit(ctx);
+    ctx.flush();
+    inbound.passOn(ctx);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (msg instanceof ByteBuf bytes) {
+      outbound.readBegins();
+      inbound.read(ctx, bytes);
+    } else {
+      ctx.fireChannelRead(msg);
+    }
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    boolean starved = inbound.readEnds();
+    ctx.fireChannelReadComplete();
+    outbound.readEnds(ctx);
+    if (starved && !ctx.channel().config().isAutoRead()) {
+      ctx.read();
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    inbound.end(ctx);
+    outbound.emit(ctx);
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ChannelInputShutdownEvent
+        || event instanceof ChannelInputShutdownReadComplete) {
+      inbound.end(ctx);
+    }
+    ctx.fireUserEventTriggered(event);
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+    if (!ctx.channel().isWritable()) {
+      outbound.flushIfDue(ctx);
+    }
+    ctx.fireChannelWritabilityChanged();
+  }
+
+  @Override
+  public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+    outbound.write(ctx, msg, promise);
+  }
+
+  @Override
+  public void flush(ChannelHandlerContext ctx) {
+    outbound.flush(ctx);
+  }
+
+  @Override
+  public void disconnect(ChannelHandlerContext ctx, ChannelPromise promise) {
+    outbound.emit(ctx);
+    outbound.flushIfDue(ctx);
+    ctx.disconnect(promise);
+  }
+
+  @Override
+  public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
+    outbound.emit(ctx);
+    outbound.flushIfDue(ctx);
+    ctx.close(promise);
+  }
+
+  /** Collects the settings of a {@link LengthDelimitedCodec}; it may build several. */
+  public static final class Builder {
+    private FrameFormat format = FrameFormat.defaults();
+    private TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
+    private boolean batches;
+    private @Nullable FrameCounters counters;
+
+    private Builder() {}
+
+    /**
+     * Sets the format, {@link FrameFormat#defaults()} by default. One that can only decode is
+     * accepted; then every {@code ByteBuf} that is written fails its promise.
+     */
+    public Builder format(FrameFormat format) {
+      this.format = requireNonNull(format, "format");
+      return this;
+    }
+
+    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+    public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
+      this.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
+      return this;
+    }
+
+    /** Sets whether a {@link FrameBatch} is fired for each read; by default it is each frame. */
+    public Builder batches(boolean batches) {
+      this.batches = batches;
+      return this;
+    }
+
+    /** Sets counters that several codecs share; by default each has its own. */
+    public Builder counters(FrameCounters counters) {
+      this.counters = requireNonNull(counters, "counters");
+      return this;
+    }
+
+    /** Makes a codec, for one channel. */
+    public LengthDelimitedCodec build() {
+      return new LengthDelimitedCodec(this);
+    }
+  }
+}

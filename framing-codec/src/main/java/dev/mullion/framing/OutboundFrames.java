@@ -1,0 +1,208 @@
+package dev.mullion.framing;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The encoding half of {@link LengthDelimitedCodec}. */
+final class OutboundFrames {
+  /** Payloads up to this length are copied into the gathering buffer. */
+  private static final int GATHERED_PAYLOAD = 4 * 1024;
+
+  private static final int MIN_GATHER = 256;
+  private static final int MAX_GATHER = 16 * 1024;
+
+  private final FrameFormat format;
+  private final @Nullable HeaderWriter header;
+  private final FrameCounters counters;
+
+  private @Nullable ByteBuf gather;
+  private int gatherSize = MIN_GATHER;
+  private List<ChannelPromise> promises = new ArrayList<>();
+  private boolean reading;
+  private boolean flushDue;
+  private long frames;
+  private long bytes;
+
+  OutboundFrames(FrameFormat format, FrameCounters counters) {
+    this.format = format;
+    this.header = format.whyNotEncodable().isEmpty() ? new HeaderWriter(format) : null;
+    this.counters = counters;
+  }
+
+  void readBegins() {
+    reading = true;
+  }
+
+  void readEnds(ChannelHandlerContext ctx) {
+    reading = false;
+    flushIfDue(ctx);
+  }
+
+  void flush(ChannelHandlerContext ctx) {
+    if (reading) {
+      flushDue = true;
+    } else {
+      flushNow(ctx);
+    }
+  }
+
+  void flushIfDue(ChannelHandlerContext ctx) {
+    if (flushDue) {
+      flushNow(ctx);
+    }
+  }
+
+  private void flushNow(ChannelHandlerContext ctx) {
+    flushDue = false;
+    emit(ctx);
+    ctx.flush();
+  }
+
+  void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+    if (msg instanceof ByteBuf frame) {
+      encode(ctx, frame, promise);
+    } else if (msg instanceof EncodedFrames encoded) {
+      emit(ctx);
+      counters.framesEncoded.add(encoded.size());
+      counters.bytesEncoded.add(encoded.content().readableBytes());
+      ctx.write(encoded.content(), promise);
+    } else {
+      emit(ctx);
+      ctx.write(msg, promise);
+    }
+  }
+
+  private void encode(ChannelHandlerContext ctx, ByteBuf frame, ChannelPromise promise) {
+    // From here on the frame is sent as a whole: a half of it would put the stream out of step.
+    if (!promise.setUncancellable()) {
+      frame.release();
+      return;
+    }
+    boolean passedOn = false;
+    try {
+      HeaderWriter writer = encoder();
+      int length = frame.readableBytes();
+      boolean small = length <= GATHERED_PAYLOAD;
+      byte[] trailer = writer.trailer();
+      ByteBuf out = room(ctx, writer.maxHeaderLength() + (small ? length + trailer.length : 0));
+      int before = out.readableBytes();
+      writeHeader(writer, frame, out);
+      frames++;
+      bytes += out.readableBytes() - before + frame.readableBytes() + trailer.length;
+      if (small) {
+        out.writeBytes(frame, frame.readerIndex(), frame.readableBytes()).writeBytes(trailer);
+        keep(promise);
+      } else {
+        passedOn = true;
+        writeLong(ctx, frame, trailer, promise);
+      }
+    } catch (Exception e) {
+      counters.framesRefused.increment();
+      promise.tryFailure(e);
+    } finally {
+      if (!passedOn) {
+        frame.release();
+      }
+    }
+  }
+
+  private HeaderWriter encoder() {
+    return header == null ? new HeaderWriter(format) : header;
+  }
+
+  /** Writes the header and moves the frame's reader index to the payload. */
+  private static void writeHeader(HeaderWriter writer, ByteBuf frame, ByteBuf out)
+      throws FramingException {
+    int length = frame.readableBytes();
+    int at = out.writerIndex();
+    ByteBuffer nio = out.internalNioBuffer(at, writer.maxHeaderLength());
+    int start = nio.position();
+    if (writer.headerIsStripped()) {
+      writer.write(nio, length, nio);
+    } else {
+      int seen = Math.min(length, writer.maxHeaderLength());
+      frame.skipBytes(writer.write(frame.nioBuffer(frame.readerIndex(), seen), length, nio));
+    }
+    out.writerIndex(at + nio.position() - start);
+  }
+
+  private void writeLong(
+      ChannelHandlerContext ctx, ByteBuf payload, byte[] trailer, ChannelPromise promise) {
+    emit(ctx);
+    if (trailer.length == 0) {
+      ctx.write(payload, promise);
+      return;
+    }
+    // The frame is sent when its trailer is.
+    ctx.write(payload);
+    room(ctx, trailer.length).writeBytes(trailer);
+    keep(promise);
+  }
+
+  /** Returns the gathering buffer with room for so many bytes more. */
+  private ByteBuf room(ChannelHandlerContext ctx, int length) {
+    ByteBuf present = gather;
+    if (present != null) {
+      if (present.writableBytes() >= length) {
+        return present;
+      }
+      emit(ctx);
+      gatherSize = Math.min(2 * gatherSize, MAX_GATHER);
+    }
+    ByteBuf made = ctx.alloc().ioBuffer(Math.max(gatherSize, length));
+    gather = made;
+    return made;
+  }
+
+  private void keep(ChannelPromise promise) {
+    if (!promise.isVoid()) {
+      promises.add(promise);
+    }
+  }
+
+  /** Writes what was gathered, without a flush. */
+  void emit(ChannelHandlerContext ctx) {
+    ByteBuf full = gather;
+    if (full == null) {
+      return;
+    }
+    gather = null;
+    if (full.readableBytes() < gatherSize / 4) {
+      gatherSize = Math.max(gatherSize / 2, MIN_GATHER);
+    }
+    counters.framesEncoded.add(frames);
+    counters.bytesEncoded.add(bytes);
+    frames = 0;
+    bytes = 0;
+    ctx.write(full, promiseOfAll(ctx));
+  }
+
+  private ChannelPromise promiseOfAll(ChannelHandlerContext ctx) {
+    if (promises.isEmpty()) {
+      return ctx.voidPromise();
+    }
+    if (promises.size() == 1) {
+      return promises.remove(0);
+    }
+    List<ChannelPromise> all = promises;
+    promises = new ArrayList<>(all.size());
+    return ctx.newPromise().addListener((ChannelFutureListener) done -> settle(all, done));
+  }
+
+  private static void settle(List<ChannelPromise> all, ChannelFuture done) {
+    for (ChannelPromise promise : all) {
+      if (done.isSuccess()) {
+        promise.trySuccess();
+      } else {
+        promise.tryFailure(done.cause());
+      }
+    }
+  }
+}

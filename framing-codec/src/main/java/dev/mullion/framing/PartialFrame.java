@@ -1,0 +1,107 @@
+package dev.mullion.framing;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.CompositeByteBuf;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The bytes that have come of one frame. What it holds is at most twice that, plus {@link #SMALL}:
+ * long pieces are kept where they lie, short ones are copied into parts that grow with the frame, and
+ * no byte is copied twice.
+ */
+final class PartialFrame {
+  /** Frames up to this length are collected in one part, whose size may be announced by the peer. */
+  private static final int SMALL = 4 * 1024;
+
+  private static final int MAX_PART = 256 * 1024;
+
+  /** Shorter pieces are not worth a part of their own. */
+  private static final int MIN_KEPT_PIECE = 2 * 1024;
+
+  private final ByteBufAllocator allocator;
+  private final List<ByteBuf> parts = new ArrayList<>(4);
+  private int size;
+  private int wireLength;
+
+  PartialFrame(ByteBufAllocator allocator) {
+    this.allocator = allocator;
+  }
+
+  int size() {
+    return size;
+  }
+
+  int wireLength() {
+    return wireLength;
+  }
+
+  boolean isComplete() {
+    return size == wireLength;
+  }
+
+  /** The first part; a header lies in it as a whole. */
+  ByteBuf head() {
+    return parts.get(0);
+  }
+
+  /** Copies bytes of a header that is not complete into the first part. */
+  void addToHead(ByteBuf in, int length, int maxHeaderLength) {
+    if (parts.isEmpty()) {
+      parts.add(allocator.buffer(maxHeaderLength));
+    }
+    head().writeBytes(in, length);
+    size += length;
+  }
+
+  /** Says how long the frame is, once its header is complete. */
+  void wireLength(int length) {
+    wireLength = length;
+    if (length <= SMALL && !parts.isEmpty()) {
+      head().ensureWritable(length - size);
+    }
+  }
+
+  /** Takes as many bytes of a frame of known length as there are and as it needs. */
+  void add(ByteBuf in) {
+    int length = Math.min(in.readableBytes(), wireLength - size);
+    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= in.capacity();
+    if (keep && wireLength > SMALL) {
+      parts.add(in.readRetainedSlice(length));
+    } else {
+      copy(in, length);
+    }
+    size += length;
+  }
+
+  private void copy(ByteBuf in, int length) {
+    int missing = length;
+    if (!parts.isEmpty()) {
+      ByteBuf last = parts.get(parts.size() - 1);
+      int copied = Math.min(missing, last.writableBytes());
+      last.writeBytes(in, copied);
+      missing -= copied;
+    }
+    if (missing > 0) {
+      int had = size + length - missing;
+      int room = Math.max(Math.max(SMALL, missing), Math.min(had, MAX_PART));
+      ByteBuf part = allocator.buffer(Math.min(wireLength - had, room));
+      parts.add(part);
+      part.writeBytes(in, missing);
+    }
+  }
+
+  /** Hands the bytes over to the caller, who releases them. */
+  ByteBuf take() {
+    if (parts.size() == 1) {
+      return head();
+    }
+    CompositeByteBuf whole = allocator.compositeBuffer(Integer.MAX_VALUE);
+    return whole.addComponents(true, parts);
+  }
+
+  void release() {
+    parts.forEach(ByteBuf::release);
+  }
+}

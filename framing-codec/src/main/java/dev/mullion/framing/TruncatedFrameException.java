@@ -1,0 +1,53 @@
+package dev.mullion.framing;
+
+import java.net.SocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The stream ended inside a frame. A stream that ends between two frames ends cleanly, and is not
+ * reported as an error.
+ */
+public final class TruncatedFrameException extends FramingException {
+  private static final long serialVersionUID = 1;
+
+  private final long received;
+  private final long expected;
+
+  private TruncatedFrameException(
+      String detail, long received, long expected, @Nullable SocketAddress peer, long frameNumber) {
+    super(detail, peer, frameNumber);
+    this.received = received;
+    this.expected = expected;
+  }
+
+  static TruncatedFrameException inHeader(
+      long received, int expected, @Nullable SocketAddress peer, long frameNumber) {
+    String of = expected < 0 ? "" : " of " + expected;
+    String detail = "stream ended inside a frame: " + received + of + " header bytes";
+    return new TruncatedFrameException(detail, received, expected, peer, frameNumber);
+  }
+
+  static TruncatedFrameException inPayload(
+      long received, long expected, @Nullable SocketAddress peer, long frameNumber) {
+    String detail =
+        "stream ended inside a frame: " + received + " of " + expected + " payload bytes";
+    return new TruncatedFrameException(detail, received, expected, peer, frameNumber);
+  }
+
+  static TruncatedFrameException inTrailer(
+      long received, long expected, @Nullable SocketAddress peer, long frameNumber) {
+    String detail =
+        "stream ended inside a frame: " + received + " of " + expected + " trailer bytes";
+    return new TruncatedFrameException(detail, received, expected, peer, frameNumber);
+  }
+
+  /** Returns how many bytes of the part named in the message had come. */
+  public long received() {
+    return received;
+  }
+
+  /** Returns how many bytes that part has, or -1 if its length is not fixed. */
+  public long expected() {
+    return expected;
+  }
+}

@@ -1,0 +1,120 @@
+package dev.mullion.framing.tcp;
+
+import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.INFO;
+import static java.lang.System.Logger.Level.WARNING;
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameBatch;
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.timeout.IdleStateEvent;
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** Writes the frames of each read back as they lie. One for each connection, on its event loop. */
+final class EchoHandler extends ChannelInboundHandlerAdapter {
+  private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
+
+  /** A connection on which nothing came for so long has sent what it had to send. */
+  private static final long QUIET_MILLIS = 20;
+
+  private final ServerCounters counters;
+  private @Nullable ChannelHandlerContext context;
+  private boolean readSinceLook;
+  private boolean stopped;
+
+  EchoHandler(ServerCounters counters) {
+    this.counters = counters;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    readSinceLook = true;
+    if (!stopped) {
+      ctx.write(((FrameBatch) msg).encoded(), ctx.voidPromise());
+    }
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    ctx.flush();
+  }
+
+  /** A peer that does not read is not read from. */
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+    ctx.channel().config().setAutoRead(ctx.channel().isWritable());
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof IdleStateEvent) {
+      counters.connectionsIdle.increment();
+      LOG.log(DEBUG, "closing idle connection (peer {0})", ctx.channel().remoteAddress());
+      ctx.close();
+    } else if (event instanceof ChannelInputShutdownEvent) {
+      closeWhenSent(ctx);
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (cause instanceof FramingException) {
+      // The codec closes the channel where it must; the text has the peer.
+      LOG.log(INFO, cause.getMessage());
+    } else if (cause instanceof IOException) {
+      LOG.log(DEBUG, "connection lost (peer " + ctx.channel().remoteAddress() + ")", cause);
+      ctx.close();
+    } else {
+      LOG.log(WARNING, "closing connection (peer " + ctx.channel().remoteAddress() + ")", cause);
+      ctx.close();
+    }
+  }
+
+  /**
+   * Answers what has been received and closes. A peer that goes on sending is not answered any more
+   * after so many nanoseconds, but is still read from, since closing now would reset the connection
+   * and could take sent replies from it.
+   */
+  void drain(long nanos) {
+    ChannelHandlerContext ctx = requireNonNull(context, "context");
+    readSinceLook = false;
+    lookAgain(ctx, System.nanoTime() + nanos);
+  }
+
+  private void look(ChannelHandlerContext ctx, long until) {
+    boolean busy = readSinceLook || !ctx.channel().isWritable();
+    readSinceLook = false;
+    if (System.nanoTime() - until >= 0) {
+      stopped = true;
+      ctx.writeAndFlush(new EncodedFrames(Unpooled.EMPTY_BUFFER, 0))
+          .addListener(sent -> ((SocketChannel) ctx.channel()).shutdownOutput());
+    } else if (busy) {
+      lookAgain(ctx, until);
+    } else {
+      closeWhenSent(ctx);
+    }
+  }
+
+  private void lookAgain(ChannelHandlerContext ctx, long until) {
+    ctx.executor().schedule(() -> look(ctx, until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  private static void closeWhenSent(ChannelHandlerContext ctx) {
+    ctx.writeAndFlush(new EncodedFrames(Unpooled.EMPTY_BUFFER, 0))
+        .addListener(ChannelFutureListener.CLOSE);
+  }
+}

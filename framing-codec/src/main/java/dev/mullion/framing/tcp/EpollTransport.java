@@ -1,0 +1,20 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import org.jspecify.annotations.Nullable;
+
+/** A class of its own, since Netty's epoll classes may be absent. */
+final class EpollTransport {
+  private EpollTransport() {}
+
+  static @Nullable Throwable whyUnavailable() {
+    return Epoll.unavailabilityCause();
+  }
+
+  static Transport.Parts parts() {
+    return new Transport.Parts(
+        Transport.EPOLL, EpollIoHandler.newFactory(), EpollServerSocketChannel.class);
+  }
+}

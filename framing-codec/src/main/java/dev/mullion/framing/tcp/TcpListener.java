@@ -1,0 +1,195 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.LengthDelimitedCodec;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.handler.timeout.IdleStateHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** A listening socket with its connections and threads, from the first to the last. */
+final class TcpListener {
+  private static final int LOW_WATER = 32 * 1024;
+  private static final int HIGH_WATER = 64 * 1024;
+  private static final int MAX_READ = 64 * 1024;
+  private static final int BACKLOG = 1024;
+
+  private final TcpSettings settings;
+  private final Transport.Parts transport;
+  private final EventLoopGroup group;
+  private final ChannelGroup connections;
+  private final ServerCounters counters = new ServerCounters();
+  private final AtomicBoolean closing = new AtomicBoolean();
+  private final Channel channel;
+  private final InetSocketAddress address;
+
+  private TcpListener(TcpSettings settings, InetAddress host) throws IOException {
+    this.settings = settings;
+    transport = settings.transport().parts();
+    group = new MultiThreadIoEventLoopGroup(
+        settings.eventLoopThreads(),
+        new DefaultThreadFactory("mullion-echo", true),
+        transport.ioHandlers());
+    connections = new DefaultChannelGroup(group.next(), true);
+    channel = bind(new InetSocketAddress(host, settings.port()));
+    address = (InetSocketAddress) channel.localAddress();
+  }
+
+  static TcpListener start(TcpSettings settings) throws IOException {
+    InetAddress host;
+    try {
+      host = InetAddress.getByName(settings.host());
+    } catch (UnknownHostException e) {
+      UnknownHostException clear =
+          new UnknownHostException("host: " + settings.host() + " cannot be resolved");
+      clear.initCause(e);
+      throw clear;
+    }
+    return new TcpListener(settings, host);
+  }
+
+  private Channel bind(InetSocketAddress wanted) throws IOException {
+    ServerBootstrap bootstrap = new ServerBootstrap()
+        .group(group)
+        .channel(transport.serverChannel())
+        .option(ChannelOption.SO_BACKLOG, BACKLOG)
+        .option(ChannelOption.SO_REUSEADDR, true)
+        .childOption(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT)
+        .childOption(ChannelOption.TCP_NODELAY, true)
+        .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+        .childOption(
+            ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(LOW_WATER, HIGH_WATER))
+        .childOption(
+            ChannelOption.RECVBUF_ALLOCATOR,
+            new AdaptiveRecvByteBufAllocator(64, 2048, MAX_READ).maxMessagesPerRead(1))
+        .childHandler(new Connections());
+    ChannelFuture bound = bootstrap.bind(wanted).awaitUninterruptibly();
+    if (bound.isSuccess()) {
+      return bound.channel();
+    }
+    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    Throwable cause = bound.cause();
+    BindException clear =
+        new BindException("cannot listen on " + wanted + ": " + cause.getMessage());
+    clear.initCause(cause);
+    throw clear;
+  }
+
+  InetSocketAddress address() {
+    return address;
+  }
+
+  Transport transport() {
+    return transport.transport();
+  }
+
+  ServerCounters counters() {
+    return counters;
+  }
+
+  boolean isTerminated() {
+    return group.isTerminated();
+  }
+
+  void awaitTermination() throws InterruptedException {
+    group.terminationFuture().await();
+  }
+
+  boolean awaitTermination(Duration timeout) throws InterruptedException {
+    return group.terminationFuture().await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  void close() {
+    for (EventExecutor thread : group) {
+      if (thread.inEventLoop()) {
+        throw new IllegalStateException("close() called by the server's own thread");
+      }
+    }
+    boolean interrupted = false;
+    try {
+      if (closing.compareAndSet(false, true)) {
+        drain();
+      } else {
+        awaitTermination();
+      }
+    } catch (InterruptedException e) {
+      interrupted = true;
+    } finally {
+      cut();
+      group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Lets each connection finish by itself, within the deadline. */
+  private void drain() throws InterruptedException {
+    long nanos = settings.closeTimeout().toNanos();
+    channel.close().await();
+    Future<Void> closed = connections.newCloseFuture();
+    for (Channel connection : connections) {
+      EchoHandler handler = connection.pipeline().get(EchoHandler.class);
+      if (handler != null) {
+        connection.eventLoop().execute(() -> handler.drain(nanos / 2));
+      }
+    }
+    closed.await(nanos, TimeUnit.NANOSECONDS);
+  }
+
+  private void cut() {
+    channel.close().awaitUninterruptibly();
+    for (Channel connection : connections) {
+      counters.connectionsCut.increment();
+      connection.close().awaitUninterruptibly();
+    }
+  }
+
+  /** Sets up each connection that is accepted, or refuses it. */
+  private final class Connections extends ChannelInitializer<Channel> {
+    @Override
+    protected void initChannel(Channel connection) {
+      if (counters.connectionsOpen.incrementAndGet() > settings.maxConnections()) {
+        counters.connectionsOpen.decrementAndGet();
+        counters.connectionsRefused.increment();
+        connection.close();
+        return;
+      }
+      counters.connectionsAccepted.increment();
+      connection.closeFuture().addListener(done -> counters.connectionsOpen.decrementAndGet());
+      connections.add(connection);
+      long idle = settings.idleTimeout().toNanos();
+      if (idle > 0) {
+        connection.pipeline().addLast(new IdleStateHandler(true, 0, 0, idle, TimeUnit.NANOSECONDS));
+      }
+      connection
+          .pipeline()
+          .addLast(
+              LengthDelimitedCodec.builder()
+                  .format(settings.format())
+                  .counters(counters.frames())
+                  .batches(true)
+                  .build(),
+              new EchoHandler(counters));
+    }
+  }
+}

@@ -1,0 +1,86 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How sockets are served. All but {@link #NIO} need Netty's classes and native library for them on the
+ * class path, for instance {@code io.netty:netty-transport-classes-epoll} and {@code
+ * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}.
+ */
+public enum Transport {
+  /** Epoll, kqueue or NIO: the first that is there. The default. */
+  AUTO,
+  /** The JDK's selector, everywhere. */
+  NIO,
+  /** Linux's epoll. */
+  EPOLL,
+  /** The kqueue of macOS and the BSDs. */
+  KQUEUE,
+  /** Linux's io_uring; never chosen by {@link #AUTO}. */
+  IO_URING;
+
+  /** What Netty needs to know of a transport. */
+  record Parts(
+      Transport transport,
+      IoHandlerFactory ioHandlers,
+      Class<? extends ServerChannel> serverChannel) {}
+
+  /** Returns whether this transport can be used on this machine with these libraries. */
+  public boolean isAvailable() {
+    return this == AUTO || whyUnavailable() == null;
+  }
+
+  /**
+   * Returns the parts of this transport, or of the one that {@link #AUTO} finds.
+   *
+   * @throws IllegalStateException if it is not available; the text says why
+   */
+  Parts parts() {
+    if (this == AUTO) {
+      return EPOLL.isAvailable()
+          ? EPOLL.parts()
+          : KQUEUE.isAvailable() ? KQUEUE.parts() : NIO.parts();
+    }
+    Throwable cause = whyUnavailable();
+    if (cause != null) {
+      throw new IllegalStateException(
+          "transport: "
+              + this
+              + " is not available: "
+              + cause
+              + " (expected: AUTO, NIO, or "
+              + artifacts()
+              + " on the class path and an operating system that has it)",
+          cause);
+    }
+    return switch (this) {
+      case EPOLL -> EpollTransport.parts();
+      case KQUEUE -> KQueueTransport.parts();
+      case IO_URING -> IoUringTransport.parts();
+      default -> new Parts(NIO, NioIoHandler.newFactory(), NioServerSocketChannel.class);
+    };
+  }
+
+  private @Nullable Throwable whyUnavailable() {
+    try {
+      return switch (this) {
+        case EPOLL -> EpollTransport.whyUnavailable();
+        case KQUEUE -> KQueueTransport.whyUnavailable();
+        case IO_URING -> IoUringTransport.whyUnavailable();
+        default -> null;
+      };
+    } catch (LinkageError absent) {
+      return absent;
+    }
+  }
+
+  private String artifacts() {
+    String name = this == IO_URING ? "io_uring" : name().toLowerCase(java.util.Locale.ROOT);
+    return "io.netty:netty-transport-classes-" + name + " and io.netty:netty-transport-native-"
+        + name;
+  }
+}

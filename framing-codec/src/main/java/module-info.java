@@ -1,0 +1,15 @@
+/** Length-prefixed framing, and TCP servers and clients that speak it. */
+module dev.mullion.framing {
+  exports dev.mullion.framing;
+  exports dev.mullion.framing.tcp;
+
+  requires transitive io.netty.buffer;
+  requires transitive io.netty.transport;
+  requires io.netty.codec;
+  requires io.netty.common;
+  requires io.netty.handler;
+  requires static io.netty.transport.classes.epoll;
+  requires static io.netty.transport.classes.io_uring;
+  requires static io.netty.transport.classes.kqueue;
+  requires static transitive org.jspecify;
+}
