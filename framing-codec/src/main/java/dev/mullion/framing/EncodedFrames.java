@@ -34,6 +34,11 @@ public final class EncodedFrames extends DefaultByteBufHolder {
     return new EncodedFrames(wire, size);
   }
 
+  @Override
+  public EncodedFrames copy() {
+    return (EncodedFrames) super.copy();
+  }
+
   // What DefaultByteBufHolder compares is the content; the number of frames follows from it.
   @Override
   public boolean equals(Object other) {

@@ -16,8 +16,10 @@ final class InboundFrames {
   private final FrameCounters counters;
   private final TooLargePolicy tooLargePolicy;
   private final boolean batches;
+  private final boolean parts;
 
   private @Nullable PartialFrame partial;
+  private int toPass;
   private long toSkip;
   private boolean failed;
   private boolean ended;
@@ -25,13 +27,14 @@ final class InboundFrames {
   private boolean delivered;
   private @Nullable Queue<ByteBuf> waiting;
 
-  InboundFrames(
-      FrameFormat format, FrameCounters counters, TooLargePolicy tooLargePolicy, boolean batches) {
-    this.geometry = format.geometry();
-    this.scanner = new FrameScanner(format);
+  InboundFrames(LengthDelimitedCodec.Builder settings, FrameCounters counters) {
+    this.geometry = settings.format.geometry();
+    this.scanner = new FrameScanner(settings.format);
     this.counters = counters;
-    this.tooLargePolicy = tooLargePolicy;
-    this.batches = batches;
+    this.tooLargePolicy = settings.tooLargePolicy;
+    this.batches = settings.batches;
+    // A trailer is checked when the whole frame is there, so then frames are collected.
+    this.parts = settings.parts && geometry.trailer.length == 0;
   }
 
   /** Decodes and releases what was read. A read inside a read, by a handler further on, waits. */
@@ -77,6 +80,8 @@ final class InboundFrames {
           : scanner.cutBehindHeader(part.size() - scanner.headerLength(), peer(ctx));
       counters.bytesDiscarded.add(part.size());
       part.release();
+    } else if (toPass > 0) {
+      cut = scanner.cutBehindHeader(scanner.payloadLength() - toPass, peer(ctx));
     } else if (toSkip > 0) {
       cut = scanner.cutInSkipped(toSkip, peer(ctx));
     }
@@ -129,6 +134,8 @@ final class InboundFrames {
       int skipped = (int) Math.min(toSkip, in.readableBytes());
       toSkip -= skipped;
       discard(in, skipped);
+    } else if (toPass > 0) {
+      passPart(ctx, in, false);
     } else if (partial != null) {
       goOnWithPartial(ctx, in, partial);
     } else if (!decodeRun(ctx, in)) {
@@ -207,6 +214,11 @@ final class InboundFrames {
           fail(ctx, scanner.corrupt(peer(ctx)));
           return;
         }
+        if (parts && scanner.wireLength() > PartialFrame.SMALL) {
+          toPass = scanner.wireLength();
+          passPart(ctx, in, true);
+          return;
+        }
         PartialFrame part = new PartialFrame(ctx.alloc());
         partial = part;
         part.wireLength(scanner.wireLength());
@@ -218,6 +230,21 @@ final class InboundFrames {
         part.addToHead(in, in.readableBytes(), geometry.maxHeaderLength);
       }
     }
+  }
+
+  private void passPart(ChannelHandlerContext ctx, ByteBuf in, boolean first) {
+    int start = in.readerIndex();
+    int length = Math.min(toPass, in.readableBytes());
+    int stripped = first ? scanner.deliveredOffset() : 0;
+    in.skipBytes(length);
+    toPass -= length;
+    counters.bytesDecoded.add(length);
+    if (toPass == 0) {
+      scanner.passedOne();
+      counters.framesDecoded.increment();
+    }
+    delivered = true;
+    ctx.fireChannelRead(new FramePart(in, start, length, stripped, first, toPass == 0));
   }
 
   private void goOnWithPartial(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {

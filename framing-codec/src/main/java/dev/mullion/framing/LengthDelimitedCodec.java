@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * that receives it releases it. The slices of a read share one reference count. A frame that comes in
  * several reads is collected: what is held grows with the bytes that came, never with a length that
  * was announced, and a frame longer than 4 KiB may be a composite buffer. With {@link
- * Builder#batches} the frames of a read come as one {@link FrameBatch}, without an object for each.
+ * Builder#batches} the frames of a read come as one {@link FrameBatch}, without an object for each,
+ * and with {@link Builder#parts} a long frame comes in parts, without being collected.
  *
  * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of up to
  * 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be encoded fails
@@ -59,7 +60,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   private LengthDelimitedCodec(Builder builder) {
     format = builder.format;
     counters = builder.counters == null ? new FrameCounters() : builder.counters;
-    inbound = new InboundFrames(format, counters, builder.tooLargePolicy, builder.batches);
+    inbound = new InboundFrames(builder, counters);
     outbound = new OutboundFrames(format, counters);
   }
 
@@ -108,8 +109,10 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
     boolean starved = inbound.readEnds();
+    // A handler that flushes at the end of a read sees at once what that sent.
+    outbound.readEnds();
     ctx.fireChannelReadComplete();
-    outbound.readEnds(ctx);
+    outbound.flushIfDue(ctx);
     if (starved && !ctx.channel().config().isAutoRead()) {
       ctx.read();
     }
@@ -165,9 +168,10 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   /** Collects the settings of a {@link LengthDelimitedCodec}; it may build several. */
   public static final class Builder {
-    private FrameFormat format = FrameFormat.defaults();
-    private TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
-    private boolean batches;
+    FrameFormat format = FrameFormat.defaults();
+    TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
+    boolean batches;
+    boolean parts;
     private @Nullable FrameCounters counters;
 
     private Builder() {}
@@ -193,14 +197,31 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
       return this;
     }
 
+    /**
+     * Sets whether a frame of more than 4 KiB that came in part is fired as {@link FramePart}s, as it
+     * comes, in place of being collected; by default it is not. It goes with {@link #batches}. The
+     * frames of a format with a trailer are always collected.
+     */
+    public Builder parts(boolean parts) {
+      this.parts = parts;
+      return this;
+    }
+
     /** Sets counters that several codecs share; by default each has its own. */
     public Builder counters(FrameCounters counters) {
       this.counters = requireNonNull(counters, "counters");
       return this;
     }
 
-    /** Makes a codec, for one channel. */
+    /**
+     * Makes a codec, for one channel.
+     *
+     * @throws IllegalStateException if {@link #parts} is set without {@link #batches}
+     */
     public LengthDelimitedCodec build() {
+      if (parts && !batches) {
+        throw new IllegalStateException("parts: true needs batches: true (batches: false)");
+      }
       return new LengthDelimitedCodec(this);
     }
   }

@@ -40,9 +40,8 @@ final class OutboundFrames {
     reading = true;
   }
 
-  void readEnds(ChannelHandlerContext ctx) {
+  void readEnds() {
     reading = false;
-    flushIfDue(ctx);
   }
 
   void flush(ChannelHandlerContext ctx) {

@@ -13,7 +13,7 @@ import java.util.List;
  */
 final class PartialFrame {
   /** Frames up to this length are collected in one part, whose size may be announced by the peer. */
-  private static final int SMALL = 4 * 1024;
+  static final int SMALL = 4 * 1024;
 
   private static final int MAX_PART = 256 * 1024;
 

@@ -7,6 +7,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameBatch;
+import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
@@ -19,7 +20,7 @@ import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Writes the frames of each read back as they lie. One for each connection, on its event loop. */
+/** Writes the frames and parts of frames of each read back as they lie. One for each connection, on its event loop. */
 final class EchoHandler extends ChannelInboundHandlerAdapter {
   private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
 
@@ -44,19 +45,41 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     readSinceLook = true;
     if (!stopped) {
-      ctx.write(((FrameBatch) msg).encoded(), ctx.voidPromise());
+      ctx.write(ownedIfWaiting(ctx, encoded(msg)), ctx.voidPromise());
+    }
+  }
+
+  private static EncodedFrames encoded(Object msg) {
+    return msg instanceof FrameBatch batch ? batch.encoded() : ((FramePart) msg).encoded();
+  }
+
+  /** Replies that have to wait are copied, so that they do not hold a whole read buffer each. */
+  private static EncodedFrames ownedIfWaiting(ChannelHandlerContext ctx, EncodedFrames frames) {
+    int highWater = ctx.channel().config().getWriteBufferHighWaterMark();
+    if (ctx.channel().bytesBeforeUnwritable() == highWater) {
+      return frames;
+    }
+    try {
+      return frames.copy();
+    } finally {
+      frames.release();
+    }
+  }
+
+  /** Sends the replies. A peer that does not read them is not read from until it has. */
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    ctx.flush();
+    if (!ctx.channel().isWritable()) {
+      ctx.channel().config().setAutoRead(false);
     }
   }
 
   @Override
-  public void channelReadComplete(ChannelHandlerContext ctx) {
-    ctx.flush();
-  }
-
-  /** A peer that does not read is not read from. */
-  @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    ctx.channel().config().setAutoRead(ctx.channel().isWritable());
+    if (ctx.channel().isWritable()) {
+      ctx.channel().config().setAutoRead(true);
+    }
   }
 
   @Override

@@ -3,7 +3,6 @@ package dev.mullion.framing.tcp;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.PooledByteBufAllocator;
-import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
@@ -30,7 +29,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class TcpListener {
   private static final int LOW_WATER = 32 * 1024;
   private static final int HIGH_WATER = 64 * 1024;
-  private static final int MAX_READ = 64 * 1024;
+  private static final int MAX_READ = 256 * 1024;
   private static final int BACKLOG = 1024;
 
   private final TcpSettings settings;
@@ -78,9 +77,7 @@ final class TcpListener {
         .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
         .childOption(
             ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(LOW_WATER, HIGH_WATER))
-        .childOption(
-            ChannelOption.RECVBUF_ALLOCATOR,
-            new AdaptiveRecvByteBufAllocator(64, 2048, MAX_READ).maxMessagesPerRead(1))
+        .childOption(ChannelOption.RECVBUF_ALLOCATOR, new ReadBuffers(MAX_READ))
         .childHandler(new Connections());
     ChannelFuture bound = bootstrap.bind(wanted).awaitUninterruptibly();
     if (bound.isSuccess()) {
@@ -188,6 +185,7 @@ final class TcpListener {
                   .format(settings.format())
                   .counters(counters.frames())
                   .batches(true)
+                  .parts(true)
                   .build(),
               new EchoHandler(counters));
     }
