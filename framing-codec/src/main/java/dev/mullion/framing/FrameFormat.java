@@ -10,29 +10,32 @@ import org.jspecify.annotations.Nullable;
  * The wire format of a frame, as one immutable value for both directions. Every reader, writer,
  * codec, server and client takes it.
  *
- * <p>A frame is a header, a payload and sometimes a trailer. The header ends with the length field,
- * or with constant or stripped bytes behind it:
+ * <p>A frame is a header, a payload and sometimes a trailer. The header is what comes up to the
+ * payload: {@code lengthFieldOffset} bytes, the length field, and constant or stripped bytes behind
+ * it. The length, with {@code lengthAdjustment} added to it, counts all that follows the length
+ * field. With every part, and a {@code lengthAdjustment} of 2 for the two constant bytes that this
+ * length leaves out:
  *
  * <pre>{@code
- *  +--------------------- header ---------------------+-----------+-----------+
- *  | lengthFieldOffset bytes | length | after the length | payload | trailer |
- *  +-------------------------+--------+------------------+---------+---------+
- *                                     |<- length + lengthAdjustment bytes --->|
+ *                             ON THE WIRE                                        DECODED
+ * +---------------+--------+--------------+----------------+---------+      +----------------+
+ * | before length | length | after length | payload        | trailer |      | payload        |
+ * | 0xCA          | 0x000C | 0x01         | "HELLO, WORLD" | 0x0A    | ---> | "HELLO, WORLD" |
+ * +---------------+--------+--------------+----------------+---------+      +----------------+
  * }</pre>
  *
  * <p>By default the length is a big-endian integer of four bytes that counts the payload, and the
  * payload alone is delivered:
  *
  * <pre>{@code
- *         ON THE WIRE                         DECODED
+ *           ON THE WIRE                     DECODED
  * +------------+----------------+      +----------------+
  * | length     | payload        |      | payload        |
  * | 0x0000000C | "HELLO, WORLD" | ---> | "HELLO, WORLD" |
  * +------------+----------------+      +----------------+
  * }</pre>
  *
- * <p>A header with a magic, a length that counts the whole frame, and a type that stays in the frame
- * that is delivered:
+ * <p>A header with a magic, and a length that counts the whole frame:
  *
  * <pre>{@code
  * FrameFormat format =
@@ -45,11 +48,21 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <pre>{@code
- *                ON THE WIRE                              DECODED
+ *                 ON THE WIRE                           DECODED
  * +---------------+--------+----------------+      +----------------+
  * | before length | length | payload        |      | payload        |
  * | 0xCAFE        | 0x0010 | "HELLO, WORLD" | ---> | "HELLO, WORLD" |
  * +---------------+--------+----------------+      +----------------+
+ * }</pre>
+ *
+ * <p>A header with a type before the length, kept with {@code initialBytesToStrip(0)}:
+ *
+ * <pre>{@code
+ *                 ON THE WIRE                                        DECODED
+ * +---------------+--------+----------------+      +---------------+--------+----------------+
+ * | before length | length | payload        |      | before length | length | payload        |
+ * | 0x??          | 0x000C | "HELLO, WORLD" | ---> | 0x??          | 0x000C | "HELLO, WORLD" |
+ * +---------------+--------+----------------+      +---------------+--------+----------------+
  * }</pre>
  *
  * <p><b>What is kept and what is stripped.</b> {@code initialBytesToStrip} bytes from the start of
@@ -208,7 +221,10 @@ public final class FrameFormat {
     return Optional.ofNullable(geometry.whyNotEncodable);
   }
 
-  /** Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload. */
+  /**
+   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload; {@code ??} is a
+   * byte of the header that the format does not fix. The pictures above were drawn by it.
+   */
   public String diagram() {
     return new FrameDiagram(this).draw("HELLO, WORLD");
   }

@@ -13,6 +13,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.timeout.IdleStateEvent;
@@ -55,8 +56,8 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
 
   /** Replies that have to wait are copied, so that they do not hold a whole read buffer each. */
   private static EncodedFrames ownedIfWaiting(ChannelHandlerContext ctx, EncodedFrames frames) {
-    int highWater = ctx.channel().config().getWriteBufferHighWaterMark();
-    if (ctx.channel().bytesBeforeUnwritable() == highWater) {
+    ChannelOutboundBuffer waiting = ctx.channel().unsafe().outboundBuffer();
+    if (waiting == null || waiting.totalPendingWriteBytes() == 0) {
       return frames;
     }
     try {
