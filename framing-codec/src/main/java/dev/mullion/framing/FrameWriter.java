@@ -134,8 +134,10 @@ public final class FrameWriter implements Closeable, Flushable {
   }
 
   private void drain() throws IOException {
-    send(buffer.flip());
-    buffer.clear();
+    if (buffer.position() > 0) {
+      send(buffer.flip());
+      buffer.clear();
+    }
   }
 
   private void send(ByteBuffer bytes) throws IOException {
