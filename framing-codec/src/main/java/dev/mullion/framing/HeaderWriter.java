@@ -35,7 +35,7 @@ final class HeaderWriter {
 
   /** Returns whether headers are written without a look at the frame. */
   boolean headerIsStripped() {
-    return geometry.strip < 0 || geometry.strip == geometry.headerLength;
+    return geometry.strip < 0 || (geometry.width > 0 && geometry.strip == geometry.headerLength);
   }
 
   /**
