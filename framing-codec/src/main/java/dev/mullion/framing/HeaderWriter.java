@@ -108,7 +108,10 @@ final class HeaderWriter {
     out.put(frame.slice(frame.position(), copied));
     int end = out.position();
     switch (scanner.inspect(out, at, end)) {
-      case TOO_LARGE -> throw scanner.tooLarge(null);
+      case TOO_LARGE -> {
+        long announced = scanner.tooLarge(null).frameLength();
+        throw new FrameTooLargeException(announced, geometry.maxFrameLength, null, 0);
+      }
       case CORRUPT -> throw new CorruptFrameException(scanner.corrupt(null).detail());
       case PART_OF_HEADER ->
         throw new CorruptFrameException(
