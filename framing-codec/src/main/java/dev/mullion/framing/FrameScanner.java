@@ -178,8 +178,9 @@ final class FrameScanner {
       }
     }
     headerLength = lengthEnd - from + geometry.afterLength;
-    announced = length - geometry.lengthOfEmpty;
-    if (length < 0 || announced > geometry.maxFrameLength) {
+    announced = announced(length);
+    boolean huge = length < 0 || (announced < 0 && geometry.lengthOfEmpty < 0);
+    if (huge || announced > geometry.maxFrameLength) {
       return Found.TOO_LARGE;
     }
     if (announced < 0) {
@@ -197,6 +198,13 @@ final class FrameScanner {
     }
     check("afterLength", in, lengthEnd, geometry.after);
     return Found.FRAME;
+  }
+
+  /** What a length announces, as an unsigned number: the largest one if it is even more. */
+  private long announced(long length) {
+    long payload = length - geometry.lengthOfEmpty;
+    boolean more = geometry.lengthOfEmpty < 0 && Long.compareUnsigned(payload, length) < 0;
+    return more ? -1 : payload;
   }
 
   private Found tooWide(int available) throws CorruptFrameException {
@@ -262,7 +270,8 @@ final class FrameScanner {
   /** The error of a stream that ended inside a frame that was too large and is being skipped. */
   TruncatedFrameException cutInSkipped(long missing, @Nullable SocketAddress peer) {
     // The frame was counted when its skipping began.
-    long all = tooLargeWireLength();
-    return TruncatedFrameException.inPayload(all - missing - headerLength, announced, peer, frames);
+    long received = tooLargeWireLength() - missing - headerLength;
+    long expected = announced < 0 ? Long.MAX_VALUE : announced;
+    return TruncatedFrameException.inPayload(received, expected, peer, frames);
   }
 }
