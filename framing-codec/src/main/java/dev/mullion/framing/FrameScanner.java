@@ -170,12 +170,14 @@ final class FrameScanner {
       length = BinaryLength.get(in, lengthAt, binary.width(), bigEndian);
       lengthEnd = lengthAt + binary.width();
     } else {
-      in.limit(to).position(lengthAt);
+      int available = Math.min(to - lengthAt, geometry.encoding.maxWidth());
+      in.limit(lengthAt + available).position(lengthAt);
       length = geometry.encoding.read(in);
       lengthEnd = in.position();
       if (length == LengthEncoding.INCOMPLETE) {
-        return tooWide(to - lengthAt);
+        return tooWide(available);
       }
+      in.limit(to);
     }
     headerLength = lengthEnd - from + geometry.afterLength;
     announced = announced(length);
@@ -208,7 +210,7 @@ final class FrameScanner {
   }
 
   private Found tooWide(int available) throws CorruptFrameException {
-    if (available >= geometry.encoding.maxWidth()) {
+    if (available == geometry.encoding.maxWidth()) {
       throw new CorruptFrameException("length is not complete after "
           + available
           + " bytes (expected: <= "

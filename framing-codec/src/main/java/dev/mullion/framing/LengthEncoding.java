@@ -52,7 +52,8 @@ public interface LengthEncoding {
   /**
    * Reads a length from the buffer's position and moves the position behind it.
    *
-   * @param in the bytes that have come, in big-endian order; the method does not keep it
+   * @param in the bytes that have come, at most {@link #maxWidth()} of them, in big-endian order; the
+   *     method does not keep it
    * @return the length, at least 0, or {@link #INCOMPLETE} if bytes are missing (the position then
    *     does not matter)
    * @throws CorruptFrameException if these bytes can never become a length
