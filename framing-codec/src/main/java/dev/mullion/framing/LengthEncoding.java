@@ -31,7 +31,7 @@ import java.nio.ByteBuffer;
  *     return value;
  *   }
  *   public void write(long value, ByteBuffer out) {
- *     out.put(String.format("%04d", value).getBytes(StandardCharsets.US_ASCII));
+ *     out.put(String.format(Locale.ROOT, "%04d", value).getBytes(StandardCharsets.US_ASCII));
  *   }
  * }
  * }</pre>
