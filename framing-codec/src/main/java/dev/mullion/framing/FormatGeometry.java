@@ -56,6 +56,7 @@ final class FormatGeometry {
     headerLength = width == 0 ? 0 : lengthEnd + afterLength;
     maxHeaderLength = offset + encoding.maxWidth() + afterLength;
     checkSmallestFrame(lengthEnd);
+    checkHeader("initialBytesToStrip", strip, (long) maxHeaderLength + trailer.length);
     lengthOfEmpty = (long) afterLength + trailer.length - lengthAdjustment;
     maxFrameLength = maxFrameLength(s);
     whyNotEncodable = whyNotEncodable(lengthEnd);
@@ -129,16 +130,21 @@ final class FormatGeometry {
           + ")");
     }
     long header = (long) chosen + encoding.maxWidth() + after.length + trailer.length;
-    if (header >= MAX_WIRE_LENGTH) {
-      throw new IllegalStateException("lengthFieldOffset: "
-          + chosen
+    checkHeader("lengthFieldOffset", chosen, header);
+    return chosen;
+  }
+
+  private static void checkHeader(String name, int value, long headerAndTrailer) {
+    if (headerAndTrailer >= MAX_WIRE_LENGTH) {
+      throw new IllegalStateException(name
+          + ": "
+          + value
           + " makes a header and trailer of "
-          + header
+          + headerAndTrailer
           + " bytes (expected: < "
           + MAX_WIRE_LENGTH
           + ")");
     }
-    return chosen;
   }
 
   private int strip(FrameFormat.Builder s) {
