@@ -102,6 +102,13 @@ final class FormatGeometry {
       throw new IllegalStateException(
           "byteOrder: " + s.byteOrder + " has no meaning for lengthEncoding: " + other);
     }
+    if (other.maxValue() < 1) {
+      throw new IllegalStateException("lengthEncoding: "
+          + other
+          + " has the maxValue "
+          + other.maxValue()
+          + " (expected: > 0)");
+    }
     int min = other.minWidth();
     int max = other.maxWidth();
     if (min < 1 || max < min || max > MAX_WIDTH) {
