@@ -196,7 +196,8 @@ final class FormatGeometry {
 
   private int maxFrameLength(FrameFormat.Builder s) {
     // The longest payload whose length the field can say, and the longest that Java can hold.
-    long fits = encoding.maxValue() - lengthOfEmpty;
+    // Half of what a long can say is beyond any frame, and no difference to it overflows.
+    long fits = Math.min(encoding.maxValue(), Long.MAX_VALUE / 2) - lengthOfEmpty;
     if (lengthOfEmpty > 0 && encoding.maxValue() <= lengthOfEmpty) {
       throw new IllegalStateException("lengthAdjustment: "
           + lengthAdjustment
@@ -207,7 +208,7 @@ final class FormatGeometry {
           + ")");
     }
     long holds = (long) MAX_WIRE_LENGTH - maxHeaderLength - trailer.length;
-    int most = (int) Math.min(fits < 0 ? Long.MAX_VALUE : fits, holds);
+    int most = (int) Math.min(fits, holds);
     Integer asked = s.maxFrameLength;
     int limit = asked == null ? Math.min(FrameFormat.DEFAULT_MAX_FRAME_LENGTH, most) : asked;
     if (limit > most) {
