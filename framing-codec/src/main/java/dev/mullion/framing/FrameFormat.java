@@ -222,11 +222,14 @@ public final class FrameFormat {
   }
 
   /**
-   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload; {@code ??} is a
-   * byte of the header that the format does not fix. The pictures above were drawn by it.
+   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload, or as much of that
+   * as {@link #maxFrameLength()} allows; {@code ??} is a byte of the header that the format does not
+   * fix. The pictures above were drawn by it.
    */
   public String diagram() {
-    return new FrameDiagram(this).draw("HELLO, WORLD");
+    String payload = "HELLO, WORLD";
+    int length = Math.min(payload.length(), maxFrameLength());
+    return new FrameDiagram(this).draw(payload.substring(0, length));
   }
 
   FormatGeometry geometry() {
