@@ -377,7 +377,7 @@ public final class FrameFormat {
      * when decoding. At most {@link #lengthFieldOffset} of them. They are copied.
      */
     public Builder beforeLength(byte... constant) {
-      this.beforeLength = constant.clone();
+      this.beforeLength = Objects.requireNonNull(constant, "constant").clone();
       return this;
     }
 
@@ -387,7 +387,7 @@ public final class FrameFormat {
      * are copied.
      */
     public Builder afterLength(byte... constant) {
-      this.afterLength = constant.clone();
+      this.afterLength = Objects.requireNonNull(constant, "constant").clone();
       return this;
     }
 
@@ -397,7 +397,7 @@ public final class FrameFormat {
      * adjustment count. They are copied.
      */
     public Builder trailer(byte... constant) {
-      this.trailer = constant.clone();
+      this.trailer = Objects.requireNonNull(constant, "constant").clone();
       return this;
     }
 
