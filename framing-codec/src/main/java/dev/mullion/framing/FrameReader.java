@@ -92,6 +92,10 @@ public final class FrameReader implements Closeable {
     } catch (IOException e) {
       fatal = e;
       throw e;
+    } catch (IllegalBlockingModeException e) {
+      // Part of a frame may have been taken from the channel.
+      fatal = new IOException("channel is not in blocking mode", e);
+      throw e;
     }
   }
 

@@ -149,6 +149,9 @@ public final class FrameWriter implements Closeable, Flushable {
     } catch (IOException e) {
       broken = e;
       throw e;
+    } catch (IllegalBlockingModeException e) {
+      broken = new IOException("channel is not in blocking mode", e);
+      throw e;
     }
   }
 
