@@ -115,7 +115,12 @@ public final class FrameWriter implements Closeable, Flushable {
   @Override
   public void flush() throws IOException {
     drain();
-    sink.flush();
+    try {
+      sink.flush();
+    } catch (IOException e) {
+      broken = e;
+      throw e;
+    }
   }
 
   /** Flushes, and closes the stream even if that fails. */
