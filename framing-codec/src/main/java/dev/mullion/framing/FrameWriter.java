@@ -40,6 +40,7 @@ public final class FrameWriter implements Closeable, Flushable {
   private final HeaderWriter header;
   private final ByteBuffer buffer;
   private @Nullable IOException broken;
+  private boolean closed;
 
   private FrameWriter(Sink sink, FrameFormat format) {
     this.sink = sink;
@@ -123,9 +124,13 @@ public final class FrameWriter implements Closeable, Flushable {
     }
   }
 
-  /** Flushes, and closes the stream even if that fails. */
+  /** Flushes, and closes the stream even if that fails; a second call does nothing. */
   @Override
   public void close() throws IOException {
+    if (closed) {
+      return;
+    }
+    closed = true;
     try (Sink closing = sink) {
       drain();
       closing.flush();
