@@ -96,7 +96,7 @@ public final class FrameWriter implements Closeable, Flushable {
     int inHeader;
     try {
       inHeader = header.write(frame, frame.remaining(), buffer);
-    } catch (FramingException e) {
+    } catch (FramingException | RuntimeException e) {
       buffer.clear().position(before);
       throw e;
     }
