@@ -1,0 +1,161 @@
+package dev.mullion.framing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Lengths that the library does not know, through all the ways to decode and to encode. */
+class CustomLengthTest {
+  private static final FrameFormat FOUR_DIGITS =
+      FrameFormat.builder().lengthEncoding(new FourDigits()).build();
+  private static final String HELLO = "| '0012' | 'HELLO, WORLD' |";
+
+  private static final FrameFormat ENDLESS =
+      FrameFormat.builder().lengthFieldOffset(1).lengthEncoding(new Endless()).build();
+
+  private static Stream<Arguments> deliveriesOf(String wire) {
+    return Arrays.stream(Decoding.values())
+        .flatMap(way -> Delivery.of(Wire.bytes(wire)).map(pieces -> Arguments.of(way, pieces)));
+  }
+
+  private static Stream<Arguments> hello() {
+    return deliveriesOf(HELLO);
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("hello")
+  void fourDigitsAreDecoded(Decoding way, Delivery delivery) {
+    assertThat(way.decode(FOUR_DIGITS, delivery.pieces()))
+        .isEqualTo(delivery.each(Wire.hex("'HELLO, WORLD'")));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void fourDigitsAreEncoded(Encoding way) throws IOException {
+    byte[] wire = way.encode(FOUR_DIGITS, Wire.bytes("'HELLO, WORLD'"), Bytes.NONE);
+
+    assertThat(Wire.hex(wire)).isEqualTo(Wire.hex(HELLO + "'0000'"));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void fourDigitsAreFilledInWhereTheyAreKept(Encoding way) throws IOException {
+    FrameFormat kept = FOUR_DIGITS.toBuilder().initialBytesToStrip(0).build();
+
+    assertThat(Wire.hex(way.encode(kept, Wire.bytes("| '????' | 'HELLO, WORLD' |"))))
+        .isEqualTo(Wire.hex(HELLO));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void fourDigitsBoundTheFrame(Encoding way) {
+    assertThat(FOUR_DIGITS.maxFrameLength()).isEqualTo(9999);
+    assertThatExceptionOfType(FrameTooLargeException.class)
+        .isThrownBy(() -> way.encode(FOUR_DIGITS, new byte[10_000]))
+        .withMessage("frame length 10000 exceeds maxFrameLength 9999");
+  }
+
+  private static Stream<Arguments> notDecimal() {
+    return deliveriesOf("| '0001' | '!' | '00x2' | 'HELLO, WORLD' |");
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("notDecimal")
+  void errorOfTheEncodingHasItsPlace(Decoding way, Delivery delivery) {
+    assertThat(way.decode(FOUR_DIGITS, delivery.pieces()))
+        .containsExactly("21", "CorruptFrameException: length is not decimal (frame 2)");
+  }
+
+  @Test
+  void javadocShowsTheSameCode() throws IOException {
+    String javadoc =
+        Files.readString(Path.of("src/main/java/dev/mullion/framing/LengthEncoding.java"));
+    String tested = Files.readString(Path.of("src/test/java/dev/mullion/framing/FourDigits.java"));
+    String shown = javadoc
+        .substring(javadoc.indexOf("record FourDigits"), javadoc.indexOf(" * }</pre>"))
+        .replaceAll("(?m)^ \\*", "");
+    String body = tested.substring(tested.indexOf("record FourDigits")).replace("@Override", "");
+
+    assertThat(words(shown)).isEqualTo(words(body));
+  }
+
+  /** Layout and the braces of single statements are not the same in both. */
+  private static String words(String code) {
+    return code.replaceAll("[\\s{}]+", " ").strip();
+  }
+
+  private static Stream<Arguments> endless() {
+    return deliveriesOf("| FF | 010203 | 04050607 |");
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("endless")
+  void lengthThatNeverCompletesIsRefusedAtItsMaxWidth(Decoding way, Delivery delivery) {
+    assertThat(way.decode(ENDLESS, delivery.pieces()))
+        .containsExactly("CorruptFrameException: length is not complete after 3 bytes"
+            + " (expected: <= 3, Endless[]) (frame 1)");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void lengthThatNeverCompletesIsNotRefusedBefore(Decoding way) {
+    assertThat(way.decode(ENDLESS, List.of(Wire.bytes("| FF | 0102 |"))))
+        .containsExactly(
+            "TruncatedFrameException: stream ended inside a frame: 3 header bytes" + " (frame 1)");
+  }
+
+  @Test
+  void encodingThatFailsLeavesNothingOnTheWire() throws IOException {
+    FrameFormat format = ENDLESS.toBuilder().beforeLength((byte) 1).build();
+    ByteArrayOutputStream wire = new ByteArrayOutputStream();
+
+    try (FrameWriter writer = FrameWriter.of(wire, format)) {
+      assertThatExceptionOfType(UnsupportedOperationException.class)
+          .isThrownBy(() -> writer.write(new byte[2]))
+          .withMessage("2");
+    }
+
+    assertThat(wire.toByteArray()).isEmpty();
+  }
+
+  private record Endless() implements LengthEncoding {
+    @Override
+    public int minWidth() {
+      return 1;
+    }
+
+    @Override
+    public int maxWidth() {
+      return 3;
+    }
+
+    @Override
+    public long maxValue() {
+      return 99;
+    }
+
+    @Override
+    public long read(ByteBuffer in) {
+      in.position(in.limit());
+      return INCOMPLETE;
+    }
+
+    @Override
+    public void write(long value, ByteBuffer out) {
+      throw new UnsupportedOperationException(Long.toString(value));
+    }
+  }
+}
