@@ -27,6 +27,9 @@ public final class CorruptFrameException extends FramingException {
   CorruptFrameException at(@Nullable SocketAddress where, long number) {
     CorruptFrameException placed = new CorruptFrameException(detail(), where, number);
     placed.setStackTrace(getStackTrace());
+    if (getCause() != null) {
+      placed.initCause(getCause());
+    }
     return placed;
   }
 }

@@ -172,7 +172,7 @@ final class FrameScanner {
     } else {
       int available = Math.min(to - lengthAt, geometry.encoding.maxWidth());
       in.limit(lengthAt + available).position(lengthAt);
-      length = geometry.encoding.read(in);
+      length = readLength(in);
       lengthEnd = in.position();
       if (length == LengthEncoding.INCOMPLETE) {
         return tooWide(available);
@@ -200,6 +200,18 @@ final class FrameScanner {
     }
     check("afterLength", in, lengthEnd, geometry.after);
     return Found.FRAME;
+  }
+
+  /** Calls an encoding that may be a user's: if it fails, what follows cannot be trusted either. */
+  private long readLength(ByteBuffer in) throws CorruptFrameException {
+    try {
+      return geometry.encoding.read(in);
+    } catch (RuntimeException e) {
+      CorruptFrameException unreadable =
+          new CorruptFrameException("lengthEncoding: " + geometry.encoding + " failed: " + e);
+      unreadable.initCause(e);
+      throw unreadable;
+    }
   }
 
   /** What a length announces, as an unsigned number: the largest one if it is even more. */
