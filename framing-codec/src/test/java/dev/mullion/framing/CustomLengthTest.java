@@ -3,6 +3,7 @@ package dev.mullion.framing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -129,6 +130,64 @@ class CustomLengthTest {
     }
 
     assertThat(wire.toByteArray()).isEmpty();
+  }
+
+  private static Stream<Arguments> failing() {
+    return deliveriesOf("| 01 | 'a' | 09 | 0102 | 01 | 'b' |");
+  }
+
+  /** A pipeline once dropped what it had read, and went on with the next read. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("failing")
+  void encodingThatFailsLeavesTheStreamCorrupt(Decoding way, Delivery delivery) {
+    FrameFormat format = FrameFormat.builder().lengthEncoding(new NoNines()).build();
+
+    assertThat(way.decode(format, delivery.pieces()))
+        .containsExactly(
+            "61",
+            "CorruptFrameException: lengthEncoding: NoNines[] failed:"
+                + " java.lang.IllegalArgumentException: nine (frame 2)");
+  }
+
+  @Test
+  void failureOfTheEncodingIsTheCause() {
+    FrameFormat format = FrameFormat.builder().lengthEncoding(new NoNines()).build();
+    FrameReader reader = FrameReader.of(new ByteArrayInputStream(Wire.bytes("09")), format);
+
+    assertThatExceptionOfType(CorruptFrameException.class)
+        .isThrownBy(reader::read)
+        .withCauseExactlyInstanceOf(IllegalArgumentException.class);
+  }
+
+  private record NoNines() implements LengthEncoding {
+    @Override
+    public int minWidth() {
+      return 1;
+    }
+
+    @Override
+    public int maxWidth() {
+      return 1;
+    }
+
+    @Override
+    public long maxValue() {
+      return 99;
+    }
+
+    @Override
+    public long read(ByteBuffer in) {
+      byte value = in.get();
+      if (value == 9) {
+        throw new IllegalArgumentException("nine");
+      }
+      return value;
+    }
+
+    @Override
+    public void write(long value, ByteBuffer out) {
+      out.put((byte) value);
+    }
   }
 
   private record Endless() implements LengthEncoding {
