@@ -180,12 +180,7 @@ final class FrameScanner {
       in.limit(to);
     }
     headerLength = lengthEnd - from + geometry.afterLength;
-    announced = announced(length);
-    boolean huge = length < 0 || (announced < 0 && geometry.lengthOfEmpty < 0);
-    if (huge || announced > geometry.maxFrameLength) {
-      return Found.TOO_LARGE;
-    }
-    if (announced < 0) {
+    if (length >= 0 && length < geometry.lengthOfEmpty) {
       throw new CorruptFrameException("length field value "
           + length
           + " with lengthAdjustment "
@@ -193,6 +188,10 @@ final class FrameScanner {
           + " is shorter than its frame (expected: >= "
           + geometry.lengthOfEmpty
           + ")");
+    }
+    announced = announced(length);
+    if (announced < 0 || announced > geometry.maxFrameLength) {
+      return Found.TOO_LARGE;
     }
     payloadLength = (int) announced;
     if (to - from < headerLength) {
@@ -267,25 +266,35 @@ final class FrameScanner {
 
   /** The error of a stream that ended inside a header. */
   TruncatedFrameException cutInHeader(long received, @Nullable SocketAddress peer) {
+    return cutInHeader(received, peer, frames + 1);
+  }
+
+  private TruncatedFrameException cutInHeader(
+      long received, @Nullable SocketAddress peer, long number) {
     int expected = geometry.headerLength == 0 ? -1 : geometry.headerLength;
-    return TruncatedFrameException.inHeader(received, expected, peer, frames + 1);
+    return TruncatedFrameException.inHeader(received, expected, peer, number);
   }
 
   /** The error of a stream that ended behind the header of the frame last inspected. */
   TruncatedFrameException cutBehindHeader(long received, @Nullable SocketAddress peer) {
-    long number = frames + 1;
-    if (received < payloadLength) {
-      return TruncatedFrameException.inPayload(received, payloadLength, peer, number);
+    return cutBehindHeader(received, payloadLength, peer, frames + 1);
+  }
+
+  private TruncatedFrameException cutBehindHeader(
+      long received, long payload, @Nullable SocketAddress peer, long number) {
+    if (Long.compareUnsigned(received, payload) < 0) {
+      return TruncatedFrameException.inPayload(received, payload, peer, number);
     }
     int trailer = geometry.trailer.length;
-    return TruncatedFrameException.inTrailer(received - payloadLength, trailer, peer, number);
+    return TruncatedFrameException.inTrailer(received - payload, trailer, peer, number);
   }
 
   /** The error of a stream that ended inside a frame that was too large and is being skipped. */
   TruncatedFrameException cutInSkipped(long missing, @Nullable SocketAddress peer) {
     // The frame was counted when its skipping began.
-    long received = tooLargeWireLength() - missing - headerLength;
-    long expected = announced < 0 ? Long.MAX_VALUE : announced;
-    return TruncatedFrameException.inPayload(received, expected, peer, frames);
+    long received = tooLargeWireLength() - missing;
+    return received < headerLength
+        ? cutInHeader(received, peer, frames)
+        : cutBehindHeader(received - headerLength, announced, peer, frames);
   }
 }

@@ -29,8 +29,11 @@ public final class TruncatedFrameException extends FramingException {
 
   static TruncatedFrameException inPayload(
       long received, long expected, @Nullable SocketAddress peer, long frameNumber) {
-    String detail =
-        "stream ended inside a frame: " + received + " of " + expected + " payload bytes";
+    String detail = "stream ended inside a frame: "
+        + received
+        + " of "
+        + Long.toUnsignedString(expected)
+        + " payload bytes";
     return new TruncatedFrameException(detail, received, expected, peer, frameNumber);
   }
 
@@ -46,7 +49,10 @@ public final class TruncatedFrameException extends FramingException {
     return received;
   }
 
-  /** Returns how many bytes that part has, or -1 if its length is not fixed. */
+  /**
+   * Returns how many bytes that part has, or -1 if its length is not fixed. That of a skipped payload
+   * is an unsigned number.
+   */
   public long expected() {
     return expected;
   }
