@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
@@ -146,7 +147,7 @@ final class InboundFrames {
   /** Delivers the frames that lie in the buffer as a whole; returns whether there were any. */
   private boolean decodeRun(ChannelHandlerContext ctx, ByteBuf in) {
     int readerIndex = in.readerIndex();
-    ByteBuffer nio = in.internalNioBuffer(readerIndex, in.readableBytes());
+    ByteBuffer nio = view(in);
     int from = nio.position();
     FrameBatch batch = FrameBatch.acquire();
     try {
@@ -203,7 +204,7 @@ final class InboundFrames {
 
   /** Looks at what follows the last whole frame: the beginning of another, or an error. */
   private void decodeRest(ChannelHandlerContext ctx, ByteBuf in) {
-    ByteBuffer nio = in.internalNioBuffer(in.readerIndex(), in.readableBytes());
+    ByteBuffer nio = view(in);
     Found found = scanner.inspect(nio, nio.position(), nio.limit());
     switch (found) {
       case TOO_LARGE -> tooLarge(ctx, 0);
@@ -263,7 +264,7 @@ final class InboundFrames {
     int missing = geometry.headerLength == 0 ? 1 : geometry.headerLength - part.size();
     part.addToHead(in, Math.min(missing, in.readableBytes()), geometry.maxHeaderLength);
     ByteBuf head = part.head();
-    ByteBuffer nio = head.internalNioBuffer(head.readerIndex(), head.readableBytes());
+    ByteBuffer nio = view(head);
     switch (scanner.inspect(nio, nio.position(), nio.limit())) {
       case TOO_LARGE -> {
         partial = null;
@@ -343,6 +344,11 @@ final class InboundFrames {
     }
     ctx.fireExceptionCaught(error);
     ctx.channel().close();
+  }
+
+  private static ByteBuffer view(ByteBuf in) {
+    // The order of a little-endian view is that of its reader, not of the format.
+    return in.internalNioBuffer(in.readerIndex(), in.readableBytes()).order(ByteOrder.BIG_ENDIAN);
   }
 
   private void discard(ByteBuf in, int length) {
