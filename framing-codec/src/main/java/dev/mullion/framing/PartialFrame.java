@@ -66,13 +66,22 @@ final class PartialFrame {
   /** Takes as many bytes of a frame of known length as there are and as it needs. */
   void add(ByteBuf in) {
     int length = Math.min(in.readableBytes(), wireLength - size);
-    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= in.capacity();
+    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= capacityKept(in);
     if (keep && wireLength > SMALL) {
       parts.add(in.readRetainedSlice(length));
     } else {
       copy(in, length);
     }
     size += length;
+  }
+
+  /** A slice keeps the whole of the buffer that it is a part of. */
+  private static int capacityKept(ByteBuf in) {
+    ByteBuf root = in;
+    while (root.unwrap() != null) {
+      root = root.unwrap();
+    }
+    return root.capacity();
   }
 
   private void copy(ByteBuf in, int length) {
