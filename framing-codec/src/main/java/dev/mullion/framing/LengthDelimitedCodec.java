@@ -137,7 +137,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
     if (!ctx.channel().isWritable()) {
-      outbound.flushIfDue(ctx);
+      outbound.becameUnwritable(ctx);
     }
     ctx.fireChannelWritabilityChanged();
   }

@@ -6,8 +6,10 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /** The encoding half of {@link LengthDelimitedCodec}. */
@@ -25,10 +27,18 @@ final class OutboundFrames {
   private @Nullable ByteBuf gather;
   private int gatherSize = MIN_GATHER;
   private List<ChannelPromise> promises = new ArrayList<>();
+  private boolean withVoidPromise;
+  private boolean filled;
   private boolean reading;
   private boolean flushDue;
+  private boolean writing;
+  private boolean becameUnwritable;
+  private final Queue<Waiting> waiting = new ArrayDeque<>(0);
   private long frames;
   private long bytes;
+
+  /** What was written while something else was being written. */
+  private record Waiting(Object msg, ChannelPromise promise) {}
 
   OutboundFrames(FrameFormat format, FrameCounters counters) {
     this.format = format;
@@ -45,7 +55,7 @@ final class OutboundFrames {
   }
 
   void flush(ChannelHandlerContext ctx) {
-    if (reading) {
+    if (reading || writing) {
       flushDue = true;
     } else {
       flushNow(ctx);
@@ -58,13 +68,46 @@ final class OutboundFrames {
     }
   }
 
+  void becameUnwritable(ChannelHandlerContext ctx) {
+    if (writing) {
+      becameUnwritable = true;
+    } else {
+      flushIfDue(ctx);
+    }
+  }
+
   private void flushNow(ChannelHandlerContext ctx) {
     flushDue = false;
     emit(ctx);
     ctx.flush();
   }
 
+  /**
+   * Writes a frame or another message. A write inside a write, by a handler that was told of a failed
+   * promise or of the writability, waits: it must not get between a header and its payload.
+   */
   void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+    if (writing) {
+      waiting.add(new Waiting(msg, promise));
+      return;
+    }
+    writing = true;
+    try {
+      writeNow(ctx, msg, promise);
+      for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {
+        writeNow(ctx, next.msg, next.promise);
+      }
+    } finally {
+      writing = false;
+    }
+    boolean flushes = flushDue && (becameUnwritable || !reading);
+    becameUnwritable = false;
+    if (flushes) {
+      flushNow(ctx);
+    }
+  }
+
+  private void writeNow(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     if (msg instanceof ByteBuf frame) {
       encode(ctx, frame, promise);
     } else if (msg instanceof EncodedFrames encoded) {
@@ -153,6 +196,7 @@ final class OutboundFrames {
         return present;
       }
       emit(ctx);
+      filled = true;
       gatherSize = Math.min(2 * gatherSize, MAX_GATHER);
     }
     ByteBuf made = ctx.alloc().ioBuffer(Math.max(gatherSize, length));
@@ -161,7 +205,9 @@ final class OutboundFrames {
   }
 
   private void keep(ChannelPromise promise) {
-    if (!promise.isVoid()) {
+    if (promise.isVoid()) {
+      withVoidPromise = true;
+    } else {
       promises.add(promise);
     }
   }
@@ -173,9 +219,14 @@ final class OutboundFrames {
       return;
     }
     gather = null;
-    if (full.readableBytes() < gatherSize / 4) {
+    if (!full.isReadable()) {
+      full.release();
+      return;
+    }
+    if (!filled && full.readableBytes() < gatherSize / 4) {
       gatherSize = Math.max(gatherSize / 2, MIN_GATHER);
     }
+    filled = false;
     counters.framesEncoded.add(frames);
     counters.bytesEncoded.add(bytes);
     frames = 0;
@@ -185,8 +236,12 @@ final class OutboundFrames {
 
   private ChannelPromise promiseOfAll(ChannelHandlerContext ctx) {
     if (promises.isEmpty()) {
-      return ctx.voidPromise();
+      // The header of a long frame has none: its payload's promise tells.
+      ChannelPromise none = withVoidPromise ? ctx.voidPromise() : ctx.newPromise();
+      withVoidPromise = false;
+      return none;
     }
+    withVoidPromise = false;
     if (promises.size() == 1) {
       return promises.remove(0);
     }
