@@ -112,7 +112,7 @@ final class TcpListener {
   }
 
   boolean awaitTermination(Duration timeout) throws InterruptedException {
-    return group.terminationFuture().await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+    return group.terminationFuture().await(nanos(timeout), TimeUnit.NANOSECONDS);
   }
 
   void close() {
@@ -141,8 +141,12 @@ final class TcpListener {
 
   /** Lets each connection finish by itself, within the deadline. */
   private void drain() throws InterruptedException {
-    long nanos = settings.closeTimeout().toNanos();
+    long nanos = nanos(settings.closeTimeout());
     channel.close().await();
+    // The tasks that set up what was accepted last were queued before these.
+    for (EventExecutor thread : group) {
+      thread.submit(() -> {}).await();
+    }
     Future<Void> closed = connections.newCloseFuture();
     for (Channel connection : connections) {
       EchoHandler handler = connection.pipeline().get(EchoHandler.class);
@@ -151,6 +155,11 @@ final class TcpListener {
       }
     }
     closed.await(nanos, TimeUnit.NANOSECONDS);
+  }
+
+  /** Unlike {@link Duration#toNanos}, it takes a duration that no {@code long} can hold. */
+  private static long nanos(Duration duration) {
+    return TimeUnit.NANOSECONDS.convert(duration);
   }
 
   private void cut() {
@@ -174,7 +183,7 @@ final class TcpListener {
       counters.connectionsAccepted.increment();
       connection.closeFuture().addListener(done -> counters.connectionsOpen.decrementAndGet());
       connections.add(connection);
-      long idle = settings.idleTimeout().toNanos();
+      long idle = nanos(settings.idleTimeout());
       if (idle > 0) {
         connection.pipeline().addLast(new IdleStateHandler(true, 0, 0, idle, TimeUnit.NANOSECONDS));
       }
