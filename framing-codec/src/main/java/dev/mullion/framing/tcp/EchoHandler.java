@@ -99,6 +99,8 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
     if (cause instanceof FramingException) {
       // The codec closes the channel where it must; the text has the peer.
       LOG.log(INFO, cause.getMessage());
+      // The frames before it are answered.
+      ctx.flush();
     } else if (cause instanceof IOException) {
       LOG.log(DEBUG, "connection lost (peer " + ctx.channel().remoteAddress() + ")", cause);
       ctx.close();
