@@ -6,23 +6,27 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Stands behind a codec, writes down what comes, and releases it. Any thread may read the notes. */
 @Sharable
 final class Recorder extends ChannelInboundHandlerAdapter {
-  private final List<String> events = new CopyOnWriteArrayList<>();
-  private final List<Integer> batches = new CopyOnWriteArrayList<>();
+  private final List<String> events = Collections.synchronizedList(new ArrayList<>());
+  private final List<Integer> batches = Collections.synchronizedList(new ArrayList<>());
 
   /** Frames as {@code frame 6869}, errors with their class and text, and so on, in order. */
   List<String> events() {
-    return new ArrayList<>(events);
+    synchronized (events) {
+      return new ArrayList<>(events);
+    }
   }
 
   /** How many frames there were in each batch. */
   List<Integer> batches() {
-    return new ArrayList<>(batches);
+    synchronized (batches) {
+      return new ArrayList<>(batches);
+    }
   }
 
   static String frame(String hex) {

@@ -188,6 +188,22 @@ class EchoServerPeersTest {
     }
   }
 
+  /** They were once read, but their replies were never flushed. */
+  @ParameterizedTest
+  @MethodSource(TRANSPORTS)
+  void framesBeforeABadOneAreAnswered(Transport transport) throws Exception {
+    try (EchoServer server = EchoServer.builder().transport(transport).start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      peer.socket
+          .getOutputStream()
+          .write(new byte[] {0, 0, 0, 1, 65, 0, 0, 0, 2, 66, 67, -1, -1, -1, -1});
+
+      assertThat(peer.receive()).containsExactly(65);
+      assertThat(peer.receive()).containsExactly(66, 67);
+      assertThat(peer.receive()).isNull();
+    }
+  }
+
   @Test
   void protocolErrorIsLoggedOnceWithThePeer() throws Exception {
     List<String> logged = new CopyOnWriteArrayList<>();

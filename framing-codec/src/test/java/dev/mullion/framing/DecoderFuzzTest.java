@@ -1,0 +1,200 @@
+package dev.mullion.framing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Draws a format, a wire and its cuts, and compares all that decodes: the codec frame by frame and in
+ * batches, with the wire whole and in pieces, and the {@link FrameReader}. What the codec holds is
+ * watched at every piece.
+ */
+class DecoderFuzzTest {
+  /** A part of 4 KiB, and a header. */
+  private static final int LITTLE = 4 * 1024 + 256;
+
+  @FuzzTest(maxDuration = "60s")
+  void decodes(byte[] input) throws IOException {
+    FuzzInput draw = new FuzzInput(input);
+    boolean anyBytes = draw.flag();
+    FrameFormat format = draw.format();
+    if (format == null) {
+      return;
+    }
+    int[] cuts = draw.cuts();
+    if (anyBytes) {
+      compareDecoders(format, draw.wire(), cuts);
+    } else if (format.whyNotEncodable().isEmpty()) {
+      roundTrip(format, draw, cuts);
+    }
+  }
+
+  private static void compareDecoders(FrameFormat format, byte[] wire, int[] cuts)
+      throws IOException {
+    List<String> expected = readAll(format, wire, cuts);
+    int[] whole = {wire.length};
+    for (boolean batches : new boolean[] {false, true}) {
+      for (int[] pieces : List.of(whole, cuts)) {
+        assertThat(decode(format, TooLargePolicy.REPORT, batches, wire, pieces))
+            .isEqualTo(expected);
+        assertThat(decode(format, TooLargePolicy.SKIP, batches, wire, pieces))
+            .isEqualTo(expected.stream().filter(event -> !isTooLarge(event)).toList());
+        assertThat(decode(format, TooLargePolicy.CLOSE, batches, wire, pieces))
+            .isEqualTo(untilTooLarge(expected));
+      }
+    }
+  }
+
+  private static boolean isTooLarge(String event) {
+    return event.startsWith("FrameTooLarge");
+  }
+
+  private static List<String> untilTooLarge(List<String> events) {
+    for (int i = 0; i < events.size(); i++) {
+      if (isTooLarge(events.get(i))) {
+        return events.subList(0, i + 1);
+      }
+    }
+    return events;
+  }
+
+  /** What both encoders accept comes back; what one refuses the other refuses with the same text. */
+  private static void roundTrip(FrameFormat format, FuzzInput draw, int[] cuts) throws IOException {
+    ByteArrayOutputStream wire = new ByteArrayOutputStream();
+    FrameWriter writer = FrameWriter.of(wire, format);
+    EmbeddedChannel channel = new EmbeddedChannel(LengthDelimitedCodec.of(format));
+    CountingAllocator memory = new CountingAllocator();
+    channel.config().setAllocator(memory);
+    int accepted = 0;
+    for (byte[] frame = draw.frame(); frame != null; frame = draw.frame()) {
+      ChannelFuture sent = channel.write(memory.read(frame, frame.length));
+      String refused = "";
+      try {
+        writer.write(frame);
+        accepted++;
+      } catch (FramingException e) {
+        refused = String.valueOf(e.getMessage());
+      }
+      if (!refused.isEmpty() || sent.isDone()) {
+        assertThat(sent.cause()).isInstanceOf(FramingException.class).hasMessage(refused);
+      }
+    }
+    writer.flush();
+    channel.flush();
+
+    assertThat(sent(channel)).isEqualTo(wire.toByteArray());
+    channel.finishAndReleaseAll();
+    assertThat(memory.buffers()).isZero();
+    List<String> decoded = readAll(format, wire.toByteArray(), cuts);
+    assertThat(decoded).hasSize(accepted).allMatch(event -> event.startsWith("frame "));
+    assertThat(encodeAgain(format, decoded)).isEqualTo(wire.toByteArray());
+    compareDecoders(format, wire.toByteArray(), cuts);
+  }
+
+  private static byte[] encodeAgain(FrameFormat format, List<String> decoded) {
+    return TestBytes.wire(
+        format,
+        decoded.stream()
+            .map(event -> TestBytes.bytes(event.substring("frame ".length())))
+            .toArray(byte[][]::new));
+  }
+
+  private static byte[] sent(EmbeddedChannel channel) {
+    ByteArrayOutputStream all = new ByteArrayOutputStream();
+    for (ByteBuf out = channel.readOutbound(); out != null; out = channel.readOutbound()) {
+      byte[] bytes = new byte[out.readableBytes()];
+      out.readBytes(bytes).release();
+      all.writeBytes(bytes);
+    }
+    return all.toByteArray();
+  }
+
+  private static List<String> readAll(FrameFormat format, byte[] wire, int[] cuts)
+      throws IOException {
+    List<String> events = new ArrayList<>();
+    FrameReader reader = FrameReader.of(new Pieces(wire, cuts), format);
+    boolean open = true;
+    while (open) {
+      try {
+        byte @Nullable [] frame = reader.read();
+        open = frame != null;
+        if (frame != null) {
+          events.add(Recorder.frame(frame));
+        }
+      } catch (FramingException e) {
+        open = e instanceof FrameTooLargeException;
+        events.add(e.getClass().getSimpleName() + ": " + e.getMessage());
+      }
+    }
+    return events;
+  }
+
+  private static List<String> decode(
+      FrameFormat format, TooLargePolicy policy, boolean batches, byte[] wire, int[] cuts) {
+    LengthDelimitedCodec codec = LengthDelimitedCodec.builder()
+        .format(format)
+        .tooLargePolicy(policy)
+        .batches(batches)
+        .build();
+    Recorder recorder = new Recorder();
+    EmbeddedChannel channel = new EmbeddedChannel(codec, recorder);
+    CountingAllocator memory = new CountingAllocator();
+    channel.config().setAllocator(memory);
+    int came = 0;
+    for (int i = 0; came < wire.length && channel.isOpen(); i++) {
+      int length = Math.min(wire.length - came, Math.max(1, cuts[i % cuts.length]));
+      ByteBuf read = memory.read(new byte[length + 8], length + 8).setIndex(3, 3 + length);
+      for (int at = 0; at < read.capacity(); at++) {
+        boolean outside = at < 3 || at >= 3 + length;
+        read.setByte(at, outside ? 0xFF : wire[came + at - 3]);
+      }
+      came += length;
+      channel.writeInbound(read);
+      if (memory.held() > 2L * (came + 8L * (i + 1)) + LITTLE) {
+        throw new AssertionError(memory.held() + " bytes are held of " + came);
+      }
+    }
+    channel.finishAndReleaseAll();
+    assertThat(memory.buffers()).isZero();
+    FrameCounters counters = codec.counters();
+    assertThat(counters.bytesDecoded() + counters.bytesDiscarded()).isEqualTo(came);
+    return recorder.events().stream()
+        .filter(event -> !event.equals("inactive"))
+        .map(event -> event.replace("(peer embedded, frame", "(frame"))
+        .toList();
+  }
+
+  /** A stream that gives its bytes in pieces. */
+  private static final class Pieces extends InputStream {
+    private final ByteArrayInputStream in;
+    private final int[] cuts;
+    private int next;
+
+    Pieces(byte[] wire, int[] cuts) {
+      this.in = new ByteArrayInputStream(Arrays.copyOf(wire, wire.length));
+      this.cuts = cuts;
+    }
+
+    @Override
+    public int read() {
+      return in.read();
+    }
+
+    @Override
+    public int read(byte[] to, int offset, int length) {
+      int most = Math.max(1, cuts[next++ % cuts.length]);
+      return in.read(to, offset, Math.min(length, most));
+    }
+  }
+}
