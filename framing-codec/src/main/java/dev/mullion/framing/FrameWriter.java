@@ -85,12 +85,11 @@ public final class FrameWriter implements Closeable, Flushable {
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
    * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws IllegalStateException if this writer is closed
    * @throws IOException if the stream cannot be written
    */
   public void write(ByteBuffer frame) throws IOException {
-    if (broken != null) {
-      throw broken;
-    }
+    checkUsable();
     reserve(header.maxHeaderLength());
     int before = buffer.position();
     int inHeader;
@@ -115,6 +114,7 @@ public final class FrameWriter implements Closeable, Flushable {
   /** Hands everything that was written to the stream, and flushes the stream. */
   @Override
   public void flush() throws IOException {
+    checkUsable();
     drain();
     try {
       sink.flush();
@@ -132,8 +132,22 @@ public final class FrameWriter implements Closeable, Flushable {
     }
     closed = true;
     try (Sink closing = sink) {
+      failIfBroken();
       drain();
       closing.flush();
+    }
+  }
+
+  private void checkUsable() throws IOException {
+    if (closed) {
+      throw new IllegalStateException("writer is closed");
+    }
+    failIfBroken();
+  }
+
+  private void failIfBroken() throws IOException {
+    if (broken != null) {
+      throw broken;
     }
   }
 
@@ -151,9 +165,6 @@ public final class FrameWriter implements Closeable, Flushable {
   }
 
   private void send(ByteBuffer bytes) throws IOException {
-    if (broken != null) {
-      throw broken;
-    }
     try {
       sink.write(bytes);
     } catch (IOException e) {

@@ -16,12 +16,24 @@ class FrameDiagramTest {
 
   /** The formats of the Javadoc, in its order. */
   private static final List<FrameFormat> DOCUMENTED = List.of(
+      FrameFormat.builder()
+          .beforeLength((byte) 0xCA)
+          .lengthFieldLength(2)
+          .afterLength((byte) 1)
+          .lengthAdjustment(2)
+          .trailer((byte) '\n')
+          .build(),
       FrameFormat.defaults(),
       FrameFormat.builder()
           .beforeLength((byte) 0xCA, (byte) 0xFE)
           .lengthFieldLength(2)
           .lengthAdjustment(-4)
           .maxFrameLength(16 * 1024)
+          .build(),
+      FrameFormat.builder()
+          .lengthFieldOffset(1)
+          .lengthFieldLength(2)
+          .initialBytesToStrip(0)
           .build());
 
   @Test

@@ -83,7 +83,7 @@ class WireErrorsTest {
             "| 8000000000000000 | 'ab' |",
             "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength 8388608"
                 + " (frame 1)",
-            "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775807 payload"
+            "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775808 payload"
                 + " bytes (frame 1)"),
         // The sum of length and adjustment once overflowed and was taken as corrupt.
         Broken.of(
@@ -92,7 +92,7 @@ class WireErrorsTest {
             "| 7FFFFFFFFFFFFFFF | 'ab' |",
             "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength 8388608"
                 + " (frame 1)",
-            "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775807 payload"
+            "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775808 payload"
                 + " bytes (frame 1)"),
         // It once overflowed to a length of 0, and the bytes behind it were taken as a frame.
         Broken.of(
@@ -101,7 +101,7 @@ class WireErrorsTest {
             "| FFFFFFFFFFFFFFFF | 0000000000000000 | 'a' |",
             "FrameTooLargeException: frame length 18446744073709551615 exceeds maxFrameLength"
                 + " 8388608 (frame 1)",
-            "TruncatedFrameException: stream ended inside a frame: 9 of 9223372036854775807 payload"
+            "TruncatedFrameException: stream ended inside a frame: 9 of 18446744073709551615 payload"
                 + " bytes (frame 1)"),
         Broken.of(
             "eight bytes, with a negative adjustment",

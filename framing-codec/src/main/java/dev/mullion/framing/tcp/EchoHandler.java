@@ -21,7 +21,10 @@ import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Writes the frames and parts of frames of each read back as they lie. One for each connection, on its event loop. */
+/**
+ * Writes the frames, and the parts of long frames, of each read back as they lie. There is one for
+ * each connection, on its event loop.
+ */
 final class EchoHandler extends ChannelInboundHandlerAdapter {
   private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
 
@@ -31,6 +34,8 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   private final ServerCounters counters;
   private @Nullable ChannelHandlerContext context;
   private boolean readSinceLook;
+  private boolean insideFrame;
+  private boolean stopping;
   private boolean stopped;
 
   EchoHandler(ServerCounters counters) {
@@ -45,8 +50,13 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     readSinceLook = true;
-    if (!stopped) {
-      ctx.write(ownedIfWaiting(ctx, encoded(msg)), ctx.voidPromise());
+    if (stopped) {
+      return;
+    }
+    ctx.write(ownedIfWaiting(ctx, encoded(msg)), ctx.voidPromise());
+    insideFrame = msg instanceof FramePart part && !part.isLast();
+    if (stopping && !insideFrame) {
+      stop(ctx);
     }
   }
 
@@ -71,7 +81,7 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
     ctx.flush();
-    if (!ctx.channel().isWritable()) {
+    if (!stopped && !ctx.channel().isWritable()) {
       ctx.channel().config().setAutoRead(false);
     }
   }
@@ -125,14 +135,22 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
     boolean busy = readSinceLook || !ctx.channel().isWritable();
     readSinceLook = false;
     if (System.nanoTime() - until >= 0) {
-      stopped = true;
-      ctx.writeAndFlush(new EncodedFrames(Unpooled.EMPTY_BUFFER, 0))
-          .addListener(sent -> ((SocketChannel) ctx.channel()).shutdownOutput());
+      stopping = true;
+      if (!insideFrame) {
+        stop(ctx);
+      }
     } else if (busy) {
       lookAgain(ctx, until);
     } else {
       closeWhenSent(ctx);
     }
+  }
+
+  private void stop(ChannelHandlerContext ctx) {
+    stopped = true;
+    ctx.channel().config().setAutoRead(true);
+    ctx.writeAndFlush(new EncodedFrames(Unpooled.EMPTY_BUFFER, 0))
+        .addListener(sent -> ((SocketChannel) ctx.channel()).shutdownOutput());
   }
 
   private void lookAgain(ChannelHandlerContext ctx, long until) {
