@@ -18,7 +18,6 @@ import picocli.CommandLine.Option;
 /** Sends each line of its input as a frame and prints the reply, so a file can be piped through. */
 @Command(
     name = "echo-client",
-    mixinStandardHelpOptions = true,
     showDefaultValues = true,
     description = "Sends each line of standard input as a frame and prints the reply.")
 public final class EchoClientMain implements Callable<Integer> {
@@ -29,6 +28,9 @@ public final class EchoClientMain implements Callable<Integer> {
 
   @Option(names = "--port", defaultValue = "7000", description = "the server's port")
   private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
 
   private EchoClientMain() {}
 

@@ -10,7 +10,6 @@ import picocli.CommandLine.Option;
 /** Listens until Ctrl-C and answers each frame with itself. */
 @Command(
     name = "echo-server",
-    mixinStandardHelpOptions = true,
     showDefaultValues = true,
     description = "Answers each frame (4 bytes of length, then the payload) with itself.")
 public final class EchoServerMain implements Callable<Integer> {
@@ -19,6 +18,9 @@ public final class EchoServerMain implements Callable<Integer> {
 
   @Option(names = "--port", defaultValue = "7000", description = "port to listen on, 0 for any")
   private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
 
   private EchoServerMain() {}
 
