@@ -25,6 +25,9 @@ final class PartialFrame {
   private int size;
   private int wireLength;
 
+  /** The capacity of the parts behind the header. */
+  private long held;
+
   PartialFrame(ByteBufAllocator allocator) {
     this.allocator = allocator;
   }
@@ -66,9 +69,11 @@ final class PartialFrame {
   /** Takes as many bytes of a frame of known length as there are and as it needs. */
   void add(ByteBuf in) {
     int length = Math.min(in.readableBytes(), wireLength - size);
-    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= capacityKept(in);
+    int capacity = capacityKept(in);
+    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= capacity;
     if (keep && wireLength > SMALL) {
       parts.add(in.readRetainedSlice(length));
+      held += capacity;
     } else {
       copy(in, length);
     }
@@ -94,8 +99,11 @@ final class PartialFrame {
     }
     if (missing > 0) {
       int had = size + length - missing;
-      int room = Math.max(Math.max(SMALL, missing), Math.min(had, MAX_PART));
-      ByteBuf part = allocator.buffer(Math.min(wireLength - had, room));
+      // A part may be left unfilled, when a long piece comes and is kept.
+      long allowed = 2L * (size + length) + SMALL - held;
+      long room = Math.min(Math.max(SMALL, Math.min(had, MAX_PART)), allowed);
+      ByteBuf part = allocator.buffer((int) Math.min(wireLength - had, Math.max(missing, room)));
+      held += part.capacity();
       parts.add(part);
       part.writeBytes(in, missing);
     }
