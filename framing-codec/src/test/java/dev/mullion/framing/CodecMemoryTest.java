@@ -85,6 +85,23 @@ class CodecMemoryTest {
     finish(channel);
   }
 
+  /** Behind each long piece, which is kept, a short one once began a part of 4 KiB. */
+  @Test
+  void heldMemoryFollowsWhatCameInLongAndShortPieces() {
+    byte[] wire = wire(FORMAT, random(MIB, 1));
+    EmbeddedChannel channel = channel(LengthDelimitedCodec.create());
+    int came = 0;
+    for (int piece = 2100; came < wire.length; piece = piece == 1 ? 2100 : 1) {
+      int end = Math.min(wire.length, came + piece);
+      channel.writeInbound(memory.read(Arrays.copyOfRange(wire, came, end), 4096));
+      came = end;
+      assertThat(memory.held()).isLessThanOrEqualTo(2L * came + LITTLE);
+    }
+
+    ((ByteBuf) channel.readInbound()).release();
+    finish(channel);
+  }
+
   @Test
   void longPiecesAreKeptWhereTheyLie() {
     byte[] wire = wire(FORMAT, random(MIB, 1));
