@@ -4,8 +4,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.DefaultByteBufHolder;
 
 /**
- * Whole frames as they lie on the wire. A {@link LengthDelimitedCodec} that is given one to write
- * sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
+ * Frames, or a part of one, as they lie on the wire. A {@link LengthDelimitedCodec} that is given one
+ * to write sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
  */
 public final class EncodedFrames extends DefaultByteBufHolder {
   private final int size;
@@ -13,8 +13,8 @@ public final class EncodedFrames extends DefaultByteBufHolder {
   /**
    * Takes over a buffer with frames.
    *
-   * @param wire whole frames, headers and trailers with them; released with this object
-   * @param size how many frames there are
+   * @param wire frames, headers and trailers with them; released with this object
+   * @param size how many frames end in it
    */
   public EncodedFrames(ByteBuf wire, int size) {
     super(wire);
@@ -24,7 +24,7 @@ public final class EncodedFrames extends DefaultByteBufHolder {
     this.size = size;
   }
 
-  /** Returns the number of frames. */
+  /** Returns how many frames end in it. */
   public int size() {
     return size;
   }
@@ -39,7 +39,7 @@ public final class EncodedFrames extends DefaultByteBufHolder {
     return (EncodedFrames) super.copy();
   }
 
-  // What DefaultByteBufHolder compares is the content; the number of frames follows from it.
+  // The content tells two of them apart; how many frames are in it is a note for the counters.
   @Override
   public boolean equals(Object other) {
     return super.equals(other);

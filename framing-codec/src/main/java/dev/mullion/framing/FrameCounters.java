@@ -26,12 +26,12 @@ public final class FrameCounters {
     return framesDecoded.sum();
   }
 
-  /** Returns the bytes on the wire of the frames that were delivered. */
+  /** Returns the bytes on the wire of the frames, and parts of frames, that were delivered. */
   public long bytesDecoded() {
     return bytesDecoded.sum();
   }
 
-  /** Returns how many frames were encoded. */
+  /** Returns how many frames were encoded; whether they were sent, their promises tell. */
   public long framesEncoded() {
     return framesEncoded.sum();
   }

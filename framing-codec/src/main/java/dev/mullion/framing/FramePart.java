@@ -54,7 +54,11 @@ public final class FramePart {
     return last;
   }
 
-  /** Returns the part as it came, to be written or released by the caller; no byte is copied. */
+  /**
+   * Returns the part as it came, to be written or released by the caller; no byte is copied. Once the
+   * first part has been written to a channel, the others must follow before anything else, and if the
+   * last one never comes that channel must be closed.
+   */
   public EncodedFrames encoded() {
     return new EncodedFrames(buffer.retainedSlice(wireOffset, wireLength), last ? 1 : 0);
   }

@@ -96,12 +96,15 @@ public final class FrameReader implements Closeable {
       // Part of a frame may have been taken from the channel.
       fatal = new IOException("channel is not in blocking mode", e);
       throw e;
+    } catch (RuntimeException | Error e) {
+      fatal = new IOException("stream failed inside a read: " + e, e);
+      throw e;
     }
   }
 
   /**
    * Returns a copy of the bytes that were read ahead and belong to no frame yet, for whoever takes the
-   * stream over.
+   * stream over. After a {@link FrameTooLargeException} they begin with that frame.
    */
   public byte[] buffered() {
     return Arrays.copyOfRange(buffer, start, end);

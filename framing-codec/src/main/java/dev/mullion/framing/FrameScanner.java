@@ -177,6 +177,7 @@ final class FrameScanner {
       if (length == LengthEncoding.INCOMPLETE) {
         return tooWide(available);
       }
+      checkRead(length, lengthEnd - lengthAt);
       in.limit(to);
     }
     headerLength = lengthEnd - from + geometry.afterLength;
@@ -218,6 +219,25 @@ final class FrameScanner {
     long payload = length - geometry.lengthOfEmpty;
     boolean more = geometry.lengthOfEmpty < 0 && Long.compareUnsigned(payload, length) < 0;
     return more ? -1 : payload;
+  }
+
+  /** A user's encoding may be wrong: it must not put the stream out of step unseen. */
+  private void checkRead(long length, int width) throws CorruptFrameException {
+    int min = geometry.encoding.minWidth();
+    int max = geometry.encoding.maxWidth();
+    if (length < 0 || width < min || width > max) {
+      throw new CorruptFrameException("lengthEncoding: "
+          + geometry.encoding
+          + " read "
+          + length
+          + " from "
+          + width
+          + " bytes (expected: >= 0 from "
+          + min
+          + " to "
+          + max
+          + " bytes)");
+    }
   }
 
   private Found tooWide(int available) throws CorruptFrameException {

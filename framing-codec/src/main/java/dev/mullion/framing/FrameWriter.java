@@ -121,6 +121,9 @@ public final class FrameWriter implements Closeable, Flushable {
     } catch (IOException e) {
       broken = e;
       throw e;
+    } catch (RuntimeException | Error e) {
+      broken = new IOException("stream failed inside a flush: " + e, e);
+      throw e;
     }
   }
 
@@ -172,6 +175,9 @@ public final class FrameWriter implements Closeable, Flushable {
       throw e;
     } catch (IllegalBlockingModeException e) {
       broken = new IOException("channel is not in blocking mode", e);
+      throw e;
+    } catch (RuntimeException | Error e) {
+      broken = new IOException("stream failed inside a write: " + e, e);
       throw e;
     }
   }

@@ -25,6 +25,7 @@ final class InboundFrames {
   private boolean failed;
   private boolean ended;
   private boolean decoding;
+  private boolean received;
   private boolean delivered;
   private @Nullable Queue<ByteBuf> waiting;
 
@@ -48,22 +49,40 @@ final class InboundFrames {
       return;
     }
     decoding = true;
+    received = true;
     try {
       ByteBuf next = bytes;
       while (next != null) {
         decodeAndRelease(ctx, next);
         next = waiting == null ? null : waiting.poll();
       }
+    } catch (RuntimeException | Error e) {
+      // What has been read is not known any more, so nothing that follows can be trusted.
+      abandon();
+      throw e;
     } finally {
       decoding = false;
     }
   }
 
-  /** Returns whether bytes may have come without a frame since this was last asked. */
+  /** Returns whether bytes came without a frame since this was last asked. */
   boolean readEnds() {
-    boolean starved = !delivered;
+    boolean starved = received && !delivered;
+    received = false;
     delivered = false;
     return starved;
+  }
+
+  private void abandon() {
+    failed = true;
+    if (partial != null) {
+      partial.release();
+      partial = null;
+    }
+    if (waiting != null) {
+      waiting.forEach(ByteBuf::release);
+      waiting.clear();
+    }
   }
 
   /** Reports a frame that was cut by the end of the input, once. */
@@ -105,9 +124,7 @@ final class InboundFrames {
   private void decodeAndRelease(ChannelHandlerContext ctx, ByteBuf bytes) {
     ByteBuf in = bytes;
     try {
-      if (in.nioBufferCount() != 1) {
-        in = contiguous(ctx, bytes);
-      }
+      in = contiguous(ctx, bytes);
       while (in.isReadable() && !ctx.isRemoved()) {
         decode(ctx, in);
       }
@@ -121,11 +138,13 @@ final class InboundFrames {
 
   /** Positions are found in one piece of memory, so a composite buffer is copied into one. */
   private static ByteBuf contiguous(ChannelHandlerContext ctx, ByteBuf bytes) {
-    try {
-      return ctx.alloc().buffer(bytes.readableBytes()).writeBytes(bytes);
-    } finally {
-      bytes.release();
+    if (bytes.nioBufferCount() == 1) {
+      return bytes;
     }
+    ByteBuf copy = ctx.alloc().buffer(bytes.readableBytes());
+    copy.writeBytes(bytes);
+    bytes.release();
+    return copy;
   }
 
   private void decode(ChannelHandlerContext ctx, ByteBuf in) {

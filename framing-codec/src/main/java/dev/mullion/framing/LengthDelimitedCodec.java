@@ -39,10 +39,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of up to
  * 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be encoded fails
- * its promise with a {@link FramingException} and leaves nothing on the wire; so does one whose
- * promise was cancelled before. {@link EncodedFrames} are written as they are, messages of other types
- * pass. While the channel is being read, flushes wait for the end of that read: one flush a read.
- * Up to 16 KiB that were written and not flushed are not counted by {@code Channel.isWritable()}.
+ * its promise with a {@link FramingException} and leaves nothing on the wire; one whose promise was
+ * cancelled before is not sent either. {@link EncodedFrames} are written as they are, messages of
+ * other types pass. While the channel is being read, flushes wait for {@code channelReadComplete}: one
+ * flush a read. Up to 16 KiB that were written and not flushed are not counted by {@code
+ * Channel.isWritable()}.
  *
  * <p><b>Errors.</b> They are fired as {@code exceptionCaught}: a {@link FrameTooLargeException} as the
  * {@link TooLargePolicy} says, a {@link CorruptFrameException} always, and then the channel is closed;

@@ -5,6 +5,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
+import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -128,35 +129,48 @@ final class OutboundFrames {
       return;
     }
     boolean passedOn = false;
+    int written = -1;
     try {
       HeaderWriter writer = encoder();
       int length = frame.readableBytes();
       boolean small = length <= GATHERED_PAYLOAD;
       byte[] trailer = writer.trailer();
       ByteBuf out = room(ctx, writer.maxHeaderLength() + (small ? length + trailer.length : 0));
-      int before = out.readableBytes();
+      written = out.writerIndex();
       writeHeader(writer, frame, out);
-      frames++;
-      bytes += out.readableBytes() - before + frame.readableBytes() + trailer.length;
       if (small) {
         out.writeBytes(frame, frame.readerIndex(), frame.readableBytes()).writeBytes(trailer);
+        count(out.writerIndex() - written);
         keep(promise);
       } else {
+        count(out.writerIndex() - written + frame.readableBytes() + trailer.length);
         passedOn = true;
         writeLong(ctx, frame, trailer, promise);
       }
     } catch (Exception e) {
+      ByteBuf out = gather;
+      if (written >= 0 && !passedOn && out != null) {
+        out.writerIndex(written);
+      }
       counters.framesRefused.increment();
       promise.tryFailure(e);
     } finally {
       if (!passedOn) {
-        frame.release();
+        ReferenceCountUtil.safeRelease(frame);
       }
     }
   }
 
+  private void count(int wireLength) {
+    frames++;
+    bytes += wireLength;
+  }
+
   private HeaderWriter encoder() {
-    return header == null ? new HeaderWriter(format) : header;
+    if (header == null) {
+      throw HeaderWriter.cannotEncode(format);
+    }
+    return header;
   }
 
   /** Writes the header and moves the frame's reader index to the payload. */

@@ -33,6 +33,8 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
 
   private final ServerCounters counters;
   private @Nullable ChannelHandlerContext context;
+  private boolean reading;
+  private boolean repliesWait;
   private boolean readSinceLook;
   private boolean insideFrame;
   private boolean stopping;
@@ -53,7 +55,12 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
     if (stopped) {
       return;
     }
-    ctx.write(ownedIfWaiting(ctx, encoded(msg)), ctx.voidPromise());
+    if (!reading) {
+      reading = true;
+      repliesWait = repliesWait(ctx);
+    }
+    EncodedFrames reply = encoded(msg);
+    ctx.write(repliesWait ? owned(reply) : reply, ctx.voidPromise());
     insideFrame = msg instanceof FramePart part && !part.isLast();
     if (stopping && !insideFrame) {
       stop(ctx);
@@ -64,22 +71,24 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
     return msg instanceof FrameBatch batch ? batch.encoded() : ((FramePart) msg).encoded();
   }
 
-  /** Replies that have to wait are copied, so that they do not hold a whole read buffer each. */
-  private static EncodedFrames ownedIfWaiting(ChannelHandlerContext ctx, EncodedFrames frames) {
-    ChannelOutboundBuffer waiting = ctx.channel().unsafe().outboundBuffer();
-    if (waiting == null || waiting.totalPendingWriteBytes() == 0) {
-      return frames;
-    }
+  private static boolean repliesWait(ChannelHandlerContext ctx) {
+    ChannelOutboundBuffer replies = ctx.channel().unsafe().outboundBuffer();
+    return replies != null && replies.totalPendingWriteBytes() > 0;
+  }
+
+  /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
+  private static EncodedFrames owned(EncodedFrames reply) {
     try {
-      return frames.copy();
+      return reply.copy();
     } finally {
-      frames.release();
+      reply.release();
     }
   }
 
   /** Sends the replies. A peer that does not read them is not read from until it has. */
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
+    reading = false;
     ctx.flush();
     if (!stopped && !ctx.channel().isWritable()) {
       ctx.channel().config().setAutoRead(false);
@@ -132,7 +141,7 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   }
 
   private void look(ChannelHandlerContext ctx, long until) {
-    boolean busy = readSinceLook || !ctx.channel().isWritable();
+    boolean busy = readSinceLook || insideFrame || !ctx.channel().isWritable();
     readSinceLook = false;
     if (System.nanoTime() - until >= 0) {
       stopping = true;

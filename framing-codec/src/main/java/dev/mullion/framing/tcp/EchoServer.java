@@ -21,8 +21,10 @@ import java.time.Duration;
  * <p>What it does not accept: frames beyond {@link FrameFormat#maxFrameLength()} and bytes that break
  * the format close their connection, and are counted and logged; a connection beyond {@code
  * maxConnections} is closed at once; so is one that was idle for {@code idleTimeout}. A peer that does
- * not read its replies is not read from either once 64 KiB wait for it. A peer that closes its sending
- * side still gets its replies. A frame that is longer than one read is sent back as it comes.
+ * not read its replies is not read from either once 64 KiB wait for it; it then holds up to 512 KiB of
+ * read buffers and, if it has closed its sending side, what the kernel had received from it. A peer
+ * that closes its sending side still gets its replies. A frame that is longer than one read is sent
+ * back as it comes.
  *
  * <p>Its threads are daemon threads. All methods may be called by any thread but the server's own.
  */

@@ -11,13 +11,15 @@ import io.netty.util.concurrent.FastThreadLocal;
  * none. A buffer of which a part is still in use stays with its users, and the loop gets another.
  */
 final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
-  private final int size;
-  private final FastThreadLocal<ByteBuf> last = new FastThreadLocal<>() {
+  /** Of all servers: Netty never takes back a place among a thread's variables. */
+  private static final FastThreadLocal<ByteBuf> LAST = new FastThreadLocal<>() {
     @Override
     protected void onRemoval(ByteBuf buffer) {
       buffer.release();
     }
   };
+
+  private final int size;
 
   /** Reads once for each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size) {
@@ -42,15 +44,16 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   }
 
   private ByteBuf next(ByteBufAllocator allocator) {
-    ByteBuf buffer = last.getIfExists();
+    ByteBuf buffer = LAST.getIfExists();
+    if (buffer != null && buffer.refCnt() == 1 && buffer.capacity() == size) {
+      return buffer.clear();
+    }
+    // If this fails, the present one must still be the loop's.
+    ByteBuf fresh = allocator.ioBuffer(size);
+    LAST.set(fresh);
     if (buffer != null) {
-      if (buffer.refCnt() == 1) {
-        return buffer.clear();
-      }
       buffer.release();
     }
-    ByteBuf fresh = allocator.ioBuffer(size);
-    last.set(fresh);
     return fresh;
   }
 }

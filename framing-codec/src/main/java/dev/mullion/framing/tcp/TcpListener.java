@@ -44,11 +44,8 @@ final class TcpListener {
   private TcpListener(TcpSettings settings, InetAddress host) throws IOException {
     this.settings = settings;
     transport = settings.transport().parts();
-    group = new MultiThreadIoEventLoopGroup(
-        settings.eventLoopThreads(),
-        new DefaultThreadFactory("mullion-echo", true),
-        transport.ioHandlers());
-    connections = new DefaultChannelGroup(group.next(), true);
+    group = group(settings, transport);
+    connections = new DefaultChannelGroup(group.next());
     channel = bind(new InetSocketAddress(host, settings.port()));
     address = (InetSocketAddress) channel.localAddress();
   }
@@ -64,6 +61,19 @@ final class TcpListener {
       throw clear;
     }
     return new TcpListener(settings, host);
+  }
+
+  private static EventLoopGroup group(TcpSettings settings, Transport.Parts transport)
+      throws IOException {
+    int threads = settings.eventLoopThreads();
+    try {
+      return new MultiThreadIoEventLoopGroup(
+          threads, new DefaultThreadFactory("mullion-echo", true), transport.ioHandlers());
+    } catch (IllegalStateException e) {
+      // Netty has ended those that it made; the cause is the system's, such as too many open files.
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      throw new IOException("eventLoopThreads: " + threads + " cannot be started: " + cause, e);
+    }
   }
 
   private Channel bind(InetSocketAddress wanted) throws IOException {
@@ -121,13 +131,17 @@ final class TcpListener {
         throw new IllegalStateException("close() called by the server's own thread");
       }
     }
+    if (closing.compareAndSet(false, true)) {
+      drainAndCut();
+    } else {
+      group.terminationFuture().awaitUninterruptibly();
+    }
+  }
+
+  private void drainAndCut() {
     boolean interrupted = false;
     try {
-      if (closing.compareAndSet(false, true)) {
-        drain();
-      } else {
-        awaitTermination();
-      }
+      drain(nanos(settings.closeTimeout()));
     } catch (InterruptedException e) {
       interrupted = true;
     } finally {
@@ -139,22 +153,27 @@ final class TcpListener {
     }
   }
 
-  /** Lets each connection finish by itself, within the deadline. */
-  private void drain() throws InterruptedException {
-    long nanos = nanos(settings.closeTimeout());
-    channel.close().await();
+  /** Lets each connection finish by itself, within the time given. */
+  private void drain(long nanos) throws InterruptedException {
+    long start = System.nanoTime();
+    channel.close().await(nanos, TimeUnit.NANOSECONDS);
     // The tasks that set up what was accepted last were queued before these.
     for (EventExecutor thread : group) {
-      thread.submit(() -> {}).await();
+      thread.submit(() -> {}).await(left(start, nanos), TimeUnit.NANOSECONDS);
     }
     Future<Void> closed = connections.newCloseFuture();
+    long half = left(start, nanos) / 2;
     for (Channel connection : connections) {
       EchoHandler handler = connection.pipeline().get(EchoHandler.class);
       if (handler != null) {
-        connection.eventLoop().execute(() -> handler.drain(nanos / 2));
+        connection.eventLoop().execute(() -> handler.drain(half));
       }
     }
-    closed.await(nanos, TimeUnit.NANOSECONDS);
+    closed.await(left(start, nanos), TimeUnit.NANOSECONDS);
+  }
+
+  private static long left(long start, long nanos) {
+    return Math.max(0, nanos - (System.nanoTime() - start));
   }
 
   /** Unlike {@link Duration#toNanos}, it takes a duration that no {@code long} can hold. */
@@ -163,10 +182,10 @@ final class TcpListener {
   }
 
   private void cut() {
-    channel.close().awaitUninterruptibly();
+    channel.close();
     for (Channel connection : connections) {
       counters.connectionsCut.increment();
-      connection.close().awaitUninterruptibly();
+      connection.close();
     }
   }
 

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.mullion.framing.testing.Await;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.Socket;
 import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -97,6 +98,32 @@ class EchoServerCloseTest {
     assertThat(received.get()).isGreaterThan(100);
     sender.get();
     assertThat(server.counters().connectionsCut()).isZero();
+  }
+
+  /** It once closed after 20 ms without a byte, though a frame was half echoed. */
+  @Test
+  void longFrameIsEchoedToItsEndWhileTheServerStops() throws Exception {
+    EchoServer server = EchoServer.builder().start();
+    byte[] wire = new byte[4 + 1_000_000];
+    wire[1] = 0x0F;
+    wire[2] = 0x42;
+    wire[3] = 0x40;
+    try (Socket socket = new Socket(server.address().getAddress(), server.port())) {
+      socket.setSoTimeout(20_000);
+      socket.getOutputStream().write(wire, 0, 600_000);
+      Await.until(
+          "what was sent is echoed", () -> server.counters().frames().bytesDecoded() == 600_000);
+      CompletableFuture<Void> closing = CompletableFuture.runAsync(server::close);
+      long start = System.nanoTime();
+      Await.until("a pause that a network may make", () -> System.nanoTime() - start > 200_000_000);
+
+      socket.getOutputStream().write(wire, 600_000, wire.length - 600_000);
+      assertThat(socket.getInputStream().readNBytes(wire.length)).isEqualTo(wire);
+      assertThat(socket.getInputStream().read()).isEqualTo(-1);
+      closing.get();
+    }
+    assertThat(server.counters().connectionsCut()).isZero();
+    assertThat(server.counters().frames().framesDecoded()).isEqualTo(1);
   }
 
   /** Peers that have something to say are heard to the end, those that come too late are not. */
