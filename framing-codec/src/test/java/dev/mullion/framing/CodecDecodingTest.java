@@ -68,21 +68,18 @@ class CodecDecodingTest {
 
   @Test
   void framesAreSlicesOfTheRead() {
-    try (CodecChannel channel = new CodecChannel(LengthDelimitedCodec.of(TWO_BYTES))) {
-      EmbeddedChannel bare = new EmbeddedChannel(LengthDelimitedCodec.of(TWO_BYTES));
-      ByteBuf read = read("0002 4142  0001 43");
+    EmbeddedChannel channel = new EmbeddedChannel(LengthDelimitedCodec.of(TWO_BYTES));
+    ByteBuf read = read("0002 4142  0001 43");
 
-      bare.writeInbound(read);
-      ByteBuf first = bare.readInbound();
-      ByteBuf second = bare.readInbound();
+    channel.writeInbound(read);
+    ByteBuf first = channel.readInbound();
+    ByteBuf second = channel.readInbound();
 
-      assertThat(first.memoryAddress()).isEqualTo(read.memoryAddress() + 2);
-      assertThat(second.memoryAddress()).isEqualTo(read.memoryAddress() + 6);
-      first.release();
-      second.release();
-      bare.finishAndReleaseAll();
-      assertThat(channel.events()).isEmpty();
-    }
+    assertThat(first.memoryAddress()).isEqualTo(read.memoryAddress() + 2);
+    assertThat(second.memoryAddress()).isEqualTo(read.memoryAddress() + 6);
+    first.release();
+    second.release();
+    channel.finishAndReleaseAll();
   }
 
   @Test

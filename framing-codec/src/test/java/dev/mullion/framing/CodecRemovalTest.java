@@ -144,7 +144,7 @@ class CodecRemovalTest {
     for (List<byte[]> reads : deliveries(wire)) {
       Consumer<ChannelHandlerContext> replace = ctx -> ctx.pipeline()
           .replace(LengthDelimitedCodec.class, "next", LengthDelimitedCodec.of(ONE_BYTE));
-      // In a batch the codec reads on to its end, where 01 42 02... is the length of no frame yet.
+      // Until its batch ends the first codec reads on, and 0142 bytes are more than there are.
       try (CodecChannel channel = channel(batches, replace)) {
         channel.read(reads);
 

@@ -9,8 +9,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.mullion.framing.testing.Await;
 import java.io.IOException;
 import java.net.ConnectException;
-import java.net.Socket;
-import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +23,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
 class EchoServerCloseTest {
@@ -34,152 +31,6 @@ class EchoServerCloseTest {
   @AfterEach
   void nothingIsLeftRunning() throws Exception {
     awaitNoThreads();
-  }
-
-  @ParameterizedTest
-  @MethodSource(TRANSPORTS)
-  void whatWasReceivedIsAnswered(Transport transport) throws Exception {
-    for (int round = 0; round < 10; round++) {
-      List<EchoPeer> peers = new ArrayList<>();
-      EchoServer server = EchoServer.builder().transport(transport).start();
-      for (int i = 0; i < 5; i++) {
-        peers.add(EchoPeer.of(server).echo((byte) i));
-      }
-      for (EchoPeer peer : peers) {
-        for (int i = 0; i < 100; i++) {
-          peer.send(random(i * 5, i));
-        }
-      }
-
-      server.close();
-
-      for (EchoPeer peer : peers) {
-        for (int i = 0; i < 100; i++) {
-          assertThat(peer.receive()).isEqualTo(random(i * 5, i));
-        }
-        assertThat(peer.receive()).isNull();
-        peer.close();
-      }
-      assertThat(server.counters().connectionsCut()).isZero();
-      assertThat(server.counters().connectionsOpen()).isZero();
-      assertThat(server.counters().frames().framesDecoded()).isEqualTo(505);
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {500, 200_000})
-  void peerThatKeepsSendingGetsWholeRepliesAndACleanEnd(int length) throws Exception {
-    EchoServer server = EchoServer.builder().closeTimeout(Duration.ofSeconds(2)).start();
-    EchoPeer peer = EchoPeer.of(server).echo((byte) 1);
-    CompletableFuture<Void> sender = CompletableFuture.runAsync(() -> {
-      try {
-        for (int i = 0; ; i++) {
-          peer.send(random(length, i));
-        }
-      } catch (IOException closed) {
-        // Sends until the connection is closed.
-      }
-    });
-    CompletableFuture<Integer> received = CompletableFuture.supplyAsync(() -> {
-      try (peer) {
-        int frames = 0;
-        for (byte[] reply = peer.receive(); reply != null; reply = peer.receive()) {
-          assertThat(reply).isEqualTo(random(length, frames++));
-        }
-        return frames;
-      } catch (IOException e) {
-        throw new java.io.UncheckedIOException(e);
-      }
-    });
-    Await.until("some frames", () -> server.counters().frames().framesDecoded() > 100);
-
-    server.close();
-
-    assertThat(received.get()).isGreaterThan(100);
-    sender.get();
-    assertThat(server.counters().connectionsCut()).isZero();
-  }
-
-  /** It once closed after 20 ms without a byte, though a frame was half echoed. */
-  @Test
-  void longFrameIsEchoedToItsEndWhileTheServerStops() throws Exception {
-    EchoServer server = EchoServer.builder().start();
-    byte[] wire = new byte[4 + 1_000_000];
-    wire[1] = 0x0F;
-    wire[2] = 0x42;
-    wire[3] = 0x40;
-    try (Socket socket = new Socket(server.address().getAddress(), server.port())) {
-      socket.setSoTimeout(20_000);
-      socket.getOutputStream().write(wire, 0, 600_000);
-      Await.until(
-          "what was sent is echoed", () -> server.counters().frames().bytesDecoded() == 600_000);
-      CompletableFuture<Void> closing = CompletableFuture.runAsync(server::close);
-      long start = System.nanoTime();
-      Await.until("a pause that a network may make", () -> System.nanoTime() - start > 200_000_000);
-
-      socket.getOutputStream().write(wire, 600_000, wire.length - 600_000);
-      assertThat(socket.getInputStream().readNBytes(wire.length)).isEqualTo(wire);
-      assertThat(socket.getInputStream().read()).isEqualTo(-1);
-      closing.get();
-    }
-    assertThat(server.counters().connectionsCut()).isZero();
-    assertThat(server.counters().frames().framesDecoded()).isEqualTo(1);
-  }
-
-  /** Peers that have something to say are heard to the end, those that come too late are not. */
-  @ParameterizedTest
-  @MethodSource(TRANSPORTS)
-  void stopsUnderLoad(Transport transport) throws Exception {
-    for (int round = 0; round < 20; round++) {
-      EchoServer server = EchoServer.builder().transport(transport).start();
-      CountDownLatch served = new CountDownLatch(3);
-      List<CompletableFuture<Void>> peers = new ArrayList<>();
-      for (int i = 0; i < 3; i++) {
-        peers.add(CompletableFuture.runAsync(() -> echoMany(server, served)));
-      }
-      CompletableFuture<Void> late = CompletableFuture.runAsync(() -> connectUntilRefused(server));
-      served.await();
-      int frames = 10 * round;
-      Await.until("frames", () -> server.counters().frames().framesDecoded() >= frames);
-
-      server.close();
-
-      for (CompletableFuture<Void> peer : peers) {
-        peer.get();
-      }
-      late.get();
-      assertThat(server.isTerminated()).isTrue();
-      assertThat(server.counters().connectionsOpen()).isZero();
-      assertThat(server.counters().connectionsCut()).isZero();
-    }
-  }
-
-  private static void echoMany(EchoServer server, CountDownLatch served) {
-    try (EchoPeer peer = EchoPeer.of(server).echo()) {
-      served.countDown();
-      for (int i = 0; i < 300; i++) {
-        peer.echo(random(1000, i));
-      }
-      assertThat(peer.receive()).isNull();
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
-    }
-  }
-
-  /** What connects while the server closes is answered or closed, never answered in part. */
-  private static void connectUntilRefused(EchoServer server) {
-    try {
-      for (int i = 0; ; i++) {
-        try (EchoPeer peer = EchoPeer.of(server).send(random(1000, i))) {
-          byte[] reply = peer.receive();
-          if (reply != null) {
-            assertThat(reply).isEqualTo(random(1000, i));
-          }
-        }
-      }
-    } catch (IOException refusedOrReset) {
-      assertThat(refusedOrReset).isInstanceOf(SocketException.class);
-    }
   }
 
   @Test
