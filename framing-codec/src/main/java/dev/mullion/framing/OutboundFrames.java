@@ -5,7 +5,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
-import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -155,8 +154,9 @@ final class OutboundFrames {
       counters.framesRefused.increment();
       promise.tryFailure(e);
     } finally {
-      if (!passedOn) {
-        ReferenceCountUtil.safeRelease(frame);
+      // A frame that had been released before is what failed.
+      if (!passedOn && frame.refCnt() > 0) {
+        frame.release();
       }
     }
   }

@@ -25,7 +25,7 @@ class FailureTest {
   @Test
   void frameThatWasReleasedBeforeLeavesNothingOnTheWire() {
     EmbeddedChannel channel = new EmbeddedChannel(LengthDelimitedCodec.create());
-    ByteBuf gone = channel.alloc().buffer().writeBytes(new byte[5]);
+    ByteBuf gone = Unpooled.buffer().writeBytes(new byte[5]);
     gone.release();
 
     ChannelFuture failed = channel.write(gone);
@@ -62,6 +62,7 @@ class FailureTest {
 
     channel.writeInbound(channel.alloc().buffer().writeByte(0));
     assertThat(reads[0]).as("bytes that made no frame").isEqualTo(before + 1);
+    channel.writeInbound(channel.alloc().buffer().writeZero(3));
     channel.finishAndReleaseAll();
   }
 

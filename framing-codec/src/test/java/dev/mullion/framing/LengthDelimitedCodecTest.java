@@ -64,7 +64,7 @@ class LengthDelimitedCodecTest {
 
     assertThat(copy.size()).isEqualTo(2);
     assertThat(copy).isEqualTo(two).hasSameHashCodeAs(two);
-    assertThat((two.retainedDuplicate()).size()).isEqualTo(2);
+    assertThat(((EncodedFrames) two.retainedDuplicate()).size()).isEqualTo(2);
     two.release(2);
     copy.release();
   }
