@@ -18,15 +18,11 @@ final class HeaderWriter {
   HeaderWriter(FrameFormat format) {
     geometry = format.geometry();
     if (geometry.whyNotEncodable != null) {
-      throw cannotEncode(format);
+      throw new IllegalStateException(
+          "this format cannot encode: " + geometry.whyNotEncodable + " (" + format + ")");
     }
     bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
     scanner = new FrameScanner(format);
-  }
-
-  static IllegalStateException cannotEncode(FrameFormat format) {
-    return new IllegalStateException(
-        "this format cannot encode: " + format.geometry().whyNotEncodable + " (" + format + ")");
   }
 
   int maxHeaderLength() {

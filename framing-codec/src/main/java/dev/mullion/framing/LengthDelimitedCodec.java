@@ -62,7 +62,8 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     format = builder.format;
     counters = builder.counters == null ? new FrameCounters() : builder.counters;
     inbound = new InboundFrames(builder, counters);
-    outbound = new OutboundFrames(format, counters);
+    HeaderWriter header = builder.decodeOnly ? null : new HeaderWriter(format);
+    outbound = new OutboundFrames(header, counters);
   }
 
   /** Returns a codec for {@link FrameFormat#defaults()}. */
@@ -70,7 +71,11 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     return builder().build();
   }
 
-  /** Returns a codec for a format. */
+  /**
+   * Returns a codec for a format.
+   *
+   * @throws IllegalStateException if the format can only decode; {@link Builder#decodeOnly} takes it
+   */
   public static LengthDelimitedCodec of(FrameFormat format) {
     return builder().format(format).build();
   }
@@ -173,14 +178,12 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
     boolean batches;
     boolean parts;
+    private boolean decodeOnly;
     private @Nullable FrameCounters counters;
 
     private Builder() {}
 
-    /**
-     * Sets the format, {@link FrameFormat#defaults()} by default. One that can only decode is
-     * accepted; then every {@code ByteBuf} that is written fails its promise.
-     */
+    /** Sets the format, {@link FrameFormat#defaults()} by default. */
     public Builder format(FrameFormat format) {
       this.format = requireNonNull(format, "format");
       return this;
@@ -208,6 +211,16 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
       return this;
     }
 
+    /**
+     * Sets whether the codec only decodes, as it must where the format cannot encode; by default it
+     * does not. Then each {@code ByteBuf} that is written fails its promise with an {@link
+     * IllegalStateException}; {@link EncodedFrames} are still written.
+     */
+    public Builder decodeOnly(boolean decodeOnly) {
+      this.decodeOnly = decodeOnly;
+      return this;
+    }
+
     /** Sets counters that several codecs share; by default each has its own. */
     public Builder counters(FrameCounters counters) {
       this.counters = requireNonNull(counters, "counters");
@@ -217,7 +230,8 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     /**
      * Makes a codec, for one channel.
      *
-     * @throws IllegalStateException if {@link #parts} is set without {@link #batches}
+     * @throws IllegalStateException if {@link #parts} is set without {@link #batches}, or the format
+     *     cannot encode and {@link #decodeOnly} is not set
      */
     public LengthDelimitedCodec build() {
       if (parts && !batches) {

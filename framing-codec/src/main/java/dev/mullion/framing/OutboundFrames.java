@@ -20,7 +20,6 @@ final class OutboundFrames {
   private static final int MIN_GATHER = 256;
   private static final int MAX_GATHER = 16 * 1024;
 
-  private final FrameFormat format;
   private final @Nullable HeaderWriter header;
   private final FrameCounters counters;
 
@@ -40,9 +39,9 @@ final class OutboundFrames {
   /** What was written while something else was being written. */
   private record Waiting(Object msg, ChannelPromise promise) {}
 
-  OutboundFrames(FrameFormat format, FrameCounters counters) {
-    this.format = format;
-    this.header = format.whyNotEncodable().isEmpty() ? new HeaderWriter(format) : null;
+  /** Without a header writer it refuses frames that are not encoded yet. */
+  OutboundFrames(@Nullable HeaderWriter header, FrameCounters counters) {
+    this.header = header;
     this.counters = counters;
   }
 
@@ -168,7 +167,7 @@ final class OutboundFrames {
 
   private HeaderWriter encoder() {
     if (header == null) {
-      throw HeaderWriter.cannotEncode(format);
+      throw new IllegalStateException("this codec only decodes (decodeOnly: true)");
     }
     return header;
   }

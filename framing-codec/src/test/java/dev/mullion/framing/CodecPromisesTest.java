@@ -225,14 +225,37 @@ class CodecPromisesTest {
   }
 
   @Test
-  void formatThatOnlyDecodesRefusesEachFrame() {
-    FrameFormat decodeOnly = FrameFormat.builder().lengthFieldOffset(2).build();
-    refuse(
-        decodeOnly,
-        "41",
-        IllegalStateException.class,
-        "this format cannot encode: the frame's bytes 0 to 1 are stripped by initialBytesToStrip,"
-            + " and no beforeLength constant says what to write there (" + decodeOnly + ")");
+  void codecThatOnlyDecodesRefusesEachFrame() {
+    LengthDelimitedCodec codec = LengthDelimitedCodec.builder().decodeOnly(true).build();
+    try (CodecChannel channel = new CodecChannel(codec)) {
+      ByteBuf refused = read("41");
+      ChannelFuture future = channel.channel.writeAndFlush(refused);
+
+      assertThat(future.cause())
+          .isExactlyInstanceOf(IllegalStateException.class)
+          .hasMessage("this codec only decodes (decodeOnly: true)");
+      assertThat(refused.refCnt()).isZero();
+      assertThat(channel.sent()).isEmpty();
+      assertThat(channel.counted()).isEqualTo("framesRefused=1");
+    }
+  }
+
+  @Test
+  void formatThatOnlyDecodesIsRefusedUnlessThatIsSaid() {
+    FrameFormat format = FrameFormat.builder().lengthFieldOffset(2).build();
+
+    assertThatThrownBy(() -> LengthDelimitedCodec.of(format))
+        .isExactlyInstanceOf(IllegalStateException.class)
+        .hasMessage("this format cannot encode: the frame's bytes 0 to 1 are stripped by"
+            + " initialBytesToStrip, and no beforeLength constant says what to write there ("
+            + format
+            + ")");
+    assertThat(LengthDelimitedCodec.builder()
+            .format(format)
+            .decodeOnly(true)
+            .build()
+            .format())
+        .isEqualTo(format);
   }
 
   private static void refuse(

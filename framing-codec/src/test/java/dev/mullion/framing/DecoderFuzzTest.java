@@ -144,6 +144,7 @@ class DecoderFuzzTest {
       FrameFormat format, TooLargePolicy policy, boolean batches, byte[] wire, int[] cuts) {
     LengthDelimitedCodec codec = LengthDelimitedCodec.builder()
         .format(format)
+        .decodeOnly(format.whyNotEncodable().isPresent())
         .tooLargePolicy(policy)
         .batches(batches)
         .build();

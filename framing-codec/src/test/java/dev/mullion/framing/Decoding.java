@@ -49,6 +49,7 @@ enum Decoding {
     // As a reader does, it goes on behind a frame that is too large.
     LengthDelimitedCodec codec = LengthDelimitedCodec.builder()
         .format(format)
+        .decodeOnly(format.whyNotEncodable().isPresent())
         .tooLargePolicy(TooLargePolicy.REPORT)
         .batches(batches)
         .build();

@@ -214,6 +214,8 @@ final class TcpListener {
                   .counters(counters.frames())
                   .batches(true)
                   .parts(true)
+                  // Replies are written as they came, in any format.
+                  .decodeOnly(true)
                   .build(),
               new EchoHandler(counters));
     }
