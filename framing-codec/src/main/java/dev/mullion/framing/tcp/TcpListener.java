@@ -156,10 +156,11 @@ final class TcpListener {
   /** Lets each connection finish by itself, within the time given. */
   private void drain(long nanos) throws InterruptedException {
     long start = System.nanoTime();
-    channel.close().await(nanos, TimeUnit.NANOSECONDS);
+    channel.close().awaitUninterruptibly(nanos, TimeUnit.NANOSECONDS);
     // The tasks that set up what was accepted last were queued before these.
     for (EventExecutor thread : group) {
-      thread.submit(() -> {}).await(left(start, nanos), TimeUnit.NANOSECONDS);
+      Future<?> setUp = thread.submit(() -> {});
+      setUp.awaitUninterruptibly(left(start, nanos), TimeUnit.NANOSECONDS);
     }
     Future<Void> closed = connections.newCloseFuture();
     long half = left(start, nanos) / 2;
