@@ -190,7 +190,7 @@ class CodecFlushTest {
 
       private void writeSome(ChannelHandlerContext ctx, int most) {
         for (int i = 0; i < most && left[0] > 0; i++) {
-          int length = left[0] % 3 == 0 ? 5000 : 700;
+          int length = left[0] % 31 == 0 ? 5000 : 700;
           left[0]--;
           ctx.write(read(TestBytes.random(length, length)));
           ctx.flush();
@@ -215,6 +215,38 @@ class CodecFlushTest {
           .allMatch(event -> event.equals(Recorder.frame(TestBytes.random(700, 700)))
               || event.equals(Recorder.frame(TestBytes.random(5000, 5000))));
       assertThat(channel.codec.counters().framesEncoded()).isEqualTo(200);
+    }
+  }
+
+  /** The header makes the channel unwritable, its flush writable again: before the payload. */
+  @Test
+  void frameWrittenOnceTheChannelIsWritableDoesNotPartAnotherFrame() {
+    boolean[] wrote = {false};
+    ChannelInboundHandlerAdapter answers = new ChannelInboundHandlerAdapter() {
+      @Override
+      public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        ctx.writeAndFlush(msg);
+        ctx.writeAndFlush(read(TestBytes.random(5000, 1)));
+      }
+
+      @Override
+      public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        if (ctx.channel().isWritable() && !wrote[0]) {
+          wrote[0] = true;
+          ctx.writeAndFlush(read(TestBytes.random(6000, 2)));
+        }
+      }
+    };
+    try (CodecChannel channel = channel(answers)) {
+      channel
+          .channel
+          .config()
+          .setOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(1, 2));
+      channel.read("0001 41");
+
+      byte[] wire = TestBytes.wire(
+          TWO_BYTES, new byte[] {0x41}, TestBytes.random(5000, 1), TestBytes.random(6000, 2));
+      assertThat("frame " + String.join("", channel.sent())).isEqualTo(Recorder.frame(wire));
     }
   }
 }

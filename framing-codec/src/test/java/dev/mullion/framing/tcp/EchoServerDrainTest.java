@@ -148,6 +148,61 @@ class EchoServerDrainTest {
     }
   }
 
+  /** They were once cut, or held the closing up to its timeout. */
+  @ParameterizedTest
+  @MethodSource(TRANSPORTS)
+  void connectionsThatWereJustAcceptedAreClosedLikeOthers(Transport transport) throws Exception {
+    for (int round = 0; round < 20; round++) {
+      EchoServer server = EchoServer.builder()
+          .transport(transport)
+          .eventLoopThreads(4)
+          .closeTimeout(Duration.ofMinutes(1))
+          .start();
+      List<EchoPeer> peers = new ArrayList<>();
+      for (int i = 0; i < 10; i++) {
+        peers.add(EchoPeer.of(server));
+      }
+
+      server.close();
+
+      for (EchoPeer peer : peers) {
+        peer.expectClosed();
+        peer.close();
+      }
+      assertThat(server.counters().connectionsCut()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(TRANSPORTS)
+  void connectionsThatWereJustAcceptedAreClosedWithoutTimeToo(Transport transport)
+      throws Exception {
+    for (int round = 0; round < 20; round++) {
+      EchoServer server = EchoServer.builder()
+          .transport(transport)
+          .eventLoopThreads(4)
+          .closeTimeout(Duration.ZERO)
+          .start();
+      List<EchoPeer> peers = new ArrayList<>();
+      for (int i = 0; i < 10; i++) {
+        peers.add(EchoPeer.of(server));
+      }
+
+      boolean interrupted = round % 2 == 0;
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+      server.close();
+
+      assertThat(Thread.interrupted()).isEqualTo(interrupted);
+      for (EchoPeer peer : peers) {
+        peer.expectClosed();
+        peer.close();
+      }
+      assertThat(server.counters().connectionsOpen()).isZero();
+    }
+  }
+
   private static void echoMany(EchoServer server, CountDownLatch served) {
     try (EchoPeer peer = EchoPeer.of(server).echo()) {
       served.countDown();
