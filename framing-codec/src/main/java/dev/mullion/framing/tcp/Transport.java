@@ -20,7 +20,10 @@ public enum Transport {
   EPOLL,
   /** The kqueue of macOS and the BSDs. */
   KQUEUE,
-  /** Linux's io_uring; never chosen by {@link #AUTO}. */
+  /**
+   * Linux's io_uring; never chosen by {@link #AUTO}. With Netty 4.2.18 a connection that its peer has
+   * reset is not always noticed before the idle timeout.
+   */
   IO_URING;
 
   /** What Netty needs to know of a transport. */
