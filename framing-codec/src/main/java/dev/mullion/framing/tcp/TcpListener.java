@@ -32,6 +32,9 @@ final class TcpListener {
   private static final int MAX_READ = 256 * 1024;
   private static final int BACKLOG = 1024;
 
+  /** An event loop that does not do for so long what takes no time is stuck. */
+  private static final long STUCK_NANOS = 1_000_000_000;
+
   private final TcpSettings settings;
   private final Transport.Parts transport;
   private final EventLoopGroup group;
@@ -156,11 +159,13 @@ final class TcpListener {
   /** Lets each connection finish by itself, within the time given. */
   private void drain(long nanos) throws InterruptedException {
     long start = System.nanoTime();
-    channel.close().awaitUninterruptibly(nanos, TimeUnit.NANOSECONDS);
+    // Without time too: what was accepted and not set up yet would stay open.
+    long limit = Math.max(nanos, STUCK_NANOS);
+    channel.close().awaitUninterruptibly(limit, TimeUnit.NANOSECONDS);
     // The tasks that set up what was accepted last were queued before these.
     for (EventExecutor thread : group) {
       Future<?> setUp = thread.submit(() -> {});
-      setUp.awaitUninterruptibly(left(start, nanos), TimeUnit.NANOSECONDS);
+      setUp.awaitUninterruptibly(left(start, limit), TimeUnit.NANOSECONDS);
     }
     Future<Void> closed = connections.newCloseFuture();
     long half = left(start, nanos) / 2;
@@ -182,12 +187,11 @@ final class TcpListener {
     return TimeUnit.NANOSECONDS.convert(duration);
   }
 
+  /** Closes what is left, and lets each event loop finish that before it ends. */
   private void cut() {
     channel.close();
-    for (Channel connection : connections) {
-      counters.connectionsCut.increment();
-      connection.close();
-    }
+    counters.connectionsCut.add(connections.size());
+    connections.close().awaitUninterruptibly(STUCK_NANOS, TimeUnit.NANOSECONDS);
   }
 
   /** Sets up each connection that is accepted, or refuses it. */
