@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.time.Duration;
@@ -71,7 +72,7 @@ class EchoServerCloseTest {
         .start();
     try (EchoPeer deaf = EchoPeer.of(server);
         EchoPeer good = EchoPeer.of(server).echo((byte) 1)) {
-      CompletableFuture<Void> sender = CompletableFuture.runAsync(() -> {
+      CompletableFuture<Void> sender = Threads.run(() -> {
         try {
           for (int i = 0; i < 1000; i++) {
             deaf.send(random(100_000, i));
@@ -124,7 +125,7 @@ class EchoServerCloseTest {
         peer.send(random(100, 1));
         List<CompletableFuture<Boolean>> calls = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
-          calls.add(CompletableFuture.supplyAsync(() -> {
+          calls.add(Threads.call(() -> {
             server.close();
             return server.isTerminated();
           }));
@@ -159,7 +160,7 @@ class EchoServerCloseTest {
     EchoServer server =
         EchoServer.builder().closeTimeout(Duration.ofMinutes(10)).start();
     try (EchoPeer deaf = EchoPeer.of(server)) {
-      CompletableFuture<Void> sender = CompletableFuture.runAsync(() -> {
+      CompletableFuture<Void> sender = Threads.run(() -> {
         try {
           for (int i = 0; i < 1000; i++) {
             deaf.send(random(100_000, i));
@@ -233,7 +234,7 @@ class EchoServerCloseTest {
     EchoServer server = EchoServer.builder().start();
     assertThat(server.awaitTermination(Duration.ZERO)).isFalse();
     assertThat(server.awaitTermination(Duration.ofMillis(1))).isFalse();
-    CompletableFuture<Void> waits = CompletableFuture.runAsync(() -> {
+    CompletableFuture<Void> waits = Threads.run(() -> {
       try {
         server.awaitTermination();
       } catch (InterruptedException e) {

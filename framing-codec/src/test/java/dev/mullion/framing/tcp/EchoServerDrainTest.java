@@ -5,6 +5,7 @@ import static dev.mullion.framing.tcp.EchoServers.random;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.SocketException;
@@ -65,7 +66,7 @@ class EchoServerDrainTest {
   void peerThatKeepsSendingGetsWholeRepliesAndACleanEnd(int length) throws Exception {
     EchoServer server = EchoServer.builder().closeTimeout(Duration.ofSeconds(2)).start();
     EchoPeer peer = EchoPeer.of(server).echo((byte) 1);
-    CompletableFuture<Void> sender = CompletableFuture.runAsync(() -> {
+    CompletableFuture<Void> sender = Threads.run(() -> {
       try {
         for (int i = 0; ; i++) {
           peer.send(random(length, i));
@@ -74,7 +75,7 @@ class EchoServerDrainTest {
         // Sends until the connection is closed.
       }
     });
-    CompletableFuture<Integer> received = CompletableFuture.supplyAsync(() -> {
+    CompletableFuture<Integer> received = Threads.call(() -> {
       try (peer) {
         int frames = 0;
         for (byte[] reply = peer.receive(); reply != null; reply = peer.receive()) {
@@ -107,7 +108,7 @@ class EchoServerDrainTest {
       socket.getOutputStream().write(wire, 0, 600_000);
       Await.until(
           "what was sent is echoed", () -> server.counters().frames().bytesDecoded() == 600_000);
-      CompletableFuture<Void> closing = CompletableFuture.runAsync(server::close);
+      CompletableFuture<Void> closing = Threads.run(server::close);
       long start = System.nanoTime();
       Await.until("a pause that a network may make", () -> System.nanoTime() - start > 200_000_000);
 
@@ -129,9 +130,9 @@ class EchoServerDrainTest {
       CountDownLatch served = new CountDownLatch(3);
       List<CompletableFuture<Void>> peers = new ArrayList<>();
       for (int i = 0; i < 3; i++) {
-        peers.add(CompletableFuture.runAsync(() -> echoMany(server, served)));
+        peers.add(Threads.run(() -> echoMany(server, served)));
       }
-      CompletableFuture<Void> late = CompletableFuture.runAsync(() -> connectUntilRefused(server));
+      CompletableFuture<Void> late = Threads.run(() -> connectUntilRefused(server));
       served.await();
       int frames = 10 * round;
       Await.until("frames", () -> server.counters().frames().framesDecoded() >= frames);

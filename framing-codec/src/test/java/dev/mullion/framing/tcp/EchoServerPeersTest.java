@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import io.netty.buffer.PooledByteBufAllocator;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -65,7 +66,7 @@ class EchoServerPeersTest {
             .start();
         EchoPeer idle = EchoPeer.of(server).echo((byte) 1);
         EchoPeer busy = EchoPeer.of(server)) {
-      CompletableFuture<Void> closed = CompletableFuture.runAsync(() -> {
+      CompletableFuture<Void> closed = Threads.run(() -> {
         try {
           idle.expectClosed();
         } catch (IOException e) {
@@ -103,7 +104,7 @@ class EchoServerPeersTest {
     try (EchoServer server = EchoServer.builder().transport(transport).start();
         EchoPeer peer = EchoPeer.of(server)) {
       int frames = 3000;
-      CompletableFuture<Void> sent = CompletableFuture.runAsync(() -> {
+      CompletableFuture<Void> sent = Threads.run(() -> {
         try {
           for (int i = 0; i < frames; i++) {
             peer.send(random(10_000, i));

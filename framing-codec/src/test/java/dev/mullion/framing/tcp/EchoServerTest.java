@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.testing.Threads;
 import java.net.Socket;
 import java.time.temporal.ChronoUnit;
 import java.util.concurrent.CompletableFuture;
@@ -153,7 +154,7 @@ class EchoServerTest {
   }
 
   private static CompletableFuture<Void> send(EchoPeer peer, byte[]... frames) {
-    return CompletableFuture.runAsync(() -> {
+    return Threads.run(() -> {
       try {
         peer.send(frames);
       } catch (java.io.IOException e) {
