@@ -1,6 +1,9 @@
 package dev.mullion.framing;
 
+import static java.util.Objects.requireNonNull;
+
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.CompositeByteBuf;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -133,7 +136,7 @@ final class OutboundFrames {
       int length = frame.readableBytes();
       boolean small = length <= GATHERED_PAYLOAD;
       byte[] trailer = writer.trailer();
-      ByteBuf out = room(ctx, writer.maxHeaderLength() + (small ? length + trailer.length : 0));
+      ByteBuf out = room(ctx, writer.maxHeaderLength() + (small ? length : 0) + trailer.length);
       written = out.writerIndex();
       writeHeader(writer, frame, out);
       if (small) {
@@ -143,7 +146,7 @@ final class OutboundFrames {
       } else {
         count(out.writerIndex() - written + frame.readableBytes() + trailer.length);
         passedOn = true;
-        writeLong(ctx, frame, trailer, promise);
+        writeLong(ctx, frame, out.writerIndex() - written, trailer, promise);
       }
     } catch (Exception e) {
       ByteBuf out = gather;
@@ -188,17 +191,26 @@ final class OutboundFrames {
     out.writerIndex(at + nio.position() - start);
   }
 
+  /** Writes a frame as one message, of the header from the gathering buffer and the payload itself. */
   private void writeLong(
-      ChannelHandlerContext ctx, ByteBuf payload, byte[] trailer, ChannelPromise promise) {
-    emit(ctx);
-    if (trailer.length == 0) {
-      ctx.write(payload, promise);
-      return;
+      ChannelHandlerContext ctx,
+      ByteBuf payload,
+      int header,
+      byte[] trailer,
+      ChannelPromise promise) {
+    ByteBuf out = requireNonNull(gather, "gather");
+    out.writeBytes(trailer);
+    int start = out.writerIndex() - header - trailer.length;
+    // What was gathered before goes first.
+    if (start > out.readerIndex()) {
+      ctx.write(out.readRetainedSlice(start - out.readerIndex()), promiseOfAll(ctx));
     }
-    // The frame is sent when its trailer is.
-    ctx.write(payload);
-    room(ctx, trailer.length).writeBytes(trailer);
-    keep(promise);
+    ByteBuf head = out.readRetainedSlice(header);
+    CompositeByteBuf whole = trailer.length == 0
+        ? new CompositeByteBuf(ctx.alloc(), true, 2, head, payload)
+        : new CompositeByteBuf(
+            ctx.alloc(), true, 3, head, payload, out.readRetainedSlice(trailer.length));
+    ctx.write(whole, promise);
   }
 
   /** Returns the gathering buffer with room for so many bytes more. */
@@ -227,29 +239,34 @@ final class OutboundFrames {
 
   /** Writes what was gathered, without a flush. */
   void emit(ChannelHandlerContext ctx) {
+    report();
     ByteBuf full = gather;
     if (full == null) {
       return;
     }
     gather = null;
-    if (!full.isReadable()) {
-      full.release();
-      return;
-    }
-    if (!filled && full.readableBytes() < gatherSize / 4) {
+    if (!filled && full.writerIndex() < gatherSize / 4) {
       gatherSize = Math.max(gatherSize / 2, MIN_GATHER);
     }
     filled = false;
-    counters.framesEncoded.add(frames);
-    counters.bytesEncoded.add(bytes);
-    frames = 0;
-    bytes = 0;
-    ctx.write(full, promiseOfAll(ctx));
+    if (full.isReadable()) {
+      ctx.write(full, promiseOfAll(ctx));
+    } else {
+      full.release();
+    }
+  }
+
+  private void report() {
+    if (frames > 0) {
+      counters.framesEncoded.add(frames);
+      counters.bytesEncoded.add(bytes);
+      frames = 0;
+      bytes = 0;
+    }
   }
 
   private ChannelPromise promiseOfAll(ChannelHandlerContext ctx) {
     if (promises.isEmpty()) {
-      // The header of a long frame has none: its payload's promise tells.
       ChannelPromise none = withVoidPromise ? ctx.voidPromise() : ctx.newPromise();
       withVoidPromise = false;
       return none;
