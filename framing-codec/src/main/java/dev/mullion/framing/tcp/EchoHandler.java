@@ -16,7 +16,6 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.handler.timeout.IdleStateEvent;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Writes the frames, and the parts of long frames, of each read back as they lie. There is one for
  * each connection, on its event loop.
  */
-final class EchoHandler extends ChannelInboundHandlerAdapter {
+final class EchoHandler extends ChannelInboundHandlerAdapter implements IdleWatch.Watched {
   private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
 
   /** A connection on which nothing came for so long has sent what it had to send. */
@@ -36,6 +35,9 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   private boolean reading;
   private boolean repliesWait;
   private boolean readSinceLook;
+  private boolean readInInterval;
+  private int idleIntervals;
+  private long waitedBefore;
   private boolean insideFrame;
   private boolean stopping;
   private boolean stopped;
@@ -52,12 +54,13 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     readSinceLook = true;
+    readInInterval = true;
     if (stopped) {
       return;
     }
     if (!reading) {
       reading = true;
-      repliesWait = repliesWait(ctx);
+      repliesWait = bytesThatWait(ctx) > 0;
     }
     EncodedFrames reply = encoded(msg);
     ctx.write(repliesWait ? owned(reply) : reply, ctx.voidPromise());
@@ -71,9 +74,9 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
     return msg instanceof FrameBatch batch ? batch.encoded() : ((FramePart) msg).encoded();
   }
 
-  private static boolean repliesWait(ChannelHandlerContext ctx) {
+  private static long bytesThatWait(ChannelHandlerContext ctx) {
     ChannelOutboundBuffer replies = ctx.channel().unsafe().outboundBuffer();
-    return replies != null && replies.totalPendingWriteBytes() > 0;
+    return replies == null ? 0 : replies.totalPendingWriteBytes() - replies.currentProgress();
   }
 
   /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
@@ -104,12 +107,24 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof IdleStateEvent) {
+    if (event instanceof ChannelInputShutdownEvent) {
+      closeWhenSent(ctx);
+    }
+  }
+
+  /** Closes a connection on which nothing has come or gone for so many intervals. */
+  @Override
+  public void intervalPassed() {
+    ChannelHandlerContext ctx = requireNonNull(context, "context");
+    long waiting = bytesThatWait(ctx);
+    boolean active = readInInterval || waiting != waitedBefore;
+    readInInterval = false;
+    waitedBefore = waiting;
+    idleIntervals = active ? 0 : idleIntervals + 1;
+    if (idleIntervals == IdleWatch.INTERVALS) {
       counters.connectionsIdle.increment();
       LOG.log(DEBUG, "closing idle connection (peer {0})", ctx.channel().remoteAddress());
       ctx.close();
-    } else if (event instanceof ChannelInputShutdownEvent) {
-      closeWhenSent(ctx);
     }
   }
 

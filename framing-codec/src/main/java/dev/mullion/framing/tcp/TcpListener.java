@@ -12,7 +12,6 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
-import io.netty.handler.timeout.IdleStateHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
@@ -22,6 +21,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -39,6 +40,7 @@ final class TcpListener {
   private final Transport.Parts transport;
   private final EventLoopGroup group;
   private final ChannelGroup connections;
+  private final Map<EventExecutor, IdleWatch> watches;
   private final ServerCounters counters = new ServerCounters();
   private final AtomicBoolean closing = new AtomicBoolean();
   private final Channel channel;
@@ -49,6 +51,7 @@ final class TcpListener {
     transport = settings.transport().parts();
     group = group(settings, transport);
     connections = new DefaultChannelGroup(group.next());
+    watches = watches(group, nanos(settings.idleTimeout()));
     channel = bind(new InetSocketAddress(host, settings.port()));
     address = (InetSocketAddress) channel.localAddress();
   }
@@ -77,6 +80,14 @@ final class TcpListener {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       throw new IOException("eventLoopThreads: " + threads + " cannot be started: " + cause, e);
     }
+  }
+
+  private static Map<EventExecutor, IdleWatch> watches(EventLoopGroup group, long idleNanos) {
+    Map<EventExecutor, IdleWatch> watches = new HashMap<>();
+    if (idleNanos > 0) {
+      group.forEach(loop -> watches.put(loop, new IdleWatch(loop, idleNanos)));
+    }
+    return watches;
   }
 
   private Channel bind(InetSocketAddress wanted) throws IOException {
@@ -207,9 +218,11 @@ final class TcpListener {
       counters.connectionsAccepted.increment();
       connection.closeFuture().addListener(done -> counters.connectionsOpen.decrementAndGet());
       connections.add(connection);
-      long idle = nanos(settings.idleTimeout());
-      if (idle > 0) {
-        connection.pipeline().addLast(new IdleStateHandler(true, 0, 0, idle, TimeUnit.NANOSECONDS));
+      EchoHandler handler = new EchoHandler(counters);
+      IdleWatch watch = watches.get(connection.eventLoop());
+      if (watch != null) {
+        watch.add(handler);
+        connection.closeFuture().addListener(done -> watch.remove(handler));
       }
       connection
           .pipeline()
@@ -222,7 +235,7 @@ final class TcpListener {
                   // Replies are written as they came, in any format.
                   .decodeOnly(true)
                   .build(),
-              new EchoHandler(counters));
+              handler);
     }
   }
 }
