@@ -3,9 +3,9 @@ package dev.mullion.framing;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What one or more {@link LengthDelimitedCodec}s have done. They may share one object of this class;
- * any thread may read it while they count. A number is brought up to date once for each read and
- * flush, not for each frame.
+ * What one or more {@link LengthDelimitedCodec}s, {@link FrameDecoder}s and {@link FrameEncoder}s have
+ * done. They may share one object of this class; any thread may read it while they count. A codec
+ * brings a number up to date once for each read and flush, not for each frame.
  */
 public final class FrameCounters {
   final LongAdder framesDecoded = new LongAdder();
@@ -31,7 +31,7 @@ public final class FrameCounters {
     return bytesDecoded.sum();
   }
 
-  /** Returns how many frames were encoded; whether they were sent, their promises tell. */
+  /** Returns how many frames were encoded; with a codec, their promises tell whether they were sent. */
   public long framesEncoded() {
     return framesEncoded.sum();
   }
@@ -56,7 +56,7 @@ public final class FrameCounters {
     return framesTruncated.sum();
   }
 
-  /** Returns how many frames could not be encoded; their promises failed. */
+  /** Returns how many frames could not be encoded. */
   public long framesRefused() {
     return framesRefused.sum();
   }

@@ -35,6 +35,12 @@ final class FrameScanner {
   private @Nullable CorruptFrameException corrupt;
 
   FrameScanner(FrameFormat format) {
+    this(format, 0);
+  }
+
+  /** Goes on with a stream of which frames have been passed, in another format. */
+  FrameScanner(FrameFormat format, long frames) {
+    this.frames = frames;
     geometry = format.geometry();
     bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
     plain = geometry.isBinary() && !geometry.hasConstants();

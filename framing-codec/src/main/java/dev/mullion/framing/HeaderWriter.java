@@ -1,7 +1,9 @@
 package dev.mullion.framing;
 
+import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes what stands around a payload: the one place that does, for streams and for Netty. Safe for
@@ -56,6 +58,24 @@ final class HeaderWriter {
     return geometry.width > 0
         ? writeKept(frame, frameLength, out)
         : writeKeptAsItIs(frame, frameLength, out);
+  }
+
+  /**
+   * Writes a frame's header behind the bytes of a buffer.
+   *
+   * @param frame as above, or null if {@link #headerIsStripped()}
+   * @param out with room for {@link #maxHeaderLength()}, in one piece of memory; its writer index
+   *     moves behind the header, or not at all if an exception is thrown
+   * @return how many of the frame's bytes went into the header; the rest is its payload
+   */
+  int write(@Nullable ByteBuffer frame, int frameLength, ByteBuf out) throws FramingException {
+    int at = out.writerIndex();
+    // The order of a little-endian view is that of its writer, not of the format.
+    ByteBuffer nio = out.internalNioBuffer(at, maxHeaderLength()).order(ByteOrder.BIG_ENDIAN);
+    int start = nio.position();
+    int inHeader = write(frame == null ? nio : frame, frameLength, nio);
+    out.writerIndex(at + nio.position() - start);
+    return inHeader;
   }
 
   private void writeStripped(long frameLength, ByteBuffer out) throws FramingException {

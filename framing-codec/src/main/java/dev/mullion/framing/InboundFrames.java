@@ -73,6 +73,14 @@ final class InboundFrames {
     return starved;
   }
 
+  boolean isInsideFrame() {
+    return !ended && !failed && (partial != null || toPass > 0 || toSkip > 0);
+  }
+
+  int bufferedBytes() {
+    return partial == null ? 0 : partial.size();
+  }
+
   private void abandon() {
     failed = true;
     if (partial != null) {

@@ -95,6 +95,22 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     return counters;
   }
 
+  /**
+   * Returns whether bytes of a frame have come that is not complete, or that is being skipped. To be
+   * called on the event loop.
+   */
+  public boolean isInsideFrame() {
+    return inbound.isInsideFrame();
+  }
+
+  /**
+   * Returns how many bytes are held of a frame that is not complete: none of one that is passed on in
+   * {@link Builder#parts}. To be called on the event loop.
+   */
+  public int bufferedBytes() {
+    return inbound.bufferedBytes();
+  }
+
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
     outbound.emit(ctx);

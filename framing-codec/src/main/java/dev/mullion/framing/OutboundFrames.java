@@ -3,12 +3,12 @@ package dev.mullion.framing;
 import static java.util.Objects.requireNonNull;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
-import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -179,16 +179,12 @@ final class OutboundFrames {
   private static void writeHeader(HeaderWriter writer, ByteBuf frame, ByteBuf out)
       throws FramingException {
     int length = frame.readableBytes();
-    int at = out.writerIndex();
-    ByteBuffer nio = out.internalNioBuffer(at, writer.maxHeaderLength());
-    int start = nio.position();
     if (writer.headerIsStripped()) {
-      writer.write(nio, length, nio);
+      writer.write(null, length, out);
     } else {
       int seen = Math.min(length, writer.maxHeaderLength());
-      frame.skipBytes(writer.write(frame.nioBuffer(frame.readerIndex(), seen), length, nio));
+      frame.skipBytes(writer.write(frame.nioBuffer(frame.readerIndex(), seen), length, out));
     }
-    out.writerIndex(at + nio.position() - start);
   }
 
   /** Writes a frame as one message, of the header from the gathering buffer and the payload itself. */
@@ -205,12 +201,17 @@ final class OutboundFrames {
     if (start > out.readerIndex()) {
       ctx.write(out.readRetainedSlice(start - out.readerIndex()), promiseOfAll(ctx));
     }
-    ByteBuf head = out.readRetainedSlice(header);
-    CompositeByteBuf whole = trailer.length == 0
-        ? new CompositeByteBuf(ctx.alloc(), true, 2, head, payload)
+    ctx.write(join(out, header, payload, ctx.alloc()), promise);
+  }
+
+  /** Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a payload. */
+  static ByteBuf join(ByteBuf around, int header, ByteBuf payload, ByteBufAllocator allocator) {
+    ByteBuf head = around.readRetainedSlice(header);
+    int trailer = around.readableBytes();
+    return trailer == 0
+        ? new CompositeByteBuf(allocator, true, 2, head, payload)
         : new CompositeByteBuf(
-            ctx.alloc(), true, 3, head, payload, out.readRetainedSlice(trailer.length));
-    ctx.write(whole, promise);
+            allocator, true, 3, head, payload, around.readRetainedSlice(trailer));
   }
 
   /** Returns the gathering buffer with room for so many bytes more. */

@@ -81,7 +81,7 @@ final class PartialFrame {
   }
 
   /** A slice keeps the whole of the buffer that it is a part of. */
-  private static int capacityKept(ByteBuf in) {
+  static int capacityKept(ByteBuf in) {
     ByteBuf root = in;
     while (root.unwrap() != null) {
       root = root.unwrap();

@@ -4,7 +4,8 @@
  * <p>A {@link dev.mullion.framing.FrameFormat} describes the wire format once, for both directions.
  * {@link dev.mullion.framing.LengthDelimitedCodec} speaks it in a Netty pipeline; {@link
  * dev.mullion.framing.FrameReader} and {@link dev.mullion.framing.FrameWriter} speak it over plain
- * streams and channels. What breaks it is a {@link dev.mullion.framing.FramingException}, with the
+ * streams and channels; {@link dev.mullion.framing.FrameDecoder} and {@link
+ * dev.mullion.framing.FrameEncoder} serve code that has a transport of its own. What breaks it is a {@link dev.mullion.framing.FramingException}, with the
  * numbers and the peer's address. Servers are in {@link dev.mullion.framing.tcp}.
  */
 @NullMarked

@@ -1,0 +1,217 @@
+package dev.mullion.framing;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.CompositeByteBuf;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+
+/**
+ * Bytes that have come and wait, in the parts in which they lie. Short pieces are copied into parts
+ * that grow with what is held, so that the memory held is at most twice the bytes, plus {@link
+ * #SMALL}; only the buffer in front may hold more, until it is {@link #tighten tightened}.
+ */
+final class ByteQueue {
+  private static final int SMALL = 4 * 1024;
+  private static final int MAX_PART = 256 * 1024;
+
+  /** Shorter pieces are not worth a part of their own. */
+  private static final int MIN_KEPT_PIECE = 1024;
+
+  /** A buffer that wastes no more is not worth a copy. */
+  private static final int MAX_SPARE = 512;
+
+  /**
+   * A buffer that came, or one made here, behind whose bytes more may be written.
+   *
+   * @param capacity what is released with it
+   */
+  private record Part(ByteBuf bytes, int capacity, boolean own) {}
+
+  private final Deque<Part> parts = new ArrayDeque<>(4);
+  private long size;
+  private long held;
+
+  long size() {
+    return size;
+  }
+
+  /**
+   * Takes over what is readable in a buffer.
+   *
+   * @param expected the size that is likely to be reached, to which a part is made; more may come
+   */
+  void add(ByteBuf bytes, long expected) {
+    boolean kept = false;
+    try {
+      if (bytes.isReadable()) {
+        kept = addReadable(bytes, expected);
+      }
+    } finally {
+      if (!kept) {
+        bytes.release();
+      }
+    }
+  }
+
+  /** Keeps or copies bytes; returns whether the buffer was kept. */
+  private boolean addReadable(ByteBuf bytes, long expected) {
+    int length = bytes.readableBytes();
+    // Headers are found in one piece of memory, so a composite buffer is copied into one.
+    boolean inOnePiece = bytes.nioBufferCount() == 1;
+    int capacity = PartialFrame.capacityKept(bytes);
+    boolean keep = inOnePiece && length >= MIN_KEPT_PIECE && 2L * length >= capacity;
+    if (parts.isEmpty()) {
+      // Most often it holds whole frames, which will be gone before more comes.
+      keep = inOnePiece;
+    } else {
+      tighten(expected);
+    }
+    if (keep) {
+      parts.add(new Part(bytes, capacity, false));
+      held += capacity;
+      size += length;
+    } else {
+      copy(bytes, expected);
+    }
+    return keep;
+  }
+
+  private void copy(ByteBuf bytes, long expected) {
+    Part last = parts.peekLast();
+    if (last != null && last.own) {
+      int length = Math.min(bytes.readableBytes(), last.bytes.writableBytes());
+      last.bytes.writeBytes(bytes, length);
+      size += length;
+    }
+    int missing = bytes.readableBytes();
+    if (missing > 0) {
+      int capacity = capacityFor(missing, size, held, expected);
+      Part part = copyOf(bytes, capacity);
+      parts.add(part);
+      held += part.capacity;
+      size += missing;
+    }
+  }
+
+  /** Returns how long a part to make is, that takes some bytes behind those that are held. */
+  private static int capacityFor(int missing, long had, long held, long expected) {
+    long room = Math.max(SMALL, Math.min(had, MAX_PART));
+    if (expected > had) {
+      room = Math.min(room, expected - had);
+    }
+    // A part may be left unfilled, when a long piece comes and is kept.
+    long allowed = 2 * (had + missing) + SMALL - held;
+    return (int) Math.max(missing, Math.min(room, allowed));
+  }
+
+  private static Part copyOf(ByteBuf bytes, int capacity) {
+    ByteBufAllocator allocator = bytes.alloc();
+    ByteBuf copy = allocator.buffer(capacity);
+    copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+    return new Part(copy, copy.capacity(), true);
+  }
+
+  /** Copies what is left in the first part, if that holds much more memory than bytes. */
+  void tighten(long expected) {
+    Part first = parts.peek();
+    if (first == null) {
+      return;
+    }
+    int left = first.bytes.readableBytes();
+    int spare = first.own ? SMALL : MAX_SPARE;
+    if (first.capacity <= 2L * left + spare) {
+      return;
+    }
+    int capacity = parts.size() == 1 ? capacityFor(left, 0, 0, expected) : left;
+    Part tight = copyOf(first.bytes, capacity);
+    parts.removeFirst();
+    parts.addFirst(tight);
+    held += tight.capacity - first.capacity;
+    first.bytes.release();
+  }
+
+  /** Returns a big-endian view, from its position to its limit, or a copy, of some of the bytes. */
+  ByteBuffer view(int offset, int length) {
+    ByteBuf first = parts.element().bytes;
+    if ((long) offset + length <= first.readableBytes()) {
+      int index = first.readerIndex() + offset;
+      return first.internalNioBuffer(index, length).order(ByteOrder.BIG_ENDIAN);
+    }
+    byte[] copy = new byte[length];
+    int copied = 0;
+    int before = offset;
+    for (Part part : parts) {
+      ByteBuf bytes = part.bytes;
+      int skipped = Math.min(before, bytes.readableBytes());
+      before -= skipped;
+      int some = Math.min(length - copied, bytes.readableBytes() - skipped);
+      bytes.getBytes(bytes.readerIndex() + skipped, copy, copied, some);
+      copied += some;
+      if (copied == length) {
+        break;
+      }
+    }
+    return ByteBuffer.wrap(copy);
+  }
+
+  /** Fills an array with the first bytes, which are in the queue no more. */
+  void read(byte[] to) {
+    int at = 0;
+    while (at < to.length) {
+      Part first = parts.element();
+      int length = Math.min(to.length - at, first.bytes.readableBytes());
+      first.bytes.readBytes(to, at, length);
+      at += length;
+      passed(first, length);
+    }
+  }
+
+  void skip(long length) {
+    long left = length;
+    while (left > 0) {
+      Part first = parts.element();
+      int skipped = (int) Math.min(left, first.bytes.readableBytes());
+      first.bytes.skipBytes(skipped);
+      left -= skipped;
+      passed(first, skipped);
+    }
+  }
+
+  private void passed(Part first, int length) {
+    size -= length;
+    if (!first.bytes.isReadable()) {
+      parts.removeFirst();
+      held -= first.capacity;
+      first.bytes.release();
+    }
+  }
+
+  /** Hands all bytes over to the caller, who releases them. */
+  ByteBuf takeAll() {
+    List<ByteBuf> all = new ArrayList<>(parts.size());
+    parts.forEach(part -> all.add(part.bytes));
+    forget();
+    if (all.size() < 2) {
+      return all.isEmpty() ? Unpooled.EMPTY_BUFFER : all.get(0);
+    }
+    CompositeByteBuf whole = all.get(0).alloc().compositeBuffer(Integer.MAX_VALUE);
+    return whole.addComponents(true, all);
+  }
+
+  void release() {
+    parts.forEach(part -> part.bytes.release());
+    forget();
+  }
+
+  private void forget() {
+    parts.clear();
+    size = 0;
+    held = 0;
+  }
+}

@@ -1,0 +1,206 @@
+package dev.mullion.framing;
+
+import static java.util.Objects.checkFromIndexSize;
+import static java.util.Objects.requireNonNull;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Encodes frames into buffers: for code that has a transport of its own. In a Netty pipeline there is
+ * {@link LengthDelimitedCodec}, for blocking streams {@link FrameWriter}.
+ *
+ * <pre>{@code
+ * FrameEncoder encoder = FrameEncoder.of(FrameFormat.defaults());
+ * ByteBuf out = allocator.buffer();
+ * encoder.encode("hello".getBytes(UTF_8), out);
+ * encoder.encode("world".getBytes(UTF_8), out);
+ * }</pre>
+ *
+ * <p>A frame is written behind what is in the buffer, which grows as needed. If it is refused, or
+ * does not fit a buffer that cannot grow, the buffer's writer index is where it was. Not safe for use
+ * by several threads at a time.
+ */
+public final class FrameEncoder {
+  private final FrameFormat format;
+  private final HeaderWriter header;
+  private final @Nullable FrameCounters counters;
+
+  private FrameEncoder(FrameFormat format, @Nullable FrameCounters counters) {
+    this.format = format;
+    this.counters = counters;
+    header = new HeaderWriter(format);
+  }
+
+  /**
+   * Returns an encoder that is not counted.
+   *
+   * @throws IllegalStateException if the format can only decode
+   */
+  public static FrameEncoder of(FrameFormat format) {
+    return new FrameEncoder(requireNonNull(format, "format"), null);
+  }
+
+  /**
+   * Returns an encoder whose frames are counted, one by one.
+   *
+   * @throws IllegalStateException if the format can only decode
+   */
+  public static FrameEncoder of(FrameFormat format, FrameCounters counters) {
+    requireNonNull(format, "format");
+    return new FrameEncoder(format, requireNonNull(counters, "counters"));
+  }
+
+  /** Returns the format. */
+  public FrameFormat format() {
+    return format;
+  }
+
+  /** Returns the most bytes that stand around a payload: those of the header and the trailer. */
+  public int maxOverhead() {
+    return header.maxHeaderLength() + header.trailer().length;
+  }
+
+  /**
+   * Encodes a frame: the bytes that a {@link FrameDecoder} of the same format delivers.
+   *
+   * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
+   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   */
+  public void encode(byte[] frame, ByteBuf out) throws FramingException {
+    int start = out.writerIndex();
+    boolean whole = false;
+    try {
+      ByteBuffer seen = header.headerIsStripped() ? null : ByteBuffer.wrap(frame);
+      int inHeader = writeHeader(seen, frame.length, out);
+      out.writeBytes(frame, inHeader, frame.length - inHeader).writeBytes(header.trailer());
+      whole = true;
+    } finally {
+      settle(out, start, whole);
+    }
+  }
+
+  /**
+   * Encodes a frame from a buffer's position to its limit, and moves the position to the limit; if it
+   * fails, the position does not move.
+   *
+   * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
+   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   */
+  public void encode(ByteBuffer frame, ByteBuf out) throws FramingException {
+    int start = out.writerIndex();
+    int position = frame.position();
+    boolean whole = false;
+    try {
+      int inHeader = writeHeader(frame, frame.remaining(), out);
+      out.writeBytes(frame.position(position + inHeader)).writeBytes(header.trailer());
+      whole = true;
+    } finally {
+      settle(out, start, whole);
+      if (!whole) {
+        frame.position(position);
+      }
+    }
+  }
+
+  /**
+   * Encodes a frame that is part of a buffer, which is neither released nor otherwise changed.
+   *
+   * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
+   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   */
+  public void encode(ByteBuf frame, int index, int length, ByteBuf out) throws FramingException {
+    checkFromIndexSize(index, length, frame.capacity());
+    int start = out.writerIndex();
+    boolean whole = false;
+    try {
+      int inHeader = writeHeader(seen(frame, index, length), length, out);
+      out.writeBytes(frame, index + inHeader, length - inHeader).writeBytes(header.trailer());
+      whole = true;
+    } finally {
+      settle(out, start, whole);
+    }
+  }
+
+  /**
+   * Encodes what is readable in a buffer, without a copy of the payload. The buffer is taken over,
+   * also if it fails.
+   *
+   * @param allocator makes the buffer for what stands around the payload
+   * @return one frame, for a single write
+   * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
+   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   */
+  public EncodedFrames encode(ByteBuf frame, ByteBufAllocator allocator) throws FramingException {
+    ByteBuf around = null;
+    boolean whole = false;
+    try {
+      int length = frame.readableBytes();
+      around = allocator.ioBuffer(maxOverhead());
+      frame.skipBytes(writeHeader(seen(frame, frame.readerIndex(), length), length, around));
+      int headerLength = around.readableBytes();
+      around.writeBytes(header.trailer());
+      count(around.readableBytes() + frame.readableBytes());
+      whole = true;
+      return new EncodedFrames(OutboundFrames.join(around, headerLength, frame, allocator), 1);
+    } finally {
+      if (around != null) {
+        around.release();
+      }
+      if (!whole) {
+        refused();
+        // A frame that had been released before is what failed.
+        if (frame.refCnt() > 0) {
+          frame.release();
+        }
+      }
+    }
+  }
+
+  /** Returns the bytes that the header may be made of, or null if it is made of none. */
+  private @Nullable ByteBuffer seen(ByteBuf frame, int index, int length) {
+    if (header.headerIsStripped()) {
+      return null;
+    }
+    return frame.nioBuffer(index, Math.min(length, header.maxHeaderLength()));
+  }
+
+  /** Writes a header; returns how many of the frame's bytes went into it. */
+  private int writeHeader(@Nullable ByteBuffer seen, int length, ByteBuf out)
+      throws FramingException {
+    int most = header.maxHeaderLength();
+    if (out.maxWritableBytes() >= most && out.ensureWritable(most).nioBufferCount() == 1) {
+      return header.write(seen, length, out);
+    }
+    // A header of variable width may still fit; and those in several pieces of memory take any.
+    ByteBuf apart = Unpooled.buffer(most);
+    int inHeader = header.write(seen, length, apart);
+    out.writeBytes(apart);
+    return inHeader;
+  }
+
+  private void settle(ByteBuf out, int start, boolean whole) {
+    if (whole) {
+      count(out.writerIndex() - start);
+    } else {
+      out.writerIndex(start);
+      refused();
+    }
+  }
+
+  private void count(int wireLength) {
+    if (counters != null) {
+      counters.framesEncoded.increment();
+      counters.bytesEncoded.add(wireLength);
+    }
+  }
+
+  private void refused() {
+    if (counters != null) {
+      counters.framesRefused.increment();
+    }
+  }
+}
