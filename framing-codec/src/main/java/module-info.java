@@ -7,6 +7,7 @@ module dev.mullion.framing {
   requires transitive io.netty.transport;
   requires io.netty.codec;
   requires io.netty.common;
+  requires static io.netty.handler;
   requires static io.netty.transport.classes.epoll;
   requires static io.netty.transport.classes.io_uring;
   requires static io.netty.transport.classes.kqueue;
