@@ -11,5 +11,6 @@ module dev.mullion.framing {
   requires static io.netty.transport.classes.epoll;
   requires static io.netty.transport.classes.io_uring;
   requires static io.netty.transport.classes.kqueue;
+  requires static io.netty.transport.unix.common;
   requires static transitive org.jspecify;
 }

@@ -1,8 +1,12 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /** A class of its own, since Netty's epoll classes may be absent. */
@@ -15,6 +19,12 @@ final class EpollTransport {
 
   static Transport.Parts parts() {
     return new Transport.Parts(
-        Transport.EPOLL, EpollIoHandler.newFactory(), EpollServerSocketChannel.class);
+        Transport.EPOLL,
+        EpollIoHandler.newFactory(),
+        EpollServerSocketChannel.class,
+        EpollSocketChannel.class,
+        EpollServerDomainSocketChannel.class,
+        EpollDomainSocketChannel.class,
+        path -> new DomainSocketAddress(path.toFile()));
   }
 }

@@ -1,8 +1,12 @@
 package dev.mullion.framing.tcp;
 
+import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.uring.IoUring;
+import io.netty.channel.uring.IoUringDomainSocketChannel;
 import io.netty.channel.uring.IoUringIoHandler;
+import io.netty.channel.uring.IoUringServerDomainSocketChannel;
 import io.netty.channel.uring.IoUringServerSocketChannel;
+import io.netty.channel.uring.IoUringSocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /** A class of its own, since Netty's io_uring classes may be absent. */
@@ -15,6 +19,12 @@ final class IoUringTransport {
 
   static Transport.Parts parts() {
     return new Transport.Parts(
-        Transport.IO_URING, IoUringIoHandler.newFactory(), IoUringServerSocketChannel.class);
+        Transport.IO_URING,
+        IoUringIoHandler.newFactory(),
+        IoUringServerSocketChannel.class,
+        IoUringSocketChannel.class,
+        IoUringServerDomainSocketChannel.class,
+        IoUringDomainSocketChannel.class,
+        path -> new DomainSocketAddress(path.toFile()));
   }
 }

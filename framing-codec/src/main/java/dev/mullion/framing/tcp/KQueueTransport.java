@@ -1,8 +1,12 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.channel.kqueue.KQueue;
+import io.netty.channel.kqueue.KQueueDomainSocketChannel;
 import io.netty.channel.kqueue.KQueueIoHandler;
+import io.netty.channel.kqueue.KQueueServerDomainSocketChannel;
 import io.netty.channel.kqueue.KQueueServerSocketChannel;
+import io.netty.channel.kqueue.KQueueSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /** A class of its own, since Netty's kqueue classes may be absent. */
@@ -15,6 +19,12 @@ final class KQueueTransport {
 
   static Transport.Parts parts() {
     return new Transport.Parts(
-        Transport.KQUEUE, KQueueIoHandler.newFactory(), KQueueServerSocketChannel.class);
+        Transport.KQUEUE,
+        KQueueIoHandler.newFactory(),
+        KQueueServerSocketChannel.class,
+        KQueueSocketChannel.class,
+        KQueueServerDomainSocketChannel.class,
+        KQueueDomainSocketChannel.class,
+        path -> new DomainSocketAddress(path.toFile()));
   }
 }

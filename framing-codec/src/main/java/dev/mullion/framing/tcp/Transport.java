@@ -1,9 +1,17 @@
 package dev.mullion.framing.tcp;
 
+import io.netty.channel.Channel;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioDomainSocketChannel;
+import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.file.Path;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +38,16 @@ public enum Transport {
   record Parts(
       Transport transport,
       IoHandlerFactory ioHandlers,
-      Class<? extends ServerChannel> serverChannel) {}
+      Class<? extends ServerChannel> serverChannel,
+      Class<? extends Channel> channel,
+      Class<? extends ServerChannel> unixServerChannel,
+      Class<? extends Channel> unixChannel,
+      Function<Path, SocketAddress> unixAddresses) {
+    /** Returns the address of a unix-domain socket, of the kind that the channels here take. */
+    SocketAddress unixAddress(Path path) {
+      return unixAddresses.apply(path);
+    }
+  }
 
   /** Returns whether this transport can be used on this machine with these libraries. */
   public boolean isAvailable() {
@@ -64,7 +81,15 @@ public enum Transport {
       case EPOLL -> EpollTransport.parts();
       case KQUEUE -> KQueueTransport.parts();
       case IO_URING -> IoUringTransport.parts();
-      default -> new Parts(NIO, NioIoHandler.newFactory(), NioServerSocketChannel.class);
+      default ->
+        new Parts(
+            NIO,
+            NioIoHandler.newFactory(),
+            NioServerSocketChannel.class,
+            NioSocketChannel.class,
+            NioServerDomainSocketChannel.class,
+            NioDomainSocketChannel.class,
+            UnixDomainSocketAddress::of);
     };
   }
 
