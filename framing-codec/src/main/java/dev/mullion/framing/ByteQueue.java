@@ -1,7 +1,6 @@
 package dev.mullion.framing;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
@@ -31,7 +30,11 @@ final class ByteQueue {
    *
    * @param capacity what is released with it
    */
-  private record Part(ByteBuf bytes, int capacity, boolean own) {}
+  private record Part(ByteBuf bytes, int capacity, boolean own) {
+    boolean isWasteful(int spare) {
+      return capacity > 2L * bytes.readableBytes() + spare;
+    }
+  }
 
   private final Deque<Part> parts = new ArrayDeque<>(4);
   private long size;
@@ -73,6 +76,7 @@ final class ByteQueue {
       tighten(expected);
     }
     if (keep) {
+      shrinkLast();
       parts.add(new Part(bytes, capacity, false));
       held += capacity;
       size += length;
@@ -111,29 +115,55 @@ final class ByteQueue {
   }
 
   private static Part copyOf(ByteBuf bytes, int capacity) {
-    ByteBufAllocator allocator = bytes.alloc();
-    ByteBuf copy = allocator.buffer(capacity);
+    ByteBuf copy = bytes.alloc().buffer(capacity);
     copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
     return new Part(copy, copy.capacity(), true);
   }
 
-  /** Copies what is left in the first part, if that holds much more memory than bytes. */
+  /** Copies what is left in parts that hold much more memory than bytes. */
   void tighten(long expected) {
     Part first = parts.peek();
     if (first == null) {
       return;
     }
-    int left = first.bytes.readableBytes();
-    int spare = first.own ? SMALL : MAX_SPARE;
-    if (first.capacity <= 2L * left + spare) {
-      return;
+    boolean cameWasteful = !first.own && first.isWasteful(MAX_SPARE);
+    if (cameWasteful || isWasteful()) {
+      shrinkFirst(first, expected);
     }
-    int capacity = parts.size() == 1 ? capacityFor(left, 0, 0, expected) : left;
-    Part tight = copyOf(first.bytes, capacity);
-    parts.removeFirst();
-    parts.addFirst(tight);
-    held += tight.capacity - first.capacity;
-    first.bytes.release();
+    if (isWasteful()) {
+      shrinkLast();
+    }
+  }
+
+  private boolean isWasteful() {
+    return held > 2 * size + SMALL;
+  }
+
+  private void shrinkFirst(Part first, long expected) {
+    if (first.isWasteful(0)) {
+      int left = first.bytes.readableBytes();
+      int capacity = parts.size() == 1 ? capacityFor(left, 0, 0, expected) : left;
+      Part tight = copyOf(first.bytes, capacity);
+      parts.removeFirst();
+      parts.addFirst(tight);
+      replaced(first, tight);
+    }
+  }
+
+  /** The room behind the bytes of the last part is not needed, or more than what is held. */
+  private void shrinkLast() {
+    Part last = parts.peekLast();
+    if (last != null && last.own && parts.size() > 1 && last.isWasteful(0)) {
+      Part tight = copyOf(last.bytes, last.bytes.readableBytes());
+      parts.removeLast();
+      parts.addLast(tight);
+      replaced(last, tight);
+    }
+  }
+
+  private void replaced(Part part, Part tight) {
+    held += tight.capacity - part.capacity;
+    part.bytes.release();
   }
 
   /** Returns a big-endian view, from its position to its limit, or a copy, of some of the bytes. */
