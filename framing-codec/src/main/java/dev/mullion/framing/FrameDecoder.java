@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A frame is one new array, and is copied once, when all of it has come. What is held until then
  * grows with the bytes that came, never with a length that was announced: it is at most twice the
- * bytes and 4 KiB. Only the last buffer that was added before a call of {@link #next} is kept as it
- * came, whatever its capacity.
+ * bytes and 4 KiB. Only a buffer that is added while nothing is held is kept as it came, whatever its
+ * capacity, until more is added or {@link #next} returns {@code null}.
  *
  * <p>After a {@link FrameTooLargeException} the decoder skips the rest of that frame as it comes, and
  * goes on behind it. A {@link CorruptFrameException} or a {@link TruncatedFrameException} is final:

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Draws a format, a wire and its cuts, and compares all that decodes: the codec frame by frame and in
- * batches, with the wire whole and in pieces, and the {@link FrameReader}. What the codec holds is
- * watched at every piece.
+ * batches, the {@link FrameDecoder}, both with the wire whole and in pieces, and the {@link
+ * FrameReader}. What the codec and the decoder hold is watched at every piece.
  */
 class DecoderFuzzTest {
   /** A part of 4 KiB, and a header. */
@@ -44,6 +44,10 @@ class DecoderFuzzTest {
       throws IOException {
     List<String> expected = readAll(format, wire, cuts);
     int[] whole = {wire.length};
+    for (int[] pieces : List.of(whole, cuts)) {
+      assertThat(push(format, true, wire, pieces)).isEqualTo(expected);
+      assertThat(push(format, false, wire, pieces)).isEqualTo(expected);
+    }
     for (boolean batches : new boolean[] {false, true}) {
       for (int[] pieces : List.of(whole, cuts)) {
         assertThat(decode(format, TooLargePolicy.REPORT, batches, wire, pieces))
@@ -155,11 +159,7 @@ class DecoderFuzzTest {
     int came = 0;
     for (int i = 0; came < wire.length && channel.isOpen(); i++) {
       int length = Math.min(wire.length - came, Math.max(1, cuts[i % cuts.length]));
-      ByteBuf read = memory.read(new byte[length + 8], length + 8).setIndex(3, 3 + length);
-      for (int at = 0; at < read.capacity(); at++) {
-        boolean outside = at < 3 || at >= 3 + length;
-        read.setByte(at, outside ? 0xFF : wire[came + at - 3]);
-      }
+      ByteBuf read = read(memory, wire, came, length);
       came += length;
       channel.writeInbound(read);
       if (memory.held() > 2L * (came + 8L * (i + 1)) + LITTLE) {
@@ -174,6 +174,59 @@ class DecoderFuzzTest {
         .filter(event -> !event.equals("inactive"))
         .map(event -> event.replace("(peer embedded, frame", "(frame"))
         .toList();
+  }
+
+  /** Bytes amid others that no decoder may look at. */
+  private static ByteBuf read(CountingAllocator memory, byte[] wire, int from, int length) {
+    byte[] around = new byte[length + 8];
+    Arrays.fill(around, (byte) 0xFF);
+    System.arraycopy(wire, from, around, 3, length);
+    return memory.read(around, around.length).setIndex(3, 3 + length);
+  }
+
+  /** Asks for frames behind each piece, or only when all have come. */
+  private static List<String> push(FrameFormat format, boolean asks, byte[] wire, int[] cuts) {
+    List<String> events = new ArrayList<>();
+    CountingAllocator memory = new CountingAllocator();
+    FrameCounters counters = new FrameCounters();
+    try (FrameDecoder decoder = FrameDecoder.of(format, counters, null)) {
+      int came = 0;
+      boolean open = true;
+      for (int i = 0; came < wire.length; i++) {
+        int length = Math.min(wire.length - came, Math.max(1, cuts[i % cuts.length]));
+        decoder.add(read(memory, wire, came, length));
+        came += length;
+        open = open && (!asks || take(decoder, events));
+        if (memory.held() > 2L * (decoder.bufferedBytes() + 8L * (i + 1)) + LITTLE) {
+          throw new AssertionError(memory.held() + " for " + decoder.bufferedBytes());
+        }
+      }
+      decoder.end();
+      if (open) {
+        take(decoder, events);
+      }
+    }
+    assertThat(memory.buffers()).isZero();
+    assertThat(counters.bytesDecoded() + counters.bytesDiscarded()).isEqualTo(wire.length);
+    return events;
+  }
+
+  /** Takes all frames; returns whether the stream goes on. */
+  private static boolean take(FrameDecoder decoder, List<String> events) {
+    while (true) {
+      try {
+        byte[] frame = decoder.next();
+        if (frame == null) {
+          return true;
+        }
+        events.add(Recorder.frame(frame));
+      } catch (FramingException e) {
+        events.add(e.getClass().getSimpleName() + ": " + e.getMessage());
+        if (!(e instanceof FrameTooLargeException)) {
+          return false;
+        }
+      }
+    }
   }
 
   /** A stream that gives its bytes in pieces. */

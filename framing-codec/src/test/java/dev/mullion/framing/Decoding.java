@@ -1,6 +1,7 @@
 package dev.mullion.framing;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -14,13 +15,16 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /** All the ways to decode. They must agree on every wire, in whatever pieces it comes. */
 enum Decoding {
   PIPELINE,
   BATCHES,
   STREAM,
-  CHANNEL;
+  CHANNEL,
+  PUSHED,
+  PUSHED_AT_ONCE;
 
   /**
    * Decodes pieces up to the end of the input, or to the first error that is final.
@@ -32,6 +36,7 @@ enum Decoding {
       case PIPELINE, BATCHES -> inPipeline(format, pieces, this == BATCHES);
       case STREAM -> read(FrameReader.of(new PieceStream(pieces), format));
       case CHANNEL -> read(FrameReader.of(new PieceChannel(pieces), format));
+      case PUSHED, PUSHED_AT_ONCE -> pushed(format, pieces, this == PUSHED_AT_ONCE);
     };
   }
 
@@ -56,7 +61,7 @@ enum Decoding {
     EmbeddedChannel channel = new EmbeddedChannel(codec, recorder);
     for (byte[] piece : pieces) {
       if (channel.isOpen()) {
-        channel.writeInbound(buffer(channel, piece));
+        channel.writeInbound(buffer(channel.alloc(), piece));
       }
     }
     channel.finishAndReleaseAll();
@@ -64,26 +69,53 @@ enum Decoding {
   }
 
   /** The bytes do not begin at index 0, so that an index is not an offset by accident. */
-  static ByteBuf buffer(EmbeddedChannel channel, byte[] piece) {
-    ByteBuf buffer = channel.alloc().buffer(3 + piece.length);
+  static ByteBuf buffer(ByteBufAllocator allocator, byte[] piece) {
+    ByteBuf buffer = allocator.buffer(3 + piece.length);
     return buffer.writeZero(3).writeBytes(piece).readerIndex(3);
+  }
+
+  private static List<String> pushed(FrameFormat format, List<byte[]> pieces, boolean atOnce) {
+    List<String> events = new ArrayList<>();
+    try (FrameDecoder decoder = FrameDecoder.of(format)) {
+      boolean open = true;
+      for (byte[] piece : pieces) {
+        decoder.add(buffer(ByteBufAllocator.DEFAULT, piece));
+        open = open && (atOnce || readAll(decoder::next, events));
+      }
+      decoder.end();
+      if (open) {
+        readAll(decoder::next, events);
+      }
+    }
+    return events;
+  }
+
+  /** Gives the next frame, or null if there is none. */
+  private interface Frames {
+    byte @Nullable [] next() throws IOException;
+  }
+
+  /** Reads until there are no frames, and returns true, or until an error that is final. */
+  private static boolean readAll(Frames frames, List<String> events) {
+    while (true) {
+      try {
+        byte[] frame = frames.next();
+        if (frame == null) {
+          return true;
+        }
+        events.add(Wire.hex(frame));
+      } catch (IOException e) {
+        events.add(text(e));
+        if (!(e instanceof FrameTooLargeException)) {
+          return false;
+        }
+      }
+    }
   }
 
   private static List<String> read(FrameReader reader) {
     List<String> events = new ArrayList<>();
-    boolean more = true;
-    while (more) {
-      try {
-        byte[] frame = reader.read();
-        more = frame != null;
-        if (frame != null) {
-          events.add(Wire.hex(frame));
-        }
-      } catch (IOException e) {
-        events.add(text(e));
-        more = e instanceof FrameTooLargeException;
-      }
-    }
+    readAll(reader::read, events);
     try {
       reader.close();
     } catch (IOException e) {

@@ -1,6 +1,7 @@
 package dev.mullion.framing;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -15,7 +16,11 @@ import java.util.List;
 enum Encoding {
   PIPELINE,
   STREAM,
-  CHANNEL;
+  CHANNEL,
+  ARRAYS,
+  NIO_BUFFERS,
+  BUFFERS,
+  WHOLE_BUFFERS;
 
   byte[] encode(FrameFormat format, byte[]... frames) throws IOException {
     return encode(format, List.of(frames));
@@ -23,13 +28,18 @@ enum Encoding {
 
   /** Returns the wire of all the frames, or throws the first error. */
   byte[] encode(FrameFormat format, List<byte[]> frames) throws IOException {
-    if (this == PIPELINE) {
-      return inPipeline(format, frames);
-    }
     ByteArrayOutputStream wire = new ByteArrayOutputStream();
-    try (FrameWriter writer = this == STREAM
-        ? FrameWriter.of(wire, format)
-        : FrameWriter.of(Channels.newChannel(wire), format)) {
+    return switch (this) {
+      case PIPELINE -> inPipeline(format, frames);
+      case STREAM -> write(FrameWriter.of(wire, format), frames, wire);
+      case CHANNEL -> write(FrameWriter.of(Channels.newChannel(wire), format), frames, wire);
+      default -> toBuffer(FrameEncoder.of(format), frames);
+    };
+  }
+
+  private static byte[] write(FrameWriter writer, List<byte[]> frames, ByteArrayOutputStream wire)
+      throws IOException {
+    try (writer) {
       for (byte[] frame : frames) {
         writer.write(ByteBuffer.wrap(frame));
       }
@@ -37,12 +47,43 @@ enum Encoding {
     return wire.toByteArray();
   }
 
+  private byte[] toBuffer(FrameEncoder encoder, List<byte[]> frames) throws IOException {
+    ByteBuf out = ByteBufAllocator.DEFAULT.buffer(1);
+    try {
+      for (byte[] frame : frames) {
+        toBuffer(encoder, frame, out);
+      }
+      return ByteBufUtil.getBytes(out);
+    } finally {
+      out.release();
+    }
+  }
+
+  private void toBuffer(FrameEncoder encoder, byte[] frame, ByteBuf out) throws IOException {
+    ByteBuf buffer = Decoding.buffer(ByteBufAllocator.DEFAULT, frame);
+    if (this == WHOLE_BUFFERS) {
+      EncodedFrames encoded = encoder.encode(buffer, ByteBufAllocator.DEFAULT);
+      out.writeBytes(encoded.content());
+      encoded.release();
+      return;
+    }
+    try {
+      switch (this) {
+        case ARRAYS -> encoder.encode(frame, out);
+        case NIO_BUFFERS -> encoder.encode(buffer.nioBuffer(), out);
+        default -> encoder.encode(buffer, buffer.readerIndex(), frame.length, out);
+      }
+    } finally {
+      buffer.release();
+    }
+  }
+
   private static byte[] inPipeline(FrameFormat format, List<byte[]> frames) throws IOException {
     EmbeddedChannel channel = new EmbeddedChannel(LengthDelimitedCodec.of(format));
     try {
       List<ChannelFuture> written = new ArrayList<>();
       for (byte[] frame : frames) {
-        written.add(channel.write(Decoding.buffer(channel, frame)));
+        written.add(channel.write(Decoding.buffer(channel.alloc(), frame)));
       }
       channel.flush();
       for (ChannelFuture future : written) {
