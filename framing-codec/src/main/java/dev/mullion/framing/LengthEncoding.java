@@ -21,11 +21,15 @@ import java.nio.ByteBuffer;
  *   public int maxWidth() { return 4; }
  *   public long maxValue() { return 9999; }
  *   public long read(ByteBuffer in) throws CorruptFrameException {
- *     if (in.remaining() < 4) return INCOMPLETE;
+ *     if (in.remaining() < 4) {
+ *       return INCOMPLETE;
+ *     }
  *     long value = 0;
  *     for (int i = 0; i < 4; i++) {
  *       int digit = in.get() - '0';
- *       if (digit < 0 || digit > 9) throw new CorruptFrameException("length is not decimal");
+ *       if (digit < 0 || digit > 9) {
+ *         throw new CorruptFrameException("length is not decimal");
+ *       }
  *       value = value * 10 + digit;
  *     }
  *     return value;

@@ -7,8 +7,6 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -78,24 +76,6 @@ class CustomLengthTest {
   void errorOfTheEncodingHasItsPlace(Decoding way, Delivery delivery) {
     assertThat(way.decode(FOUR_DIGITS, delivery.pieces()))
         .containsExactly("21", "CorruptFrameException: length is not decimal (frame 2)");
-  }
-
-  @Test
-  void javadocShowsTheSameCode() throws IOException {
-    String javadoc =
-        Files.readString(Path.of("src/main/java/dev/mullion/framing/LengthEncoding.java"));
-    String tested = Files.readString(Path.of("src/test/java/dev/mullion/framing/FourDigits.java"));
-    String shown = javadoc
-        .substring(javadoc.indexOf("record FourDigits"), javadoc.indexOf(" * }</pre>"))
-        .replaceAll("(?m)^ \\*", "");
-    String body = tested.substring(tested.indexOf("record FourDigits")).replace("@Override", "");
-
-    assertThat(words(shown)).isEqualTo(words(body));
-  }
-
-  /** Layout and the braces of single statements are not the same in both. */
-  private static String words(String code) {
-    return code.replaceAll("[\\s{}]+", " ").strip();
   }
 
   private static Stream<Arguments> endless() {

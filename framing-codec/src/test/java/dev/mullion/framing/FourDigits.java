@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
-/** The example in the Javadoc of {@link LengthEncoding}, which a test compares with this one. */
+/** The example of {@link LengthEncoding}, which {@link JavadocExamplesTest} compares with this. */
 record FourDigits() implements LengthEncoding {
   @Override
   public int minWidth() {

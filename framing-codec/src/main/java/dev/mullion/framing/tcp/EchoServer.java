@@ -12,7 +12,7 @@ import java.time.Duration;
  * the smallest server to read.
  *
  * <pre>{@code
- * try (EchoServer server = EchoServer.builder().port(7000).start()) {
+ * try (EchoServer server = EchoServer.builder().port(port).start()) {
  *   System.out.println("listening on " + server.address());
  *   server.awaitTermination();
  * }
