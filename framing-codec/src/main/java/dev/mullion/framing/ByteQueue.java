@@ -3,6 +3,7 @@ package dev.mullion.framing;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
@@ -115,7 +116,10 @@ final class ByteQueue {
   }
 
   private static Part copyOf(ByteBuf bytes, int capacity) {
-    ByteBuf copy = bytes.alloc().buffer(capacity);
+    // What came on the heap stays there, so that nobody has to release it.
+    ByteBuf copy = bytes.hasArray() && bytes.alloc() == UnpooledByteBufAllocator.DEFAULT
+        ? Unpooled.wrappedBuffer(new byte[capacity]).clear()
+        : bytes.alloc().buffer(capacity);
     copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
     return new Part(copy, copy.capacity(), true);
   }

@@ -27,8 +27,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The examples of the Javadoc, compiled and run. Each stands here or in {@link FourDigits}, in the
- * same words.
+ * The examples of the Javadoc, compiled and run. Each stands here, in {@link FourDigits} or in
+ * {@code ConnectionExamplesTest}, in the same words.
  */
 class JavadocExamplesTest {
   private static final Path TESTS = Path.of("src/test/java/dev/mullion/framing");
@@ -48,7 +48,8 @@ class JavadocExamplesTest {
   void examplesAreCompiled(Path source) throws IOException {
     String javadoc = Files.readString(source);
     String compiled = words(Files.readString(TESTS.resolve("JavadocExamplesTest.java")))
-        + words(Files.readString(TESTS.resolve("FourDigits.java")));
+        + words(Files.readString(TESTS.resolve("FourDigits.java")))
+        + words(Files.readString(TESTS.resolve("tcp/ConnectionExamplesTest.java")));
     List<String> shown =
         PREFORMATTED.matcher(javadoc).results().map(found -> found.group(1)).toList();
 
@@ -64,7 +65,7 @@ class JavadocExamplesTest {
   }
 
   private static boolean isDrawing(String preformatted) {
-    return preformatted.contains("+---");
+    return preformatted.contains("---");
   }
 
   private static String withoutStars(String comment) {

@@ -1,8 +1,8 @@
 package dev.mullion.framing.tcp;
 
-import static java.util.Objects.requireNonNull;
-
+import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramePart;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -29,10 +29,13 @@ import java.time.Duration;
  * <p>Its threads are daemon threads. All methods may be called by any thread but the server's own.
  */
 public final class EchoServer implements AutoCloseable {
-  private final TcpListener listener;
+  private static final int LOW_WATER = 32 * 1024;
+  private static final int HIGH_WATER = 64 * 1024;
 
-  private EchoServer(TcpListener listener) {
-    this.listener = listener;
+  private final FramedServer server;
+
+  private EchoServer(FramedServer server) {
+    this.server = server;
   }
 
   /** Returns a builder that holds the defaults. */
@@ -42,32 +45,32 @@ public final class EchoServer implements AutoCloseable {
 
   /** Returns the port it listens on. */
   public int port() {
-    return address().getPort();
+    return server.port();
   }
 
   /** Returns the address it listens on. */
   public InetSocketAddress address() {
-    return listener.address();
+    return (InetSocketAddress) server.address();
   }
 
   /** Returns the transport in use, never {@link Transport#AUTO}. */
   public Transport transport() {
-    return listener.transport();
+    return server.transport();
   }
 
   /** Returns the counters, which go on after it has stopped. */
-  public ServerCounters counters() {
-    return listener.counters();
+  public TcpCounters counters() {
+    return server.counters();
   }
 
   /** Returns whether it has stopped, with every connection closed. */
   public boolean isTerminated() {
-    return listener.isTerminated();
+    return server.isTerminated();
   }
 
   /** Waits until it has stopped. */
   public void awaitTermination() throws InterruptedException {
-    listener.awaitTermination();
+    server.awaitTermination();
   }
 
   /**
@@ -76,7 +79,7 @@ public final class EchoServer implements AutoCloseable {
    * @return whether it has stopped
    */
   public boolean awaitTermination(Duration timeout) throws InterruptedException {
-    return listener.awaitTermination(requireNonNull(timeout, "timeout"));
+    return server.awaitTermination(timeout);
   }
 
   /**
@@ -87,58 +90,53 @@ public final class EchoServer implements AutoCloseable {
    */
   @Override
   public void close() {
-    listener.close();
+    server.close();
   }
 
   /** Collects the settings of an {@link EchoServer}. Not safe for use by several threads. */
   public static final class Builder {
-    private String host = "127.0.0.1";
-    private int port;
-    private FrameFormat format = FrameFormat.defaults();
-    private Transport transport = Transport.AUTO;
-    private int eventLoopThreads = Runtime.getRuntime().availableProcessors();
-    private int maxConnections = 10_000;
-    private Duration idleTimeout = Duration.ofMinutes(5);
-    private Duration closeTimeout = Duration.ofSeconds(5);
+    private final FramedServer.Builder server = FramedServer.builder()
+        .batchHandler(Echo::new)
+        .parts(true)
+        .outboundLowWaterMark(LOW_WATER)
+        .outboundHighWaterMark(HIGH_WATER)
+        .threadName("mullion-echo");
 
     private Builder() {}
 
     /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
     public Builder host(String host) {
-      this.host = requireNonNull(host, "host");
-      if (host.isBlank()) {
-        throw new IllegalArgumentException("host: \"" + host + "\" (expected: a name or address)");
-      }
+      server.host(host);
       return this;
     }
 
     /** Sets the port; 0, the default, takes any that is free. */
     public Builder port(int port) {
-      this.port = within(port, 0, 65535, "port");
+      server.port(port);
       return this;
     }
 
     /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
     public Builder format(FrameFormat format) {
-      this.format = requireNonNull(format, "format");
+      server.format(format);
       return this;
     }
 
     /** Sets the transport, {@link Transport#AUTO} by default. */
     public Builder transport(Transport transport) {
-      this.transport = requireNonNull(transport, "transport");
+      server.transport(transport);
       return this;
     }
 
     /** Sets the number of threads, 1 to 1024; by default there is one for each processor. */
     public Builder eventLoopThreads(int eventLoopThreads) {
-      this.eventLoopThreads = within(eventLoopThreads, 1, 1024, "eventLoopThreads");
+      server.eventLoopThreads(eventLoopThreads);
       return this;
     }
 
     /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
     public Builder maxConnections(int maxConnections) {
-      this.maxConnections = within(maxConnections, 1, Integer.MAX_VALUE, "maxConnections");
+      server.maxConnections(maxConnections);
       return this;
     }
 
@@ -147,13 +145,13 @@ public final class EchoServer implements AutoCloseable {
      * then it is closed. {@link Duration#ZERO} sets no limit.
      */
     public Builder idleTimeout(Duration idleTimeout) {
-      this.idleTimeout = notNegative(idleTimeout, "idleTimeout");
+      server.idleTimeout(idleTimeout);
       return this;
     }
 
     /** Sets how long {@link EchoServer#close()} may take before it cuts, 5 seconds by default. */
     public Builder closeTimeout(Duration closeTimeout) {
-      this.closeTimeout = notNegative(closeTimeout, "closeTimeout");
+      server.closeTimeout(closeTimeout);
       return this;
     }
 
@@ -166,31 +164,20 @@ public final class EchoServer implements AutoCloseable {
      * @throws IOException if the server cannot be started otherwise
      */
     public EchoServer start() throws IOException {
-      TcpSettings settings = new TcpSettings(
-          host,
-          port,
-          format,
-          transport,
-          eventLoopThreads,
-          maxConnections,
-          idleTimeout,
-          closeTimeout);
-      return new EchoServer(TcpListener.start(settings));
+      return new EchoServer(server.start());
+    }
+  }
+
+  /** Sends the frames, and the parts of long frames, of each read back as they lie. */
+  private static final class Echo implements BatchHandler {
+    @Override
+    public void frames(FramedConnection connection, FrameBatch batch) {
+      connection.reply(batch.encoded());
     }
 
-    private static int within(int value, int least, int most, String name) {
-      if (value < least || value > most) {
-        String expected = most == Integer.MAX_VALUE ? ">= " + least : least + " to " + most;
-        throw new IllegalArgumentException(name + ": " + value + " (expected: " + expected + ")");
-      }
-      return value;
-    }
-
-    private static Duration notNegative(Duration value, String name) {
-      if (requireNonNull(value, name).isNegative()) {
-        throw new IllegalArgumentException(name + ": " + value + " (expected: >= PT0S)");
-      }
-      return value;
+    @Override
+    public void part(FramedConnection connection, FramePart part) {
+      connection.reply(part.encoded());
     }
   }
 }

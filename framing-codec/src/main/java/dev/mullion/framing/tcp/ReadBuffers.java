@@ -20,11 +20,13 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   };
 
   private final int size;
+  private final MemoryBudget budget;
 
   /** Reads once for each time a connection is ready, so that connections take turns. */
-  ReadBuffers(int size) {
+  ReadBuffers(int size, MemoryBudget budget) {
     super(1);
     this.size = size;
+    this.budget = budget;
   }
 
   @Override
@@ -38,7 +40,11 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
 
       @Override
       public ByteBuf allocate(ByteBufAllocator allocator) {
-        return next(allocator).retain();
+        int allowed = budget.readSize(size);
+        // When memory is short each read brings less.
+        return allowed < size
+            ? allocator.ioBuffer(allowed, allowed)
+            : next(allocator).retain();
       }
     };
   }

@@ -10,12 +10,13 @@ import java.util.concurrent.TimeUnit;
  * attempt, and of which a share is random, so that the clients of a server that comes back do not all
  * come at once.
  *
- * <pre>
+ * <pre>{@code
  *  firstDelay = 100 ms, multiplier = 2, jitter = 0.5
  *
+ *  -------------------------------------------------------------------
  *  attempt      1          2          3           ...  maxDelay
  *  delay, ms    50..100    100..200   200..400         15,000..30,000
- * </pre>
+ * }</pre>
  */
 public final class Reconnect {
   private static final Reconnect OFF = new Reconnect(builder(), true);

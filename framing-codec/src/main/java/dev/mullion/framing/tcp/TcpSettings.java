@@ -1,15 +1,21 @@
 package dev.mullion.framing.tcp;
 
-import dev.mullion.framing.FrameFormat;
+import io.netty.channel.ChannelOption;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/** What a server was told. */
+/** What a server was told of its socket and its threads. */
 record TcpSettings(
     String host,
     int port,
-    FrameFormat format,
+    @Nullable Path path,
     Transport transport,
+    String threadName,
     int eventLoopThreads,
     int maxConnections,
-    Duration idleTimeout,
+    Map<ChannelOption<?>, Object> options,
+    @Nullable TlsContext tls,
+    Duration slowHandlerLimit,
     Duration closeTimeout) {}

@@ -15,8 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * Tls server = Tls.server(Path.of("server.pem"), Path.of("server.key"));
  * Tls client = Tls.client().trusting(Path.of("authorities.pem"));
- *
- * // Mutual: the server demands a certificate, and the client presents one.
+ * // mutual: the server demands a certificate, and the client presents one
  * Tls strict = server.trusting(Path.of("authorities.pem"));
  * Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
  * }</pre>

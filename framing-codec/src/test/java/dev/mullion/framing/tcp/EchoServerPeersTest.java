@@ -53,7 +53,7 @@ class EchoServerPeersTest {
       first.close();
       awaitOpen(server, 1);
       EchoPeer.of(server).echo((byte) 4).close();
-      assertThat(server.counters().connectionsAccepted()).isEqualTo(3);
+      assertThat(server.counters().connectionsOpened()).isEqualTo(3);
     }
   }
 
@@ -257,7 +257,7 @@ class EchoServerPeersTest {
       awaitOpen(server, 1);
 
       good.echo((byte) 3);
-      assertThat(server.counters().connectionsAccepted()).isEqualTo(11);
+      assertThat(server.counters().connectionsOpened()).isEqualTo(11);
     }
   }
 }

@@ -121,8 +121,12 @@ class EchoServerTest {
       try (EchoPeer peer = EchoPeer.of(server)) {
         peer.echo((byte) 1, (byte) 2).echo();
         assertThat(server.counters())
-            .hasToString("ServerCounters[connectionsOpen=1, connectionsAccepted=1,"
+            .hasToString("TcpCounters[connectionsOpen=1, connectionsOpened=1,"
                 + " connectionsRefused=0, connectionsIdle=0, connectionsCut=0,"
+                + " connectionsFailed=0, framesTimedOut=0, readsPaused=0,"
+                + " readsPausedForMemory=0, sendsDelayed=0, sendsRefused=0, bytesNotSent=0,"
+                + " bytesNotHandled=0, handlersFailed=0, handlersSlow=0, requestsTimedOut=0,"
+                + " repliesDropped=0, reconnects=0,"
                 + " frames=FrameCounters[framesDecoded=2, bytesDecoded=10, framesEncoded=2,"
                 + " bytesEncoded=10, framesTooLarge=0, framesCorrupt=0, framesTruncated=0,"
                 + " framesRefused=0, bytesDiscarded=0]]");
@@ -131,7 +135,7 @@ class EchoServerTest {
       EchoPeer.of(server).echo((byte) 3).close();
       awaitOpen(server, 0);
 
-      assertThat(server.counters().connectionsAccepted()).isEqualTo(2);
+      assertThat(server.counters().connectionsOpened()).isEqualTo(2);
       assertThat(server.counters().frames().framesTruncated()).isZero();
     }
   }

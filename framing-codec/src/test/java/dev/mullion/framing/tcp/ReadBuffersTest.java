@@ -16,7 +16,8 @@ class ReadBuffersTest {
   private static final PooledByteBufAllocator POOL = PooledByteBufAllocator.DEFAULT;
 
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
-  private final RecvByteBufAllocator.Handle handle = new ReadBuffers(1024).newHandle();
+  private final RecvByteBufAllocator.Handle handle =
+      new ReadBuffers(1024, new MemoryBudget(1024 * 1024)).newHandle();
 
   @AfterEach
   void endOfTheThread() {

@@ -1,0 +1,201 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameBatch;
+import dev.mullion.framing.FrameEncoder;
+import dev.mullion.framing.FramePart;
+import dev.mullion.framing.FramingException;
+import dev.mullion.framing.LengthDelimitedCodec;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import org.jspecify.annotations.Nullable;
+
+/** A connection whose frames are handled on the event loop as they come. */
+final class BatchLink extends Link {
+  private static final int REPLIES_SIZE = 16 * 1024;
+
+  private final BatchHandler handler;
+  private final LengthDelimitedCodec codec;
+  private @Nullable FrameEncoder encoder;
+  private @Nullable ByteBuf replies;
+  private boolean inside;
+  private boolean completed;
+  private long insideSince;
+  private long framesSent;
+  private long bytesSent;
+
+  BatchLink(
+      ConnectionSettings settings,
+      LoopWatch watch,
+      boolean secure,
+      BatchHandler handler,
+      LengthDelimitedCodec codec) {
+    super(settings, watch, secure);
+    this.handler = handler;
+    this.codec = codec;
+  }
+
+  @Override
+  ChannelHandlerContext wire() {
+    // The codec takes encoded frames only; what has been encoded already goes past it.
+    return context().pipeline().context(codec);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    active();
+    if (dropsInput()) {
+      return;
+    }
+    FramedConnection connection = connection();
+    watch().enter(this);
+    try {
+      if (msg instanceof FrameBatch batch) {
+        completed = true;
+        connection.counters().received(batch.size(), batch.wireLength());
+        handler.frames(connection, batch);
+      } else if (msg instanceof FramePart part) {
+        completed |= part.isLast();
+        connection.counters().received(part.isLast() ? 1 : 0, part.length());
+        handler.part(connection, part);
+      }
+    } catch (RuntimeException e) {
+      handlerFailed(e);
+    } finally {
+      watch().exit();
+    }
+    stopIfDue();
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    flushReplies();
+    boolean insideNow = codec.isInsideFrame();
+    if (completed || insideNow != inside) {
+      insideSince = 0;
+    }
+    inside = insideNow;
+    completed = false;
+    noteInput();
+    super.channelReadComplete(ctx);
+  }
+
+  private void noteInput() {
+    int buffered = codec.bufferedBytes();
+    if (buffered != inputHeld) {
+      hold(buffered - inputHeld);
+      inputHeld = buffered;
+    }
+  }
+
+  private int inputHeld;
+
+  @Override
+  boolean isInsideFrame() {
+    return codec.isInsideFrame();
+  }
+
+  @Override
+  long insideSince(long now) {
+    if (!inside) {
+      return 0;
+    }
+    if (insideSince == 0) {
+      insideSince = now;
+    }
+    return insideSince;
+  }
+
+  /** Encodes a reply behind those of this read. */
+  void reply(ByteBuf buffer, int index, int length) throws FramingException {
+    FrameEncoder present = encoder;
+    if (present == null) {
+      present = FrameEncoder.of(settings.format(), totals.frames());
+      encoder = present;
+    }
+    ByteBuf out = repliesWithRoom(length + present.maxOverhead());
+    int start = out.writerIndex();
+    present.encode(buffer, index, length, out);
+    framesSent++;
+    bytesSent += out.writerIndex() - start;
+  }
+
+  private ByteBuf repliesWithRoom(int length) {
+    ByteBuf present = replies;
+    if (present != null && present.writableBytes() >= length) {
+      return present;
+    }
+    emitReplies();
+    ByteBuf made = context().alloc().ioBuffer(Math.max(REPLIES_SIZE, length));
+    replies = made;
+    return made;
+  }
+
+  /** Writes frames as they are, behind the replies before them. */
+  void reply(EncodedFrames frames) {
+    emitReplies();
+    framesSent += frames.size();
+    bytesSent += frames.content().readableBytes();
+    boolean waits = connection().outbound().held() > 0;
+    context().write(waits ? owned(frames) : frames, context().channel().unsafe().voidPromise());
+  }
+
+  /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
+  private static EncodedFrames owned(EncodedFrames reply) {
+    try {
+      return reply.copy();
+    } finally {
+      reply.release();
+    }
+  }
+
+  void emitReplies() {
+    ByteBuf present = replies;
+    if (present != null) {
+      replies = null;
+      wire().write(present, context().channel().unsafe().voidPromise());
+    }
+    if (framesSent > 0 || bytesSent > 0) {
+      connection().counters().sent((int) framesSent, bytesSent);
+      framesSent = 0;
+      bytesSent = 0;
+    }
+  }
+
+  @Override
+  void flushReplies() {
+    emitReplies();
+    context().flush();
+  }
+
+  @Override
+  void onOpened(FramedConnection connection) {
+    handler.opened(connection);
+    flushReplies();
+  }
+
+  @Override
+  void onStopping(FramedConnection connection) {
+    handler.stopping(connection);
+    flushReplies();
+  }
+
+  @Override
+  void onInputEnded(FramedConnection connection) {
+    if (connection.isStopping()) {
+      finish();
+    } else {
+      handler.inputEnded(connection);
+    }
+  }
+
+  @Override
+  void onClosed(FramedConnection connection, @Nullable Throwable cause) {
+    ByteBuf unsent = replies;
+    if (unsent != null) {
+      replies = null;
+      unsent.release();
+    }
+    handler.closed(connection, cause);
+  }
+}

@@ -1,0 +1,18 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.TooLargePolicy;
+
+/** What the connections of one server or client have in common. */
+record ConnectionSettings(
+    FrameFormat format,
+    TooLargePolicy tooLargePolicy,
+    boolean parts,
+    long idleNanos,
+    long frameNanos,
+    long closeNanos,
+    int inboundHigh,
+    int outboundLow,
+    int outboundHigh,
+    MemoryBudget budget,
+    TcpCounters totals) {}

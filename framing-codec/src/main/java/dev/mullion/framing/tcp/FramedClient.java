@@ -1,0 +1,288 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.TooLargePolicy;
+import io.netty.channel.ChannelOption;
+import java.io.IOException;
+import java.net.SocketOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client with its connection to one server.
+ *
+ * <pre>{@code
+ * try (FramedClient client = FramedClient.connect("127.0.0.1", port)) {
+ *   client.connection().send("hello".getBytes(UTF_8));
+ *   handle(client.connection().receive());
+ * }
+ * }</pre>
+ *
+ * <p>For a server that answers each frame with one frame, in order, {@link #request} matches them; many
+ * requests may be in flight:
+ *
+ * <pre>{@code
+ * CompletableFuture<byte[]> reply = client.request("hello".getBytes(UTF_8));
+ * }</pre>
+ *
+ * <p>With {@link Builder#reconnect} it connects again when the connection was lost; by default it does
+ * not. Requests in flight then fail with an {@link IOException}, since they may have been handled, and
+ * are not sent again; requests made while there is no connection fail with a {@link
+ * FrameNotSentException}.
+ *
+ * <p>By default: 10 seconds to connect, 30 seconds for a reply and to complete a frame, 1,024 requests
+ * in flight, and no idle timeout, which is the server's to set. Its event loop is a daemon thread. Any
+ * thread may call its methods.
+ */
+public final class FramedClient implements AutoCloseable {
+  private final TcpConnector connector;
+  private final long requestNanos;
+
+  private FramedClient(TcpConnector connector, long requestNanos) {
+    this.connector = connector;
+    this.requestNanos = requestNanos;
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Connects with the defaults. */
+  public static FramedClient connect(String host, int port) throws IOException {
+    return builder().host(host).port(port).connect();
+  }
+
+  /** Connects with the defaults and a format. */
+  public static FramedClient connect(String host, int port, FrameFormat format) throws IOException {
+    return builder().host(host).port(port).format(format).connect();
+  }
+
+  /**
+   * Returns the present connection, which may be closed; after it has connected again that is another
+   * one.
+   */
+  public FramedConnection connection() {
+    return connector.connection();
+  }
+
+  /** Returns whether there is an open connection now. */
+  public boolean isConnected() {
+    return connector.connection().isOpen();
+  }
+
+  /**
+   * Sends a request, whose reply must come in the builder's {@code requestTimeout}.
+   *
+   * @return the reply, or a {@link FrameNotSentException} if the request was not sent, a {@link
+   *     java.util.concurrent.TimeoutException}, or an {@link IOException} if the connection was lost.
+   *     A request that is cancelled before it is sent is not sent; otherwise its reply is dropped.
+   *     Dependent actions run on the event loop and must not block.
+   */
+  public CompletableFuture<byte[]> request(byte[] frame) {
+    return connector.request(requireNonNull(frame, "frame"), requestNanos);
+  }
+
+  /** Sends a request, whose reply must come in a time of its own. */
+  public CompletableFuture<byte[]> request(byte[] frame, Duration timeout) {
+    return connector.request(
+        requireNonNull(frame, "frame"), TcpListener.nanos(Check.positive(timeout, "timeout")));
+  }
+
+  /** Returns the counters over all its connections. */
+  public TcpCounters counters() {
+    return connector.counters();
+  }
+
+  /** Sends what was taken, closes, and connects no more; waits for that for {@code closeTimeout}. */
+  @Override
+  public void close() {
+    connector.close();
+  }
+
+  /** Collects the settings of a {@link FramedClient}. Not safe for use by several threads. */
+  public static final class Builder {
+    private String host = "127.0.0.1";
+    private int port;
+    private @Nullable Path path;
+    private Transport transport = Transport.AUTO;
+    private @Nullable Tls tls;
+    private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+    private Duration connectTimeout = Duration.ofSeconds(10);
+    private Duration requestTimeout = Duration.ofSeconds(30);
+    private int maxRequestsInFlight = 1024;
+    private Reconnect reconnect = Reconnect.off();
+    private Consumer<FramedConnection> onConnected = connection -> {};
+    private @Nullable BatchHandler batchHandler;
+    private final ConnectionLimits limits = new ConnectionLimits();
+
+    private Builder() {
+      limits.idleTimeout = Duration.ZERO;
+    }
+
+    /** Sets the server's name or address, {@code 127.0.0.1} by default. */
+    public Builder host(String host) {
+      this.host = Check.host(host);
+      return this;
+    }
+
+    /** Sets the server's port. */
+    public Builder port(int port) {
+      this.port = Check.within(port, 1, 65535, "port");
+      return this;
+    }
+
+    /** Sets the path of the server's unix-domain socket, in place of host and port. */
+    public Builder path(Path path) {
+      this.path = requireNonNull(path, "path");
+      return this;
+    }
+
+    /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+    public Builder format(FrameFormat format) {
+      limits.format = requireNonNull(format, "format");
+      return this;
+    }
+
+    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+    public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
+      limits.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
+      return this;
+    }
+
+    /** Sets the transport, {@link Transport#AUTO} by default. */
+    public Builder transport(Transport transport) {
+      this.transport = requireNonNull(transport, "transport");
+      return this;
+    }
+
+    /** Sets TLS; by default there is none. The server's name is verified to be {@code host}. */
+    public Builder tls(Tls tls) {
+      this.tls = requireNonNull(tls, "tls");
+      return this;
+    }
+
+    /** Sets an option of the socket; see {@link FramedServer.Builder#option}. */
+    public <T> Builder option(SocketOption<T> option, T value) {
+      options.put(Sockets.option(requireNonNull(option, "option")), requireNonNull(value, "value"));
+      return this;
+    }
+
+    /** Sets how long connecting may take, TLS included, 10 seconds by default. */
+    public Builder connectTimeout(Duration connectTimeout) {
+      this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
+      return this;
+    }
+
+    /** Sets how long a reply may take, 30 seconds by default. */
+    public Builder requestTimeout(Duration requestTimeout) {
+      this.requestTimeout = Check.positive(requestTimeout, "requestTimeout");
+      return this;
+    }
+
+    /** Sets how many requests may wait for their replies, 1,024 by default; more are refused. */
+    public Builder maxRequestsInFlight(int maxRequestsInFlight) {
+      this.maxRequestsInFlight =
+          Check.within(maxRequestsInFlight, 1, Integer.MAX_VALUE, "maxRequestsInFlight");
+      return this;
+    }
+
+    /** Sets whether and how it connects again, {@link Reconnect#off()} by default. */
+    public Builder reconnect(Reconnect reconnect) {
+      this.reconnect = requireNonNull(reconnect, "reconnect");
+      return this;
+    }
+
+    /**
+     * Sets what is called with each new connection, on the event loop, before anything is sent on it:
+     * to send a greeting, for instance. It must not block.
+     */
+    public Builder onConnected(Consumer<FramedConnection> onConnected) {
+      this.onConnected = requireNonNull(onConnected, "onConnected");
+      return this;
+    }
+
+    /** Sets a handler that receives the frames on the event loop, in place of other ways. */
+    public Builder batchHandler(BatchHandler batchHandler) {
+      this.batchHandler = requireNonNull(batchHandler, "batchHandler");
+      return this;
+    }
+
+    /** Sets how long the connection may be without a byte; by default there is no limit. */
+    public Builder idleTimeout(Duration idleTimeout) {
+      limits.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
+      return this;
+    }
+
+    /** Sets how long after its first byte a frame must be complete, 30 seconds by default. */
+    public Builder frameTimeout(Duration frameTimeout) {
+      limits.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
+      return this;
+    }
+
+    /** Sets how long {@link FramedClient#close()} may take before it cuts, 5 seconds by default. */
+    public Builder closeTimeout(Duration closeTimeout) {
+      limits.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+      return this;
+    }
+
+    /** Sets how many bytes may wait for whoever receives, 256 KiB by default. */
+    public Builder inboundHighWaterMark(int inboundHighWaterMark) {
+      limits.inboundHigh =
+          Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
+      return this;
+    }
+
+    /** Sets how few bytes must wait to be sent before senders go on, 64 KiB by default. */
+    public Builder outboundLowWaterMark(int outboundLowWaterMark) {
+      limits.outboundLow =
+          Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
+      return this;
+    }
+
+    /** Sets how many bytes may wait to be sent before senders have to wait, 1 MiB by default. */
+    public Builder outboundHighWaterMark(int outboundHighWaterMark) {
+      limits.outboundHigh =
+          Check.within(outboundHighWaterMark, 1, Integer.MAX_VALUE, "outboundHighWaterMark");
+      return this;
+    }
+
+    /**
+     * Connects, and returns the client when it is connected. If that fails, nothing is left running.
+     *
+     * @throws IllegalStateException if settings contradict each other
+     * @throws java.net.UnknownHostException if the host cannot be resolved
+     * @throws java.net.ConnectException if nobody accepts the connection, or not in time
+     * @throws IOException if it cannot be made otherwise, by TLS for instance
+     */
+    public FramedClient connect() throws IOException {
+      if ((path == null) == (port == 0)) {
+        throw new IllegalStateException(
+            "port: " + port + ", path: " + path + " (expected: one of them)");
+      }
+      TcpConnector connector = new TcpConnector(
+          new TcpConnector.Settings(
+              host,
+              port,
+              path,
+              transport,
+              Map.copyOf(options),
+              tls == null ? null : tls.clientContext(),
+              TcpListener.nanos(connectTimeout),
+              maxRequestsInFlight,
+              reconnect,
+              onConnected),
+          limits.settings(new TcpCounters()),
+          batchHandler);
+      connector.connect();
+      return new FramedClient(connector, TcpListener.nanos(requestTimeout));
+    }
+  }
+}

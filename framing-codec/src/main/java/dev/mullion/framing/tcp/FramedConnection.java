@@ -1,0 +1,435 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.ByteBuf;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.io.UncheckedIOException;
+import java.net.SocketAddress;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Flow;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import javax.net.ssl.SSLSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A connection that sends and receives whole frames: what a {@link FramedServer} gives to its handler
+ * and a {@link FramedClient} connects.
+ *
+ * <pre>{@code
+ *            +-------------------------+
+ *  send  --> | outbound queue, bounded | --> socket --> peer
+ *            +-------------------------+
+ *  receive <-| inbound queue, bounded  | <-- socket <-- peer
+ *            +-------------------------+
+ * }</pre>
+ *
+ * <pre>{@code
+ * for (byte[] frame : connection) {
+ *   connection.send(frame);
+ * }
+ * }</pre>
+ *
+ * <p><b>Sending.</b> Any thread may send; frames of one thread keep their order. When this returns the
+ * frame has been copied and the array or {@code ByteBuffer} may be used again; a {@code ByteBuf} is
+ * taken over and released in every case. The bytes that are not in the kernel yet are bounded: beyond
+ * {@code outboundHighWaterMark} {@link #send} waits until they are fewer than {@code
+ * outboundLowWaterMark}, {@link #sendAsync} completes later and {@link #trySend} says no. A {@link
+ * FrameNotSentException} says that no byte of the frame was sent.
+ *
+ * <p><b>Receiving.</b> There is one way for each connection, chosen by the first call: {@link
+ * #receive} or the iterator, {@link #publisher}, or the requests of a client; a connection with a
+ * {@link BatchHandler} has that. The peer is not read from while {@code inboundHighWaterMark} bytes
+ * wait.
+ *
+ * <p><b>The end.</b> {@link #receive} returns {@code null} when the peer has ended its side between
+ * two frames, and throws when it was cut. What was sent can still reach a peer that reads. {@link
+ * #close} sends what was taken and closes.
+ */
+public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
+  private final Link link;
+  private final ConnectionCounters counters = new ConnectionCounters();
+  private final Outbound outbound;
+  private final @Nullable Inbox inbox;
+  private final @Nullable SocketAddress localAddress;
+  private final SocketAddress remoteAddress;
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+  private final AtomicReference<@Nullable String> reader = new AtomicReference<>();
+  private volatile @Nullable Object attachment;
+  private volatile boolean stopping;
+
+  /** Made on the event loop, when the connection is there. */
+  FramedConnection(Link link) {
+    this.link = link;
+    localAddress = link.context().channel().localAddress();
+    remoteAddress = requireNonNull(link.peer(), "peer");
+    outbound = new Outbound(link, counters);
+    inbox = link instanceof QueueLink queue ? new Inbox(queue, link.settings, counters) : null;
+  }
+
+  Link link() {
+    return link;
+  }
+
+  Outbound outbound() {
+    return outbound;
+  }
+
+  Inbox inbox() {
+    return requireNonNull(inbox, "inbox");
+  }
+
+  /** Returns the address of this side, or {@code null} if the socket has none. */
+  public @Nullable SocketAddress localAddress() {
+    return localAddress;
+  }
+
+  /** Returns the address of the peer. */
+  public SocketAddress remoteAddress() {
+    return remoteAddress;
+  }
+
+  /** Returns the TLS session, or {@code null} without TLS. */
+  public @Nullable SSLSession tlsSession() {
+    return link.tlsSession();
+  }
+
+  /** Returns what this connection has carried. */
+  public ConnectionCounters counters() {
+    return counters;
+  }
+
+  /** Returns the object that was attached last. */
+  public @Nullable Object attachment() {
+    return attachment;
+  }
+
+  /** Attaches an object of the user's, in place of the last one. */
+  public void attach(@Nullable Object attachment) {
+    this.attachment = attachment;
+  }
+
+  /**
+   * Sends a frame, and waits while the queue is full.
+   *
+   * @throws FramingException if the frame does not fit the format
+   * @throws FrameNotSentException if the connection is closed
+   * @throws InterruptedIOException if the thread was interrupted; the frame is not sent
+   * @throws IllegalStateException if it would have to wait on an event loop
+   */
+  public void send(byte[] frame) throws IOException {
+    outbound.send(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends what is left in a buffer as a frame, and waits while the queue is full. */
+  public void send(ByteBuffer frame) throws IOException {
+    outbound.send(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends a buffer as a frame, and waits while the queue is full. */
+  public void send(ByteBuf frame) throws IOException {
+    outbound.send(requireNonNull(frame, "frame"));
+  }
+
+  /**
+   * Sends a frame if the queue has room now.
+   *
+   * @return whether it has; if not, the frame is not sent
+   */
+  public boolean trySend(byte[] frame) throws IOException {
+    return outbound.trySend(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends what is left in a buffer as a frame if the queue has room now. */
+  public boolean trySend(ByteBuffer frame) throws IOException {
+    return outbound.trySend(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends a buffer as a frame if the queue has room now; it is released if not. */
+  public boolean trySend(ByteBuf frame) throws IOException {
+    return outbound.trySend(requireNonNull(frame, "frame"));
+  }
+
+  /**
+   * Sends a frame without waiting.
+   *
+   * @return completes when the frame is in the kernel. While the frame waits for room it can be
+   *     cancelled, and then it is not sent; later cancelling does nothing. If as much as the queue
+   *     holds waits already, it fails with a {@link FrameNotSentException}. Dependent actions run on
+   *     the event loop and must not block.
+   */
+  public CompletableFuture<Void> sendAsync(byte[] frame) {
+    return outbound.sendAsync(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends what is left in a buffer as a frame without waiting. */
+  public CompletableFuture<Void> sendAsync(ByteBuffer frame) {
+    return outbound.sendAsync(requireNonNull(frame, "frame"));
+  }
+
+  /** Sends a buffer as a frame without waiting. */
+  public CompletableFuture<Void> sendAsync(ByteBuf frame) {
+    return outbound.sendAsync(requireNonNull(frame, "frame"));
+  }
+
+  /**
+   * Sends part of a buffer as a frame, from a {@link BatchHandler} and on its event loop. It never
+   * waits: it is gathered with the other replies to a read, and flushed with them. While replies wait
+   * for a peer beyond the bound, the peer is not read from.
+   *
+   * @throws IllegalStateException if this is not the event loop of a connection with a batch handler
+   * @throws UncheckedIOException if the frame does not fit the format
+   */
+  public void reply(ByteBuf buffer, int index, int length) {
+    try {
+      batchLink().reply(buffer, index, length);
+    } catch (FramingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over. */
+  public void reply(EncodedFrames frames) {
+    batchLink().reply(requireNonNull(frames, "frames"));
+  }
+
+  private BatchLink batchLink() {
+    if (link instanceof BatchLink batch && batch.context().executor().inEventLoop()) {
+      return batch;
+    }
+    throw new IllegalStateException("reply() is for a batch handler on its event loop (expected:"
+        + " send, trySend or sendAsync)");
+  }
+
+  /**
+   * Receives the next frame, and waits for it.
+   *
+   * @return the frame, the caller's own, or {@code null} if the peer has ended its side, or the server
+   *     is stopping, and no frame is left
+   * @throws FramingException if the peer broke the format or was cut inside a frame
+   * @throws InterruptedIOException if the thread was interrupted; nothing is lost
+   * @throws IOException if the connection broke or was closed
+   * @throws IllegalStateException if frames are received in another way
+   */
+  public byte @Nullable [] receive() throws IOException {
+    return receive(Inbox.forever());
+  }
+
+  /**
+   * Receives the next frame, and waits for it for so long.
+   *
+   * @throws SocketTimeoutException if there was none in that time; nothing is lost
+   */
+  public byte @Nullable [] receive(Duration timeout) throws IOException {
+    byte[] frame = receive(TimeUnit.NANOSECONDS.convert(timeout));
+    if (frame == null && !inbox().isAtEnd()) {
+      throw new SocketTimeoutException(
+          "no frame came in " + timeout.toMillis() + " ms (peer " + remoteAddress + ")");
+    }
+    return frame;
+  }
+
+  private byte @Nullable [] receive(long nanos) throws IOException {
+    claim("receive()");
+    if (link.context().executor().inEventLoop()) {
+      throw new IllegalStateException("receive() would wait on the event loop");
+    }
+    try {
+      return inbox().take(nanos);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for a frame");
+    }
+  }
+
+  /** Makes sure that frames are received in one way only. */
+  void claim(String way) {
+    if (inbox != null && reader.get() == null) {
+      reader.compareAndSet(null, way);
+    }
+    String present = inbox == null ? "the batch handler" : reader.get();
+    if (!way.equals(present)) {
+      throw new IllegalStateException(
+          "frames are received by " + present + " already (not by " + way + ")");
+    }
+  }
+
+  /** Like {@link #claim}, for a way that there can be only once. */
+  void claimOnce(String way) {
+    if (inbox == null || !reader.compareAndSet(null, way)) {
+      String present = inbox == null ? "the batch handler" : reader.get();
+      throw new IllegalStateException(
+          "frames are received by " + present + " already (not by " + way + ")");
+    }
+  }
+
+  /**
+   * Returns an iterator that receives, for {@code for (byte[] frame : connection)}. It ends where {@link
+   * #receive} returns {@code null}, and throws an {@link UncheckedIOException} where that throws.
+   */
+  @Override
+  public Iterator<byte[]> iterator() {
+    return new Iterator<>() {
+      private byte @Nullable [] next;
+
+      @Override
+      public boolean hasNext() {
+        try {
+          if (next == null) {
+            next = receive();
+          }
+          return next != null;
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+
+      @Override
+      public byte[] next() {
+        if (!hasNext()) {
+          throw new NoSuchElementException("connection has ended");
+        }
+        byte[] frame = requireNonNull(next, "next");
+        next = null;
+        return frame;
+      }
+    };
+  }
+
+  /**
+   * Returns the frames as a publisher, for one subscriber. It is called on the event loop and must not
+   * block; the peer is not read from while nothing is requested and the inbound queue is full.
+   * Cancelling the subscription closes the connection.
+   */
+  public Flow.Publisher<byte[]> publisher() {
+    return new FramePublisher(this);
+  }
+
+  /**
+   * Returns a subscriber that sends each frame it is given, and asks for more as they reach the
+   * kernel. When it completes, a FIN is sent behind them; an error closes the connection.
+   */
+  public Flow.Subscriber<byte[]> subscriber() {
+    return new FrameSubscriber(this);
+  }
+
+  /**
+   * Uses another format from the next frame on, in both directions: after a handshake, for instance.
+   * Bytes of the peer that have come already are decoded with it; none is lost. To be called by the
+   * one who receives, between two frames.
+   *
+   * @throws IllegalStateException if the format can only decode, or the connection has a batch handler
+   */
+  public void format(FrameFormat format) {
+    requireNonNull(format, "format");
+    if (inbox == null) {
+      throw new IllegalStateException("format cannot change under a batch handler");
+    }
+    outbound.format(format);
+    inbox.format(format);
+  }
+
+  /** Returns the format of the next frame that is received. */
+  public FrameFormat format() {
+    return inbox == null ? link.settings.format() : inbox.format();
+  }
+
+  /**
+   * Takes the bytes that have come and are in no frame that was received, for whoever goes on with
+   * another protocol; what comes later can be taken in the same way.
+   */
+  public byte[] takeReceivedBytes() {
+    return inbox().takeBytes();
+  }
+
+  /** Returns whether frames can be sent and received. */
+  public boolean isOpen() {
+    return link.context().channel().isActive() && !closed.isDone();
+  }
+
+  /** Returns whether the server is stopping; a handler that sees it should come to an end. */
+  public boolean isStopping() {
+    return stopping;
+  }
+
+  void stopping() {
+    stopping = true;
+  }
+
+  /**
+   * Returns a stage that completes when the connection is closed: normally, or with the error that
+   * ended it. Dependent actions run on the event loop and must not block.
+   */
+  public CompletionStage<Void> closed() {
+    return closed.minimalCompletionStage();
+  }
+
+  void closed(@Nullable Throwable cause) {
+    outbound.fail(new IOException("connection is closed (peer " + remoteAddress + ")", cause));
+    if (cause == null) {
+      closed.complete(null);
+    } else {
+      closed.completeExceptionally(cause);
+    }
+  }
+
+  /** Sends what was taken and then the end of this side; the peer may go on sending. */
+  public void endOutput() {
+    link.finishOutput();
+  }
+
+  /** Takes no more frames, sends what was taken, and closes, without waiting for that. */
+  public void closeWhenSent() {
+    link.finish();
+  }
+
+  /** Closes at once; what was taken and not sent is lost, and counted. */
+  public void abort() {
+    link.abort(null);
+  }
+
+  /**
+   * Takes no more frames, sends what was taken, and closes. Waits for that for the {@code
+   * closeTimeout} of its server or client and then closes by force; on the event loop it does not wait.
+   */
+  @Override
+  public void close() {
+    link.finish();
+    if (link.context().executor().inEventLoop()) {
+      return;
+    }
+    boolean interrupted = false;
+    try {
+      closed
+          .copy()
+          .handle((done, error) -> null)
+          .get(link.settings.closeNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      interrupted = true;
+    } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
+      link.abort(null);
+    } finally {
+      if (interrupted) {
+        link.abort(null);
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Names the peer. */
+  @Override
+  public String toString() {
+    return "FramedConnection[" + remoteAddress + "]";
+  }
+}

@@ -1,0 +1,415 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.TooLargePolicy;
+import io.netty.channel.ChannelOption;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.SocketOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A running server of framed connections.
+ *
+ * <pre>{@code
+ *                         +--- ConnectionHandler   blocking, a thread for each connection
+ *  peers --> FramedServer +--- BatchHandler        on the event loop, for speed
+ *                         +--- reactive            Flow.Publisher and Flow.Subscriber
+ * }</pre>
+ *
+ * <pre>{@code
+ * FramedServer server = FramedServer.builder()
+ *     .port(port)
+ *     .handler(connection -> {
+ *       for (byte[] frame : connection) {
+ *         connection.send(frame);
+ *       }
+ *     })
+ *     .start();
+ * }</pre>
+ *
+ * <p>Nothing is without a bound, and what is refused, paused or cut is counted. By default: frames up
+ * to 8 MiB ({@code format}), 10,000 connections, 256 KiB that wait for a handler and 1 MiB that waits
+ * for a peer on each, a quarter of the heap over all; a connection may be idle for 5 minutes, and a
+ * frame must be complete 30 seconds after its first byte. Beyond the memory budget those who hold the
+ * most are not read from until there is room again.
+ *
+ * <p>Its threads are daemon threads. All methods may be called by any thread but its event loops'.
+ */
+public final class FramedServer implements AutoCloseable {
+  private final TcpListener listener;
+  private final Duration closeTimeout;
+  private final @Nullable ExecutorService handlerThreads;
+
+  private FramedServer(
+      TcpListener listener, Duration closeTimeout, @Nullable ExecutorService handlerThreads) {
+    this.listener = listener;
+    this.closeTimeout = closeTimeout;
+    this.handlerThreads = handlerThreads;
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Returns the port it listens on, or -1 if that is a path. */
+  public int port() {
+    return listener.address() instanceof InetSocketAddress address ? address.getPort() : -1;
+  }
+
+  /** Returns the address it listens on. */
+  public SocketAddress address() {
+    return listener.address();
+  }
+
+  /** Returns the transport in use, never {@link Transport#AUTO}. */
+  public Transport transport() {
+    return listener.transport();
+  }
+
+  /** Returns the counters, which go on after it has stopped. */
+  public TcpCounters counters() {
+    return listener.counters();
+  }
+
+  /** Returns how many bytes all connections hold together: incomplete, not handled, not sent. */
+  public long memoryUsed() {
+    return listener.memoryUsed();
+  }
+
+  /** Returns whether it has stopped, with every connection closed. */
+  public boolean isTerminated() {
+    return listener.isTerminated();
+  }
+
+  /** Waits until it has stopped. */
+  public void awaitTermination() throws InterruptedException {
+    listener.awaitTermination();
+  }
+
+  /**
+   * Waits until it has stopped, for so long at most.
+   *
+   * @return whether it has stopped
+   */
+  public boolean awaitTermination(Duration timeout) throws InterruptedException {
+    return listener.awaitTermination(requireNonNull(timeout, "timeout"));
+  }
+
+  /** Stops within the builder's {@code closeTimeout}; see {@link #stop}. */
+  @Override
+  public void close() {
+    stop(closeTimeout);
+  }
+
+  /**
+   * Stops: no more connections are accepted and the handlers are told ({@link
+   * FramedConnection#isStopping}, {@link BatchHandler#stopping}). What has come is handled and
+   * answered; a connection on which nothing comes any more then gets the end of its input, and is
+   * closed when its handler has ended and everything is sent. What is left after the timeout is closed
+   * by force, and its threads are interrupted. When the calling thread is interrupted, that is at once.
+   *
+   * @return what was done; for a second call, which waits for the first, a report without connections
+   */
+  public StopReport stop(Duration timeout) {
+    if (requireNonNull(timeout, "timeout").isNegative()) {
+      throw new IllegalArgumentException("timeout: " + timeout + " (expected: >= PT0S)");
+    }
+    StopReport report = listener.stop(timeout);
+    if (handlerThreads != null) {
+      handlerThreads.shutdownNow();
+    }
+    return report == null ? new StopReport(Duration.ZERO, 0, 0, 0, 0) : report;
+  }
+
+  /** Collects the settings of a {@link FramedServer}. Not safe for use by several threads. */
+  public static final class Builder {
+    private String host = "127.0.0.1";
+    private int port;
+    private @Nullable Path path;
+    private Transport transport = Transport.AUTO;
+    private int eventLoopThreads = Runtime.getRuntime().availableProcessors();
+    private int maxConnections = 10_000;
+    private @Nullable Tls tls;
+    private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+    private @Nullable ConnectionHandler handler;
+    private @Nullable Supplier<? extends BatchHandler> batchHandler;
+    private @Nullable Consumer<FramedConnection> reactiveHandler;
+    private @Nullable Executor executor;
+    private int maxHandlerThreads = 256;
+    private Duration slowHandlerLimit = Duration.ofMillis(100);
+    private final ConnectionLimits limits = new ConnectionLimits();
+    private String threadName = "mullion-server";
+
+    private Builder() {}
+
+    /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
+    public Builder host(String host) {
+      this.host = Check.host(host);
+      return this;
+    }
+
+    /** Sets the port; 0, the default, takes any that is free. */
+    public Builder port(int port) {
+      this.port = Check.within(port, 0, 65535, "port");
+      return this;
+    }
+
+    /** Sets the path of a unix-domain socket to listen on, in place of host and port. */
+    public Builder path(Path path) {
+      this.path = requireNonNull(path, "path");
+      return this;
+    }
+
+    /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+    public Builder format(FrameFormat format) {
+      limits.format = requireNonNull(format, "format");
+      return this;
+    }
+
+    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+    public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
+      limits.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
+      return this;
+    }
+
+    /** Sets the handler: blocking code, on a thread of its own for each connection. */
+    public Builder handler(ConnectionHandler handler) {
+      this.handler = requireNonNull(handler, "handler");
+      return this;
+    }
+
+    /** Sets what makes a handler for each connection, which is called on the event loop. */
+    public Builder batchHandler(Supplier<? extends BatchHandler> batchHandler) {
+      this.batchHandler = requireNonNull(batchHandler, "batchHandler");
+      return this;
+    }
+
+    /**
+     * Sets what is called with each new connection, on its event loop, to connect its {@link
+     * FramedConnection#publisher} and {@link FramedConnection#subscriber}. It must not block.
+     */
+    public Builder reactiveHandler(Consumer<FramedConnection> reactiveHandler) {
+      this.reactiveHandler = requireNonNull(reactiveHandler, "reactiveHandler");
+      return this;
+    }
+
+    /**
+     * Sets whether long frames come to a batch handler in parts, as {@link
+     * dev.mullion.framing.LengthDelimitedCodec.Builder#parts} says; by default they are collected.
+     */
+    public Builder parts(boolean parts) {
+      limits.parts = parts;
+      return this;
+    }
+
+    /**
+     * Sets the executor of blocking handlers, each of which takes a thread for as long as its
+     * connection lasts. It is not shut down with the server. By default there is a virtual thread for
+     * each on JDK 21 and newer, and before that {@code maxHandlerThreads} threads.
+     */
+    public Builder executor(Executor executor) {
+      this.executor = requireNonNull(executor, "executor");
+      return this;
+    }
+
+    /**
+     * Sets how many platform threads there are for blocking handlers, 256 by default. More connections
+     * than that wait for one. With virtual threads, or an executor, it says nothing.
+     */
+    public Builder maxHandlerThreads(int maxHandlerThreads) {
+      this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
+      return this;
+    }
+
+    /**
+     * Sets after what time a handler that holds an event loop is reported, 100 ms by default: it is
+     * counted, and the first of a burst is logged with its peer and stack. {@link Duration#ZERO} sets
+     * no limit.
+     */
+    public Builder slowHandlerLimit(Duration slowHandlerLimit) {
+      this.slowHandlerLimit = Check.notNegative(slowHandlerLimit, "slowHandlerLimit");
+      return this;
+    }
+
+    /** Sets the transport, {@link Transport#AUTO} by default. */
+    public Builder transport(Transport transport) {
+      this.transport = requireNonNull(transport, "transport");
+      return this;
+    }
+
+    /** Sets the number of event loops, 1 to 1024; by default there is one for each processor. */
+    public Builder eventLoopThreads(int eventLoopThreads) {
+      this.eventLoopThreads = Check.within(eventLoopThreads, 1, 1024, "eventLoopThreads");
+      return this;
+    }
+
+    /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
+    public Builder maxConnections(int maxConnections) {
+      this.maxConnections = Check.within(maxConnections, 1, Integer.MAX_VALUE, "maxConnections");
+      return this;
+    }
+
+    /** Sets TLS; by default there is none. */
+    public Builder tls(Tls tls) {
+      this.tls = requireNonNull(tls, "tls");
+      return this;
+    }
+
+    /**
+     * Sets an option of each connection's socket: {@code TCP_NODELAY} (on by default), {@code
+     * SO_KEEPALIVE}, {@code SO_RCVBUF}, {@code SO_SNDBUF} or {@code SO_LINGER}.
+     */
+    public <T> Builder option(SocketOption<T> option, T value) {
+      options.put(Sockets.option(requireNonNull(option, "option")), requireNonNull(value, "value"));
+      return this;
+    }
+
+    /**
+     * Sets how long a connection may stay without a byte in either direction, 5 minutes by default;
+     * then it is closed. {@link Duration#ZERO} sets no limit.
+     */
+    public Builder idleTimeout(Duration idleTimeout) {
+      limits.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
+      return this;
+    }
+
+    /**
+     * Sets how long after its first byte a frame must be complete, 30 seconds by default; then the
+     * connection is closed. The time in which the server itself does not read does not count. {@link
+     * Duration#ZERO} sets no limit.
+     */
+    public Builder frameTimeout(Duration frameTimeout) {
+      limits.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
+      return this;
+    }
+
+    /** Sets how long {@link FramedServer#close()} may take before it cuts, 5 seconds by default. */
+    public Builder closeTimeout(Duration closeTimeout) {
+      limits.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+      return this;
+    }
+
+    /**
+     * Sets how many bytes may wait for a connection's handler before its peer is not read from, 256
+     * KiB by default. One read, of up to 256 KiB, may come on top.
+     */
+    public Builder inboundHighWaterMark(int inboundHighWaterMark) {
+      limits.inboundHigh =
+          Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
+      return this;
+    }
+
+    /** Sets how few bytes must wait for a peer before senders go on, 64 KiB by default. */
+    public Builder outboundLowWaterMark(int outboundLowWaterMark) {
+      limits.outboundLow =
+          Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
+      return this;
+    }
+
+    /**
+     * Sets how many bytes may wait for a peer before senders have to wait, 1 MiB by default. A single
+     * frame may be longer.
+     */
+    public Builder outboundHighWaterMark(int outboundHighWaterMark) {
+      limits.outboundHigh =
+          Check.within(outboundHighWaterMark, 1, Integer.MAX_VALUE, "outboundHighWaterMark");
+      return this;
+    }
+
+    /**
+     * Sets how many bytes all connections together may hold for frames that are incomplete, not
+     * handled or not sent. By default it is a quarter of the largest heap, and at least {@link
+     * FrameFormat#maxFrameLength}.
+     */
+    public Builder memoryBudget(long memoryBudget) {
+      limits.memoryBudget = Check.atLeast(memoryBudget, 64 * 1024, "memoryBudget");
+      return this;
+    }
+
+    Builder threadName(String threadName) {
+      this.threadName = threadName;
+      return this;
+    }
+
+    /**
+     * Starts a server and returns it when it listens. If that fails, nothing is left running.
+     *
+     * @throws IllegalStateException if settings contradict each other, there is not exactly one
+     *     handler, or the transport is not available
+     * @throws java.net.UnknownHostException if the host cannot be resolved
+     * @throws java.net.BindException if the address cannot be listened on
+     * @throws IOException if the server cannot be started otherwise
+     */
+    public FramedServer start() throws IOException {
+      checkHandlers();
+      ConnectionSettings connectionSettings = limits.settings(new TcpCounters());
+      ExecutorService threads =
+          handler != null && executor == null ? HandlerThreads.create(maxHandlerThreads) : null;
+      boolean started = false;
+      try {
+        TcpListener listener = TcpListener.start(
+            new TcpSettings(
+                host,
+                port,
+                path,
+                transport,
+                threadName,
+                eventLoopThreads,
+                maxConnections,
+                Map.copyOf(options),
+                tls == null ? null : tls.serverContext(),
+                batchHandler == null ? Duration.ZERO : slowHandlerLimit,
+                limits.closeTimeout),
+            connectionSettings,
+            handling(threads));
+        started = true;
+        return new FramedServer(listener, limits.closeTimeout, threads);
+      } finally {
+        if (!started && threads != null) {
+          threads.shutdownNow();
+        }
+      }
+    }
+
+    private void checkHandlers() {
+      int handlers = (handler == null ? 0 : 1)
+          + (batchHandler == null ? 0 : 1)
+          + (reactiveHandler == null ? 0 : 1);
+      if (handlers != 1) {
+        throw new IllegalStateException(
+            "handlers: " + handlers + " (expected: 1 of handler, batchHandler, reactiveHandler)");
+      }
+      if (limits.parts && batchHandler == null) {
+        throw new IllegalStateException("parts: true needs a batchHandler");
+      }
+      if (path != null && port != 0) {
+        throw new IllegalStateException(
+            "path: " + path + " and port: " + port + " (expected: one of them)");
+      }
+    }
+
+    private Handling handling(@Nullable ExecutorService threads) {
+      if (batchHandler != null) {
+        return Handling.batches(batchHandler);
+      }
+      if (reactiveHandler != null) {
+        return Handling.pulled(reactiveHandler);
+      }
+      Executor own = executor == null ? requireNonNull(threads, "threads") : executor;
+      return Handling.blocking(requireNonNull(handler, "handler"), own);
+    }
+  }
+}

@@ -1,0 +1,277 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.FrameDecoder;
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FrameTooLargeException;
+import dev.mullion.framing.FramingException;
+import dev.mullion.framing.TooLargePolicy;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What has come on a connection and is not handled yet, for whoever pulls frames from it. The event
+ * loop puts bytes in; frames are made of them by the one who takes them, so that the format can be
+ * changed between any two, and an error comes behind the frames before it.
+ *
+ * <p>The bytes are on the heap: a connection that is forgotten leaks nothing.
+ */
+final class Inbox {
+  private final QueueLink link;
+  private final ConnectionSettings settings;
+  private final ConnectionCounters counters;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition arrived = lock.newCondition();
+  private final Queue<ByteBuf> queue = new ArrayDeque<>(0);
+  private long queued;
+  private boolean ended;
+  private @Nullable IOException cause;
+
+  /** Held by whoever takes frames, never while waiting. */
+  private final ReentrantLock taking = new ReentrantLock();
+
+  private final FrameDecoder decoder;
+  private long decoderHeld;
+  private boolean endSeen;
+  private volatile boolean atEnd;
+  private volatile long insideSince;
+
+  Inbox(QueueLink link, ConnectionSettings settings, ConnectionCounters counters) {
+    this.link = link;
+    this.settings = settings;
+    this.counters = counters;
+    decoder = FrameDecoder.of(settings.format(), settings.totals().frames(), link.peer());
+  }
+
+  /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
+  long put(ByteBuf bytes) {
+    byte[] copy = new byte[bytes.readableBytes()];
+    bytes.readBytes(copy).release();
+    link.hold(copy.length);
+    lock.lock();
+    try {
+      queue.add(Unpooled.wrappedBuffer(copy));
+      queued += copy.length;
+      arrived.signal();
+      return queued;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Whether everything has been taken to be made into frames. */
+  boolean isEmpty() {
+    lock.lock();
+    try {
+      return queue.isEmpty();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Says that no more comes: the peer has ended its side, or there was an error. */
+  void end(@Nullable IOException why) {
+    lock.lock();
+    try {
+      if (!ended) {
+        ended = true;
+        cause = why;
+      }
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Takes the next frame, or returns {@code null} if there is none yet or none any more. */
+  byte @Nullable [] poll() throws IOException {
+    taking.lock();
+    try {
+      return next();
+    } finally {
+      taking.unlock();
+    }
+  }
+
+  /**
+   * Takes the next frame and waits for it.
+   *
+   * @return {@code null} at the end, or after so many nanoseconds
+   */
+  byte @Nullable [] take(long nanos) throws IOException, InterruptedException {
+    long left = nanos;
+    while (true) {
+      byte[] frame = poll();
+      if (frame != null || atEnd || left <= 0) {
+        return frame;
+      }
+      lock.lockInterruptibly();
+      try {
+        while (queue.isEmpty() && !(ended && !endSeen) && left > 0) {
+          left = arrived.awaitNanos(left);
+        }
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+
+  /** Whether nothing more will come, not even an error; without taking a frame. */
+  boolean endsHere() throws IOException {
+    taking.lock();
+    try {
+      if (!atEnd && !decoder.isInsideFrame() && decoder.bufferedBytes() == 0) {
+        refill();
+        if (endSeen && decoder.bufferedBytes() == 0) {
+          next();
+        }
+      }
+      return atEnd;
+    } finally {
+      taking.unlock();
+    }
+  }
+
+  boolean isAtEnd() {
+    return atEnd;
+  }
+
+  private byte @Nullable [] next() throws IOException {
+    while (true) {
+      try {
+        byte[] frame = decoder.next();
+        while (frame == null && refill()) {
+          frame = decoder.next();
+        }
+        note(frame);
+        if (frame == null && endSeen) {
+          atEnd = true;
+          if (cause != null) {
+            throw new IOException(cause.getMessage(), cause);
+          }
+        }
+        return frame;
+      } catch (FrameTooLargeException e) {
+        if (settings.tooLargePolicy() == TooLargePolicy.SKIP) {
+          continue;
+        }
+        if (settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
+          fail(e);
+        }
+        throw e;
+      } catch (FramingException e) {
+        fail(e);
+        throw e;
+      }
+    }
+  }
+
+  private void fail(FramingException e) {
+    atEnd = true;
+    insideSince = 0;
+    link.broken(e);
+  }
+
+  /** Moves what has come to the decoder; returns whether that changed anything. */
+  private boolean refill() {
+    boolean moved;
+    lock.lock();
+    try {
+      moved = !queue.isEmpty();
+      for (ByteBuf bytes = queue.poll(); bytes != null; bytes = queue.poll()) {
+        decoderHeld += bytes.readableBytes();
+        decoder.add(bytes);
+      }
+      queued = 0;
+      if (ended && !endSeen) {
+        endSeen = true;
+        moved = true;
+        if (cause == null) {
+          decoder.end();
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+    if (moved) {
+      settle();
+      link.inboxEmptied();
+    }
+    return moved;
+  }
+
+  /** Gives back the memory of the frames that were taken. */
+  private void settle() {
+    long held = decoder.bufferedBytes();
+    link.hold(held - decoderHeld);
+    decoderHeld = held;
+  }
+
+  private void note(byte @Nullable [] frame) {
+    if (frame != null) {
+      counters.received(1, frame.length);
+      insideSince = 0;
+    } else {
+      settle();
+      if (!decoder.isInsideFrame()) {
+        insideSince = 0;
+      } else if (insideSince == 0) {
+        insideSince = Math.max(1, System.nanoTime());
+      }
+    }
+  }
+
+  /** Since when somebody waits for the rest of a frame, or 0; any thread may ask. */
+  long insideSince() {
+    return insideSince;
+  }
+
+  void format(FrameFormat format) {
+    taking.lock();
+    try {
+      decoder.format(format);
+    } finally {
+      taking.unlock();
+    }
+  }
+
+  FrameFormat format() {
+    return decoder.format();
+  }
+
+  /** Takes all the bytes that are in no frame that was taken. */
+  byte[] takeBytes() {
+    taking.lock();
+    try {
+      refill();
+      ByteBuf rest = decoder.takeBuffered();
+      byte[] bytes = new byte[rest.readableBytes()];
+      rest.readBytes(bytes).release();
+      settle();
+      return bytes;
+    } finally {
+      taking.unlock();
+    }
+  }
+
+  /** How many bytes no handler has taken; for a report, so it may be a little late. */
+  long bytesLeft() {
+    lock.lock();
+    try {
+      return queued + decoderHeld;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  static long forever() {
+    return TimeUnit.DAYS.toNanos(365 * 100);
+  }
+}

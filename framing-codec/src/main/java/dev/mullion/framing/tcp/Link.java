@@ -1,0 +1,501 @@
+package dev.mullion.framing.tcp;
+
+import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.INFO;
+import static java.lang.System.Logger.Level.WARNING;
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.DecoderException;
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The event loop's side of a connection: when it is read from, what its timeouts are, and how it ends.
+ * All but what is said otherwise is called by the loop's thread.
+ */
+abstract class Link extends ChannelInboundHandlerAdapter {
+  static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
+
+  /** Why a connection is not read from; several may hold. */
+  static final int HANDLER_BEHIND = 1;
+
+  static final int PEER_BEHIND = 2;
+  static final int MEMORY = 4;
+
+  /** A connection on which nothing came for so long has sent what it had to send. */
+  private static final long QUIET_MILLIS = 20;
+
+  /** In place of what is held, when nothing counts any more. */
+  private static final long CLOSED = Long.MIN_VALUE;
+
+  final ConnectionSettings settings;
+  final TcpCounters totals;
+  private final LoopWatch watch;
+  private final boolean secure;
+  private final AtomicLong held = new AtomicLong();
+  private @Nullable ChannelHandlerContext context;
+  private volatile @Nullable FramedConnection connection;
+  private @Nullable SocketAddress peer;
+  private volatile @Nullable Thread thread;
+  private @Nullable Throwable cause;
+  private int pauses;
+  private boolean opened;
+  private boolean inputEnded;
+  private boolean dropsInput;
+  private boolean peerEnded;
+  private boolean outputEnded;
+  private boolean readInInterval;
+  private boolean readSinceQuiet;
+  private long activeAt;
+  private long waitedBefore;
+  private long outputHeld;
+  private long unsentAtClose;
+
+  Link(ConnectionSettings settings, LoopWatch watch, boolean secure) {
+    this.settings = settings;
+    this.totals = settings.totals();
+    this.watch = watch;
+    this.secure = secure;
+  }
+
+  /** What a kind of connection does with its first moment. */
+  abstract void onOpened(FramedConnection connection);
+
+  /** What it does when the peer has ended its side, or the server wants no more of it. */
+  abstract void onInputEnded(FramedConnection connection);
+
+  /** What it does when the server begins to stop. */
+  abstract void onStopping(FramedConnection connection);
+
+  /** What it does at the end. */
+  abstract void onClosed(FramedConnection connection, @Nullable Throwable cause);
+
+  /** Whether the peer is in the middle of a frame. */
+  abstract boolean isInsideFrame();
+
+  /** Since when the rest of a frame is missing, or 0. */
+  abstract long insideSince(long now);
+
+  /** The context from which bytes go straight to the socket, or to TLS. */
+  ChannelHandlerContext wire() {
+    return context();
+  }
+
+  final ChannelHandlerContext context() {
+    return requireNonNull(context, "context");
+  }
+
+  final FramedConnection connection() {
+    return requireNonNull(connection, "connection");
+  }
+
+  /** Any thread may call it. */
+  final @Nullable SSLSession tlsSession() {
+    return secure ? TlsEvents.session(context().pipeline()) : null;
+  }
+
+  /** Any thread may call it. */
+  final @Nullable SocketAddress peer() {
+    return peer;
+  }
+
+  /** The event loop's thread; any thread may ask. */
+  final @Nullable Thread thread() {
+    return thread;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
+    activeAt = System.nanoTime();
+    watch.add(this);
+    settings.budget().opened();
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext ctx) {
+    if (!secure) {
+      open();
+    }
+    ctx.fireChannelActive();
+  }
+
+  /** Called when bytes or frames can go to and fro. */
+  final void open() {
+    if (opened) {
+      return;
+    }
+    opened = true;
+    thread = Thread.currentThread();
+    peer = context().channel().remoteAddress();
+    FramedConnection made = new FramedConnection(this);
+    connection = made;
+    guarded(() -> onOpened(made));
+  }
+
+  /** Calls a handler under the eyes of the watchdog. */
+  final void guarded(Runnable call) {
+    watch.enter(this);
+    try {
+      call.run();
+    } catch (RuntimeException e) {
+      handlerFailed(e);
+    } finally {
+      watch.exit();
+    }
+  }
+
+  final boolean isOpened() {
+    return connection != null;
+  }
+
+  /** Returns what ended the connection, if anything did. */
+  final @Nullable Throwable failure() {
+    return cause;
+  }
+
+  /** How many bytes have come that no handler has taken; any thread may ask. */
+  long bytesNotTaken() {
+    return 0;
+  }
+
+  final LoopWatch watch() {
+    return watch;
+  }
+
+  final void handlerFailed(Throwable e) {
+    totals.handlersFailed.increment();
+    LOG.log(WARNING, "handler failed, closing connection (peer " + peer + ")", e);
+    abort(e);
+  }
+
+  /** Says that something came. */
+  final void active() {
+    readInInterval = true;
+    readSinceQuiet = true;
+  }
+
+  /** Adds to what the connection holds in memory. Any thread may call it. */
+  final void hold(long bytes) {
+    if (bytes != 0 && held.getAndUpdate(was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
+      settings.budget().add(bytes);
+    }
+  }
+
+  /** How many bytes the connection holds in memory; any thread may ask. */
+  final long held() {
+    return held.get();
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    afterRead();
+    ctx.fireChannelReadComplete();
+  }
+
+  /** Pauses reading if the peer does not read either, or if memory is short. */
+  final void afterRead() {
+    FramedConnection present = connection;
+    if (present == null) {
+      return;
+    }
+    if (present.outbound().isFull()) {
+      pause(PEER_BEHIND);
+    }
+    noteOutput();
+    if ((pauses & MEMORY) == 0 && settings.budget().isTooMuch(held.get())) {
+      pause(MEMORY);
+      settings.budget().whenFree(() -> runOnLoop(() -> resume(MEMORY)));
+    }
+  }
+
+  /** Brings what is held up to date with the output. */
+  final void noteOutput() {
+    long unsent = connection().outbound().held();
+    if (unsent != outputHeld) {
+      hold(unsent - outputHeld);
+      outputHeld = unsent;
+    }
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+    if (ctx.channel().isWritable() && connection != null) {
+      connection.outbound().roomMayBeThere();
+      noteOutput();
+      resume(PEER_BEHIND);
+    }
+    ctx.fireChannelWritabilityChanged();
+  }
+
+  final void pause(int reason) {
+    if (pauses == 0) {
+      context().channel().config().setAutoRead(false);
+    }
+    if ((pauses & reason) == 0) {
+      (reason == MEMORY ? totals.readsPausedForMemory : totals.readsPaused).increment();
+    }
+    pauses |= reason;
+  }
+
+  final void resume(int reason) {
+    if ((pauses & reason) != 0) {
+      pauses &= ~reason;
+      if (pauses == 0) {
+        context().channel().config().setAutoRead(true);
+      }
+    }
+  }
+
+  /** Any thread may call it. */
+  final void runOnLoop(Runnable task) {
+    if (context().executor().inEventLoop()) {
+      task.run();
+      return;
+    }
+    try {
+      context().executor().execute(task);
+    } catch (RejectedExecutionException e) {
+      // The loop has ended, and with it every connection.
+      if (context().channel().isOpen()) {
+        throw e;
+      }
+    }
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ChannelInputShutdownEvent) {
+      peerEnded = true;
+      if (dropsInput()) {
+        finish();
+      } else {
+        endInput();
+      }
+      if (outputEnded) {
+        closeNow();
+      }
+    } else if (secure && TlsEvents.isHandshakeDone(event)) {
+      open();
+    }
+    ctx.fireUserEventTriggered(event);
+  }
+
+  final void endInput() {
+    if (!inputEnded && connection != null) {
+      inputEnded = true;
+      guarded(() -> onInputEnded(connection()));
+    } else if (connection == null) {
+      context().close();
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable error) {
+    if (error instanceof FramingException framing) {
+      broken(framing);
+    } else if (error instanceof IOException) {
+      LOG.log(DEBUG, "connection lost (peer " + ctx.channel().remoteAddress() + ")", error);
+      abort(error);
+    } else if (error instanceof DecoderException && error.getCause() instanceof SSLException tls) {
+      LOG.log(
+          INFO,
+          "TLS failed: " + tls.getMessage() + " (peer " + ctx.channel().remoteAddress() + ")");
+      abort(tls);
+    } else {
+      LOG.log(WARNING, "closing connection (peer " + ctx.channel().remoteAddress() + ")", error);
+      abort(error);
+    }
+  }
+
+  /** The peer broke the format: the frames before that are answered. Any thread may call it. */
+  final void broken(FramingException error) {
+    LOG.log(INFO, error.getMessage());
+    runOnLoop(() -> {
+      if (cause == null) {
+        cause = error;
+      }
+      finish();
+    });
+  }
+
+  /** Closes the connection at once. Any thread may call it. */
+  final void abort(@Nullable Throwable why) {
+    runOnLoop(() -> {
+      if (cause == null) {
+        cause = why;
+      }
+      closeNow();
+    });
+  }
+
+  /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */
+  final void finish() {
+    runOnLoop(() -> {
+      FramedConnection present = connection;
+      if (present == null || !context().channel().isActive()) {
+        context().close();
+        return;
+      }
+      present.outbound().end(new IOException("connection was closed (peer " + peer + ")"));
+      present.outbound().drain();
+      flushReplies();
+      // Closing while the peer sends would reset the connection, and the replies could be lost.
+      whenWritten(dropsInput && !peerEnded ? this::shutOutput : this::closeNow);
+    });
+  }
+
+  /** Sends what there is and then a FIN; the peer may go on sending. Any thread may call it. */
+  final void finishOutput() {
+    runOnLoop(() -> {
+      connection().outbound().end(new IOException("output was ended (peer " + peer + ")"));
+      connection().outbound().drain();
+      flushReplies();
+      whenWritten(this::shutOutput);
+    });
+  }
+
+  private void shutOutput() {
+    if (context().channel() instanceof DuplexChannel duplex && !secure && !peerEnded) {
+      outputEnded = true;
+      duplex.shutdownOutput();
+    } else {
+      closeNow();
+    }
+  }
+
+  private void closeNow() {
+    if (connection != null) {
+      unsentAtClose = connection.outbound().held();
+    }
+    context().close();
+  }
+
+  /** Sends the replies that the event loop has gathered. */
+  void flushReplies() {}
+
+  private void whenWritten(Runnable then) {
+    wire().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener)
+        done -> then.run());
+  }
+
+  /** Looks at the timeouts. */
+  final void look(long now) {
+    FramedConnection present = connection;
+    if (present == null) {
+      return; // The handshake has a timeout of its own.
+    }
+    long waits = present.outbound().progressMark();
+    if (readInInterval || waits != waitedBefore) {
+      activeAt = now;
+    }
+    readInInterval = false;
+    waitedBefore = waits;
+    noteOutput();
+    long since = insideSince(now);
+    if (settings.frameNanos() > 0
+        && since != 0
+        && pauses == 0
+        && now - since >= settings.frameNanos()) {
+      totals.framesTimedOut.increment();
+      timeOut("frame is not complete after " + millis(now - since) + " ms (frameTimeout: "
+          + millis(settings.frameNanos()) + " ms, peer " + peer + ")");
+    } else if (settings.idleNanos() > 0 && now - activeAt >= settings.idleNanos()) {
+      totals.connectionsIdle.increment();
+      timeOut("connection was idle for " + millis(now - activeAt) + " ms (idleTimeout: "
+          + millis(settings.idleNanos()) + " ms, peer " + peer + ")");
+    }
+  }
+
+  final boolean isInputEnded() {
+    return inputEnded;
+  }
+
+  private static long millis(long nanos) {
+    return TimeUnit.NANOSECONDS.toMillis(nanos);
+  }
+
+  private void timeOut(String text) {
+    LOG.log(DEBUG, text);
+    abort(new java.net.SocketTimeoutException(text));
+  }
+
+  /**
+   * Answers what has been received and closes. A peer that goes on sending is not answered any more
+   * after so many nanoseconds, but is still read from, since closing now would reset the connection
+   * and could take sent replies from it.
+   */
+  final void drain(long nanos) {
+    FramedConnection present = connection;
+    if (present == null) {
+      context().close();
+      return;
+    }
+    present.stopping();
+    guarded(() -> onStopping(present));
+    readSinceQuiet = false;
+    lookAgain(System.nanoTime() + nanos);
+  }
+
+  private void lookWhetherQuiet(long until) {
+    boolean busy = readSinceQuiet || isInsideFrame() || pauses != 0;
+    readSinceQuiet = false;
+    if (System.nanoTime() - until >= 0) {
+      dropsInput = true;
+      pauses = 0;
+      context().channel().config().setAutoRead(true);
+      stopIfDue();
+    } else if (busy) {
+      lookAgain(until);
+    } else {
+      endInput();
+    }
+  }
+
+  /** Ends the input of a peer that goes on sending, between two frames. */
+  final void stopIfDue() {
+    if (dropsInput && !inputEnded && !isInsideFrame()) {
+      endInput();
+    }
+  }
+
+  /** Whether what comes now is read and dropped. */
+  final boolean dropsInput() {
+    return dropsInput && inputEnded;
+  }
+
+  private void lookAgain(long until) {
+    context()
+        .executor()
+        .schedule(() -> lookWhetherQuiet(until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    watch.remove(this);
+    FramedConnection present = connection;
+    if (present != null) {
+      totals.bytesNotSent.add(Math.max(unsentAtClose, present.outbound().notHandedOn()));
+      if (cause != null) {
+        totals.connectionsFailed.increment();
+      }
+      guarded(() -> onClosed(present, cause));
+      present.closed(cause);
+    }
+    settings.budget().closed(held.getAndSet(CLOSED));
+    ctx.fireChannelInactive();
+  }
+}

@@ -1,0 +1,112 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** A connection whose bytes wait in an {@link Inbox} for somebody who pulls frames from it. */
+final class QueueLink extends Link {
+  private final Consumer<FramedConnection> onOpened;
+  private @Nullable Inbox inbox;
+  private volatile @Nullable Runnable onArrival;
+
+  /**
+   * @param onOpened what to do with a new connection, on the event loop
+   */
+  QueueLink(
+      ConnectionSettings settings,
+      LoopWatch watch,
+      boolean secure,
+      Consumer<FramedConnection> onOpened) {
+    super(settings, watch, secure);
+    this.onOpened = onOpened;
+  }
+
+  @Override
+  void onOpened(FramedConnection connection) {
+    inbox = connection.inbox();
+    onOpened.accept(connection);
+  }
+
+  /** Sets what the event loop does when something has come, or the end. Any thread may call it. */
+  void onArrival(Runnable action) {
+    onArrival = action;
+    runOnLoop(action);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    ByteBuf bytes = (ByteBuf) msg;
+    Inbox present = inbox;
+    active();
+    if (present == null || dropsInput()) {
+      totals.bytesNotHandled.add(bytes.readableBytes());
+      bytes.release();
+      return;
+    }
+    if (present.put(bytes) > settings.inboundHigh()) {
+      pause(HANDLER_BEHIND);
+      if (present.isEmpty()) {
+        // Its reader has just taken everything, and has not seen the pause.
+        resume(HANDLER_BEHIND);
+      }
+    }
+    arrived();
+  }
+
+  private void arrived() {
+    Runnable action = onArrival;
+    if (action != null) {
+      guarded(action);
+    }
+  }
+
+  /** Reads on. Called by the thread that has taken everything. */
+  void inboxEmptied() {
+    // A resume that finds no pause does nothing, and a pause is only ever set for bytes that wait.
+    if (context().executor().inEventLoop()) {
+      resume(HANDLER_BEHIND);
+    } else if (!context().channel().config().isAutoRead()) {
+      runOnLoop(() -> resume(HANDLER_BEHIND));
+    }
+  }
+
+  @Override
+  void onInputEnded(FramedConnection connection) {
+    connection.inbox().end(null);
+    arrived();
+  }
+
+  @Override
+  void onStopping(FramedConnection connection) {
+    // The handler sees it when it asks.
+  }
+
+  @Override
+  boolean isInsideFrame() {
+    return connection().inbox().insideSince() != 0;
+  }
+
+  @Override
+  long insideSince(long now) {
+    return connection().inbox().insideSince();
+  }
+
+  @Override
+  long bytesNotTaken() {
+    return connection().inbox().bytesLeft();
+  }
+
+  @Override
+  void onClosed(FramedConnection connection, @Nullable Throwable cause) {
+    connection
+        .inbox()
+        .end(
+            cause == null && isInputEnded()
+                ? null
+                : new IOException("connection is closed (peer " + peer() + ")", cause));
+    arrived();
+  }
+}

@@ -1,0 +1,62 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import java.net.SocketOption;
+import java.net.StandardSocketOptions;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The options of sockets. */
+final class Sockets {
+  private static final int MAX_READ = 256 * 1024;
+
+  /** TLS may keep a part of a record, and with it the whole buffer. */
+  private static final int MAX_SECURE_READ = 32 * 1024;
+
+  private static final Map<SocketOption<?>, ChannelOption<?>> KNOWN = known();
+
+  private Sockets() {}
+
+  private static Map<SocketOption<?>, ChannelOption<?>> known() {
+    Map<SocketOption<?>, ChannelOption<?>> known = new LinkedHashMap<>();
+    known.put(StandardSocketOptions.TCP_NODELAY, ChannelOption.TCP_NODELAY);
+    known.put(StandardSocketOptions.SO_KEEPALIVE, ChannelOption.SO_KEEPALIVE);
+    known.put(StandardSocketOptions.SO_RCVBUF, ChannelOption.SO_RCVBUF);
+    known.put(StandardSocketOptions.SO_SNDBUF, ChannelOption.SO_SNDBUF);
+    known.put(StandardSocketOptions.SO_LINGER, ChannelOption.SO_LINGER);
+    return known;
+  }
+
+  /** Returns Netty's name of an option. */
+  static ChannelOption<?> option(SocketOption<?> option) {
+    ChannelOption<?> netty = KNOWN.get(option);
+    if (netty == null) {
+      throw new IllegalArgumentException(
+          "option: " + option.name() + " (expected: one of " + KNOWN.keySet() + ")");
+    }
+    return netty;
+  }
+
+  /** What every connection has. */
+  static Map<ChannelOption<?>, Object> common(
+      ConnectionSettings settings, Transport transport, boolean unix, boolean secure) {
+    Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+    options.put(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT);
+    options.put(
+        ChannelOption.WRITE_BUFFER_WATER_MARK,
+        new WriteBufferWaterMark(settings.outboundLow(), settings.outboundHigh()));
+    options.put(
+        ChannelOption.RECVBUF_ALLOCATOR,
+        new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget()));
+    // Netty's unix-domain sockets over NIO do not know it.
+    if (!unix || transport != Transport.NIO) {
+      options.put(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    }
+    if (!unix) {
+      options.put(ChannelOption.TCP_NODELAY, true);
+    }
+    return options;
+  }
+}

@@ -1,0 +1,21 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.channel.ChannelPipeline;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import javax.net.ssl.SSLSession;
+import org.jspecify.annotations.Nullable;
+
+/** A class of its own, since Netty's TLS classes may be absent. */
+final class TlsEvents {
+  private TlsEvents() {}
+
+  static boolean isHandshakeDone(Object event) {
+    return event instanceof SslHandshakeCompletionEvent done && done.isSuccess();
+  }
+
+  static @Nullable SSLSession session(ChannelPipeline pipeline) {
+    SslHandler handler = pipeline.get(SslHandler.class);
+    return handler == null ? null : handler.engine().getSession();
+  }
+}

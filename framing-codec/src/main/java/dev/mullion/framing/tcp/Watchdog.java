@@ -1,0 +1,112 @@
+package dev.mullion.framing.tcp;
+
+import static java.lang.System.Logger.Level.WARNING;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reports handlers that hold their event loop for too long, while they do. Of a burst only the first
+ * is logged; all are counted.
+ */
+final class Watchdog implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
+
+  /** A burst is over when no handler was slow for so many times the limit. */
+  private static final int QUIET_LIMITS = 20;
+
+  /** What is known of one loop. */
+  private static final class Seen {
+    private final LoopWatch loop;
+    private long entry;
+    private long since;
+    private boolean reported;
+    private long lastSlow;
+    private boolean inBurst;
+
+    Seen(LoopWatch loop) {
+      this.loop = loop;
+    }
+  }
+
+  private final long limitNanos;
+  private final TcpCounters totals;
+  private final List<Seen> loops = new ArrayList<>();
+  private final ScheduledExecutorService thread;
+
+  Watchdog(Iterable<LoopWatch> loops, long limitNanos, TcpCounters totals) {
+    this.limitNanos = limitNanos;
+    this.totals = totals;
+    loops.forEach(loop -> this.loops.add(new Seen(loop)));
+    thread = Executors.newSingleThreadScheduledExecutor(task -> {
+      Thread made = new Thread(task, "mullion-watchdog");
+      made.setDaemon(true);
+      return made;
+    });
+    long interval = Math.max(1, limitNanos / 4);
+    thread.scheduleAtFixedRate(this::look, interval, interval, TimeUnit.NANOSECONDS);
+  }
+
+  private void look() {
+    long now = System.nanoTime();
+    for (Seen seen : loops) {
+      look(seen, now);
+    }
+  }
+
+  private void look(Seen seen, long now) {
+    long entry = seen.loop.entries();
+    Link link = seen.loop.inside();
+    if (link == null || entry != seen.entry) {
+      seen.entry = entry;
+      seen.since = now;
+      seen.reported = false;
+      if (seen.inBurst && now - seen.lastSlow > QUIET_LIMITS * limitNanos) {
+        seen.inBurst = false;
+      }
+    } else if (now - seen.since >= limitNanos) {
+      slow(seen, link, now);
+    }
+  }
+
+  private void slow(Seen seen, Link link, long now) {
+    seen.lastSlow = now;
+    if (seen.reported) {
+      return;
+    }
+    seen.reported = true;
+    totals.handlersSlow.increment();
+    if (!seen.inBurst) {
+      seen.inBurst = true;
+      LOG.log(
+          WARNING,
+          "handler holds the event loop for more than {0} ms (slowHandlerLimit, peer {1}){2}",
+          TimeUnit.NANOSECONDS.toMillis(limitNanos),
+          link.peer(),
+          stack(link.thread()));
+    }
+  }
+
+  private static String stack(@Nullable Thread thread) {
+    if (thread == null) {
+      return "";
+    }
+    StringBuilder text = new StringBuilder();
+    for (StackTraceElement frame : thread.getStackTrace()) {
+      text.append(System.lineSeparator()).append("\tat ").append(frame);
+      if (frame.getClassName().equals(Link.class.getName())) {
+        break;
+      }
+    }
+    return text.toString();
+  }
+
+  @Override
+  public void close() {
+    thread.shutdownNow();
+  }
+}
