@@ -32,8 +32,23 @@ class ReadmeTest {
     assertThat(Files.readString(ROOT.resolve("README.md"))).contains(format.diagram());
   }
 
+  @Test
+  void serverAndClientAreThoseThatCompile() throws IOException {
+    String readme = Files.readString(ROOT.resolve("README.md"));
+    String compiled = words(Files.readString(
+        Path.of("src/test/java/dev/mullion/framing/tcp/ConnectionExamplesTest.java")));
+
+    assertThat(compiled).contains(words(block(readme, "```java\nFramedServer")));
+    assertThat(compiled).contains(words(block(readme, "```java\ntry (FramedClient")));
+  }
+
+  /** The layout is not the same in both. */
+  private static String words(String code) {
+    return code.replaceAll("\\s+", "");
+  }
+
   private static String block(String text, String opening) {
-    int start = text.indexOf(opening) + opening.length();
+    int start = text.indexOf(opening) + "```java\n".length();
     return text.substring(start, text.indexOf("```", start));
   }
 }

@@ -60,6 +60,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private boolean readInInterval;
   private boolean readSinceQuiet;
   private long activeAt;
+  private long pausedAt;
   private long waitedBefore;
   private long outputHeld;
   private long unsentAtClose;
@@ -121,6 +122,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
     activeAt = System.nanoTime();
+    pausedAt = activeAt;
     watch.add(this);
     settings.budget().opened();
   }
@@ -405,13 +407,15 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     readInInterval = false;
     waitedBefore = waits;
     noteOutput();
+    if (pauses != 0) {
+      // The peer cannot be blamed for what is not read.
+      pausedAt = now;
+    }
     long since = insideSince(now);
-    if (settings.frameNanos() > 0
-        && since != 0
-        && pauses == 0
-        && now - since >= settings.frameNanos()) {
+    long waited = since == 0 ? 0 : Math.min(now - since, now - pausedAt);
+    if (settings.frameNanos() > 0 && waited >= settings.frameNanos()) {
       totals.framesTimedOut.increment();
-      timeOut("frame is not complete after " + millis(now - since) + " ms (frameTimeout: "
+      timeOut("frame is not complete after " + millis(waited) + " ms (frameTimeout: "
           + millis(settings.frameNanos()) + " ms, peer " + peer + ")");
     } else if (settings.idleNanos() > 0 && now - activeAt >= settings.idleNanos()) {
       totals.connectionsIdle.increment();

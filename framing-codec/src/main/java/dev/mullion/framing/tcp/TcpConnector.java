@@ -149,6 +149,7 @@ final class TcpConnector {
     return (int) Math.max(1, Math.min(Integer.MAX_VALUE, millis));
   }
 
+  /** Looks the name up, at first on the caller's thread, later on a loop that has nothing else to do. */
   private SocketAddress address() throws IOException {
     Path path = settings.path();
     return path == null
@@ -194,11 +195,11 @@ final class TcpConnector {
       TcpCounters totals = counters();
       totals.connectionsOpened.increment();
       totals.connectionsOpen.incrementAndGet();
+      settings.onConnected().accept(opened);
       synchronized (TcpConnector.this) {
         connection = opened;
         requests = null;
       }
-      settings.onConnected().accept(opened);
       opened.closed().whenComplete((done, error) -> {
         totals.connectionsOpen.decrementAndGet();
         reconnect(1);
