@@ -5,7 +5,9 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.FramingException;
+import dev.mullion.framing.TooLargePolicy;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -13,6 +15,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.DecoderException;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.util.concurrent.RejectedExecutionException;
@@ -56,6 +59,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private boolean inputEnded;
   private boolean dropsInput;
   private boolean peerEnded;
+  private boolean closedHere;
   private boolean outputEnded;
   private boolean readInInterval;
   private boolean readSinceQuiet;
@@ -280,20 +284,37 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof ChannelInputShutdownEvent) {
-      peerEnded = true;
-      if (dropsInput()) {
-        finish();
-      } else {
-        endInput();
-      }
-      if (outputEnded) {
-        closeNow();
-      }
+    if (event instanceof ChannelInputShutdownEvent && !secure) {
+      peerEnds();
+    } else if (secure && TlsEvents.isCloseNotify(event)) {
+      peerEnds();
     } else if (secure && TlsEvents.isHandshakeDone(event)) {
       open();
     }
     ctx.fireUserEventTriggered(event);
+  }
+
+  /** The peer has ended its side in good order. With TLS it takes nothing more either. */
+  private void peerEnds() {
+    peerEnded = true;
+    if (dropsInput()) {
+      finish();
+    } else {
+      endInput();
+    }
+    if (outputEnded) {
+      closeNow();
+    }
+  }
+
+  /** Whether the peer has closed the connection, where no event has told so before. */
+  final boolean wasClosedByPeer() {
+    return !closedHere && cause == null;
+  }
+
+  /** Whether TLS was to say that the stream ends here, and has not. */
+  final boolean wasCut() {
+    return secure && !peerEnded && wasClosedByPeer();
   }
 
   final void endInput() {
@@ -307,7 +328,10 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable error) {
-    if (error instanceof FramingException framing) {
+    if (error instanceof FrameTooLargeException tooLarge
+        && settings.tooLargePolicy() == TooLargePolicy.REPORT) {
+      LOG.log(INFO, tooLarge.getMessage());
+    } else if (error instanceof FramingException framing) {
       broken(framing);
     } else if (error instanceof IOException) {
       LOG.log(DEBUG, "connection lost (peer " + ctx.channel().remoteAddress() + ")", error);
@@ -380,6 +404,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   }
 
   private void closeNow() {
+    closedHere = true;
     if (connection != null) {
       unsentAtClose = connection.outbound().held();
     }
@@ -407,8 +432,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     readInInterval = false;
     waitedBefore = waits;
     noteOutput();
-    if (pauses != 0) {
-      // The peer cannot be blamed for what is not read.
+    if ((pauses & ~MEMORY) != 0) {
+      // The peer cannot be blamed for what is not read. Short memory is another matter: who holds
+      // it with half a frame must give way some time.
       pausedAt = now;
     }
     long since = insideSince(now);
@@ -492,6 +518,10 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     watch.remove(this);
     FramedConnection present = connection;
     if (present != null) {
+      if (wasCut()) {
+        cause = new EOFException(
+            "connection was cut: TLS did not say that it ends (peer " + peer + ")");
+      }
       totals.bytesNotSent.add(Math.max(unsentAtClose, present.outbound().notHandedOn()));
       if (cause != null) {
         totals.connectionsFailed.increment();

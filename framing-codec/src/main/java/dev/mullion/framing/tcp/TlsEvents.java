@@ -1,6 +1,7 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import javax.net.ssl.SSLSession;
@@ -12,6 +13,10 @@ final class TlsEvents {
 
   static boolean isHandshakeDone(Object event) {
     return event instanceof SslHandshakeCompletionEvent done && done.isSuccess();
+  }
+
+  static boolean isCloseNotify(Object event) {
+    return event instanceof SslCloseCompletionEvent done && done.isSuccess();
   }
 
   static @Nullable SSLSession session(ChannelPipeline pipeline) {
