@@ -13,7 +13,11 @@ final class ConnectionLimits {
   Duration frameTimeout = Duration.ofSeconds(30);
   Duration closeTimeout = Duration.ofSeconds(5);
   int inboundHigh = 256 * 1024;
-  int outboundLow = 64 * 1024;
+  private static final int USUAL_LOW = 64 * 1024;
+
+  /** -1 stands for the default. */
+  int outboundLow = -1;
+
   int outboundHigh = 1024 * 1024;
 
   /** 0 stands for the default. */
@@ -25,9 +29,10 @@ final class ConnectionLimits {
    * @throws IllegalStateException if settings contradict each other
    */
   ConnectionSettings settings(TcpCounters totals) {
-    if (outboundLow > outboundHigh) {
+    int low = outboundLow < 0 ? Math.min(USUAL_LOW, outboundHigh / 2) : outboundLow;
+    if (low > outboundHigh) {
       throw new IllegalStateException("outboundLowWaterMark: "
-          + outboundLow
+          + low
           + " (expected: <= outboundHighWaterMark: "
           + outboundHigh
           + ")");
@@ -50,7 +55,7 @@ final class ConnectionLimits {
         TcpListener.nanos(frameTimeout),
         TcpListener.nanos(closeTimeout),
         inboundHigh,
-        outboundLow,
+        low,
         outboundHigh,
         new MemoryBudget(budget),
         totals);

@@ -240,7 +240,10 @@ public final class FramedClient implements AutoCloseable {
       return this;
     }
 
-    /** Sets how few bytes must wait to be sent before senders go on, 64 KiB by default. */
+    /**
+     * Sets how few bytes must wait to be sent before senders go on. By default it is 64
+     * KiB, or half of the high mark if that is less.
+     */
     public Builder outboundLowWaterMark(int outboundLowWaterMark) {
       limits.outboundLow =
           Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
@@ -263,9 +266,12 @@ public final class FramedClient implements AutoCloseable {
      * @throws IOException if it cannot be made otherwise, by TLS for instance
      */
     public FramedClient connect() throws IOException {
-      if ((path == null) == (port == 0)) {
+      if (path == null && port == 0) {
+        throw new IllegalStateException("port: not set (expected: a port, or a path)");
+      }
+      if (path != null && port != 0) {
         throw new IllegalStateException(
-            "port: " + port + ", path: " + path + " (expected: one of them)");
+            "path: " + path + " and port: " + port + " (expected: one of them)");
       }
       TcpConnector connector = new TcpConnector(
           new TcpConnector.Settings(

@@ -312,7 +312,10 @@ public final class FramedServer implements AutoCloseable {
       return this;
     }
 
-    /** Sets how few bytes must wait for a peer before senders go on, 64 KiB by default. */
+    /**
+     * Sets how few bytes must wait for a peer before senders go on. By default it is 64
+     * KiB, or half of the high mark if that is less.
+     */
     public Builder outboundLowWaterMark(int outboundLowWaterMark) {
       limits.outboundLow =
           Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");

@@ -5,6 +5,7 @@ import static java.lang.System.Logger.Level.DEBUG;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.channel.ChannelPipeline;
+import java.io.UncheckedIOException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
@@ -58,7 +59,9 @@ interface Handling {
       if (e instanceof InterruptedException) {
         Thread.currentThread().interrupt();
       }
-      if (e instanceof FramingException || !connection.isOpen()) {
+      // The iterator wraps what it throws.
+      Throwable error = e instanceof UncheckedIOException wrapped ? wrapped.getCause() : e;
+      if (error instanceof FramingException || !connection.isOpen()) {
         Link.LOG.log(DEBUG, "handler ended with its connection (peer " + link.peer() + ")", e);
         link.finish();
       } else {

@@ -193,9 +193,9 @@ final class TcpConnector {
         return;
       }
       TcpCounters totals = counters();
+      settings.onConnected().accept(opened);
       totals.connectionsOpened.increment();
       totals.connectionsOpen.incrementAndGet();
-      settings.onConnected().accept(opened);
       synchronized (TcpConnector.this) {
         connection = opened;
         requests = null;

@@ -279,4 +279,20 @@ class FramedServerTest {
     }
     return sent;
   }
+
+  @Test
+  void bytesThatBreakTheFormatAreNotTheHandlersFault() throws Exception {
+    try (FramedServer server = Way.BLOCKING.echo().start();
+        java.net.Socket socket =
+            new java.net.Socket(java.net.InetAddress.getLoopbackAddress(), server.port())) {
+      socket.setSoTimeout(20_000);
+      socket.getOutputStream().write(new byte[] {0, 0, 0, 1, 'a', 'G', 'E', 'T', ' ', '/'});
+
+      assertThat(socket.getInputStream().readAllBytes()).containsExactly(0, 0, 0, 1, 'a');
+      Await.until("it is closed", () -> server.counters().connectionsOpen() == 0);
+      assertThat(server.counters().frames().framesTooLarge()).isOne();
+      assertThat(server.counters().connectionsFailed()).isOne();
+      assertThat(server.counters().handlersFailed()).isZero();
+    }
+  }
 }
