@@ -1,0 +1,90 @@
+package dev.mullion.examples.requestreply;
+
+import dev.mullion.framing.tcp.FramedConnection;
+import dev.mullion.framing.tcp.FramedServer;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A key-value store. What it knows it answers at once; a GET takes its time, as from a slow disk, and
+ * what comes behind it is not held up: replies are sent as they are ready.
+ */
+public final class StoreServer {
+  /** What one client may have asked and not been answered; beyond it, it is not read from. */
+  private static final int MAX_UNANSWERED = 8;
+
+  private static final int DISK_MILLIS = 100;
+
+  private final Map<String, String> store = new ConcurrentHashMap<>();
+  private final ScheduledExecutorService disk = Executors.newScheduledThreadPool(1, task -> {
+    Thread thread = new Thread(task, "disk");
+    thread.setDaemon(true);
+    return thread;
+  });
+
+  private StoreServer() {}
+
+  /** Runs it on the port that is the argument, 7001 by default, until Ctrl-C. */
+  public static void main(String[] args) throws IOException, InterruptedException {
+    int port = args.length > 0 ? Integer.parseInt(args[0]) : 7001;
+    FramedServer server = FramedServer.builder()
+        .port(port)
+        .format(Message.FORMAT)
+        .handler(new StoreServer()::serve)
+        .start();
+    // Ctrl-C runs the hook: what was asked is still answered.
+    Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+    System.out.println("listening on 127.0.0.1:" + server.port());
+    server.awaitTermination();
+  }
+
+  private void serve(FramedConnection connection) throws InterruptedException {
+    Semaphore unanswered = new Semaphore(MAX_UNANSWERED);
+    for (byte[] frame : connection) {
+      Message request = Message.decode(ByteBuffer.wrap(frame));
+      unanswered.acquire();
+      switch (request.type()) {
+        case Message.GET ->
+          disk.schedule(
+              () -> answer(connection, get(request), unanswered),
+              DISK_MILLIS,
+              TimeUnit.MILLISECONDS);
+        case Message.PUT -> answer(connection, put(request), unanswered);
+        default -> answer(connection, unknown(request), unanswered);
+      }
+    }
+    // The connection is closed when this returns: wait for the answers that are due.
+    unanswered.acquire(MAX_UNANSWERED);
+  }
+
+  private Message get(Message request) {
+    String value = store.get(request.text());
+    return value == null
+        ? request.reply(Message.NOT_FOUND, "")
+        : request.reply(Message.VALUE, value);
+  }
+
+  private Message put(Message request) {
+    String[] pair = request.text().split("=", 2);
+    if (pair.length < 2) {
+      return request.reply(Message.ERROR, "no '=' between key and value");
+    }
+    store.put(pair[0], pair[1]);
+    return request.reply(Message.OK, "");
+  }
+
+  private static Message unknown(Message request) {
+    return request.reply(Message.ERROR, "unknown type " + request.type());
+  }
+
+  /** From any thread, and without waiting for a peer that does not read: the disk is all clients'. */
+  private static void answer(FramedConnection connection, Message reply, Semaphore unanswered) {
+    connection.sendAsync(reply.encode()).whenComplete((sent, error) -> unanswered.release());
+  }
+}
