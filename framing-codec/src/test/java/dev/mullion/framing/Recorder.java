@@ -34,7 +34,7 @@ final class Recorder extends ChannelInboundHandlerAdapter {
   }
 
   static String frame(byte[] bytes) {
-    return frame(java.util.HexFormat.of().withUpperCase().formatHex(bytes));
+    return "frame " + TestBytes.hex(bytes);
   }
 
   @Override
@@ -44,12 +44,12 @@ final class Recorder extends ChannelInboundHandlerAdapter {
       List<String> frames = new ArrayList<>();
       for (int i = 0; i < batch.size(); i++) {
         ByteBuf frame = batch.buffer().slice(batch.offset(i), batch.length(i));
-        frames.add(frame(TestBytes.hex(frame)));
+        frames.add("frame " + TestBytes.hex(frame));
       }
       events.addAll(frames);
       return;
     }
-    events.add(msg instanceof ByteBuf frame ? frame(TestBytes.hex(frame)) : msg.toString());
+    events.add(msg instanceof ByteBuf frame ? "frame " + TestBytes.hex(frame) : msg.toString());
     ReferenceCountUtil.release(msg);
   }
 

@@ -20,7 +20,11 @@ final class TestBytes {
   }
 
   static String hex(ByteBuf bytes) {
-    return ByteBufUtil.hexDump(bytes).toUpperCase(java.util.Locale.ROOT);
+    return hex(ByteBufUtil.getBytes(bytes));
+  }
+
+  static String hex(byte[] bytes) {
+    return HexFormat.of().withUpperCase().formatHex(bytes);
   }
 
   /** A buffer like one that a socket is read into, which the leak detector counts. */
