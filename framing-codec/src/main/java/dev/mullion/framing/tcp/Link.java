@@ -284,8 +284,12 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof ChannelInputShutdownEvent && !secure) {
-      peerEnds();
+    if (event instanceof ChannelInputShutdownEvent) {
+      if (!secure) {
+        peerEnds();
+      } else if (!peerEnded) {
+        abort(cut());
+      }
     } else if (secure && TlsEvents.isCloseNotify(event)) {
       peerEnds();
     } else if (secure && TlsEvents.isHandshakeDone(event)) {
@@ -312,9 +316,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     return !closedHere && cause == null;
   }
 
-  /** Whether TLS was to say that the stream ends here, and has not. */
-  final boolean wasCut() {
-    return secure && !peerEnded && wasClosedByPeer();
+  /** The error of a stream that ends without TLS having said so. */
+  private EOFException cut() {
+    return new EOFException("connection was cut: TLS did not say that it ends (peer " + peer + ")");
   }
 
   final void endInput() {
@@ -518,9 +522,8 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     watch.remove(this);
     FramedConnection present = connection;
     if (present != null) {
-      if (wasCut()) {
-        cause = new EOFException(
-            "connection was cut: TLS did not say that it ends (peer " + peer + ")");
+      if (secure && !peerEnded && wasClosedByPeer()) {
+        cause = cut();
       }
       totals.bytesNotSent.add(Math.max(unsentAtClose, present.outbound().notHandedOn()));
       if (cause != null) {
