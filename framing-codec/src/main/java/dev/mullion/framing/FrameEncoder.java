@@ -138,6 +138,7 @@ public final class FrameEncoder {
     ByteBuf around = null;
     boolean whole = false;
     try {
+      OutboundFrames.checkNotReleased(frame);
       int length = frame.readableBytes();
       around = allocator.ioBuffer(maxOverhead());
       frame.skipBytes(writeHeader(seen(frame, frame.readerIndex(), length), length, around));

@@ -5,10 +5,13 @@ import static java.util.Objects.requireNonNull;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.CompositeByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
+import io.netty.util.IllegalReferenceCountException;
+import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -133,6 +136,7 @@ final class OutboundFrames {
     int written = -1;
     try {
       HeaderWriter writer = encoder();
+      checkNotReleased(frame);
       int length = frame.readableBytes();
       boolean small = length <= GATHERED_PAYLOAD;
       byte[] trailer = writer.trailer();
@@ -160,6 +164,13 @@ final class OutboundFrames {
       if (!passedOn && frame.refCnt() > 0) {
         frame.release();
       }
+    }
+  }
+
+  /** A long frame's bytes are not touched here: on the wire it would be too late. */
+  static void checkNotReleased(ByteBuf frame) {
+    if (frame.refCnt() == 0) {
+      throw new IllegalReferenceCountException(0);
     }
   }
 
@@ -204,14 +215,27 @@ final class OutboundFrames {
     ctx.write(join(out, header, payload, ctx.alloc()), promise);
   }
 
-  /** Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a payload. */
+  /**
+   * Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a payload.
+   * What comes out is read-only where it can be: that kind costs half of a composite buffer.
+   */
+  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
   static ByteBuf join(ByteBuf around, int header, ByteBuf payload, ByteBufAllocator allocator) {
-    ByteBuf head = around.readRetainedSlice(header);
-    int trailer = around.readableBytes();
-    return trailer == 0
-        ? new CompositeByteBuf(allocator, true, 2, head, payload)
-        : new CompositeByteBuf(
-            allocator, true, 3, head, payload, around.readRetainedSlice(trailer));
+    ByteBuf head = cut(around, header);
+    // A slice has indexes of its own, whatever is done to those of a frame that is kept.
+    ByteBuf body = payload.slice();
+    ByteBuf[] pieces = around.isReadable()
+        ? new ByteBuf[] {head, body, cut(around, around.readableBytes())}
+        : new ByteBuf[] {head, body};
+    // The read-only kind takes one byte order only, and is direct if all but its first piece are.
+    return head.isDirect() && body.order() == ByteOrder.BIG_ENDIAN
+        ? Unpooled.wrappedUnmodifiableBuffer(pieces)
+        : new CompositeByteBuf(allocator, true, pieces.length, pieces);
+  }
+
+  /** Like {@code readRetainedSlice}, by an object of its own: cheaper than one from Netty's pool. */
+  private static ByteBuf cut(ByteBuf from, int length) {
+    return from.retain().readSlice(length);
   }
 
   /** Returns the gathering buffer with room for so many bytes more. */

@@ -8,9 +8,11 @@ import static dev.mullion.framing.TestBytes.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.IllegalReferenceCountException;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -98,15 +100,44 @@ class CodecEncodingTest {
 
     channel.writeOutbound(frame.retainedDuplicate());
 
-    CompositeByteBuf sent = channel.readOutbound();
+    ByteBuf sent = channel.readOutbound();
     assertThat(hex(sent.slice(0, 2))).isEqualTo(String.format("%04X", length));
-    assertThat(sent.component(1).memoryAddress()).isEqualTo(frame.memoryAddress());
-    assertThat(sent.slice(2, length)).isEqualTo(frame);
+    frame.setByte(0, ~payload[0]).setByte(length - 1, ~payload[length - 1]);
+    assertThat(sent.slice(2, length)).as("the same memory").isEqualTo(frame);
+    frame.skipBytes(length);
+    assertThat(hex(sent.slice(2, length))).as("its own index").hasSize(2 * length);
     assertThat(sent.readableBytes()).isEqualTo(2 + length);
     sent.release();
     assertThat(frame.refCnt()).isOne();
     frame.release();
     channel.finishAndReleaseAll();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {4096, 4097})
+  void releasedFrameFailsAndLeavesNothingOnTheWire(int length) {
+    ByteBuf frame = read(new byte[length]);
+    frame.release();
+    try (CodecChannel channel = CodecChannel.of(TWO_BYTES)) {
+      ChannelFuture refused = channel.channel.write(frame);
+      channel.channel.writeOutbound(read("4142"));
+
+      assertThat(refused.cause()).isInstanceOf(IllegalReferenceCountException.class);
+      assertThat(channel.sent()).containsExactly("00024142");
+    }
+  }
+
+  @Test
+  @SuppressWarnings("deprecation") // There is no other way to a little-endian view.
+  void longPayloadInAnotherByteOrderOrOutsideOfDirectMemoryIsSentAsItIs() {
+    byte[] payload = random(5_000, 1);
+    String wire = hex(Unpooled.wrappedBuffer(wire(TWO_BYTES, payload)));
+    try (CodecChannel channel = CodecChannel.of(TWO_BYTES)) {
+      channel.channel.writeOutbound(read(payload).order(ByteOrder.LITTLE_ENDIAN));
+      channel.channel.writeOutbound(Unpooled.copiedBuffer(payload));
+
+      assertThat(String.join("", channel.sent())).isEqualTo(wire + wire);
+    }
   }
 
   @Test
