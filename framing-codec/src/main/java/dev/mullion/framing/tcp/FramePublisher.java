@@ -4,13 +4,13 @@ import static java.util.Objects.requireNonNull;
 
 import java.io.IOException;
 import java.util.concurrent.Flow;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
-/** A connection's frames as a publisher; everything happens on the event loop. */
+/** A connection's frames as a publisher for one subscriber, which is called on the event loop. */
 final class FramePublisher implements Flow.Publisher<byte[]> {
   private final FramedConnection connection;
-  private final AtomicBoolean subscribed = new AtomicBoolean();
 
   FramePublisher(FramedConnection connection) {
     this.connection = connection;
@@ -20,20 +20,21 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
   public void subscribe(Flow.Subscriber<? super byte[]> subscriber) {
     requireNonNull(subscriber, "subscriber");
     try {
-      if (!subscribed.compareAndSet(false, true)) {
-        throw new IllegalStateException("publisher has a subscriber already");
-      }
       connection.claimOnce("publisher()");
     } catch (IllegalStateException e) {
-      subscriber.onSubscribe(new Refused());
-      subscriber.onError(e);
+      Refused refused = new Refused();
+      subscriber.onSubscribe(refused);
+      if (!refused.cancelled) {
+        subscriber.onError(e);
+      }
       return;
     }
-    Subscription subscription = new Subscription(connection, subscriber);
-    connection.link().runOnLoop(subscription::start);
+    new Subscription(connection, subscriber).signal();
   }
 
   private static final class Refused implements Flow.Subscription {
+    volatile boolean cancelled;
+
     @Override
     public void request(long frames) {
       // There is nothing to give.
@@ -41,88 +42,120 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
 
     @Override
     public void cancel() {
-      // There is nothing to end.
+      cancelled = true;
     }
   }
 
+  /**
+   * Any thread leaves here what it wants and gives a signal; the first of those who do has {@link
+   * #serve} run, which serves the signals of all others too. So the subscriber is called by one
+   * thread at a time, and never from inside its own call.
+   */
   private static final class Subscription implements Flow.Subscription {
     private final FramedConnection connection;
+    private final QueueLink link;
+    private final AtomicInteger signals = new AtomicInteger();
+    private final AtomicLong demand = new AtomicLong();
+    private volatile @Nullable Long badRequest;
+    private volatile boolean cancelled;
+
+    // Of the one who serves.
     private Flow.@Nullable Subscriber<? super byte[]> subscriber;
-    private long demand;
-    private boolean pumping;
+    private boolean introduced;
 
     Subscription(FramedConnection connection, Flow.Subscriber<? super byte[]> subscriber) {
       this.connection = connection;
+      this.link = (QueueLink) connection.link();
       this.subscriber = subscriber;
-    }
-
-    void start() {
-      requireNonNull(subscriber, "subscriber").onSubscribe(this);
-      ((QueueLink) connection.link()).onArrival(this::pump);
     }
 
     @Override
     public void request(long frames) {
-      connection.link().runOnLoop(() -> requestOnLoop(frames));
-    }
-
-    private void requestOnLoop(long frames) {
       if (frames <= 0) {
-        fail(new IllegalArgumentException("request: " + frames + " (expected: > 0)"));
-        connection.closeWhenSent();
-        return;
+        badRequest = frames;
+      } else {
+        demand.getAndUpdate(was -> was + frames < 0 ? Long.MAX_VALUE : was + frames);
       }
-      demand = demand + frames < 0 ? Long.MAX_VALUE : demand + frames;
-      pump();
+      signal();
     }
 
     @Override
     public void cancel() {
-      connection.link().runOnLoop(() -> {
-        if (subscriber != null) {
-          subscriber = null;
-          connection.closeWhenSent();
-        }
-      });
+      if (!cancelled) {
+        cancelled = true;
+        signal();
+      }
     }
 
-    /** Gives what is there and asked for. A request from inside is served by the loop that is on. */
-    private void pump() {
-      if (pumping) {
+    void signal() {
+      if (signals.getAndIncrement() == 0) {
+        link.runOnLoopOrHere(this::serve);
+      }
+    }
+
+    private void serve() {
+      int seen = 1;
+      do {
+        try {
+          serveOnce();
+        } catch (RuntimeException | Error e) {
+          // A subscriber that throws has given up its subscription.
+          subscriber = null;
+          link.handlerFailed(e);
+        }
+        seen = signals.addAndGet(-seen);
+      } while (seen != 0);
+    }
+
+    private void serveOnce() {
+      Flow.Subscriber<? super byte[]> present = subscriber;
+      if (present == null) {
         return;
       }
-      pumping = true;
+      if (!introduced) {
+        introduced = true;
+        present.onSubscribe(this);
+        link.onArrival(this::signal);
+      }
       try {
-        while (subscriber != null && demand > 0) {
-          byte[] frame = connection.inbox().poll();
-          if (frame == null) {
-            break;
-          }
-          demand--;
-          subscriber.onNext(frame);
-        }
-        completeAtEnd();
+        giveFrames(present);
       } catch (IOException e) {
-        fail(e);
-      } finally {
-        pumping = false;
+        fail(present, e);
       }
     }
 
-    private void completeAtEnd() throws IOException {
-      if (subscriber != null && connection.inbox().endsHere()) {
-        Flow.Subscriber<? super byte[]> done = subscriber;
+    private void giveFrames(Flow.Subscriber<? super byte[]> present) throws IOException {
+      while (!isOver(present) && demand.get() > 0) {
+        byte[] frame = connection.inbox().poll();
+        if (frame == null) {
+          break;
+        }
+        demand.getAndUpdate(was -> was == Long.MAX_VALUE ? was : was - 1);
+        present.onNext(frame);
+      }
+      if (!isOver(present) && connection.inbox().endsHere()) {
         subscriber = null;
-        done.onComplete();
+        present.onComplete();
       }
     }
 
-    private void fail(Throwable error) {
-      Flow.Subscriber<? super byte[]> failed = subscriber;
-      if (failed != null) {
+    /** Whether the subscriber gets no more, as it wished or since it asked for what cannot be. */
+    private boolean isOver(Flow.Subscriber<? super byte[]> present) {
+      Long bad = badRequest;
+      if (cancelled && subscriber != null) {
         subscriber = null;
-        failed.onError(error);
+        connection.closeWhenSent();
+      } else if (bad != null && subscriber != null) {
+        fail(present, new IllegalArgumentException("request: " + bad + " (expected: > 0)"));
       }
+      return subscriber == null;
+    }
+
+    private void fail(Flow.Subscriber<? super byte[]> failed, Exception error) {
+      subscriber = null;
+      // Nobody would take what comes later, whatever the policy for frames that are too large.
+      connection.closeWhenSent();
+      failed.onError(error);
     }
   }
 }

@@ -5,13 +5,23 @@ import static java.util.Objects.requireNonNull;
 import java.util.concurrent.Flow;
 import org.jspecify.annotations.Nullable;
 
-/** Sends the frames that a publisher gives, and asks for more as they are written. */
+/**
+ * Sends the frames that a publisher gives, and asks for more as they are written. All calls to the
+ * subscription are on the event loop, and so never at the same time.
+ */
 final class FrameSubscriber implements Flow.Subscriber<byte[]> {
-  /** How many frames may be on their way from the publisher to the socket. */
-  private static final int WINDOW = 64;
+  /** How many frames may be on their way from the publisher to the socket, while they are short. */
+  private static final int MAX_WINDOW = 64;
 
   private final FramedConnection connection;
   private Flow.@Nullable Subscription subscription;
+  private volatile boolean done;
+
+  /** The longest frame so far; those that are asked for are taken to be as long. */
+  private volatile int longest = 1;
+
+  /** How many frames were asked for and are not written; of the event loop. */
+  private int requested;
 
   FrameSubscriber(FramedConnection connection) {
     this.connection = connection;
@@ -25,31 +35,64 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
       return;
     }
     this.subscription = subscription;
-    connection.closed().whenComplete((done, error) -> subscription.cancel());
-    subscription.request(WINDOW);
+    // The first one alone, since it tells how long they are.
+    connection.link().runOnLoopOrHere(() -> request(subscription, 1));
+    connection.closed().whenComplete((closed, error) -> cancel(subscription));
   }
 
   @Override
   public void onNext(byte[] frame) {
     requireNonNull(frame, "frame");
     Flow.Subscription source = requireNonNull(subscription, "subscription");
-    connection.sendAsync(frame).whenComplete((sent, error) -> {
+    longest = Math.max(longest, frame.length);
+    connection.outbound().sendRequested(frame).whenComplete((sent, error) -> {
       if (error == null) {
-        source.request(1);
-      } else {
-        source.cancel();
+        connection.link().runOnLoopOrHere(() -> written(source));
+        return;
+      }
+      cancel(source);
+      if (!(error instanceof FrameNotSentException)) {
+        // One that was not sent, since the connection is closing, must not cut those before it.
         connection.link().abort(error);
+      }
+    });
+  }
+
+  private void written(Flow.Subscription source) {
+    requested--;
+    int window = Math.min(MAX_WINDOW, connection.link().settings.outboundHigh() / longest);
+    int missing = Math.max(1, window) - requested;
+    if (missing > 0) {
+      request(source, missing);
+    }
+  }
+
+  private void request(Flow.Subscription source, int frames) {
+    requested += frames;
+    if (!done) {
+      source.request(frames);
+    }
+  }
+
+  private void cancel(Flow.Subscription source) {
+    connection.link().runOnLoopOrHere(() -> {
+      if (!done) {
+        done = true;
+        source.cancel();
       }
     });
   }
 
   @Override
   public void onError(Throwable error) {
-    connection.link().abort(requireNonNull(error, "error"));
+    requireNonNull(error, "error");
+    done = true;
+    connection.link().abort(error);
   }
 
   @Override
   public void onComplete() {
+    done = true;
     connection.endOutput();
   }
 }

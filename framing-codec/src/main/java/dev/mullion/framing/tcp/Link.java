@@ -282,6 +282,19 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /** Like {@link #runOnLoop}, but in the calling thread if the loop has ended. */
+  final void runOnLoopOrHere(Runnable task) {
+    if (context().executor().inEventLoop()) {
+      task.run();
+      return;
+    }
+    try {
+      context().executor().execute(task);
+    } catch (RejectedExecutionException e) {
+      task.run();
+    }
+  }
+
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof ChannelInputShutdownEvent) {

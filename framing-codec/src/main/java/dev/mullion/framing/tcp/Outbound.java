@@ -130,8 +130,17 @@ final class Outbound {
     }
   }
 
-  /** Sends a frame when there is room. */
+  /** Sends a frame when there is room, or fails if too much waits already. */
   CompletableFuture<Void> sendAsync(Object frame) {
+    return sendAsync(frame, true);
+  }
+
+  /** Sends a frame when there is room, whatever waits: for one who bounds what he gives himself. */
+  CompletableFuture<Void> sendRequested(Object frame) {
+    return sendAsync(frame, false);
+  }
+
+  private CompletableFuture<Void> sendAsync(Object frame, boolean bounded) {
     int length = length(frame);
     lock.lock();
     try {
@@ -146,7 +155,7 @@ final class Outbound {
         }
         return send;
       }
-      return await(frame, length);
+      return await(frame, length, bounded);
     } catch (IOException e) {
       ReferenceCountUtil.release(frame);
       return CompletableFuture.failedFuture(e);
@@ -155,8 +164,9 @@ final class Outbound {
     }
   }
 
-  private CompletableFuture<Void> await(Object frame, int length) throws FrameNotSentException {
-    if (waitingBytes + length > settings.outboundHigh() && !waiting.isEmpty()) {
+  private CompletableFuture<Void> await(Object frame, int length, boolean bounded)
+      throws FrameNotSentException {
+    if (bounded && waitingBytes + length > settings.outboundHigh() && !waiting.isEmpty()) {
       settings.totals().sendsRefused.increment();
       throw new FrameNotSentException("frame of " + length + " bytes is not sent: " + waitingBytes
           + " bytes wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
