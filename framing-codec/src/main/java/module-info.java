@@ -12,5 +12,6 @@ module dev.mullion.framing {
   requires static io.netty.transport.classes.io_uring;
   requires static io.netty.transport.classes.kqueue;
   requires static io.netty.transport.unix.common;
+  requires static micrometer.core;
   requires static transitive org.jspecify;
 }

@@ -96,6 +96,10 @@ public final class FramedClient implements AutoCloseable {
         requireNonNull(frame, "frame"), TcpListener.nanos(Check.positive(timeout, "timeout")));
   }
 
+  String target() {
+    return connector.target();
+  }
+
   /** Returns the counters over all its connections. */
   public TcpCounters counters() {
     return connector.counters();

@@ -110,8 +110,11 @@ final class TcpConnector {
     return new IOException(text, cause);
   }
 
-  private Object target() {
-    return settings.path() == null ? settings.host() + ":" + settings.port() : settings.path();
+  /** Returns what it connects to: host and port, or a path. */
+  String target() {
+    return settings.path() == null
+        ? settings.host() + ":" + settings.port()
+        : settings.path().toString();
   }
 
   /** Makes a connection; the future completes when frames can go to and fro. */
