@@ -65,7 +65,7 @@ class JavadocExamplesTest {
   }
 
   private static boolean isDrawing(String preformatted) {
-    return preformatted.contains("---");
+    return preformatted.contains("---") && !preformatted.contains(";");
   }
 
   private static String withoutStars(String comment) {

@@ -6,8 +6,9 @@
  * connected to. A {@link dev.mullion.framing.tcp.FramedClient} makes such a connection, and can match
  * replies with requests. {@link dev.mullion.framing.tcp.Tls} secures both, {@link
  * dev.mullion.framing.tcp.Transport} says how sockets are served, {@link
- * dev.mullion.framing.tcp.TcpCounters} tell what was done, and {@link
- * dev.mullion.framing.tcp.EchoServer} answers each frame with itself.
+ * dev.mullion.framing.tcp.TcpCounters} tell what was done, also to a registry of Micrometer by {@link
+ * dev.mullion.framing.tcp.MicrometerMetrics}, and {@link dev.mullion.framing.tcp.EchoServer} answers
+ * each frame with itself.
  */
 @NullMarked
 package dev.mullion.framing.tcp;

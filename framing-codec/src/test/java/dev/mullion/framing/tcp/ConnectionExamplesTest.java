@@ -9,6 +9,8 @@ import dev.mullion.framing.FrameDecoder;
 import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -86,6 +88,23 @@ class ConnectionExamplesTest {
     assertThatThrownBy(() -> FramedClient.builder().port(1).tls(server).connect())
         .isInstanceOf(IllegalStateException.class)
         .hasMessage("tls: settings of a server (expected: of a client)");
+  }
+
+  private final MeterRegistry registry = new SimpleMeterRegistry();
+
+  private void serve() {
+    assertThat(registry.get("mullion.tcp.connections.open").gauge().value()).isZero();
+  }
+
+  @Test
+  @SuppressWarnings("try") // What the example opens it does not use.
+  void countersAreMetersUntilTheyAreUnbound() throws IOException {
+    ConnectionHandler echo = LAMBDA;
+    try (FramedServer server = FramedServer.builder().handler(echo).start();
+        MicrometerMetrics metrics = MicrometerMetrics.bind(server, registry)) {
+      serve();
+    }
+    assertThat(registry.getMeters()).isEmpty();
   }
 
   private static ByteBuf encode(ByteBufAllocator allocator) throws FramingException {
