@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   private final FramedConnection connection;
   private Flow.@Nullable Subscription subscription;
   private volatile boolean done;
+  private volatile CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
 
   /** The longest frame so far; those that are asked for are taken to be as long. */
   private volatile int longest = 1;
@@ -45,7 +47,9 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     requireNonNull(frame, "frame");
     Flow.Subscription source = requireNonNull(subscription, "subscription");
     longest = Math.max(longest, frame.length);
-    connection.outbound().sendRequested(frame).whenComplete((sent, error) -> {
+    CompletableFuture<Void> sending = connection.outbound().sendRequested(frame);
+    last = sending;
+    sending.whenComplete((sent, error) -> {
       if (error == null) {
         connection.link().runOnLoopOrHere(() -> written(source));
         return;
@@ -93,6 +97,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   @Override
   public void onComplete() {
     done = true;
-    connection.endOutput();
+    // A frame that waits for room would be refused.
+    last.whenComplete((sent, error) -> connection.endOutput());
   }
 }

@@ -384,12 +384,19 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
   }
 
-  /** Sends what was taken and then the end of this side; the peer may go on sending. */
+  /**
+   * Sends what was taken and then the end of this side; the peer may go on sending. Frames of {@link
+   * #sendAsync(byte[])} that still wait for room are not taken: they fail with a {@link
+   * FrameNotSentException}.
+   */
   public void endOutput() {
     link.finishOutput();
   }
 
-  /** Takes no more frames, sends what was taken, and closes, without waiting for that. */
+  /**
+   * Takes no more frames, sends what was taken, and closes, without waiting for that. Frames that
+   * still wait for room fail as with {@link #endOutput}.
+   */
   public void closeWhenSent() {
     link.finish();
   }

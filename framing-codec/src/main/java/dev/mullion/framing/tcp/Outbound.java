@@ -393,13 +393,16 @@ final class Outbound {
             done.cause()));
       }
     }
-    roomMayBeThere();
     if (mark) {
-      markWritten();
+      // Netty counts what it has just written until its listeners have been told.
+      channel.eventLoop().execute(this::markWritten);
+    } else {
+      roomMayBeThere();
     }
   }
 
   private void markWritten() {
+    roomMayBeThere();
     lock.lock();
     try {
       markSent = false;
