@@ -21,9 +21,10 @@ import io.netty.util.concurrent.FastThreadLocal;
  * }
  * }</pre>
  *
- * <p>The batch and its buffer belong to the codec and are valid until {@code channelRead} returns, in
- * that thread only; nothing has to be released. What must live longer is taken with {@link
- * #retainedFrame} or {@link #encoded}. A frame that came in several reads is a batch of its own, and
+ * <p>The batch and its buffer belong to the codec and are valid until {@code channelRead}, or the
+ * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, in that thread only; nothing has
+ * to be released. What must live longer is taken with {@link #bytes}, {@link #retainedFrame} or {@link
+ * #encoded}. A frame that came in several reads is a batch of its own, and
  * a long one may lie in a composite buffer.
  */
 public final class FrameBatch {
@@ -34,6 +35,7 @@ public final class FrameBatch {
   private int wireStart;
   private int wireEnd;
   private int shift;
+  private int trailer;
 
   private FrameBatch() {}
 
@@ -61,12 +63,14 @@ public final class FrameBatch {
    * Says where the frames of the run are.
    *
    * @param shift what to take from a position of the run to have an index of the buffer
+   * @param trailer how many bytes follow each payload
    */
-  void lieIn(ByteBuf buffer, int wireStart, int wireEnd, int shift) {
+  void lieIn(ByteBuf buffer, int wireStart, int wireEnd, int shift, int trailer) {
     this.buffer = buffer;
     this.wireStart = wireStart;
     this.wireEnd = wireEnd;
     this.shift = shift;
+    this.trailer = trailer;
   }
 
   /** Returns the number of frames, at least 1. */
@@ -94,6 +98,23 @@ public final class FrameBatch {
   /** Returns a frame as a buffer of its own, which the caller releases. */
   public ByteBuf retainedFrame(int frame) {
     return buffer.retainedSlice(offset(frame), length(frame));
+  }
+
+  /** Returns a copy of a frame, the caller's own. */
+  public byte[] bytes(int frame) {
+    byte[] copy = new byte[length(frame)];
+    buffer.getBytes(offset(frame), copy);
+    return copy;
+  }
+
+  /**
+   * Ends the batch behind a frame. Those that follow are not in it any more: their bytes are decoded
+   * when the batch has been handled, by the codec that has then taken the place of the present one.
+   * It is for a handler that has met the frame behind which another format begins.
+   */
+  public void endAfter(int frame) {
+    wireEnd = offset(frame) + length(frame) + trailer;
+    run.shorten(frame + 1);
   }
 
   /** Returns the index in {@link #buffer()} of the first byte on the wire of the first frame. */

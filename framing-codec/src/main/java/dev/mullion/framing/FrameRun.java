@@ -36,6 +36,10 @@ final class FrameRun {
     to[used++] = length;
   }
 
+  void shorten(int frames) {
+    used = 2 * frames;
+  }
+
   void clear() {
     used = 0;
   }

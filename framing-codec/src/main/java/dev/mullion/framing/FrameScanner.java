@@ -55,6 +55,11 @@ final class FrameScanner {
     frames++;
   }
 
+  /** Takes back frames that will be scanned again. */
+  void giveBack(int count) {
+    frames -= count;
+  }
+
   int headerLength() {
     return headerLength;
   }

@@ -183,7 +183,7 @@ final class InboundFrames {
         return false;
       }
       int shift = from - readerIndex;
-      batch.lieIn(in, readerIndex, to - shift, shift);
+      batch.lieIn(in, readerIndex, to - shift, shift, geometry.trailer.length);
       in.readerIndex(to - shift);
       deliver(ctx, in, batch);
       return true;
@@ -197,9 +197,23 @@ final class InboundFrames {
     counters.framesDecoded.add(batch.size());
     counters.bytesDecoded.add(batch.wireLength());
     if (batches) {
-      ctx.fireChannelRead(batch);
+      deliverAll(ctx, in, batch);
     } else {
       deliverEach(ctx, in, batch);
+    }
+  }
+
+  private void deliverAll(ChannelHandlerContext ctx, ByteBuf in, FrameBatch batch) {
+    int size = batch.size();
+    int wireLength = batch.wireLength();
+    ctx.fireChannelRead(batch);
+    int givenBack = size - batch.size();
+    if (givenBack > 0) {
+      int bytes = wireLength - batch.wireLength();
+      in.readerIndex(in.readerIndex() - bytes);
+      scanner.giveBack(givenBack);
+      counters.framesDecoded.add(-givenBack);
+      counters.bytesDecoded.add(-bytes);
     }
   }
 
@@ -322,7 +336,7 @@ final class InboundFrames {
       scanner.passedOne();
       int start = whole.readerIndex();
       batch.run().add(start + scanner.deliveredOffset(), scanner.deliveredLength());
-      batch.lieIn(whole, start, start + part.size(), 0);
+      batch.lieIn(whole, start, start + part.size(), 0, geometry.trailer.length);
       whole.readerIndex(start + part.size());
       deliver(ctx, whole, batch);
     } finally {

@@ -155,6 +155,57 @@ class CodecRemovalTest {
     }
   }
 
+  /** Ends a batch behind the frame {@code 55}, and has what follows decoded as netstrings. */
+  private static final class UpgradeInside extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+      FrameBatch batch = (FrameBatch) msg;
+      for (int i = 0; i < batch.size(); i++) {
+        if (batch.length(i) == 1 && batch.bytes(i)[0] == 0x55) {
+          batch.endAfter(i);
+          LengthDelimitedCodec last = ctx.pipeline().get(LengthDelimitedCodec.class);
+          LengthDelimitedCodec.Builder next = LengthDelimitedCodec.builder().batches(true);
+          next.format(FrameFormat.netstring()).counters(last.counters());
+          ctx.pipeline().replace(last, "next", next.build());
+        }
+      }
+      ctx.fireChannelRead(msg);
+    }
+  }
+
+  @Test
+  void formatChangesInsideABatch() {
+    // Read on in the first format there would be another frame, of 0x313A bytes and more.
+    byte[] wire = bytes("0001 41  0001 55  31 3A 42 2C  32 3A 43 44 2C  30 3A 2C");
+
+    for (List<byte[]> reads : deliveries(wire)) {
+      LengthDelimitedCodec codec =
+          LengthDelimitedCodec.builder().format(TWO_BYTES).batches(true).build();
+      try (CodecChannel channel = new CodecChannel(codec, new UpgradeInside())) {
+        channel.read(reads);
+
+        assertThat(channel.events())
+            .containsExactly(frame("41"), frame("55"), frame("42"), frame("4344"), frame(""));
+        assertThat(channel.counted()).isEqualTo("framesDecoded=5 bytesDecoded=18");
+      }
+    }
+  }
+
+  @Test
+  void framesThatWereDecodedInTheFirstFormatAreDecodedAgain() {
+    LengthDelimitedCodec codec = LengthDelimitedCodec.builder()
+        .format(FrameFormat.netstring())
+        .batches(true)
+        .build();
+    try (CodecChannel channel = new CodecChannel(codec, new UpgradeInside())) {
+      channel.read("31 3A 55 2C  31 3A 41 2C  31 3A 42 2C");
+
+      assertThat(channel.events()).containsExactly(frame("55"), frame("41"), frame("42"));
+      assertThat(channel.batches()).containsExactly(1, 2);
+      assertThat(channel.counted()).isEqualTo("framesDecoded=3 bytesDecoded=12");
+    }
+  }
+
   @Test
   void readThatWaitedPassesOn() {
     Consumer<ChannelHandlerContext> readMoreAndRemove = ctx -> {

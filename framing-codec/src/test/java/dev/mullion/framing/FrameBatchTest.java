@@ -52,6 +52,32 @@ class FrameBatchTest {
   }
 
   @Test
+  void bytesOfAFrameAreACopy() {
+    decode(read("0002F0 4142  0000F0"), batch -> {
+      byte[] bytes = batch.bytes(0);
+      bytes[0]++;
+      assertThat(batch.bytes(0)).containsExactly(0x41, 0x42);
+      assertThat(batch.bytes(1)).isEmpty();
+    });
+  }
+
+  @Test
+  void framesBehindTheEndOfABatchComeAgain() {
+    List<String> seen = new ArrayList<>();
+
+    decode(read("0002F0 4142  0000F0  0001F0 43"), batch -> {
+      batch.endAfter(0);
+      assertThat(batch.size()).isOne();
+      assertThatThrownBy(() -> batch.offset(1)).isInstanceOf(IndexOutOfBoundsException.class);
+      EncodedFrames encoded = batch.encoded();
+      seen.add(encoded.size() + ": " + hex(encoded.content()));
+      encoded.release();
+    });
+
+    assertThat(seen).containsExactly("1: 0002F04142", "1: 0000F0", "1: 0001F043");
+  }
+
+  @Test
   void retainedFrameOutlivesTheBatch() {
     List<ByteBuf> kept = new ArrayList<>();
     ByteBuf read = read("0002F0 4142  0001F0 43");

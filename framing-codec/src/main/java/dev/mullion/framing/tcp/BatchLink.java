@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameEncoder;
+import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
@@ -15,7 +16,7 @@ final class BatchLink extends Link {
   private static final int REPLIES_SIZE = 16 * 1024;
 
   private final BatchHandler handler;
-  private final LengthDelimitedCodec codec;
+  private LengthDelimitedCodec codec;
   private @Nullable FrameEncoder encoder;
   private @Nullable ByteBuf replies;
   private boolean inside;
@@ -52,8 +53,7 @@ final class BatchLink extends Link {
     try {
       if (msg instanceof FrameBatch batch) {
         completed = true;
-        connection.counters().received(batch.size(), batch.wireLength());
-        handler.frames(connection, batch);
+        handle(connection, batch);
       } else if (msg instanceof FramePart part) {
         completed |= part.isLast();
         connection.counters().received(part.isLast() ? 1 : 0, part.length());
@@ -65,6 +65,33 @@ final class BatchLink extends Link {
       watch().exit();
     }
     stopIfDue();
+  }
+
+  private void handle(FramedConnection connection, FrameBatch batch) {
+    int size = batch.size();
+    int length = batch.wireLength();
+    connection.counters().received(size, length);
+    handler.frames(connection, batch);
+    if (batch.size() < size) {
+      connection.counters().received(batch.size() - size, batch.wireLength() - length);
+    }
+  }
+
+  FrameFormat format() {
+    return codec.format();
+  }
+
+  /** Puts a codec of another format in the place of the present one. */
+  void format(FrameFormat format) {
+    if (codec.isInsideFrame() && codec.bufferedBytes() == 0) {
+      throw new IllegalStateException(
+          "format cannot change inside a frame that is passed on in parts, or skipped");
+    }
+    encoder = FrameEncoder.of(format, totals.frames());
+    LengthDelimitedCodec next = Handling.codec(settings, format);
+    LengthDelimitedCodec last = codec;
+    codec = next;
+    context().pipeline().replace(last, null, next);
   }
 
   @Override

@@ -6,6 +6,7 @@ import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
@@ -199,6 +200,11 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
   }
 
+  /** Sends a frame; like {@link #reply(ByteBuf, int, int)}. It is copied. */
+  public void reply(byte[] frame) {
+    reply(Unpooled.wrappedBuffer(frame), 0, frame.length);
+  }
+
   /** Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over. */
   public void reply(EncodedFrames frames) {
     batchLink().reply(requireNonNull(frames, "frames"));
@@ -208,7 +214,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     if (link instanceof BatchLink batch && batch.context().executor().inEventLoop()) {
       return batch;
     }
-    throw new IllegalStateException("reply() is for a batch handler on its event loop (expected:"
+    throw new IllegalStateException("only a batch handler may do this, on its event loop (others:"
         + " send, trySend or sendAsync)");
   }
 
@@ -327,30 +333,39 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /**
    * Uses another format from the next frame on, in both directions: after a handshake, for instance.
    * Bytes of the peer that have come already are decoded with it; none is lost. To be called by the
-   * one who receives, between two frames.
+   * one who receives, between two frames; a {@link BatchHandler} says between which two by {@link
+   * dev.mullion.framing.FrameBatch#endAfter}, and else it is behind the last frame of the batch.
    *
-   * @throws IllegalStateException if the format can only decode, or the connection has a batch handler
+   * @throws IllegalStateException if the format can only decode; or if it is for a batch handler, and
+   *     the call is not on its event loop, or inside of a frame that comes in parts
    */
   public void format(FrameFormat format) {
     requireNonNull(format, "format");
     if (inbox == null) {
-      throw new IllegalStateException("format cannot change under a batch handler");
+      batchLink().format(format);
+      outbound.format(format);
+    } else {
+      outbound.format(format);
+      inbox.format(format);
     }
-    outbound.format(format);
-    inbox.format(format);
   }
 
   /** Returns the format of the next frame that is received. */
   public FrameFormat format() {
-    return inbox == null ? link.settings.format() : inbox.format();
+    return link instanceof BatchLink batch ? batch.format() : inbox().format();
   }
 
   /**
    * Takes the bytes that have come and are in no frame that was received, for whoever goes on with
    * another protocol; what comes later can be taken in the same way.
+   *
+   * @throws IllegalStateException if there is a batch handler, which has taken them
    */
   public byte[] takeReceivedBytes() {
-    return inbox().takeBytes();
+    if (inbox == null) {
+      throw new IllegalStateException("received bytes are taken by the batch handler");
+    }
+    return inbox.takeBytes();
   }
 
   /** Returns whether frames can be sent and received. */

@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.lang.System.Logger.Level.DEBUG;
 
+import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.channel.ChannelPipeline;
@@ -37,17 +38,21 @@ interface Handling {
   /** On the event loop, with the frames of a read at once. */
   static Handling batches(Supplier<? extends BatchHandler> handlers) {
     return (pipeline, settings, watch, secure) -> {
-      LengthDelimitedCodec codec = LengthDelimitedCodec.builder()
-          .format(settings.format())
-          .tooLargePolicy(settings.tooLargePolicy())
-          .counters(settings.totals().frames())
-          .batches(true)
-          .parts(settings.parts())
-          // Frames are encoded before they come to it.
-          .decodeOnly(true)
-          .build();
+      LengthDelimitedCodec codec = codec(settings, settings.format());
       pipeline.addLast(codec, new BatchLink(settings, watch, secure, handlers.get(), codec));
     };
+  }
+
+  static LengthDelimitedCodec codec(ConnectionSettings settings, FrameFormat format) {
+    return LengthDelimitedCodec.builder()
+        .format(format)
+        .tooLargePolicy(settings.tooLargePolicy())
+        .counters(settings.totals().frames())
+        .batches(true)
+        .parts(settings.parts())
+        // Frames are encoded before they come to it.
+        .decodeOnly(true)
+        .build();
   }
 
   private static void run(ConnectionHandler handler, FramedConnection connection) {

@@ -47,7 +47,6 @@ final class Outbound {
 
   private final Channel channel;
   private final Link link;
-  private final ChannelHandlerContext ctx;
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
   private final ReentrantLock lock = new ReentrantLock();
@@ -67,8 +66,7 @@ final class Outbound {
 
   Outbound(Link link, ConnectionCounters counters) {
     this.link = link;
-    this.ctx = link.wire();
-    this.channel = ctx.channel();
+    this.channel = link.context().channel();
     this.settings = link.settings;
     this.counters = counters;
   }
@@ -363,21 +361,23 @@ final class Outbound {
     } finally {
       lock.unlock();
     }
-    long handed = write(ready, sent, mark);
+    ChannelHandlerContext wire = link.wire();
+    long handed = write(wire, ready, sent, mark);
     accepted.addAndGet(-handed);
-    ctx.flush();
+    wire.flush();
     link.noteOutput();
   }
 
-  private long write(Queue<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
+  private long write(
+      ChannelHandlerContext wire, Queue<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
     long handed = 0;
     for (ByteBuf buffer : ready) {
       handed += buffer.readableBytes();
-      ctx.write(buffer, channel.unsafe().voidPromise());
+      wire.write(buffer, channel.unsafe().voidPromise());
     }
     if (mark || !sent.isEmpty()) {
       // Nothing, but it is behind everything: when it is written, all of that is.
-      ctx.write(Unpooled.EMPTY_BUFFER)
+      wire.write(Unpooled.EMPTY_BUFFER)
           .addListener((ChannelFutureListener) done -> written(done, sent, mark));
     }
     return handed;

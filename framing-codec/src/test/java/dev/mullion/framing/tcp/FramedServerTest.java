@@ -9,6 +9,8 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -168,7 +170,7 @@ class FramedServerTest {
 
   @Test
   void formatChangesBetweenTwoFramesWithNoByteLost() throws Exception {
-    FrameFormat later = FrameFormat.netstring().toBuilder().maxFrameLength(100).build();
+    FrameFormat later = NETSTRING;
     try (FramedServer server = FramedServer.builder()
             .handler(connection -> {
               assertThat(connection.receive()).asString(UTF_8).isEqualTo("upgrade");
@@ -191,6 +193,71 @@ class FramedServerTest {
       connection.format(later);
       assertThat(connection.receive()).asString(UTF_8).isEqualTo("one");
       assertThat(connection.receive()).asString(UTF_8).isEqualTo("two");
+    }
+  }
+
+  private static final FrameFormat NETSTRING =
+      FrameFormat.netstring().toBuilder().maxFrameLength(100).build();
+
+  /** Answers each frame with itself; behind the frame "upgrade" all are netstrings. */
+  private static void upgrade(FramedConnection connection, FrameBatch batch) {
+    for (int i = 0; i < batch.size(); i++) {
+      connection.reply(batch.bytes(i));
+      if (new String(batch.bytes(i), UTF_8).equals("upgrade")) {
+        batch.endAfter(i);
+        connection.format(NETSTRING);
+        assertThat(connection.format()).isEqualTo(NETSTRING);
+      }
+    }
+  }
+
+  @Test
+  void formatChangesInsideABatchWithNoByteLost() throws Exception {
+    byte[] wire = "\0\0\0\1a\0\0\0\7upgrade1:b,2:cd,0:,".getBytes(UTF_8);
+    try (FramedServer server =
+        FramedServer.builder().batchHandler(() -> FramedServerTest::upgrade).start()) {
+      for (int cut = 0; cut < wire.length; cut++) {
+        try (Socket peer = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+          peer.setTcpNoDelay(true);
+          peer.setSoTimeout(20_000);
+          peer.getOutputStream().write(wire, 0, cut);
+          peer.getOutputStream().write(wire, cut, wire.length - cut);
+
+          assertThat(peer.getInputStream().readNBytes(wire.length)).isEqualTo(wire);
+        }
+      }
+      Await.until("all are closed", () -> server.counters().connectionsOpen() == 0);
+      assertThat(server.counters().handlersFailed()).isZero();
+      assertThat(server.counters().frames().framesDecoded()).isEqualTo(5L * wire.length);
+    }
+  }
+
+  @Test
+  void formatOfABatchHandlerChangesOnItsEventLoopOnly() throws Exception {
+    CompletableFuture<FramedConnection> opened = new CompletableFuture<>();
+    BatchHandler handler = new BatchHandler() {
+      @Override
+      public void opened(FramedConnection connection) {
+        opened.complete(connection);
+      }
+
+      @Override
+      public void frames(FramedConnection connection, FrameBatch batch) {}
+    };
+    try (FramedServer server =
+            FramedServer.builder().batchHandler(() -> handler).start();
+        FramedClient client = FramedClient.connect("127.0.0.1", server.port())) {
+      assertThat(client.isConnected()).isTrue();
+      FramedConnection connection = opened.get(20, TimeUnit.SECONDS);
+
+      assertThatThrownBy(() -> connection.format(NETSTRING))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("only a batch handler may do this, on its event loop (others: send, trySend"
+              + " or sendAsync)");
+      assertThatThrownBy(connection::takeReceivedBytes)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("received bytes are taken by the batch handler");
+      assertThat(connection.format()).isEqualTo(FrameFormat.defaults());
     }
   }
 
