@@ -28,11 +28,17 @@ public final class FrameEncoder {
   private final FrameFormat format;
   private final HeaderWriter header;
   private final @Nullable FrameCounters counters;
+  private final boolean stripped;
+  private final int overhead;
+  private long frames;
+  private long bytes;
 
   private FrameEncoder(FrameFormat format, @Nullable FrameCounters counters) {
     this.format = format;
     this.counters = counters;
     header = new HeaderWriter(format);
+    stripped = header.headerIsStripped();
+    overhead = header.maxHeaderLength() + header.trailer().length;
   }
 
   /**
@@ -45,7 +51,7 @@ public final class FrameEncoder {
   }
 
   /**
-   * Returns an encoder whose frames are counted, one by one.
+   * Returns an encoder whose frames are counted, whenever {@link #report} is called.
    *
    * @throws IllegalStateException if the format can only decode
    */
@@ -61,7 +67,7 @@ public final class FrameEncoder {
 
   /** Returns the most bytes that stand around a payload: those of the header and the trailer. */
   public int maxOverhead() {
-    return header.maxHeaderLength() + header.trailer().length;
+    return overhead;
   }
 
   /**
@@ -74,9 +80,9 @@ public final class FrameEncoder {
     int start = out.writerIndex();
     boolean whole = false;
     try {
-      ByteBuffer seen = header.headerIsStripped() ? null : ByteBuffer.wrap(frame);
+      ByteBuffer seen = stripped ? null : ByteBuffer.wrap(frame);
       int inHeader = writeHeader(seen, frame.length, out);
-      out.writeBytes(frame, inHeader, frame.length - inHeader).writeBytes(header.trailer());
+      writeTrailer(out.writeBytes(frame, inHeader, frame.length - inHeader));
       whole = true;
     } finally {
       settle(out, start, whole);
@@ -96,7 +102,7 @@ public final class FrameEncoder {
     boolean whole = false;
     try {
       int inHeader = writeHeader(frame, frame.remaining(), out);
-      out.writeBytes(frame.position(position + inHeader)).writeBytes(header.trailer());
+      writeTrailer(out.writeBytes(frame.position(position + inHeader)));
       whole = true;
     } finally {
       settle(out, start, whole);
@@ -118,7 +124,7 @@ public final class FrameEncoder {
     boolean whole = false;
     try {
       int inHeader = writeHeader(seen(frame, index, length), length, out);
-      out.writeBytes(frame, index + inHeader, length - inHeader).writeBytes(header.trailer());
+      writeTrailer(out.writeBytes(frame, index + inHeader, length - inHeader));
       whole = true;
     } finally {
       settle(out, start, whole);
@@ -163,7 +169,7 @@ public final class FrameEncoder {
 
   /** Returns the bytes that the header may be made of, or null if it is made of none. */
   private @Nullable ByteBuffer seen(ByteBuf frame, int index, int length) {
-    if (header.headerIsStripped()) {
+    if (stripped) {
       return null;
     }
     return frame.nioBuffer(index, Math.min(length, header.maxHeaderLength()));
@@ -183,6 +189,13 @@ public final class FrameEncoder {
     return inHeader;
   }
 
+  private void writeTrailer(ByteBuf out) {
+    byte[] trailer = header.trailer();
+    if (trailer.length > 0) {
+      out.writeBytes(trailer);
+    }
+  }
+
   private void settle(ByteBuf out, int start, boolean whole) {
     if (whole) {
       count(out.writerIndex() - start);
@@ -193,15 +206,23 @@ public final class FrameEncoder {
   }
 
   private void count(int wireLength) {
-    if (counters != null) {
-      counters.framesEncoded.increment();
-      counters.bytesEncoded.add(wireLength);
-    }
+    frames++;
+    bytes += wireLength;
   }
 
   private void refused() {
     if (counters != null) {
       counters.framesRefused.increment();
     }
+  }
+
+  /** Adds to the counters what was encoded since the last call, if this encoder is counted. */
+  public void report() {
+    if (counters != null && frames > 0) {
+      counters.framesEncoded.add(frames);
+      counters.bytesEncoded.add(bytes);
+    }
+    frames = 0;
+    bytes = 0;
   }
 }

@@ -14,6 +14,9 @@ final class HeaderWriter {
   private final boolean bigEndian;
   private final FrameScanner scanner;
 
+  /** Whether the header is a length of four bytes and nothing else, as most are. */
+  private final boolean plain;
+
   /**
    * @throws IllegalStateException if the format can only decode
    */
@@ -25,6 +28,11 @@ final class HeaderWriter {
     }
     bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
     scanner = new FrameScanner(format);
+    plain = geometry.isBinary()
+        && geometry.before.length + geometry.after.length == 0
+        && geometry.strip == Integer.BYTES
+        && geometry.headerLength == Integer.BYTES
+        && geometry.width == Integer.BYTES;
   }
 
   int maxHeaderLength() {
@@ -68,9 +76,16 @@ final class HeaderWriter {
    *     moves behind the header, or not at all if an exception is thrown
    * @return how many of the frame's bytes went into the header; the rest is its payload
    */
+  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
   int write(@Nullable ByteBuffer frame, int frameLength, ByteBuf out) throws FramingException {
     int at = out.writerIndex();
     // The order of a little-endian view is that of its writer, not of the format.
+    if (plain && out.order() == ByteOrder.BIG_ENDIAN) {
+      int length = (int) lengthField(frameLength);
+      out.setInt(at, bigEndian ? length : Integer.reverseBytes(length));
+      out.writerIndex(at + Integer.BYTES);
+      return 0;
+    }
     ByteBuffer nio = out.internalNioBuffer(at, maxHeaderLength()).order(ByteOrder.BIG_ENDIAN);
     int start = nio.position();
     int inHeader = write(frame == null ? nio : frame, frameLength, nio);

@@ -144,7 +144,10 @@ final class OutboundFrames {
       written = out.writerIndex();
       writeHeader(writer, frame, out);
       if (small) {
-        out.writeBytes(frame, frame.readerIndex(), frame.readableBytes()).writeBytes(trailer);
+        out.writeBytes(frame, frame.readerIndex(), frame.readableBytes());
+        if (trailer.length > 0) {
+          out.writeBytes(trailer);
+        }
         count(out.writerIndex() - written);
         keep(promise);
       } else {

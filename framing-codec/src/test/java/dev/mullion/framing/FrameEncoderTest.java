@@ -134,6 +134,7 @@ class FrameEncoderTest {
           .isThrownBy(() -> way.encode(encoder, Wire.bytes("'abcd'"), out));
       assertThat(out.writerIndex()).isEqualTo(1);
     }
+    encoder.report();
     assertThat(counters.framesRefused()).isEqualTo(6);
     assertThat(counters.framesEncoded()).isZero();
   }
@@ -157,6 +158,7 @@ class FrameEncoderTest {
     way.encode(encoder, Wire.bytes("| 09 | 0000 | 'c' |"), out);
 
     assertThat(taken(out)).isEqualTo(Wire.hex("| 09 | 0002 | 'ab' | 09 | 0001 | 'c' |"));
+    encoder.report();
     assertThat(counters.framesEncoded()).isEqualTo(2);
     assertThat(counters.bytesEncoded()).isEqualTo(9);
     assertThat(counters.framesRefused()).isEqualTo(3);
@@ -215,6 +217,7 @@ class FrameEncoderTest {
     assertThat(encoded.size()).isEqualTo(1);
     assertThat(Wire.hex(ByteBufUtil.getBytes(encoded.content())))
         .isEqualTo("000186A1" + Wire.hex(payload) + "FF");
+    encoder.report();
     assertThat(counters.framesEncoded()).isEqualTo(1);
     assertThat(counters.bytesEncoded()).isEqualTo(100_005);
     encoded.release();
@@ -243,6 +246,7 @@ class FrameEncoderTest {
     assertThatThrownBy(() -> encoder.encode(frame, memory))
         .isInstanceOfAny(FrameTooLargeException.class, IllegalReferenceCountException.class);
     assertThat(memory.buffers()).isZero();
+    encoder.report();
     assertThat(counters.framesRefused()).isEqualTo(2);
     assertThat(counters.framesEncoded()).isZero();
   }

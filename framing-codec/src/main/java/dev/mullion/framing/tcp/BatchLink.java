@@ -87,11 +87,12 @@ final class BatchLink extends Link {
       throw new IllegalStateException(
           "format cannot change inside a frame that is passed on in parts, or skipped");
     }
+    report();
     encoder = FrameEncoder.of(format, totals.frames());
     LengthDelimitedCodec next = Handling.codec(settings, format);
-    LengthDelimitedCodec last = codec;
+    LengthDelimitedCodec present = codec;
     codec = next;
-    context().pipeline().replace(last, null, next);
+    context().pipeline().replace(present, null, next);
   }
 
   @Override
@@ -182,10 +183,17 @@ final class BatchLink extends Link {
       replies = null;
       wire().write(present, context().channel().unsafe().voidPromise());
     }
+    report();
     if (framesSent > 0 || bytesSent > 0) {
       connection().counters().sent((int) framesSent, bytesSent);
       framesSent = 0;
       bytesSent = 0;
+    }
+  }
+
+  private void report() {
+    if (encoder != null) {
+      encoder.report();
     }
   }
 
@@ -223,6 +231,7 @@ final class BatchLink extends Link {
       replies = null;
       unsent.release();
     }
+    report();
     handler.closed(connection, cause);
   }
 }

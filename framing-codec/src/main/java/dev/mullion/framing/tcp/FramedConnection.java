@@ -211,7 +211,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   private BatchLink batchLink() {
-    if (link instanceof BatchLink batch && batch.context().executor().inEventLoop()) {
+    if (link instanceof BatchLink batch && batch.thread() == Thread.currentThread()) {
       return batch;
     }
     throw new IllegalStateException("only a batch handler may do this, on its event loop (others:"

@@ -298,6 +298,7 @@ final class Outbound {
       }
     }
     counters.sent(1, accepted.get() - before);
+    encoder().report();
     schedule();
   }
 
