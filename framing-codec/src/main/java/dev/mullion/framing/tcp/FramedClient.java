@@ -3,14 +3,8 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
-import dev.mullion.framing.TooLargePolicy;
-import io.netty.channel.ChannelOption;
 import java.io.IOException;
-import java.net.SocketOption;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -112,70 +106,26 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /** Collects the settings of a {@link FramedClient}. Not safe for use by several threads. */
-  public static final class Builder {
-    private String host = "127.0.0.1";
-    private int port;
-    private @Nullable Path path;
-    private Transport transport = Transport.AUTO;
-    private @Nullable Tls tls;
-    private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+  public static final class Builder extends ConnectionBuilder<Builder> {
     private Duration connectTimeout = Duration.ofSeconds(10);
     private Duration requestTimeout = Duration.ofSeconds(30);
     private int maxRequestsInFlight = 1024;
     private Reconnect reconnect = Reconnect.off();
     private Consumer<FramedConnection> onConnected = connection -> {};
     private @Nullable BatchHandler batchHandler;
-    private final ConnectionLimits limits = new ConnectionLimits();
 
     private Builder() {
-      limits.idleTimeout = Duration.ZERO;
+      super(Duration.ZERO);
     }
 
-    /** Sets the server's name or address, {@code 127.0.0.1} by default. */
-    public Builder host(String host) {
-      this.host = Check.host(host);
+    @Override
+    Builder self() {
       return this;
     }
 
     /** Sets the server's port. */
     public Builder port(int port) {
       this.port = Check.within(port, 1, 65535, "port");
-      return this;
-    }
-
-    /** Sets the path of the server's unix-domain socket, in place of host and port. */
-    public Builder path(Path path) {
-      this.path = requireNonNull(path, "path");
-      return this;
-    }
-
-    /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
-    public Builder format(FrameFormat format) {
-      limits.format = requireNonNull(format, "format");
-      return this;
-    }
-
-    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
-    public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
-      limits.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
-      return this;
-    }
-
-    /** Sets the transport, {@link Transport#AUTO} by default. */
-    public Builder transport(Transport transport) {
-      this.transport = requireNonNull(transport, "transport");
-      return this;
-    }
-
-    /** Sets TLS; by default there is none. The server's name is verified to be {@code host}. */
-    public Builder tls(Tls tls) {
-      this.tls = requireNonNull(tls, "tls");
-      return this;
-    }
-
-    /** Sets an option of the socket; see {@link FramedServer.Builder#option}. */
-    public <T> Builder option(SocketOption<T> option, T value) {
-      options.put(Sockets.option(requireNonNull(option, "option")), requireNonNull(value, "value"));
       return this;
     }
 
@@ -219,48 +169,6 @@ public final class FramedClient implements AutoCloseable {
       return this;
     }
 
-    /** Sets how long the connection may be without a byte; by default there is no limit. */
-    public Builder idleTimeout(Duration idleTimeout) {
-      limits.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
-      return this;
-    }
-
-    /** Sets how long after its first byte a frame must be complete, 30 seconds by default. */
-    public Builder frameTimeout(Duration frameTimeout) {
-      limits.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
-      return this;
-    }
-
-    /** Sets how long {@link FramedClient#close()} may take before it cuts, 5 seconds by default. */
-    public Builder closeTimeout(Duration closeTimeout) {
-      limits.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
-      return this;
-    }
-
-    /** Sets how many bytes may wait for whoever receives, 256 KiB by default. */
-    public Builder inboundHighWaterMark(int inboundHighWaterMark) {
-      limits.inboundHigh =
-          Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
-      return this;
-    }
-
-    /**
-     * Sets how few bytes must wait to be sent before senders go on. By default it is 64
-     * KiB, or half of the high mark if that is less.
-     */
-    public Builder outboundLowWaterMark(int outboundLowWaterMark) {
-      limits.outboundLow =
-          Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
-      return this;
-    }
-
-    /** Sets how many bytes may wait to be sent before senders have to wait, 1 MiB by default. */
-    public Builder outboundHighWaterMark(int outboundHighWaterMark) {
-      limits.outboundHigh =
-          Check.within(outboundHighWaterMark, 1, Integer.MAX_VALUE, "outboundHighWaterMark");
-      return this;
-    }
-
     /**
      * Connects, and returns the client when it is connected. If that fails, nothing is left running.
      *
@@ -273,23 +181,20 @@ public final class FramedClient implements AutoCloseable {
       if (path == null && port == 0) {
         throw new IllegalStateException("port: not set (expected: a port, or a path)");
       }
-      if (path != null && port != 0) {
-        throw new IllegalStateException(
-            "path: " + path + " and port: " + port + " (expected: one of them)");
-      }
+      ConnectionSettings settings = connectionSettings();
       TcpConnector connector = new TcpConnector(
           new TcpConnector.Settings(
               host,
               port,
               path,
               transport,
-              Map.copyOf(options),
+              options(),
               tls == null ? null : tls.clientContext(),
               TcpListener.nanos(connectTimeout),
               maxRequestsInFlight,
               reconnect,
               onConnected),
-          limits.settings(new TcpCounters()),
+          settings,
           batchHandler);
       connector.connect();
       return new FramedClient(connector, TcpListener.nanos(requestTimeout));

@@ -2,17 +2,10 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.FrameFormat;
-import dev.mullion.framing.TooLargePolicy;
-import io.netty.channel.ChannelOption;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.SocketOption;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.function.Consumer;
@@ -135,53 +128,29 @@ public final class FramedServer implements AutoCloseable {
   }
 
   /** Collects the settings of a {@link FramedServer}. Not safe for use by several threads. */
-  public static final class Builder {
-    private String host = "127.0.0.1";
-    private int port;
-    private @Nullable Path path;
-    private Transport transport = Transport.AUTO;
+  public static final class Builder extends ConnectionBuilder<Builder> {
     private int eventLoopThreads = Runtime.getRuntime().availableProcessors();
     private int maxConnections = 10_000;
-    private @Nullable Tls tls;
-    private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
     private @Nullable ConnectionHandler handler;
     private @Nullable Supplier<? extends BatchHandler> batchHandler;
     private @Nullable Consumer<FramedConnection> reactiveHandler;
     private @Nullable Executor executor;
     private int maxHandlerThreads = 256;
     private Duration slowHandlerLimit = Duration.ofMillis(100);
-    private final ConnectionLimits limits = new ConnectionLimits();
     private String threadName = "mullion-server";
 
-    private Builder() {}
+    private Builder() {
+      super(Duration.ofMinutes(5));
+    }
 
-    /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
-    public Builder host(String host) {
-      this.host = Check.host(host);
+    @Override
+    Builder self() {
       return this;
     }
 
     /** Sets the port; 0, the default, takes any that is free. */
     public Builder port(int port) {
       this.port = Check.within(port, 0, 65535, "port");
-      return this;
-    }
-
-    /** Sets the path of a unix-domain socket to listen on, in place of host and port. */
-    public Builder path(Path path) {
-      this.path = requireNonNull(path, "path");
-      return this;
-    }
-
-    /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
-    public Builder format(FrameFormat format) {
-      limits.format = requireNonNull(format, "format");
-      return this;
-    }
-
-    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
-    public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
-      limits.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
       return this;
     }
 
@@ -211,7 +180,7 @@ public final class FramedServer implements AutoCloseable {
      * dev.mullion.framing.LengthDelimitedCodec.Builder#parts} says; by default they are collected.
      */
     public Builder parts(boolean parts) {
-      limits.parts = parts;
+      this.parts = parts;
       return this;
     }
 
@@ -244,12 +213,6 @@ public final class FramedServer implements AutoCloseable {
       return this;
     }
 
-    /** Sets the transport, {@link Transport#AUTO} by default. */
-    public Builder transport(Transport transport) {
-      this.transport = requireNonNull(transport, "transport");
-      return this;
-    }
-
     /** Sets the number of event loops, 1 to 1024; by default there is one for each processor. */
     public Builder eventLoopThreads(int eventLoopThreads) {
       this.eventLoopThreads = Check.within(eventLoopThreads, 1, 1024, "eventLoopThreads");
@@ -259,86 +222,6 @@ public final class FramedServer implements AutoCloseable {
     /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
     public Builder maxConnections(int maxConnections) {
       this.maxConnections = Check.within(maxConnections, 1, Integer.MAX_VALUE, "maxConnections");
-      return this;
-    }
-
-    /** Sets TLS; by default there is none. */
-    public Builder tls(Tls tls) {
-      this.tls = requireNonNull(tls, "tls");
-      return this;
-    }
-
-    /**
-     * Sets an option of each connection's socket: {@code TCP_NODELAY} (on by default), {@code
-     * SO_KEEPALIVE}, {@code SO_RCVBUF}, {@code SO_SNDBUF} or {@code SO_LINGER}.
-     */
-    public <T> Builder option(SocketOption<T> option, T value) {
-      options.put(Sockets.option(requireNonNull(option, "option")), requireNonNull(value, "value"));
-      return this;
-    }
-
-    /**
-     * Sets how long a connection may stay without a byte in either direction, 5 minutes by default;
-     * then it is closed. {@link Duration#ZERO} sets no limit.
-     */
-    public Builder idleTimeout(Duration idleTimeout) {
-      limits.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
-      return this;
-    }
-
-    /**
-     * Sets how long after its first byte a frame must be complete, 30 seconds by default; then the
-     * connection is closed. The time in which the server itself does not read does not count. {@link
-     * Duration#ZERO} sets no limit.
-     */
-    public Builder frameTimeout(Duration frameTimeout) {
-      limits.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
-      return this;
-    }
-
-    /** Sets how long {@link FramedServer#close()} may take before it cuts, 5 seconds by default. */
-    public Builder closeTimeout(Duration closeTimeout) {
-      limits.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
-      return this;
-    }
-
-    /**
-     * Sets how many bytes may wait for a connection's handler before its peer is not read from, 256
-     * KiB by default. One read, of up to 256 KiB, may come on top.
-     */
-    public Builder inboundHighWaterMark(int inboundHighWaterMark) {
-      limits.inboundHigh =
-          Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
-      return this;
-    }
-
-    /**
-     * Sets how few bytes must wait for a peer before senders go on. By default it is 64
-     * KiB, or half of the high mark if that is less.
-     */
-    public Builder outboundLowWaterMark(int outboundLowWaterMark) {
-      limits.outboundLow =
-          Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
-      return this;
-    }
-
-    /**
-     * Sets how many bytes may wait for a peer before senders have to wait, 1 MiB by default. A single
-     * frame may be longer.
-     */
-    public Builder outboundHighWaterMark(int outboundHighWaterMark) {
-      limits.outboundHigh =
-          Check.within(outboundHighWaterMark, 1, Integer.MAX_VALUE, "outboundHighWaterMark");
-      return this;
-    }
-
-    /**
-     * Sets how many bytes all connections together may hold for frames that are incomplete, not
-     * handled or not sent. By default it is a quarter of the largest heap, and at least {@link
-     * FrameFormat#maxFrameLength}.
-     */
-    public Builder memoryBudget(long memoryBudget) {
-      limits.memoryBudget = Check.atLeast(memoryBudget, 64 * 1024, "memoryBudget");
       return this;
     }
 
@@ -358,7 +241,7 @@ public final class FramedServer implements AutoCloseable {
      */
     public FramedServer start() throws IOException {
       checkHandlers();
-      ConnectionSettings connectionSettings = limits.settings(new TcpCounters());
+      ConnectionSettings connectionSettings = connectionSettings();
       ExecutorService threads =
           handler != null && executor == null ? HandlerThreads.create(maxHandlerThreads) : null;
       boolean started = false;
@@ -372,14 +255,14 @@ public final class FramedServer implements AutoCloseable {
                 threadName,
                 eventLoopThreads,
                 maxConnections,
-                Map.copyOf(options),
+                options(),
                 tls == null ? null : tls.serverContext(),
                 batchHandler == null ? Duration.ZERO : slowHandlerLimit,
-                limits.closeTimeout),
+                closeTimeout),
             connectionSettings,
             handling(threads));
         started = true;
-        return new FramedServer(listener, limits.closeTimeout, threads);
+        return new FramedServer(listener, closeTimeout, threads);
       } finally {
         if (!started && threads != null) {
           threads.shutdownNow();
@@ -395,12 +278,8 @@ public final class FramedServer implements AutoCloseable {
         throw new IllegalStateException(
             "handlers: " + handlers + " (expected: 1 of handler, batchHandler, reactiveHandler)");
       }
-      if (limits.parts && batchHandler == null) {
+      if (parts && batchHandler == null) {
         throw new IllegalStateException("parts: true needs a batchHandler");
-      }
-      if (path != null && port != 0) {
-        throw new IllegalStateException(
-            "path: " + path + " and port: " + port + " (expected: one of them)");
       }
     }
 

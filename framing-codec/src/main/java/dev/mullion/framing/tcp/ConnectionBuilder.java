@@ -1,0 +1,223 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.TooLargePolicy;
+import io.netty.channel.ChannelOption;
+import java.net.SocketOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings that a {@link FramedServer} and a {@link FramedClient} have in common. Not safe for use
+ * by several threads.
+ *
+ * @param <B> the kind of builder
+ */
+public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
+    permits FramedServer.Builder, FramedClient.Builder {
+  private static final int USUAL_LOW = 64 * 1024;
+
+  String host = "127.0.0.1";
+  int port;
+
+  @Nullable
+  Path path;
+
+  Transport transport = Transport.AUTO;
+
+  @Nullable
+  Tls tls;
+
+  private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+
+  private FrameFormat format = FrameFormat.defaults();
+  private TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
+  boolean parts;
+  private Duration idleTimeout;
+  private Duration frameTimeout = Duration.ofSeconds(30);
+  Duration closeTimeout = Duration.ofSeconds(5);
+  private int inboundHigh = 256 * 1024;
+
+  /** -1 stands for the default. */
+  private int outboundLow = -1;
+
+  private int outboundHigh = 1024 * 1024;
+
+  /** 0 stands for the default. */
+  private long memoryBudget;
+
+  ConnectionBuilder(Duration idleTimeout) {
+    this.idleTimeout = idleTimeout;
+  }
+
+  abstract B self();
+
+  /**
+   * Sets the name or address, {@code 127.0.0.1} by default: what a server listens on, or a client
+   * connects to.
+   */
+  public B host(String host) {
+    this.host = Check.host(host);
+    return self();
+  }
+
+  /** Sets the path of a unix-domain socket, in place of host and port. */
+  public B path(Path path) {
+    this.path = requireNonNull(path, "path");
+    return self();
+  }
+
+  /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+  public B format(FrameFormat format) {
+    this.format = requireNonNull(format, "format");
+    return self();
+  }
+
+  /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+  public B tooLargePolicy(TooLargePolicy tooLargePolicy) {
+    this.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
+    return self();
+  }
+
+  /** Sets the transport, {@link Transport#AUTO} by default. */
+  public B transport(Transport transport) {
+    this.transport = requireNonNull(transport, "transport");
+    return self();
+  }
+
+  /** Sets TLS; by default there is none. A client verifies that the server's name is {@code host}. */
+  public B tls(Tls tls) {
+    this.tls = requireNonNull(tls, "tls");
+    return self();
+  }
+
+  /**
+   * Sets an option of each connection's socket: {@code TCP_NODELAY} (on by default), {@code
+   * SO_KEEPALIVE}, {@code SO_RCVBUF}, {@code SO_SNDBUF} or {@code SO_LINGER}.
+   */
+  public <T> B option(SocketOption<T> option, T value) {
+    options.put(Sockets.option(requireNonNull(option, "option")), requireNonNull(value, "value"));
+    return self();
+  }
+
+  /**
+   * Sets how long a connection may stay without a byte in either direction; then it is closed. By
+   * default it is 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets
+   * no limit.
+   */
+  public B idleTimeout(Duration idleTimeout) {
+    this.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
+    return self();
+  }
+
+  /**
+   * Sets how long after its first byte a frame must be complete, 30 seconds by default; then the
+   * connection is closed. The time in which this side does not read does not count. {@link
+   * Duration#ZERO} sets no limit.
+   */
+  public B frameTimeout(Duration frameTimeout) {
+    this.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
+    return self();
+  }
+
+  /** Sets how long closing may take before what is left is cut, 5 seconds by default. */
+  public B closeTimeout(Duration closeTimeout) {
+    this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+    return self();
+  }
+
+  /**
+   * Sets how many bytes may wait on a connection for whoever takes its frames before its peer is not
+   * read from, 256 KiB by default. One read, of up to 256 KiB, may come on top.
+   */
+  public B inboundHighWaterMark(int inboundHighWaterMark) {
+    inboundHigh = Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
+    return self();
+  }
+
+  /**
+   * Sets how few bytes must wait for a peer before senders go on. By default it is 64 KiB, or half of
+   * the high mark if that is less.
+   */
+  public B outboundLowWaterMark(int outboundLowWaterMark) {
+    outboundLow = Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
+    return self();
+  }
+
+  /**
+   * Sets how many bytes may wait for a peer before senders have to wait, 1 MiB by default. A single
+   * frame may be longer.
+   */
+  public B outboundHighWaterMark(int outboundHighWaterMark) {
+    outboundHigh =
+        Check.within(outboundHighWaterMark, 1, Integer.MAX_VALUE, "outboundHighWaterMark");
+    return self();
+  }
+
+  /**
+   * Sets how many bytes all connections together may hold for frames that are incomplete, not handled
+   * or not sent. By default it is a quarter of the largest heap, and at least {@link
+   * FrameFormat#maxFrameLength}.
+   */
+  public B memoryBudget(long memoryBudget) {
+    this.memoryBudget = Check.atLeast(memoryBudget, 64 * 1024, "memoryBudget");
+    return self();
+  }
+
+  final Map<ChannelOption<?>, Object> options() {
+    return Map.copyOf(options);
+  }
+
+  /**
+   * Checks what only shows when everything is set.
+   *
+   * @throws IllegalStateException if settings contradict each other
+   */
+  final ConnectionSettings connectionSettings() {
+    if (path != null && port != 0) {
+      throw new IllegalStateException(
+          "path: " + path + " and port: " + port + " (expected: one of them)");
+    }
+    return new ConnectionSettings(
+        format,
+        tooLargePolicy,
+        parts,
+        TcpListener.nanos(idleTimeout),
+        TcpListener.nanos(frameTimeout),
+        TcpListener.nanos(closeTimeout),
+        inboundHigh,
+        lowMark(),
+        outboundHigh,
+        new MemoryBudget(budget()),
+        new TcpCounters());
+  }
+
+  private int lowMark() {
+    int low = outboundLow < 0 ? Math.min(USUAL_LOW, outboundHigh / 2) : outboundLow;
+    if (low > outboundHigh) {
+      throw new IllegalStateException("outboundLowWaterMark: "
+          + low
+          + " (expected: <= outboundHighWaterMark: "
+          + outboundHigh
+          + ")");
+    }
+    return low;
+  }
+
+  private long budget() {
+    int longest = format.maxFrameLength();
+    if (memoryBudget == 0) {
+      return Math.max(longest, Runtime.getRuntime().maxMemory() / 4);
+    }
+    if (memoryBudget < longest) {
+      throw new IllegalStateException(
+          "memoryBudget: " + memoryBudget + " (expected: >= maxFrameLength: " + longest + ")");
+    }
+    return memoryBudget;
+  }
+}
