@@ -36,6 +36,14 @@ final class EchoPeer implements AutoCloseable {
     return new EchoPeer(server.address(), format);
   }
 
+  static EchoPeer of(FramedServer server) throws IOException {
+    return of(server, FrameFormat.defaults());
+  }
+
+  static EchoPeer of(FramedServer server, FrameFormat format) throws IOException {
+    return new EchoPeer((InetSocketAddress) server.address(), format);
+  }
+
   /** Where the server sees this peer. */
   String address() {
     return "/127.0.0.1:" + socket.getLocalPort();
@@ -46,6 +54,16 @@ final class EchoPeer implements AutoCloseable {
       writer.write(frame);
     }
     writer.flush();
+    return this;
+  }
+
+  /** Sends bytes as they are. */
+  EchoPeer write(int... bytes) throws IOException {
+    byte[] raw = new byte[bytes.length];
+    for (int i = 0; i < raw.length; i++) {
+      raw[i] = (byte) bytes[i];
+    }
+    socket.getOutputStream().write(raw);
     return this;
   }
 

@@ -1,0 +1,194 @@
+package dev.mullion.framing.tcp;
+
+import static dev.mullion.framing.tcp.FramedServers.awaitEmpty;
+import static dev.mullion.framing.tcp.FramedServers.awaitOpen;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.framing.tcp.FramedServerTest.Way;
+import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Peers that take their time, within a frame and between two. */
+@Timeout(60)
+class FrameTimeoutTest {
+  private static final Duration LIMIT = Duration.ofMillis(300);
+
+  @ParameterizedTest
+  @EnumSource
+  void peerThatDripsAFrameIsClosed(Way way) throws Exception {
+    try (FramedServer server = way.echo().frameTimeout(LIMIT).start();
+        EchoPeer good = EchoPeer.of(server).echo((byte) 1);
+        EchoPeer bad = EchoPeer.of(server).echo((byte) 2)) {
+      long start = System.nanoTime();
+      bad.write(0, 0, 1, 0);
+      drip(bad, server, good);
+
+      assertThat(Duration.ofNanos(System.nanoTime() - start))
+          .isBetween(LIMIT, LIMIT.multipliedBy(8));
+      bad.expectClosed();
+      assertThat(server.counters().framesTimedOut()).isOne();
+      assertThat(server.counters().connectionsFailed()).isOne();
+      assertThat(server.counters().connectionsIdle()).isZero();
+      assertThat(server.counters().handlersFailed()).isZero();
+      Await.until("no memory is held", () -> server.memoryUsed() == 0);
+    }
+  }
+
+  /** Sends a byte now and then until only the good peer is left, which goes on. */
+  private static void drip(EchoPeer bad, FramedServer server, EchoPeer good) throws Exception {
+    Await.until("it is closed", () -> {
+      try {
+        bad.write(7);
+      } catch (IOException closed) {
+        // It is looked for in what the server says.
+      }
+      good.echo((byte) 3);
+      LockSupport.parkNanos(10_000_000);
+      return server.counters().connectionsOpen() == 1;
+    });
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void peerThatIsSlowBetweenFramesIsNotClosed(Way way) throws Exception {
+    try (FramedServer server = way.echo().frameTimeout(Duration.ofMillis(100)).start();
+        EchoPeer slow = EchoPeer.of(server);
+        EchoPeer dripping = EchoPeer.of(server)) {
+      for (int i = 0; i < 3; i++) {
+        slow.echo((byte) i);
+        // As long as it takes to close another one.
+        try (EchoPeer bad = EchoPeer.of(server).write(0, 0)) {
+          bad.expectClosed();
+        }
+        slow.write(0, 0).write(0, 1).write(9);
+        assertThat(slow.receive()).containsExactly(9);
+      }
+      dripping.echo((byte) 4);
+      assertThat(server.counters().framesTimedOut()).isEqualTo(3);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void announcedLengthReservesNothing(Way way) throws Exception {
+    try (FramedServer server = way.echo().frameTimeout(LIMIT).start()) {
+      for (int i = 0; i < 20; i++) {
+        EchoPeer.of(server).write(0, 0x80, 0, 0, 1);
+      }
+      awaitOpen(server, 20);
+      Await.until("all bytes have come", () -> server.memoryUsed() >= 20);
+      assertThat(server.memoryUsed()).isLessThanOrEqualTo(20 * 5);
+
+      awaitEmpty(server);
+      assertThat(server.counters().framesTimedOut()).isEqualTo(20);
+    }
+  }
+
+  @Test
+  void receiveSaysThatTheFrameTimedOut() throws Exception {
+    CompletableFuture<byte[]> received = new CompletableFuture<>();
+    try (FramedServer server = FramedServer.builder()
+            .frameTimeout(Duration.ofMillis(100))
+            .handler(connection -> {
+              try {
+                received.complete(connection.receive());
+              } catch (IOException e) {
+                received.completeExceptionally(e);
+              }
+            })
+            .start();
+        EchoPeer bad = EchoPeer.of(server).write(0, 0, 0)) {
+      assertThat(received)
+          .failsWithin(20, TimeUnit.SECONDS)
+          .withThrowableThat()
+          .havingCause()
+          .isExactlyInstanceOf(IOException.class)
+          .withMessage("connection is closed (peer " + bad.address() + ")")
+          .havingRootCause()
+          .withMessageMatching("frame is not complete after 1[0-9]{2} ms \\(frameTimeout: 100 ms,"
+              + " peer " + bad.address() + "\\)");
+    }
+  }
+
+  /** The rest of the frame waits in the inbox and in the kernel while the handler is busy. */
+  @Test
+  void timeOfABusyHandlerDoesNotCount() throws Exception {
+    CompletableFuture<Void> go = new CompletableFuture<>();
+    byte[] frame = EchoServers.random(300_000, 2);
+    try (FramedServer server = FramedServer.builder()
+            .frameTimeout(Duration.ofMillis(100))
+            .inboundHighWaterMark(1024)
+            .handler(connection -> {
+              int count = 0;
+              for (byte[] received : connection) {
+                if (++count == 2) {
+                  go.get();
+                }
+                connection.send(received);
+              }
+            })
+            .start();
+        EchoPeer peer = EchoPeer.of(server).echo((byte) 1)) {
+      CompletableFuture<Void> sent = Threads.run(() -> {
+        try {
+          peer.send(frame, frame);
+        } catch (IOException e) {
+          throw new java.io.UncheckedIOException(e);
+        }
+      });
+      Await.until("it is not read from", () -> server.counters().readsPaused() > 0);
+      try (EchoPeer bad = EchoPeer.of(server).write(0, 0)) {
+        bad.expectClosed();
+      }
+      go.complete(null);
+
+      assertThat(peer.receive()).isEqualTo(frame);
+      sent.get(20, TimeUnit.SECONDS);
+      assertThat(server.counters().framesTimedOut()).isOne();
+    }
+  }
+
+  /** While its peer does not take the replies, a batch connection is not read from. */
+  @Test
+  void timeInWhichNothingIsReadDoesNotCount() throws Exception {
+    byte[] frame = EchoServers.random(100_000, 3);
+    try (FramedServer server = Way.BATCH
+            .echo()
+            .frameTimeout(LIMIT)
+            .outboundHighWaterMark(64 * 1024)
+            .start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      int count = 200;
+      CompletableFuture<Void> sent = Threads.run(() -> {
+        try {
+          for (int i = 0; i < count; i++) {
+            peer.send(frame);
+          }
+        } catch (IOException e) {
+          throw new java.io.UncheckedIOException(e);
+        }
+      });
+      Await.until("it is not read from", () -> server.counters().readsPaused() > 0);
+      for (int i = 0; i < 2; i++) {
+        try (EchoPeer bad = EchoPeer.of(server).write(0, 0)) {
+          bad.expectClosed();
+        }
+      }
+
+      for (int i = 0; i < count; i++) {
+        assertThat(peer.receive()).isEqualTo(frame);
+      }
+      sent.get(20, TimeUnit.SECONDS);
+      assertThat(server.counters().framesTimedOut()).isEqualTo(2);
+    }
+  }
+}

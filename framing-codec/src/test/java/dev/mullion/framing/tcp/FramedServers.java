@@ -1,0 +1,52 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.testing.Await;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+
+/** What the tests of servers with bad peers share. */
+final class FramedServers {
+  private FramedServers() {}
+
+  static void awaitOpen(FramedServer server, int connections) throws Exception {
+    Await.until(
+        connections + " open connections",
+        () -> server.counters().connectionsOpen() == connections);
+  }
+
+  /** Waits until no connection is open and nothing is held. */
+  static void awaitEmpty(FramedServer server) throws Exception {
+    awaitOpen(server, 0);
+    Await.until("no memory is held", () -> server.memoryUsed() == 0);
+  }
+
+  /** Collects what is logged until it is closed. */
+  static final class Log extends Handler implements AutoCloseable {
+    private static final Logger LOGGER = Logger.getLogger("dev.mullion.framing.tcp");
+
+    final List<String> records = new CopyOnWriteArrayList<>();
+
+    Log() {
+      LOGGER.addHandler(this);
+    }
+
+    @Override
+    public void publish(LogRecord entry) {
+      String text = entry.getParameters() == null
+          ? entry.getMessage()
+          : java.text.MessageFormat.format(entry.getMessage(), entry.getParameters());
+      records.add(entry.getLevel() + " " + text);
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() {
+      LOGGER.removeHandler(this);
+    }
+  }
+}
