@@ -2,7 +2,6 @@ package dev.mullion.framing.tcp;
 
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -20,7 +19,7 @@ final class EpollTransport {
   static Transport.Parts parts() {
     return new Transport.Parts(
         Transport.EPOLL,
-        EpollIoHandler.newFactory(),
+        RegisteredEpoll.newFactory(),
         EpollServerSocketChannel.class,
         EpollSocketChannel.class,
         EpollServerDomainSocketChannel.class,

@@ -91,7 +91,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   public void onError(Throwable error) {
     requireNonNull(error, "error");
     done = true;
-    connection.link().abort(error);
+    last.whenComplete((sent, failed) -> connection.link().finish(error));
   }
 
   @Override

@@ -60,7 +60,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private boolean dropsInput;
   private boolean peerEnded;
   private boolean closedHere;
+  private boolean outputEnding;
   private boolean outputEnded;
+  private boolean closing;
   private boolean readInInterval;
   private boolean readSinceQuiet;
   private long activeAt;
@@ -228,8 +230,11 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /** Brings what is held up to date with the output. */
+  /** Brings what is held up to date with the output, until that is gone with its channel. */
   final void noteOutput() {
+    if (!context().channel().isActive()) {
+      return;
+    }
     long unsent = connection().outbound().held();
     if (unsent != outputHeld) {
       hold(unsent - outputHeld);
@@ -249,7 +254,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   final void pause(int reason) {
     if (pauses == 0) {
-      context().channel().config().setAutoRead(false);
+      autoRead(false);
     }
     if ((pauses & reason) == 0) {
       (reason == MEMORY ? totals.readsPausedForMemory : totals.readsPaused).increment();
@@ -261,8 +266,15 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     if ((pauses & reason) != 0) {
       pauses &= ~reason;
       if (pauses == 0) {
-        context().channel().config().setAutoRead(true);
+        autoRead(true);
       }
+    }
+  }
+
+  /** On a socket that is closed it would fail, or meet another that has its number by now. */
+  private void autoRead(boolean on) {
+    if (context().channel().isActive()) {
+      context().channel().config().setAutoRead(on);
     }
   }
 
@@ -321,6 +333,8 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     }
     if (outputEnded) {
       closeNow();
+    } else if (outputEnding) {
+      boundClosing();
     }
   }
 
@@ -366,10 +380,21 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   /** The peer broke the format: the frames before that are answered. Any thread may call it. */
   final void broken(FramingException error) {
-    LOG.log(INFO, error.getMessage());
+    runOnLoop(() -> {
+      if (cause == null && !closedHere) {
+        // Else the stream was cut by this side, or that has been logged already.
+        LOG.log(INFO, error.getMessage());
+        cause = error;
+      }
+      finish();
+    });
+  }
+
+  /** Sends what was taken and closes, with an error. Any thread may call it. */
+  final void finish(Throwable why) {
     runOnLoop(() -> {
       if (cause == null) {
-        cause = error;
+        cause = why;
       }
       finish();
     });
@@ -398,6 +423,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       flushReplies();
       // Closing while the peer sends would reset the connection, and the replies could be lost.
       whenWritten(dropsInput && !peerEnded ? this::shutOutput : this::closeNow);
+      boundClosing();
     });
   }
 
@@ -407,8 +433,36 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       connection().outbound().end(new IOException("output was ended (peer " + peer + ")"));
       connection().outbound().drain();
       flushReplies();
+      outputEnding = true;
       whenWritten(this::shutOutput);
+      if (peerEnded) {
+        boundClosing();
+      }
     });
+  }
+
+  /** A peer that takes nothing of what is left for {@code closeTimeout} does not get it. */
+  private void boundClosing() {
+    if (!closing && context().channel().isActive()) {
+      closing = true;
+      boundClosing(connection().outbound().progressMark());
+    }
+  }
+
+  private void boundClosing(long left) {
+    Runnable look = () -> {
+      long present = connection().outbound().progressMark();
+      if (!context().channel().isActive() || outputEnded) {
+        return;
+      }
+      if (present != left) {
+        boundClosing(present);
+      } else {
+        timeOut("connection is not closed after " + millis(settings.closeNanos())
+            + " ms in which nothing could be sent (closeTimeout, peer " + peer + ")");
+      }
+    };
+    context().executor().schedule(look, settings.closeNanos(), TimeUnit.NANOSECONDS);
   }
 
   private void shutOutput() {
@@ -421,9 +475,11 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   }
 
   private void closeNow() {
-    closedHere = true;
-    if (connection != null) {
-      unsentAtClose = connection.outbound().held();
+    if (context().channel().isActive()) {
+      closedHere = true;
+      if (connection != null) {
+        unsentAtClose = connection.outbound().unsent();
+      }
     }
     context().close();
   }
@@ -503,7 +559,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     if (System.nanoTime() - until >= 0) {
       dropsInput = true;
       pauses = 0;
-      context().channel().config().setAutoRead(true);
+      autoRead(true);
       stopIfDue();
     } else if (busy) {
       lookAgain(until);
@@ -538,6 +594,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       if (secure && !peerEnded && wasClosedByPeer()) {
         cause = cut();
       }
+      if (!closedHere && outputHeld > 0) {
+        lostWhileSending();
+      }
       totals.bytesNotSent.add(Math.max(unsentAtClose, present.outbound().notHandedOn()));
       if (cause != null) {
         totals.connectionsFailed.increment();
@@ -547,5 +606,13 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     }
     settings.budget().closed(held.getAndSet(CLOSED));
     ctx.fireChannelInactive();
+  }
+
+  /** A write failed, and Netty has closed the connection without a word. */
+  private void lostWhileSending() {
+    unsentAtClose = outputHeld;
+    if (cause == null) {
+      cause = new IOException("connection was lost with bytes to send (peer " + peer + ")");
+    }
   }
 }

@@ -260,6 +260,23 @@ final class Outbound {
     return accepted.get() + inNetty();
   }
 
+  /** The bytes that were taken and are not in the kernel yet, without what their queue takes itself. */
+  long unsent() {
+    AtomicLong bytes = new AtomicLong(accepted.get());
+    ChannelOutboundBuffer queue = channel.unsafe().outboundBuffer();
+    if (queue != null) {
+      try {
+        queue.forEachFlushedMessage(message -> {
+          bytes.addAndGet(((ByteBuf) message).readableBytes());
+          return true;
+        });
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return bytes.get();
+  }
+
   /** The bytes that were taken and that Netty has not been given. */
   long notHandedOn() {
     return accepted.get();

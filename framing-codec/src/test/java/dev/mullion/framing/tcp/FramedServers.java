@@ -23,6 +23,13 @@ final class FramedServers {
     Await.until("no memory is held", () -> server.memoryUsed() == 0);
   }
 
+  /** A connection is counted as not open a moment before it is counted as failed. */
+  static void awaitFailed(FramedServer server, int connections) throws Exception {
+    Await.until(
+        connections + " failed connections",
+        () -> server.counters().connectionsFailed() == connections);
+  }
+
   /** Collects what is logged until it is closed. */
   static final class Log extends Handler implements AutoCloseable {
     private static final Logger LOGGER = Logger.getLogger("dev.mullion.framing.tcp");
