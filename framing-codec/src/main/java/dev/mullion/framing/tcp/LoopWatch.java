@@ -41,6 +41,9 @@ final class LoopWatch {
 
   private long entries;
 
+  /** How many calls the loop is in, one inside the other. */
+  private int depth;
+
   /** Looks for the first time after an interval; the loop's end is the watch's. */
   LoopWatch(EventExecutor loop, long shortestTimeoutNanos) {
     this.loop = loop;
@@ -70,15 +73,19 @@ final class LoopWatch {
     }
   }
 
-  /** Says that the handler of a connection is about to be called. */
+  /** Says that the handler of a connection is about to be called. Of nested calls the first counts. */
   void enter(Link link) {
-    ENTRIES.setOpaque(this, entries + 1);
-    INSIDE.setRelease(this, link);
+    if (depth++ == 0) {
+      ENTRIES.setOpaque(this, entries + 1);
+      INSIDE.setRelease(this, link);
+    }
   }
 
   /** Says that the handler has returned. */
   void exit() {
-    INSIDE.setRelease(this, null);
+    if (--depth == 0) {
+      INSIDE.setRelease(this, null);
+    }
   }
 
   /** Returns the connection whose handler the loop is in; any thread may ask. */

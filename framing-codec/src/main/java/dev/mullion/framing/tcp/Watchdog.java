@@ -82,12 +82,13 @@ final class Watchdog implements AutoCloseable {
     totals.handlersSlow.increment();
     if (!seen.inBurst) {
       seen.inBurst = true;
+      // Without parameters, which would be formatted: 1,000 ms.
       LOG.log(
           WARNING,
-          "handler holds the event loop for more than {0} ms (slowHandlerLimit, peer {1}){2}",
-          TimeUnit.NANOSECONDS.toMillis(limitNanos),
-          link.peer(),
-          stack(link.thread()));
+          "handler holds the event loop for more than "
+              + TimeUnit.NANOSECONDS.toMillis(limitNanos)
+              + " ms (slowHandlerLimit, peer " + link.peer() + ")"
+              + stack(link.thread()));
     }
   }
 
