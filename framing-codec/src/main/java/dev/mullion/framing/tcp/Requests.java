@@ -40,8 +40,15 @@ final class Requests {
     totals = connection.link().totals;
   }
 
-  /** Begins to take replies. */
+  /** Begins to take replies. On a connection that the peer has ended already, nothing can be sent. */
   void start() {
+    try {
+      if (connection.inbox().endsHere()) {
+        end(new IOException("connection was closed by the peer (peer " + peer() + ")"));
+      }
+    } catch (IOException e) {
+      end(e);
+    }
     ((QueueLink) connection.link()).onArrival(this::takeReplies);
   }
 
@@ -62,11 +69,14 @@ final class Requests {
       inFlight.add(request);
     }
     request.sent.whenComplete((done, error) -> sent(request, error));
-    request.timeout = connection
-        .link()
-        .context()
-        .executor()
-        .schedule(() -> timedOut(request, timeoutNanos), timeoutNanos, TimeUnit.NANOSECONDS);
+    if (!request.isDone()) {
+      // The event loop of one that could not be sent may have ended.
+      request.timeout = connection
+          .link()
+          .context()
+          .executor()
+          .schedule(() -> timedOut(request, timeoutNanos), timeoutNanos, TimeUnit.NANOSECONDS);
+    }
     request.whenComplete((reply, error) -> ended(request, error));
     return request;
   }

@@ -8,16 +8,20 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.SocketException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -41,6 +45,10 @@ final class TcpConnector {
       int maxRequestsInFlight,
       Reconnect reconnect,
       Consumer<FramedConnection> onConnected) {}
+
+  /** What Netty's native transports put before the text of an error. */
+  private static final String SYSTEM_CALL =
+      "^[\\w ]+\\(\\.\\.\\) failed( with error\\(-?\\d+\\))?: ";
 
   private final Settings settings;
   private final ConnectionSettings connectionSettings;
@@ -84,9 +92,7 @@ final class TcpConnector {
     } catch (ExecutionException e) {
       throw clear(e.getCause() == null ? e : e.getCause());
     } catch (TimeoutException e) {
-      throw clear(new IOException("not connected in "
-          + TimeUnit.NANOSECONDS.toMillis(settings.connectNanos())
-          + " ms (connectTimeout)"));
+      throw clear(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while connecting to " + target());
@@ -98,16 +104,35 @@ final class TcpConnector {
   }
 
   private IOException clear(Throwable cause) {
-    String text = "cannot connect to " + target() + ": " + cause.getMessage();
+    String text = "cannot connect to " + target() + ": " + inPlainWords(cause);
     if (cause instanceof java.net.UnknownHostException) {
       return (IOException) cause;
     }
-    if (cause instanceof ConnectException || cause.getClass() == IOException.class) {
+    if (cause instanceof SocketException
+        || cause instanceof TimeoutException
+        || cause instanceof FileNotFoundException
+        || cause.getClass() == IOException.class) {
       ConnectException clear = new ConnectException(text);
       clear.initCause(cause);
       return clear;
     }
     return new IOException(text, cause);
+  }
+
+  /** Leaves out the names of system calls, the numbers of errors and what Netty adds of the address. */
+  private String inPlainWords(Throwable error) {
+    if (error instanceof TimeoutException || error instanceof ConnectTimeoutException) {
+      return "not connected in " + connectMillis() + " ms (connectTimeout)";
+    }
+    if (error instanceof FileNotFoundException && error.getMessage() == null) {
+      return "no such file or directory"; // Of a unix-domain socket.
+    }
+    Throwable cause =
+        error instanceof SocketException && error.getCause() != null ? error.getCause() : error;
+    String text = String.valueOf(cause.getMessage()).replaceFirst(SYSTEM_CALL, "");
+    return text.startsWith("Connection ") || text.startsWith("No ")
+        ? text.substring(0, 1).toLowerCase(Locale.ROOT) + text.substring(1)
+        : text;
   }
 
   /** Returns what it connects to: host and port, or a path. */
@@ -142,9 +167,18 @@ final class TcpConnector {
     bootstrap.connect(address).addListener((ChannelFutureListener) connected -> {
       if (!connected.isSuccess()) {
         made.completeExceptionally(requireNonNull(connected.cause(), "cause"));
+        return;
       }
+      // Not before: a channel that cannot be connected is closed too, with some transports earlier.
+      Link link = connected.channel().pipeline().get(Link.class);
+      connected.channel().closeFuture().addListener(done -> closed(made, link));
     });
     return made;
+  }
+
+  private static void closed(CompletableFuture<FramedConnection> made, @Nullable Link link) {
+    Throwable failure = link == null ? null : link.failure();
+    made.completeExceptionally(failure == null ? new IOException("closed by the peer") : failure);
   }
 
   private int connectMillis() {
@@ -176,11 +210,6 @@ final class TcpConnector {
             .addLast(tls.newHandler(channel.alloc(), settings.host(), settings.port()));
       }
       handling().addTo(channel.pipeline(), connectionSettings, watch, tls != null);
-      Link link = channel.pipeline().get(Link.class);
-      channel
-          .closeFuture()
-          .addListener(done -> made.completeExceptionally(
-              link.failure() == null ? new IOException("closed by the peer") : link.failure()));
     }
 
     private Handling handling() {
@@ -200,8 +229,10 @@ final class TcpConnector {
       totals.connectionsOpened.increment();
       totals.connectionsOpen.incrementAndGet();
       synchronized (TcpConnector.this) {
+        boolean forRequests = requests != null;
         connection = opened;
-        requests = null;
+        // Whoever makes requests only is to see the end of a connection without making one.
+        requests = forRequests ? newRequests(opened) : null;
       }
       opened.closed().whenComplete((done, error) -> {
         totals.connectionsOpen.decrementAndGet();
@@ -258,7 +289,7 @@ final class TcpConnector {
       counters().reconnects.increment();
     } else {
       Link.LOG.log(
-          DEBUG, "attempt {0} to connect to {1} again failed: {2}", attempt, target(), error);
+          DEBUG, "attempt " + attempt + " to connect to " + target() + " again failed: " + error);
       reconnect(attempt + 1);
     }
   }
@@ -270,13 +301,17 @@ final class TcpConnector {
   private synchronized Requests requests() {
     Requests present = requests;
     if (present == null) {
-      FramedConnection here = connection();
-      here.claimOnce("request()");
-      present = new Requests(here, settings.maxRequestsInFlight());
-      present.start();
+      present = newRequests(connection());
       requests = present;
     }
     return present;
+  }
+
+  private Requests newRequests(FramedConnection here) {
+    here.claimOnce("request()");
+    Requests made = new Requests(here, settings.maxRequestsInFlight());
+    made.start();
+    return made;
   }
 
   void close() {
