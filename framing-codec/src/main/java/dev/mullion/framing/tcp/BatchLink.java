@@ -39,13 +39,17 @@ final class BatchLink extends Link {
   @Override
   ChannelHandlerContext wire() {
     // The codec takes encoded frames only; what has been encoded already goes past it.
-    return context().pipeline().context(codec);
+    ChannelHandlerContext ofCodec = context().pipeline().context(codec);
+    return ofCodec == null ? context() : ofCodec;
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     active();
-    if (dropsInput()) {
+    if (msg instanceof ByteBuf bytes) {
+      // There is no codec any more.
+      totals.bytesNotHandled.add(bytes.readableBytes());
+      bytes.release();
       return;
     }
     FramedConnection connection = connection();
@@ -64,7 +68,16 @@ final class BatchLink extends Link {
     } finally {
       watch().exit();
     }
-    stopIfDue();
+    if (isInputStopping()) {
+      stopInput();
+    }
+  }
+
+  @Override
+  void stopInput() {
+    if (!isInsideFrame()) {
+      endInput();
+    }
   }
 
   private void handle(FramedConnection connection, FrameBatch batch) {
@@ -92,7 +105,9 @@ final class BatchLink extends Link {
     LengthDelimitedCodec next = Handling.codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
-    context().pipeline().replace(present, null, next);
+    if (!dropsInput()) {
+      context().pipeline().replace(present, null, next);
+    }
   }
 
   @Override
@@ -165,7 +180,9 @@ final class BatchLink extends Link {
     framesSent += frames.size();
     bytesSent += frames.content().readableBytes();
     boolean waits = connection().outbound().held() > 0;
-    context().write(waits ? owned(frames) : frames, context().channel().unsafe().voidPromise());
+    EncodedFrames own = waits ? owned(frames) : frames;
+    boolean coded = context().pipeline().context(codec) != null;
+    context().write(coded ? own : own.content(), context().channel().unsafe().voidPromise());
   }
 
   /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
@@ -218,6 +235,8 @@ final class BatchLink extends Link {
   @Override
   void onInputEnded(FramedConnection connection) {
     if (connection.isStopping()) {
+      // What still comes, the rest of this read too, is not decoded.
+      context().pipeline().remove(codec);
       finish();
     } else {
       handler.inputEnded(connection);

@@ -32,6 +32,7 @@ final class Inbox {
   private final Queue<ByteBuf> queue = new ArrayDeque<>(0);
   private long queued;
   private boolean ended;
+  private boolean stops;
   private @Nullable IOException cause;
 
   /** Held by whoever takes frames, never while waiting. */
@@ -40,6 +41,12 @@ final class Inbox {
   private final FrameDecoder decoder;
   private long decoderHeld;
   private boolean endSeen;
+
+  /** Whether the decoder has all that had come when the server stopped; then only the rest of a frame. */
+  private boolean stopSeen;
+
+  private boolean inLastFrame;
+  private boolean stopped;
   private volatile boolean atEnd;
   private volatile long insideSince;
 
@@ -90,6 +97,17 @@ final class Inbox {
     }
   }
 
+  /** Says that what has come is still wanted, with the rest of a frame that has begun, but no more. */
+  void endAfterFrame() {
+    lock.lock();
+    try {
+      stops = true;
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Takes the next frame, or returns {@code null} if there is none yet or none any more. */
   byte @Nullable [] poll() throws IOException {
     taking.lock();
@@ -114,7 +132,7 @@ final class Inbox {
       }
       lock.lockInterruptibly();
       try {
-        while (queue.isEmpty() && !(ended && !endSeen) && left > 0) {
+        while (queue.isEmpty() && !(ended && !endSeen) && stops == stopSeen && left > 0) {
           left = arrived.awaitNanos(left);
         }
       } finally {
@@ -146,10 +164,7 @@ final class Inbox {
   private byte @Nullable [] next() throws IOException {
     while (true) {
       try {
-        byte[] frame = decoder.next();
-        while (frame == null && refill()) {
-          frame = decoder.next();
-        }
+        byte[] frame = nextWanted();
         note(frame);
         if (frame == null && endSeen) {
           atEnd = true;
@@ -173,6 +188,28 @@ final class Inbox {
     }
   }
 
+  private byte @Nullable [] nextWanted() throws FramingException {
+    byte[] frame = decoder.next();
+    while (frame == null && refill()) {
+      frame = decoder.next();
+    }
+    if (frame != null && inLastFrame) {
+      stop();
+    }
+    return frame;
+  }
+
+  /** What is behind the last frame, and what still comes, is dropped. */
+  private void stop() {
+    stopped = true;
+    endSeen = true;
+    ByteBuf rest = decoder.takeBuffered();
+    link.totals.bytesNotHandled.add(rest.readableBytes());
+    rest.release();
+    settle();
+    link.inputStopped();
+  }
+
   private void fail(FramingException e) {
     atEnd = true;
     insideSince = 0;
@@ -181,10 +218,19 @@ final class Inbox {
 
   /** Moves what has come to the decoder; returns whether that changed anything. */
   private boolean refill() {
+    if (stopped) {
+      return false;
+    }
+    if (stopSeen && !decoder.isInsideFrame()) {
+      stop();
+      return true;
+    }
+    inLastFrame = stopSeen;
     boolean moved;
     lock.lock();
     try {
-      moved = !queue.isEmpty();
+      moved = !queue.isEmpty() || stops != stopSeen;
+      stopSeen = stops;
       for (ByteBuf bytes = queue.poll(); bytes != null; bytes = queue.poll()) {
         decoderHeld += bytes.readableBytes();
         decoder.add(bytes);
@@ -199,6 +245,9 @@ final class Inbox {
       }
     } finally {
       lock.unlock();
+    }
+    if (stopSeen && !decoder.isInsideFrame()) {
+      stop();
     }
     if (moved) {
       settle();

@@ -41,6 +41,12 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** A connection on which nothing came for so long has sent what it had to send. */
   private static final long QUIET_MILLIS = 20;
 
+  /** One that has been sent a FIN is closed when nothing came for so many times as long. */
+  private static final int LAST_LOOKS = 10;
+
+  /** The same when half of the time is over. */
+  private static final int LATE_LAST_LOOKS = 3;
+
   /** In place of what is held, when nothing counts any more. */
   private static final long CLOSED = Long.MIN_VALUE;
 
@@ -57,7 +63,8 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private int pauses;
   private boolean opened;
   private boolean inputEnded;
-  private boolean dropsInput;
+  private boolean inputStops;
+  private boolean heard;
   private boolean peerEnded;
   private boolean closedHere;
   private boolean outputEnding;
@@ -65,6 +72,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private boolean closing;
   private boolean readInInterval;
   private boolean readSinceQuiet;
+  private int quietLooks;
   private long activeAt;
   private long pausedAt;
   private long waitedBefore;
@@ -83,6 +91,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   /** What it does when the peer has ended its side, or the server wants no more of it. */
   abstract void onInputEnded(FramedConnection connection);
+
+  /** Ends the input behind the frame that has begun, if one has, when the server stops. */
+  abstract void stopInput();
 
   /** What it does when the server begins to stop. */
   abstract void onStopping(FramedConnection connection);
@@ -194,6 +205,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   final void active() {
     readInInterval = true;
     readSinceQuiet = true;
+    heard = true;
   }
 
   /** Adds to what the connection holds in memory. Any thread may call it. */
@@ -326,11 +338,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** The peer has ended its side in good order. With TLS it takes nothing more either. */
   private void peerEnds() {
     peerEnded = true;
-    if (dropsInput()) {
-      finish();
-    } else {
-      endInput();
-    }
+    endInput();
     if (outputEnded) {
       closeNow();
     } else if (outputEnding) {
@@ -351,6 +359,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   final void endInput() {
     if (!inputEnded && connection != null) {
       inputEnded = true;
+      if (dropsInput()) {
+        resumeAll();
+      }
       guarded(() -> onInputEnded(connection()));
     } else if (connection == null) {
       context().close();
@@ -421,8 +432,13 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       present.outbound().end(new IOException("connection was closed (peer " + peer + ")"));
       present.outbound().drain();
       flushReplies();
-      // Closing while the peer sends would reset the connection, and the replies could be lost.
-      whenWritten(dropsInput && !peerEnded ? this::shutOutput : this::closeNow);
+      if (present.isStopping() && heard) {
+        // Closing while the peer sends would reset the connection, and it could lose its replies.
+        endInput();
+        whenWritten(this::shutOutput);
+      } else {
+        whenWritten(this::closeNow);
+      }
       boundClosing();
     });
   }
@@ -468,6 +484,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   private void shutOutput() {
     if (context().channel() instanceof DuplexChannel duplex && !secure && !peerEnded) {
       outputEnded = true;
+      quietLooks = 0;
       duplex.shutdownOutput();
     } else {
       closeNow();
@@ -489,7 +506,8 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   private void whenWritten(Runnable then) {
     wire().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener)
-        done -> then.run());
+        // Netty counts what it has just written until its listeners have been told.
+        done -> done.channel().eventLoop().execute(then));
   }
 
   /** Looks at the timeouts. */
@@ -523,6 +541,10 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     }
   }
 
+  final boolean isPeerEnded() {
+    return peerEnded;
+  }
+
   final boolean isInputEnded() {
     return inputEnded;
   }
@@ -553,37 +575,49 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     lookAgain(System.nanoTime() + nanos);
   }
 
-  private void lookWhetherQuiet(long until) {
+  private void lookWhileStopping(long until) {
+    if (!context().channel().isOpen()) {
+      return;
+    }
+    boolean late = System.nanoTime() - until >= 0;
     boolean busy = readSinceQuiet || isInsideFrame() || pauses != 0;
+    quietLooks = readSinceQuiet ? 0 : quietLooks + 1;
     readSinceQuiet = false;
-    if (System.nanoTime() - until >= 0) {
-      dropsInput = true;
-      pauses = 0;
-      autoRead(true);
-      stopIfDue();
-    } else if (busy) {
-      lookAgain(until);
-    } else {
-      endInput();
+    if (dropsInput()) {
+      closeIfQuiet(late ? LATE_LAST_LOOKS : LAST_LOOKS);
+    } else if (!inputStops && (late || !busy)) {
+      resumeAll();
+      inputStops = true;
+      stopInput();
+    }
+    lookAgain(until);
+  }
+
+  private void closeIfQuiet(int looks) {
+    if (outputEnded && quietLooks >= looks) {
+      closeNow();
     }
   }
 
-  /** Ends the input of a peer that goes on sending, between two frames. */
-  final void stopIfDue() {
-    if (dropsInput && !inputEnded && !isInsideFrame()) {
-      endInput();
-    }
+  private void resumeAll() {
+    pauses = 0;
+    autoRead(true);
   }
 
-  /** Whether what comes now is read and dropped. */
+  /** Whether the input ends behind the frame that has begun. */
+  final boolean isInputStopping() {
+    return inputStops;
+  }
+
+  /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
   final boolean dropsInput() {
-    return dropsInput && inputEnded;
+    return inputEnded && connection().isStopping();
   }
 
   private void lookAgain(long until) {
     context()
         .executor()
-        .schedule(() -> lookWhetherQuiet(until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
+        .schedule(() -> lookWhileStopping(until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   @Override

@@ -80,6 +80,17 @@ final class QueueLink extends Link {
   }
 
   @Override
+  void stopInput() {
+    connection().inbox().endAfterFrame();
+    arrived();
+  }
+
+  /** Any thread may call it: the last frame that is wanted has been taken. */
+  void inputStopped() {
+    runOnLoop(this::endInput);
+  }
+
+  @Override
   void onStopping(FramedConnection connection) {
     // The handler sees it when it asks.
   }
