@@ -380,17 +380,16 @@ final class Outbound {
       lock.unlock();
     }
     ChannelHandlerContext wire = link.wire();
-    long handed = write(wire, ready, sent, mark);
-    accepted.addAndGet(-handed);
+    write(wire, ready, sent, mark);
     wire.flush();
     link.noteOutput();
   }
 
-  private long write(
+  private void write(
       ChannelHandlerContext wire, Queue<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
-    long handed = 0;
     for (ByteBuf buffer : ready) {
-      handed += buffer.readableBytes();
+      // First, since a sender that saw it twice would take the queue to be full, and wait for less.
+      accepted.addAndGet(-buffer.readableBytes());
       wire.write(buffer, channel.unsafe().voidPromise());
     }
     if (mark || !sent.isEmpty()) {
@@ -398,7 +397,6 @@ final class Outbound {
       wire.write(Unpooled.EMPTY_BUFFER)
           .addListener((ChannelFutureListener) done -> written(done, sent, mark));
     }
-    return handed;
   }
 
   private void written(ChannelFuture done, List<PendingSend> sent, boolean mark) {
@@ -437,7 +435,8 @@ final class Outbound {
   void roomMayBeThere() {
     lock.lock();
     try {
-      if (!backedUp || held() > settings.outboundLow()) {
+      // A queue that is gone with its channel has no room: those who wait are told by the end.
+      if (!backedUp || held() > settings.outboundLow() || !channel.isActive()) {
         return;
       }
       backedUp = false;

@@ -30,6 +30,29 @@ final class FramedServers {
         () -> server.counters().connectionsFailed() == connections);
   }
 
+  /** Sends frames until the peer's and the kernel's buffers are full too, and says how many. */
+  static int fill(FramedConnection connection, FramedServer server, byte[] frame) throws Exception {
+    int sent = 0;
+    do {
+      while (connection.trySend(frame)) {
+        sent++;
+      }
+      awaitStill(server);
+    } while (connection.trySend(frame) && ++sent > 0);
+    return sent;
+  }
+
+  /** Waits until what is held stays the same for a while. */
+  static void awaitStill(FramedServer server) throws Exception {
+    long[] seen = {-1, 0};
+    Await.until("the memory used stays the same", () -> {
+      long now = server.memoryUsed();
+      seen[1] = now == seen[0] ? seen[1] + 1 : 0;
+      seen[0] = now;
+      return seen[1] == 200;
+    });
+  }
+
   /** Collects what is logged until it is closed. */
   static final class Log extends Handler implements AutoCloseable {
     private static final Logger LOGGER = Logger.getLogger("dev.mullion.framing.tcp");

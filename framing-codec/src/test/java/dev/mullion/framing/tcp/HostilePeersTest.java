@@ -110,7 +110,10 @@ class HostilePeersTest {
   @EnumSource
   void halfClosedPeerThatReadsLateGetsAllItsReplies(Way way) throws Exception {
     byte[] frame = EchoServers.random(90_000, 2);
-    try (FramedServer server = way.echo().option(SO_SNDBUF, 16 * 1024).start();
+    try (FramedServer server = way.echo()
+            .option(SO_SNDBUF, 16 * 1024)
+            .outboundHighWaterMark(4 * 1024 * 1024)
+            .start();
         EchoPeer good = EchoPeer.of(server).echo((byte) 1);
         EchoPeer late = EchoPeer.of(server)) {
       sendUnread(late, frame, server);
@@ -147,7 +150,10 @@ class HostilePeersTest {
   @EnumSource
   void peerThatGoesWithRepliesQueuedEndsItsConnectionOnly(Way way) throws Exception {
     byte[] frame = EchoServers.random(90_000, 3);
-    try (FramedServer server = way.echo().option(SO_SNDBUF, 16 * 1024).start();
+    try (FramedServer server = way.echo()
+            .option(SO_SNDBUF, 16 * 1024)
+            .outboundHighWaterMark(4 * 1024 * 1024)
+            .start();
         EchoPeer good = EchoPeer.of(server).echo((byte) 1);
         EchoPeer resets = EchoPeer.of(server);
         EchoPeer closes = EchoPeer.of(server)) {
