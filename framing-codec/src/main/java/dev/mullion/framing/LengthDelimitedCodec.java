@@ -130,12 +130,13 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
-    boolean starved = inbound.readEnds();
+    // Asked now: a handler that turns it off at the end of this read wants no other one.
+    boolean wantsMore = inbound.readEnds() && !ctx.channel().config().isAutoRead();
     // A handler that flushes at the end of a read sees at once what that sent.
     outbound.readEnds();
     ctx.fireChannelReadComplete();
     outbound.flushIfDue(ctx);
-    if (starved && !ctx.channel().config().isAutoRead()) {
+    if (wantsMore) {
       ctx.read();
     }
   }

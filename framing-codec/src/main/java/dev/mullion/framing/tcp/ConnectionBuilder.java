@@ -125,7 +125,11 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
     return self();
   }
 
-  /** Sets how long closing may take before what is left is cut, 5 seconds by default. */
+  /**
+   * Sets how long closing a server or client may take before what is left is cut, 5 seconds by
+   * default. It is also the time after which a connection that is being closed is cut, if in all of it
+   * its peer took nothing of what was to be sent.
+   */
   public B closeTimeout(Duration closeTimeout) {
     this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
     return self();

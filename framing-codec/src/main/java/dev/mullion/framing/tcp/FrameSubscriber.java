@@ -97,6 +97,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   @Override
   public void onComplete() {
     done = true;
+    connection.link().ending();
     // A frame that waits for room would be refused.
     last.whenComplete((sent, error) -> connection.endOutput());
   }

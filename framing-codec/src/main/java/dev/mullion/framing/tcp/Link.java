@@ -212,6 +212,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   final void hold(long bytes) {
     if (bytes != 0 && held.getAndUpdate(was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
       settings.budget().add(bytes);
+      if (bytes < 0) {
+        settings.budget().holdsLess(this, held.get());
+      }
     }
   }
 
@@ -236,10 +239,16 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       pause(PEER_BEHIND);
     }
     noteOutput();
-    if ((pauses & MEMORY) == 0 && settings.budget().isTooMuch(held.get())) {
+    MemoryBudget budget = settings.budget();
+    if ((pauses & MEMORY) == 0 && budget.isTooMuch(held.get()) && !budget.goesFirst(this)) {
       pause(MEMORY);
-      settings.budget().whenFree(() -> runOnLoop(() -> resume(MEMORY)));
+      budget.whenFree(this);
     }
+  }
+
+  /** Any thread may call it. */
+  final void memoryIsFree() {
+    runOnLoop(() -> resume(MEMORY));
   }
 
   /** Brings what is held up to date with the output, until that is gone with its channel. */
@@ -449,8 +458,15 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       connection().outbound().end(new IOException("output was ended (peer " + peer + ")"));
       connection().outbound().drain();
       flushReplies();
-      outputEnding = true;
       whenWritten(this::shutOutput);
+      ending();
+    });
+  }
+
+  /** Says that nothing more is to be sent behind what waits. Any thread may call it. */
+  final void ending() {
+    runOnLoop(() -> {
+      outputEnding = true;
       if (peerEnded) {
         boundClosing();
       }
@@ -638,7 +654,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       guarded(() -> onClosed(present, cause));
       present.closed(cause);
     }
-    settings.budget().closed(held.getAndSet(CLOSED));
+    settings.budget().closed(this, held.getAndSet(CLOSED));
     ctx.fireChannelInactive();
   }
 

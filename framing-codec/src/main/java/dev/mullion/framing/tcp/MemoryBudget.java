@@ -4,11 +4,14 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The memory that all connections together may hold for frames that are not complete, not handled or
  * not sent yet. Beyond it the connections that hold more than an equal share are not read from, until
- * an eighth of it is free again. Since some hold less than that share, small requests go on.
+ * an eighth of it is free again. Since some hold less than that share, small requests go on. One of
+ * those who hold more is read from all the same, so that its frame comes to an end and gives back what
+ * it holds; else all could wait for each other.
  */
 final class MemoryBudget {
   /** A connection may always hold so much, however many there are. */
@@ -17,7 +20,8 @@ final class MemoryBudget {
   private final long limit;
   private final AtomicLong used = new AtomicLong();
   private final AtomicInteger connections = new AtomicInteger();
-  private final Queue<Runnable> paused = new ConcurrentLinkedQueue<>();
+  private final Queue<Link> paused = new ConcurrentLinkedQueue<>();
+  private volatile @Nullable Link first;
 
   MemoryBudget(long limit) {
     this.limit = limit;
@@ -36,15 +40,19 @@ final class MemoryBudget {
   }
 
   /** Gives back what a connection held. */
-  void closed(long held) {
+  void closed(Link link, long held) {
     connections.decrementAndGet();
+    paused.remove(link);
     add(-held);
+    if (first == link) {
+      passOn(link);
+    }
   }
 
   void add(long bytes) {
     if (used.addAndGet(bytes) <= limit - limit / 8) {
-      for (Runnable resume = paused.poll(); resume != null; resume = paused.poll()) {
-        resume.run();
+      for (Link next = paused.poll(); next != null; next = paused.poll()) {
+        next.memoryIsFree();
       }
     }
   }
@@ -68,10 +76,48 @@ final class MemoryBudget {
     return Math.max(LEAST_SHARE, limit / Math.max(1, connections.get()));
   }
 
-  /** Runs an action, by any thread, when there is room again. */
-  void whenFree(Runnable resume) {
-    paused.add(resume);
+  /** Whether a connection that holds too much is the one that is read from all the same. */
+  synchronized boolean goesFirst(Link link) {
+    if (first == null) {
+      first = link;
+    }
+    return first == link;
+  }
+
+  /** Has a paused connection read from when there is room again, or when it is its turn. */
+  void whenFree(Link link) {
+    synchronized (this) {
+      paused.add(link);
+      if (first == null) {
+        turn();
+      }
+    }
     // It may have become free before that was seen.
     add(0);
+  }
+
+  /** Says that a connection holds less. */
+  void holdsLess(Link link, long held) {
+    if (first == link && held <= share()) {
+      passOn(link);
+    }
+  }
+
+  private synchronized void passOn(Link link) {
+    if (first == link) {
+      first = null;
+      turn();
+    }
+  }
+
+  /** Those who hold little by now are read from too. */
+  private void turn() {
+    for (Link next = paused.poll(); next != null; next = paused.poll()) {
+      next.memoryIsFree();
+      if (next.held() > share()) {
+        first = next;
+        return;
+      }
+    }
   }
 }

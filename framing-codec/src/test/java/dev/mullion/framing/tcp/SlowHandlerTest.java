@@ -3,7 +3,9 @@ package dev.mullion.framing.tcp;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.time.Duration;
+import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -52,5 +54,49 @@ class SlowHandlerTest {
       assertThat(server.counters().handlersSlow()).isZero();
       assertThat(log.records).isEmpty();
     }
+  }
+
+  @Test
+  void limitIsWrittenWithoutAComma() throws Exception {
+    try (FramedServers.Log log = new FramedServers.Log();
+        FramedServer server = FramedServer.builder()
+            .slowHandlerLimit(Duration.ofSeconds(1))
+            .batchHandler(() -> (connection, batch) -> {
+              await(() -> !log.records.isEmpty());
+              connection.reply(batch.buffer(), batch.offset(0), batch.length(0));
+            })
+            .start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      peer.echo((byte) 1);
+
+      assertThat(log.records.get(0))
+          .startsWith("WARNING handler holds the event loop for more than 1000 ms (");
+    }
+  }
+
+  private static void await(Callable<Boolean> holds) {
+    try {
+      Await.until("it is logged", holds);
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** The inner call's end ended the outer one for the watchdog, and its begin hid how long that takes. */
+  @Test
+  void callInsideACallIsPartOfIt() {
+    LoopWatch watch = new LoopWatch(ImmediateEventExecutor.INSTANCE, 0);
+    ConnectionSettings settings = new ConnectionLimits().settings(new TcpCounters());
+    Link outer = new QueueLink(settings, watch, false, connection -> {});
+    Link inner = new QueueLink(settings, watch, false, connection -> {});
+    watch.enter(outer);
+    watch.enter(inner);
+    assertThat(watch.inside()).isSameAs(outer);
+    watch.exit();
+
+    assertThat(watch.inside()).isSameAs(outer);
+    assertThat(watch.entries()).isOne();
+    watch.exit();
+    assertThat(watch.inside()).isNull();
   }
 }
