@@ -59,6 +59,9 @@ import org.jspecify.annotations.Nullable;
  * #close} sends what was taken and closes.
  */
 public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
+  private static final String REPLY =
+      "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
+
   private final Link link;
   private final ConnectionCounters counters = new ConnectionCounters();
   private final Outbound outbound;
@@ -194,7 +197,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   public void reply(ByteBuf buffer, int index, int length) {
     try {
-      batchLink().reply(buffer, index, length);
+      batchLink(REPLY).reply(buffer, index, length);
     } catch (FramingException e) {
       throw new UncheckedIOException(e);
     }
@@ -207,15 +210,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /** Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over. */
   public void reply(EncodedFrames frames) {
-    batchLink().reply(requireNonNull(frames, "frames"));
+    batchLink(REPLY).reply(requireNonNull(frames, "frames"));
   }
 
-  private BatchLink batchLink() {
+  private BatchLink batchLink(String otherwise) {
     if (link instanceof BatchLink batch && batch.thread() == Thread.currentThread()) {
       return batch;
     }
-    throw new IllegalStateException("only a batch handler may do this, on its event loop (others:"
-        + " send, trySend or sendAsync)");
+    throw new IllegalStateException(otherwise);
   }
 
   /**
@@ -342,7 +344,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   public void format(FrameFormat format) {
     requireNonNull(format, "format");
     if (inbox == null) {
-      batchLink().format(format);
+      batchLink("format() under a batch handler is for its event loop").format(format);
       outbound.format(format);
     } else {
       outbound.format(format);

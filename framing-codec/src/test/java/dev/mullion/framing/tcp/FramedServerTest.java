@@ -252,8 +252,7 @@ class FramedServerTest {
 
       assertThatThrownBy(() -> connection.format(NETSTRING))
           .isInstanceOf(IllegalStateException.class)
-          .hasMessage("only a batch handler may do this, on its event loop (others: send, trySend"
-              + " or sendAsync)");
+          .hasMessage("format() under a batch handler is for its event loop");
       assertThatThrownBy(connection::takeReceivedBytes)
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("received bytes are taken by the batch handler");

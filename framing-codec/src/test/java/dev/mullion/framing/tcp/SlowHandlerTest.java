@@ -86,7 +86,7 @@ class SlowHandlerTest {
   @Test
   void callInsideACallIsPartOfIt() {
     LoopWatch watch = new LoopWatch(ImmediateEventExecutor.INSTANCE, 0);
-    ConnectionSettings settings = new ConnectionLimits().settings(new TcpCounters());
+    ConnectionSettings settings = FramedServer.builder().connectionSettings();
     Link outer = new QueueLink(settings, watch, false, connection -> {});
     Link inner = new QueueLink(settings, watch, false, connection -> {});
     watch.enter(outer);
