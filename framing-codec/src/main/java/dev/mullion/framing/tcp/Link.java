@@ -340,6 +340,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       peerEnds();
     } else if (secure && TlsEvents.isHandshakeDone(event)) {
       open();
+    } else if (secure && cause == null && ctx.channel().isActive()) {
+      // The channel may be closed before the error itself comes.
+      cause = TlsEvents.handshakeFailure(event);
     }
     ctx.fireUserEventTriggered(event);
   }

@@ -15,6 +15,11 @@ final class TlsEvents {
     return event instanceof SslHandshakeCompletionEvent done && done.isSuccess();
   }
 
+  /** Returns why a handshake has failed, or {@code null} if the event does not say so. */
+  static @Nullable Throwable handshakeFailure(Object event) {
+    return event instanceof SslHandshakeCompletionEvent done ? done.cause() : null;
+  }
+
   static boolean isCloseNotify(Object event) {
     return event instanceof SslCloseCompletionEvent done && done.isSuccess();
   }

@@ -11,6 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -109,6 +110,18 @@ class FramedTlsTest {
           .isInstanceOf(IOException.class)
           .hasMessageStartingWith("cannot connect to 127.0.0.2:" + server.port() + ": ")
           .hasMessageContaining("127.0.0.2");
+    }
+  }
+
+  /** The error once said that the peer had closed, when the alert had been written at once. */
+  @RepeatedTest(10)
+  void serverOfAnotherAuthorityIsRefused(@TempDir Path directory) throws Exception {
+    TestCertificates others = TestCertificates.in(directory);
+    try (FramedServer server =
+        FramedServerTest.Way.BATCH.echo().tls(certificates.server()).start()) {
+      assertThatThrownBy(() -> client(server).tls(others.client()).connect())
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("PKIX path building failed");
     }
   }
 
