@@ -3,11 +3,16 @@
 
   peer.py HOST PORT   checks the echo server that listens there, byte for byte
   peer.py --serve     is an echo server itself, on a port of 127.0.0.1 that it prints, until SIGTERM
+
+With --tls DIRECTORY it does so over TLS, with the certificates there; with --mutual each side demands
+one of the other.
 """
 
+import argparse
 import random
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
@@ -56,6 +61,9 @@ def expect(seen, wanted):
 
 def echo(sock, payloads):
     """Sends from a thread of its own, since long replies must be read meanwhile."""
+    if isinstance(sock, ssl.SSLSocket):
+        echo_some_by_some(sock, payloads)
+        return
     failed = []
 
     def send():
@@ -70,6 +78,15 @@ def echo(sock, payloads):
         expect(receive(sock), payload)
     sender.join(TIMEOUT)
     expect(failed, [])
+
+
+def echo_some_by_some(sock, payloads):
+    """A TLS socket takes one thread at a time; so many short frames wait in buffers, if need be."""
+    for i in range(0, len(payloads), 200):
+        some = payloads[i : i + 200]
+        sock.sendall(b"".join(map(frame, some)))
+        for payload in some:
+            expect(receive(sock), payload)
 
 
 def expect_closed(sock):
@@ -168,6 +185,13 @@ def cut_frame(connect):
     one_frame(connect)
 
 
+def close_notify(connect):
+    with connect() as sock:
+        echo(sock, [b"last"])
+        with sock.unwrap() as plain:
+            expect_closed(plain)
+
+
 CHECKS = (
     one_frame,
     empty_frame,
@@ -183,14 +207,88 @@ CHECKS = (
 )
 
 
-def check(host, port):
+# TLS has no end of one direction only.
+TLS_CHECKS = tuple(each for each in CHECKS if each not in (half_close, cut_frame)) + (close_notify,)
+
+
+def client_context(directory, authority="ours", certificate=None):
+    """Trusts one authority, and expects a certificate for the name that it connects to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(f"{directory}/{authority}/authorities.pem")
+    if certificate:
+        load_certificate(context, f"{directory}/{certificate}/client")
+    return context
+
+
+def server_context(directory, mutual):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(context, f"{directory}/ours/server")
+    if mutual:
+        context.load_verify_locations(f"{directory}/ours/authorities.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def load_certificate(context, path):
+    context.load_cert_chain(f"{path}.pem", f"{path}.key")
+
+
+def refusals(connect, directory, mutual):
+    """Returns the checks that whoever is not known is refused, by name."""
+    own = "ours" if mutual else None
+
+    def server_of_another_authority(_):
+        expect_server_refused(connect, client_context(directory, "others", own), "localhost")
+
+    def server_of_another_name(_):
+        expect_server_refused(connect, client_context(directory, "ours", own), "example.org")
+
+    def client_without_certificate(_):
+        expect_client_refused(connect, client_context(directory))
+
+    def client_of_another_authority(_):
+        expect_client_refused(connect, client_context(directory, "ours", "others"))
+
+    servers = (server_of_another_authority, server_of_another_name)
+    clients = (client_without_certificate, client_of_another_authority)
+    return servers + clients if mutual else servers
+
+
+def expect_server_refused(connect, context, name):
+    try:
+        with context.wrap_socket(connect(), server_hostname=name):
+            raise AssertionError("the server was not refused")
+    except ssl.SSLCertVerificationError:
+        pass
+
+
+def expect_client_refused(connect, context):
+    # With TLS 1.3 the client's side is there before the server has refused it.
+    try:
+        with context.wrap_socket(connect(), server_hostname="localhost") as sock:
+            sock.sendall(frame(b"unknown"))
+            sock.recv(1)
+            raise AssertionError("the client was not refused")
+    except (ssl.SSLError, ConnectionError):
+        pass
+
+
+def check(options):
     def connect():
-        sock = socket.create_connection((host, port), TIMEOUT)
+        sock = socket.create_connection((options.host, options.port), TIMEOUT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
+    if not options.tls:
+        return run(CHECKS, connect)
+    context = client_context(options.tls, certificate="ours" if options.mutual else None)
+    checks = TLS_CHECKS + refusals(connect, options.tls, options.mutual)
+    return run(checks, lambda: context.wrap_socket(connect(), server_hostname="localhost"))
+
+
+def run(checks, connect):
     failed = 0
-    for each in CHECKS:
+    for each in checks:
         start = time.monotonic()
         try:
             each(connect)
@@ -199,7 +297,7 @@ def check(host, port):
             failed += 1
             outcome = f"FAILED: {type(e).__name__}: {e}"
         print(f"{each.__name__}: {outcome} ({time.monotonic() - start:.2f} s)", flush=True)
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
+    print(f"{len(checks) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
@@ -211,25 +309,38 @@ class Echo(socketserver.BaseRequestHandler):
             payload = receive(self.request)
 
 
-def serve():
+def serve(options):
+    context = server_context(options.tls, options.mutual) if options.tls else None
+
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
+
+        def get_request(self):
+            sock, address = super().get_request()
+            if context:
+                # The handshake comes with the first read, in the connection's own thread.
+                sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            return sock, address
 
     with Server(("127.0.0.1", 0), Echo) as server:
         print("listening on %s:%d" % server.server_address, flush=True)
         server.serve_forever()
 
 
-def main(arguments):
-    if arguments == ["--serve"]:
-        serve()
-    elif len(arguments) == 2:
-        return check(arguments[0], int(arguments[1]))
-    else:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
-    return 0
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("host", nargs="?")
+    parser.add_argument("port", nargs="?", type=int)
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--tls", metavar="DIRECTORY")
+    parser.add_argument("--mutual", action="store_true")
+    options = parser.parse_args()
+    if options.serve == (options.port is not None):
+        parser.error("either HOST PORT or --serve")
+    return serve(options) if options.serve else check(options)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
