@@ -7,6 +7,7 @@ import dev.mullion.framing.tcp.FramedServerTest.Way;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -102,7 +103,7 @@ final class TlsPeer {
   private static void expectRefused(int port, Tls tls) {
     assertThatThrownBy(() -> {
           try (FramedClient client = connect(port, tls)) {
-            client.connection().receive();
+            client.connection().receive(Duration.ofSeconds(20));
           }
         })
         .isInstanceOf(IOException.class)
