@@ -68,7 +68,7 @@ final class BatchLink extends Link {
     } finally {
       watch().exit();
     }
-    if (isInputStopping()) {
+    if (ending.isInputStopping()) {
       stopInput();
     }
   }
@@ -76,7 +76,7 @@ final class BatchLink extends Link {
   @Override
   void stopInput() {
     if (!isInsideFrame()) {
-      endInput();
+      ending.endInput();
     }
   }
 
@@ -105,7 +105,7 @@ final class BatchLink extends Link {
     LengthDelimitedCodec next = Handling.codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
-    if (!dropsInput()) {
+    if (!ending.dropsInput()) {
       context().pipeline().replace(present, null, next);
     }
   }
@@ -126,7 +126,7 @@ final class BatchLink extends Link {
   private void noteInput() {
     int buffered = codec.bufferedBytes();
     if (buffered != inputHeld) {
-      hold(buffered - inputHeld);
+      reading.hold(buffered - inputHeld);
       inputHeld = buffered;
     }
   }
@@ -237,7 +237,7 @@ final class BatchLink extends Link {
     if (connection.isStopping()) {
       // What still comes, the rest of this read too, is not decoded.
       context().pipeline().remove(codec);
-      finish();
+      ending.finish();
     } else {
       handler.inputEnded(connection);
     }

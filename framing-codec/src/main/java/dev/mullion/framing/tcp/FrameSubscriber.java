@@ -57,7 +57,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
       cancel(source);
       if (!(error instanceof FrameNotSentException)) {
         // One that was not sent, since the connection is closing, must not cut those before it.
-        connection.link().abort(error);
+        connection.link().ending.abort(error);
       }
     });
   }
@@ -91,13 +91,13 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   public void onError(Throwable error) {
     requireNonNull(error, "error");
     done = true;
-    last.whenComplete((sent, failed) -> connection.link().finish(error));
+    last.whenComplete((sent, failed) -> connection.link().ending.finish(error));
   }
 
   @Override
   public void onComplete() {
     done = true;
-    connection.link().ending();
+    connection.link().ending.outputEnds();
     // A frame that waits for room would be refused.
     last.whenComplete((sent, error) -> connection.endOutput());
   }

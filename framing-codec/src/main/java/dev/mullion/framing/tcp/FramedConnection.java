@@ -407,7 +407,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * FrameNotSentException}.
    */
   public void endOutput() {
-    link.finishOutput();
+    link.ending.finishOutput();
   }
 
   /**
@@ -415,12 +415,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * still wait for room fail as with {@link #endOutput}.
    */
   public void closeWhenSent() {
-    link.finish();
+    link.ending.finish();
   }
 
   /** Closes at once; what was taken and not sent is lost, and counted. */
   public void abort() {
-    link.abort(null);
+    link.ending.abort(null);
   }
 
   /**
@@ -429,7 +429,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   @Override
   public void close() {
-    link.finish();
+    link.ending.finish();
     if (link.context().executor().inEventLoop()) {
       return;
     }
@@ -442,10 +442,10 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     } catch (InterruptedException e) {
       interrupted = true;
     } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
-      link.abort(null);
+      link.ending.abort(null);
     } finally {
       if (interrupted) {
-        link.abort(null);
+        link.ending.abort(null);
         Thread.currentThread().interrupt();
       }
     }

@@ -59,7 +59,7 @@ interface Handling {
     Link link = connection.link();
     try {
       handler.handle(connection);
-      link.finish();
+      link.ending.finish();
     } catch (Exception e) {
       if (e instanceof InterruptedException) {
         Thread.currentThread().interrupt();
@@ -68,7 +68,7 @@ interface Handling {
       Throwable error = e instanceof UncheckedIOException wrapped ? wrapped.getCause() : e;
       if (error instanceof FramingException || !connection.isOpen()) {
         Link.LOG.log(DEBUG, "handler ended with its connection (peer " + link.peer() + ")", e);
-        link.finish();
+        link.ending.finish();
       } else {
         link.handlerFailed(e);
       }

@@ -61,7 +61,7 @@ final class Inbox {
   long put(ByteBuf bytes) {
     byte[] copy = new byte[bytes.readableBytes()];
     bytes.readBytes(copy).release();
-    link.hold(copy.length);
+    link.reading.hold(copy.length);
     lock.lock();
     try {
       queue.add(Unpooled.wrappedBuffer(copy));
@@ -213,7 +213,7 @@ final class Inbox {
   private void fail(FramingException e) {
     atEnd = true;
     insideSince = 0;
-    link.broken(e);
+    link.ending.broken(e);
   }
 
   /** Moves what has come to the decoder; returns whether that changed anything. */
@@ -259,7 +259,7 @@ final class Inbox {
   /** Gives back the memory of the frames that were taken. */
   private void settle() {
     long held = decoder.bufferedBytes();
-    link.hold(held - decoderHeld);
+    link.reading.hold(held - decoderHeld);
     decoderHeld = held;
   }
 

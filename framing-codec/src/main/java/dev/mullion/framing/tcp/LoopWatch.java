@@ -69,7 +69,7 @@ final class LoopWatch {
     long now = System.nanoTime();
     // One that is closed now removes itself.
     for (Link link : new ArrayList<>(links)) {
-      link.look(now);
+      link.timeouts.look(now);
     }
   }
 

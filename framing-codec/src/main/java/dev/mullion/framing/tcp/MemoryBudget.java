@@ -20,8 +20,8 @@ final class MemoryBudget {
   private final long limit;
   private final AtomicLong used = new AtomicLong();
   private final AtomicInteger connections = new AtomicInteger();
-  private final Queue<Link> paused = new ConcurrentLinkedQueue<>();
-  private volatile @Nullable Link first;
+  private final Queue<Reading> paused = new ConcurrentLinkedQueue<>();
+  private volatile @Nullable Reading first;
 
   MemoryBudget(long limit) {
     this.limit = limit;
@@ -40,18 +40,18 @@ final class MemoryBudget {
   }
 
   /** Gives back what a connection held. */
-  void closed(Link link, long held) {
+  void closed(Reading reading, long held) {
     connections.decrementAndGet();
-    paused.remove(link);
+    paused.remove(reading);
     add(-held);
-    if (first == link) {
-      passOn(link);
+    if (first == reading) {
+      passOn(reading);
     }
   }
 
   void add(long bytes) {
     if (used.addAndGet(bytes) <= limit - limit / 8) {
-      for (Link next = paused.poll(); next != null; next = paused.poll()) {
+      for (Reading next = paused.poll(); next != null; next = paused.poll()) {
         next.memoryIsFree();
       }
     }
@@ -77,17 +77,17 @@ final class MemoryBudget {
   }
 
   /** Whether a connection that holds too much is the one that is read from all the same. */
-  synchronized boolean goesFirst(Link link) {
+  synchronized boolean goesFirst(Reading reading) {
     if (first == null) {
-      first = link;
+      first = reading;
     }
-    return first == link;
+    return first == reading;
   }
 
   /** Has a paused connection read from when there is room again, or when it is its turn. */
-  void whenFree(Link link) {
+  void whenFree(Reading reading) {
     synchronized (this) {
-      paused.add(link);
+      paused.add(reading);
       if (first == null) {
         turn();
       }
@@ -97,14 +97,14 @@ final class MemoryBudget {
   }
 
   /** Says that a connection holds less. */
-  void holdsLess(Link link, long held) {
-    if (first == link && held <= share()) {
-      passOn(link);
+  void holdsLess(Reading reading, long held) {
+    if (first == reading && held <= share()) {
+      passOn(reading);
     }
   }
 
-  private synchronized void passOn(Link link) {
-    if (first == link) {
+  private synchronized void passOn(Reading reading) {
+    if (first == reading) {
       first = null;
       turn();
     }
@@ -112,7 +112,7 @@ final class MemoryBudget {
 
   /** Those who hold little by now are read from too. */
   private void turn() {
-    for (Link next = paused.poll(); next != null; next = paused.poll()) {
+    for (Reading next = paused.poll(); next != null; next = paused.poll()) {
       next.memoryIsFree();
       if (next.held() > share()) {
         first = next;

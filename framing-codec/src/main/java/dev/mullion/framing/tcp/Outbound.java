@@ -2,7 +2,6 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
@@ -40,11 +39,6 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class Outbound {
-  private static final int CHUNK_SIZE = 16 * 1024;
-
-  /** Longer frames that come as a {@code ByteBuf} are not copied. */
-  private static final int MAX_COPIED = 4 * 1024;
-
   private final Channel channel;
   private final Link link;
   private final ConnectionSettings settings;
@@ -52,9 +46,7 @@ final class Outbound {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition room = lock.newCondition();
 
-  private @Nullable FrameEncoder encoder;
-  private @Nullable ByteBuf chunk;
-  private Queue<ByteBuf> full = new ArrayDeque<>(0);
+  private final SendBuffer buffer;
   private final AtomicLong accepted = new AtomicLong();
   private List<PendingSend> sends = new ArrayList<>(0);
   private final Deque<PendingSend> waiting = new ArrayDeque<>(0);
@@ -68,12 +60,13 @@ final class Outbound {
     this.link = link;
     this.channel = link.context().channel();
     this.settings = link.settings;
+    this.buffer = new SendBuffer(channel.alloc(), settings);
     this.counters = counters;
   }
 
   /** Sends a frame, and waits for room. */
   void send(Object frame) throws IOException {
-    int length = length(frame);
+    int length = SendBuffer.length(frame);
     boolean taken = false;
     lockToSend(frame);
     try {
@@ -109,7 +102,7 @@ final class Outbound {
 
   /** Sends a frame if there is room now. */
   boolean trySend(Object frame) throws IOException {
-    int length = length(frame);
+    int length = SendBuffer.length(frame);
     boolean taken = false;
     lock.lock();
     try {
@@ -139,7 +132,7 @@ final class Outbound {
   }
 
   private CompletableFuture<Void> sendAsync(Object frame, boolean bounded) {
-    int length = length(frame);
+    int length = SendBuffer.length(frame);
     lock.lock();
     try {
       if (admits(length)) {
@@ -207,27 +200,10 @@ final class Outbound {
   void format(FrameFormat format) {
     lock.lock();
     try {
-      encoder = FrameEncoder.of(format, settings.totals().frames());
+      buffer.format(format);
     } finally {
       lock.unlock();
     }
-  }
-
-  private FrameEncoder encoder() {
-    FrameEncoder present = encoder;
-    if (present == null) {
-      present = FrameEncoder.of(settings.format(), settings.totals().frames());
-      encoder = present;
-    }
-    return present;
-  }
-
-  private static int length(Object frame) {
-    return frame instanceof byte[] bytes
-        ? bytes.length
-        : frame instanceof ByteBuffer buffer
-            ? buffer.remaining()
-            : ((ByteBuf) frame).readableBytes();
   }
 
   /** Whether a frame may be taken now. If not, the event loop will look again when there is room. */
@@ -301,54 +277,10 @@ final class Outbound {
 
   /** Encodes a frame, and releases it if it counts references. */
   private void append(Object frame) throws FramingException {
-    long before = accepted.get();
-    if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
-      ByteBuf whole = encoder().encode(buf, channel.alloc()).content();
-      closeChunk();
-      full.add(whole);
-      accepted.addAndGet(whole.readableBytes());
-    } else {
-      try {
-        copy(frame);
-      } finally {
-        ReferenceCountUtil.release(frame);
-      }
-    }
-    counters.sent(1, accepted.get() - before);
-    encoder().report();
+    int bytes = buffer.add(frame);
+    accepted.addAndGet(bytes);
+    counters.sent(1, bytes);
     schedule();
-  }
-
-  private void copy(Object frame) throws FramingException {
-    ByteBuf out = chunkWithRoom(length(frame) + encoder().maxOverhead());
-    int start = out.writerIndex();
-    if (frame instanceof byte[] bytes) {
-      encoder().encode(bytes, out);
-    } else if (frame instanceof ByteBuffer buffer) {
-      encoder().encode(buffer, out);
-    } else {
-      ByteBuf buf = (ByteBuf) frame;
-      encoder().encode(buf, buf.readerIndex(), buf.readableBytes(), out);
-    }
-    accepted.addAndGet(out.writerIndex() - start);
-  }
-
-  private ByteBuf chunkWithRoom(int length) {
-    ByteBuf present = chunk;
-    if (present != null && present.writableBytes() >= length) {
-      return present;
-    }
-    closeChunk();
-    ByteBuf made = channel.alloc().ioBuffer(Math.max(CHUNK_SIZE, length));
-    chunk = made;
-    return made;
-  }
-
-  private void closeChunk() {
-    if (chunk != null) {
-      full.add(chunk);
-      chunk = null;
-    }
   }
 
   private void schedule() {
@@ -366,15 +298,13 @@ final class Outbound {
     lock.lock();
     try {
       scheduled = false;
-      closeChunk();
-      ready = full;
+      ready = buffer.take();
       sent = sends;
       mark = backedUp && !markSent;
       markSent |= mark;
       if (ready.isEmpty() && !mark) {
         return;
       }
-      full = new ArrayDeque<>(0);
       sends = new ArrayList<>(0);
     } finally {
       lock.unlock();
@@ -382,7 +312,7 @@ final class Outbound {
     ChannelHandlerContext wire = link.wire();
     write(wire, ready, sent, mark);
     wire.flush();
-    link.noteOutput();
+    link.reading.noteOutput();
   }
 
   private void write(
@@ -493,9 +423,7 @@ final class Outbound {
     List<PendingSend> lost;
     lock.lock();
     try {
-      closeChunk();
-      full.forEach(ByteBuf::release);
-      full.clear();
+      buffer.release();
       accepted.set(0);
       lost = sends;
       sends = new ArrayList<>(0);

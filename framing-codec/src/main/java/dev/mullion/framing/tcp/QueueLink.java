@@ -41,16 +41,16 @@ final class QueueLink extends Link {
     ByteBuf bytes = (ByteBuf) msg;
     Inbox present = inbox;
     active();
-    if (present == null || dropsInput()) {
+    if (present == null || ending.dropsInput()) {
       totals.bytesNotHandled.add(bytes.readableBytes());
       bytes.release();
       return;
     }
     if (present.put(bytes) > settings.inboundHigh()) {
-      pause(HANDLER_BEHIND);
+      reading.pause(Reading.HANDLER_BEHIND);
       if (present.isEmpty()) {
         // Its reader has just taken everything, and has not seen the pause.
-        resume(HANDLER_BEHIND);
+        reading.resume(Reading.HANDLER_BEHIND);
       }
     }
     arrived();
@@ -67,9 +67,9 @@ final class QueueLink extends Link {
   void inboxEmptied() {
     // A resume that finds no pause does nothing, and a pause is only ever set for bytes that wait.
     if (context().executor().inEventLoop()) {
-      resume(HANDLER_BEHIND);
+      reading.resume(Reading.HANDLER_BEHIND);
     } else if (!context().channel().config().isAutoRead()) {
-      runOnLoop(() -> resume(HANDLER_BEHIND));
+      runOnLoop(() -> reading.resume(Reading.HANDLER_BEHIND));
     }
   }
 
@@ -87,7 +87,7 @@ final class QueueLink extends Link {
 
   /** Any thread may call it: the last frame that is wanted has been taken. */
   void inputStopped() {
-    runOnLoop(this::endInput);
+    runOnLoop(ending::endInput);
   }
 
   @Override
@@ -115,7 +115,7 @@ final class QueueLink extends Link {
     connection
         .inbox()
         .end(
-            cause == null && isInputEnded()
+            cause == null && ending.isInputEnded()
                 ? null
                 : new IOException("connection is closed (peer " + peer() + ")", cause));
     arrived();

@@ -177,7 +177,7 @@ final class TcpConnector {
   }
 
   private static void closed(CompletableFuture<FramedConnection> made, @Nullable Link link) {
-    Throwable failure = link == null ? null : link.failure();
+    Throwable failure = link == null ? null : link.ending.cause();
     made.completeExceptionally(failure == null ? new IOException("closed by the peer") : failure);
   }
 

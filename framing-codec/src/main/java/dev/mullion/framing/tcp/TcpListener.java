@@ -231,7 +231,7 @@ final class TcpListener {
     for (Channel connection : connections) {
       Link link = connection.pipeline().get(Link.class);
       if (link != null) {
-        connection.eventLoop().execute(() -> link.drain(half));
+        connection.eventLoop().execute(() -> link.ending.drain(half));
       }
     }
     closed.await(left(start, nanos), TimeUnit.NANOSECONDS);
@@ -273,7 +273,7 @@ final class TcpListener {
       if (link != null && link.isOpened()) {
         toSend += link.connection().outbound().held();
         toHandle += link.bytesNotTaken();
-        link.abort(new IOException("server was stopped (peer " + link.peer() + ")"));
+        link.ending.abort(new IOException("server was stopped (peer " + link.peer() + ")"));
       }
     }
     totals.connectionsCut.add(left.size());

@@ -218,7 +218,7 @@ class FramedClientTest {
             FramedClient.builder().port(server.port()).reconnect(SOON).connect()) {
       FramedConnection first = client.connection();
       accepted.get(20, TimeUnit.SECONDS).closeWhenSent();
-      Await.until("the end has come", () -> first.link().isInputEnded());
+      Await.until("the end has come", () -> first.link().ending.isInputEnded());
 
       assertThat(client.request(new byte[1]))
           .failsWithin(20, TimeUnit.SECONDS)

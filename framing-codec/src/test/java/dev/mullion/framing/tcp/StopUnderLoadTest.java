@@ -81,10 +81,10 @@ class StopUnderLoadTest {
       peer.send(new byte[] {1}, new byte[] {2}, new byte[] {3});
       Link link = entered.get(20, TimeUnit.SECONDS).link();
       CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofSeconds(20)));
-      Await.until("the server wants no more", () -> onLoop(link, link::isInputStopping));
+      Await.until("the server wants no more", () -> onLoop(link, link.ending::isInputStopping));
 
       peer.halfClose();
-      Await.until("it has seen that", () -> onLoop(link, link::isPeerEnded));
+      Await.until("it has seen that", () -> onLoop(link, link.ending::isPeerEnded));
       go.complete(null);
 
       for (byte number = 1; number <= 3; number++) {

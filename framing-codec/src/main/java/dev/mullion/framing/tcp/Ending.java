@@ -1,0 +1,309 @@
+package dev.mullion.framing.tcp;
+
+import static java.lang.System.Logger.Level.INFO;
+
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.socket.DuplexChannel;
+import java.io.EOFException;
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a connection comes to its end: by the peer, by this side, by an error, or with its server. All
+ * but what is said otherwise is called by the event loop's thread.
+ */
+final class Ending {
+  /** A connection on which nothing came for so long has sent what it had to send. */
+  private static final long QUIET_MILLIS = 20;
+
+  /** One that has been sent a FIN is closed when nothing came for so many times as long. */
+  private static final int LAST_LOOKS = 10;
+
+  /** The same when half of the time is over. */
+  private static final int LATE_LAST_LOOKS = 3;
+
+  private final Link link;
+  private final boolean secure;
+  private @Nullable Throwable cause;
+  private boolean heard;
+  private boolean heardSinceQuiet;
+  private boolean peerEnded;
+  private boolean inputStops;
+  private boolean inputEnded;
+  private boolean outputEnding;
+  private boolean outputEnded;
+  private boolean bounded;
+  private boolean closedHere;
+  private int quietLooks;
+  private long unsentAtClose;
+
+  Ending(Link link, boolean secure) {
+    this.link = link;
+    this.secure = secure;
+  }
+
+  /** Returns what ended the connection, if an error did. */
+  @Nullable
+  Throwable cause() {
+    return cause;
+  }
+
+  /** Says what ended the connection, if that is not known yet. */
+  void because(@Nullable Throwable why) {
+    if (cause == null) {
+      cause = why;
+    }
+  }
+
+  /** Says that something came. */
+  void active() {
+    heard = true;
+    heardSinceQuiet = true;
+  }
+
+  boolean isPeerEnded() {
+    return peerEnded;
+  }
+
+  boolean isInputEnded() {
+    return inputEnded;
+  }
+
+  /** Whether the input ends behind the frame that has begun. */
+  boolean isInputStopping() {
+    return inputStops;
+  }
+
+  /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
+  boolean dropsInput() {
+    return inputEnded && link.connection().isStopping();
+  }
+
+  private boolean isActive() {
+    return link.context().channel().isActive();
+  }
+
+  /** The peer has ended its side in good order. With TLS it takes nothing more either. */
+  void peerEnds() {
+    peerEnded = true;
+    endInput();
+    if (outputEnded) {
+      closeNow();
+    } else if (outputEnding) {
+      boundClosing();
+    }
+  }
+
+  void endInput() {
+    if (!link.isOpened()) {
+      link.context().close();
+    } else if (!inputEnded) {
+      inputEnded = true;
+      if (dropsInput()) {
+        link.reading.resumeAll();
+      }
+      link.guarded(() -> link.onInputEnded(link.connection()));
+    }
+  }
+
+  /** The peer broke the format: the frames before that are answered. Any thread may call it. */
+  void broken(FramingException error) {
+    link.runOnLoop(() -> {
+      if (cause == null && !closedHere) {
+        // Else the stream was cut by this side, or that has been logged already.
+        Link.LOG.log(INFO, error.getMessage());
+        cause = error;
+      }
+      finish();
+    });
+  }
+
+  /** The peer, or the network, ended a TLS connection without TLS having said so. */
+  void cut() {
+    abort(cutError());
+  }
+
+  private EOFException cutError() {
+    return new EOFException(
+        "connection was cut: TLS did not say that it ends (peer " + link.peer() + ")");
+  }
+
+  /** Closes the connection at once. Any thread may call it. */
+  void abort(@Nullable Throwable why) {
+    link.runOnLoop(() -> {
+      because(why);
+      closeNow();
+    });
+  }
+
+  /** Sends what was taken and closes, with an error. Any thread may call it. */
+  void finish(Throwable why) {
+    link.runOnLoop(() -> {
+      because(why);
+      finish();
+    });
+  }
+
+  /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */
+  void finish() {
+    link.runOnLoop(() -> {
+      if (!link.isOpened() || !isActive()) {
+        link.context().close();
+        return;
+      }
+      sendRest("connection was closed");
+      if (link.connection().isStopping() && heard) {
+        // Closing while the peer sends would reset the connection, and it could lose its replies.
+        endInput();
+        whenWritten(this::shutOutput);
+      } else {
+        whenWritten(this::closeNow);
+      }
+      boundClosing();
+    });
+  }
+
+  /** Sends what there is and then a FIN; the peer may go on sending. Any thread may call it. */
+  void finishOutput() {
+    link.runOnLoop(() -> {
+      sendRest("output was ended");
+      whenWritten(this::shutOutput);
+      outputEnds();
+    });
+  }
+
+  /** Says that nothing more is to be sent behind what waits. Any thread may call it. */
+  void outputEnds() {
+    link.runOnLoop(() -> {
+      outputEnding = true;
+      if (peerEnded) {
+        boundClosing();
+      }
+    });
+  }
+
+  private void sendRest(String why) {
+    Outbound outbound = link.connection().outbound();
+    outbound.end(new IOException(why + " (peer " + link.peer() + ")"));
+    outbound.drain();
+    link.flushReplies();
+  }
+
+  private void whenWritten(Runnable then) {
+    link.wire().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener)
+        // Netty counts what it has just written until its listeners have been told.
+        done -> done.channel().eventLoop().execute(then));
+  }
+
+  /** A peer that takes nothing of what is left for {@code closeTimeout} does not get it. */
+  private void boundClosing() {
+    if (!bounded && isActive()) {
+      bounded = true;
+      lookAtProgress(link.connection().outbound().progressMark());
+    }
+  }
+
+  private void lookAtProgress(long before) {
+    Runnable look = () -> {
+      if (!isActive() || outputEnded) {
+        return;
+      }
+      long mark = link.connection().outbound().progressMark();
+      if (mark != before) {
+        lookAtProgress(mark);
+      } else {
+        link.timeouts.closingTakesTooLong();
+      }
+    };
+    link.context().executor().schedule(look, link.settings.closeNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  private void shutOutput() {
+    Channel channel = link.context().channel();
+    if (channel instanceof DuplexChannel duplex && !secure && !peerEnded) {
+      outputEnded = true;
+      quietLooks = 0;
+      duplex.shutdownOutput();
+    } else {
+      closeNow();
+    }
+  }
+
+  private void closeNow() {
+    if (isActive()) {
+      closedHere = true;
+      if (link.isOpened()) {
+        unsentAtClose = link.connection().outbound().unsent();
+      }
+    }
+    link.context().close();
+  }
+
+  /**
+   * Answers what has been received and closes. A peer that goes on sending is not answered any more
+   * after so many nanoseconds, but is still read from, since closing now would reset the connection
+   * and could take sent replies from it.
+   */
+  void drain(long nanos) {
+    if (!link.isOpened()) {
+      link.context().close();
+      return;
+    }
+    link.connection().stopping();
+    link.guarded(() -> link.onStopping(link.connection()));
+    heardSinceQuiet = false;
+    lookAgain(System.nanoTime() + nanos);
+  }
+
+  private void lookAgain(long until) {
+    link.context()
+        .executor()
+        .schedule(() -> lookWhileStopping(until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  private void lookWhileStopping(long until) {
+    if (!link.context().channel().isOpen()) {
+      return;
+    }
+    boolean late = System.nanoTime() - until >= 0;
+    boolean busy = heardSinceQuiet || link.isInsideFrame() || link.reading.isPaused();
+    quietLooks = heardSinceQuiet ? 0 : quietLooks + 1;
+    heardSinceQuiet = false;
+    if (dropsInput()) {
+      closeIfQuiet(late ? LATE_LAST_LOOKS : LAST_LOOKS);
+    } else if (!inputStops && (late || !busy)) {
+      link.reading.resumeAll();
+      inputStops = true;
+      link.stopInput();
+    }
+    lookAgain(until);
+  }
+
+  private void closeIfQuiet(int looks) {
+    if (outputEnded && quietLooks >= looks) {
+      closeNow();
+    }
+  }
+
+  /** Works out, when the channel is closed, what the cause was and what is lost. */
+  void closed() {
+    if (secure && !peerEnded && !closedHere && cause == null) {
+      cause = cutError();
+    }
+    long outputHeld = link.reading.outputHeld();
+    if (!closedHere && outputHeld > 0) {
+      // A write failed, and Netty has closed the connection without a word.
+      unsentAtClose = outputHeld;
+      because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
+    }
+    long lost = Math.max(unsentAtClose, link.connection().outbound().notHandedOn());
+    link.totals.bytesNotSent.add(lost);
+    if (cause != null) {
+      link.totals.connectionsFailed.increment();
+    }
+  }
+}

@@ -1,0 +1,140 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.channel.Channel;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Says when a connection is read from, and counts what it holds in memory. All but what is said
+ * otherwise is called by the event loop's thread.
+ */
+final class Reading {
+  /** Why a connection is not read from; several may hold. */
+  static final int HANDLER_BEHIND = 1;
+
+  static final int PEER_BEHIND = 2;
+  private static final int MEMORY = 4;
+
+  /** In place of what is held, when nothing counts any more. */
+  private static final long CLOSED = Long.MIN_VALUE;
+
+  private final Link link;
+  private final TcpCounters totals;
+  private final MemoryBudget budget;
+  private final AtomicLong held = new AtomicLong();
+  private long outputHeld;
+  private int pauses;
+
+  Reading(Link link) {
+    this.link = link;
+    totals = link.totals;
+    budget = link.settings.budget();
+  }
+
+  void begin() {
+    budget.opened();
+  }
+
+  /** Adds to what the connection holds in memory. Any thread may call it. */
+  void hold(long bytes) {
+    if (bytes != 0 && held.getAndUpdate(was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
+      budget.add(bytes);
+      if (bytes < 0) {
+        budget.holdsLess(this, held.get());
+      }
+    }
+  }
+
+  /** How many bytes the connection holds in memory; any thread may ask. */
+  long held() {
+    return held.get();
+  }
+
+  /** How many of them were to be sent, when that was last looked at. */
+  long outputHeld() {
+    return outputHeld;
+  }
+
+  /** Pauses reading if the peer does not read either, or if memory is short. */
+  void afterRead() {
+    if (link.connection().outbound().isFull()) {
+      pause(PEER_BEHIND);
+    }
+    noteOutput();
+    if ((pauses & MEMORY) == 0 && budget.isTooMuch(held.get()) && !budget.goesFirst(this)) {
+      pause(MEMORY);
+      budget.whenFree(this);
+    }
+  }
+
+  /** Any thread may call it. */
+  void memoryIsFree() {
+    link.runOnLoop(() -> resume(MEMORY));
+  }
+
+  /** Brings what is held up to date with the output, until that is gone with its channel. */
+  void noteOutput() {
+    if (!link.context().channel().isActive()) {
+      return;
+    }
+    long unsent = link.connection().outbound().held();
+    if (unsent != outputHeld) {
+      hold(unsent - outputHeld);
+      outputHeld = unsent;
+    }
+  }
+
+  /** Says that the peer takes again what is sent to it. */
+  void peerReads() {
+    noteOutput();
+    resume(PEER_BEHIND);
+  }
+
+  void pause(int reason) {
+    if (pauses == 0) {
+      autoRead(false);
+    }
+    if ((pauses & reason) == 0) {
+      (reason == MEMORY ? totals.readsPausedForMemory : totals.readsPaused).increment();
+    }
+    pauses |= reason;
+  }
+
+  void resume(int reason) {
+    if ((pauses & reason) != 0) {
+      pauses &= ~reason;
+      if (pauses == 0) {
+        autoRead(true);
+      }
+    }
+  }
+
+  void resumeAll() {
+    pauses = 0;
+    autoRead(true);
+  }
+
+  boolean isPaused() {
+    return pauses != 0;
+  }
+
+  /**
+   * Whether it is this side that does not go on. Short memory is another matter: who holds it with
+   * half a frame must give way some time.
+   */
+  boolean isPausedByThisSide() {
+    return (pauses & ~MEMORY) != 0;
+  }
+
+  /** On a socket that is closed it would fail, or meet another that has its number by now. */
+  private void autoRead(boolean on) {
+    Channel channel = link.context().channel();
+    if (channel.isActive()) {
+      channel.config().setAutoRead(on);
+    }
+  }
+
+  /** Gives everything back: the connection is closed. */
+  void end() {
+    budget.closed(this, held.getAndSet(CLOSED));
+  }
+}

@@ -1,0 +1,122 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.FrameEncoder;
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.util.ReferenceCountUtil;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Encoded frames on their way to the event loop: short ones share a chunk, long ones that come as a
+ * {@code ByteBuf} are not copied. Guarded by the lock of its {@link Outbound}.
+ */
+final class SendBuffer {
+  private static final int CHUNK_SIZE = 16 * 1024;
+
+  /** Longer frames that come as a {@code ByteBuf} are not copied. */
+  private static final int MAX_COPIED = 4 * 1024;
+
+  private final ByteBufAllocator allocator;
+  private final ConnectionSettings settings;
+  private @Nullable FrameEncoder encoder;
+  private @Nullable ByteBuf chunk;
+  private Queue<ByteBuf> full = new ArrayDeque<>(0);
+
+  SendBuffer(ByteBufAllocator allocator, ConnectionSettings settings) {
+    this.allocator = allocator;
+    this.settings = settings;
+  }
+
+  static int length(Object frame) {
+    return frame instanceof byte[] bytes
+        ? bytes.length
+        : frame instanceof ByteBuffer buffer
+            ? buffer.remaining()
+            : ((ByteBuf) frame).readableBytes();
+  }
+
+  /** Uses another format from the next frame on. */
+  void format(FrameFormat format) {
+    encoder = FrameEncoder.of(format, settings.totals().frames());
+  }
+
+  private FrameEncoder encoder() {
+    FrameEncoder present = encoder;
+    if (present == null) {
+      present = FrameEncoder.of(settings.format(), settings.totals().frames());
+      encoder = present;
+    }
+    return present;
+  }
+
+  /** Encodes a frame, and releases it if it counts references. Returns its bytes on the wire. */
+  int add(Object frame) throws FramingException {
+    FrameEncoder with = encoder();
+    int bytes;
+    if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
+      ByteBuf whole = with.encode(buf, allocator).content();
+      closeChunk();
+      full.add(whole);
+      bytes = whole.readableBytes();
+    } else {
+      try {
+        bytes = copy(frame, with);
+      } finally {
+        ReferenceCountUtil.release(frame);
+      }
+    }
+    with.report();
+    return bytes;
+  }
+
+  private int copy(Object frame, FrameEncoder with) throws FramingException {
+    ByteBuf out = chunkWithRoom(length(frame) + with.maxOverhead());
+    int start = out.writerIndex();
+    if (frame instanceof byte[] bytes) {
+      with.encode(bytes, out);
+    } else if (frame instanceof ByteBuffer buffer) {
+      with.encode(buffer, out);
+    } else {
+      ByteBuf buf = (ByteBuf) frame;
+      with.encode(buf, buf.readerIndex(), buf.readableBytes(), out);
+    }
+    return out.writerIndex() - start;
+  }
+
+  private ByteBuf chunkWithRoom(int length) {
+    ByteBuf present = chunk;
+    if (present != null && present.writableBytes() >= length) {
+      return present;
+    }
+    closeChunk();
+    ByteBuf made = allocator.ioBuffer(Math.max(CHUNK_SIZE, length));
+    chunk = made;
+    return made;
+  }
+
+  private void closeChunk() {
+    if (chunk != null) {
+      full.add(chunk);
+      chunk = null;
+    }
+  }
+
+  /** Hands over everything. */
+  Queue<ByteBuf> take() {
+    closeChunk();
+    Queue<ByteBuf> ready = full;
+    if (!ready.isEmpty()) {
+      full = new ArrayDeque<>(0);
+    }
+    return ready;
+  }
+
+  void release() {
+    take().forEach(ByteBuf::release);
+  }
+}
