@@ -20,8 +20,11 @@ final class Ending {
   /** A connection on which nothing came for so long has sent what it had to send. */
   private static final long QUIET_MILLIS = 20;
 
-  /** One that has been sent a FIN is closed when nothing came for so many times as long. */
-  private static final int LAST_LOOKS = 10;
+  /**
+   * One that was quiet, and has been sent a FIN, is closed when nothing came for so many times as
+   * long: TCP itself may pause for 200 ms when a window was closed.
+   */
+  private static final int LAST_LOOKS = 15;
 
   /** The same when half of the time is over. */
   private static final int LATE_LAST_LOOKS = 3;
@@ -33,6 +36,7 @@ final class Ending {
   private boolean heardSinceQuiet;
   private boolean peerEnded;
   private boolean inputStops;
+  private boolean peerGoesOn;
   private boolean inputEnded;
   private boolean outputEnding;
   private boolean outputEnded;
@@ -278,13 +282,14 @@ final class Ending {
     } else if (!inputStops && (late || !busy)) {
       link.reading.resumeAll();
       inputStops = true;
+      peerGoesOn = busy;
       link.stopInput();
     }
     lookAgain(until);
   }
 
   private void closeIfQuiet(int looks) {
-    if (outputEnded && quietLooks >= looks) {
+    if (outputEnded && !peerGoesOn && quietLooks >= looks) {
       closeNow();
     }
   }

@@ -58,6 +58,31 @@ class MemoryBudgetTest {
     }
   }
 
+  /** What a long frame took is given back when it has been answered, not when its peer goes. */
+  @ParameterizedTest
+  @EnumSource
+  void rareLongFrameLeavesNothingBehind(Way way) throws Exception {
+    try (FramedServer server = way.echo().start();
+        EchoPeer peer = EchoPeer.of(server).echo((byte) 1)) {
+      byte[] longFrame = EchoServers.random(4 * 1024 * 1024, 7);
+      CompletableFuture<Void> sent = Threads.run(() -> {
+        try {
+          peer.send(longFrame);
+        } catch (IOException e) {
+          throw new java.io.UncheckedIOException(e);
+        }
+      });
+      Await.until("it is held", () -> server.memoryUsed() > 1_000_000);
+      assertThat(peer.receive()).isEqualTo(longFrame);
+      sent.get(20, TimeUnit.SECONDS);
+
+      Await.until("nothing is held", () -> server.memoryUsed() == 0);
+      peer.echo((byte) 2);
+      Await.until("nothing is held again", () -> server.memoryUsed() == 0);
+      assertThat(server.counters().connectionsOpen()).isOne();
+    }
+  }
+
   /** More of them than there is memory for all at once. */
   @ParameterizedTest
   @EnumSource
