@@ -1,7 +1,16 @@
 /** What a gRPC service needs around its stubs. */
-// An empty package cannot be exported: dev.mullion.rpc will be, with its first public type.
 module dev.mullion.rpc {
+  exports dev.mullion.rpc;
+  exports dev.mullion.rpc.greeter;
+
   requires transitive com.google.protobuf;
   requires transitive io.grpc;
+  requires transitive io.grpc.protobuf;
+  requires transitive io.grpc.stub;
+  requires com.google.common;
+  requires io.grpc.inprocess;
+  requires io.grpc.netty;
+  requires io.grpc.services;
+  requires proto.google.common.protos;
   requires static transitive org.jspecify;
 }

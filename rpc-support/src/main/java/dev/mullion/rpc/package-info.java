@@ -1,8 +1,6 @@
 /**
- * What a gRPC service needs around its stubs: a server and a channel with deadlines, limits, a status
- * mapping and a graceful stop.
- *
- * <p>None of it is written yet.
+ * What a gRPC service needs around its stubs. {@link dev.mullion.rpc.ErrorDetails} attaches rich
+ * details to an error, and finds them.
  */
 @NullMarked
 package dev.mullion.rpc;
