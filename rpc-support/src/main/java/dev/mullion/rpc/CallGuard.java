@@ -1,0 +1,121 @@
+package dev.mullion.rpc;
+
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.Status;
+import java.io.InputStream;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * The first of a server's interceptors. It refuses calls that are too many, ends those that take too
+ * long or break a limit, and maps what services throw.
+ */
+record CallGuard(
+    int maxCalls, MessageLimits limits, CallTimeouts timeouts, ExceptionMapping mapping)
+    implements ServerInterceptor {
+  /** A client that retries does so after this time, whatever its policy says of the status. */
+  private static final Metadata.Key<String> PUSHBACK =
+      Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+
+  @Override
+  public <Q, R> ServerCall.Listener<Q> interceptCall(
+      ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+    CallTracker.OpenCall open = CallTracker.current();
+    if (open.kind == CallTracker.Kind.REFUSED) {
+      refuse(call);
+      return new ServerCall.Listener<>() {};
+    }
+    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
+    open.guardedBy(guarded);
+    try {
+      return new Guarded<>(guarded, limits, start(open.kind, guarded, headers, next));
+    } catch (Throwable thrown) {
+      guarded.fail(thrown);
+      return new ServerCall.Listener<>() {};
+    }
+  }
+
+  private <Q, R> ServerCall.Listener<Q> start(
+      CallTracker.Kind kind,
+      GuardedCall<Q, R> call,
+      Metadata headers,
+      ServerCallHandler<Q, R> next) {
+    Context context = kind == CallTracker.Kind.COUNTED ? timeouts.limit(call) : null;
+    return context == null
+        ? next.startCall(call, headers)
+        : Contexts.interceptCall(context, call, headers, next);
+  }
+
+  private void refuse(ServerCall<?, ?> call) {
+    Metadata trailers = new Metadata();
+    // Not all at the same moment.
+    trailers.put(PUSHBACK, String.valueOf(ThreadLocalRandom.current().nextInt(50, 151)));
+    call.close(
+        Status.RESOURCE_EXHAUSTED.withDescription("too many calls, maxCalls " + maxCalls),
+        trailers);
+  }
+
+  /** Passes on what happens until the call is ended, and sees what is thrown. */
+  private static final class Guarded<Q> extends SimpleForwardingServerCallListener<Q> {
+    private final GuardedCall<Q, ?> call;
+    private final MessageLimits limits;
+
+    Guarded(GuardedCall<Q, ?> call, MessageLimits limits, ServerCall.Listener<Q> listener) {
+      super(listener);
+      this.call = call;
+      this.limits = limits;
+    }
+
+    @Override
+    public void onMessage(Q message) {
+      if (call.ended() == null) {
+        try {
+          if (message instanceof InputStream stream) {
+            limits.checkInbound(stream);
+          }
+          super.onMessage(message);
+        } catch (Throwable thrown) {
+          call.fail(thrown);
+        }
+      }
+    }
+
+    @Override
+    public void onHalfClose() {
+      if (call.ended() == null) {
+        guard(super::onHalfClose);
+      }
+    }
+
+    @Override
+    public void onReady() {
+      if (call.ended() == null) {
+        guard(super::onReady);
+      }
+    }
+
+    /** For the service it is a cancellation when another has ended its call. */
+    @Override
+    public void onComplete() {
+      if (call.ended() == null) {
+        super.onComplete();
+      } else {
+        super.onCancel();
+      }
+    }
+
+    /** Checked exceptions come too, from languages that do not check them. */
+    private void guard(Runnable event) {
+      try {
+        event.run();
+      } catch (Throwable thrown) {
+        call.fail(thrown);
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+package dev.mullion.rpc;
+
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/** Makes the threads that services run on. */
+final class CallThreads {
+  static final String NAME = "mullion-call-";
+
+  /** Without a preview flag. */
+  private static final int FIRST_JDK_WITH_VIRTUAL_THREADS = 21;
+
+  private CallThreads() {}
+
+  /**
+   * Returns an executor of virtual threads where the JDK has them, as many as there are tasks. Else it
+   * has at most so many platform threads, and a task that finds none waits for one. All are daemons;
+   * the caller shuts it down.
+   */
+  static ExecutorService create(int maxThreads) {
+    ExecutorService virtual = virtual();
+    return virtual == null ? platform(maxThreads) : virtual;
+  }
+
+  /** Returns null if this JDK has none. By reflection, since the sources are compiled for JDK 17. */
+  static @Nullable ExecutorService virtual() {
+    if (Runtime.version().feature() < FIRST_JDK_WITH_VIRTUAL_THREADS) {
+      return null;
+    }
+    try {
+      Class<?> type = Class.forName("java.lang.Thread$Builder$OfVirtual");
+      Object builder = Thread.class.getMethod("ofVirtual").invoke(null);
+      Object named = type.getMethod("name", String.class, long.class).invoke(builder, NAME, 1L);
+      Object factory = type.getMethod("factory").invoke(named);
+      return (ExecutorService) Executors.class
+          .getMethod("newThreadPerTaskExecutor", ThreadFactory.class)
+          .invoke(null, factory);
+    } catch (ReflectiveOperationException absent) {
+      // A native image holds what was asked for when it was built only.
+      return null;
+    }
+  }
+
+  /** Its queue is bounded by the number of calls, each of which has one task at a time. */
+  static ThreadPoolExecutor platform(int maxThreads) {
+    AtomicLong made = new AtomicLong();
+    ThreadFactory daemons = task -> {
+      Thread thread = new Thread(task, NAME + made.incrementAndGet());
+      thread.setDaemon(true);
+      return thread;
+    };
+    ThreadPoolExecutor threads = new ThreadPoolExecutor(
+        maxThreads, maxThreads, 60, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), daemons);
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
+  }
+}

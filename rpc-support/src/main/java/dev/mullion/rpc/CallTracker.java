@@ -1,0 +1,105 @@
+package dev.mullion.rpc;
+
+import io.grpc.Context;
+import io.grpc.Metadata;
+import io.grpc.ServerStreamTracer;
+import io.grpc.Status;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Counts the calls, and says which are too many. It is told of each call by the transport, before any
+ * thread is taken for it, and of the end of each exactly once.
+ */
+final class CallTracker extends ServerStreamTracer.Factory {
+  private static final Context.Key<OpenCall> KEY = Context.key("mullion-call");
+
+  final RpcCounters counters = new RpcCounters();
+  private final int maxCalls;
+  private final Set<String> uncountedServices;
+  private final Set<OpenCall> open = ConcurrentHashMap.newKeySet();
+
+  CallTracker(int maxCalls, Set<String> uncountedServices) {
+    this.maxCalls = maxCalls;
+    this.uncountedServices = Set.copyOf(uncountedServices);
+  }
+
+  /** Returns the call that the current thread works for. */
+  static OpenCall current() {
+    return KEY.get();
+  }
+
+  @Override
+  public OpenCall newServerStreamTracer(String fullMethodName, Metadata headers) {
+    String service = fullMethodName.substring(0, Math.max(0, fullMethodName.lastIndexOf('/')));
+    if (uncountedServices.contains(service)) {
+      return opened(Kind.UNCOUNTED);
+    }
+    if (counters.callsOpen.incrementAndGet() > maxCalls) {
+      counters.callsOpen.decrementAndGet();
+      counters.callsRefused.increment();
+      return new OpenCall(Kind.REFUSED);
+    }
+    counters.callsStarted.increment();
+    return opened(Kind.COUNTED);
+  }
+
+  private OpenCall opened(Kind kind) {
+    OpenCall call = new OpenCall(kind);
+    open.add(call);
+    return call;
+  }
+
+  /** Ends all open calls of a kind in their services' place, and returns how many those were. */
+  int endAll(Kind kind, Status status) {
+    int ended = 0;
+    for (OpenCall each : open) {
+      GuardedCall<?, ?> call = each.call;
+      if (each.kind == kind && call != null && call.end(status, new Metadata())) {
+        ended++;
+      }
+    }
+    return ended;
+  }
+
+  enum Kind {
+    COUNTED,
+    /** Of health or reflection. */
+    UNCOUNTED,
+    REFUSED
+  }
+
+  /** A call from its first bytes to its last. */
+  final class OpenCall extends ServerStreamTracer {
+    final Kind kind;
+
+    private volatile @Nullable GuardedCall<?, ?> call;
+
+    private OpenCall(Kind kind) {
+      this.kind = kind;
+    }
+
+    void guardedBy(GuardedCall<?, ?> guarded) {
+      call = guarded;
+    }
+
+    @Override
+    public Context filterContext(Context context) {
+      return context.withValue(KEY, this);
+    }
+
+    @Override
+    public void streamClosed(Status status) {
+      GuardedCall<?, ?> guarded = call;
+      if (guarded != null) {
+        guarded.transportFailed(status);
+      }
+      if (kind == Kind.COUNTED) {
+        counters.callsOpen.decrementAndGet();
+        counters.ended(status.getCode());
+      }
+      open.remove(this);
+    }
+  }
+}

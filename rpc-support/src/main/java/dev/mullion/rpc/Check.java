@@ -1,0 +1,48 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import java.time.Duration;
+
+/** What the builders' setters check. */
+final class Check {
+  private Check() {}
+
+  static String notBlank(String value, String name, String expected) {
+    if (requireNonNull(value, name).isBlank()) {
+      throw new IllegalArgumentException(name + ": \"" + value + "\" (expected: " + expected + ")");
+    }
+    return value;
+  }
+
+  static int within(int value, int least, int most, String name) {
+    if (value < least || value > most) {
+      String expected = most == Integer.MAX_VALUE ? ">= " + least : least + " to " + most;
+      throw new IllegalArgumentException(name + ": " + value + " (expected: " + expected + ")");
+    }
+    return value;
+  }
+
+  static Duration notNegative(Duration value, String name) {
+    if (requireNonNull(value, name).isNegative()) {
+      throw new IllegalArgumentException(name + ": " + value + " (expected: >= PT0S)");
+    }
+    return value;
+  }
+
+  static Duration positive(Duration value, String name) {
+    if (requireNonNull(value, name).isNegative() || value.isZero()) {
+      throw new IllegalArgumentException(name + ": " + value + " (expected: > PT0S)");
+    }
+    return value;
+  }
+
+  /** Returns nanoseconds; what is longer than 292 years is 292 years. */
+  static long nanos(Duration duration) {
+    try {
+      return duration.toNanos();
+    } catch (ArithmeticException tooLong) {
+      return Long.MAX_VALUE;
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package dev.mullion.rpc;
+
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
+import java.lang.System.Logger.Level;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Which status a client sees for an exception of a service. */
+final class ExceptionMapping {
+  private static final System.Logger LOG = System.getLogger(ExceptionMapping.class.getName());
+
+  private final Map<Class<?>, Function<Throwable, Status>> byType = new LinkedHashMap<>();
+
+  /** What a client is told. */
+  record Outcome(Status status, Metadata trailers) {}
+
+  /** Returns a new mapping of the usual exceptions. */
+  static ExceptionMapping usual() {
+    ExceptionMapping mapping = new ExceptionMapping();
+    mapping.put(IllegalArgumentException.class, described(Status.INVALID_ARGUMENT));
+    mapping.put(NoSuchElementException.class, described(Status.NOT_FOUND));
+    mapping.put(SecurityException.class, described(Status.PERMISSION_DENIED));
+    mapping.put(UnsupportedOperationException.class, described(Status.UNIMPLEMENTED));
+    mapping.put(TimeoutException.class, described(Status.DEADLINE_EXCEEDED));
+    mapping.put(CancellationException.class, described(Status.CANCELLED));
+    mapping.put(InterruptedException.class, described(Status.CANCELLED));
+    return mapping;
+  }
+
+  private static Function<Throwable, Status> described(Status status) {
+    return thrown -> status.withDescription(thrown.getMessage());
+  }
+
+  /** Returns a mapping that later changes of this one do not change. */
+  ExceptionMapping copy() {
+    ExceptionMapping copy = new ExceptionMapping();
+    copy.byType.putAll(byType);
+    return copy;
+  }
+
+  <E extends Throwable> void put(Class<E> type, Function<? super E, Status> mapping) {
+    byType.put(type, thrown -> mapping.apply(type.cast(thrown)));
+  }
+
+  /** Returns what the client is told; what is not mapped is logged with the id that it is told. */
+  Outcome outcome(Throwable thrown, String call) {
+    Throwable error = unwrapped(thrown);
+    if (error instanceof StatusRuntimeException known) {
+      return new Outcome(known.getStatus(), orNew(known.getTrailers()));
+    }
+    if (error instanceof StatusException known) {
+      return new Outcome(known.getStatus(), orNew(known.getTrailers()));
+    }
+    Function<Throwable, Status> mapping = nearest(error.getClass());
+    if (mapping != null) {
+      try {
+        return new Outcome(mapping.apply(error), new Metadata());
+      } catch (RuntimeException wrong) {
+        error.addSuppressed(wrong);
+      }
+    }
+    return internal(error, call);
+  }
+
+  private static Outcome internal(Throwable error, String call) {
+    String id = String.format("%016x", ThreadLocalRandom.current().nextLong());
+    LOG.log(Level.ERROR, "call " + call + " failed, error id " + id, error);
+    return new Outcome(
+        Status.INTERNAL.withDescription("internal error, error id " + id), new Metadata());
+  }
+
+  private static Throwable unwrapped(Throwable thrown) {
+    Throwable error = thrown;
+    while (error instanceof ExecutionException || error instanceof CompletionException) {
+      Throwable cause = error.getCause();
+      if (cause == null) {
+        break;
+      }
+      error = cause;
+    }
+    return error;
+  }
+
+  private static Metadata orNew(@Nullable Metadata trailers) {
+    return trailers == null ? new Metadata() : trailers;
+  }
+
+  private @Nullable Function<Throwable, Status> nearest(Class<?> type) {
+    for (Class<?> each = type; each != null; each = each.getSuperclass()) {
+      Function<Throwable, Status> mapping = byType.get(each);
+      if (mapping != null) {
+        return mapping;
+      }
+    }
+    return null;
+  }
+}

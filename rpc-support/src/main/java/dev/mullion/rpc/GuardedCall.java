@@ -1,0 +1,136 @@
+package dev.mullion.rpc;
+
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
+import io.grpc.Grpc;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
+import java.io.InputStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A call that can also be ended in its service's place: by a timer, by the transport, by a limit. What
+ * its service does then goes nowhere. gRPC's own call may be used by one thread at a time; hence the
+ * lock.
+ */
+final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
+  private final MessageLimits limits;
+  private final ExceptionMapping mapping;
+  private boolean closed;
+  private volatile @Nullable Status ended;
+
+  GuardedCall(ServerCall<Q, R> call, MessageLimits limits, ExceptionMapping mapping) {
+    super(call);
+    this.limits = limits;
+    this.mapping = mapping;
+  }
+
+  /** Returns the status with which it was ended in its service's place. */
+  @Nullable
+  Status ended() {
+    return ended;
+  }
+
+  @Override
+  public synchronized void sendHeaders(Metadata headers) {
+    if (ended == null) {
+      super.sendHeaders(headers);
+    }
+  }
+
+  @Override
+  public synchronized void sendMessage(R message) {
+    if (ended == null) {
+      try {
+        super.sendMessage(checked(message));
+        return;
+      } catch (StatusRuntimeException refused) {
+        end(refused.getStatus(), new Metadata());
+      }
+    }
+    Status status = ended;
+    if (status != null && !getMethodDescriptor().getType().serverSendsOneMessage()) {
+      // So that a loop that writes comes to its end.
+      throw status.asRuntimeException();
+    }
+  }
+
+  @SuppressWarnings("unchecked")
+  private R checked(R message) {
+    return message instanceof InputStream stream ? (R) limits.checkOutbound(stream) : message;
+  }
+
+  @Override
+  public synchronized void close(Status status, Metadata trailers) {
+    if (ended != null) {
+      return;
+    }
+    closed = true;
+    Throwable cause = status.getCause();
+    if (status.getCode() == Status.Code.UNKNOWN && cause != null && !hasStatus(cause)) {
+      // StreamObserver.onError with an exception of the service's own.
+      ExceptionMapping.Outcome outcome = mapping.outcome(cause, toString());
+      super.close(outcome.status(), outcome.trailers());
+    } else {
+      super.close(status, trailers);
+    }
+  }
+
+  private static boolean hasStatus(Throwable cause) {
+    return cause instanceof StatusRuntimeException || cause instanceof StatusException;
+  }
+
+  /** Ends the call, unless it has ended; returns whether this was what ended it. */
+  synchronized boolean end(Status status, Metadata trailers) {
+    if (closed || ended != null || super.isCancelled()) {
+      return false;
+    }
+    closed = true;
+    ended = status;
+    super.close(status, trailers);
+    return true;
+  }
+
+  /** Ends the call with what its service has thrown. */
+  void fail(Throwable thrown) {
+    if (isOpen()) {
+      ExceptionMapping.Outcome outcome = mapping.outcome(thrown, toString());
+      end(limits.reworded(outcome.status()), outcome.trailers());
+    }
+  }
+
+  private synchronized boolean isOpen() {
+    return !closed && !super.isCancelled();
+  }
+
+  /**
+   * Called by the transport when it has given up the stream, just before it resets it: the client is
+   * told why, and does not see {@code CANCELLED}.
+   */
+  void transportFailed(Status status) {
+    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED) {
+      end(limits.reworded(status), new Metadata());
+    }
+  }
+
+  @Override
+  public boolean isReady() {
+    return ended == null && super.isReady();
+  }
+
+  @Override
+  public boolean isCancelled() {
+    return ended != null || super.isCancelled();
+  }
+
+  /** Names the method and the peer. */
+  @Override
+  public String toString() {
+    return getMethodDescriptor().getFullMethodName()
+        + " (peer "
+        + getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR)
+        + ")";
+  }
+}

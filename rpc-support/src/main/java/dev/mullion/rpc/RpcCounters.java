@@ -1,0 +1,95 @@
+package dev.mullion.rpc;
+
+import io.grpc.Status;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * What a server has done since it started. Calls of health and reflection are not counted. Any thread
+ * may read it.
+ */
+public final class RpcCounters {
+  private static final int CODES = Status.Code.values().length;
+
+  final AtomicInteger callsOpen = new AtomicInteger();
+  final LongAdder callsStarted = new LongAdder();
+  final LongAdder callsRefused = new LongAdder();
+  final LongAdder callsTimedOut = new LongAdder();
+  final LongAdder callsCut = new LongAdder();
+  private final LongAdder[] callsEnded = new LongAdder[CODES];
+
+  RpcCounters() {
+    for (int i = 0; i < CODES; i++) {
+      callsEnded[i] = new LongAdder();
+    }
+  }
+
+  void ended(Status.Code code) {
+    callsEnded[code.value()].increment();
+  }
+
+  /** Returns how many calls are open now. */
+  public int callsOpen() {
+    return callsOpen.get();
+  }
+
+  /** Returns how many calls came and were not refused. */
+  public long callsStarted() {
+    return callsStarted.sum();
+  }
+
+  /** Returns how many calls were refused at once, since {@code maxCalls} were open. */
+  public long callsRefused() {
+    return callsRefused.sum();
+  }
+
+  /** Returns how many calls were ended by {@code defaultTimeout} or {@code maxTimeout}. */
+  public long callsTimedOut() {
+    return callsTimedOut.sum();
+  }
+
+  /** Returns how many calls were cancelled by force at a stop. */
+  public long callsCut() {
+    return callsCut.sum();
+  }
+
+  /** Returns how many calls ended well. */
+  public long callsSucceeded() {
+    return callsEnded(Status.Code.OK);
+  }
+
+  /** Returns how many calls ended with another status than {@code OK}, without those refused. */
+  public long callsFailed() {
+    long failed = 0;
+    for (Status.Code code : Status.Code.values()) {
+      failed += code == Status.Code.OK ? 0 : callsEnded(code);
+    }
+    return failed;
+  }
+
+  /** Returns how many calls ended with a status, without those refused. */
+  public long callsEnded(Status.Code code) {
+    return callsEnded[code.value()].sum();
+  }
+
+  /** Returns every counter by its name. */
+  public Map<String, Long> asMap() {
+    Map<String, Long> all = new LinkedHashMap<>();
+    all.put("callsOpen", (long) callsOpen());
+    all.put("callsStarted", callsStarted());
+    all.put("callsSucceeded", callsSucceeded());
+    all.put("callsFailed", callsFailed());
+    all.put("callsRefused", callsRefused());
+    all.put("callsTimedOut", callsTimedOut());
+    all.put("callsCut", callsCut());
+    return all;
+  }
+
+  /** Names every counter with its value. */
+  @Override
+  public String toString() {
+    return "RpcCounters" + asMap();
+  }
+}

@@ -1,0 +1,195 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.Server;
+import io.grpc.Status;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A running gRPC server with what production asks for: health and reflection, limits, timeouts, one
+ * place for what exceptions mean, a graceful stop, counters. Services, interceptors and statuses are
+ * gRPC's own types.
+ *
+ * <pre>{@code
+ * try (RpcServer server = RpcServer.builder()
+ *     .port(50051)
+ *     .addService(new GreeterService())
+ *     .defaultTimeout(Duration.ofSeconds(10))
+ *     .mapException(FileNotFoundException.class, missing -> Status.NOT_FOUND)
+ *     .start()) {
+ *   System.out.println("listening on " + server.address());
+ *   server.awaitTermination();
+ * }
+ * }</pre>
+ *
+ * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1} and
+ * reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB, and
+ * refuses what comes beyond 10,000 calls, or 1,000 on one connection. Calls may take as long as they
+ * like. {@link RpcServerBuilder} says more of each setting.
+ *
+ * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and timers
+ * are daemon threads. All methods may be called by any thread.
+ */
+public final class RpcServer implements AutoCloseable {
+  private static final Status STOPPING = Status.UNAVAILABLE.withDescription("server is stopping");
+  private static final long FOR_LAST_STATUSES = TimeUnit.SECONDS.toNanos(1);
+
+  private final Server server;
+  private final SocketAddress address;
+  private final CallTracker tracker;
+  private final StandardServices standard;
+  private final CallTimeouts timeouts;
+  private final @Nullable ExecutorService threads;
+  private final Duration shutdownDelay;
+  private final Duration closeTimeout;
+  private final AtomicBoolean stopping = new AtomicBoolean();
+
+  RpcServer(
+      Server server,
+      CallTracker tracker,
+      StandardServices standard,
+      CallTimeouts timeouts,
+      @Nullable ExecutorService threads,
+      Duration shutdownDelay,
+      Duration closeTimeout) {
+    this.server = server;
+    this.address = server.getListenSockets().get(0);
+    this.tracker = tracker;
+    this.standard = standard;
+    this.timeouts = timeouts;
+    this.threads = threads;
+    this.shutdownDelay = shutdownDelay;
+    this.closeTimeout = closeTimeout;
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static RpcServerBuilder builder() {
+    return new RpcServerBuilder();
+  }
+
+  /** Returns the port it listens on, or -1 if it has a name in this process. */
+  public int port() {
+    return address() instanceof InetSocketAddress address ? address.getPort() : -1;
+  }
+
+  /** Returns the address it listens on, also after it has stopped. */
+  public SocketAddress address() {
+    return address;
+  }
+
+  /** Returns the counters, which go on after it has stopped. */
+  public RpcCounters counters() {
+    return tracker.counters;
+  }
+
+  /**
+   * Sets what the health service says of a service, such as {@code hello.Greeter}, or of the whole
+   * server by the empty name. All serve from the start on; once the server stops, none does.
+   *
+   * @throws IllegalArgumentException if the server has no such service
+   */
+  public void setServing(String service, boolean serving) {
+    standard.serving(requireNonNull(service, "service"), serving);
+  }
+
+  /** Returns whether it has stopped, with every call ended. */
+  public boolean isTerminated() {
+    return server.isTerminated();
+  }
+
+  /** Waits until it has stopped. */
+  public void awaitTermination() throws InterruptedException {
+    server.awaitTermination();
+  }
+
+  /**
+   * Waits until it has stopped, for so long at most.
+   *
+   * @return whether it has stopped
+   */
+  public boolean awaitTermination(Duration timeout) throws InterruptedException {
+    return server.awaitTermination(Check.nanos(requireNonNull(timeout, "timeout")), NANOSECONDS);
+  }
+
+  /** Stops within the builder's {@code closeTimeout}; see {@link #stop}. */
+  @Override
+  public void close() {
+    stop(closeTimeout);
+  }
+
+  /**
+   * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more calls
+   * are taken, those that are open come to their end. What is left after the timeout ends with {@code
+   * UNAVAILABLE}, and its threads are interrupted. When the calling thread is interrupted, that is at
+   * once.
+   *
+   * @return what was done; for a second call, which waits for the first, a report without calls
+   */
+  public StopReport stop(Duration timeout) {
+    Check.notNegative(timeout, "timeout");
+    long begin = System.nanoTime();
+    if (!stopping.compareAndSet(false, true)) {
+      awaitQuietly(Check.nanos(timeout));
+      return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
+    }
+    long endedBefore = ended();
+    boolean drained = drain(begin, Check.nanos(timeout));
+    long finished = ended() - endedBefore;
+    long cut = drained ? 0 : force();
+    timeouts.close();
+    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
+  }
+
+  private long ended() {
+    return counters().callsSucceeded() + counters().callsFailed();
+  }
+
+  private boolean drain(long begin, long timeout) {
+    standard.stopServing();
+    awaitQuietly(Math.min(timeout, Check.nanos(shutdownDelay)));
+    server.shutdown();
+    // To watch the health lasts for as long as the client likes.
+    tracker.endAll(CallTracker.Kind.UNCOUNTED, STOPPING);
+    boolean drained = awaitQuietly(timeout - (System.nanoTime() - begin));
+    if (drained && threads != null) {
+      threads.shutdown();
+    }
+    return drained;
+  }
+
+  /** Clients are told; only those that do not listen are just cut off. */
+  private long force() {
+    long cut = tracker.endAll(CallTracker.Kind.COUNTED, STOPPING);
+    counters().callsCut.add(cut);
+    boolean interrupted = Thread.interrupted();
+    if (!awaitQuietly(FOR_LAST_STATUSES)) {
+      server.shutdownNow();
+      awaitQuietly(FOR_LAST_STATUSES);
+    }
+    if (threads != null) {
+      threads.shutdownNow();
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return cut;
+  }
+
+  /** An interrupted thread stays so, and then no wait takes any time. */
+  private boolean awaitQuietly(long nanos) {
+    try {
+      return server.awaitTermination(Math.max(0, nanos), NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

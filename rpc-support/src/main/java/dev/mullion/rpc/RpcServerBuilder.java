@@ -1,0 +1,255 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.BindableService;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Collects the settings of an {@link RpcServer}. Not safe for use by several threads. */
+public final class RpcServerBuilder {
+  @Nullable
+  String host;
+
+  int port = -1;
+
+  @Nullable
+  String inProcessName;
+
+  final List<ServerServiceDefinition> services = new ArrayList<>();
+  final List<ServerInterceptor> interceptors = new ArrayList<>();
+  boolean health = true;
+  boolean reflection = true;
+  int maxInboundMessageSize = 4 * 1024 * 1024;
+  int maxOutboundMessageSize = 4 * 1024 * 1024;
+  int maxInboundMetadataSize = 8 * 1024;
+  int maxCalls = 10_000;
+  int maxCallsPerConnection = 1_000;
+  Duration defaultTimeout = Duration.ZERO;
+  Duration maxTimeout = Duration.ZERO;
+  ExceptionMapping mapping = ExceptionMapping.usual();
+  boolean directExecutor;
+
+  @Nullable
+  Executor executor;
+
+  /** 0 stands for the default. */
+  int maxThreads;
+
+  @Nullable
+  Keepalive keepalive;
+
+  Duration shutdownDelay = Duration.ZERO;
+  Duration closeTimeout = Duration.ofSeconds(5);
+
+  RpcServerBuilder() {}
+
+  /** Sets the name or address to listen on, {@code 127.0.0.1} by default. */
+  public RpcServerBuilder host(String host) {
+    this.host = Check.notBlank(host, "host", "a name or address");
+    return this;
+  }
+
+  /** Sets the port; 0, the default, takes any that is free. */
+  public RpcServerBuilder port(int port) {
+    this.port = Check.within(port, 0, 65535, "port");
+    return this;
+  }
+
+  /**
+   * Sets a name in this process, in place of host and port, for tests that need no socket: calls come
+   * from an channel with the same name.
+   */
+  public RpcServerBuilder inProcessName(String inProcessName) {
+    this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");
+    return this;
+  }
+
+  /** Adds a service. */
+  public RpcServerBuilder addService(BindableService service) {
+    return addService(requireNonNull(service, "service").bindService());
+  }
+
+  /** Adds a service. */
+  public RpcServerBuilder addService(ServerServiceDefinition service) {
+    services.add(requireNonNull(service, "service"));
+    return this;
+  }
+
+  /**
+   * Adds an interceptor for all services added, before or after it. The first one added is the first
+   * one called. Health and reflection are not intercepted.
+   */
+  public RpcServerBuilder intercept(ServerInterceptor interceptor) {
+    interceptors.add(requireNonNull(interceptor, "interceptor"));
+    return this;
+  }
+
+  /** Sets whether the health service ({@code grpc.health.v1}) is served, as it is by default. */
+  public RpcServerBuilder health(boolean health) {
+    this.health = health;
+    return this;
+  }
+
+  /** Sets whether reflection (v1 and v1alpha) is served, as it is by default. */
+  public RpcServerBuilder reflection(boolean reflection) {
+    this.reflection = reflection;
+    return this;
+  }
+
+  /**
+   * Sets how many bytes a message that comes may have, 4 MiB by default. A longer one ends its call
+   * with {@code RESOURCE_EXHAUSTED}, before memory is taken for it.
+   */
+  public RpcServerBuilder maxInboundMessageSize(int maxInboundMessageSize) {
+    this.maxInboundMessageSize =
+        Check.within(maxInboundMessageSize, 1, Integer.MAX_VALUE, "maxInboundMessageSize");
+    return this;
+  }
+
+  /**
+   * Sets how many bytes a message that goes may have, before it is compressed, 4 MiB by default: what
+   * gRPC's clients take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}.
+   */
+  public RpcServerBuilder maxOutboundMessageSize(int maxOutboundMessageSize) {
+    this.maxOutboundMessageSize =
+        Check.within(maxOutboundMessageSize, 1, Integer.MAX_VALUE, "maxOutboundMessageSize");
+    return this;
+  }
+
+  /**
+   * Sets how many bytes the metadata of a call may have, 8 KiB by default; as HTTP/2 counts, which adds
+   * 32 for each entry. A call with more is refused before it comes to any service.
+   */
+  public RpcServerBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
+    this.maxInboundMetadataSize =
+        Check.within(maxInboundMetadataSize, 1, Integer.MAX_VALUE, "maxInboundMetadataSize");
+    return this;
+  }
+
+  /**
+   * Sets how many calls may be open, 10,000 by default. More are refused at once, on no thread of
+   * theirs, with {@code RESOURCE_EXHAUSTED} and the advice to retry after about 100 ms ({@code
+   * grpc-retry-pushback-ms}). Calls of health and reflection do not count.
+   */
+  public RpcServerBuilder maxCalls(int maxCalls) {
+    this.maxCalls = Check.within(maxCalls, 1, Integer.MAX_VALUE, "maxCalls");
+    return this;
+  }
+
+  /** Sets how many calls may be open on one connection, 1,000 by default; its client lets more wait. */
+  public RpcServerBuilder maxCallsPerConnection(int maxCallsPerConnection) {
+    this.maxCallsPerConnection =
+        Check.within(maxCallsPerConnection, 1, Integer.MAX_VALUE, "maxCallsPerConnection");
+    return this;
+  }
+
+  /**
+   * Sets how long a call may take that comes without a deadline. Then its {@link io.grpc.Context} is
+   * cancelled, and the client sees {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets
+   * no limit; streams that are to stay open need one that is long enough.
+   */
+  public RpcServerBuilder defaultTimeout(Duration defaultTimeout) {
+    this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
+    return this;
+  }
+
+  /**
+   * Sets how long a call may take at most, whatever deadline it comes with. {@link Duration#ZERO}, the
+   * default, sets no limit.
+   */
+  public RpcServerBuilder maxTimeout(Duration maxTimeout) {
+    this.maxTimeout = Check.notNegative(maxTimeout, "maxTimeout");
+    return this;
+  }
+
+  /**
+   * Sets the status for exceptions of a type and its subclasses, for which a service threw it or gave
+   * it to {@code onError}. Of several types the nearest superclass counts.
+   *
+   * <p>By default, with the exception's message as the description: {@code IllegalArgumentException} is
+   * {@code INVALID_ARGUMENT}, {@code NoSuchElementException} {@code NOT_FOUND}, {@code
+   * SecurityException} {@code PERMISSION_DENIED}, {@code UnsupportedOperationException} {@code
+   * UNIMPLEMENTED}, {@code TimeoutException} {@code DEADLINE_EXCEEDED}, {@code CancellationException}
+   * and {@code InterruptedException} {@code CANCELLED}. Of an {@code ExecutionException} or {@code
+   * CompletionException} the cause counts. {@code StatusException} and {@code StatusRuntimeException}
+   * say themselves what they mean. Anything else is {@code INTERNAL} with an error id, and in the log
+   * under that id.
+   */
+  public <E extends Throwable> RpcServerBuilder mapException(
+      Class<E> type, Function<? super E, Status> status) {
+    mapping.put(requireNonNull(type, "type"), requireNonNull(status, "status"));
+    return this;
+  }
+
+  /**
+   * Runs services on the event loops, which is the fastest way for those that never block. One that
+   * does holds up all calls of its connection, and of others.
+   */
+  public RpcServerBuilder directExecutor() {
+    this.directExecutor = true;
+    return this;
+  }
+
+  /**
+   * Sets the executor of services. It is not shut down with the server. By default there is a virtual
+   * thread for each call on JDK 21 and newer, and before that {@code maxThreads} threads.
+   */
+  public RpcServerBuilder executor(Executor executor) {
+    this.executor = requireNonNull(executor, "executor");
+    return this;
+  }
+
+  /**
+   * Sets how many platform threads there are for services, 256 by default. More calls than that wait
+   * for one. With virtual threads it says nothing.
+   */
+  public RpcServerBuilder maxThreads(int maxThreads) {
+    this.maxThreads = Check.within(maxThreads, 1, 1_000_000, "maxThreads");
+    return this;
+  }
+
+  /**
+   * Sets when the server pings its clients, and how often they may ping. By default it pings after two
+   * hours, and lets clients ping every 10 seconds, also on connections without calls.
+   */
+  public RpcServerBuilder keepalive(Keepalive keepalive) {
+    this.keepalive = requireNonNull(keepalive, "keepalive");
+    return this;
+  }
+
+  /**
+   * Sets how long a server that is to stop still takes calls while health says {@code NOT_SERVING}, so
+   * that load balancers see it; {@link Duration#ZERO} by default. It is part of the time of the stop.
+   */
+  public RpcServerBuilder shutdownDelay(Duration shutdownDelay) {
+    this.shutdownDelay = Check.notNegative(shutdownDelay, "shutdownDelay");
+    return this;
+  }
+
+  /** Sets how long {@link RpcServer#close} waits for calls to end, 5 seconds by default. */
+  public RpcServerBuilder closeTimeout(Duration closeTimeout) {
+    this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+    return this;
+  }
+
+  /**
+   * Starts a server and returns it when it listens. If that fails, nothing is left running.
+   *
+   * @throws IllegalStateException if settings contradict each other, or there is no service
+   * @throws java.net.UnknownHostException if the host cannot be resolved
+   * @throws java.net.BindException if the address cannot be listened on
+   * @throws IOException if the server cannot be started otherwise
+   */
+  public RpcServer start() throws IOException {
+    return new ServerStart(this).start();
+  }
+}

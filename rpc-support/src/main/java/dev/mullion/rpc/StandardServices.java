@@ -1,0 +1,64 @@
+package dev.mullion.rpc;
+
+import io.grpc.BindableService;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionService;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** The services that gRPC has for every server: health and reflection. */
+final class StandardServices {
+  private final HealthStatusManager health = new HealthStatusManager();
+  private final Set<String> known = new TreeSet<>();
+  private final List<ServerServiceDefinition> definitions = new ArrayList<>();
+
+  StandardServices(Set<String> services, boolean withHealth, boolean withReflection) {
+    // The empty name stands for the whole server, which serves from the start on.
+    known.add("");
+    known.addAll(services);
+    for (String service : services) {
+      health.setStatus(service, ServingStatus.SERVING);
+    }
+    if (withHealth) {
+      definitions.add(health.getHealthService().bindService());
+    }
+    if (withReflection) {
+      definitions.add(ProtoReflectionServiceV1.newInstance().bindService());
+      definitions.add(v1alpha().bindService());
+    }
+  }
+
+  /** Older clients ask for this one only. */
+  @SuppressWarnings("deprecation")
+  private static BindableService v1alpha() {
+    return ProtoReflectionService.newInstance();
+  }
+
+  List<ServerServiceDefinition> definitions() {
+    return List.copyOf(definitions);
+  }
+
+  void serving(String service, boolean serving) {
+    if (!known.contains(service)) {
+      throw new IllegalArgumentException(
+          "service: \"" + service + "\" (expected: \"\" or one of " + services() + ")");
+    }
+    health.setStatus(service, serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+  }
+
+  private String services() {
+    Set<String> named = new TreeSet<>(known);
+    named.remove("");
+    return String.join(", ", named);
+  }
+
+  /** Tells those who ask and those who watch; no later change is taken. */
+  void stopServing() {
+    health.enterTerminalState();
+  }
+}

@@ -1,0 +1,193 @@
+package dev.mullion.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.framing.testing.Await;
+import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterService;
+import dev.mullion.rpc.greeter.HelloReply;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeoutException;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a client and the log see of what a service throws. */
+class RpcServerErrorsTest extends RpcTest {
+  private static final Logger LOG = Logger.getLogger(ExceptionMapping.class.getName());
+
+  private final List<LogRecord> logged = Collections.synchronizedList(new ArrayList<>());
+  private final Handler noting = new Handler() {
+    @Override
+    public void publish(LogRecord entry) {
+      logged.add(entry);
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() {}
+  };
+
+  /** The ways for a service to fail. */
+  enum Way {
+    THROWS,
+    ON_ERROR;
+
+    void fail(Exception error, StreamObserver<HelloReply> replies) {
+      if (this == ON_ERROR) {
+        replies.onError(error);
+      } else {
+        sneak(error);
+      }
+    }
+
+    /** As Kotlin does, and Lombok. */
+    @SuppressWarnings("unchecked")
+    private static <E extends Exception> void sneak(Exception error) throws E {
+      throw (E) error;
+    }
+  }
+
+  @BeforeEach
+  void listen() {
+    LOG.setUseParentHandlers(false);
+    LOG.addHandler(noting);
+  }
+
+  @AfterEach
+  void listenNoMore() {
+    LOG.removeHandler(noting);
+    LOG.setUseParentHandlers(true);
+  }
+
+  private Status failing(RpcServerBuilder builder, Way way, Exception error) throws IOException {
+    RpcServer server = start(
+        builder.addService(TestService.unary((request, replies) -> way.fail(error, replies))));
+    return failure(() -> call(channel(server)));
+  }
+
+  private Status failing(Way way, Exception error) throws IOException {
+    return failing(RpcServer.builder(), way, error);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void usualExceptionsHaveAStatus(Way way) throws Exception {
+    assertThat(text(failing(way, new NumberFormatException("no number"))))
+        .isEqualTo("INVALID_ARGUMENT: no number");
+    assertThat(text(failing(way, new CompletionException(new TimeoutException("too late")))))
+        .isEqualTo("DEADLINE_EXCEEDED: too late");
+    assertThat(text(failing(way, Status.ABORTED.withDescription("again").asException())))
+        .isEqualTo("ABORTED: again");
+    assertThat(logged).isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void exceptionWithoutAStatusIsInTheLogOnly(Way way) throws Exception {
+    Exception error = new IOException("the password is secret");
+
+    String seen = text(failing(way, error));
+
+    assertThat(seen).matches("INTERNAL: internal error, error id [0-9a-f]{16}");
+    assertThat(logged).hasSize(1);
+    String id = seen.substring(seen.length() - 16);
+    assertThat(logged.get(0).getThrown()).isSameAs(error);
+    assertThat(logged.get(0).getMessage())
+        .matches("call test.Service/Unary \\(peer /127.0.0.1:\\d+\\) failed, error id " + id);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void nearestMappedTypeCounts(Way way) throws Exception {
+    RpcServerBuilder mapped = RpcServer.builder()
+        .mapException(IOException.class, broken -> Status.UNAVAILABLE)
+        .mapException(
+            FileNotFoundException.class,
+            missing -> Status.NOT_FOUND.withDescription("no file " + missing.getMessage()))
+        .mapException(Exception.class, other -> Status.DATA_LOSS);
+
+    assertThat(text(failing(mapped, way, new FileNotFoundException("a.txt"))))
+        .isEqualTo("NOT_FOUND: no file a.txt");
+  }
+
+  @Test
+  void mappingThatFailsIsInternal() throws Exception {
+    RpcServerBuilder broken = RpcServer.builder().mapException(IOException.class, thrown -> {
+      throw new IllegalStateException("broken mapping");
+    });
+
+    assertThat(text(failing(broken, Way.THROWS, new IOException("cause"))))
+        .startsWith("INTERNAL: internal error, error id ");
+    assertThat(logged.get(0).getThrown()).hasMessage("cause");
+    assertThat(logged.get(0).getThrown().getSuppressed()[0]).hasMessage("broken mapping");
+  }
+
+  @Test
+  void errorIsInternalToo() throws Exception {
+    RpcServer server = start(RpcServer.builder().addService(GreeterService.greeting(name -> {
+      throw new AssertionError("must not be");
+    })));
+
+    assertThat(text(failure(() -> GreeterClient.of(channel(server)).sayHello("x"))))
+        .startsWith("INTERNAL: internal error, error id ");
+    assertThat(logged).hasSize(1);
+  }
+
+  @Test
+  void interceptorThatThrowsIsMappedToo() throws Exception {
+    ServerInterceptor refusing = new ServerInterceptor() {
+      @Override
+      public <Q, R> ServerCall.Listener<Q> interceptCall(
+          ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+        throw new SecurityException("who are you");
+      }
+    };
+    RpcServer server =
+        start(RpcServer.builder().intercept(refusing).addService(new GreeterService()));
+
+    assertThat(text(failure(() -> GreeterClient.of(channel(server)).sayHello("x"))))
+        .isEqualTo("PERMISSION_DENIED: who are you");
+  }
+
+  @Test
+  void exceptionAfterTheEndIsOfNoInterest() throws Exception {
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+          replies.onNext(HelloReply.getDefaultInstance());
+          replies.onCompleted();
+          throw new IllegalStateException("late");
+        })));
+
+    assertThat(call(channel(server))).isEqualTo(HelloReply.getDefaultInstance());
+    Await.until("the call has ended", () -> server.counters().callsSucceeded() == 1);
+  }
+
+  @Test
+  void messageThatIsNoneEndsItsCall() throws Exception {
+    RpcServer server = start(
+        RpcServer.builder().addService(TestService.unary((request, replies) -> awaitRelease())));
+
+    Status refused = failure(() -> RawCall.unary(channel(server), new byte[] {10, 99}));
+
+    assertThat(text(refused)).isEqualTo("INTERNAL: Invalid protobuf byte sequence");
+  }
+}

@@ -1,0 +1,131 @@
+package dev.mullion.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
+import dev.mullion.rpc.greeter.HelloReply;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+/** The phases of a stop. */
+class RpcServerStopTest extends RpcTest {
+  private RpcServer stuck(RpcServerBuilder builder) throws Exception {
+    return start(builder.addService(TestService.unary((request, replies) -> {
+      awaitRelease();
+      replies.onNext(HelloReply.getDefaultInstance());
+      replies.onCompleted();
+    })));
+  }
+
+  @Test
+  void stopOfAnIdleServerIsImmediate() throws Exception {
+    RpcServer server = stuck(RpcServer.builder());
+    released.countDown();
+    call(channel(server));
+    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
+
+    StopReport report = server.stop(Duration.ofSeconds(10));
+
+    assertThat(report.took()).isLessThan(Duration.ofSeconds(5));
+    assertThat(report.finished()).isZero();
+    assertThat(report.cut()).isZero();
+    assertThat(server.isTerminated()).isTrue();
+    server.awaitTermination();
+    assertThat(server.stop(Duration.ZERO).finished()).isZero();
+    assertThat(server.port()).isPositive();
+  }
+
+  @Test
+  void openCallFinishesAndNoneIsTaken() throws Exception {
+    RpcServer server = stuck(RpcServer.builder());
+    ManagedChannel channel = channel(server);
+    CompletableFuture<HelloReply> open = Threads.call(() -> call(channel));
+    Await.until("the call is open", () -> server.counters().callsOpen() == 1);
+
+    CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofSeconds(20)));
+    Await.until(
+        "no call is taken",
+        () -> failure(() -> call(channel(server))).getCode() == Status.Code.UNAVAILABLE);
+    assertThat(stop).isNotDone();
+    released.countDown();
+
+    assertThat(open.get()).isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(stop.get().finished()).isEqualTo(1);
+    assertThat(stop.get().cut()).isZero();
+    assertThat(server.counters().callsCut()).isZero();
+  }
+
+  @Test
+  void callThatDoesNotEndIsCut() throws Exception {
+    RpcServer server = stuck(RpcServer.builder());
+    ManagedChannel channel = channel(server);
+    CompletableFuture<Status> open = Threads.call(() -> failure(() -> call(channel)));
+    Await.until("the call is open", () -> server.counters().callsOpen() == 1);
+
+    StopReport report = server.stop(Duration.ofMillis(100));
+
+    assertThat(report.cut()).isEqualTo(1);
+    assertThat(report.finished()).isZero();
+    assertThat(report.took()).isBetween(Duration.ofMillis(100), Duration.ofSeconds(5));
+    assertThat(text(open.get())).isEqualTo("UNAVAILABLE: server is stopping");
+    assertThat(server.isTerminated()).isTrue();
+    assertThat(server.counters().callsCut()).isEqualTo(1);
+  }
+
+  @Test
+  void healthSaysNotServingWhileCallsAreStillTaken() throws Exception {
+    RpcServer server = stuck(RpcServer.builder().shutdownDelay(Duration.ofSeconds(20)));
+    released.countDown();
+    ManagedChannel channel = channel(server);
+    Iterator<HealthCheckResponse> watched =
+        HealthGrpc.newBlockingStub(channel).watch(HealthCheckRequest.getDefaultInstance());
+    assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+
+    CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofMillis(1500)));
+
+    assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
+    assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(stop.get().cut()).isZero();
+  }
+
+  /** A watcher of the health stays as long as it likes; the drain would never end. */
+  @Test
+  void watcherOfTheHealthHoldsUpNoStop() throws Exception {
+    RpcServer server = stuck(RpcServer.builder());
+    Iterator<HealthCheckResponse> watched =
+        HealthGrpc.newBlockingStub(channel(server)).watch(HealthCheckRequest.getDefaultInstance());
+    assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+
+    StopReport report = server.stop(Duration.ofSeconds(20));
+
+    assertThat(report.took()).isLessThan(Duration.ofSeconds(10));
+    assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
+    assertThat(text(failure(watched::hasNext))).isEqualTo("UNAVAILABLE: server is stopping");
+  }
+
+  @Test
+  void interruptedStopIsByForce() throws Exception {
+    RpcServer server = stuck(RpcServer.builder());
+    ManagedChannel channel = channel(server);
+    CompletableFuture<Status> open = Threads.call(() -> failure(() -> call(channel)));
+    Await.until("the call is open", () -> server.counters().callsOpen() == 1);
+
+    CompletableFuture<Boolean> stop = Threads.call(() -> {
+      Thread.currentThread().interrupt();
+      server.stop(Duration.ofMinutes(1));
+      return Thread.currentThread().isInterrupted();
+    });
+
+    assertThat(stop.get()).as("still interrupted").isTrue();
+    assertThat(text(open.get())).isEqualTo("UNAVAILABLE: server is stopping");
+  }
+}

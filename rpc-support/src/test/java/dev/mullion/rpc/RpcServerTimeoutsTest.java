@@ -1,0 +1,123 @@
+package dev.mullion.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.framing.testing.Await;
+import dev.mullion.rpc.greeter.HelloReply;
+import io.grpc.CallOptions;
+import io.grpc.Context;
+import io.grpc.Deadline;
+import io.grpc.ManagedChannel;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.ServerCallStreamObserver;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.Test;
+
+/** Calls that take too long. */
+class RpcServerTimeoutsTest extends RpcTest {
+  private final CompletableFuture<Context> called = new CompletableFuture<>();
+
+  private RpcServer stuck(RpcServerBuilder builder) throws Exception {
+    return start(builder.addService(TestService.unary((request, replies) -> {
+      called.complete(Context.current());
+      awaitRelease();
+      // Too late: goes nowhere.
+      replies.onNext(HelloReply.getDefaultInstance());
+      replies.onCompleted();
+    })));
+  }
+
+  @Test
+  void callWithoutADeadlineHasTheDefaultTimeout() throws Exception {
+    RpcServer server = stuck(RpcServer.builder().defaultTimeout(Duration.ofMillis(100)));
+
+    assertThat(text(failure(() -> call(channel(server)))))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.1S");
+    assertThat(called.get().isCancelled()).isTrue();
+    assertThat(called.get().cancellationCause()).isInstanceOf(TimeoutException.class);
+    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
+    assertThat(server.counters().callsTimedOut()).isEqualTo(1);
+    assertThat(server.counters().callsFailed()).isEqualTo(1);
+  }
+
+  @Test
+  void deadlineThatIsTooLateIsCutShort() throws Exception {
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofMillis(100)));
+    CallOptions hour = CallOptions.DEFAULT.withDeadlineAfter(1, TimeUnit.HOURS);
+
+    assertThat(text(failure(() ->
+            ClientCalls.blockingUnaryCall(channel(server), TestService.UNARY, hour, REQUEST))))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT0.1S");
+    assertThat(called.get().isCancelled()).isTrue();
+  }
+
+  @Test
+  void callWithoutADeadlineHasTheMaximumWhereThereIsNoDefault() throws Exception {
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofMillis(100)));
+
+    assertThat(text(failure(() -> call(channel(server)))))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT0.1S");
+  }
+
+  @Test
+  void deadlineOfTheClientCountsWhenItIsEarlier() throws Exception {
+    CompletableFuture<Deadline> seen = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .defaultTimeout(Duration.ofMillis(1))
+        .maxTimeout(Duration.ofHours(1))
+        .addService(TestService.unary((request, replies) -> {
+          seen.complete(Context.current().getDeadline());
+          replies.onNext(HelloReply.getDefaultInstance());
+          replies.onCompleted();
+        })));
+    CallOptions minute = CallOptions.DEFAULT.withDeadlineAfter(1, TimeUnit.MINUTES);
+
+    assertThat(ClientCalls.blockingUnaryCall(channel(server), TestService.UNARY, minute, REQUEST))
+        .isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(seen.get().timeRemaining(TimeUnit.SECONDS)).isBetween(30L, 60L);
+  }
+
+  @Test
+  void streamThatTimesOutHasSentWhatItHad() throws Exception {
+    CompletableFuture<String> cancelled = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .defaultTimeout(Duration.ofMillis(500))
+        .addService(TestService.stream((request, replies) -> {
+          ((ServerCallStreamObserver<HelloReply>) replies)
+              .setOnCancelHandler(() -> cancelled.complete("cancelled"));
+          replies.onNext(TestService.reply(10));
+        })));
+
+    Iterator<HelloReply> replies = stream(channel(server));
+
+    assertThat(replies.next().getSerializedSize()).isEqualTo(10);
+    assertThat(text(failure(replies::hasNext)))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.5S");
+    assertThat(cancelled.get()).isEqualTo("cancelled");
+  }
+
+  /** A service that calls another one gives it the time that is left. */
+  @Test
+  void deadlinePropagatesToCallsInsideTheCall() throws Exception {
+    CompletableFuture<Deadline> seen = new CompletableFuture<>();
+    RpcServer inner = start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+      seen.complete(Context.current().getDeadline());
+      replies.onNext(HelloReply.getDefaultInstance());
+      replies.onCompleted();
+    })));
+    ManagedChannel toInner = channel(inner);
+    RpcServer outer = start(RpcServer.builder()
+        .defaultTimeout(Duration.ofMinutes(1))
+        .addService(TestService.unary((request, replies) -> {
+          replies.onNext(call(toInner));
+          replies.onCompleted();
+        })));
+
+    assertThat(call(channel(outer))).isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(seen.get().timeRemaining(TimeUnit.SECONDS)).isBetween(30L, 60L);
+  }
+}
