@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** How long messages may be, and what is said of one that is longer. */
 record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
@@ -36,11 +37,9 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   InputStream checkOutbound(InputStream message) {
     try {
       if (message instanceof KnownLength) {
-        int size = message.available();
-        if (size > maxOutboundMessageSize) {
-          throw tooLarge(
-                  "outbound message of " + size, "maxOutboundMessageSize", maxOutboundMessageSize)
-              .asRuntimeException();
+        Status tooLarge = outbound(message.available());
+        if (tooLarge != null) {
+          throw tooLarge.asRuntimeException();
         }
         return message;
       }
@@ -56,14 +55,16 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   private InputStream measure(InputStream message) throws IOException {
     byte[] bytes = message.readNBytes(maxOutboundMessageSize);
     if (message.read() >= 0) {
-      throw tooLarge(
-              "outbound message of more than " + bytes.length,
-              "maxOutboundMessageSize",
-              maxOutboundMessageSize)
-          .asRuntimeException();
+      throw outbound("of more than " + bytes.length).asRuntimeException();
     }
     message.close();
     return new ByteArrayInputStream(bytes);
+  }
+
+  /** Returns the status for a message of this size, or null if it may be sent. */
+  @Nullable
+  Status outbound(long size) {
+    return size > maxOutboundMessageSize ? outbound("of " + size) : null;
   }
 
   /** Throws for a message that no transport has checked. */
@@ -89,6 +90,10 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
 
   private Status inbound(String size) {
     return tooLarge("inbound message " + size, "maxInboundMessageSize", maxInboundMessageSize);
+  }
+
+  private Status outbound(String size) {
+    return tooLarge("outbound message " + size, "maxOutboundMessageSize", maxOutboundMessageSize);
   }
 
   private static Status tooLarge(String message, String setting, int limit) {

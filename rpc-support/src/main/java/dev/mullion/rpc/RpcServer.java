@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * try (RpcServer server = RpcServer.builder()
- *     .port(50051)
+ *     .port(port)
  *     .addService(new GreeterService())
  *     .defaultTimeout(Duration.ofSeconds(10))
  *     .mapException(FileNotFoundException.class, missing -> Status.NOT_FOUND)

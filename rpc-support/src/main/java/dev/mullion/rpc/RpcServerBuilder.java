@@ -66,7 +66,7 @@ public final class RpcServerBuilder {
 
   /**
    * Sets a name in this process, in place of host and port, for tests that need no socket: calls come
-   * from an channel with the same name.
+   * from an {@link RpcChannel} with the same name.
    */
   public RpcServerBuilder inProcessName(String inProcessName) {
     this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");

@@ -1,0 +1,71 @@
+package dev.mullion.rpc;
+
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.CallOptions;
+import io.grpc.ConnectivityState;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.stub.ClientCalls;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.ConnectException;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+
+/** Makes a channel connect, and finds out why it does not: its state alone does not say. */
+record EagerConnection(ManagedChannel channel, String where, Duration timeout) {
+  void await() throws IOException {
+    long begin = System.nanoTime();
+    long left = Check.nanos(timeout);
+    ConnectivityState state = channel.getState(true);
+    while (state != ConnectivityState.READY && state != ConnectivityState.SHUTDOWN) {
+      if (state == ConnectivityState.TRANSIENT_FAILURE || !changes(state, left)) {
+        throw failed(state);
+      }
+      left = Check.nanos(timeout) - (System.nanoTime() - begin);
+      state = channel.getState(true);
+    }
+  }
+
+  private boolean changes(ConnectivityState state, long nanos) throws IOException {
+    CountDownLatch changed = new CountDownLatch(1);
+    channel.notifyWhenStateChanged(state, changed::countDown);
+    try {
+      return changed.await(nanos, NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while connecting to " + where);
+    }
+  }
+
+  private IOException failed(ConnectivityState state) {
+    if (state != ConnectivityState.TRANSIENT_FAILURE) {
+      return new ConnectException(
+          "cannot connect to " + where + ": no answer within connectTimeout " + timeout);
+    }
+    Status status = probe();
+    Throwable cause = status.getCause();
+    String reason = cause == null ? status.getDescription() : cause.getMessage();
+    ConnectException failure = new ConnectException("cannot connect to " + where + ": " + reason);
+    failure.initCause(status.asException());
+    return failure;
+  }
+
+  /** A call on a channel that cannot connect fails with the reason, and goes nowhere. */
+  private Status probe() {
+    try {
+      ClientCalls.blockingUnaryCall(
+          channel,
+          HealthGrpc.getCheckMethod(),
+          CallOptions.DEFAULT.withDeadlineAfter(timeout),
+          HealthCheckRequest.getDefaultInstance());
+      return Status.UNAVAILABLE.withDescription("it could be reached a moment later only");
+    } catch (StatusRuntimeException e) {
+      return e.getStatus();
+    }
+  }
+}

@@ -1,0 +1,179 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * When a channel calls again after a failure, as one immutable value.
+ *
+ * <pre>{@code
+ * RetryPolicy policy = RetryPolicy.builder()
+ *     .maxAttempts(4)
+ *     .initialBackoff(Duration.ofMillis(50))
+ *     .retryOn(Status.Code.UNAVAILABLE, Status.Code.ABORTED)
+ *     .build();
+ * }</pre>
+ *
+ * <p>By default there are 3 attempts in all, on {@code UNAVAILABLE} only; the pause before the first
+ * retry is a random time around 100 ms, twice that before each further one, and 2 seconds at most. A
+ * call whose reply has begun is not retried, nor is one past its deadline. A server's {@code
+ * grpc-retry-pushback-ms} takes the place of the pause.
+ *
+ * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth back,
+ * and there are no retries while half of them or fewer are left. So a server that is down is not called
+ * twice as often.
+ */
+public final class RetryPolicy {
+  private static final Set<Status.Code> NEVER = EnumSet.of(Status.Code.OK);
+
+  private final int maxAttempts;
+  private final Duration initialBackoff;
+  private final Duration maxBackoff;
+  private final double backoffMultiplier;
+  private final Set<Status.Code> codes;
+  private final int maxTokens;
+  private final double tokenRatio;
+
+  private RetryPolicy(Builder builder) {
+    maxAttempts = builder.maxAttempts;
+    initialBackoff = builder.initialBackoff;
+    maxBackoff = builder.maxBackoff;
+    backoffMultiplier = builder.backoffMultiplier;
+    codes = Collections.unmodifiableSet(EnumSet.copyOf(builder.codes));
+    maxTokens = builder.maxTokens;
+    tokenRatio = builder.tokenRatio;
+  }
+
+  /** Returns the defaults. */
+  public static RetryPolicy defaults() {
+    return builder().build();
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  int maxAttempts() {
+    return maxAttempts;
+  }
+
+  /** Returns the method's part of gRPC's service config. */
+  Map<String, Object> methodConfig() {
+    Map<String, Object> policy = new LinkedHashMap<>();
+    policy.put("maxAttempts", (double) maxAttempts);
+    policy.put("initialBackoff", seconds(initialBackoff));
+    policy.put("maxBackoff", seconds(maxBackoff));
+    policy.put("backoffMultiplier", backoffMultiplier);
+    policy.put("retryableStatusCodes", codes.stream().map(Enum::name).toList());
+    return Map.of("name", List.of(Map.of()), "retryPolicy", policy);
+  }
+
+  /** Returns the channel's part of gRPC's service config. */
+  Map<String, Object> throttling() {
+    return Map.of("maxTokens", (double) maxTokens, "tokenRatio", tokenRatio);
+  }
+
+  private static String seconds(Duration duration) {
+    return String.format(Locale.ROOT, "%d.%09ds", duration.getSeconds(), duration.getNano());
+  }
+
+  /** Names all settings. */
+  @Override
+  public String toString() {
+    return "RetryPolicy[maxAttempts=" + maxAttempts
+        + ", initialBackoff=" + initialBackoff
+        + ", maxBackoff=" + maxBackoff
+        + ", backoffMultiplier=" + backoffMultiplier
+        + ", retryOn=" + codes
+        + ", maxTokens=" + maxTokens
+        + ", tokenRatio=" + tokenRatio
+        + "]";
+  }
+
+  /** Collects the settings of a {@link RetryPolicy}. Not safe for use by several threads. */
+  public static final class Builder {
+    private int maxAttempts = 3;
+    private Duration initialBackoff = Duration.ofMillis(100);
+    private Duration maxBackoff = Duration.ofSeconds(2);
+    private double backoffMultiplier = 2;
+    private Set<Status.Code> codes = EnumSet.of(Status.Code.UNAVAILABLE);
+    private int maxTokens = 10;
+    private double tokenRatio = 0.1;
+
+    private Builder() {}
+
+    /** Sets how often a call is tried in all, 2 to 100; 3 by default. */
+    public Builder maxAttempts(int maxAttempts) {
+      this.maxAttempts = Check.within(maxAttempts, 2, 100, "maxAttempts");
+      return this;
+    }
+
+    /** Sets the pause before the first retry, give or take a fifth; 100 ms by default. */
+    public Builder initialBackoff(Duration initialBackoff) {
+      this.initialBackoff = Check.positive(initialBackoff, "initialBackoff");
+      return this;
+    }
+
+    /** Sets the longest pause, 2 seconds by default. */
+    public Builder maxBackoff(Duration maxBackoff) {
+      this.maxBackoff = Check.positive(maxBackoff, "maxBackoff");
+      return this;
+    }
+
+    /** Sets how many times as long each further pause is, 2 by default. */
+    public Builder backoffMultiplier(double backoffMultiplier) {
+      if (!(backoffMultiplier >= 1 && backoffMultiplier <= 100)) {
+        throw new IllegalArgumentException(
+            "backoffMultiplier: " + backoffMultiplier + " (expected: 1 to 100)");
+      }
+      this.backoffMultiplier = backoffMultiplier;
+      return this;
+    }
+
+    /** Sets on which statuses a call is tried again, {@code UNAVAILABLE} by default. */
+    public Builder retryOn(Status.Code first, Status.Code... others) {
+      Set<Status.Code> wanted = EnumSet.of(first, others);
+      if (!Collections.disjoint(wanted, NEVER)) {
+        throw new IllegalArgumentException("retryOn: OK (expected: codes of failures)");
+      }
+      codes = wanted;
+      return this;
+    }
+
+    /**
+     * Sets how many failures in a row it takes, twice over, to stop retries, 10 by default, and what
+     * part of a token a success gives back, 0.1 by default.
+     */
+    public Builder throttling(int maxTokens, double tokenRatio) {
+      this.maxTokens = Check.within(maxTokens, 1, 1000, "maxTokens");
+      if (!(tokenRatio >= 0.001)) {
+        throw new IllegalArgumentException("tokenRatio: " + tokenRatio + " (expected: >= 0.001)");
+      }
+      this.tokenRatio = tokenRatio;
+      return this;
+    }
+
+    /**
+     * Returns the policy.
+     *
+     * @throws IllegalStateException if the first pause is longer than the longest
+     */
+    public RetryPolicy build() {
+      if (requireNonNull(initialBackoff, "initialBackoff").compareTo(maxBackoff) > 0) {
+        throw new IllegalStateException(
+            "initialBackoff: " + initialBackoff + " (expected: <= maxBackoff: " + maxBackoff + ")");
+      }
+      return new RetryPolicy(this);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptors;
+import io.grpc.ConnectivityState;
+import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
+import java.io.IOException;
+import java.time.Duration;
+
+/**
+ * A channel with what production asks for: a deadline for each call, retries, limits, several servers.
+ * It is a {@link Channel}, from which any stub is made, and it is closed after use.
+ *
+ * <pre>{@code
+ * try (RpcChannel channel = RpcChannel.builder()
+ *     .address("localhost", port)
+ *     .defaultTimeout(Duration.ofSeconds(2))
+ *     .retryPolicy(RetryPolicy.defaults())
+ *     .build()) {
+ *   System.out.println(GreeterClient.of(channel).sayHello("world"));
+ * }
+ * }</pre>
+ *
+ * <p>By default calls have no deadline and are not retried, messages may have 4 MiB in both directions,
+ * and connections are made when the first call needs one. With several addresses calls go to each in
+ * turn, and to none whose health service says {@code NOT_SERVING}. {@link RpcChannelBuilder} says more
+ * of each setting.
+ *
+ * <p>All methods may be called by any thread.
+ */
+public final class RpcChannel extends Channel implements AutoCloseable {
+  private final ManagedChannel managed;
+  private final ClientGuard guard;
+  private final Channel guarded;
+  private final Duration closeTimeout;
+
+  RpcChannel(ManagedChannel managed, ClientGuard guard, Duration closeTimeout) {
+    this.managed = managed;
+    this.guard = guard;
+    this.guarded = ClientInterceptors.intercept(managed, guard);
+    this.closeTimeout = closeTimeout;
+  }
+
+  /** Returns a builder that holds the defaults. */
+  public static RpcChannelBuilder builder() {
+    return new RpcChannelBuilder();
+  }
+
+  @Override
+  public <Q, R> ClientCall<Q, R> newCall(MethodDescriptor<Q, R> method, CallOptions options) {
+    return guarded.newCall(method, options);
+  }
+
+  @Override
+  public String authority() {
+    return managed.authority();
+  }
+
+  /**
+   * Sets the timeout of calls that start from now on without a deadline of their own. {@link
+   * Duration#ZERO} sets none.
+   */
+  public void setDefaultTimeout(Duration defaultTimeout) {
+    guard.defaultTimeout(Check.notNegative(defaultTimeout, "defaultTimeout"));
+  }
+
+  /** Returns the state of its connections. */
+  public ConnectivityState state() {
+    return managed.getState(false);
+  }
+
+  /**
+   * Waits until a connection is ready; makes one if there is none.
+   *
+   * @throws IOException if none can be made within the timeout; it says where to, and why not
+   */
+  void connect(String where, Duration timeout) throws IOException {
+    new EagerConnection(managed, where, timeout).await();
+  }
+
+  /** Takes no more calls; those that are open go on. */
+  public void shutdown() {
+    managed.shutdown();
+  }
+
+  /** Takes no more calls, and cancels those that are open. */
+  public void shutdownNow() {
+    managed.shutdownNow();
+  }
+
+  /** Returns whether it is shut down, with every call ended and every connection closed. */
+  public boolean isTerminated() {
+    return managed.isTerminated();
+  }
+
+  /**
+   * Waits until it is terminated, for so long at most.
+   *
+   * @return whether it is
+   */
+  public boolean awaitTermination(Duration timeout) throws InterruptedException {
+    return managed.awaitTermination(Check.nanos(requireNonNull(timeout, "timeout")), NANOSECONDS);
+  }
+
+  /**
+   * Shuts it down, waits for open calls as long as the builder's {@code closeTimeout}, and cancels the
+   * rest; when the calling thread is interrupted, at once.
+   */
+  @Override
+  public void close() {
+    managed.shutdown();
+    try {
+      if (awaitTermination(closeTimeout)) {
+        return;
+      }
+      managed.shutdownNow();
+      awaitTermination(Duration.ofSeconds(1));
+    } catch (InterruptedException e) {
+      managed.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,241 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.ClientInterceptor;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.inprocess.InProcessChannelBuilder;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Collects the settings of an {@link RpcChannel}. Not safe for use by several threads. */
+public final class RpcChannelBuilder {
+  private @Nullable String target;
+  private final List<InetSocketAddress> addresses = new ArrayList<>();
+  private @Nullable String inProcessName;
+  private final List<ClientInterceptor> interceptors = new ArrayList<>();
+  private Duration defaultTimeout = Duration.ZERO;
+  private @Nullable RetryPolicy retryPolicy;
+  private boolean waitForReady;
+  private int maxInboundMessageSize = 4 * 1024 * 1024;
+  private int maxOutboundMessageSize = 4 * 1024 * 1024;
+  private int maxInboundMetadataSize = 8 * 1024;
+  private @Nullable Keepalive keepalive;
+  private Duration connectTimeout = Duration.ofSeconds(10);
+  private Duration closeTimeout = Duration.ofSeconds(5);
+
+  RpcChannelBuilder() {}
+
+  /** Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051}. */
+  public RpcChannelBuilder target(String target) {
+    this.target = Check.notBlank(target, "target", "such as localhost:50051");
+    return this;
+  }
+
+  /**
+   * Adds a server, in place of a target. With several of them calls go to each in turn, and to none
+   * whose health service says {@code NOT_SERVING}.
+   */
+  public RpcChannelBuilder address(String host, int port) {
+    Check.notBlank(host, "host", "a name or address");
+    addresses.add(new InetSocketAddress(host, Check.within(port, 1, 65535, "port")));
+    return this;
+  }
+
+  /** Sets the name of an {@link RpcServer} in this process, in place of a target. */
+  public RpcChannelBuilder inProcessName(String inProcessName) {
+    this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");
+    return this;
+  }
+
+  /** Adds an interceptor for all calls. The first one added is the first one called. */
+  public RpcChannelBuilder intercept(ClientInterceptor interceptor) {
+    interceptors.add(requireNonNull(interceptor, "interceptor"));
+    return this;
+  }
+
+  /**
+   * Sets how long a call may take that has no deadline of its own, from its start, all attempts
+   * together. Then it ends with {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets no
+   * limit; a stream that is to stay open needs a deadline of its own.
+   */
+  public RpcChannelBuilder defaultTimeout(Duration defaultTimeout) {
+    this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
+    return this;
+  }
+
+  /** Sets when calls are tried again; by default, only if they have not left this process. */
+  public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy) {
+    this.retryPolicy = requireNonNull(retryPolicy, "retryPolicy");
+    return this;
+  }
+
+  /**
+   * Sets whether calls wait for a connection, as long as their deadline lets them; by default they fail
+   * with {@code UNAVAILABLE} when none can be made.
+   */
+  public RpcChannelBuilder waitForReady(boolean waitForReady) {
+    this.waitForReady = waitForReady;
+    return this;
+  }
+
+  /**
+   * Sets how many bytes a message that comes may have, 4 MiB by default. A longer one ends its call
+   * with {@code RESOURCE_EXHAUSTED}.
+   */
+  public RpcChannelBuilder maxInboundMessageSize(int maxInboundMessageSize) {
+    this.maxInboundMessageSize =
+        Check.within(maxInboundMessageSize, 1, Integer.MAX_VALUE, "maxInboundMessageSize");
+    return this;
+  }
+
+  /**
+   * Sets how many bytes a message that goes may have, before it is compressed, 4 MiB by default: what
+   * gRPC's servers take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}.
+   */
+  public RpcChannelBuilder maxOutboundMessageSize(int maxOutboundMessageSize) {
+    this.maxOutboundMessageSize =
+        Check.within(maxOutboundMessageSize, 1, Integer.MAX_VALUE, "maxOutboundMessageSize");
+    return this;
+  }
+
+  /** Sets how many bytes the metadata that comes with a reply may have, 8 KiB by default. */
+  public RpcChannelBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
+    this.maxInboundMetadataSize =
+        Check.within(maxInboundMetadataSize, 1, Integer.MAX_VALUE, "maxInboundMetadataSize");
+    return this;
+  }
+
+  /** Sets when the channel pings its servers; by default it does not. They must permit as much. */
+  public RpcChannelBuilder keepalive(Keepalive keepalive) {
+    this.keepalive = requireNonNull(keepalive, "keepalive");
+    return this;
+  }
+
+  /** Sets how long {@link #connect} waits for a connection, 10 seconds by default. */
+  public RpcChannelBuilder connectTimeout(Duration connectTimeout) {
+    this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
+    return this;
+  }
+
+  /** Sets how long {@link RpcChannel#close} waits for calls to end, 5 seconds by default. */
+  public RpcChannelBuilder closeTimeout(Duration closeTimeout) {
+    this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+    return this;
+  }
+
+  /**
+   * Returns a channel, which connects when the first call needs it.
+   *
+   * @throws IllegalStateException if settings contradict each other
+   */
+  public RpcChannel build() {
+    checkWhere();
+    if (inProcessName != null && keepalive != null) {
+      throw new IllegalStateException(
+          "inProcessName: " + inProcessName + " (expected: no keepalive beside it)");
+    }
+    ManagedChannelBuilder<?> builder = transport()
+        .maxInboundMessageSize(maxInboundMessageSize)
+        .maxInboundMetadataSize(maxInboundMetadataSize);
+    serviceConfig(builder);
+    // gRPC calls the last one first.
+    List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
+    Collections.reverse(lastFirst);
+    builder.intercept(lastFirst);
+    return new RpcChannel(
+        builder.build(),
+        new ClientGuard(
+            defaultTimeout,
+            waitForReady,
+            new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize)),
+        closeTimeout);
+  }
+
+  /**
+   * Returns a channel that is connected, to one of several addresses at least.
+   *
+   * @throws IllegalStateException if settings contradict each other
+   * @throws IOException if it cannot connect within {@code connectTimeout}; nothing is left open then
+   */
+  public RpcChannel connect() throws IOException {
+    RpcChannel channel = build();
+    boolean connected = false;
+    try {
+      channel.connect(where(), connectTimeout);
+      connected = true;
+      return channel;
+    } finally {
+      if (!connected) {
+        channel.shutdownNow();
+      }
+    }
+  }
+
+  private void checkWhere() {
+    int places =
+        (target == null ? 0 : 1) + (addresses.isEmpty() ? 0 : 1) + (inProcessName == null ? 0 : 1);
+    if (places != 1) {
+      throw new IllegalStateException(
+          "places to call: " + places + " (expected: 1 of target, address, inProcessName)");
+    }
+  }
+
+  private String where() {
+    if (target != null) {
+      return target;
+    }
+    if (inProcessName != null) {
+      return "inProcessName " + inProcessName;
+    }
+    List<String> named = new ArrayList<>();
+    addresses.forEach(each -> named.add(each.getHostString() + ":" + each.getPort()));
+    return String.join(", ", named);
+  }
+
+  private ManagedChannelBuilder<?> transport() {
+    if (inProcessName != null) {
+      return InProcessChannelBuilder.forName(inProcessName);
+    }
+    NettyChannelBuilder builder =
+        target == null ? several() : NettyChannelBuilder.forTarget(target);
+    builder.usePlaintext();
+    if (keepalive != null) {
+      builder
+          .keepAliveTime(Check.nanos(keepalive.time()), NANOSECONDS)
+          .keepAliveTimeout(Check.nanos(keepalive.timeout()), NANOSECONDS)
+          .keepAliveWithoutCalls(keepalive.withoutCalls());
+    }
+    return builder;
+  }
+
+  /** gRPC has no other way for a resolver of one channel only. */
+  @SuppressWarnings("deprecation")
+  private NettyChannelBuilder several() {
+    return NettyChannelBuilder.forTarget(FixedAddresses.SCHEME + ":///several")
+        .nameResolverFactory(new FixedAddresses(List.copyOf(addresses)));
+  }
+
+  private void serviceConfig(ManagedChannelBuilder<?> builder) {
+    Map<String, Object> config = new LinkedHashMap<>();
+    if (addresses.size() > 1) {
+      builder.defaultLoadBalancingPolicy("round_robin");
+      config.put("healthCheckConfig", Map.of("serviceName", ""));
+    }
+    if (retryPolicy != null) {
+      builder.enableRetry().maxRetryAttempts(retryPolicy.maxAttempts());
+      config.put("methodConfig", List.of(retryPolicy.methodConfig()));
+      config.put("retryThrottling", retryPolicy.throttling());
+    }
+    builder.defaultServiceConfig(config);
+  }
+}

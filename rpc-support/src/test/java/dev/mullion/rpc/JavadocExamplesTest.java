@@ -1,0 +1,151 @@
+package dev.mullion.rpc;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterService;
+import io.grpc.Channel;
+import io.grpc.Status;
+import java.io.ByteArrayOutputStream;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The examples of the Javadoc, compiled and run. Each stands here in the same words. */
+class JavadocExamplesTest extends RpcTest {
+  private static final Path HERE =
+      Path.of("src/test/java/dev/mullion/rpc/JavadocExamplesTest.java");
+  private static final Pattern PREFORMATTED =
+      Pattern.compile("<pre>\\{@code\n(.*?)\n *\\* }</pre>", Pattern.DOTALL);
+
+  private static List<Path> sources() throws IOException {
+    try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
+      return files.filter(file -> file.toString().endsWith(".java")).sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("sources")
+  void examplesAreCompiled(Path source) throws IOException {
+    String javadoc = Files.readString(source);
+    String compiled = words(Files.readString(HERE));
+    List<String> shown =
+        PREFORMATTED.matcher(javadoc).results().map(found -> found.group(1)).toList();
+
+    assertThat(shown)
+        .as("examples of %s that are not compiled as they are shown", source)
+        .filteredOn(example -> !compiled.contains(words(withoutStars(example))))
+        .isEmpty();
+    // Nothing hides behind other tags.
+    assertThat(shown)
+        .as("blocks of %s", source)
+        .hasSize(javadoc.split("<pre|@snippet", -1).length - 1);
+  }
+
+  private static String withoutStars(String comment) {
+    return comment.replaceAll("(?m)^ *\\*", "");
+  }
+
+  /** The layout is not the same in both. */
+  private static String words(String code) {
+    return code.replaceAll("\\s+", "");
+  }
+
+  private static String printed(Callable<?> printing) throws Exception {
+    PrintStream out = System.out;
+    ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    System.setOut(new PrintStream(printed, true, UTF_8));
+    try {
+      printing.call();
+    } finally {
+      System.setOut(out);
+    }
+    return printed.toString(UTF_8);
+  }
+
+  @Test
+  void serverSaysWhereItListens() throws Exception {
+    String said = printed(() -> {
+      // So that it does not wait.
+      Thread.currentThread().interrupt();
+      assertThatExceptionOfType(InterruptedException.class).isThrownBy(() -> serve(0));
+      return Thread.interrupted();
+    });
+
+    assertThat(said).matches("listening on /127.0.0.1:[1-9]\\d+\\R");
+  }
+
+  private static void serve(int port) throws IOException, InterruptedException {
+    try (RpcServer server = RpcServer.builder()
+        .port(port)
+        .addService(new GreeterService())
+        .defaultTimeout(Duration.ofSeconds(10))
+        .mapException(FileNotFoundException.class, missing -> Status.NOT_FOUND)
+        .start()) {
+      System.out.println("listening on " + server.address());
+      server.awaitTermination();
+    }
+  }
+
+  @Test
+  void channelPrintsTheGreeting() throws Exception {
+    RpcServer server = start(RpcServer.builder().addService(new GreeterService()));
+
+    assertThat(printed(() -> {
+          callOverAChannel(server.port());
+          return null;
+        }))
+        .isEqualTo("Hello, world!" + System.lineSeparator());
+  }
+
+  private static void callOverAChannel(int port) {
+    try (RpcChannel channel = RpcChannel.builder()
+        .address("localhost", port)
+        .defaultTimeout(Duration.ofSeconds(2))
+        .retryPolicy(RetryPolicy.defaults())
+        .build()) {
+      System.out.println(GreeterClient.of(channel).sayHello("world"));
+    }
+  }
+
+  @Test
+  void greetingAndClient() throws Exception {
+    GreeterService service = GreeterService.greeting(name -> "Good morning, " + name + "!");
+
+    assertThat(greet(channel(start(RpcServer.builder().addService(service)))))
+        .isEqualTo("Good morning, world! Good morning, world!");
+  }
+
+  private static String greet(Channel channel) {
+    GreeterClient client = GreeterClient.of(channel);
+    String greeting = client.sayHello("world");
+    CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(1));
+    return greeting + " " + later.join();
+  }
+
+  @Test
+  void valuesAreMade() {
+    Keepalive keepalive = Keepalive.defaults().time(Duration.ofSeconds(20)).withoutCalls(true);
+    RetryPolicy policy = RetryPolicy.builder()
+        .maxAttempts(4)
+        .initialBackoff(Duration.ofMillis(50))
+        .retryOn(Status.Code.UNAVAILABLE, Status.Code.ABORTED)
+        .build();
+
+    assertThat(keepalive.permitted()).isEqualTo(Duration.ofSeconds(16));
+    assertThat(policy.maxAttempts()).isEqualTo(4);
+  }
+}

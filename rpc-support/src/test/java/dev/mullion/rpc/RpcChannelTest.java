@@ -1,0 +1,250 @@
+package dev.mullion.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
+import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterService;
+import dev.mullion.rpc.greeter.HelloReply;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.ConnectivityState;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+class RpcChannelTest extends RpcTest {
+  private RpcServer greeter(String greeting) throws IOException {
+    return start(RpcServer.builder().addService(GreeterService.greeting(name -> greeting)));
+  }
+
+  private static RpcChannelBuilder to(RpcServer server) {
+    return RpcChannel.builder().target("127.0.0.1:" + server.port());
+  }
+
+  /** Returns a port that nobody listens on. */
+  static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  @Test
+  void callsATarget() throws Exception {
+    RpcServer server = greeter("hi");
+    RpcChannel channel =
+        closing(RpcChannel.builder().target("localhost:" + server.port()).build());
+
+    assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("hi");
+    assertThat(channel.authority()).isEqualTo("localhost:" + server.port());
+    assertThat(channel.state()).isEqualTo(ConnectivityState.READY);
+    channel.close();
+    assertThat(channel.isTerminated()).isTrue();
+    assertThat(failure(() -> GreeterClient.of(channel).sayHello("x")).getCode())
+        .isEqualTo(Status.Code.UNAVAILABLE);
+  }
+
+  @Test
+  void callsAServerInThisProcess() throws Exception {
+    start(RpcServer.builder().inProcessName("rpc-channel-test").addService(new GreeterService()));
+    RpcChannel channel =
+        closing(RpcChannel.builder().inProcessName("rpc-channel-test").build());
+
+    assertThat(GreeterClient.of(channel).sayHello("world")).isEqualTo("Hello, world!");
+  }
+
+  @Test
+  void severalAddressesAreCalledInTurnButNotThoseThatDoNotServe() throws Exception {
+    RpcServer one = greeter("one");
+    RpcServer two = greeter("two");
+    RpcServer three = greeter("three");
+    GreeterClient client = GreeterClient.of(closing(RpcChannel.builder()
+        .address("127.0.0.1", one.port())
+        .address("127.0.0.1", two.port())
+        .address("127.0.0.1", three.port())
+        .connect()));
+
+    Await.until("all are called", () -> answers(client, 3).size() == 3);
+    two.setServing("", false);
+    Await.until("two is not called", () -> answers(client, 10).equals(Set.of("one", "three")));
+    two.setServing("", true);
+    Await.until("two is called again", () -> answers(client, 3).size() == 3);
+    three.stop(Duration.ofSeconds(5));
+    Await.until("three is gone", () -> answers(client, 10).equals(Set.of("one", "two")));
+  }
+
+  private static Set<String> answers(GreeterClient client, int calls) {
+    Set<String> answers = new HashSet<>();
+    for (int i = 0; i < calls; i++) {
+      answers.add(client.sayHello("x"));
+    }
+    return answers;
+  }
+
+  @Test
+  void defaultTimeoutIsTakenWhenTheCallStarts() throws Exception {
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+          if (released.getCount() > 0) {
+            awaitRelease();
+          }
+          replies.onNext(HelloReply.getDefaultInstance());
+          replies.onCompleted();
+        })));
+    RpcChannel channel =
+        closing(to(server).defaultTimeout(Duration.ofMillis(100)).build());
+
+    assertThat(failure(() -> call(channel)).getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+
+    released.countDown();
+    channel.setDefaultTimeout(Duration.ofSeconds(20));
+    assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+  }
+
+  @Test
+  void deadlineOfTheCallItselfCounts() throws Exception {
+    RpcServer server = start(RpcServer.builder().addService(GreeterService.greeting(name -> {
+      awaitRelease();
+      return name;
+    })));
+    GreeterClient client =
+        GreeterClient.of(closing(to(server).defaultTimeout(Duration.ofHours(1)).build()));
+
+    assertThat(failure(() -> client.sayHello("x", Duration.ofMillis(50))).getCode())
+        .isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+  }
+
+  @Test
+  void callThatWaitsForReadyIsAnsweredByAServerThatComesLater() throws Exception {
+    int port = freePort();
+    RpcChannel impatient =
+        closing(RpcChannel.builder().address("127.0.0.1", port).build());
+    RpcChannel patient = closing(
+        RpcChannel.builder().address("127.0.0.1", port).waitForReady(true).build());
+    assertThat(failure(() -> call(impatient)).getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+
+    CompletableFuture<String> greeting =
+        Threads.call(() -> GreeterClient.of(patient).sayHello("world"));
+    Await.until("it has tried", () -> patient.state() == ConnectivityState.TRANSIENT_FAILURE);
+    start(RpcServer.builder().port(port).addService(new GreeterService()));
+
+    assertThat(greeting.get()).isEqualTo("Hello, world!");
+  }
+
+  @Test
+  void messagesAboveTheLimitsAreRefused() throws Exception {
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+          replies.onNext(TestService.reply(request.getSerializedSize()));
+          replies.onCompleted();
+        })));
+    RpcChannel outbound = closing(to(server).maxOutboundMessageSize(1000).build());
+    RpcChannel inbound = closing(to(server).maxInboundMessageSize(1000).build());
+
+    assertThat(call(outbound, TestService.UNARY, TestService.request(1000)).getSerializedSize())
+        .isEqualTo(1000);
+    assertThat(text(failure(() -> call(outbound, TestService.UNARY, TestService.request(1001)))))
+        .isEqualTo("RESOURCE_EXHAUSTED: outbound message of 1001 bytes exceeds "
+            + "maxOutboundMessageSize 1000");
+    assertThat(text(failure(() -> RawCall.unary(outbound, new byte[1001]))))
+        .startsWith("RESOURCE_EXHAUSTED: outbound message of 1001 bytes");
+    assertThat(text(failure(() -> call(inbound, TestService.UNARY, TestService.request(1001)))))
+        .isEqualTo("RESOURCE_EXHAUSTED: inbound message of 1001 bytes exceeds "
+            + "maxInboundMessageSize 1000");
+  }
+
+  @Test
+  void interceptorsAreCalledInTheirOrder() throws Exception {
+    List<String> called = Collections.synchronizedList(new ArrayList<>());
+    RpcChannel channel = closing(to(greeter("hi"))
+        .intercept(noting("first", called))
+        .intercept(noting("second", called))
+        .build());
+
+    assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("hi");
+    assertThat(called).containsExactly("first", "second");
+  }
+
+  private static ClientInterceptor noting(String name, List<String> called) {
+    return new ClientInterceptor() {
+      @Override
+      public <Q, R> ClientCall<Q, R> interceptCall(
+          MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
+        called.add(name);
+        return next.newCall(method, options);
+      }
+    };
+  }
+
+  @Test
+  void connectReturnsWhenItIsConnected() throws Exception {
+    RpcChannel channel =
+        closing(to(greeter("hi")).keepalive(Keepalive.defaults()).connect());
+
+    assertThat(channel.state()).isEqualTo(ConnectivityState.READY);
+  }
+
+  @Test
+  void connectSaysWhereToAndWhyNot() throws Exception {
+    int port = freePort();
+    RpcChannelBuilder nobody = RpcChannel.builder().target("localhost:" + port);
+
+    assertThatExceptionOfType(ConnectException.class)
+        .isThrownBy(nobody::connect)
+        .withMessageMatching("cannot connect to localhost:" + port + ": .*Connection refused.*");
+    assertThatExceptionOfType(ConnectException.class)
+        .isThrownBy(RpcChannel.builder().target("dns:///no.such.host.invalid:1")::connect)
+        .withMessageStartingWith("cannot connect to dns:///no.such.host.invalid:1: ")
+        .withMessageContaining("no.such.host.invalid");
+  }
+
+  /** It accepts connections, and says nothing. */
+  @Test
+  void connectGivesUpAfterItsTimeout() throws Exception {
+    try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      int port = silent.getLocalPort();
+      assertThatExceptionOfType(ConnectException.class)
+          .isThrownBy(
+              RpcChannel.builder().address("127.0.0.1", port).connectTimeout(Duration.ofMillis(200))
+                  ::connect)
+          .withMessage(
+              "cannot connect to 127.0.0.1:" + port + ": no answer within connectTimeout PT0.2S");
+    }
+  }
+
+  @Test
+  void settingsThatContradictEachOtherAreRefused() {
+    assertThatIllegalStateException()
+        .isThrownBy(RpcChannel.builder()::build)
+        .withMessage("places to call: 0 (expected: 1 of target, address, inProcessName)");
+    assertThatIllegalStateException()
+        .isThrownBy(RpcChannel.builder().target("a:1").address("b", 2)::build)
+        .withMessage("places to call: 2 (expected: 1 of target, address, inProcessName)");
+    assertThatIllegalStateException()
+        .isThrownBy(RpcChannel.builder().inProcessName("x").keepalive(Keepalive.defaults())::build)
+        .withMessage("inProcessName: x (expected: no keepalive beside it)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> RpcChannel.builder().address("b", 0))
+        .withMessage("port: 0 (expected: 1 to 65535)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> RpcChannel.builder().connectTimeout(Duration.ZERO))
+        .withMessage("connectTimeout: PT0S (expected: > PT0S)");
+  }
+}
