@@ -55,6 +55,21 @@ class JavadocExamplesTest extends RpcTest {
         .hasSize(javadoc.split("<pre|@snippet", -1).length - 1);
   }
 
+  @Test
+  void readmeShowsTheSame() throws IOException {
+    String readme = words(Files.readString(Path.of("../README.md")));
+    String compiled = Files.readString(HERE);
+
+    assertThat(readme).contains("```java" + words(block(compiled, "try (RpcServer")) + "```");
+    assertThat(readme).contains("```java" + words(block(compiled, "try (RpcChannel")) + "```");
+  }
+
+  /** Returns a statement up to the brace that closes it. */
+  private static String block(String code, String opening) {
+    int start = code.indexOf("    " + opening);
+    return code.substring(start, code.indexOf("\n    }\n", start) + "\n    }".length());
+  }
+
   private static String withoutStars(String comment) {
     return comment.replaceAll("(?m)^ *\\*", "");
   }
