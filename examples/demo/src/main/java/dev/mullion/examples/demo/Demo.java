@@ -6,9 +6,16 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FrameReader;
 import dev.mullion.framing.FrameWriter;
 import dev.mullion.framing.tcp.EchoServer;
+import dev.mullion.rpc.RpcChannel;
+import dev.mullion.rpc.RpcServer;
+import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterService;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.net.Socket;
+import java.time.Duration;
 
 /** Starts real servers, talks to them, and says what happened; fails when anything is wrong. */
 public final class Demo {
@@ -26,6 +33,7 @@ public final class Demo {
     demo.formats();
     demo.manyFrames();
     demo.badPeer();
+    demo.greeting();
     demo.out.println("all went well");
   }
 
@@ -101,6 +109,24 @@ public final class Demo {
       writer.flush();
       expect("still here", new String(read(reader), UTF_8));
       out.println("a peer announced 4 GiB and was cut off, the other one was served");
+    }
+  }
+
+  /** A gRPC server, a channel to it, and a call that is answered and one that is refused. */
+  private void greeting() throws Exception {
+    try (RpcServer server = RpcServer.builder().addService(new GreeterService()).start();
+        RpcChannel channel =
+            RpcChannel.builder().address("127.0.0.1", server.port()).connect()) {
+      GreeterClient client = GreeterClient.of(channel);
+      String greeting = client.sayHello("world", Duration.ofSeconds(10));
+      expect("Hello, world!", greeting);
+      try {
+        client.sayHello("", Duration.ofSeconds(10));
+        throw new IllegalStateException("expected an empty name to be refused");
+      } catch (StatusRuntimeException refused) {
+        expect(Status.Code.INVALID_ARGUMENT, refused.getStatus().getCode());
+      }
+      out.printf("gRPC on port %d: %s%n", server.port(), greeting);
     }
   }
 

@@ -24,6 +24,7 @@ class DemoTest {
     assertThat(seen.toString(UTF_8))
         .contains("100,000 frames there and back")
         .contains("was cut off, the other one was served")
+        .contains(": Hello, world!")
         .endsWith("all went well" + System.lineSeparator());
   }
 }
