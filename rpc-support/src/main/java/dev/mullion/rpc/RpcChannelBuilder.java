@@ -47,7 +47,7 @@ public final class RpcChannelBuilder {
    */
   public RpcChannelBuilder address(String host, int port) {
     Check.notBlank(host, "host", "a name or address");
-    addresses.add(new InetSocketAddress(host, Check.within(port, 1, 65535, "port")));
+    addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 1, 65535, "port")));
     return this;
   }
 
@@ -177,6 +177,7 @@ public final class RpcChannelBuilder {
     } finally {
       if (!connected) {
         channel.shutdownNow();
+        channel.close();
       }
     }
   }
@@ -206,8 +207,7 @@ public final class RpcChannelBuilder {
     if (inProcessName != null) {
       return InProcessChannelBuilder.forName(inProcessName);
     }
-    NettyChannelBuilder builder =
-        target == null ? several() : NettyChannelBuilder.forTarget(target);
+    NettyChannelBuilder builder = networked();
     builder.usePlaintext();
     if (keepalive != null) {
       builder
@@ -220,9 +220,16 @@ public final class RpcChannelBuilder {
 
   /** gRPC has no other way for a resolver of one channel only. */
   @SuppressWarnings("deprecation")
-  private NettyChannelBuilder several() {
-    return NettyChannelBuilder.forTarget(FixedAddresses.SCHEME + ":///several")
-        .nameResolverFactory(new FixedAddresses(List.copyOf(addresses)));
+  private NettyChannelBuilder networked() {
+    if (target != null) {
+      return NettyChannelBuilder.forTarget(target);
+    }
+    if (addresses.size() == 1) {
+      InetSocketAddress only = addresses.get(0);
+      return NettyChannelBuilder.forAddress(only.getHostString(), only.getPort());
+    }
+    return NettyChannelBuilder.forTarget(SeveralAddresses.SCHEME + ":///servers")
+        .nameResolverFactory(new SeveralAddresses(addresses));
   }
 
   private void serviceConfig(ManagedChannelBuilder<?> builder) {

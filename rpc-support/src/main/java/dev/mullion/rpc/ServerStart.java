@@ -98,6 +98,11 @@ final class ServerStart {
           + most
           + ")");
     }
+    Duration delay = settings.shutdownDelay;
+    if (!delay.isZero() && delay.compareTo(settings.closeTimeout) >= 0) {
+      throw new IllegalStateException(
+          "shutdownDelay: " + delay + " (expected: < closeTimeout: " + settings.closeTimeout + ")");
+    }
   }
 
   private ServerBuilder<?> transport() throws IOException {

@@ -90,6 +90,22 @@ class RpcChannelTest extends RpcTest {
     Await.until("three is gone", () -> answers(client, 10).equals(Set.of("one", "two")));
   }
 
+  @Test
+  void serverWithoutAnAddressIsLeftOut() throws Exception {
+    RpcChannel channel = closing(RpcChannel.builder()
+        .address("no.such.host.invalid", 1)
+        .address("127.0.0.1", greeter("here").port())
+        .build());
+    RpcChannelBuilder unknown =
+        RpcChannel.builder().address("one.invalid", 1).address("two.invalid", 2);
+
+    assertThat(answers(GreeterClient.of(channel), 3)).containsExactly("here");
+    assertThatExceptionOfType(ConnectException.class)
+        .isThrownBy(unknown::connect)
+        .withMessage("cannot connect to one.invalid:1, two.invalid:2: "
+            + "unknown hosts one.invalid, two.invalid");
+  }
+
   private static Set<String> answers(GreeterClient client, int calls) {
     Set<String> answers = new HashSet<>();
     for (int i = 0; i < calls; i++) {

@@ -83,7 +83,9 @@ class RpcServerStopTest extends RpcTest {
 
   @Test
   void healthSaysNotServingWhileCallsAreStillTaken() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().shutdownDelay(Duration.ofSeconds(20)));
+    RpcServer server = stuck(RpcServer.builder()
+        .shutdownDelay(Duration.ofSeconds(20))
+        .closeTimeout(Duration.ofSeconds(30)));
     released.countDown();
     ManagedChannel channel = channel(server);
     Iterator<HealthCheckResponse> watched =

@@ -225,6 +225,9 @@ class RpcServerTest extends RpcTest {
             greeter().defaultTimeout(Duration.ofSeconds(2)).maxTimeout(Duration.ofSeconds(1))
                 ::start)
         .withMessage("defaultTimeout: PT2S (expected: <= maxTimeout: PT1S)");
+    assertThatIllegalStateException()
+        .isThrownBy(greeter().shutdownDelay(Duration.ofSeconds(5))::start)
+        .withMessage("shutdownDelay: PT5S (expected: < closeTimeout: PT5S)");
   }
 
   @Test

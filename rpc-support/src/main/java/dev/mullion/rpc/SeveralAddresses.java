@@ -1,0 +1,101 @@
+package dev.mullion.rpc;
+
+import io.grpc.EquivalentAddressGroup;
+import io.grpc.NameResolver;
+import io.grpc.Status;
+import io.grpc.StatusOr;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Resolves any target to the servers that were given to the builder. Names are looked up again after a
+ * connection has failed; one that cannot be resolved is left out as long as another can.
+ */
+final class SeveralAddresses extends NameResolver.Factory {
+  static final String SCHEME = "several";
+
+  private final List<InetSocketAddress> servers;
+
+  /** The addresses need not be resolved. */
+  SeveralAddresses(List<InetSocketAddress> servers) {
+    this.servers = List.copyOf(servers);
+  }
+
+  @Override
+  public String getDefaultScheme() {
+    return SCHEME;
+  }
+
+  @Override
+  public NameResolver newNameResolver(URI target, NameResolver.Args args) {
+    return new Resolver(args.getOffloadExecutor());
+  }
+
+  StatusOr<List<EquivalentAddressGroup>> resolve() {
+    List<EquivalentAddressGroup> groups = new ArrayList<>();
+    List<String> unknown = new ArrayList<>();
+    for (InetSocketAddress server : servers) {
+      try {
+        groups.add(resolve(server));
+      } catch (UnknownHostException e) {
+        unknown.add(server.getHostString());
+      }
+    }
+    return groups.isEmpty()
+        ? StatusOr.fromStatus(
+            Status.UNAVAILABLE.withDescription("unknown hosts " + String.join(", ", unknown)))
+        : StatusOr.fromValue(groups);
+  }
+
+  /** All addresses of one name are one server. */
+  private static EquivalentAddressGroup resolve(InetSocketAddress server)
+      throws UnknownHostException {
+    List<SocketAddress> addresses = new ArrayList<>();
+    for (InetAddress each : InetAddress.getAllByName(server.getHostString())) {
+      addresses.add(new InetSocketAddress(each, server.getPort()));
+    }
+    return new EquivalentAddressGroup(addresses);
+  }
+
+  private final class Resolver extends NameResolver {
+    private final @Nullable Executor offload;
+    private @Nullable Listener2 listener;
+
+    Resolver(@Nullable Executor offload) {
+      this.offload = offload;
+    }
+
+    @Override
+    public String getServiceAuthority() {
+      InetSocketAddress first = servers.get(0);
+      return first.getHostString() + ":" + first.getPort();
+    }
+
+    @Override
+    public void start(Listener2 listener) {
+      this.listener = listener;
+      refresh();
+    }
+
+    /** Name servers may be slow to answer. */
+    @Override
+    public void refresh() {
+      Listener2 told = listener;
+      if (told != null) {
+        Executor executor = offload == null ? Runnable::run : offload;
+        executor.execute(() -> told.onResult(
+            ResolutionResult.newBuilder().setAddressesOrError(resolve()).build()));
+      }
+    }
+
+    @Override
+    public void shutdown() {}
+  }
+}
