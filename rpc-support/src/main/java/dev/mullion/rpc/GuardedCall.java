@@ -69,8 +69,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
     closed = true;
     Throwable cause = status.getCause();
-    if (status.getCode() == Status.Code.UNKNOWN && cause != null && !hasStatus(cause)) {
-      // StreamObserver.onError with an exception of the service's own.
+    if (cause != null && isUnmapped(status, cause)) {
       ExceptionMapping.Outcome outcome = mapping.outcome(cause, toString());
       super.close(outcome.status(), outcome.trailers());
     } else {
@@ -78,8 +77,12 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  private static boolean hasStatus(Throwable cause) {
-    return cause instanceof StatusRuntimeException || cause instanceof StatusException;
+  /** Returns whether gRPC made it of an exception of the service's own, given to onError. */
+  private static boolean isUnmapped(Status status, Throwable cause) {
+    return status.getCode() == Status.Code.UNKNOWN
+        && status.getDescription() == null
+        && !(cause instanceof StatusRuntimeException)
+        && !(cause instanceof StatusException);
   }
 
   /** Ends the call, unless it has ended; returns whether this was what ended it. */

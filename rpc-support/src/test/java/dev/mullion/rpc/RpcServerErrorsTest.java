@@ -141,6 +141,16 @@ class RpcServerErrorsTest extends RpcTest {
     assertThat(logged.get(0).getThrown().getSuppressed()[0]).hasMessage("broken mapping");
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void statusThatSaysUnknownStaysSo(Way way) throws Exception {
+    Exception unknown =
+        Status.UNKNOWN.withDescription("who knows").withCause(new IOException()).asException();
+
+    assertThat(text(failing(way, unknown))).isEqualTo("UNKNOWN: who knows");
+    assertThat(logged).isEmpty();
+  }
+
   @Test
   void errorIsInternalToo() throws Exception {
     RpcServer server = start(RpcServer.builder().addService(GreeterService.greeting(name -> {

@@ -229,6 +229,38 @@ class RpcServerLimitsTest extends RpcTest {
   }
 
   @Test
+  void thousandCallsTooManyAreAllRefusedWhileTheOthersWait() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .maxCalls(100)
+        .maxThreads(10)
+        .maxCallsPerConnection(2000)
+        .addService(TestService.unary((request, replies) -> {
+          awaitRelease();
+          empty(request, replies);
+        })));
+    ManagedChannel channel = channel(server);
+    List<Replies> calls = new ArrayList<>();
+    for (int i = 0; i < 1100; i++) {
+      Replies replies = new Replies();
+      calls.add(replies);
+      ClientCalls.asyncUnaryCall(
+          channel.newCall(TestService.UNARY, CallOptions.DEFAULT), REQUEST, replies);
+    }
+
+    Await.until("1000 are refused", () -> endedWith(calls, Status.Code.RESOURCE_EXHAUSTED) == 1000);
+    assertThat(endedWith(calls, Status.Code.OK)).isZero();
+    released.countDown();
+    Await.until("100 are answered", () -> endedWith(calls, Status.Code.OK) == 100);
+    assertThat(server.counters().callsRefused()).isEqualTo(1000);
+  }
+
+  private static long endedWith(List<Replies> calls, Status.Code code) {
+    return calls.stream()
+        .filter(each -> each.ended.getNow(Status.UNKNOWN).getCode() == code)
+        .count();
+  }
+
+  @Test
   void slotOfACancelledCallIsFreeAgain() throws Exception {
     RpcServer server = start(
         RpcServer.builder().maxCalls(1).addService(TestService.stream((request, replies) -> {})));
