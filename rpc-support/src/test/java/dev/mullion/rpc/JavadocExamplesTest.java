@@ -61,7 +61,6 @@ class JavadocExamplesTest extends RpcTest {
     String compiled = Files.readString(HERE);
 
     assertThat(readme).contains("```java" + words(block(compiled, "try (RpcServer")) + "```");
-    assertThat(readme).contains("```java" + words(block(compiled, "try (RpcChannel")) + "```");
   }
 
   /** Returns a statement up to the brace that closes it. */
