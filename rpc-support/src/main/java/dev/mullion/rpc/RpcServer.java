@@ -52,6 +52,9 @@ public final class RpcServer implements AutoCloseable {
   private final Duration closeTimeout;
   private final AtomicBoolean stopping = new AtomicBoolean();
 
+  /** Runs when the JVM ends; registered by choice only. */
+  final Thread hook = new Thread(this::close, "mullion-rpc-shutdown");
+
   RpcServer(
       Server server,
       CallTracker tracker,
@@ -140,12 +143,21 @@ public final class RpcServer implements AutoCloseable {
       awaitQuietly(Check.nanos(timeout));
       return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
     }
+    removeHook();
     long endedBefore = ended();
     boolean drained = drain(begin, Check.nanos(timeout));
     long finished = ended() - endedBefore;
     long cut = drained ? 0 : force();
     timeouts.close();
     return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
+  }
+
+  private void removeHook() {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException theJvmEnds) {
+      // The hook runs, perhaps on this very thread.
+    }
   }
 
   private long ended() {

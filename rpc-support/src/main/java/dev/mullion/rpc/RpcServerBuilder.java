@@ -49,6 +49,7 @@ public final class RpcServerBuilder {
 
   Duration shutdownDelay = Duration.ZERO;
   Duration closeTimeout = Duration.ofSeconds(5);
+  boolean shutdownHook;
 
   RpcServerBuilder() {}
 
@@ -238,6 +239,15 @@ public final class RpcServerBuilder {
   /** Sets how long {@link RpcServer#close} waits for calls to end, 5 seconds by default. */
   public RpcServerBuilder closeTimeout(Duration closeTimeout) {
     this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
+    return this;
+  }
+
+  /**
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default that is
+   * left to the program.
+   */
+  public RpcServerBuilder shutdownHook(boolean shutdownHook) {
+    this.shutdownHook = shutdownHook;
     return this;
   }
 

@@ -55,15 +55,18 @@ final class ServerStart {
     if (!settings.directExecutor) {
       builder.callExecutor(new CallExecutor(threads == null ? settings.executor : threads));
     }
-    Server server = listen(builder, timeouts, threads);
-    return new RpcServer(
-        server,
+    RpcServer server = new RpcServer(
+        listen(builder, timeouts, threads),
         tracker,
         standard,
         timeouts,
         threads,
         settings.shutdownDelay,
         settings.closeTimeout);
+    if (settings.shutdownHook) {
+      Runtime.getRuntime().addShutdownHook(server.hook);
+    }
+    return server;
   }
 
   private void checkServices() {

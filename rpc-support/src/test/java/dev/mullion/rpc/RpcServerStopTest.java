@@ -114,6 +114,20 @@ class RpcServerStopTest extends RpcTest {
     assertThat(text(failure(watched::hasNext))).isEqualTo("UNAVAILABLE: server is stopping");
   }
 
+  /** That it runs is shown by the greeter example, which is ended by SIGTERM. */
+  @Test
+  void shutdownHookIsThereUntilTheStop() throws Exception {
+    RpcServer plain = stuck(RpcServer.builder());
+    RpcServer hooked = stuck(RpcServer.builder().shutdownHook(true));
+    RpcServer stopped = stuck(RpcServer.builder().shutdownHook(true));
+
+    stopped.close();
+
+    assertThat(Runtime.getRuntime().removeShutdownHook(plain.hook)).isFalse();
+    assertThat(Runtime.getRuntime().removeShutdownHook(hooked.hook)).isTrue();
+    assertThat(Runtime.getRuntime().removeShutdownHook(stopped.hook)).isFalse();
+  }
+
   @Test
   void interruptedStopIsByForce() throws Exception {
     RpcServer server = stuck(RpcServer.builder());

@@ -37,9 +37,9 @@ public final class GreeterServerMain implements Callable<Integer> {
         .port(port)
         .addService(new GreeterService())
         .defaultTimeout(Duration.ofSeconds(10))
+        // Ctrl-C closes the server: calls that are open are still answered.
+        .shutdownHook(true)
         .start()) {
-      // Ctrl-C runs the hook: calls that are open are still answered.
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
       System.out.println("listening on " + host + ":" + server.port());
       server.awaitTermination();
       return 0;
