@@ -32,6 +32,9 @@ record CallGuard(
     }
     GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
     open.guardedBy(guarded);
+    if (guarded.ended() != null) {
+      return new ServerCall.Listener<>() {};
+    }
     try {
       return new Guarded<>(guarded, limits, start(open.kind, guarded, headers, next));
     } catch (Throwable thrown) {

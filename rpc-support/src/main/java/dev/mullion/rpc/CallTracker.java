@@ -55,8 +55,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
   int endAll(Kind kind, Status status) {
     int ended = 0;
     for (OpenCall each : open) {
-      GuardedCall<?, ?> call = each.call;
-      if (each.kind == kind && call != null && call.end(status, new Metadata())) {
+      if (each.kind == kind && each.end(status)) {
         ended++;
       }
     }
@@ -75,6 +74,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
     final Kind kind;
 
     private volatile @Nullable GuardedCall<?, ?> call;
+    private volatile @Nullable Status ending;
 
     private OpenCall(Kind kind) {
       this.kind = kind;
@@ -82,6 +82,17 @@ final class CallTracker extends ServerStreamTracer.Factory {
 
     void guardedBy(GuardedCall<?, ?> guarded) {
       call = guarded;
+      Status status = ending;
+      if (status != null) {
+        guarded.end(status, new Metadata());
+      }
+    }
+
+    /** One that has not come to its thread yet is ended when it does. */
+    private boolean end(Status status) {
+      ending = status;
+      GuardedCall<?, ?> guarded = call;
+      return guarded == null || guarded.end(status, new Metadata());
     }
 
     @Override

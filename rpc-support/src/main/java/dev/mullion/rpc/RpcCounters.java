@@ -13,6 +13,8 @@ import java.util.concurrent.atomic.LongAdder;
 public final class RpcCounters {
   private static final int CODES = Status.Code.values().length;
 
+  final AtomicInteger connectionsOpen = new AtomicInteger();
+  final LongAdder connectionsOpened = new LongAdder();
   final AtomicInteger callsOpen = new AtomicInteger();
   final LongAdder callsStarted = new LongAdder();
   final LongAdder callsRefused = new LongAdder();
@@ -28,6 +30,16 @@ public final class RpcCounters {
 
   void ended(Status.Code code) {
     callsEnded[code.value()].increment();
+  }
+
+  /** Returns how many connections are open now. */
+  public int connectionsOpen() {
+    return connectionsOpen.get();
+  }
+
+  /** Returns how many connections were accepted. */
+  public long connectionsOpened() {
+    return connectionsOpened.sum();
   }
 
   /** Returns how many calls are open now. */
@@ -77,6 +89,8 @@ public final class RpcCounters {
   /** Returns every counter by its name. */
   public Map<String, Long> asMap() {
     Map<String, Long> all = new LinkedHashMap<>();
+    all.put("connectionsOpen", (long) connectionsOpen());
+    all.put("connectionsOpened", connectionsOpened());
     all.put("callsOpen", (long) callsOpen());
     all.put("callsStarted", callsStarted());
     all.put("callsSucceeded", callsSucceeded());

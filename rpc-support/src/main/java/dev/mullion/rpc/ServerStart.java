@@ -48,6 +48,7 @@ final class ServerStart {
     ServerBuilder<?> builder = transport();
     addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
+    builder.addTransportFilter(new ConnectionTracker(tracker.counters));
     ExecutorService threads = settings.directExecutor || settings.executor != null
         ? null
         : CallThreads.create(settings.maxThreads == 0 ? 256 : settings.maxThreads);

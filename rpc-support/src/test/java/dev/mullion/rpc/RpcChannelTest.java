@@ -162,6 +162,8 @@ class RpcChannelTest extends RpcTest {
     start(RpcServer.builder().port(port).addService(new GreeterService()));
 
     assertThat(greeting.get()).isEqualTo("Hello, world!");
+    patient.close();
+    impatient.close();
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
@@ -12,6 +13,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
+import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -44,8 +46,17 @@ abstract class RpcTest {
     return resource;
   }
 
-  RpcServer start(RpcServerBuilder builder) throws java.io.IOException {
-    return closing(builder.start());
+  /**
+   * Starts a server. It is closed when its clients are gone: gRPC's server leaks the text of its GOAWAY
+   * when a client closes the connection in the same moment.
+   */
+  RpcServer start(RpcServerBuilder builder) throws IOException {
+    RpcServer server = builder.start();
+    closing(() -> {
+      Await.until("clients are gone", () -> server.counters().connectionsOpen() == 0);
+      server.close();
+    });
+    return server;
   }
 
   ManagedChannel channel(RpcServer server) {
