@@ -2,17 +2,31 @@ package dev.mullion.rpc;
 
 import io.grpc.Attributes;
 import io.grpc.ServerTransportFilter;
+import java.util.concurrent.CountDownLatch;
 
-/** Counts the connections. */
+/**
+ * Counts the connections, and lets the first ones wait until the server has started: gRPC's listens a
+ * moment before it can take calls, and would fail those that come in between.
+ */
 final class ConnectionTracker extends ServerTransportFilter {
   private final RpcCounters counters;
+  private final CountDownLatch started = new CountDownLatch(1);
 
   ConnectionTracker(RpcCounters counters) {
     this.counters = counters;
   }
 
+  void started() {
+    started.countDown();
+  }
+
   @Override
   public Attributes transportReady(Attributes attributes) {
+    try {
+      started.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     counters.connectionsOpen.incrementAndGet();
     counters.connectionsOpened.increment();
     return attributes;

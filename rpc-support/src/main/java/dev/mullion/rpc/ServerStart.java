@@ -48,7 +48,8 @@ final class ServerStart {
     ServerBuilder<?> builder = transport();
     addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
-    builder.addTransportFilter(new ConnectionTracker(tracker.counters));
+    ConnectionTracker connections = new ConnectionTracker(tracker.counters);
+    builder.addTransportFilter(connections);
     ExecutorService threads = settings.directExecutor || settings.executor != null
         ? null
         : CallThreads.create(settings.maxThreads == 0 ? 256 : settings.maxThreads);
@@ -57,7 +58,7 @@ final class ServerStart {
       builder.callExecutor(new CallExecutor(threads == null ? settings.executor : threads));
     }
     RpcServer server = new RpcServer(
-        listen(builder, timeouts, threads),
+        listen(builder, connections, timeouts, threads),
         tracker,
         standard,
         timeouts,
@@ -170,7 +171,10 @@ final class ServerStart {
   }
 
   private Server listen(
-      ServerBuilder<?> builder, CallTimeouts timeouts, @Nullable ExecutorService threads)
+      ServerBuilder<?> builder,
+      ConnectionTracker connections,
+      CallTimeouts timeouts,
+      @Nullable ExecutorService threads)
       throws IOException {
     boolean started = false;
     try {
@@ -180,6 +184,7 @@ final class ServerStart {
     } catch (IOException failed) {
       throw clear(failed);
     } finally {
+      connections.started();
       if (!started) {
         timeouts.close();
         if (threads != null) {
