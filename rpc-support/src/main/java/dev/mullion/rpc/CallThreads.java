@@ -1,8 +1,10 @@
 package dev.mullion.rpc;
 
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -45,6 +47,20 @@ final class CallThreads {
       // A native image holds what was asked for when it was built only.
       return null;
     }
+  }
+
+  /**
+   * Returns an executor on these threads that runs what comes after their shutdown on the spot: what
+   * gRPC still has to do for calls that are over is short, and without it their messages would leak.
+   */
+  static Executor alsoAfterShutdown(ExecutorService threads) {
+    return task -> {
+      try {
+        threads.execute(task);
+      } catch (RejectedExecutionException shutDown) {
+        task.run();
+      }
+    };
   }
 
   /** Its queue is bounded by the number of calls, each of which has one task at a time. */

@@ -187,7 +187,8 @@ public final class RpcServer implements AutoCloseable {
       awaitQuietly(FOR_LAST_STATUSES);
     }
     if (threads != null) {
-      threads.shutdownNow();
+      // Those that were waiting for a thread: of calls that are over.
+      threads.shutdownNow().forEach(Runnable::run);
     }
     if (interrupted) {
       Thread.currentThread().interrupt();

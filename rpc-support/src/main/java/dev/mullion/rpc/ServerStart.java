@@ -55,7 +55,8 @@ final class ServerStart {
         : CallThreads.create(settings.maxThreads == 0 ? 256 : settings.maxThreads);
     builder.directExecutor();
     if (!settings.directExecutor) {
-      builder.callExecutor(new CallExecutor(threads == null ? settings.executor : threads));
+      builder.callExecutor(new CallExecutor(
+          threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads)));
     }
     RpcServer server = new RpcServer(
         listen(builder, connections, timeouts, threads),

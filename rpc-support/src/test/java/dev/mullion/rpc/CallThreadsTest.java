@@ -42,4 +42,17 @@ class CallThreadsTest extends RpcTest {
       assertThat(thread).startsWith("Thread[" + CallThreads.NAME);
     }
   }
+
+  /** A late task of gRPC's that was rejected left a message unreleased. */
+  @Test
+  void taskAfterTheShutdownRunsOnTheSpot() {
+    ExecutorService threads = CallThreads.create(2);
+    threads.shutdown();
+    StringBuilder ran = new StringBuilder();
+
+    CallThreads.alsoAfterShutdown(threads)
+        .execute(() -> ran.append(Thread.currentThread().getName()));
+
+    assertThat(ran).hasToString(Thread.currentThread().getName());
+  }
 }
