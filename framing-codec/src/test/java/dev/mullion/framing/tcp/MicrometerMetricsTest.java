@@ -48,7 +48,8 @@ class MicrometerMetricsTest {
       String address = "127.0.0.1:" + server.port();
       for (String side : new String[] {"server", "client"}) {
         assertThat(count("mullion.tcp.connections.opened", side)).isEqualTo(1);
-        assertThat(count("mullion.frames.decoded", side)).isEqualTo(3);
+        // The last is counted when its handler has come back for more.
+        Await.until("all are counted", () -> count("mullion.frames.decoded", side) == 3);
         assertThat(count("mullion.frames.bytes.encoded", side)).isEqualTo(42);
         assertThat(count("mullion.tcp.reads.paused.for.memory", side)).isZero();
         assertThat(registry
