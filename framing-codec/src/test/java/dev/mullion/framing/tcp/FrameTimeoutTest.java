@@ -62,7 +62,7 @@ class FrameTimeoutTest {
   @ParameterizedTest
   @EnumSource
   void peerThatIsSlowBetweenFramesIsNotClosed(Way way) throws Exception {
-    try (FramedServer server = way.echo().frameTimeout(Duration.ofMillis(100)).start();
+    try (FramedServer server = way.echo().frameTimeout(Duration.ofMillis(300)).start();
         EchoPeer slow = EchoPeer.of(server);
         EchoPeer dripping = EchoPeer.of(server)) {
       for (int i = 0; i < 3; i++) {
