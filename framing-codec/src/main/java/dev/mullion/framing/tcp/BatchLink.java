@@ -17,6 +17,10 @@ final class BatchLink extends Link {
 
   private final BatchHandler handler;
   private LengthDelimitedCodec codec;
+
+  /** Whether the server stops and what still comes is not decoded. */
+  private boolean codecGone;
+
   private @Nullable FrameEncoder encoder;
   private @Nullable ByteBuf replies;
   private boolean inside;
@@ -39,8 +43,7 @@ final class BatchLink extends Link {
   @Override
   ChannelHandlerContext wire() {
     // The codec takes encoded frames only; what has been encoded already goes past it.
-    ChannelHandlerContext ofCodec = context().pipeline().context(codec);
-    return ofCodec == null ? context() : ofCodec;
+    return codecGone ? context() : context().pipeline().context(codec);
   }
 
   @Override
@@ -105,7 +108,7 @@ final class BatchLink extends Link {
     LengthDelimitedCodec next = Handling.codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
-    if (!ending.dropsInput()) {
+    if (!codecGone) {
       context().pipeline().replace(present, null, next);
     }
   }
@@ -181,8 +184,8 @@ final class BatchLink extends Link {
     bytesSent += frames.content().readableBytes();
     boolean waits = connection().outbound().held() > 0;
     EncodedFrames own = waits ? owned(frames) : frames;
-    boolean coded = context().pipeline().context(codec) != null;
-    context().write(coded ? own : own.content(), context().channel().unsafe().voidPromise());
+    Object message = codecGone ? own.content() : own;
+    context().write(message, context().channel().unsafe().voidPromise());
   }
 
   /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
@@ -236,6 +239,7 @@ final class BatchLink extends Link {
   void onInputEnded(FramedConnection connection) {
     if (connection.isStopping()) {
       // What still comes, the rest of this read too, is not decoded.
+      codecGone = true;
       context().pipeline().remove(codec);
       ending.finish();
     } else {
