@@ -26,6 +26,7 @@ final class BatchLink extends Link {
   private boolean inside;
   private boolean completed;
   private long insideSince;
+  private int inputHeld;
   private long framesSent;
   private long bytesSent;
 
@@ -133,8 +134,6 @@ final class BatchLink extends Link {
       inputHeld = buffered;
     }
   }
-
-  private int inputHeld;
 
   @Override
   boolean isInsideFrame() {

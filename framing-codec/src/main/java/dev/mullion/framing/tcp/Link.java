@@ -15,6 +15,7 @@ import io.netty.handler.codec.DecoderException;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
@@ -183,22 +184,20 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   /** Any thread may call it. */
   final void runOnLoop(Runnable task) {
-    if (context().executor().inEventLoop()) {
-      task.run();
-      return;
-    }
-    try {
-      context().executor().execute(task);
-    } catch (RejectedExecutionException e) {
+    runOnLoop(task, refused -> {
       // The loop has ended, and with it every connection.
       if (context().channel().isOpen()) {
-        throw e;
+        throw refused;
       }
-    }
+    });
   }
 
   /** Like {@link #runOnLoop}, but in the calling thread if the loop has ended. */
   final void runOnLoopOrHere(Runnable task) {
+    runOnLoop(task, refused -> task.run());
+  }
+
+  private void runOnLoop(Runnable task, Consumer<RejectedExecutionException> whenRefused) {
     if (context().executor().inEventLoop()) {
       task.run();
       return;
@@ -206,7 +205,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     try {
       context().executor().execute(task);
     } catch (RejectedExecutionException e) {
-      task.run();
+      whenRefused.accept(e);
     }
   }
 
