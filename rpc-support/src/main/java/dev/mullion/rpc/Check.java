@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /** What the builders' setters check. */
 final class Check {
@@ -39,10 +40,6 @@ final class Check {
 
   /** Returns nanoseconds; what is longer than 292 years is 292 years. */
   static long nanos(Duration duration) {
-    try {
-      return duration.toNanos();
-    } catch (ArithmeticException tooLong) {
-      return Long.MAX_VALUE;
-    }
+    return TimeUnit.NANOSECONDS.convert(duration);
   }
 }
