@@ -78,7 +78,10 @@ public final class FrameBatch {
     return run.size();
   }
 
-  /** Returns the buffer in which the frames lie. Read it by index; it is not to be released. */
+  /**
+   * Returns the buffer in which the frames lie. Read it by index; it is not to be released. The bytes of
+   * the frames may be changed in place, before they are sent or copied.
+   */
   public ByteBuf buffer() {
     return buffer;
   }

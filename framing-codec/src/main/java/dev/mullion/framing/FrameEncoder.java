@@ -119,6 +119,10 @@ public final class FrameEncoder {
    * @throws CorruptFrameException if the frame lacks a part that its format keeps
    */
   public void encode(ByteBuf frame, int index, int length, ByteBuf out) throws FramingException {
+    if (header.isPlain(out) && out.writableBytes() - Integer.BYTES >= length) {
+      encodePlain(frame, index, length, out);
+      return;
+    }
     checkFromIndexSize(index, length, frame.capacity());
     int start = out.writerIndex();
     boolean whole = false;
@@ -129,6 +133,21 @@ public final class FrameEncoder {
     } finally {
       settle(out, start, whole);
     }
+  }
+
+  /** The shortest way for the most usual format. */
+  private void encodePlain(ByteBuf frame, int index, int length, ByteBuf out)
+      throws FramingException {
+    int start = out.writerIndex();
+    int payload = start + Integer.BYTES;
+    try {
+      header.writePlain(length, out, start);
+    } catch (FramingException e) {
+      refused();
+      throw e;
+    }
+    out.setBytes(payload, frame, index, length).writerIndex(payload + length);
+    count(Integer.BYTES + length);
   }
 
   /**

@@ -14,7 +14,7 @@ final class HeaderWriter {
   private final boolean bigEndian;
   private final FrameScanner scanner;
 
-  /** Whether the header is a length of four bytes and nothing else, as most are. */
+  /** Whether all that stands around a payload is a length of four bytes, as in most formats. */
   private final boolean plain;
 
   /**
@@ -29,7 +29,7 @@ final class HeaderWriter {
     bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
     scanner = new FrameScanner(format);
     plain = geometry.isBinary()
-        && geometry.before.length + geometry.after.length == 0
+        && geometry.before.length + geometry.after.length + geometry.trailer.length == 0
         && geometry.strip == Integer.BYTES
         && geometry.headerLength == Integer.BYTES
         && geometry.width == Integer.BYTES;
@@ -76,13 +76,10 @@ final class HeaderWriter {
    *     moves behind the header, or not at all if an exception is thrown
    * @return how many of the frame's bytes went into the header; the rest is its payload
    */
-  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
   int write(@Nullable ByteBuffer frame, int frameLength, ByteBuf out) throws FramingException {
     int at = out.writerIndex();
-    // The order of a little-endian view is that of its writer, not of the format.
-    if (plain && out.order() == ByteOrder.BIG_ENDIAN) {
-      int length = (int) lengthField(frameLength);
-      out.setInt(at, bigEndian ? length : Integer.reverseBytes(length));
+    if (isPlain(out)) {
+      writePlain(frameLength, out, at);
       out.writerIndex(at + Integer.BYTES);
       return 0;
     }
@@ -91,6 +88,19 @@ final class HeaderWriter {
     int inHeader = write(frame == null ? nio : frame, frameLength, nio);
     out.writerIndex(at + nio.position() - start);
     return inHeader;
+  }
+
+  /** Returns whether a header in this buffer is four bytes, and there is no trailer. */
+  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
+  boolean isPlain(ByteBuf out) {
+    // The order of such a view is that of its writer, not of the format.
+    return plain && out.order() == ByteOrder.BIG_ENDIAN;
+  }
+
+  /** Writes a header of four bytes at an index, if {@link #isPlain}; no index of the buffer moves. */
+  void writePlain(int frameLength, ByteBuf out, int at) throws FramingException {
+    int length = (int) lengthField(frameLength);
+    out.setInt(at, bigEndian ? length : Integer.reverseBytes(length));
   }
 
   private void writeStripped(long frameLength, ByteBuffer out) throws FramingException {

@@ -5,8 +5,6 @@ import dev.mullion.framing.tcp.BatchHandler;
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
-import java.nio.ByteBuffer;
 
 /**
  * A server on one event loop for measuring the ways to write a handler: {@code StyleServer <style>
@@ -47,45 +45,36 @@ public final class StyleServer {
   }
 
   /**
-   * Works on each byte, without an object for a frame. It reverses the bytes twice: a load generator
-   * wants back what it has sent.
+   * Works on each byte, in place and without an object for a frame. It reverses the bytes twice: a load
+   * generator wants back what it has sent.
    */
   private static final class Reverser implements BatchHandler {
-    private ByteBuffer reversed = ByteBuffer.allocateDirect(1024);
-    private ByteBuffer restored = ByteBuffer.allocateDirect(1024);
-    private ByteBuf reply = Unpooled.wrappedBuffer(restored);
-
     @Override
     public void frames(FramedConnection connection, FrameBatch batch) {
-      int start = batch.wireOffset();
-      ByteBuffer wire = batch.buffer().nioBuffer(start, batch.wireLength());
+      ByteBuf buffer = batch.buffer();
       for (int i = 0; i < batch.size(); i++) {
+        int offset = batch.offset(i);
         int length = batch.length(i);
-        makeRoom(length);
-        reverse(wire, batch.offset(i) - start, length, reversed);
-        reverse(reversed, 0, length, restored);
-        connection.reply(reply, 0, length);
+        reverse(buffer, offset, offset + length);
+        reverse(buffer, offset, offset + length);
+        connection.reply(buffer, offset, length);
       }
     }
 
-    private void makeRoom(int length) {
-      if (length > restored.capacity()) {
-        reversed = ByteBuffer.allocateDirect(length);
-        restored = ByteBuffer.allocateDirect(length);
-        reply = Unpooled.wrappedBuffer(restored);
+    private static void reverse(ByteBuf buffer, int start, int end) {
+      int from = start;
+      int to = end;
+      for (; to - from >= 2 * Long.BYTES; from += Long.BYTES) {
+        to -= Long.BYTES;
+        long last = buffer.getLong(to);
+        buffer.setLong(to, Long.reverseBytes(buffer.getLong(from)));
+        buffer.setLong(from, Long.reverseBytes(last));
       }
-    }
-
-    private static void reverse(ByteBuffer from, int start, int length, ByteBuffer to) {
-      int left = length;
-      int at = 0;
-      for (; left >= Long.BYTES; at += Long.BYTES) {
-        left -= Long.BYTES;
-        to.putLong(at, Long.reverseBytes(from.getLong(start + left)));
-      }
-      for (; left > 0; at++) {
-        left--;
-        to.put(at, from.get(start + left));
+      for (; to - from >= 2; from++) {
+        to--;
+        byte last = buffer.getByte(to);
+        buffer.setByte(to, buffer.getByte(from));
+        buffer.setByte(from, last);
       }
     }
   }
