@@ -8,12 +8,14 @@ import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import org.jspecify.annotations.Nullable;
 
 /** A connection whose frames are handled on the event loop as they come. */
 final class BatchLink extends Link {
   private static final int REPLIES_SIZE = 16 * 1024;
+  private static final LoopBuffer REPLIES = new LoopBuffer();
 
   private final BatchHandler handler;
   private LengthDelimitedCodec codec;
@@ -171,7 +173,10 @@ final class BatchLink extends Link {
       return present;
     }
     emitReplies();
-    ByteBuf made = context().alloc().ioBuffer(Math.max(REPLIES_SIZE, length));
+    ByteBufAllocator allocator = context().alloc();
+    ByteBuf made = length > REPLIES_SIZE
+        ? allocator.ioBuffer(length)
+        : REPLIES.retained(allocator, REPLIES_SIZE);
     replies = made;
     return made;
   }
