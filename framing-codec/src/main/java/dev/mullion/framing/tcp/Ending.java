@@ -128,7 +128,12 @@ final class Ending {
 
   /** The peer, or the network, ended a TLS connection without TLS having said so. */
   void cut() {
-    abort(cutError());
+    if (outputEnded) {
+      // This side has said that it ends, and not everyone replies to that.
+      closeNow();
+    } else {
+      abort(cutError());
+    }
   }
 
   private EOFException cutError() {
@@ -228,10 +233,16 @@ final class Ending {
 
   private void shutOutput() {
     Channel channel = link.context().channel();
-    if (channel instanceof DuplexChannel duplex && !secure && !peerEnded) {
+    // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
+    boolean isHalf = !secure || link.connection().isStopping();
+    if (channel instanceof DuplexChannel duplex && isHalf && !peerEnded) {
       outputEnded = true;
       quietLooks = 0;
-      duplex.shutdownOutput();
+      if (secure) {
+        TlsEvents.closeOutbound(channel.pipeline(), duplex::shutdownOutput);
+      } else {
+        duplex.shutdownOutput();
+      }
     } else {
       closeNow();
     }
@@ -296,7 +307,7 @@ final class Ending {
 
   /** Works out, when the channel is closed, what the cause was and what is lost. */
   void closed() {
-    if (secure && !peerEnded && !closedHere && cause == null) {
+    if (secure && !peerEnded && !outputEnded && !closedHere && cause == null) {
       cause = cutError();
     }
     long outputHeld = link.reading.outputHeld();

@@ -24,6 +24,11 @@ final class TlsEvents {
     return event instanceof SslCloseCompletionEvent done && done.isSuccess();
   }
 
+  /** Tells the peer that nothing more comes, and then goes on. */
+  static void closeOutbound(ChannelPipeline pipeline, Runnable then) {
+    pipeline.get(SslHandler.class).closeOutbound().addListener(done -> then.run());
+  }
+
   static @Nullable SSLSession session(ChannelPipeline pipeline) {
     SslHandler handler = pipeline.get(SslHandler.class);
     return handler == null ? null : handler.engine().getSession();

@@ -16,11 +16,13 @@ import org.jspecify.annotations.Nullable;
 final class EchoPeer implements AutoCloseable {
   private static final int TIMEOUT_MILLIS = 20_000;
 
-  final Socket socket = new Socket();
+  final Socket socket;
   private final FrameReader reader;
   private final FrameWriter writer;
 
-  private EchoPeer(InetSocketAddress address, FrameFormat format) throws IOException {
+  private EchoPeer(Socket socket, InetSocketAddress address, FrameFormat format)
+      throws IOException {
+    this.socket = socket;
     socket.connect(address, TIMEOUT_MILLIS);
     socket.setSoTimeout(TIMEOUT_MILLIS);
     socket.setTcpNoDelay(true);
@@ -33,7 +35,7 @@ final class EchoPeer implements AutoCloseable {
   }
 
   static EchoPeer of(EchoServer server, FrameFormat format) throws IOException {
-    return new EchoPeer(server.address(), format);
+    return new EchoPeer(new Socket(), server.address(), format);
   }
 
   static EchoPeer of(FramedServer server) throws IOException {
@@ -41,7 +43,12 @@ final class EchoPeer implements AutoCloseable {
   }
 
   static EchoPeer of(FramedServer server, FrameFormat format) throws IOException {
-    return new EchoPeer((InetSocketAddress) server.address(), format);
+    return new EchoPeer(new Socket(), (InetSocketAddress) server.address(), format);
+  }
+
+  /** Returns one whose socket the caller has made, for TLS. */
+  static EchoPeer of(FramedServer server, Socket socket) throws IOException {
+    return new EchoPeer(socket, (InetSocketAddress) server.address(), FrameFormat.defaults());
   }
 
   /** Where the server sees this peer. */

@@ -48,7 +48,7 @@ class FramedServerTest {
     }
   }
 
-  private static void reply(FramedConnection connection, FrameBatch batch) {
+  static void reply(FramedConnection connection, FrameBatch batch) {
     for (int i = 0; i < batch.size(); i++) {
       connection.reply(batch.buffer(), batch.offset(i), batch.length(i));
     }

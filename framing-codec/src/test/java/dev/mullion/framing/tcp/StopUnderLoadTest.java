@@ -14,6 +14,7 @@ import java.net.Socket;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,10 +23,16 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import javax.net.ssl.SSLSocket;
+import javax.net.ssl.SSLSocketFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Servers that stop while peers send to them without pause: what they have accepted is answered, and
@@ -35,6 +42,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 class StopUnderLoadTest {
   /** Of each way to write a handler, and so more than a hundred. */
   private static final int ROUNDS = 34;
+
+  private static final int TLS_ROUNDS = 8;
 
   private static final int PEERS = 3;
 
@@ -54,6 +63,29 @@ class StopUnderLoadTest {
     Await.until("no file or socket is left open", () -> openFiles() <= files);
   }
 
+  /** The peers of the last round never pause; TLS 1.2 knows no end of one side only. */
+  @ParameterizedTest
+  @CsvSource({"BLOCKING, TLSv1.3", "BATCH, TLSv1.3", "REACTIVE, TLSv1.3", "BATCH, TLSv1.2"})
+  void acceptedFramesAreAnsweredOverTlsToo(
+      FramedServerTest.Way way, String protocol, @TempDir Path directory) throws Exception {
+    TestCertificates certificates = TestCertificates.in(directory);
+    SSLSocketFactory sockets = certificates.sockets();
+    Connect connect = server -> {
+      SSLSocket socket = (SSLSocket) sockets.createSocket();
+      socket.setEnabledProtocols(new String[] {protocol});
+      return EchoPeer.of(server, socket);
+    };
+    for (int round = 1; round <= TLS_ROUNDS; round++) {
+      boolean endless = round == TLS_ROUNDS;
+      stopUnderLoad(
+          way.echo().tls(certificates.server()).start(),
+          connect,
+          round * 50,
+          endless ? Integer.MAX_VALUE : LAST_FRAMES,
+          Duration.ofSeconds(endless ? 2 : 20));
+    }
+  }
+
   /** They are heard for half of the time, and then get the end behind the frame that has begun. */
   @ParameterizedTest
   @EnumSource
@@ -61,6 +93,61 @@ class StopUnderLoadTest {
     Duration deadline = Duration.ofSeconds(2);
     StopReport report = stopUnderLoad(way, 1_000, Integer.MAX_VALUE, deadline);
     assertThat(report.took()).isLessThan(deadline);
+  }
+
+  /** A server that closed while the peer sends would take from it what is still in the kernel. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void peerThatGoesOnSendingAndReadsLateGetsItsReplies(boolean secure, @TempDir Path directory)
+      throws Exception {
+    CompletableFuture<FramedConnection> entered = new CompletableFuture<>();
+    FramedServer.Builder builder = FramedServer.builder()
+        .batchHandler(() -> (connection, batch) -> {
+          entered.complete(connection);
+          FramedServerTest.reply(connection, batch);
+        });
+    TestCertificates certificates = TestCertificates.in(directory);
+    Socket socket = secure ? certificates.sockets().createSocket() : new Socket();
+    socket.setReceiveBufferSize(16 * 1024);
+    try (FramedServer server = (secure ? builder.tls(certificates.server()) : builder).start();
+        EchoPeer peer = EchoPeer.of(server, socket)) {
+      AtomicBoolean done = new AtomicBoolean();
+      CompletableFuture<Integer> sent = Threads.call(() -> sendWithoutPause(peer, done));
+      Link link = entered.get(20, TimeUnit.SECONDS).link();
+      TcpCounters counters = server.counters();
+      Await.until("frames", () -> counters.frames().framesDecoded() > 60);
+      CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofSeconds(20)));
+      Await.until("the server reads no more", () -> onLoop(link, link.ending::isInputEnded));
+
+      int received = 0;
+      while (peer.receive() != null) {
+        received++;
+      }
+      done.set(true);
+      assertThat(sent.get()).isGreaterThanOrEqualTo(received);
+      peer.halfClose();
+      assertThat(stop.get().bytesNotSent()).isZero();
+      assertThat(received).isEqualTo((int) counters.frames().framesDecoded());
+    }
+  }
+
+  /** Sends more than its own kernel takes, and then at a pace at which it never counts as quiet. */
+  private static int sendWithoutPause(EchoPeer peer, AtomicBoolean done) {
+    byte[] frame = new byte[10_000];
+    int sent = 0;
+    try {
+      for (; sent < 60; sent++) {
+        peer.send(frame);
+      }
+      for (long next = System.nanoTime(); !done.get(); next += 2_000_000) {
+        peer.send(new byte[] {1});
+        sent++;
+        LockSupport.parkNanos(next - System.nanoTime());
+      }
+      return sent;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** The handler could once send nothing any more when the peer had ended its side. */
@@ -104,10 +191,16 @@ class StopUnderLoadTest {
       FramedServerTest.Way way, int framesBefore, int lastFrames, Duration deadline)
       throws Exception {
     FramedServer server = way.echo().start();
+    return stopUnderLoad(server, EchoPeer::of, framesBefore, lastFrames, deadline);
+  }
+
+  private static StopReport stopUnderLoad(
+      FramedServer server, Connect connect, int framesBefore, int lastFrames, Duration deadline)
+      throws Exception {
     AtomicBoolean stopping = new AtomicBoolean();
     List<Peer> peers = new ArrayList<>();
     for (int i = 0; i < PEERS; i++) {
-      peers.add(new Peer(server, stopping, lastFrames));
+      peers.add(new Peer(connect.to(server), stopping, lastFrames));
     }
     TcpCounters counters = server.counters();
     Await.until("all are connected", () -> counters.connectionsOpen() == PEERS);
@@ -165,6 +258,10 @@ class StopUnderLoadTest {
     return files == null ? 0 : files.length;
   }
 
+  private interface Connect {
+    EchoPeer to(FramedServer server) throws IOException;
+  }
+
   /** Sends numbered frames from one thread, and reads the replies in another. */
   private static final class Peer {
     final CompletableFuture<Void> sends;
@@ -174,8 +271,8 @@ class StopUnderLoadTest {
     private final AtomicBoolean stopping;
     private final int lastFrames;
 
-    Peer(FramedServer server, AtomicBoolean stopping, int lastFrames) throws IOException {
-      this.peer = EchoPeer.of(server);
+    Peer(EchoPeer peer, AtomicBoolean stopping, int lastFrames) {
+      this.peer = peer;
       this.stopping = stopping;
       this.lastFrames = lastFrames;
       sends = Threads.run(this::send);

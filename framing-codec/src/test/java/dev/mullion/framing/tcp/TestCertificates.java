@@ -5,6 +5,9 @@ import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
+import javax.net.ssl.TrustManagerFactory;
 
 /**
  * An authority with a certificate of a server, for {@code localhost} and {@code 127.0.0.1}, and one of
@@ -67,6 +70,14 @@ final class TestCertificates {
   /** Returns the settings of such a client that presents its certificate. */
   Tls mutualClient() {
     return client().presenting(clientChain, clientKey);
+  }
+
+  /** Returns what makes the JDK's own sockets, which trust this authority. */
+  SSLSocketFactory sockets() throws Exception {
+    SSLContext context = SSLContext.getInstance("TLS");
+    TrustManagerFactory trust = authority.toTrustManagerFactory();
+    context.init(null, trust.getTrustManagers(), null);
+    return context.getSocketFactory();
   }
 
   X509Bundle issue(CertificateBuilder certificate) throws Exception {
