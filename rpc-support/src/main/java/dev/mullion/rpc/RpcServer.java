@@ -48,6 +48,7 @@ public final class RpcServer implements AutoCloseable {
   private final StandardServices standard;
   private final CallTimeouts timeouts;
   private final @Nullable ExecutorService threads;
+  private final Observability.OfServer observed;
   private final Duration shutdownDelay;
   private final Duration closeTimeout;
   private final AtomicBoolean stopping = new AtomicBoolean();
@@ -61,6 +62,7 @@ public final class RpcServer implements AutoCloseable {
       StandardServices standard,
       CallTimeouts timeouts,
       @Nullable ExecutorService threads,
+      Observability.OfServer observed,
       Duration shutdownDelay,
       Duration closeTimeout) {
     this.server = server;
@@ -69,6 +71,7 @@ public final class RpcServer implements AutoCloseable {
     this.standard = standard;
     this.timeouts = timeouts;
     this.threads = threads;
+    this.observed = observed;
     this.shutdownDelay = shutdownDelay;
     this.closeTimeout = closeTimeout;
   }
@@ -149,6 +152,7 @@ public final class RpcServer implements AutoCloseable {
     long finished = ended() - endedBefore;
     long cut = drained ? 0 : force();
     timeouts.close();
+    observed.close();
     return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
   }
 
