@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1} and
  * reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB, and
- * refuses what comes beyond 10,000 calls, or 1,000 on one connection. Calls may take as long as they
- * like. {@link RpcServerBuilder} says more of each setting.
+ * refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection. Calls
+ * may take as long as they like. {@link RpcServerBuilder} says more of each setting.
  *
  * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and timers
  * are daemon threads. All methods may be called by any thread.
