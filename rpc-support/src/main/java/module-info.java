@@ -8,9 +8,17 @@ module dev.mullion.rpc {
   requires transitive io.grpc.protobuf;
   requires transitive io.grpc.stub;
   requires com.google.common;
+  requires io.grpc.internal;
   requires io.grpc.inprocess;
   requires io.grpc.netty;
   requires io.grpc.services;
+  requires io.netty.buffer;
+  requires io.netty.codec.http2;
+  requires io.netty.common;
+  requires io.netty.transport;
   requires proto.google.common.protos;
+  requires static io.grpc.opentelemetry;
+  requires static io.opentelemetry.api;
+  requires static micrometer.core;
   requires static transitive org.jspecify;
 }

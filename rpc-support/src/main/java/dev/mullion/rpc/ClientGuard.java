@@ -22,11 +22,17 @@ import org.jspecify.annotations.Nullable;
 /** Gives each call its deadline when it starts, and refuses messages that are too long. */
 final class ClientGuard implements ClientInterceptor {
   private final boolean waitForReady;
+  private final @Nullable String compression;
   private final MessageLimits limits;
   private volatile long defaultTimeout;
 
-  ClientGuard(Duration defaultTimeout, boolean waitForReady, MessageLimits limits) {
+  ClientGuard(
+      Duration defaultTimeout,
+      boolean waitForReady,
+      @Nullable String compression,
+      MessageLimits limits) {
     this.waitForReady = waitForReady;
+    this.compression = compression;
     this.limits = limits;
     this.defaultTimeout = Check.nanos(defaultTimeout);
   }
@@ -43,6 +49,9 @@ final class ClientGuard implements ClientInterceptor {
 
   private CallOptions withDefaults(CallOptions given) {
     CallOptions options = waitForReady ? given.withWaitForReady() : given;
+    if (compression != null && options.getCompressor() == null) {
+      options = options.withCompression(compression);
+    }
     long timeout = defaultTimeout;
     return timeout == 0 || options.getDeadline() != null
         ? options
@@ -65,7 +74,8 @@ final class ClientGuard implements ClientInterceptor {
             @Override
             public void onClose(Status status, Metadata trailers) {
               Status own = refused;
-              super.onClose(own == null ? limits.reworded(status) : own, trailers);
+              super.onClose(
+                  own == null ? Keepalive.explained(limits.reworded(status)) : own, trailers);
             }
           },
           headers);

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import io.grpc.Status;
 import java.time.Duration;
 
 /**
@@ -56,5 +57,15 @@ public record Keepalive(Duration time, Duration timeout, boolean withoutCalls) {
   /** Returns how often a server lets clients ping: a little more often, for timers that are early. */
   Duration permitted() {
     return time.multipliedBy(4).dividedBy(5);
+  }
+
+  /** Returns the status of a call, with the way out if the server found the pings too many. */
+  static Status explained(Status status) {
+    String text = status.getDescription();
+    return text != null && text.contains("too_many_pings")
+        ? status.augmentDescription(
+            "the channel's keepalive pings more often than the server permits"
+                + " (expected: the server's own keepalive, or a longer time without withoutCalls)")
+        : status;
   }
 }

@@ -7,7 +7,6 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -40,8 +39,7 @@ public final class RetryPolicy {
   private final Duration maxBackoff;
   private final double backoffMultiplier;
   private final Set<Status.Code> codes;
-  private final int maxTokens;
-  private final double tokenRatio;
+  private final Throttling throttling;
 
   private RetryPolicy(Builder builder) {
     maxAttempts = builder.maxAttempts;
@@ -49,8 +47,7 @@ public final class RetryPolicy {
     maxBackoff = builder.maxBackoff;
     backoffMultiplier = builder.backoffMultiplier;
     codes = Collections.unmodifiableSet(EnumSet.copyOf(builder.codes));
-    maxTokens = builder.maxTokens;
-    tokenRatio = builder.tokenRatio;
+    throttling = builder.throttling;
   }
 
   /** Returns the defaults. */
@@ -67,23 +64,22 @@ public final class RetryPolicy {
     return maxAttempts;
   }
 
-  /** Returns the method's part of gRPC's service config. */
-  Map<String, Object> methodConfig() {
+  Throttling throttling() {
+    return throttling;
+  }
+
+  /** Returns it as gRPC's service config has it. */
+  Map<String, Object> config() {
     Map<String, Object> policy = new LinkedHashMap<>();
     policy.put("maxAttempts", (double) maxAttempts);
     policy.put("initialBackoff", seconds(initialBackoff));
     policy.put("maxBackoff", seconds(maxBackoff));
     policy.put("backoffMultiplier", backoffMultiplier);
     policy.put("retryableStatusCodes", codes.stream().map(Enum::name).toList());
-    return Map.of("name", List.of(Map.of()), "retryPolicy", policy);
+    return policy;
   }
 
-  /** Returns the channel's part of gRPC's service config. */
-  Map<String, Object> throttling() {
-    return Map.of("maxTokens", (double) maxTokens, "tokenRatio", tokenRatio);
-  }
-
-  private static String seconds(Duration duration) {
+  static String seconds(Duration duration) {
     return String.format(Locale.ROOT, "%d.%09ds", duration.getSeconds(), duration.getNano());
   }
 
@@ -95,8 +91,7 @@ public final class RetryPolicy {
         + ", maxBackoff=" + maxBackoff
         + ", backoffMultiplier=" + backoffMultiplier
         + ", retryOn=" + codes
-        + ", maxTokens=" + maxTokens
-        + ", tokenRatio=" + tokenRatio
+        + ", " + throttling
         + "]";
   }
 
@@ -107,8 +102,7 @@ public final class RetryPolicy {
     private Duration maxBackoff = Duration.ofSeconds(2);
     private double backoffMultiplier = 2;
     private Set<Status.Code> codes = EnumSet.of(Status.Code.UNAVAILABLE);
-    private int maxTokens = 10;
-    private double tokenRatio = 0.1;
+    private Throttling throttling = Throttling.DEFAULT;
 
     private Builder() {}
 
@@ -155,11 +149,7 @@ public final class RetryPolicy {
      * part of a token a success gives back, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
-      this.maxTokens = Check.within(maxTokens, 1, 1000, "maxTokens");
-      if (!(tokenRatio >= 0.001)) {
-        throw new IllegalArgumentException("tokenRatio: " + tokenRatio + " (expected: >= 0.001)");
-      }
-      this.tokenRatio = tokenRatio;
+      this.throttling = new Throttling(maxTokens, tokenRatio);
       return this;
     }
 

@@ -7,6 +7,8 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -24,7 +26,9 @@ public final class RpcChannelBuilder {
   private @Nullable String inProcessName;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
   private Duration defaultTimeout = Duration.ZERO;
-  private @Nullable RetryPolicy retryPolicy;
+  private final CallPolicies policies = new CallPolicies();
+  private final Observability observability = new Observability();
+  private @Nullable String compression;
   private boolean waitForReady;
   private int maxInboundMessageSize = 4 * 1024 * 1024;
   private int maxOutboundMessageSize = 4 * 1024 * 1024;
@@ -73,9 +77,83 @@ public final class RpcChannelBuilder {
     return this;
   }
 
-  /** Sets when calls are tried again; by default, only if they have not left this process. */
+  /**
+   * Sets when calls are tried again; by default, only if they have not left this process. Methods and
+   * services that have a policy of their own follow that one alone.
+   */
   public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy) {
-    this.retryPolicy = requireNonNull(retryPolicy, "retryPolicy");
+    policies.retry(retryPolicy);
+    return this;
+  }
+
+  /**
+   * Sets when calls of a method or a service are tried again.
+   *
+   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a service,
+   *     such as {@code hello.Greeter}; of both that of the method counts
+   */
+  public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy, String method) {
+    policies.retry(retryPolicy, method);
+    return this;
+  }
+
+  /**
+   * Sets when calls are made several times at once; by default they never are. Methods and services that
+   * have a policy of their own follow that one alone.
+   */
+  public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy) {
+    policies.hedge(hedgingPolicy);
+    return this;
+  }
+
+  /**
+   * Sets when calls of a method or a service are made several times at once.
+   *
+   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a service,
+   *     such as {@code hello.Greeter}; of both that of the method counts
+   */
+  public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy, String method) {
+    policies.hedge(hedgingPolicy, method);
+    return this;
+  }
+
+  /**
+   * Sets how requests are compressed, such as {@code gzip}; by default they are not. The server must
+   * know it. Replies are read compressed or not, as they come. A call's own {@link
+   * io.grpc.CallOptions#withCompression} takes its place.
+   */
+  public RpcChannelBuilder compression(String compression) {
+    this.compression = Check.notBlank(compression, "compression", "such as gzip");
+    return this;
+  }
+
+  /**
+   * Adds meters of Micrometer, which needs {@code io.micrometer:micrometer-core}: {@code
+   * mullion.rpc.client.calls}, a timer with the tags {@code method} and {@code status}, which takes all
+   * attempts of a call together; and {@code mullion.rpc.client.message.size}, in bytes on the wire, of
+   * each attempt, with the tags {@code method} and {@code direction}, which is {@code received} or
+   * {@code sent}.
+   *
+   * @throws IllegalStateException if micrometer-core is missing
+   */
+  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
+  public RpcChannelBuilder micrometer(MeterRegistry registry) {
+    Observability.checkMicrometer();
+    observability.micrometer(requireNonNull(registry, "registry"));
+    return this;
+  }
+
+  /**
+   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.client.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
+   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   *
+   * @throws IllegalStateException if grpc-opentelemetry is missing
+   */
+  @SuppressWarnings("exports") // Who calls it has OpenTelemetry, and nobody else needs it.
+  public RpcChannelBuilder openTelemetry(OpenTelemetry openTelemetry) {
+    Observability.checkOpenTelemetry();
+    observability.openTelemetry(requireNonNull(openTelemetry, "openTelemetry"));
     return this;
   }
 
@@ -144,6 +222,10 @@ public final class RpcChannelBuilder {
       throw new IllegalStateException(
           "inProcessName: " + inProcessName + " (expected: no keepalive beside it)");
     }
+    policies.check();
+    if (compression != null) {
+      ReplyCompression.check(compression);
+    }
     ManagedChannelBuilder<?> builder = transport()
         .maxInboundMessageSize(maxInboundMessageSize)
         .maxInboundMetadataSize(maxInboundMetadataSize);
@@ -152,11 +234,13 @@ public final class RpcChannelBuilder {
     List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);
+    observability.channel(builder);
     return new RpcChannel(
         builder.build(),
         new ClientGuard(
             defaultTimeout,
             waitForReady,
+            compression,
             new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize)),
         closeTimeout);
   }
@@ -238,11 +322,7 @@ public final class RpcChannelBuilder {
       builder.defaultLoadBalancingPolicy("round_robin");
       config.put("healthCheckConfig", Map.of("serviceName", ""));
     }
-    if (retryPolicy != null) {
-      builder.enableRetry().maxRetryAttempts(retryPolicy.maxAttempts());
-      config.put("methodConfig", List.of(retryPolicy.methodConfig()));
-      config.put("retryThrottling", retryPolicy.throttling());
-    }
+    policies.apply(builder, config);
     builder.defaultServiceConfig(config);
   }
 }

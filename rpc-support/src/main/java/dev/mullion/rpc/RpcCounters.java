@@ -15,11 +15,15 @@ public final class RpcCounters {
 
   final AtomicInteger connectionsOpen = new AtomicInteger();
   final LongAdder connectionsOpened = new LongAdder();
+  final LongAdder connectionsRefused = new LongAdder();
+  final LongAdder connectionsEndedForResets = new LongAdder();
+  final LongAdder connectionsEndedForPings = new LongAdder();
   final AtomicInteger callsOpen = new AtomicInteger();
   final LongAdder callsStarted = new LongAdder();
   final LongAdder callsRefused = new LongAdder();
   final LongAdder callsTimedOut = new LongAdder();
   final LongAdder callsCut = new LongAdder();
+  final LongAdder accessRecordsDropped = new LongAdder();
   private final LongAdder[] callsEnded = new LongAdder[CODES];
 
   RpcCounters() {
@@ -40,6 +44,21 @@ public final class RpcCounters {
   /** Returns how many connections were accepted. */
   public long connectionsOpened() {
     return connectionsOpened.sum();
+  }
+
+  /** Returns how many connections were closed at once, since {@code maxConnections} were open. */
+  public long connectionsRefused() {
+    return connectionsRefused.sum();
+  }
+
+  /** Returns how many connections were ended since their clients reset more calls than they may. */
+  public long connectionsEndedForResets() {
+    return connectionsEndedForResets.sum();
+  }
+
+  /** Returns how many connections were ended since their clients pinged more often than they may. */
+  public long connectionsEndedForPings() {
+    return connectionsEndedForPings.sum();
   }
 
   /** Returns how many calls are open now. */
@@ -67,6 +86,11 @@ public final class RpcCounters {
     return callsCut.sum();
   }
 
+  /** Returns how many calls are missing from the access log, since it was not as quick as they were. */
+  public long accessRecordsDropped() {
+    return accessRecordsDropped.sum();
+  }
+
   /** Returns how many calls ended well. */
   public long callsSucceeded() {
     return callsEnded(Status.Code.OK);
@@ -91,6 +115,9 @@ public final class RpcCounters {
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("connectionsOpen", (long) connectionsOpen());
     all.put("connectionsOpened", connectionsOpened());
+    all.put("connectionsRefused", connectionsRefused());
+    all.put("connectionsEndedForResets", connectionsEndedForResets());
+    all.put("connectionsEndedForPings", connectionsEndedForPings());
     all.put("callsOpen", (long) callsOpen());
     all.put("callsStarted", callsStarted());
     all.put("callsSucceeded", callsSucceeded());
@@ -98,6 +125,7 @@ public final class RpcCounters {
     all.put("callsRefused", callsRefused());
     all.put("callsTimedOut", callsTimedOut());
     all.put("callsCut", callsCut());
+    all.put("accessRecordsDropped", accessRecordsDropped());
     return all;
   }
 

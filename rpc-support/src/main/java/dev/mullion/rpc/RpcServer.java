@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1} and
  * reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB, and
- * refuses what comes beyond 10,000 calls, or 1,000 on one connection. Calls may take as long as they
- * like. {@link RpcServerBuilder} says more of each setting.
+ * refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection. Calls
+ * may take as long as they like. {@link RpcServerBuilder} says more of each setting.
  *
  * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and timers
  * are daemon threads. All methods may be called by any thread.
@@ -48,6 +48,7 @@ public final class RpcServer implements AutoCloseable {
   private final StandardServices standard;
   private final CallTimeouts timeouts;
   private final @Nullable ExecutorService threads;
+  private final Observability.OfServer observed;
   private final Duration shutdownDelay;
   private final Duration closeTimeout;
   private final AtomicBoolean stopping = new AtomicBoolean();
@@ -61,6 +62,7 @@ public final class RpcServer implements AutoCloseable {
       StandardServices standard,
       CallTimeouts timeouts,
       @Nullable ExecutorService threads,
+      Observability.OfServer observed,
       Duration shutdownDelay,
       Duration closeTimeout) {
     this.server = server;
@@ -69,6 +71,7 @@ public final class RpcServer implements AutoCloseable {
     this.standard = standard;
     this.timeouts = timeouts;
     this.threads = threads;
+    this.observed = observed;
     this.shutdownDelay = shutdownDelay;
     this.closeTimeout = closeTimeout;
   }
@@ -149,6 +152,7 @@ public final class RpcServer implements AutoCloseable {
     long finished = ended() - endedBefore;
     long cut = drained ? 0 : force();
     timeouts.close();
+    observed.close();
     return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
   }
 

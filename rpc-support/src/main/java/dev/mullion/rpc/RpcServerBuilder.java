@@ -6,11 +6,14 @@ import io.grpc.BindableService;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +36,14 @@ public final class RpcServerBuilder {
   int maxInboundMetadataSize = 8 * 1024;
   int maxCalls = 10_000;
   int maxCallsPerConnection = 1_000;
+  final ConnectionLimits connections = new ConnectionLimits();
+  final Observability observability = new Observability();
+
+  @Nullable
+  String compression;
+
+  boolean channelz;
+  boolean admin;
   Duration defaultTimeout = Duration.ZERO;
   Duration maxTimeout = Duration.ZERO;
   ExceptionMapping mapping = ExceptionMapping.usual();
@@ -150,6 +161,141 @@ public final class RpcServerBuilder {
   public RpcServerBuilder maxCallsPerConnection(int maxCallsPerConnection) {
     this.maxCallsPerConnection =
         Check.within(maxCallsPerConnection, 1, Integer.MAX_VALUE, "maxCallsPerConnection");
+    return this;
+  }
+
+  /**
+   * Sets how many connections may be open, 10,000 by default. More are closed at once, before TLS and
+   * HTTP/2, and counted; to their clients that is {@code UNAVAILABLE}.
+   */
+  public RpcServerBuilder maxConnections(int maxConnections) {
+    connections.maxConnections(maxConnections);
+    return this;
+  }
+
+  /**
+   * Sets how long a connection lasts, give or take a tenth, so that not all end at the same moment; one
+   * second at least. Then its client is told to make a new one: calls that are open go on, new ones go
+   * there, and none fails. {@link Duration#ZERO}, the default, sets no limit.
+   */
+  public RpcServerBuilder maxConnectionAge(Duration maxConnectionAge) {
+    connections.maxConnectionAge(maxConnectionAge);
+    return this;
+  }
+
+  /**
+   * Sets how long calls of a connection that has reached its {@code maxConnectionAge} may go on; then
+   * they are cut. By default they may as long as they like.
+   */
+  public RpcServerBuilder maxConnectionAgeGrace(Duration maxConnectionAgeGrace) {
+    connections.maxConnectionAgeGrace(maxConnectionAgeGrace);
+    return this;
+  }
+
+  /**
+   * Sets how long a connection without calls is kept, one second at least. {@link Duration#ZERO}, the
+   * default, sets no limit.
+   */
+  public RpcServerBuilder maxConnectionIdle(Duration maxConnectionIdle) {
+    connections.maxConnectionIdle(maxConnectionIdle);
+    return this;
+  }
+
+  /**
+   * Sets how many calls a client may reset on one connection within a window of whole seconds, 10,000
+   * within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a call when
+   * it cancels it, and also when the call's deadline passes or another hedged attempt was quicker. The
+   * connection of one that does so more often, as in an attack by rapid reset, is ended with {@code
+   * ENHANCE_YOUR_CALM} and counted.
+   */
+  public RpcServerBuilder maxResets(int maxResets, Duration window) {
+    connections.maxResets(maxResets, window);
+    return this;
+  }
+
+  /**
+   * Sets how replies are compressed for clients that take it, such as {@code gzip}; by default they are
+   * not. Requests are read compressed or not, as they come. Limits are those of messages that are not
+   * compressed.
+   */
+  public RpcServerBuilder compression(String compression) {
+    this.compression = Check.notBlank(compression, "compression", "such as gzip");
+    return this;
+  }
+
+  /**
+   * Sets whether channelz ({@code grpc.channelz.v1}) is served, by which tools look into the servers
+   * and channels of this process; by default it is not. Whoever can call the server can ask it.
+   */
+  public RpcServerBuilder channelz(boolean channelz) {
+    this.channelz = channelz;
+    return this;
+  }
+
+  /**
+   * Sets whether gRPC's admin services are served: channelz, and the client status discovery of xDS if
+   * {@code io.grpc:grpc-xds} is there; by default they are not. Whoever can call the server can ask
+   * them.
+   */
+  public RpcServerBuilder admin(boolean admin) {
+    this.admin = admin;
+    return this;
+  }
+
+  /** Writes each call that ends to the log, as {@link #accessLog(Consumer)} does. */
+  public RpcServerBuilder accessLog() {
+    return accessLog(AccessLog.TO_SYSTEM_LOGGER);
+  }
+
+  /**
+   * Sets who is given a record of each call that ends, also of those refused; without one, {@link
+   * #accessLog()}, it is a line in the log {@code dev.mullion.rpc.access} at level {@code INFO}. Calls
+   * of health and the other standard services are left out.
+   *
+   * <p>The log is called by one thread of its own, one record at a time, and holds up no call. When it
+   * is 10,000 records behind, further ones are dropped and counted. What it throws is logged. A server
+   * that stops waits one second for it.
+   */
+  public RpcServerBuilder accessLog(Consumer<? super CallRecord> accessLog) {
+    observability.accessLog(requireNonNull(accessLog, "accessLog"));
+    return this;
+  }
+
+  /**
+   * Adds meters of Micrometer, which needs {@code io.micrometer:micrometer-core}:
+   *
+   * <ul>
+   *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
+   *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method} and
+   *       {@code direction}, which is {@code received} or {@code sent};
+   *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open}, and
+   *       the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
+   *       {@code address}; these are removed when the server has stopped.
+   * </ul>
+   *
+   * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other
+   * standard services are left out.
+   *
+   * @throws IllegalStateException if micrometer-core is missing
+   */
+  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
+  public RpcServerBuilder micrometer(MeterRegistry registry) {
+    Observability.checkMicrometer();
+    observability.micrometer(requireNonNull(registry, "registry"));
+    return this;
+  }
+
+  /**
+   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.server.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
+   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   *
+   * @throws IllegalStateException if grpc-opentelemetry is missing
+   */
+  @SuppressWarnings("exports") // Who calls it has OpenTelemetry, and nobody else needs it.
+  public RpcServerBuilder openTelemetry(OpenTelemetry openTelemetry) {
+    Observability.checkOpenTelemetry();
+    observability.openTelemetry(requireNonNull(openTelemetry, "openTelemetry"));
     return this;
   }
 

@@ -2,11 +2,13 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallExecutorSupplier;
+import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.inprocess.InProcessServerBuilder;
@@ -16,7 +18,9 @@ import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -37,7 +41,12 @@ final class ServerStart {
     checkServices();
     checkThreads();
     checkTimes();
+    settings.connections.check(settings.inProcessName);
+    if (settings.compression != null) {
+      ReplyCompression.check(settings.compression);
+    }
     StandardServices standard = new StandardServices(names, settings.health, settings.reflection);
+    standard.add(AdminServices.definitions(settings.channelz, settings.admin));
     Set<String> uncounted = new LinkedHashSet<>();
     standard
         .definitions()
@@ -45,9 +54,11 @@ final class ServerStart {
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts =
         new CallTimeouts(settings.defaultTimeout, settings.maxTimeout, tracker.counters);
-    ServerBuilder<?> builder = transport();
+    ServerBuilder<?> builder = transport(tracker.counters);
     addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
+    Observability.OfServer observed =
+        settings.observability.server(builder, settings.services, uncounted, tracker.counters);
     ConnectionTracker connections = new ConnectionTracker(tracker.counters);
     builder.addTransportFilter(connections);
     ExecutorService threads = settings.directExecutor || settings.executor != null
@@ -64,8 +75,14 @@ final class ServerStart {
         standard,
         timeouts,
         threads,
+        observed,
         settings.shutdownDelay,
         settings.closeTimeout);
+    observed.started(
+        server.address(),
+        tracker.counters,
+        settings.connections.maxConnections(),
+        settings.maxCalls);
     if (settings.shutdownHook) {
       Runtime.getRuntime().addShutdownHook(server.hook);
     }
@@ -111,10 +128,10 @@ final class ServerStart {
     }
   }
 
-  private ServerBuilder<?> transport() throws IOException {
+  private ServerBuilder<?> transport(RpcCounters counters) throws IOException {
     String name = settings.inProcessName;
     if (name == null) {
-      return netty();
+      return netty(counters);
     }
     if (settings.host != null || settings.port >= 0 || settings.keepalive != null) {
       throw new IllegalStateException(
@@ -124,11 +141,14 @@ final class ServerStart {
         .maxInboundMetadataSize(settings.maxInboundMetadataSize);
   }
 
-  private NettyServerBuilder netty() throws UnknownHostException {
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(wanted())
+  private NettyServerBuilder netty(RpcCounters counters) throws UnknownHostException {
+    ConnectionGate gate = new ConnectionGate(settings.connections.maxConnections(), counters);
+    NettyServerBuilder builder = NettyServerBuilder.forAddress(
+            wanted(), gate.before(InsecureServerCredentials.create()))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(settings.maxInboundMetadataSize)
         .maxConcurrentCallsPerConnection(settings.maxCallsPerConnection);
+    settings.connections.apply(builder);
     Keepalive keepalive = settings.keepalive;
     if (keepalive == null) {
       return builder
@@ -158,9 +178,14 @@ final class ServerStart {
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
         settings.mapping.copy());
+    List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
+    if (settings.compression != null) {
+      // First, so that the others may choose another way.
+      interceptors.add(0, new ReplyCompression(settings.compression));
+    }
     for (ServerServiceDefinition service : settings.services) {
       builder.addService(
-          guarded(ServerInterceptors.interceptForward(service, settings.interceptors), guard));
+          guarded(ServerInterceptors.interceptForward(service, interceptors), guard));
     }
     standard.definitions().forEach(service -> builder.addService(guarded(service, guard)));
   }

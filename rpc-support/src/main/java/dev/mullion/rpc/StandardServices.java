@@ -39,6 +39,10 @@ final class StandardServices {
     return ProtoReflectionService.newInstance();
   }
 
+  void add(List<ServerServiceDefinition> more) {
+    definitions.addAll(more);
+  }
+
   List<ServerServiceDefinition> definitions() {
     return List.copyOf(definitions);
   }

@@ -3,9 +3,10 @@
  *
  * <p>{@link dev.mullion.rpc.RpcServer} is a server with health, reflection, limits, timeouts, one place
  * for what exceptions mean and a graceful stop, whose outcome is a {@link dev.mullion.rpc.StopReport};
- * {@link dev.mullion.rpc.RpcCounters} tell what it has done. {@link dev.mullion.rpc.RpcChannel} is a
+ * {@link dev.mullion.rpc.RpcCounters} tell what it has done, and a {@link dev.mullion.rpc.CallRecord} what a call was. {@link dev.mullion.rpc.RpcChannel} is a
  * channel to one or several servers, with a deadline for each call; a {@link
- * dev.mullion.rpc.RetryPolicy} says when it calls again. {@link dev.mullion.rpc.Keepalive} says how both
+ * dev.mullion.rpc.RetryPolicy} says when it calls again, a {@link dev.mullion.rpc.HedgingPolicy} when it
+ * does so before it has an answer. {@link dev.mullion.rpc.Keepalive} says how both
  * sides find dead connections. {@link dev.mullion.rpc.ErrorDetails} attaches rich details to an error,
  * and finds them.
  */

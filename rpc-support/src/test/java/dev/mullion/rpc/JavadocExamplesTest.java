@@ -158,7 +158,13 @@ class JavadocExamplesTest extends RpcTest {
         .initialBackoff(Duration.ofMillis(50))
         .retryOn(Status.Code.UNAVAILABLE, Status.Code.ABORTED)
         .build();
+    HedgingPolicy hedging = HedgingPolicy.builder()
+        .maxAttempts(3)
+        .hedgingDelay(Duration.ofMillis(30))
+        .nonFatalStatusCodes(Status.Code.UNAVAILABLE, Status.Code.RESOURCE_EXHAUSTED)
+        .build();
 
+    assertThat(hedging.maxAttempts()).isEqualTo(3);
     assertThat(keepalive.permitted()).isEqualTo(Duration.ofSeconds(16));
     assertThat(policy.maxAttempts()).isEqualTo(4);
   }

@@ -16,6 +16,7 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -240,6 +241,7 @@ class RpcServerLimitsTest extends RpcTest {
         })));
     ManagedChannel channel = channel(server);
     List<Replies> calls = new ArrayList<>();
+    long begin = System.nanoTime();
     for (int i = 0; i < 1100; i++) {
       Replies replies = new Replies();
       calls.add(replies);
@@ -248,6 +250,9 @@ class RpcServerLimitsTest extends RpcTest {
     }
 
     Await.until("1000 are refused", () -> endedWith(calls, Status.Code.RESOURCE_EXHAUSTED) == 1000);
+    Duration took = Duration.ofNanos(System.nanoTime() - begin);
+    System.out.println("1000 calls too many were refused within " + took.toMillis() + " ms");
+    assertThat(took).isLessThan(Duration.ofSeconds(10));
     assertThat(endedWith(calls, Status.Code.OK)).isZero();
     released.countDown();
     Await.until("100 are answered", () -> endedWith(calls, Status.Code.OK) == 100);

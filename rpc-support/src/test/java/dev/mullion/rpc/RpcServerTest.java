@@ -46,9 +46,10 @@ class RpcServerTest extends RpcTest {
     assertThat(GreeterClient.of(channel(server)).sayHello("world")).isEqualTo("Hello, world!");
     Await.until("the call has ended", () -> server.counters().callsSucceeded() == 1);
     assertThat(server.counters())
-        .hasToString(
-            "RpcCounters{connectionsOpen=1, connectionsOpened=1, callsOpen=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
-                + "callsRefused=0, callsTimedOut=0, callsCut=0}");
+        .hasToString("RpcCounters{connectionsOpen=1, connectionsOpened=1, connectionsRefused=0, "
+            + "connectionsEndedForResets=0, connectionsEndedForPings=0, "
+            + "callsOpen=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
+            + "callsRefused=0, callsTimedOut=0, callsCut=0, accessRecordsDropped=0}");
   }
 
   @Test

@@ -1,0 +1,63 @@
+package dev.mullion.rpc;
+
+import java.lang.System.Logger.Level;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** Takes records to a log that may be slow, on a thread of its own that there is while it is needed. */
+final class AccessLog implements CallWatcher, AutoCloseable {
+  static final int MAX_WAITING = 10_000;
+
+  private static final System.Logger ACCESS = System.getLogger("dev.mullion.rpc.access");
+  private static final System.Logger LOG = System.getLogger(AccessLog.class.getName());
+
+  static final Consumer<CallRecord> TO_SYSTEM_LOGGER =
+      call -> ACCESS.log(Level.INFO, call::toString);
+
+  private final Consumer<? super CallRecord> log;
+  private final RpcCounters counters;
+  private final ThreadPoolExecutor thread;
+
+  AccessLog(Consumer<? super CallRecord> log, RpcCounters counters) {
+    this.log = log;
+    this.counters = counters;
+    thread = new ThreadPoolExecutor(
+        1, 1, 5, TimeUnit.SECONDS, new LinkedBlockingQueue<>(MAX_WAITING), task -> {
+          Thread made = new Thread(task, "mullion-rpc-access-log");
+          made.setDaemon(true);
+          return made;
+        });
+    thread.allowCoreThreadTimeOut(true);
+  }
+
+  @Override
+  public void ended(CallRecord call) {
+    try {
+      thread.execute(() -> write(call));
+    } catch (RejectedExecutionException tooMany) {
+      counters.accessRecordsDropped.increment();
+    }
+  }
+
+  private void write(CallRecord call) {
+    try {
+      log.accept(call);
+    } catch (RuntimeException e) {
+      LOG.log(Level.WARNING, "access log failed, call " + call, e);
+    }
+  }
+
+  /** Waits a second for what is still to be written, unless the thread is interrupted. */
+  @Override
+  public void close() {
+    thread.shutdown();
+    try {
+      thread.awaitTermination(1, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

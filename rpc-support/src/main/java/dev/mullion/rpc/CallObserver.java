@@ -1,0 +1,99 @@
+package dev.mullion.rpc;
+
+import io.grpc.Grpc;
+import io.grpc.Metadata;
+import io.grpc.ServerStreamTracer;
+import io.grpc.Status;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/** Measures each call from its first bytes to its last, and tells its watchers. */
+final class CallObserver extends ServerStreamTracer.Factory {
+  private static final Metadata.Key<String> REQUEST_ID =
+      Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
+  private static final ServerStreamTracer NONE = new ServerStreamTracer() {};
+
+  private final List<CallWatcher> watchers;
+  private final Set<String> uncountedServices;
+
+  CallObserver(List<CallWatcher> watchers, Set<String> uncountedServices) {
+    this.watchers = List.copyOf(watchers);
+    this.uncountedServices = Set.copyOf(uncountedServices);
+  }
+
+  @Override
+  public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
+    String service = fullMethodName.substring(0, Math.max(0, fullMethodName.lastIndexOf('/')));
+    return uncountedServices.contains(service)
+        ? NONE
+        : new Observed(
+            CallRecord.printable(fullMethodName, 256), headers.get(REQUEST_ID), watchers);
+  }
+
+  private static final class Observed extends ServerStreamTracer {
+    private final long begin = System.nanoTime();
+    private final String method;
+    private final @Nullable String requestId;
+    private final List<CallWatcher> watchers;
+    private volatile @Nullable SocketAddress peer;
+
+    // Counted by the event loop, read by whoever ends the call.
+    private final AtomicLong messagesReceived = new AtomicLong();
+    private final AtomicLong bytesReceived = new AtomicLong();
+    private final AtomicLong messagesSent = new AtomicLong();
+    private final AtomicLong bytesSent = new AtomicLong();
+
+    Observed(String method, @Nullable String requestId, List<CallWatcher> watchers) {
+      this.method = method;
+      this.requestId = requestId;
+      this.watchers = watchers;
+    }
+
+    @Override
+    public void serverCallStarted(ServerCallInfo<?, ?> call) {
+      peer = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);
+    }
+
+    @Override
+    public void inboundMessageRead(int sequence, long wireSize, long uncompressedSize) {
+      messagesReceived.incrementAndGet();
+      message(true, bytesReceived, wireSize);
+    }
+
+    @Override
+    public void outboundMessageSent(int sequence, long wireSize, long uncompressedSize) {
+      messagesSent.incrementAndGet();
+      message(false, bytesSent, wireSize);
+    }
+
+    /** A transport that does not know sizes says -1. */
+    private void message(boolean received, AtomicLong sum, long wireSize) {
+      long bytes = Math.max(0, wireSize);
+      sum.addAndGet(bytes);
+      for (CallWatcher each : watchers) {
+        each.message(method, received, bytes);
+      }
+    }
+
+    @Override
+    public void streamClosed(Status status) {
+      CallRecord call = new CallRecord(
+          method,
+          peer,
+          status,
+          Duration.ofNanos(System.nanoTime() - begin),
+          messagesReceived.get(),
+          bytesReceived.get(),
+          messagesSent.get(),
+          bytesSent.get(),
+          requestId == null ? null : CallRecord.printable(requestId, 128));
+      for (CallWatcher each : watchers) {
+        each.ended(call);
+      }
+    }
+  }
+}

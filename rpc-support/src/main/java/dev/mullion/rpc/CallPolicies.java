@@ -1,0 +1,107 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.ManagedChannelBuilder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** The policies of a channel by method, by service, and for all others, whose name is empty. */
+final class CallPolicies {
+  private static final String ALL = "";
+
+  private final Map<String, RetryPolicy> retries = new LinkedHashMap<>();
+  private final Map<String, HedgingPolicy> hedges = new LinkedHashMap<>();
+
+  void retry(RetryPolicy policy, String... names) {
+    put(retries, requireNonNull(policy, "retryPolicy"), names);
+  }
+
+  void hedge(HedgingPolicy policy, String... names) {
+    put(hedges, requireNonNull(policy, "hedgingPolicy"), names);
+  }
+
+  private static <P> void put(Map<String, P> policies, P policy, String... names) {
+    if (names.length == 0) {
+      policies.put(ALL, policy);
+    }
+    for (String name : names) {
+      if (!requireNonNull(name, "method").matches("[^/\\s]+(/[^/\\s]+)?")) {
+        throw new IllegalArgumentException(
+            "method: \"" + name + "\" (expected: package.Service or package.Service/Method)");
+      }
+      policies.put(name, policy);
+    }
+  }
+
+  /** Throws if the policies contradict each other. */
+  void check() {
+    TreeSet<String> both = new TreeSet<>(retries.keySet());
+    both.retainAll(hedges.keySet());
+    if (!both.isEmpty()) {
+      String first = both.first();
+      throw new IllegalStateException("retryPolicy and hedgingPolicy for "
+          + (first.equals(ALL) ? "all methods" : first)
+          + " (expected: one of them)");
+    }
+    throttling();
+  }
+
+  /** A channel has one only. */
+  private @Nullable Throttling throttling() {
+    Throttling found = null;
+    List<Throttling> all = new ArrayList<>();
+    retries.values().forEach(each -> all.add(each.throttling()));
+    hedges.values().forEach(each -> all.add(each.throttling()));
+    for (Throttling each : all) {
+      if (found != null && !found.equals(each)) {
+        throw new IllegalStateException("throttling: "
+            + found
+            + " and "
+            + each
+            + " (expected: the same in all policies of a channel)");
+      }
+      found = each;
+    }
+    return found;
+  }
+
+  /** Adds them to a channel that is to be built, and to its service config. */
+  void apply(ManagedChannelBuilder<?> builder, Map<String, Object> config) {
+    Throttling throttling = throttling();
+    if (throttling == null) {
+      return;
+    }
+    builder.enableRetry();
+    // gRPC's own maxima are five, and it says nothing of taking that instead.
+    retries.values().stream()
+        .mapToInt(RetryPolicy::maxAttempts)
+        .max()
+        .ifPresent(builder::maxRetryAttempts);
+    hedges.values().stream()
+        .mapToInt(HedgingPolicy::maxAttempts)
+        .max()
+        .ifPresent(builder::maxHedgedAttempts);
+    List<Map<String, Object>> methods = new ArrayList<>();
+    retries.forEach((name, policy) ->
+        methods.add(Map.of("name", List.of(parts(name)), "retryPolicy", policy.config())));
+    hedges.forEach((name, policy) ->
+        methods.add(Map.of("name", List.of(parts(name)), "hedgingPolicy", policy.config())));
+    config.put("methodConfig", methods);
+    config.put("retryThrottling", throttling.config());
+  }
+
+  private static Map<String, Object> parts(String name) {
+    if (name.equals(ALL)) {
+      return Map.of();
+    }
+    int slash = name.indexOf('/');
+    return slash < 0
+        ? Map.of("service", name)
+        : Map.of("service", name.substring(0, slash), "method", name.substring(slash + 1));
+  }
+}

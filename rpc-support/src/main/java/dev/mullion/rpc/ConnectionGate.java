@@ -1,0 +1,98 @@
+package dev.mullion.rpc;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import io.grpc.ServerCredentials;
+import io.grpc.netty.GrpcHttp2ConnectionHandler;
+import io.grpc.netty.InternalNettyServerCredentials;
+import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
+import io.grpc.netty.InternalProtocolNegotiator.ServerFactory;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.util.AsciiString;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Sees each connection when it is accepted, before TLS and before HTTP/2, and closes those that are too
+ * many. gRPC shows connections to others only after the handshake, and its reasons for ending one not
+ * at all; hence the types that it does not promise to keep.
+ */
+final class ConnectionGate {
+  private final int maxConnections;
+  private final RpcCounters counters;
+  private final AtomicInteger open = new AtomicInteger();
+
+  ConnectionGate(int maxConnections, RpcCounters counters) {
+    this.maxConnections = maxConnections;
+    this.counters = counters;
+  }
+
+  /** Returns credentials for connections that come through this gate, to be handled as by the given. */
+  ServerCredentials before(ServerCredentials credentials) {
+    ServerFactory factory = InternalNettyServerCredentials.toNegotiator(credentials);
+    ServerFactory gated = pool -> new Gated(factory.newNegotiator(pool));
+    return InternalNettyServerCredentials.create(gated);
+  }
+
+  private final class Gated implements ProtocolNegotiator {
+    private final ProtocolNegotiator negotiator;
+
+    Gated(ProtocolNegotiator negotiator) {
+      this.negotiator = negotiator;
+    }
+
+    @Override
+    public AsciiString scheme() {
+      return negotiator.scheme();
+    }
+
+    @Override
+    public ChannelHandler newHandler(GrpcHttp2ConnectionHandler handler) {
+      handler.connection().addListener(new Reasons());
+      ChannelHandler next = negotiator.newHandler(handler);
+      return new ChannelInboundHandlerAdapter() {
+        @Override
+        public void handlerAdded(ChannelHandlerContext context) {
+          if (enter(context)) {
+            context.pipeline().replace(this, null, next);
+          } else {
+            context.close();
+          }
+        }
+      };
+    }
+
+    @Override
+    public void close() {
+      negotiator.close();
+    }
+  }
+
+  private boolean enter(ChannelHandlerContext context) {
+    if (open.incrementAndGet() > maxConnections) {
+      open.decrementAndGet();
+      counters.connectionsRefused.increment();
+      return false;
+    }
+    context.channel().closeFuture().addListener(closed -> open.decrementAndGet());
+    return true;
+  }
+
+  /** Counts the connections that are ended since their clients do too much. */
+  private final class Reasons extends Http2ConnectionAdapter {
+    @Override
+    public void onGoAwaySent(int lastStreamId, long errorCode, ByteBuf debugData) {
+      if (errorCode == Http2Error.ENHANCE_YOUR_CALM.code()) {
+        if (debugData.toString(US_ASCII).equals("too_many_pings")) {
+          counters.connectionsEndedForPings.increment();
+        } else {
+          counters.connectionsEndedForResets.increment();
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,99 @@
+package dev.mullion.rpc;
+
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.netty.NettyServerBuilder;
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** How many connections a server takes, how long each may last, and how often it may reset calls. */
+final class ConnectionLimits {
+  /** gRPC would take it in place of anything shorter. */
+  private static final Duration LEAST = Duration.ofSeconds(1);
+
+  private int maxConnections = 10_000;
+  private Duration maxConnectionAge = Duration.ZERO;
+  private @Nullable Duration maxConnectionAgeGrace;
+  private Duration maxConnectionIdle = Duration.ZERO;
+  private int maxResets = 10_000;
+  private Duration resetWindow = Duration.ofSeconds(10);
+
+  /** The names of those that are not as by default. */
+  private final Set<String> given = new LinkedHashSet<>();
+
+  void maxConnections(int value) {
+    maxConnections = Check.within(value, 1, Integer.MAX_VALUE, named("maxConnections"));
+  }
+
+  int maxConnections() {
+    return maxConnections;
+  }
+
+  void maxConnectionAge(Duration value) {
+    maxConnectionAge = zeroOrLong(value, named("maxConnectionAge"));
+  }
+
+  void maxConnectionAgeGrace(Duration value) {
+    maxConnectionAgeGrace = Check.notNegative(value, named("maxConnectionAgeGrace"));
+  }
+
+  void maxConnectionIdle(Duration value) {
+    maxConnectionIdle = zeroOrLong(value, named("maxConnectionIdle"));
+  }
+
+  void maxResets(int value, Duration window) {
+    Check.within(value, 1, Integer.MAX_VALUE, named("maxResets"));
+    if (!Check.positive(window, "window").equals(Duration.ofSeconds(window.toSeconds()))
+        || window.compareTo(Duration.ofDays(1)) > 0) {
+      throw new IllegalArgumentException(
+          "window: " + window + " (expected: whole seconds, PT1S to PT24H)");
+    }
+    maxResets = value;
+    resetWindow = window;
+  }
+
+  private String named(String setting) {
+    given.add(setting);
+    return setting;
+  }
+
+  private static Duration zeroOrLong(Duration value, String name) {
+    if (!Check.notNegative(value, name).isZero() && value.compareTo(LEAST) < 0) {
+      throw new IllegalArgumentException(
+          name + ": " + value + " (expected: PT0S for none, or >= " + LEAST + ")");
+    }
+    return value;
+  }
+
+  /** Throws if these settings contradict each other, or that the server has a name only. */
+  void check(@Nullable String inProcessName) {
+    if (inProcessName != null && !given.isEmpty()) {
+      throw new IllegalStateException("inProcessName: "
+          + inProcessName
+          + " (expected: no "
+          + String.join(", ", given)
+          + " beside it, there are no connections)");
+    }
+    if (maxConnectionAgeGrace != null && maxConnectionAge.isZero()) {
+      throw new IllegalStateException("maxConnectionAgeGrace: "
+          + maxConnectionAgeGrace
+          + " (expected: maxConnectionAge beside it)");
+    }
+  }
+
+  /** Sets all but the number of connections, which is the {@link ConnectionGate}'s. */
+  void apply(NettyServerBuilder builder) {
+    builder.maxRstFramesPerWindow(maxResets, Math.toIntExact(resetWindow.toSeconds()));
+    if (!maxConnectionAge.isZero()) {
+      builder.maxConnectionAge(Check.nanos(maxConnectionAge), NANOSECONDS);
+    }
+    if (maxConnectionAgeGrace != null) {
+      builder.maxConnectionAgeGrace(Check.nanos(maxConnectionAgeGrace), NANOSECONDS);
+    }
+    if (!maxConnectionIdle.isZero()) {
+      builder.maxConnectionIdle(Check.nanos(maxConnectionIdle), NANOSECONDS);
+    }
+  }
+}

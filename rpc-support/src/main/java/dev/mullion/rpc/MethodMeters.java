@@ -1,0 +1,64 @@
+package dev.mullion.rpc;
+
+import io.grpc.Status;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The meters of calls, by method. A class of its own, since Micrometer may be absent. */
+final class MethodMeters {
+  private final MeterRegistry registry;
+  private final String prefix;
+  private final Map<String, OfMethod> methods = new ConcurrentHashMap<>();
+
+  /** The side is {@code server} or {@code client}. */
+  MethodMeters(MeterRegistry registry, String side) {
+    this.registry = registry;
+    this.prefix = "mullion.rpc." + side + ".";
+  }
+
+  void message(String method, boolean received, long bytes) {
+    OfMethod meters = of(method);
+    (received ? meters.received : meters.sent).record((double) bytes);
+  }
+
+  void ended(String method, Status.Code status, Duration duration) {
+    of(method).timer(status).record(duration);
+  }
+
+  private OfMethod of(String method) {
+    OfMethod known = methods.get(method);
+    return known == null ? methods.computeIfAbsent(method, OfMethod::new) : known;
+  }
+
+  private final class OfMethod {
+    private final String method;
+    private final Map<Status.Code, Timer> timers = new ConcurrentHashMap<>();
+    final DistributionSummary received;
+    final DistributionSummary sent;
+
+    OfMethod(String method) {
+      this.method = method;
+      received = sizes("received");
+      sent = sizes("sent");
+    }
+
+    private DistributionSummary sizes(String direction) {
+      return DistributionSummary.builder(prefix + "message.size")
+          .baseUnit("bytes")
+          .tags("method", method, "direction", direction)
+          .register(registry);
+    }
+
+    Timer timer(Status.Code status) {
+      return timers.computeIfAbsent(
+          status,
+          code -> Timer.builder(prefix + "calls")
+              .tags("method", method, "status", code.name())
+              .register(registry));
+    }
+  }
+}

@@ -1,0 +1,26 @@
+package dev.mullion.rpc;
+
+import io.grpc.CompressorRegistry;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+
+/** Compresses replies; gRPC sends them as they are to clients that do not take that. */
+record ReplyCompression(String compression) implements ServerInterceptor {
+  @Override
+  public <Q, R> ServerCall.Listener<Q> interceptCall(
+      ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+    call.setCompression(compression);
+    return next.startCall(call, headers);
+  }
+
+  /** Throws if gRPC has no compressor of that name. */
+  static void check(String compression) {
+    if (CompressorRegistry.getDefaultInstance().lookupCompressor(compression) == null) {
+      throw new IllegalStateException("compression: "
+          + compression
+          + " (expected: gzip, identity, or what was added to CompressorRegistry)");
+    }
+  }
+}

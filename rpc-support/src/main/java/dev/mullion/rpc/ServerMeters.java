@@ -1,0 +1,72 @@
+package dev.mullion.rpc;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.function.LongSupplier;
+
+/** A server's calls and counters as meters of Micrometer, which may be absent elsewhere. */
+final class ServerMeters implements CallWatcher {
+  private final MeterRegistry registry;
+  private final MethodMeters calls;
+  private final Set<String> methods;
+  private final List<Meter> ofServer = new ArrayList<>();
+
+  /** Clients may ask for any method; only those that there are have meters. */
+  ServerMeters(MeterRegistry registry, Set<String> methods) {
+    this.registry = registry;
+    this.calls = new MethodMeters(registry, "server");
+    this.methods = methods;
+  }
+
+  @Override
+  public void message(String method, boolean received, long bytes) {
+    calls.message(known(method), received, bytes);
+  }
+
+  @Override
+  public void ended(CallRecord call) {
+    calls.ended(known(call.method()), call.status().getCode(), call.duration());
+  }
+
+  private String known(String method) {
+    return methods.contains(method) ? method : "unknown";
+  }
+
+  void started(RpcCounters counters, String address, int maxConnections, int maxCalls) {
+    for (String counter : counters.asMap().keySet()) {
+      String name = name(counter);
+      LongSupplier value = () -> counters.asMap().getOrDefault(counter, 0L);
+      // A registry holds the object that is measured weakly, but the function strongly.
+      ofServer.add(
+          counter.endsWith("Open")
+              ? gauge(name, value, address)
+              : FunctionCounter.builder(name, value, any -> value.getAsLong())
+                  .tags("address", address)
+                  .register(registry));
+    }
+    ofServer.add(gauge(name("maxConnections"), () -> maxConnections, address));
+    ofServer.add(gauge(name("maxCalls"), () -> maxCalls, address));
+  }
+
+  /** Makes {@code mullion.rpc.connections.opened} of {@code connectionsOpened}. */
+  private static String name(String counter) {
+    return "mullion.rpc." + counter.replaceAll("([A-Z])", ".$1").toLowerCase(Locale.ROOT);
+  }
+
+  private Gauge gauge(String name, LongSupplier value, String address) {
+    return Gauge.builder(name, value::getAsLong)
+        .tags("address", address)
+        .strongReference(true)
+        .register(registry);
+  }
+
+  void stopped() {
+    ofServer.forEach(registry::remove);
+  }
+}

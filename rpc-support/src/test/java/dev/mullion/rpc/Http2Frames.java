@@ -1,0 +1,99 @@
+package dev.mullion.rpc;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import java.io.ByteArrayOutputStream;
+import java.io.Closeable;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.Socket;
+
+/** HTTP/2 by hand, for what no library does: one side of a connection. */
+final class Http2Frames implements Closeable {
+  static final int HEADERS = 1;
+  static final int RST_STREAM = 3;
+  static final int SETTINGS = 4;
+  static final int GOAWAY = 7;
+
+  private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
+
+  private final Socket socket;
+  private final DataInputStream in;
+  private final DataOutputStream out;
+
+  /** Why the other side ends the connection. */
+  record GoAway(int errorCode, String debugData) {}
+
+  Http2Frames(Socket socket) throws IOException {
+    this.socket = socket;
+    socket.setSoTimeout(20_000);
+    in = new DataInputStream(socket.getInputStream());
+    out = new DataOutputStream(socket.getOutputStream());
+  }
+
+  void sendPreface() throws IOException {
+    out.write(PREFACE);
+  }
+
+  void readPreface() throws IOException {
+    in.readFully(new byte[PREFACE.length]);
+  }
+
+  void send(int type, int flags, int stream, byte... payload) throws IOException {
+    out.writeByte(payload.length >> 16);
+    out.writeShort(payload.length);
+    out.writeByte(type);
+    out.writeByte(flags);
+    out.writeInt(stream);
+    out.write(payload);
+    out.flush();
+  }
+
+  /** Sends the headers of a call, without the end of its stream. */
+  void sendCall(int stream, String path) throws IOException {
+    ByteArrayOutputStream headers = new ByteArrayOutputStream();
+    headers.write(0x83); // :method: POST
+    headers.write(0x86); // :scheme: http
+    headers.write(0x04); // :path
+    text(headers, path);
+    headers.write(0x01); // :authority
+    text(headers, "localhost");
+    headers.write(0x00);
+    text(headers, "te");
+    text(headers, "trailers");
+    headers.write(0x00);
+    text(headers, "content-type");
+    text(headers, "application/grpc");
+    send(HEADERS, 4, stream, headers.toByteArray());
+  }
+
+  private static void text(ByteArrayOutputStream to, String text) throws IOException {
+    to.write(text.length());
+    to.write(text.getBytes(US_ASCII));
+  }
+
+  GoAway readGoAway() throws IOException {
+    byte[] payload = read(GOAWAY);
+    return new GoAway(payload[7], new String(payload, 8, payload.length - 8, US_ASCII));
+  }
+
+  /** Reads until there is a frame of this type, and returns its payload. */
+  byte[] read(int wanted) throws IOException {
+    while (true) {
+      int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+      int type = in.readUnsignedByte();
+      in.readFully(new byte[5]);
+      byte[] payload = new byte[length];
+      in.readFully(payload);
+      if (type == wanted) {
+        return payload;
+      }
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    socket.close();
+  }
+}
