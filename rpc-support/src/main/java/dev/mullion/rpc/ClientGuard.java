@@ -23,11 +23,17 @@ import org.jspecify.annotations.Nullable;
 final class ClientGuard implements ClientInterceptor {
   private final boolean waitForReady;
   private final MessageLimits limits;
+  final ConnectFailures failures;
   private volatile long defaultTimeout;
 
-  ClientGuard(Duration defaultTimeout, boolean waitForReady, MessageLimits limits) {
+  ClientGuard(
+      Duration defaultTimeout,
+      boolean waitForReady,
+      MessageLimits limits,
+      ConnectFailures failures) {
     this.waitForReady = waitForReady;
     this.limits = limits;
+    this.failures = failures;
     this.defaultTimeout = Check.nanos(defaultTimeout);
   }
 
@@ -65,7 +71,8 @@ final class ClientGuard implements ClientInterceptor {
             @Override
             public void onClose(Status status, Metadata trailers) {
               Status own = refused;
-              super.onClose(own == null ? limits.reworded(status) : own, trailers);
+              super.onClose(
+                  own == null ? failures.reworded(limits.reworded(status)) : own, trailers);
             }
           },
           headers);

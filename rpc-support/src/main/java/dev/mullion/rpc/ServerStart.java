@@ -12,9 +12,6 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
-import java.net.BindException;
-import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -45,7 +42,8 @@ final class ServerStart {
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts =
         new CallTimeouts(settings.defaultTimeout, settings.maxTimeout, tracker.counters);
-    ServerBuilder<?> builder = transport();
+    ServerSockets sockets = ServerSockets.of(settings);
+    ServerBuilder<?> builder = transport(sockets);
     addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
     ConnectionTracker connections = new ConnectionTracker(tracker.counters);
@@ -59,7 +57,8 @@ final class ServerStart {
           threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads)));
     }
     RpcServer server = new RpcServer(
-        listen(builder, connections, timeouts, threads),
+        listen(builder, sockets, connections, timeouts, threads),
+        sockets,
         tracker,
         standard,
         timeouts,
@@ -111,21 +110,17 @@ final class ServerStart {
     }
   }
 
-  private ServerBuilder<?> transport() throws IOException {
+  private ServerBuilder<?> transport(ServerSockets sockets) throws IOException {
     String name = settings.inProcessName;
-    if (name == null) {
-      return netty();
-    }
-    if (settings.host != null || settings.port >= 0 || settings.keepalive != null) {
-      throw new IllegalStateException(
-          "inProcessName: " + name + " (expected: neither host, port nor keepalive beside it)");
-    }
-    return InProcessServerBuilder.forName(name)
-        .maxInboundMetadataSize(settings.maxInboundMetadataSize);
+    return name == null
+        ? netty(sockets)
+        : InProcessServerBuilder.forName(name)
+            .maxInboundMetadataSize(settings.maxInboundMetadataSize);
   }
 
-  private NettyServerBuilder netty() throws UnknownHostException {
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(wanted())
+  private NettyServerBuilder netty(ServerSockets sockets) throws IOException {
+    NettyServerBuilder builder = sockets
+        .builder()
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(settings.maxInboundMetadataSize)
         .maxConcurrentCallsPerConnection(settings.maxCallsPerConnection);
@@ -140,15 +135,6 @@ final class ServerStart {
         .keepAliveTimeout(Check.nanos(keepalive.timeout()), NANOSECONDS)
         .permitKeepAliveTime(Check.nanos(keepalive.permitted()), NANOSECONDS)
         .permitKeepAliveWithoutCalls(keepalive.withoutCalls());
-  }
-
-  private InetSocketAddress wanted() throws UnknownHostException {
-    String host = settings.host == null ? "127.0.0.1" : settings.host;
-    InetSocketAddress address = new InetSocketAddress(host, Math.max(0, settings.port));
-    if (address.isUnresolved()) {
-      throw new UnknownHostException("host: " + host + " (expected: a name that can be resolved)");
-    }
-    return address;
   }
 
   private void addServices(
@@ -173,6 +159,7 @@ final class ServerStart {
 
   private Server listen(
       ServerBuilder<?> builder,
+      ServerSockets sockets,
       ConnectionTracker connections,
       CallTimeouts timeouts,
       @Nullable ExecutorService threads)
@@ -183,9 +170,9 @@ final class ServerStart {
       started = true;
       return server;
     } catch (IOException failed) {
-      throw clear(failed);
+      throw sockets.clear(failed);
     } finally {
-      connections.started();
+      connections.started(started);
       if (!started) {
         timeouts.close();
         if (threads != null) {
@@ -193,18 +180,6 @@ final class ServerStart {
         }
       }
     }
-  }
-
-  private IOException clear(IOException failed) throws UnknownHostException {
-    if (settings.inProcessName != null) {
-      return new BindException(
-          "cannot listen on inProcessName " + settings.inProcessName + ": it is in use");
-    }
-    Throwable cause = failed.getCause() == null ? failed : failed.getCause();
-    BindException clear =
-        new BindException("cannot listen on " + wanted() + ": " + cause.getMessage());
-    clear.initCause(failed);
-    return clear;
   }
 
   /**

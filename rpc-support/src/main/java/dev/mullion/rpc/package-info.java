@@ -5,9 +5,9 @@
  * for what exceptions mean and a graceful stop, whose outcome is a {@link dev.mullion.rpc.StopReport};
  * {@link dev.mullion.rpc.RpcCounters} tell what it has done. {@link dev.mullion.rpc.RpcChannel} is a
  * channel to one or several servers, with a deadline for each call; a {@link
- * dev.mullion.rpc.RetryPolicy} says when it calls again. {@link dev.mullion.rpc.Keepalive} says how both
- * sides find dead connections. {@link dev.mullion.rpc.ErrorDetails} attaches rich details to an error,
- * and finds them.
+ * dev.mullion.rpc.RetryPolicy} says when it calls again. {@link dev.mullion.rpc.Tls} says how either
+ * speaks TLS, {@link dev.mullion.rpc.Keepalive} how both find dead connections. {@link
+ * dev.mullion.rpc.ErrorDetails} attaches rich details to an error, and finds them.
  */
 @NullMarked
 package dev.mullion.rpc;
