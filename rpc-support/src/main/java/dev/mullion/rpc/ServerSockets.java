@@ -6,6 +6,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import java.io.IOException;
 import java.net.BindException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
@@ -141,13 +142,17 @@ final class ServerSockets implements AutoCloseable {
     for (SocketAddress each : left) {
       if (each instanceof InetSocketAddress bound
           && (wanted.getPort() == 0 || wanted.getPort() == bound.getPort())
-          && wanted.getAddress().equals(bound.getAddress())) {
+          && isSame(wanted.getAddress(), bound.getAddress())) {
         left.remove(each);
         return each;
       }
     }
-    // An address for all interfaces may come back as that of IPv6.
     return left.remove(0);
+  }
+
+  /** That of all interfaces may come back as the one of IPv6. */
+  private static boolean isSame(InetAddress wanted, InetAddress bound) {
+    return wanted.equals(bound) || (wanted.isAnyLocalAddress() && bound.isAnyLocalAddress());
   }
 
   /** Returns a failure to listen with the address in it. */

@@ -56,6 +56,17 @@ class RpcAddressesTest extends RpcTest {
   }
 
   @Test
+  void addressOfAllInterfacesKeepsItsPlace() throws Exception {
+    RpcServer server =
+        start(greeter().address("127.0.0.1", 0).address("0.0.0.0", 0).address("127.0.0.2", 0));
+
+    assertThat(server.addresses())
+        .extracting(each -> ((InetSocketAddress) each).getAddress().isAnyLocalAddress())
+        .containsExactly(false, true, false);
+    assertThat(server.addresses().get(2)).asString().startsWith("/127.0.0.2:");
+  }
+
+  @Test
   void addressesAreStillKnownWhenItHasStopped() throws Exception {
     RpcServer server = greeter().address("127.0.0.1", 0).address("127.0.0.2", 0).start();
     var addresses = server.addresses();

@@ -276,7 +276,9 @@ class TlsReloadTest extends RpcTest {
         .filteredOn(line -> line.contains("half") || line.contains("holds no key"))
         .as("said once, not at each interval")
         .containsExactly("WARNING: new files cannot be used, the old ones stay in use: " + text);
-    assertThat(logged).last().asString().startsWith("INFO: new files are in use: Tls[server, ");
+    Await.until(
+        "it is said",
+        () -> logged.get(logged.size() - 1).startsWith("INFO: new files are in use: "));
   }
 
   private static AutoCloseable logging(List<String> logged) {
@@ -333,6 +335,25 @@ class TlsReloadTest extends RpcTest {
           .isThrownBy(asking)
           .withMessage("channel speaks no TLS (expected: tls of the builder)");
     }
+  }
+
+  @Test
+  void nothingIsLookedAtAfterTheEnd() throws Exception {
+    RpcServer server = server(certificates.server().reloadInterval(OFTEN));
+    RpcChannel channel = channel(server, certificates.client().reloadInterval(OFTEN));
+    assertThat(greeting(channel)).isEqualTo("Hello, world!");
+    Await.until("both look at their files", () -> reloading() == 2);
+
+    channel.close();
+    server.close();
+
+    Await.until("none does", () -> reloading() == 0);
+  }
+
+  private static long reloading() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("mullion-tls-reload"))
+        .count();
   }
 
   @Test
