@@ -32,9 +32,14 @@ final class ConnectFailures {
   private static final Pattern TLS_INSTEAD_OF_HTTP2 =
       Pattern.compile("First received frame was not SETTINGS\\..*: 1[56]03.*");
 
-  /** What is left of a connection that the other side has closed. */
-  private static final Pattern CLOSED =
-      Pattern.compile("Network closed for unknown reason.*|.*(Connection reset|Broken pipe).*");
+  /** As gRPC says it, and as the system does. */
+  private static final String CLOSED = "Network closed for unknown reason";
+
+  private static final Pattern RESET = Pattern.compile("Connection reset|Broken pipe");
+
+  /** What a connection that cannot be made ends calls with; of HTTP/2 gone wrong the second one. */
+  private static final Set<Status.Code> CODES =
+      Set.of(Status.Code.UNAVAILABLE, Status.Code.INTERNAL);
 
   private final @Nullable Tls tls;
 
@@ -52,7 +57,7 @@ final class ConnectFailures {
       }
       return status;
     }
-    String words = status.getCode() == Status.Code.UNAVAILABLE ? inWords(status) : null;
+    String words = CODES.contains(status.getCode()) ? inWords(status) : null;
     return words == null
         ? status
         : Status.UNAVAILABLE.withDescription(words).withCause(status.getCause());
@@ -73,8 +78,10 @@ final class ConnectFailures {
   /** The reason may get lost when the other side closes right away. */
   private @Nullable String closed(Status status) {
     Throwable cause = status.getCause();
-    String seen = cause == null ? String.valueOf(status.getDescription()) : message(cause);
-    if (!CLOSED.matcher(seen).matches()) {
+    boolean closed = cause == null
+        ? String.valueOf(status.getDescription()).startsWith(CLOSED)
+        : RESET.matcher(message(cause)).find();
+    if (!closed) {
       return null;
     }
     String begin = "the server has closed the connection before any answer";

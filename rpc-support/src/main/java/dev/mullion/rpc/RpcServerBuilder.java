@@ -293,7 +293,7 @@ public final class RpcServerBuilder {
    * @throws IllegalStateException if settings contradict each other, or there is no service
    * @throws java.net.UnknownHostException if the host cannot be resolved
    * @throws java.net.BindException if the address cannot be listened on
-   * @throws IOException if the server cannot be started otherwise
+   * @throws IOException if a file for TLS cannot be used, or the server cannot be started otherwise
    */
   public RpcServer start() throws IOException {
     return new ServerStart(this).start();

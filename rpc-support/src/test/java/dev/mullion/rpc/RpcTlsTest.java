@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import io.grpc.Grpc;
@@ -11,11 +12,14 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.Status;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -179,6 +183,46 @@ class RpcTlsTest extends RpcTest {
         to(plain).tls(certificates.client()),
         "the server does not speak TLS (expected: tls of the server, or none of the channel)");
     refused(secured, to(secured), "the server ", "(expected: tls of the channel");
+  }
+
+  /** As other servers do, while gRPC's own just closes the connection. */
+  @Test
+  void serverThatAnswersWithAnAlertSpeaksTls() throws Exception {
+    try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+      Threads.run(() -> {
+        while (!server.isClosed()) {
+          try (Socket accepted = server.accept()) {
+            // Fatal: unexpected_message.
+            accepted.getOutputStream().write(HexFormat.of().parseHex("1503030002020a"));
+            accepted.getOutputStream().write(new byte[64]);
+            accepted.getInputStream().transferTo(OutputStream.nullOutputStream());
+          } catch (IOException gone) {
+            // The client has closed the connection, or the test the socket.
+          }
+        }
+      });
+      RpcChannelBuilder plain = RpcChannel.builder().target("localhost:" + server.getLocalPort());
+
+      assertThatExceptionOfType(ConnectException.class)
+          .isThrownBy(plain::connect)
+          .withMessage("cannot connect to localhost:" + server.getLocalPort()
+              + ": the server speaks TLS (expected: tls of the channel)");
+      RpcChannel channel = closing(plain.build());
+      assertThat(text(failure(() -> greeting(channel))))
+          .isEqualTo("UNAVAILABLE: the server speaks TLS (expected: tls of the channel)");
+    }
+  }
+
+  @Test
+  void statusOfTheServiceIsNotReworded() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .addService(TestService.unary((request, replies) -> replies.onError(Status.UNAVAILABLE
+            .withDescription("backend: Connection reset")
+            .asRuntimeException()))));
+    RpcChannel channel = closing(to(server).build());
+
+    assertThat(text(failure(() -> call(channel))))
+        .isEqualTo("UNAVAILABLE: backend: Connection reset");
   }
 
   /** A ClientHello as of TLS 1.1, with a cipher suite of its time. */
