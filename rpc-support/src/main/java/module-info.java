@@ -12,9 +12,11 @@ module dev.mullion.rpc {
   requires io.grpc.inprocess;
   requires io.grpc.netty;
   requires io.grpc.services;
+  requires io.grpc.util;
   requires io.netty.buffer;
   requires io.netty.codec.http2;
   requires io.netty.common;
+  requires io.netty.handler;
   requires io.netty.transport;
   requires proto.google.common.protos;
   requires static io.grpc.opentelemetry;

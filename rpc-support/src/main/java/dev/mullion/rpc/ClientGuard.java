@@ -24,16 +24,19 @@ final class ClientGuard implements ClientInterceptor {
   private final boolean waitForReady;
   private final @Nullable String compression;
   private final MessageLimits limits;
+  final ConnectFailures failures;
   private volatile long defaultTimeout;
 
   ClientGuard(
       Duration defaultTimeout,
       boolean waitForReady,
       @Nullable String compression,
-      MessageLimits limits) {
+      MessageLimits limits,
+      ConnectFailures failures) {
     this.waitForReady = waitForReady;
     this.compression = compression;
     this.limits = limits;
+    this.failures = failures;
     this.defaultTimeout = Check.nanos(defaultTimeout);
   }
 
@@ -75,7 +78,10 @@ final class ClientGuard implements ClientInterceptor {
             public void onClose(Status status, Metadata trailers) {
               Status own = refused;
               super.onClose(
-                  own == null ? Keepalive.explained(limits.reworded(status)) : own, trailers);
+                  own == null
+                      ? Keepalive.explained(failures.reworded(limits.reworded(status)))
+                      : own,
+                  trailers);
             }
           },
           headers);

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import io.grpc.Attributes;
 import io.grpc.ServerTransportFilter;
+import io.grpc.Status;
 import java.util.concurrent.CountDownLatch;
 
 /**
@@ -11,12 +12,15 @@ import java.util.concurrent.CountDownLatch;
 final class ConnectionTracker extends ServerTransportFilter {
   private final RpcCounters counters;
   private final CountDownLatch started = new CountDownLatch(1);
+  private volatile boolean failed;
 
   ConnectionTracker(RpcCounters counters) {
     this.counters = counters;
   }
 
-  void started() {
+  /** If it has not, one of its addresses may have taken connections before another could not. */
+  void started(boolean well) {
+    failed = !well;
     started.countDown();
   }
 
@@ -26,6 +30,9 @@ final class ConnectionTracker extends ServerTransportFilter {
       started.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+    if (failed) {
+      throw Status.UNAVAILABLE.withDescription("server has not started").asRuntimeException();
     }
     counters.connectionsOpen.incrementAndGet();
     counters.connectionsOpened.increment();

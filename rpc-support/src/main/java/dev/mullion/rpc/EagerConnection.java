@@ -17,7 +17,8 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 
 /** Makes a channel connect, and finds out why it does not: its state alone does not say. */
-record EagerConnection(ManagedChannel channel, String where, Duration timeout) {
+record EagerConnection(
+    ManagedChannel channel, ConnectFailures failures, String where, Duration timeout) {
   void await() throws IOException {
     long begin = System.nanoTime();
     long left = Check.nanos(timeout);
@@ -49,7 +50,10 @@ record EagerConnection(ManagedChannel channel, String where, Duration timeout) {
     }
     Status status = probe();
     Throwable cause = status.getCause();
-    String reason = cause == null ? status.getDescription() : cause.getMessage();
+    String reason = failures.inWords(status);
+    if (reason == null) {
+      reason = cause == null ? status.getDescription() : cause.getMessage();
+    }
     ConnectException failure = new ConnectException("cannot connect to " + where + ": " + reason);
     failure.initCause(status.asException());
     return failure;

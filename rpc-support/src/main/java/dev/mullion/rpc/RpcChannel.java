@@ -12,6 +12,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import java.io.IOException;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A channel with what production asks for: a deadline for each call, retries, limits, several servers.
@@ -38,13 +39,19 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   private final ManagedChannel managed;
   private final ClientGuard guard;
   private final Channel guarded;
+  private final @Nullable TlsReloader tls;
   private final Duration closeTimeout;
 
-  RpcChannel(ManagedChannel managed, ClientGuard guard, Duration closeTimeout) {
+  RpcChannel(
+      ManagedChannel managed, ClientGuard guard, @Nullable TlsReloader tls, Duration closeTimeout) {
     this.managed = managed;
     this.guard = guard;
     this.guarded = ClientInterceptors.intercept(managed, guard);
+    this.tls = tls;
     this.closeTimeout = closeTimeout;
+    if (tls != null) {
+      tls.start();
+    }
   }
 
   /** Returns a builder that holds the defaults. */
@@ -81,17 +88,53 @@ public final class RpcChannel extends Channel implements AutoCloseable {
    * @throws IOException if none can be made within the timeout; it says where to, and why not
    */
   void connect(String where, Duration timeout) throws IOException {
-    new EagerConnection(managed, where, timeout).await();
+    new EagerConnection(managed, guard.failures, where, timeout).await();
+  }
+
+  /**
+   * Looks at the files of {@link Tls} now, and takes them if they have changed. Connections that are
+   * open go on as they are.
+   *
+   * @return whether they have changed
+   * @throws IOException if one cannot be used; what was there before stays in use
+   * @throws IllegalStateException if the channel speaks no TLS
+   */
+  public boolean reloadTls() throws IOException {
+    return files().reload();
+  }
+
+  /**
+   * Returns what has become of changes of the files for TLS.
+   *
+   * @throws IllegalStateException if the channel speaks no TLS
+   */
+  public TlsState tlsState() {
+    return files().state();
+  }
+
+  private TlsReloader files() {
+    if (tls == null) {
+      throw new IllegalStateException("channel speaks no TLS (expected: tls of the builder)");
+    }
+    return tls;
   }
 
   /** Takes no more calls; those that are open go on. */
   public void shutdown() {
     managed.shutdown();
+    stopReloading();
+  }
+
+  private void stopReloading() {
+    if (tls != null) {
+      tls.close();
+    }
   }
 
   /** Takes no more calls, and cancels those that are open. */
   public void shutdownNow() {
     managed.shutdownNow();
+    stopReloading();
   }
 
   /** Returns whether it is shut down, with every call ended and every connection closed. */
@@ -114,7 +157,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
    */
   @Override
   public void close() {
-    managed.shutdown();
+    shutdown();
     try {
       if (awaitTermination(closeTimeout)) {
         return;

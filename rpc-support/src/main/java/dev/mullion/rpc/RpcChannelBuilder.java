@@ -10,7 +10,9 @@ import io.grpc.netty.NettyChannelBuilder;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -23,7 +25,9 @@ import org.jspecify.annotations.Nullable;
 public final class RpcChannelBuilder {
   private @Nullable String target;
   private final List<InetSocketAddress> addresses = new ArrayList<>();
+  private @Nullable Path unixSocket;
   private @Nullable String inProcessName;
+  private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
   private Duration defaultTimeout = Duration.ZERO;
   private final CallPolicies policies = new CallPolicies();
@@ -39,7 +43,10 @@ public final class RpcChannelBuilder {
 
   RpcChannelBuilder() {}
 
-  /** Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051}. */
+  /**
+   * Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051}, {@code
+   * unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class path.
+   */
   public RpcChannelBuilder target(String target) {
     this.target = Check.notBlank(target, "target", "such as localhost:50051");
     return this;
@@ -52,6 +59,21 @@ public final class RpcChannelBuilder {
   public RpcChannelBuilder address(String host, int port) {
     Check.notBlank(host, "host", "a name or address");
     addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 1, 65535, "port")));
+    return this;
+  }
+
+  /**
+   * Sets the file of a server's unix-domain socket, in place of a target. To the server, and to TLS,
+   * its name is {@code localhost}.
+   */
+  public RpcChannelBuilder unixSocket(Path unixSocket) {
+    this.unixSocket = requireNonNull(unixSocket, "unixSocket");
+    return this;
+  }
+
+  /** Sets that TLS is spoken, whom it trusts, and which certificate it presents. */
+  public RpcChannelBuilder tls(Tls tls) {
+    this.tls = Tls.ofClient(tls);
     return this;
   }
 
@@ -215,18 +237,22 @@ public final class RpcChannelBuilder {
    * Returns a channel, which connects when the first call needs it.
    *
    * @throws IllegalStateException if settings contradict each other
+   * @throws UncheckedIOException if a file for TLS cannot be used
    */
   public RpcChannel build() {
     checkWhere();
-    if (inProcessName != null && keepalive != null) {
-      throw new IllegalStateException(
-          "inProcessName: " + inProcessName + " (expected: no keepalive beside it)");
+    if (inProcessName != null && (keepalive != null || tls != null)) {
+      throw new IllegalStateException("inProcessName: " + inProcessName + " (expected: no "
+          + (tls == null ? "keepalive" : "tls")
+          + " beside it)");
     }
     policies.check();
     if (compression != null) {
       ReplyCompression.check(compression);
     }
-    ManagedChannelBuilder<?> builder = transport()
+    TlsReloader files = TlsReloader.readUnchecked(tls);
+    ConnectFailures failures = new ConnectFailures(tls);
+    ManagedChannelBuilder<?> builder = transport(files)
         .maxInboundMessageSize(maxInboundMessageSize)
         .maxInboundMetadataSize(maxInboundMetadataSize);
     serviceConfig(builder);
@@ -241,7 +267,9 @@ public final class RpcChannelBuilder {
             defaultTimeout,
             waitForReady,
             compression,
-            new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize)),
+            new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize),
+            failures),
+        files,
         closeTimeout);
   }
 
@@ -249,10 +277,16 @@ public final class RpcChannelBuilder {
    * Returns a channel that is connected, to one of several addresses at least.
    *
    * @throws IllegalStateException if settings contradict each other
-   * @throws IOException if it cannot connect within {@code connectTimeout}; nothing is left open then
+   * @throws IOException if it cannot connect within {@code connectTimeout}, or a file for TLS cannot
+   *     be used; nothing is left open then
    */
   public RpcChannel connect() throws IOException {
-    RpcChannel channel = build();
+    RpcChannel channel;
+    try {
+      channel = build();
+    } catch (UncheckedIOException unusable) {
+      throw unusable.getCause();
+    }
     boolean connected = false;
     try {
       channel.connect(where(), connectTimeout);
@@ -267,11 +301,14 @@ public final class RpcChannelBuilder {
   }
 
   private void checkWhere() {
-    int places =
-        (target == null ? 0 : 1) + (addresses.isEmpty() ? 0 : 1) + (inProcessName == null ? 0 : 1);
+    int places = (target == null ? 0 : 1)
+        + (addresses.isEmpty() ? 0 : 1)
+        + (unixSocket == null ? 0 : 1)
+        + (inProcessName == null ? 0 : 1);
     if (places != 1) {
-      throw new IllegalStateException(
-          "places to call: " + places + " (expected: 1 of target, address, inProcessName)");
+      throw new IllegalStateException("places to call: "
+          + places
+          + " (expected: 1 of target, address, unixSocket, inProcessName)");
     }
   }
 
@@ -282,17 +319,24 @@ public final class RpcChannelBuilder {
     if (inProcessName != null) {
       return "inProcessName " + inProcessName;
     }
+    if (unixSocket != null) {
+      return unixSocket.toString();
+    }
     List<String> named = new ArrayList<>();
     addresses.forEach(each -> named.add(each.getHostString() + ":" + each.getPort()));
     return String.join(", ", named);
   }
 
-  private ManagedChannelBuilder<?> transport() {
+  private ManagedChannelBuilder<?> transport(@Nullable TlsReloader files) {
     if (inProcessName != null) {
       return InProcessChannelBuilder.forName(inProcessName);
     }
     NettyChannelBuilder builder = networked();
-    builder.usePlaintext();
+    if (files == null) {
+      builder.usePlaintext();
+    } else {
+      builder.sslContext(files.context());
+    }
     if (keepalive != null) {
       builder
           .keepAliveTime(Check.nanos(keepalive.time()), NANOSECONDS)
@@ -305,8 +349,12 @@ public final class RpcChannelBuilder {
   /** gRPC has no other way for a resolver of one channel only. */
   @SuppressWarnings("deprecation")
   private NettyChannelBuilder networked() {
+    Path socket = unixSocket == null ? Targets.unixSocket(target) : unixSocket;
+    if (socket != null) {
+      return Targets.forUnixSocket(socket);
+    }
     if (target != null) {
-      return NettyChannelBuilder.forTarget(target);
+      return NettyChannelBuilder.forTarget(Targets.known(target));
     }
     if (addresses.size() == 1) {
       InetSocketAddress only = addresses.get(0);

@@ -5,9 +5,11 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.Server;
 import io.grpc.Status;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -43,7 +45,8 @@ public final class RpcServer implements AutoCloseable {
   private static final long FOR_LAST_STATUSES = TimeUnit.SECONDS.toNanos(1);
 
   private final Server server;
-  private final SocketAddress address;
+  private final ServerSockets sockets;
+  private final List<SocketAddress> addresses;
   private final CallTracker tracker;
   private final StandardServices standard;
   private final CallTimeouts timeouts;
@@ -58,6 +61,7 @@ public final class RpcServer implements AutoCloseable {
 
   RpcServer(
       Server server,
+      ServerSockets sockets,
       CallTracker tracker,
       StandardServices standard,
       CallTimeouts timeouts,
@@ -66,7 +70,8 @@ public final class RpcServer implements AutoCloseable {
       Duration shutdownDelay,
       Duration closeTimeout) {
     this.server = server;
-    this.address = server.getListenSockets().get(0);
+    this.sockets = sockets;
+    this.addresses = sockets.started(server);
     this.tracker = tracker;
     this.standard = standard;
     this.timeouts = timeouts;
@@ -81,14 +86,43 @@ public final class RpcServer implements AutoCloseable {
     return new RpcServerBuilder();
   }
 
-  /** Returns the port it listens on, or -1 if it has a name in this process. */
+  /**
+   * Returns the port it listens on, of several addresses that of the first, or -1 if it has a
+   * unix-domain socket or a name in this process.
+   */
   public int port() {
     return address() instanceof InetSocketAddress address ? address.getPort() : -1;
   }
 
-  /** Returns the address it listens on, also after it has stopped. */
+  /** Returns the address it listens on, of several the first, also after it has stopped. */
   public SocketAddress address() {
-    return address;
+    return addresses.get(0);
+  }
+
+  /** Returns the addresses it listens on, in the order of the builder, also after it has stopped. */
+  public List<SocketAddress> addresses() {
+    return addresses;
+  }
+
+  /**
+   * Looks at the files of {@link Tls} now, and takes them if they have changed. Connections that are
+   * open go on as they are.
+   *
+   * @return whether they have changed
+   * @throws IOException if one cannot be used; what was there before stays in use
+   * @throws IllegalStateException if the server speaks no TLS
+   */
+  public boolean reloadTls() throws IOException {
+    return sockets.tls().reload();
+  }
+
+  /**
+   * Returns what has become of changes of the files for TLS.
+   *
+   * @throws IllegalStateException if the server speaks no TLS
+   */
+  public TlsState tlsState() {
+    return sockets.tls().state();
   }
 
   /** Returns the counters, which go on after it has stopped. */
@@ -153,6 +187,7 @@ public final class RpcServer implements AutoCloseable {
     long cut = drained ? 0 : force();
     timeouts.close();
     observed.close();
+    sockets.close();
     return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
   }
 

@@ -9,6 +9,8 @@ import io.grpc.Status;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,8 +26,16 @@ public final class RpcServerBuilder {
 
   int port = -1;
 
+  final List<InetSocketAddress> addresses = new ArrayList<>();
+
+  @Nullable
+  Path unixSocket;
+
   @Nullable
   String inProcessName;
+
+  @Nullable
+  Tls tls;
 
   final List<ServerServiceDefinition> services = new ArrayList<>();
   final List<ServerInterceptor> interceptors = new ArrayList<>();
@@ -73,6 +83,32 @@ public final class RpcServerBuilder {
   /** Sets the port; 0, the default, takes any that is free. */
   public RpcServerBuilder port(int port) {
     this.port = Check.within(port, 0, 65535, "port");
+    return this;
+  }
+
+  /**
+   * Adds an address to listen on, in place of {@code host} and {@code port}; port 0 takes any that is
+   * free. The server starts only if it can listen on all of them.
+   */
+  public RpcServerBuilder address(String host, int port) {
+    Check.notBlank(host, "host", "a name or address");
+    addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 0, 65535, "port")));
+    return this;
+  }
+
+  /**
+   * Sets the file of a unix-domain socket to listen on, in place of host and port. A socket left there
+   * by a server that was killed is taken over; any other file is an error. The file is removed at the
+   * stop. Who may connect is decided by the permissions of its directory.
+   */
+  public RpcServerBuilder unixSocket(Path unixSocket) {
+    this.unixSocket = requireNonNull(unixSocket, "unixSocket");
+    return this;
+  }
+
+  /** Sets that TLS is spoken, with which certificate, and whether clients need one. */
+  public RpcServerBuilder tls(Tls tls) {
+    this.tls = Tls.ofServer(tls);
     return this;
   }
 
@@ -403,7 +439,7 @@ public final class RpcServerBuilder {
    * @throws IllegalStateException if settings contradict each other, or there is no service
    * @throws java.net.UnknownHostException if the host cannot be resolved
    * @throws java.net.BindException if the address cannot be listened on
-   * @throws IOException if the server cannot be started otherwise
+   * @throws IOException if a file for TLS cannot be used, or the server cannot be started otherwise
    */
   public RpcServer start() throws IOException {
     return new ServerStart(this).start();

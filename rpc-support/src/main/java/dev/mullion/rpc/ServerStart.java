@@ -2,7 +2,6 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
-import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.ServerBuilder;
@@ -14,9 +13,6 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
-import java.net.BindException;
-import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -54,7 +50,8 @@ final class ServerStart {
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts =
         new CallTimeouts(settings.defaultTimeout, settings.maxTimeout, tracker.counters);
-    ServerBuilder<?> builder = transport(tracker.counters);
+    ServerSockets sockets = ServerSockets.of(settings);
+    ServerBuilder<?> builder = transport(sockets, tracker.counters);
     addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
     Observability.OfServer observed =
@@ -70,7 +67,8 @@ final class ServerStart {
           threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads)));
     }
     RpcServer server = new RpcServer(
-        listen(builder, connections, timeouts, threads),
+        listen(builder, sockets, connections, timeouts, threads),
+        sockets,
         tracker,
         standard,
         timeouts,
@@ -128,23 +126,18 @@ final class ServerStart {
     }
   }
 
-  private ServerBuilder<?> transport(RpcCounters counters) throws IOException {
+  private ServerBuilder<?> transport(ServerSockets sockets, RpcCounters counters)
+      throws IOException {
     String name = settings.inProcessName;
-    if (name == null) {
-      return netty(counters);
-    }
-    if (settings.host != null || settings.port >= 0 || settings.keepalive != null) {
-      throw new IllegalStateException(
-          "inProcessName: " + name + " (expected: neither host, port nor keepalive beside it)");
-    }
-    return InProcessServerBuilder.forName(name)
-        .maxInboundMetadataSize(settings.maxInboundMetadataSize);
+    return name == null
+        ? netty(sockets, counters)
+        : InProcessServerBuilder.forName(name)
+            .maxInboundMetadataSize(settings.maxInboundMetadataSize);
   }
 
-  private NettyServerBuilder netty(RpcCounters counters) throws UnknownHostException {
-    ConnectionGate gate = new ConnectionGate(settings.connections.maxConnections(), counters);
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(
-            wanted(), gate.before(InsecureServerCredentials.create()))
+  private NettyServerBuilder netty(ServerSockets sockets, RpcCounters counters) throws IOException {
+    NettyServerBuilder builder = sockets
+        .builder(new ConnectionGate(settings.connections.maxConnections(), counters))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(settings.maxInboundMetadataSize)
         .maxConcurrentCallsPerConnection(settings.maxCallsPerConnection);
@@ -160,15 +153,6 @@ final class ServerStart {
         .keepAliveTimeout(Check.nanos(keepalive.timeout()), NANOSECONDS)
         .permitKeepAliveTime(Check.nanos(keepalive.permitted()), NANOSECONDS)
         .permitKeepAliveWithoutCalls(keepalive.withoutCalls());
-  }
-
-  private InetSocketAddress wanted() throws UnknownHostException {
-    String host = settings.host == null ? "127.0.0.1" : settings.host;
-    InetSocketAddress address = new InetSocketAddress(host, Math.max(0, settings.port));
-    if (address.isUnresolved()) {
-      throw new UnknownHostException("host: " + host + " (expected: a name that can be resolved)");
-    }
-    return address;
   }
 
   private void addServices(
@@ -198,6 +182,7 @@ final class ServerStart {
 
   private Server listen(
       ServerBuilder<?> builder,
+      ServerSockets sockets,
       ConnectionTracker connections,
       CallTimeouts timeouts,
       @Nullable ExecutorService threads)
@@ -208,9 +193,9 @@ final class ServerStart {
       started = true;
       return server;
     } catch (IOException failed) {
-      throw clear(failed);
+      throw sockets.clear(failed);
     } finally {
-      connections.started();
+      connections.started(started);
       if (!started) {
         timeouts.close();
         if (threads != null) {
@@ -218,18 +203,6 @@ final class ServerStart {
         }
       }
     }
-  }
-
-  private IOException clear(IOException failed) throws UnknownHostException {
-    if (settings.inProcessName != null) {
-      return new BindException(
-          "cannot listen on inProcessName " + settings.inProcessName + ": it is in use");
-    }
-    Throwable cause = failed.getCause() == null ? failed : failed.getCause();
-    BindException clear =
-        new BindException("cannot listen on " + wanted() + ": " + cause.getMessage());
-    clear.initCause(failed);
-    return clear;
   }
 
   /**

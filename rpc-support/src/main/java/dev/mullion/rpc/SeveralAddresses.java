@@ -1,5 +1,7 @@
 package dev.mullion.rpc;
 
+import com.google.common.net.HostAndPort;
+import io.grpc.Attributes;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.NameResolver;
 import io.grpc.Status;
@@ -61,7 +63,16 @@ final class SeveralAddresses extends NameResolver.Factory {
     for (InetAddress each : InetAddress.getAllByName(server.getHostString())) {
       addresses.add(new InetSocketAddress(each, server.getPort()));
     }
-    return new EquivalentAddressGroup(addresses);
+    // For TLS, which would else look for the first server's name in the certificate of each.
+    Attributes own = Attributes.newBuilder()
+        .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, authority(server))
+        .build();
+    return new EquivalentAddressGroup(addresses, own);
+  }
+
+  private static String authority(InetSocketAddress server) {
+    HostAndPort authority = HostAndPort.fromParts(server.getHostString(), server.getPort());
+    return authority.toString();
   }
 
   private final class Resolver extends NameResolver {
@@ -74,8 +85,7 @@ final class SeveralAddresses extends NameResolver.Factory {
 
     @Override
     public String getServiceAuthority() {
-      InetSocketAddress first = servers.get(0);
-      return first.getHostString() + ":" + first.getPort();
+      return authority(servers.get(0));
     }
 
     @Override

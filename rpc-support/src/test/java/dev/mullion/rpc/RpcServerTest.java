@@ -215,7 +215,8 @@ class RpcServerTest extends RpcTest {
         .withMessage("service hello.Greeter: added twice (expected: once)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().inProcessName("x").port(0)::start)
-        .withMessage("inProcessName: x (expected: neither host, port nor keepalive beside it)");
+        .withMessage(
+            "inProcessName: x (expected: neither host, port, address, unixSocket, tls nor keepalive beside it)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().directExecutor().executor(Runnable::run)::start)
         .withMessage("directExecutor and executor (expected: one of them)");

@@ -1,0 +1,108 @@
+package dev.mullion.rpc;
+
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.netty.handler.ssl.SslContext;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.System.Logger.Level;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import org.jspecify.annotations.Nullable;
+
+/** TLS of a running server or channel, which takes its files again when they have changed. */
+final class TlsReloader implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(TlsReloader.class.getName());
+
+  private final Tls tls;
+  private final ReloadedSslContext context;
+  private final ScheduledThreadPoolExecutor timer;
+
+  private TlsFiles inUse;
+  private long reloads;
+  private long failedReloads;
+  private @Nullable String failure;
+
+  private TlsReloader(Tls tls, TlsFiles files) throws IOException {
+    this.tls = tls;
+    this.inUse = files;
+    this.context = new ReloadedSslContext(files.context());
+    // Its thread starts with the first interval.
+    this.timer = new ScheduledThreadPoolExecutor(1, task -> {
+      Thread thread = new Thread(task, "mullion-tls-reload");
+      thread.setDaemon(true);
+      return thread;
+    });
+  }
+
+  /** Reads the files, and does not look at them again until it is started. */
+  static TlsReloader read(Tls tls) throws IOException {
+    return new TlsReloader(tls, TlsFiles.read(tls));
+  }
+
+  /** Does so for a channel, or returns null if it has no TLS. */
+  static @Nullable TlsReloader readUnchecked(@Nullable Tls tls) {
+    try {
+      return tls == null ? null : read(tls);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
+    }
+  }
+
+  SslContext context() {
+    return context;
+  }
+
+  /** Has the files looked at until it is closed. */
+  void start() {
+    long nanos = Check.nanos(tls.reloadInterval);
+    if (nanos > 0) {
+      timer.scheduleWithFixedDelay(this::look, nanos, nanos, NANOSECONDS);
+    }
+  }
+
+  private void look() {
+    try {
+      reload();
+    } catch (IOException failed) {
+      // It has been logged, and the old ones are still there.
+    }
+  }
+
+  /** Returns whether the files have changed. */
+  synchronized boolean reload() throws IOException {
+    try {
+      TlsFiles files = TlsFiles.read(tls);
+      boolean changed = !files.equals(inUse);
+      if (changed) {
+        context.replace(files.context());
+        inUse = files;
+        reloads++;
+        LOG.log(Level.INFO, "new files are in use: {0}", tls);
+      }
+      failure = null;
+      return changed;
+    } catch (IOException e) {
+      failed(String.valueOf(e.getMessage()));
+      throw e;
+    }
+  }
+
+  /** The same failure of each interval is one only. */
+  private void failed(String message) {
+    if (!message.equals(failure)) {
+      failure = message;
+      failedReloads++;
+      LOG.log(Level.WARNING, "new files cannot be used, the old ones stay in use: " + message);
+    }
+  }
+
+  synchronized TlsState state() {
+    return new TlsState(reloads, failedReloads, failure);
+  }
+
+  @Override
+  public void close() {
+    // Without an interrupt, which to one who reads would look like a file that cannot be read.
+    timer.shutdown();
+  }
+}
