@@ -21,14 +21,24 @@ import org.jspecify.annotations.Nullable;
 
 /** Gives each call its deadline when it starts, and refuses messages that are too long. */
 final class ClientGuard implements ClientInterceptor {
+  private final MethodTimeouts timeouts;
   private final boolean waitForReady;
   private final MessageLimits limits;
   private volatile long defaultTimeout;
 
-  ClientGuard(Duration defaultTimeout, boolean waitForReady, MessageLimits limits) {
+  ClientGuard(
+      Duration defaultTimeout,
+      MethodTimeouts timeouts,
+      boolean waitForReady,
+      MessageLimits limits) {
+    this.timeouts = timeouts;
     this.waitForReady = waitForReady;
     this.limits = limits;
     this.defaultTimeout = Check.nanos(defaultTimeout);
+  }
+
+  void timeout(String name, Duration timeout) {
+    timeouts.put(name, timeout);
   }
 
   void defaultTimeout(Duration timeout) {
@@ -38,12 +48,13 @@ final class ClientGuard implements ClientInterceptor {
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
-    return new Guarded<>(method, next.newCall(method, withDefaults(options)));
+    return new Guarded<>(method, next.newCall(method, withDefaults(method, options)));
   }
 
-  private CallOptions withDefaults(CallOptions given) {
+  private CallOptions withDefaults(MethodDescriptor<?, ?> method, CallOptions given) {
     CallOptions options = waitForReady ? given.withWaitForReady() : given;
-    long timeout = defaultTimeout;
+    Duration own = timeouts.find(method);
+    long timeout = own == null ? defaultTimeout : Check.nanos(own);
     return timeout == 0 || options.getDeadline() != null
         ? options
         : options.withDeadlineAfter(timeout, NANOSECONDS);

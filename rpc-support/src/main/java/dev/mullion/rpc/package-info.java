@@ -8,6 +8,12 @@
  * dev.mullion.rpc.RetryPolicy} says when it calls again. {@link dev.mullion.rpc.Keepalive} says how both
  * sides find dead connections. {@link dev.mullion.rpc.ErrorDetails} attaches rich details to an error,
  * and finds them.
+ *
+ * <p>{@link dev.mullion.rpc.RpcMethod} writes a service's methods as functions. A {@link
+ * dev.mullion.rpc.StreamWriter} waits while its peer is behind, and a {@link
+ * dev.mullion.rpc.StreamReader} for the next message; a client has both in a {@link
+ * dev.mullion.rpc.ClientStream}. {@link dev.mullion.rpc.StopSignal} tells long streams that the server is
+ * to stop.
  */
 @NullMarked
 package dev.mullion.rpc;
