@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
@@ -31,6 +32,11 @@ final class CallEvents implements Executor {
     this.context = context;
   }
 
+  /**
+   * Adds an event.
+   *
+   * @throws RejectedExecutionException if the executor has no thread for it; it is not run then
+   */
   @Override
   public void execute(Runnable event) {
     lock.lock();
@@ -44,7 +50,23 @@ final class CallEvents implements Executor {
     } finally {
       lock.unlock();
     }
-    threads.execute(this::drain);
+    try {
+      threads.execute(this::drain);
+    } catch (RejectedExecutionException full) {
+      refused();
+      throw full;
+    }
+  }
+
+  /** Drops what has come since: the call is over. */
+  private void refused() {
+    lock.lock();
+    try {
+      waiting.clear();
+      running = false;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Runs something beside the events, which need not have come to their end. */

@@ -61,6 +61,8 @@ public final class ClientStream<Q, R> implements AutoCloseable {
   public void cancel(String reason) {
     requireNonNull(reason, "reason");
     if (opened.ended == null) {
+      // From now on, though the reader hears of it later.
+      opened.end(Status.CANCELLED.withDescription(reason));
       requireNonNull(opened.requests).cancel(reason, null);
     }
   }

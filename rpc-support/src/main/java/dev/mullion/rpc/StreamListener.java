@@ -1,11 +1,14 @@
 package dev.mullion.rpc;
 
 import io.grpc.Detachable;
+import io.grpc.Metadata;
 import io.grpc.ServerCall;
+import io.grpc.Status;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 
 /**
@@ -31,7 +34,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     this.events = events;
     this.call = call;
     this.limits = limits;
-    events.execute(() -> listener = start.get());
+    post(() -> listener = start.get());
   }
 
   @Override
@@ -41,9 +44,24 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     }
     try {
       Q own = kept(message);
-      events.execute(() -> deliver(own));
+      if (!post(() -> deliver(own))) {
+        close(own);
+      }
     } catch (Throwable thrown) {
       call.fail(thrown);
+    }
+  }
+
+  /** An executor of the user's own may be full. */
+  private boolean post(Runnable event) {
+    try {
+      events.execute(event);
+      return true;
+    } catch (RejectedExecutionException full) {
+      call.end(
+          Status.UNAVAILABLE.withDescription("the server's executor refuses calls"),
+          new Metadata());
+      return false;
     }
   }
 
@@ -80,24 +98,24 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
 
   @Override
   public void onHalfClose() {
-    events.execute(() -> listener.onHalfClose());
+    post(() -> listener.onHalfClose());
   }
 
   @Override
   public void onReady() {
     open.changed();
-    events.execute(() -> listener.onReady());
+    post(() -> listener.onReady());
   }
 
   @Override
   public void onCancel() {
     open.changed();
-    events.execute(() -> listener.onCancel());
+    post(() -> listener.onCancel());
   }
 
   @Override
   public void onComplete() {
     open.changed();
-    events.execute(() -> listener.onComplete());
+    post(() -> listener.onComplete());
   }
 }

@@ -8,10 +8,13 @@ import io.grpc.stub.CallStreamObserver;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
@@ -59,6 +62,7 @@ public final class StreamWriter<T> {
   private final CallStreamObserver<T> observer;
   private final Call call;
   private final AtomicBoolean finished = new AtomicBoolean();
+  private final AtomicReference<@Nullable Waiting<T>> waiting = new AtomicReference<>();
 
   /** Held while something is sent, which never waits. */
   private final ReentrantLock sending = new ReentrantLock();
@@ -69,7 +73,6 @@ public final class StreamWriter<T> {
   private final Condition changed = lock.newCondition();
   private final List<Runnable> onCancelled = new ArrayList<>();
   private final List<Runnable> onStopping = new ArrayList<>();
-  private @Nullable Waiting<T> waiting;
 
   StreamWriter(CallStreamObserver<T> observer, Call call) {
     this.observer = observer;
@@ -136,57 +139,81 @@ public final class StreamWriter<T> {
    */
   public CompletionStage<Void> writeAsync(T message) {
     Waiting<T> next = new Waiting<>(requireNonNull(message, "message"), new CompletableFuture<>());
-    lock.lock();
-    try {
-      if (waiting != null) {
-        return CompletableFuture.failedFuture(new IllegalStateException(
-            "a message waits for the peer (expected: none, the last stage is complete)"));
-      }
-      waiting = next;
-    } finally {
-      lock.unlock();
+    if (!waiting.compareAndSet(null, next)) {
+      return CompletableFuture.failedFuture(new IllegalStateException(
+          "a message waits for the peer (expected: none, the last stage is complete)"));
     }
     retry();
-    return next.written().minimalCompletionStage();
+    return next.written();
   }
 
-  /** Sends the message that waits, if it can now be sent. */
-  private void retry() {
-    Waiting<T> next = taken();
-    if (next == null) {
-      return;
-    }
+  /**
+   * Writes messages, each as soon as the peer is not behind and no other one waits. They are asked for on
+   * this thread first, and then where callbacks run.
+   *
+   * @return a stage that completes when all are written, which leaves the stream open; it fails as with
+   *     {@link #writeAsync}, or with what the iterator throws
+   */
+  public CompletionStage<Void> writeAllAsync(Iterator<? extends T> messages) {
+    CompletableFuture<Void> all = new CompletableFuture<>();
+    writeNext(requireNonNull(messages, "messages"), all);
+    return all;
+  }
+
+  /** A loop, since stages that are complete would nest as deep as there are messages. */
+  private void writeNext(Iterator<? extends T> messages, CompletableFuture<Void> all) {
     try {
-      if (send(next.message())) {
-        next.written().complete(null);
-      } else {
-        putBack(next);
+      while (messages.hasNext()) {
+        CompletableFuture<Void> written = writeAsync(messages.next()).toCompletableFuture();
+        if (!written.isDone()) {
+          written.whenComplete((done, error) -> {
+            if (error == null) {
+              writeNext(messages, all);
+            } else {
+              all.completeExceptionally(error);
+            }
+          });
+          return;
+        }
+        written.join();
       }
+      all.complete(null);
+    } catch (CompletionException failed) {
+      all.completeExceptionally(failed.getCause() == null ? failed : failed.getCause());
+    } catch (RuntimeException failed) {
+      all.completeExceptionally(failed);
+    }
+  }
+
+  /** Sends the message that waits, if that is possible by now. */
+  private void retry() {
+    Runnable outcome;
+    sending.lock();
+    try {
+      outcome = attempt();
+    } finally {
+      sending.unlock();
+    }
+    if (outcome != null) {
+      // What comes of it may take any time.
+      outcome.run();
+    }
+  }
+
+  private @Nullable Runnable attempt() {
+    Waiting<T> next = waiting.get();
+    if (next == null) {
+      return null;
+    }
+    try {
+      if (!send(next.message())) {
+        return null;
+      }
+      waiting.set(null);
+      return () -> next.written().complete(null);
     } catch (RuntimeException over) {
-      next.written().completeExceptionally(over);
-    }
-  }
-
-  private @Nullable Waiting<T> taken() {
-    lock.lock();
-    try {
-      Waiting<T> next = waiting;
-      waiting = null;
-      return next;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private void putBack(Waiting<T> next) {
-    lock.lock();
-    try {
-      waiting = next;
-    } finally {
-      lock.unlock();
-    }
-    if (isNewsForWriters()) {
-      call.run(this::retry);
+      waiting.set(null);
+      return () -> next.written().completeExceptionally(over);
     }
   }
 
@@ -323,7 +350,7 @@ public final class StreamWriter<T> {
     lock.lock();
     try {
       changed.signalAll();
-      if (waiting != null && isNewsForWriters()) {
+      if (waiting.get() != null && isNewsForWriters()) {
         callbacks.add(this::retry);
       }
       moveIf(() -> call.over() != null && !finished.get(), onCancelled, callbacks);

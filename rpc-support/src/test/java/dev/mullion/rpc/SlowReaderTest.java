@@ -25,11 +25,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * A server with a heap of 128 MiB sends far more than that to a client that reads slowly at first.
  * {@code -Dmullion.rpc.slowReaderMiB=1024} makes it a whole GiB; by default it is 256 MiB.
  */
+@Timeout(120)
 class SlowReaderTest extends RpcTest {
   private static final int MIB = 1024 * 1024;
   private static final int MESSAGE = MIB / 4;

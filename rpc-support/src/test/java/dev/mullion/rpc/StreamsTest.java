@@ -20,6 +20,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -27,6 +28,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -65,6 +67,11 @@ class StreamsTest extends RpcTest {
     call.request(1);
     call.sendMessage(REQUEST);
     call.halfClose();
+    // gRPC's client keeps what came before the status until it is asked for.
+    closing(() -> {
+      call.cancel("the test has ended", null);
+      call.request(1_000_000);
+    });
     return call;
   }
 
@@ -245,6 +252,8 @@ class StreamsTest extends RpcTest {
 
     stream.cancel("enough");
 
+    assertThat(text(failure(() -> stream.requests().write(REQUEST))))
+        .isEqualTo("CANCELLED: enough");
     assertThat(text(failure(replies::hasNext))).isEqualTo("CANCELLED: enough");
     assertThat(text(failure(() -> stream.requests().write(REQUEST))))
         .isEqualTo("CANCELLED: enough");
@@ -302,6 +311,57 @@ class StreamsTest extends RpcTest {
         writeAll(replies, left - 1);
       }
     });
+  }
+
+  /** Small messages: were each a stage in the one before, they would nest too deep. */
+  @Test
+  void allOfAnIteratorAreWrittenOnAnEventLoop() throws Exception {
+    int messages = 50_000;
+    RpcServer server = start(RpcServer.builder()
+        .directExecutor()
+        .addService(TestService.stream((request, observer) -> {
+          StreamWriter<HelloReply> replies = StreamWriter.of(observer);
+          replies
+              .writeAllAsync(
+                  Collections.nCopies(messages, TestService.reply(10)).iterator())
+              .thenRun(replies::complete);
+        })));
+    AtomicInteger read = new AtomicInteger();
+
+    stream(channel(server)).forEachRemaining(reply -> read.incrementAndGet());
+
+    assertThat(read).hasValue(messages);
+  }
+
+  @Test
+  void failureOfTheIteratorIsThatOfTheStage() throws Exception {
+    CompletableFuture<String> failed = new CompletableFuture<>();
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.stream((request, observer) -> {
+          StreamWriter<HelloReply> replies = StreamWriter.of(observer);
+          Iterator<HelloReply> none = Collections.emptyIterator();
+          replies.writeAllAsync(none).thenRun(replies::complete);
+          replies
+              .writeAllAsync(List.of(TestService.reply(10)).iterator())
+              .whenComplete((done, error) -> failed.complete(String.valueOf(error.getMessage())));
+        })));
+
+    assertThat(stream(channel(server)).hasNext()).isFalse();
+    assertThat(failed.get(10, TimeUnit.SECONDS))
+        .isEqualTo("the stream is finished (expected: write before that)");
+  }
+
+  @Test
+  void executorThatIsFullEndsTheStream() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .executor(task -> {
+          throw new RejectedExecutionException("full");
+        })
+        .addService(TestService.stream((request, observer) -> observer.onCompleted())));
+
+    assertThat(text(failure(() -> stream(channel(server)).hasNext())))
+        .isEqualTo("UNAVAILABLE: the server's executor refuses calls");
+    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
   }
 
   @Test
