@@ -4,19 +4,27 @@ import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import java.io.InputStream;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The first of a server's interceptors. It refuses calls that are too many, ends those that take too
- * long or break a limit, and maps what services throw.
+ * long or break a limit, and maps what services throw. Unary calls come to it on their thread, streams
+ * on the event loop: it gives them threads if there are any.
  */
 record CallGuard(
-    int maxCalls, MessageLimits limits, CallTimeouts timeouts, ExceptionMapping mapping)
+    int maxCalls,
+    MessageLimits limits,
+    CallTimeouts timeouts,
+    ExceptionMapping mapping,
+    @Nullable Executor streamThreads)
     implements ServerInterceptor {
   /** A client that retries does so after this time, whatever its policy says of the status. */
   private static final Metadata.Key<String> PUSHBACK =
@@ -35,8 +43,28 @@ record CallGuard(
     if (guarded.ended() != null) {
       return new ServerCall.Listener<>() {};
     }
+    if (streamThreads == null || !isStream(open.kind, call)) {
+      return listener(open.kind, guarded, headers, next);
+    }
+    CallEvents events = new CallEvents(streamThreads, Context.current());
+    open.runIn(events);
+    return new StreamListener<>(
+        open, events, guarded, limits, () -> listener(open.kind, guarded, headers, next));
+  }
+
+  /** Returns whether its events come on the event loop, which must not wait. */
+  static boolean isStream(CallTracker.Kind kind, ServerCall<?, ?> call) {
+    return kind == CallTracker.Kind.COUNTED
+        && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
+  }
+
+  private <Q, R> ServerCall.Listener<Q> listener(
+      CallTracker.Kind kind,
+      GuardedCall<Q, R> guarded,
+      Metadata headers,
+      ServerCallHandler<Q, R> next) {
     try {
-      return new Guarded<>(guarded, limits, start(open.kind, guarded, headers, next));
+      return new Guarded<>(guarded, limits, start(kind, guarded, headers, next));
     } catch (Throwable thrown) {
       guarded.fail(thrown);
       return new ServerCall.Listener<>() {};

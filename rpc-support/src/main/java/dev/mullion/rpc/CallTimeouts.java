@@ -16,12 +16,15 @@ import org.jspecify.annotations.Nullable;
 final class CallTimeouts implements AutoCloseable {
   private final Duration defaultTimeout;
   private final Duration maxTimeout;
+  private final MethodTimeouts methods;
   private final RpcCounters counters;
   private final ScheduledThreadPoolExecutor timer;
 
-  CallTimeouts(Duration defaultTimeout, Duration maxTimeout, RpcCounters counters) {
+  CallTimeouts(
+      Duration defaultTimeout, Duration maxTimeout, MethodTimeouts methods, RpcCounters counters) {
     this.defaultTimeout = defaultTimeout;
     this.maxTimeout = maxTimeout;
+    this.methods = methods;
     this.counters = counters;
     // Its thread starts with the first timeout.
     this.timer = new ScheduledThreadPoolExecutor(1, task -> {
@@ -37,14 +40,16 @@ final class CallTimeouts implements AutoCloseable {
   Context limit(GuardedCall<?, ?> call) {
     Context current = Context.current();
     Deadline deadline = current.getDeadline();
+    Duration own = methods.find(call.getMethodDescriptor());
     boolean byDefault = deadline == null && !defaultTimeout.isZero();
-    Duration timeout = byDefault ? defaultTimeout : maxTimeout;
+    Duration timeout = own != null ? own : byDefault ? defaultTimeout : maxTimeout;
     long nanos = Check.nanos(timeout);
     if (nanos == 0 || (deadline != null && deadline.timeRemaining(NANOSECONDS) <= nanos)) {
       return null;
     }
-    Status status = Status.DEADLINE_EXCEEDED.withDescription(
-        "call took longer than " + (byDefault ? "defaultTimeout " : "maxTimeout ") + timeout);
+    String setting = own != null ? "its timeout " : byDefault ? "defaultTimeout " : "maxTimeout ";
+    Status status =
+        Status.DEADLINE_EXCEEDED.withDescription("call took longer than " + setting + timeout);
     Context.CancellableContext limited = current.withDeadlineAfter(nanos, NANOSECONDS, timer);
     limited.addListener(
         context -> {

@@ -19,6 +19,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
   private final int maxCalls;
   private final Set<String> uncountedServices;
   private final Set<OpenCall> open = ConcurrentHashMap.newKeySet();
+  private volatile boolean stopping;
 
   CallTracker(int maxCalls, Set<String> uncountedServices) {
     this.maxCalls = maxCalls;
@@ -28,6 +29,17 @@ final class CallTracker extends ServerStreamTracer.Factory {
   /** Returns the call that the current thread works for. */
   static OpenCall current() {
     return KEY.get();
+  }
+
+  /** Returns the call that the current thread works for, if it does for one of a server here. */
+  static @Nullable OpenCall currentOrNull() {
+    return KEY.get();
+  }
+
+  /** Tells all open calls that they should come to their end. */
+  void signalStop() {
+    stopping = true;
+    open.forEach(OpenCall::changed);
   }
 
   @Override
@@ -75,6 +87,8 @@ final class CallTracker extends ServerStreamTracer.Factory {
 
     private volatile @Nullable GuardedCall<?, ?> call;
     private volatile @Nullable Status ending;
+    private volatile @Nullable CallEvents events;
+    private volatile @Nullable Runnable watcher;
 
     private OpenCall(Kind kind) {
       this.kind = kind;
@@ -82,9 +96,49 @@ final class CallTracker extends ServerStreamTracer.Factory {
 
     void guardedBy(GuardedCall<?, ?> guarded) {
       call = guarded;
+      guarded.whenEnded(this::changed);
       Status status = ending;
       if (status != null) {
         guarded.end(status, new Metadata());
+      }
+    }
+
+    void runIn(CallEvents events) {
+      this.events = events;
+    }
+
+    /** Returns null if it runs on the event loop, or is unary. */
+    @Nullable
+    CallEvents events() {
+      return events;
+    }
+
+    boolean isStopping() {
+      return stopping;
+    }
+
+    /** Returns the status with which the server has ended it in its service's place. */
+    @Nullable
+    Status ended() {
+      GuardedCall<?, ?> guarded = call;
+      return guarded == null ? ending : guarded.ended();
+    }
+
+    /** Adds one that is told when the peer catches up, the call ends, or the server is to stop. */
+    synchronized void watch(Runnable added) {
+      Runnable before = watcher;
+      watcher = before == null
+          ? added
+          : () -> {
+            before.run();
+            added.run();
+          };
+    }
+
+    void changed() {
+      Runnable told = watcher;
+      if (told != null) {
+        told.run();
       }
     }
 
@@ -111,6 +165,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
         counters.ended(status.getCode());
       }
       open.remove(this);
+      changed();
     }
   }
 }

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Gives each call its deadline when it starts, and refuses messages that are too long. */
 final class ClientGuard implements ClientInterceptor {
+  private final MethodTimeouts timeouts;
   private final boolean waitForReady;
   private final @Nullable String compression;
   private final MessageLimits limits;
@@ -29,15 +30,21 @@ final class ClientGuard implements ClientInterceptor {
 
   ClientGuard(
       Duration defaultTimeout,
+      MethodTimeouts timeouts,
       boolean waitForReady,
       @Nullable String compression,
       MessageLimits limits,
       ConnectFailures failures) {
+    this.timeouts = timeouts;
     this.waitForReady = waitForReady;
     this.compression = compression;
     this.limits = limits;
     this.failures = failures;
     this.defaultTimeout = Check.nanos(defaultTimeout);
+  }
+
+  void timeout(String name, Duration timeout) {
+    timeouts.put(name, timeout);
   }
 
   void defaultTimeout(Duration timeout) {
@@ -47,15 +54,16 @@ final class ClientGuard implements ClientInterceptor {
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
-    return new Guarded<>(method, next.newCall(method, withDefaults(options)));
+    return new Guarded<>(method, next.newCall(method, withDefaults(method, options)));
   }
 
-  private CallOptions withDefaults(CallOptions given) {
+  private CallOptions withDefaults(MethodDescriptor<?, ?> method, CallOptions given) {
     CallOptions options = waitForReady ? given.withWaitForReady() : given;
     if (compression != null && options.getCompressor() == null) {
       options = options.withCompression(compression);
     }
-    long timeout = defaultTimeout;
+    Duration own = timeouts.find(method);
+    long timeout = own == null ? defaultTimeout : Check.nanos(own);
     return timeout == 0 || options.getDeadline() != null
         ? options
         : options.withDeadlineAfter(timeout, NANOSECONDS);

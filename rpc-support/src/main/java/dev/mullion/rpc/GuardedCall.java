@@ -20,11 +20,17 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private final ExceptionMapping mapping;
   private boolean closed;
   private volatile @Nullable Status ended;
+  private volatile Runnable whenEnded = () -> {};
 
   GuardedCall(ServerCall<Q, R> call, MessageLimits limits, ExceptionMapping mapping) {
     super(call);
     this.limits = limits;
     this.mapping = mapping;
+  }
+
+  /** Sets what is told when it has been ended in its service's place: before the client knows. */
+  void whenEnded(Runnable told) {
+    whenEnded = told;
   }
 
   /** Returns the status with which it was ended in its service's place. */
@@ -93,6 +99,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     closed = true;
     ended = status;
     super.close(status, trailers);
+    whenEnded.run();
     return true;
   }
 

@@ -77,6 +77,14 @@ public final class RpcChannel extends Channel implements AutoCloseable {
     guard.defaultTimeout(Check.notNegative(defaultTimeout, "defaultTimeout"));
   }
 
+  /**
+   * Sets the timeout of calls that start from now on without a deadline of their own, by the name of their
+   * method, such as {@code hello.Greeter/SayHello}, or of their service. {@link Duration#ZERO} sets none.
+   */
+  public void setTimeout(String name, Duration timeout) {
+    guard.timeout(name, timeout);
+  }
+
   /** Returns the state of its connections. */
   public ConnectivityState state() {
     return managed.getState(false);

@@ -5,6 +5,7 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.MethodDescriptor;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -33,6 +34,7 @@ public final class RpcChannelBuilder {
   private final CallPolicies policies = new CallPolicies();
   private final Observability observability = new Observability();
   private @Nullable String compression;
+  private final MethodTimeouts timeouts = new MethodTimeouts();
   private boolean waitForReady;
   private int maxInboundMessageSize = 4 * 1024 * 1024;
   private int maxOutboundMessageSize = 4 * 1024 * 1024;
@@ -92,10 +94,28 @@ public final class RpcChannelBuilder {
   /**
    * Sets how long a call may take that has no deadline of its own, from its start, all attempts
    * together. Then it ends with {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets no
-   * limit; a stream that is to stay open needs a deadline of its own.
+   * limit; a stream that is to stay open needs a deadline of its own, or another {@code timeout}.
    */
   public RpcChannelBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
+    return this;
+  }
+
+  /**
+   * Sets how long a call of one method may take that has no deadline of its own, in place of {@code
+   * defaultTimeout}. {@link Duration#ZERO} sets no limit for it.
+   */
+  public RpcChannelBuilder timeout(MethodDescriptor<?, ?> method, Duration timeout) {
+    timeouts.put(method, timeout);
+    return this;
+  }
+
+  /**
+   * Sets how long a call may take by the name of its method, such as {@code hello.Greeter/SayHello}, or of
+   * its service, such as {@code hello.Greeter}. A method's own goes before that of its service.
+   */
+  public RpcChannelBuilder timeout(String name, Duration timeout) {
+    timeouts.put(name, timeout);
     return this;
   }
 
@@ -265,6 +285,7 @@ public final class RpcChannelBuilder {
         builder.build(),
         new ClientGuard(
             defaultTimeout,
+            timeouts.copy(),
             waitForReady,
             compression,
             new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize),

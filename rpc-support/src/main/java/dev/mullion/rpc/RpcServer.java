@@ -167,7 +167,7 @@ public final class RpcServer implements AutoCloseable {
 
   /**
    * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more calls
-   * are taken, those that are open come to their end. What is left after the timeout ends with {@code
+   * are taken, those that are open are told ({@link StopSignal}) and come to their end. What is left after the timeout ends with {@code
    * UNAVAILABLE}, and its threads are interrupted. When the calling thread is interrupted, that is at
    * once.
    *
@@ -207,6 +207,7 @@ public final class RpcServer implements AutoCloseable {
     standard.stopServing();
     awaitQuietly(Math.min(timeout, Check.nanos(shutdownDelay)));
     server.shutdown();
+    tracker.signalStop();
     // To watch the health lasts for as long as the client likes.
     tracker.endAll(CallTracker.Kind.UNCOUNTED, STOPPING);
     boolean drained = awaitQuietly(timeout - (System.nanoTime() - begin));

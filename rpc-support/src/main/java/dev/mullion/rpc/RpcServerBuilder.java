@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 
 import io.grpc.BindableService;
+import io.grpc.MethodDescriptor;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
@@ -56,6 +57,7 @@ public final class RpcServerBuilder {
   boolean admin;
   Duration defaultTimeout = Duration.ZERO;
   Duration maxTimeout = Duration.ZERO;
+  final MethodTimeouts timeouts = new MethodTimeouts();
   ExceptionMapping mapping = ExceptionMapping.usual();
   boolean directExecutor;
 
@@ -338,7 +340,7 @@ public final class RpcServerBuilder {
   /**
    * Sets how long a call may take that comes without a deadline. Then its {@link io.grpc.Context} is
    * cancelled, and the client sees {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets
-   * no limit; streams that are to stay open need one that is long enough.
+   * no limit; streams that are to stay open need one that is long enough, by {@code timeout}.
    */
   public RpcServerBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
@@ -351,6 +353,27 @@ public final class RpcServerBuilder {
    */
   public RpcServerBuilder maxTimeout(Duration maxTimeout) {
     this.maxTimeout = Check.notNegative(maxTimeout, "maxTimeout");
+    return this;
+  }
+
+  /**
+   * Sets how long a call of one method may take at most, in place of {@code defaultTimeout} and {@code
+   * maxTimeout}, of which it may be longer: one that comes without a deadline or with a later one ends
+   * after this time, as with them. {@link Duration#ZERO} sets no limit for it. {@link #start} fails if no
+   * service has the method.
+   */
+  public RpcServerBuilder timeout(MethodDescriptor<?, ?> method, Duration timeout) {
+    timeouts.put(method, timeout);
+    return this;
+  }
+
+  /**
+   * Sets how long a call may take at most by the name of its method, such as {@code
+   * hello.Greeter/SayHello}, or of its service, such as {@code hello.Greeter}. A method's own goes before
+   * that of its service.
+   */
+  public RpcServerBuilder timeout(String name, Duration timeout) {
+    timeouts.put(name, timeout);
     return this;
   }
 

@@ -48,11 +48,10 @@ final class ServerStart {
         .definitions()
         .forEach(each -> uncounted.add(each.getServiceDescriptor().getName()));
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
-    CallTimeouts timeouts =
-        new CallTimeouts(settings.defaultTimeout, settings.maxTimeout, tracker.counters);
+    CallTimeouts timeouts = new CallTimeouts(
+        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
     ServerSockets sockets = ServerSockets.of(settings);
     ServerBuilder<?> builder = transport(sockets, tracker.counters);
-    addServices(builder, standard, timeouts);
     builder.addStreamTracerFactory(tracker);
     Observability.OfServer observed =
         settings.observability.server(builder, settings.services, uncounted, tracker.counters);
@@ -61,10 +60,11 @@ final class ServerStart {
     ExecutorService threads = settings.directExecutor || settings.executor != null
         ? null
         : CallThreads.create(settings.maxThreads == 0 ? 256 : settings.maxThreads);
+    Executor calls = threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads);
+    addServices(builder, standard, timeouts, calls);
     builder.directExecutor();
-    if (!settings.directExecutor) {
-      builder.callExecutor(new CallExecutor(
-          threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads)));
+    if (calls != null) {
+      builder.callExecutor(new CallExecutor(calls));
     }
     RpcServer server = new RpcServer(
         listen(builder, sockets, connections, timeouts, threads),
@@ -111,6 +111,7 @@ final class ServerStart {
   }
 
   private void checkTimes() {
+    settings.timeouts.checkKnown(settings.services);
     Duration most = settings.maxTimeout;
     if (!most.isZero() && settings.defaultTimeout.compareTo(most) > 0) {
       throw new IllegalStateException("defaultTimeout: "
@@ -156,12 +157,16 @@ final class ServerStart {
   }
 
   private void addServices(
-      ServerBuilder<?> builder, StandardServices standard, CallTimeouts timeouts) {
+      ServerBuilder<?> builder,
+      StandardServices standard,
+      CallTimeouts timeouts,
+      @Nullable Executor calls) {
     CallGuard guard = new CallGuard(
         settings.maxCalls,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
-        settings.mapping.copy());
+        settings.mapping.copy(),
+        calls);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
       // First, so that the others may choose another way.
@@ -207,12 +212,14 @@ final class ServerStart {
 
   /**
    * Gives a call its thread. Calls that are refused stay on the event loop, so that they need not wait
-   * for a thread, and so do those of health, which must be answered when all threads are taken.
+   * for a thread, and so do those of health, which must be answered when all threads are taken. Streams
+   * get theirs from the guard.
    */
-  private record CallExecutor(@Nullable Executor executor) implements ServerCallExecutorSupplier {
+  private record CallExecutor(Executor executor) implements ServerCallExecutorSupplier {
     @Override
     public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
-      return CallTracker.current().kind == CallTracker.Kind.COUNTED ? executor : null;
+      CallTracker.Kind kind = CallTracker.current().kind;
+      return kind == CallTracker.Kind.COUNTED && !CallGuard.isStream(kind, call) ? executor : null;
     }
   }
 }

@@ -5,9 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterGrpc;
 import dev.mullion.rpc.greeter.GreeterService;
+import dev.mullion.rpc.greeter.HelloReply;
+import dev.mullion.rpc.greeter.HelloRequest;
+import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.Status;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.StreamObserver;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -15,7 +21,11 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Timer;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
@@ -174,5 +184,102 @@ class JavadocExamplesTest extends RpcTest {
     assertThat(strict.authorities).isEqualTo(known.authorities);
     assertThat(keepalive.permitted()).isEqualTo(Duration.ofSeconds(16));
     assertThat(policy.maxAttempts()).isEqualTo(4);
+  }
+
+  private interface ChatStub {
+    StreamObserver<HelloRequest> chat(StreamObserver<HelloReply> replies);
+  }
+
+  @Test
+  void streamsAreWrittenAndRead() throws Exception {
+    List<String> names = Collections.synchronizedList(new ArrayList<>());
+    RpcServer server = start(RpcServer.builder()
+        .addService(
+            TestService.stream((request, observer) -> greetAll(List.of("a", "b"), observer))));
+    RpcServer chatting = start(RpcServer.builder()
+        .addService(TestService.bidi(observer ->
+            RpcMethod.clientStreaming(observer, (StreamReader<HelloRequest> requests) -> {
+              readNames(requests, names);
+              return HelloReply.newBuilder().setMessage(String.join(" ", names)).build();
+            }))));
+    Channel toChat = channel(chatting);
+    List<String> greetings = new ArrayList<>();
+
+    stream(channel(server)).forEachRemaining(reply -> greetings.add(reply.getMessage()));
+    String said = printed(() -> {
+      chat(replies -> ClientCalls.asyncBidiStreamingCall(
+          toChat.newCall(TestService.BIDI, CallOptions.DEFAULT), replies));
+      return null;
+    });
+
+    assertThat(greetings).containsExactly("Hello, a!", "Hello, b!");
+    assertThat(said).isEqualTo("world" + System.lineSeparator());
+  }
+
+  private static void greetAll(List<String> names, StreamObserver<HelloReply> observer) {
+    StreamWriter<HelloReply> replies = StreamWriter.of(observer);
+    for (String name : names) {
+      replies.write(HelloReply.newBuilder().setMessage("Hello, " + name + "!").build());
+    }
+    replies.complete();
+  }
+
+  private static void readNames(StreamReader<HelloRequest> requests, List<String> names) {
+    for (HelloRequest request : requests) {
+      names.add(request.getName());
+    }
+  }
+
+  private static void chat(ChatStub stub) {
+    try (ClientStream<HelloRequest, HelloReply> chat = ClientStream.open(stub::chat)) {
+      chat.requests().write(HelloRequest.newBuilder().setName("world").build());
+      chat.requests().complete();
+      for (HelloReply reply : chat.replies()) {
+        System.out.println(reply.getMessage());
+      }
+    }
+  }
+
+  /** A method of a generated base. */
+  private static final class Functions extends GreeterGrpc.GreeterImplBase {
+    @Override
+    public void sayHello(HelloRequest request, StreamObserver<HelloReply> observer) {
+      RpcMethod.unary(observer, () -> greet(request.getName()));
+    }
+
+    private static HelloReply greet(String name) {
+      return HelloReply.newBuilder().setMessage("Hi, " + name).build();
+    }
+  }
+
+  @Test
+  void methodIsAFunction() throws Exception {
+    RpcServer server = start(RpcServer.builder().addService(new Functions()));
+
+    assertThat(GreeterClient.of(channel(server)).sayHello("Ada")).isEqualTo("Hi, Ada");
+  }
+
+  @Test
+  void signalEndsWhatTicks() throws Exception {
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.stream((request, replies) -> {
+          ends(new Timer(true) {
+            @Override
+            public void cancel() {
+              super.cancel();
+              replies.onCompleted();
+            }
+          });
+          replies.onNext(HelloReply.getDefaultInstance());
+        })));
+    Iterator<HelloReply> replies = stream(channel(server));
+    replies.next();
+
+    assertThat(server.stop(Duration.ofSeconds(20)).cut()).isZero();
+    assertThat(replies.hasNext()).isFalse();
+  }
+
+  private static void ends(Timer ticks) {
+    StopSignal.current().onGiven(ticks::cancel);
   }
 }

@@ -1,0 +1,186 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the methods of a generated {@code ImplBase} as functions: what they return is the reply, what
+ * they throw goes through {@code mapException}, and nobody forgets {@code onCompleted}.
+ *
+ * <pre>{@code
+ * public void sayHello(HelloRequest request, StreamObserver<HelloReply> observer) {
+ *   RpcMethod.unary(observer, () -> greet(request.getName()));
+ * }
+ * }</pre>
+ *
+ * <p>Streams need an {@link RpcServer} with threads, one for each; in {@code directExecutor} mode only
+ * unary methods are possible, and a {@link StreamWriter} of one's own.
+ */
+public final class RpcMethod {
+  /** Writes a stream of replies. */
+  @FunctionalInterface
+  public interface Replies<R> {
+    /** Writes them; the stream ends when this returns. */
+    void write(StreamWriter<R> replies) throws Exception;
+  }
+
+  /** Reads a stream of requests, and returns the reply. */
+  @FunctionalInterface
+  public interface Requests<Q, R> {
+    /** Returns the reply. */
+    R read(StreamReader<Q> requests) throws Exception;
+  }
+
+  /** Reads a stream of requests while it writes one of replies. */
+  @FunctionalInterface
+  public interface Bidi<Q, R> {
+    /** Reads and writes; the stream of replies ends when this returns. */
+    void run(StreamReader<Q> requests, StreamWriter<R> replies) throws Exception;
+  }
+
+  private RpcMethod() {}
+
+  /** Replies with what a function returns. A null is {@code INTERNAL}. */
+  public static <R> void unary(StreamObserver<R> observer, Callable<? extends R> body) {
+    requireNonNull(observer, "observer");
+    requireNonNull(body, "body");
+    try {
+      reply(observer, body.call());
+    } catch (Throwable thrown) {
+      observer.onError(noted(thrown));
+    }
+  }
+
+  /**
+   * Replies with what a stage completes with, on the thread that completes it. One that never does is
+   * ended by the call's timeout. If the call is cancelled, so is the stage's {@code CompletableFuture}.
+   */
+  public static <R> void unaryAsync(
+      StreamObserver<R> observer, Callable<? extends CompletionStage<? extends R>> body) {
+    requireNonNull(observer, "observer");
+    requireNonNull(body, "body");
+    CompletionStage<? extends R> stage;
+    try {
+      stage = body.call();
+    } catch (Throwable thrown) {
+      observer.onError(noted(thrown));
+      return;
+    }
+    if (stage == null) {
+      reply(observer, null);
+      return;
+    }
+    cancelWithTheCall(stage);
+    stage.whenComplete((reply, error) -> {
+      if (error == null) {
+        reply(observer, reply);
+      } else {
+        observer.onError(error);
+      }
+    });
+  }
+
+  private static void cancelWithTheCall(CompletionStage<?> stage) {
+    if (stage instanceof Future<?> future) {
+      Context.current().addListener(cancelled -> future.cancel(true), Runnable::run);
+    }
+  }
+
+  private static <R> void reply(StreamObserver<R> observer, @Nullable R reply) {
+    if (reply == null) {
+      observer.onError(Status.INTERNAL
+          .withDescription("the method returned null (expected: a reply)")
+          .asRuntimeException());
+      return;
+    }
+    observer.onNext(reply);
+    observer.onCompleted();
+  }
+
+  /** Replies with a stream, which ends when the function does. It runs on the calling thread. */
+  public static <R> void serverStreaming(StreamObserver<R> observer, Replies<R> body) {
+    requireNonNull(body, "body");
+    write(StreamWriter.of(observer), body);
+  }
+
+  private static <R> void write(StreamWriter<R> replies, Replies<R> body) {
+    try {
+      body.write(replies);
+      replies.finish(() -> replies.observer().onCompleted());
+    } catch (Throwable thrown) {
+      Throwable error = noted(thrown);
+      replies.finish(() -> replies.observer().onError(error));
+    }
+  }
+
+  /**
+   * Replies to a stream of requests with what a function returns that reads them. A null is {@code
+   * INTERNAL}.
+   */
+  public static <Q, R> StreamObserver<Q> clientStreaming(
+      StreamObserver<R> observer, Requests<Q, R> body) {
+    requireNonNull(body, "body");
+    StreamReader<Q> requests = reader(observer);
+    start(() -> unary(observer, () -> body.read(requests)));
+    return requests.observer();
+  }
+
+  /** Replies to a stream of requests with another one, which ends when the function does. */
+  public static <Q, R> StreamObserver<Q> bidiStreaming(
+      StreamObserver<R> observer, Bidi<Q, R> body) {
+    requireNonNull(body, "body");
+    StreamReader<Q> requests = reader(observer);
+    StreamWriter<R> writer = StreamWriter.of(observer);
+    start(() -> write(writer, replies -> body.run(requests, replies)));
+    return requests.observer();
+  }
+
+  private static <Q> StreamReader<Q> reader(StreamObserver<?> observer) {
+    if (!(requireNonNull(observer, "observer") instanceof ServerCallStreamObserver<?> flow)) {
+      throw new IllegalStateException("observer: " + observer.getClass().getName()
+          + " (expected: the one that the service's method is called with)");
+    }
+    CallTracker.OpenCall open = CallTracker.current();
+    CallEvents events = events();
+    StreamReader<Q> requests = new StreamReader<>(events, flow::request);
+    open.watch(() -> {
+      Status ended = open.ended();
+      if (ended != null) {
+        events.execute(() -> requests.fail(ended.asRuntimeException()));
+      }
+    });
+    flow.disableAutoRequest();
+    flow.request(1);
+    return requests;
+  }
+
+  /** Runs a body behind the event that this is, since the observer has to be returned before. */
+  private static void start(Runnable body) {
+    events().execute(Context.current().wrap(body));
+  }
+
+  private static CallEvents events() {
+    CallTracker.OpenCall open = CallTracker.currentOrNull();
+    CallEvents events = open == null ? null : open.events();
+    if (events == null) {
+      throw new IllegalStateException("no thread that may wait"
+          + " (expected: a stream of an RpcServer without directExecutor)");
+    }
+    return events;
+  }
+
+  private static Throwable noted(Throwable thrown) {
+    if (thrown instanceof InterruptedException) {
+      Thread.currentThread().interrupt();
+    }
+    return thrown;
+  }
+}

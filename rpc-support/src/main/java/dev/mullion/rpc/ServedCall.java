@@ -1,0 +1,46 @@
+package dev.mullion.rpc;
+
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import org.jspecify.annotations.Nullable;
+
+/** What a writer of replies knows of its call. */
+record ServedCall(
+    CallTracker.OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
+    implements StreamWriter.Call {
+  ServedCall(CallTracker.OpenCall open, ServerCallStreamObserver<?> observer) {
+    this(open, observer, Context.current(), Thread.currentThread());
+  }
+
+  @Override
+  public @Nullable Status over() {
+    Status ended = open.ended();
+    if (ended != null || !observer.isCancelled()) {
+      return ended;
+    }
+    return context.getDeadline() != null && context.getDeadline().isExpired()
+        ? Status.DEADLINE_EXCEEDED.withDescription("the client's deadline has passed")
+        : Status.CANCELLED.withDescription("the client has cancelled the call");
+  }
+
+  @Override
+  public boolean isStopping() {
+    return open.isStopping();
+  }
+
+  @Override
+  public boolean mayNotWait() {
+    return open.events() == null && Thread.currentThread() == maker;
+  }
+
+  @Override
+  public void run(Runnable callback) {
+    CallEvents events = open.events();
+    if (events == null) {
+      context.run(callback);
+    } else {
+      events.beside(context.wrap(callback));
+    }
+  }
+}

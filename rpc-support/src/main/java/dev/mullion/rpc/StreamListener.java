@@ -1,0 +1,121 @@
+package dev.mullion.rpc;
+
+import io.grpc.Detachable;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.Status;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Supplier;
+
+/**
+ * Takes the events of a stream on the event loop and passes them on to threads that may wait. Who waits
+ * for the peer is told at once, whatever those threads are busy with.
+ */
+final class StreamListener<Q> extends ServerCall.Listener<Q> {
+  private final CallTracker.OpenCall open;
+  private final CallEvents events;
+  private final GuardedCall<Q, ?> call;
+  private final MessageLimits limits;
+
+  /** Used by the events only. */
+  private ServerCall.Listener<Q> listener = new ServerCall.Listener<>() {};
+
+  StreamListener(
+      CallTracker.OpenCall open,
+      CallEvents events,
+      GuardedCall<Q, ?> call,
+      MessageLimits limits,
+      Supplier<ServerCall.Listener<Q>> start) {
+    this.open = open;
+    this.events = events;
+    this.call = call;
+    this.limits = limits;
+    post(() -> listener = start.get());
+  }
+
+  @Override
+  public void onMessage(Q message) {
+    if (call.ended() != null) {
+      return;
+    }
+    try {
+      Q own = kept(message);
+      if (!post(() -> deliver(own))) {
+        close(own);
+      }
+    } catch (Throwable thrown) {
+      call.fail(thrown);
+    }
+  }
+
+  /** An executor of the user's own may be full. */
+  private boolean post(Runnable event) {
+    try {
+      events.execute(event);
+      return true;
+    } catch (RejectedExecutionException full) {
+      call.end(
+          Status.UNAVAILABLE.withDescription("the server's executor refuses calls"),
+          new Metadata());
+      return false;
+    }
+  }
+
+  /** gRPC closes the message when the event loop returns. */
+  @SuppressWarnings("unchecked")
+  private Q kept(Q message) throws IOException {
+    if (!(message instanceof InputStream stream)) {
+      return message;
+    }
+    limits.checkInbound(stream);
+    return (Q)
+        (stream instanceof Detachable detachable
+            ? detachable.detach()
+            : new ByteArrayInputStream(stream.readAllBytes()));
+  }
+
+  private void deliver(Q message) {
+    try {
+      listener.onMessage(message);
+    } finally {
+      close(message);
+    }
+  }
+
+  private static void close(Object message) {
+    if (message instanceof InputStream stream) {
+      try {
+        stream.close();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  @Override
+  public void onHalfClose() {
+    post(() -> listener.onHalfClose());
+  }
+
+  @Override
+  public void onReady() {
+    open.changed();
+    post(() -> listener.onReady());
+  }
+
+  @Override
+  public void onCancel() {
+    open.changed();
+    post(() -> listener.onCancel());
+  }
+
+  @Override
+  public void onComplete() {
+    open.changed();
+    post(() -> listener.onComplete());
+  }
+}
