@@ -38,7 +38,7 @@ record CallGuard(
       refuse(call);
       return new ServerCall.Listener<>() {};
     }
-    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
+    GuardedCall<Q, R> guarded = new GuardedCall<>(call, headers, limits, mapping);
     open.guardedBy(guarded);
     if (guarded.ended() != null) {
       return new ServerCall.Listener<>() {};

@@ -13,6 +13,7 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
@@ -48,6 +49,20 @@ class RpcServerLimitsTest extends RpcTest {
             + size
             + " bytes exceeds maxInboundMessageSize 1000");
     // The connection is still good.
+    assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+  }
+
+  /** Such a client would take the reset behind the status for what has ended the call. */
+  @Test
+  void clientThatStandsOnTheCoreInCIsToldByTheTransport() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .maxInboundMessageSize(1000)
+        .addService(TestService.unary(RpcServerLimitsTest::empty)));
+    ManagedChannel channel = channel(NettyChannelBuilder.forAddress("127.0.0.1", server.port())
+        .userAgent("grpc-python/1.51.1 grpc-c/29.0.0"));
+
+    assertThat(text(failure(() -> call(channel, TestService.UNARY, TestService.request(1001)))))
+        .isEqualTo("RESOURCE_EXHAUSTED: gRPC message exceeds maximum size 1000: 1001");
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
   }
 
