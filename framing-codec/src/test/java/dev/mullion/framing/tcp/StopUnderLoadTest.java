@@ -43,7 +43,7 @@ class StopUnderLoadTest {
   /** Of each way to write a handler, and so more than a hundred. */
   private static final int ROUNDS = 34;
 
-  private static final int TLS_ROUNDS = 8;
+  private static final int TLS_ROUNDS = 5;
 
   private static final int PEERS = 3;
 

@@ -49,8 +49,8 @@ class StationTest {
 
   @Test
   void manyReadingsComeAsFastAsTheClientReads() throws Exception {
-    assertThat(output(client("watch", "roof", "200000")))
-        .isEqualTo(lines("roof 0: -2.00", "roof 199999: 0.25"));
+    assertThat(output(client("watch", "roof", "50000")))
+        .isEqualTo(lines("roof 0: -2.00", "roof 49999: 0.25"));
     assertThat(output(client("watch", "roof", "3", "--pause", "10")))
         .isEqualTo(lines("roof 0: -2.00", "roof 2: -1.50"));
   }
