@@ -42,7 +42,10 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     resetHidesStatus = client != null && client.contains(CORE);
   }
 
-  /** Sets what is told when it has been ended in its service's place: before the client knows. */
+  /**
+   * Sets what is told when it has been ended in its service's place: at once, though the client may
+   * have to read before it knows. It runs without the lock, since services hang on it.
+   */
   void whenEnded(Runnable told) {
     whenEnded = told;
   }
@@ -62,11 +65,10 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   @Override
-  public synchronized void sendMessage(R message) {
+  public void sendMessage(R message) {
     if (ended == null) {
       try {
-        super.sendMessage(checked(message));
-        return;
+        send(message);
       } catch (StatusRuntimeException refused) {
         end(refused.getStatus(), new Metadata());
       }
@@ -78,22 +80,31 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
+  private synchronized void send(R message) {
+    if (ended == null) {
+      super.sendMessage(checked(message));
+    }
+  }
+
   @SuppressWarnings("unchecked")
   private R checked(R message) {
     return message instanceof InputStream stream ? (R) limits.checkOutbound(stream) : message;
   }
 
   @Override
-  public synchronized void close(Status status, Metadata trailers) {
-    if (ended != null) {
-      return;
-    }
-    closed = true;
+  public void close(Status status, Metadata trailers) {
     Throwable cause = status.getCause();
-    if (cause != null && isUnmapped(status, cause)) {
+    if (ended == null && cause != null && isUnmapped(status, cause)) {
       ExceptionMapping.Outcome outcome = mapping.outcome(cause, toString());
-      super.close(outcome.status(), outcome.trailers());
+      closeUnlessEnded(outcome.status(), outcome.trailers());
     } else {
+      closeUnlessEnded(status, trailers);
+    }
+  }
+
+  private synchronized void closeUnlessEnded(Status status, Metadata trailers) {
+    if (ended == null) {
+      closed = true;
       super.close(status, trailers);
     }
   }
@@ -107,13 +118,15 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   /** Ends the call, unless it has ended; returns whether this was what ended it. */
-  synchronized boolean end(Status status, Metadata trailers) {
-    if (closed || ended != null || super.isCancelled()) {
-      return false;
+  boolean end(Status status, Metadata trailers) {
+    synchronized (this) {
+      if (closed || super.isCancelled()) {
+        return false;
+      }
+      closed = true;
+      ended = status;
+      super.close(status, trailers);
     }
-    closed = true;
-    ended = status;
-    super.close(status, trailers);
     whenEnded.run();
     return true;
   }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
 /**
@@ -20,6 +21,9 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   private final CallEvents events;
   private final GuardedCall<Q, ?> call;
   private final MessageLimits limits;
+
+  /** Whether the event of being ready waits already: a service that writes for hours takes none. */
+  private final AtomicBoolean readyWaits = new AtomicBoolean();
 
   /** Used by the events only. */
   private ServerCall.Listener<Q> listener = new ServerCall.Listener<>() {};
@@ -104,7 +108,12 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   @Override
   public void onReady() {
     open.changed();
-    post(() -> listener.onReady());
+    if (readyWaits.compareAndSet(false, true)) {
+      post(() -> {
+        readyWaits.set(false);
+        listener.onReady();
+      });
+    }
   }
 
   @Override
