@@ -20,6 +20,7 @@ final class CallEvents implements Executor {
   private static final System.Logger LOG = System.getLogger(CallEvents.class.getName());
 
   private final Executor threads;
+  private final Executor callbacks;
   private final Context context;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition added = lock.newCondition();
@@ -27,8 +28,9 @@ final class CallEvents implements Executor {
   private boolean running;
   private volatile @Nullable Thread thread;
 
-  CallEvents(Executor threads, Context context) {
+  CallEvents(Executor threads, Executor callbacks, Context context) {
     this.threads = threads;
+    this.callbacks = callbacks;
     this.context = context;
   }
 
@@ -71,7 +73,13 @@ final class CallEvents implements Executor {
 
   /** Runs something beside the events, which need not have come to their end. */
   void beside(Runnable task) {
-    threads.execute(context.wrap(task));
+    Runnable inContext = context.wrap(() -> run(task));
+    try {
+      callbacks.execute(inContext);
+    } catch (RejectedExecutionException full) {
+      // News that nobody would have otherwise, of which a write that waits may be one.
+      inContext.run();
+    }
   }
 
   /** Returns whether the calling thread runs an event. */
@@ -127,7 +135,8 @@ final class CallEvents implements Executor {
     }
   }
 
-  private static void run(Runnable event) {
+  /** Runs what may throw, and must not keep others from being run. */
+  static void run(Runnable event) {
     try {
       event.run();
     } catch (Throwable thrown) {

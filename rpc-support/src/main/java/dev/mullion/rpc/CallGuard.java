@@ -24,7 +24,8 @@ record CallGuard(
     MessageLimits limits,
     CallTimeouts timeouts,
     ExceptionMapping mapping,
-    @Nullable Executor streamThreads)
+    @Nullable Executor streamThreads,
+    @Nullable Executor callbacks)
     implements ServerInterceptor {
   /** A client that retries does so after this time, whatever its policy says of the status. */
   private static final Metadata.Key<String> PUSHBACK =
@@ -36,20 +37,31 @@ record CallGuard(
     CallTracker.OpenCall open = CallTracker.current();
     if (open.kind == CallTracker.Kind.REFUSED) {
       refuse(call);
-      return new ServerCall.Listener<>() {};
+      return deaf();
     }
     GuardedCall<Q, R> guarded = new GuardedCall<>(call, headers, limits, mapping);
     open.guardedBy(guarded);
     if (guarded.ended() != null) {
-      return new ServerCall.Listener<>() {};
+      return deaf();
     }
-    if (streamThreads == null || !isStream(open.kind, call)) {
-      return listener(open.kind, guarded, headers, next);
+    Context limited = open.kind == CallTracker.Kind.COUNTED ? timeouts.limit(guarded) : null;
+    if (streamThreads == null || callbacks == null || !isStream(open.kind, call)) {
+      return listener(guarded, headers, next, limited);
     }
-    CallEvents events = new CallEvents(streamThreads, Context.current());
+    CallEvents events =
+        new CallEvents(streamThreads, callbacks, limited == null ? Context.current() : limited);
     open.runIn(events);
+    // One that has ended while it waited for a thread is none of its service's any more.
     return new StreamListener<>(
-        open, events, guarded, limits, () -> listener(open.kind, guarded, headers, next));
+        open,
+        events,
+        guarded,
+        limits,
+        () -> guarded.ended() == null ? listener(guarded, headers, next, null) : deaf());
+  }
+
+  private static <Q> ServerCall.Listener<Q> deaf() {
+    return new ServerCall.Listener<>() {};
   }
 
   /** Returns whether its events come on the event loop, which must not wait. */
@@ -58,28 +70,23 @@ record CallGuard(
         && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
   }
 
+  /** Starts a call in its service, in another context than the current one if there is one. */
   private <Q, R> ServerCall.Listener<Q> listener(
-      CallTracker.Kind kind,
       GuardedCall<Q, R> guarded,
       Metadata headers,
-      ServerCallHandler<Q, R> next) {
+      ServerCallHandler<Q, R> next,
+      @Nullable Context context) {
     try {
-      return new Guarded<>(guarded, limits, start(kind, guarded, headers, next));
+      return new Guarded<>(
+          guarded,
+          limits,
+          context == null
+              ? next.startCall(guarded, headers)
+              : Contexts.interceptCall(context, guarded, headers, next));
     } catch (Throwable thrown) {
       guarded.fail(thrown);
-      return new ServerCall.Listener<>() {};
+      return deaf();
     }
-  }
-
-  private <Q, R> ServerCall.Listener<Q> start(
-      CallTracker.Kind kind,
-      GuardedCall<Q, R> call,
-      Metadata headers,
-      ServerCallHandler<Q, R> next) {
-    Context context = kind == CallTracker.Kind.COUNTED ? timeouts.limit(call) : null;
-    return context == null
-        ? next.startCall(call, headers)
-        : Contexts.interceptCall(context, call, headers, next);
   }
 
   private void refuse(ServerCall<?, ?> call) {

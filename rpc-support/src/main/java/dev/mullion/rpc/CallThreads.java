@@ -50,6 +50,14 @@ final class CallThreads {
   }
 
   /**
+   * Returns what streams have their callbacks run by, beside these threads. A stream may hold its thread
+   * until one comes, so those that wait must not be able to take up all of them.
+   */
+  static ExecutorService forCallbacks(ExecutorService threads, int maxThreads) {
+    return threads instanceof ThreadPoolExecutor ? platform(maxThreads) : threads;
+  }
+
+  /**
    * Returns an executor on these threads that runs what comes after their shutdown on the spot: what
    * gRPC still has to do for calls that are over is short, and without it their messages would leak.
    */
@@ -63,7 +71,7 @@ final class CallThreads {
     };
   }
 
-  /** Its queue is bounded by the number of calls, each of which has one task at a time. */
+  /** Each call has one task at a time in its queue, which it leaves there if it is cancelled. */
   static ThreadPoolExecutor platform(int maxThreads) {
     AtomicLong made = new AtomicLong();
     ThreadFactory daemons = task -> {

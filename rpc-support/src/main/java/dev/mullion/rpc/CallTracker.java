@@ -19,7 +19,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
   private final int maxCalls;
   private final Set<String> uncountedServices;
   private final Set<OpenCall> open = ConcurrentHashMap.newKeySet();
-  private volatile boolean stopping;
+  private volatile @Nullable Status stopping;
 
   CallTracker(int maxCalls, Set<String> uncountedServices) {
     this.maxCalls = maxCalls;
@@ -36,10 +36,14 @@ final class CallTracker extends ServerStreamTracer.Factory {
     return KEY.get();
   }
 
-  /** Tells all open calls that they should come to their end. */
-  void signalStop() {
-    stopping = true;
+  /**
+   * Tells all open calls that they should come to their end, and ends those of health, also those that
+   * still come: to watch it lasts for as long as the client likes.
+   */
+  void stop(Status status) {
+    stopping = status;
     open.forEach(OpenCall::changed);
+    endAll(Kind.UNCOUNTED, status);
   }
 
   @Override
@@ -60,6 +64,10 @@ final class CallTracker extends ServerStreamTracer.Factory {
   private OpenCall opened(Kind kind) {
     OpenCall call = new OpenCall(kind);
     open.add(call);
+    Status status = stopping;
+    if (status != null && kind == Kind.UNCOUNTED) {
+      call.end(status);
+    }
     return call;
   }
 
@@ -114,7 +122,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
     }
 
     boolean isStopping() {
-      return stopping;
+      return stopping != null;
     }
 
     /** Returns the status with which the server has ended it in its service's place. */
@@ -127,12 +135,12 @@ final class CallTracker extends ServerStreamTracer.Factory {
     /** Adds one that is told when the peer catches up, the call ends, or the server is to stop. */
     synchronized void watch(Runnable added) {
       Runnable before = watcher;
-      watcher = before == null
-          ? added
-          : () -> {
-            before.run();
-            added.run();
-          };
+      watcher = () -> {
+        if (before != null) {
+          before.run();
+        }
+        CallEvents.run(added);
+      };
     }
 
     void changed() {

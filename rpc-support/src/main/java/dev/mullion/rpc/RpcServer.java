@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A running gRPC server with what production asks for: health and reflection, limits, timeouts, one
@@ -50,7 +49,7 @@ public final class RpcServer implements AutoCloseable {
   private final CallTracker tracker;
   private final StandardServices standard;
   private final CallTimeouts timeouts;
-  private final @Nullable ExecutorService threads;
+  private final List<ExecutorService> threads;
   private final Observability.OfServer observed;
   private final Duration shutdownDelay;
   private final Duration closeTimeout;
@@ -65,7 +64,7 @@ public final class RpcServer implements AutoCloseable {
       CallTracker tracker,
       StandardServices standard,
       CallTimeouts timeouts,
-      @Nullable ExecutorService threads,
+      List<ExecutorService> threads,
       Observability.OfServer observed,
       Duration shutdownDelay,
       Duration closeTimeout) {
@@ -167,9 +166,9 @@ public final class RpcServer implements AutoCloseable {
 
   /**
    * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more calls
-   * are taken, those that are open are told ({@link StopSignal}) and come to their end. What is left after the timeout ends with {@code
-   * UNAVAILABLE}, and its threads are interrupted. When the calling thread is interrupted, that is at
-   * once.
+   * are taken, those that are open are told ({@link StopSignal}) and come to their end. What is left
+   * after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are interrupted. When
+   * the calling thread is interrupted, that is at once.
    *
    * @return what was done; for a second call, which waits for the first, a report without calls
    */
@@ -207,12 +206,10 @@ public final class RpcServer implements AutoCloseable {
     standard.stopServing();
     awaitQuietly(Math.min(timeout, Check.nanos(shutdownDelay)));
     server.shutdown();
-    tracker.signalStop();
-    // To watch the health lasts for as long as the client likes.
-    tracker.endAll(CallTracker.Kind.UNCOUNTED, STOPPING);
+    tracker.stop(STOPPING);
     boolean drained = awaitQuietly(timeout - (System.nanoTime() - begin));
-    if (drained && threads != null) {
-      threads.shutdown();
+    if (drained) {
+      threads.forEach(ExecutorService::shutdown);
     }
     return drained;
   }
@@ -226,10 +223,8 @@ public final class RpcServer implements AutoCloseable {
       server.shutdownNow();
       awaitQuietly(FOR_LAST_STATUSES);
     }
-    if (threads != null) {
-      // Those that were waiting for a thread: of calls that are over.
-      threads.shutdownNow().forEach(Runnable::run);
-    }
+    // Those that were waiting for a thread: of calls that are over.
+    threads.forEach(each -> each.shutdownNow().forEach(Runnable::run));
     if (interrupted) {
       Thread.currentThread().interrupt();
     }

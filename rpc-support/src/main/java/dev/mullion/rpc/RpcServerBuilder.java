@@ -406,7 +406,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets the executor of services. It is not shut down with the server. By default there is a virtual
+   * Sets the executor of services. It is not shut down with the server. Callbacks of streams run there
+   * too, so streams that wait for one must not take up all its threads. By default there is a virtual
    * thread for each call on JDK 21 and newer, and before that {@code maxThreads} threads.
    */
   public RpcServerBuilder executor(Executor executor) {
@@ -416,7 +417,8 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many platform threads there are for services, 256 by default. More calls than that wait
-   * for one. With virtual threads it says nothing.
+   * for one, unary ones without a timeout of the server's until they have it. The callbacks of streams
+   * have as many of their own. With virtual threads it says nothing.
    */
   public RpcServerBuilder maxThreads(int maxThreads) {
     this.maxThreads = Check.within(maxThreads, 1, 1_000_000, "maxThreads");

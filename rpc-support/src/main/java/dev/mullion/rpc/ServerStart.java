@@ -57,11 +57,12 @@ final class ServerStart {
         settings.observability.server(builder, settings.services, uncounted, tracker.counters);
     ConnectionTracker connections = new ConnectionTracker(tracker.counters);
     builder.addTransportFilter(connections);
-    ExecutorService threads = settings.directExecutor || settings.executor != null
-        ? null
-        : CallThreads.create(settings.maxThreads == 0 ? 256 : settings.maxThreads);
-    Executor calls = threads == null ? settings.executor : CallThreads.alsoAfterShutdown(threads);
-    addServices(builder, standard, timeouts, calls);
+    List<ExecutorService> threads = threads();
+    Executor calls =
+        threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(0));
+    Executor callbacks =
+        threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(1));
+    addServices(builder, standard, timeouts, calls, callbacks);
     builder.directExecutor();
     if (calls != null) {
       builder.callExecutor(new CallExecutor(calls));
@@ -147,6 +148,16 @@ final class ServerStart {
     if (keepalive == null) {
       return builder
           .permitKeepAliveTime(LEAST_PING_INTERVAL.toNanos(), NANOSECONDS)
+  /** Returns those for calls and those for callbacks, or none if the server has none of its own. */
+  private List<ExecutorService> threads() {
+    if (settings.directExecutor || settings.executor != null) {
+      return List.of();
+    }
+    int most = settings.maxThreads == 0 ? 256 : settings.maxThreads;
+    ExecutorService calls = CallThreads.create(most);
+    return List.of(calls, CallThreads.forCallbacks(calls, most));
+  }
+
           .permitKeepAliveWithoutCalls(true);
     }
     return builder
@@ -160,13 +171,15 @@ final class ServerStart {
       ServerBuilder<?> builder,
       StandardServices standard,
       CallTimeouts timeouts,
-      @Nullable Executor calls) {
+      @Nullable Executor calls,
+      @Nullable Executor callbacks) {
     CallGuard guard = new CallGuard(
         settings.maxCalls,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
         settings.mapping.copy(),
-        calls);
+        calls,
+        callbacks);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
       // First, so that the others may choose another way.
@@ -190,7 +203,7 @@ final class ServerStart {
       ServerSockets sockets,
       ConnectionTracker connections,
       CallTimeouts timeouts,
-      @Nullable ExecutorService threads)
+      List<ExecutorService> threads)
       throws IOException {
     boolean started = false;
     try {
@@ -203,9 +216,7 @@ final class ServerStart {
       connections.started(started);
       if (!started) {
         timeouts.close();
-        if (threads != null) {
-          threads.shutdownNow();
-        }
+        threads.forEach(ExecutorService::shutdownNow);
       }
     }
   }

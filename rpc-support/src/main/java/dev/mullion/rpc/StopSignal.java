@@ -45,6 +45,7 @@ public final class StopSignal {
   /**
    * Adds what runs once the server is to stop, at once if it is, unless the call has ended then. It must
    * not wait: a stream's runs on the server's executor, but others' on the thread that stops the server.
+   * What it throws is logged.
    */
   public void onGiven(Runnable callback) {
     Runnable inContext = Context.current().wrap(requireNonNull(callback, "callback"));
@@ -61,7 +62,7 @@ public final class StopSignal {
   private void run(Runnable callback) {
     CallEvents events = call.events();
     if (events == null) {
-      callback.run();
+      CallEvents.run(callback);
     } else {
       events.beside(callback);
     }

@@ -358,7 +358,7 @@ public final class StreamWriter<T> {
     } finally {
       lock.unlock();
     }
-    callbacks.forEach(call::run);
+    callbacks.forEach(each -> CallEvents.run(() -> call.run(each)));
   }
 
   private static void moveIf(BooleanSupplier condition, List<Runnable> from, List<Runnable> to) {

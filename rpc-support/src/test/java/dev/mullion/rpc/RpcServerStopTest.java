@@ -6,6 +6,7 @@ import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.HelloReply;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
@@ -13,6 +14,7 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import java.time.Duration;
 import java.util.Iterator;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -143,5 +145,24 @@ class RpcServerStopTest extends RpcTest {
 
     assertThat(stop.get()).as("still interrupted").isTrue();
     assertThat(text(open.get())).isEqualTo("UNAVAILABLE: server is stopping");
+  }
+
+  /** A client whose watch ends asks again at once, perhaps before it hears that the server goes. */
+  @Test
+  void watchOfTheHealthThatComesDuringTheStopIsEndedToo() {
+    CallTracker tracker = new CallTracker(2, Set.of("grpc.health.v1.Health"));
+    CallTracker.OpenCall counted =
+        tracker.newServerStreamTracer("test.Service/Unary", new Metadata());
+    CallTracker.OpenCall before =
+        tracker.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+
+    tracker.stop(Status.UNAVAILABLE);
+
+    CallTracker.OpenCall after =
+        tracker.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+    assertThat(before.ended()).isEqualTo(Status.UNAVAILABLE);
+    assertThat(after.ended()).isEqualTo(Status.UNAVAILABLE);
+    assertThat(counted.ended()).isNull();
+    assertThat(counted.isStopping()).isTrue();
   }
 }

@@ -89,6 +89,29 @@ class StopSignalTest extends RpcTest {
     assertThat(replies.hasNext()).isFalse();
   }
 
+  /** It went through the stop, which was left half done. */
+  @Test
+  void callbackThatThrowsHoldsUpNeitherTheStopNorOthers() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .directExecutor()
+        .addService(TestService.stream((request, observer) -> {
+          StopSignal.current().onGiven(() -> {
+            throw new IllegalStateException("thrown by a test");
+          });
+          StopSignal.current().onGiven(observer::onCompleted);
+          observer.onNext(TICK);
+        })));
+    Iterator<HelloReply> replies = stream(channel(server));
+    assertThat(replies.next()).isEqualTo(TICK);
+
+    StopReport report = server.stop(Duration.ofSeconds(20));
+
+    assertThat(report.finished()).isEqualTo(1);
+    assertThat(report.cut()).isZero();
+    assertThat(server.isTerminated()).isTrue();
+    assertThat(replies.hasNext()).isFalse();
+  }
+
   @Test
   void signalIsOfACall() {
     assertThatIllegalStateException()

@@ -13,6 +13,7 @@ import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
+import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
@@ -23,9 +24,11 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -36,6 +39,8 @@ import org.junit.jupiter.api.Test;
 /** Streams that wait for their peer, on both sides. */
 class StreamsTest extends RpcTest {
   private static final int MESSAGE = 64 * 1024;
+  private static final HelloReply TICK =
+      HelloReply.newBuilder().setMessage("tick").build();
   private final CompletableFuture<StreamWriter<HelloReply>> writer = new CompletableFuture<>();
   private final AtomicInteger written = new AtomicInteger();
 
@@ -526,6 +531,103 @@ class StreamsTest extends RpcTest {
   }
 
   /** Threads of a test's own. */
+  /** A timeout ended the call with a lock held that every other writer needs. */
+  @Test
+  void whatRunsWhenAStreamIsCutHoldsUpNoOtherWriter() throws Exception {
+    CompletableFuture<String> seen = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .directExecutor()
+        .defaultTimeout(Duration.ofMillis(100))
+        .addService(TestService.stream((request, observer) -> StreamWriter.of(observer)
+            .onCancelled(() ->
+                seen.complete(Threads.call(() -> text(failure(() -> observer.onNext(TICK))))
+                    .orTimeout(10, TimeUnit.SECONDS)
+                    .join())))));
+
+    assertThat(failure(() -> stream(channel(server)).hasNext()).getCode())
+        .isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+
+    assertThat(seen.get(20, TimeUnit.SECONDS))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.1S");
+  }
+
+  /** Each time that its peer caught up, a stream that writes left an event behind for its thread. */
+  @Test
+  @SuppressWarnings("NullAway") // No call is needed for it.
+  void readinessIsOneEventUntilThereIsAThreadForIt() {
+    List<Runnable> tasks = new ArrayList<>();
+    AtomicInteger ready = new AtomicInteger();
+    ServerCall.Listener<HelloRequest> counting = new ServerCall.Listener<>() {
+      @Override
+      public void onReady() {
+        ready.incrementAndGet();
+      }
+    };
+    StreamListener<HelloRequest> listener = new StreamListener<>(
+        new CallTracker(1, Set.of()).newServerStreamTracer("test.Service/Stream", new Metadata()),
+        new CallEvents(tasks::add, tasks::add, Context.ROOT),
+        null,
+        new MessageLimits(1, 1),
+        () -> counting);
+
+    for (int i = 0; i < 1000; i++) {
+      listener.onReady();
+    }
+    tasks.remove(0).run();
+    assertThat(ready).hasValue(1);
+
+    listener.onReady();
+    tasks.remove(0).run();
+    assertThat(ready).hasValue(2);
+    assertThat(tasks).isEmpty();
+  }
+
+  /** The callback waited for the thread that waited for it. */
+  @Test
+  void streamThatTakesUpTheLastThreadHearsOfItsCancellation() throws Exception {
+    CountDownLatch waits = new CountDownLatch(1);
+    CountDownLatch cancelled = new CountDownLatch(1);
+    CompletableFuture<Boolean> over = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .maxThreads(1)
+        .addService(TestService.stream((request, observer) ->
+            RpcMethod.serverStreaming(observer, replies -> {
+              replies.onCancelled(cancelled::countDown);
+              waits.countDown();
+              over.complete(cancelled.await(10, TimeUnit.SECONDS));
+            }))));
+    ClientCall<HelloRequest, HelloReply> call = unread(server.port(), CallOptions.DEFAULT);
+    waits.await();
+
+    call.cancel("enough", null);
+
+    assertThat(over.get(20, TimeUnit.SECONDS)).isTrue();
+  }
+
+  /** The time began when there was a thread. */
+  @Test
+  void timeoutEndsAStreamThatWaitsForAThread() throws Exception {
+    List<Runnable> tasks = Collections.synchronizedList(new ArrayList<>());
+    AtomicInteger started = new AtomicInteger();
+    RpcServer server = start(RpcServer.builder()
+        .executor(tasks::add)
+        .defaultTimeout(Duration.ofMillis(100))
+        .addService(TestService.bidi(observer -> {
+          started.incrementAndGet();
+          throw new IllegalStateException("not to be called");
+        })));
+    ManagedChannel channel = channel(server);
+    ClientStream<HelloRequest, HelloReply> stream =
+        closing(ClientStream.open(replies -> bidi(channel, replies)));
+
+    assertThat(text(failure(() -> stream.replies().iterator().hasNext())))
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.1S");
+
+    assertThat(tasks).hasSize(1);
+    tasks.remove(0).run();
+    assertThat(started).hasValue(0);
+  }
+
   private static final class Pool implements AutoCloseable {
     final ExecutorService threads;
 
