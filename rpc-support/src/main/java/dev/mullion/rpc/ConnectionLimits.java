@@ -8,7 +8,10 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** How many connections a server takes, how long each may last, and how often it may reset calls. */
+/**
+ * How many connections a server takes, how many calls each may have, how long it may last, and how
+ * often it may reset calls.
+ */
 final class ConnectionLimits {
   /** gRPC would take it in place of anything shorter. */
   private static final Duration LEAST = Duration.ofSeconds(1);
@@ -20,11 +23,18 @@ final class ConnectionLimits {
   private int maxResets = 10_000;
   private Duration resetWindow = Duration.ofSeconds(10);
 
+  private int maxCallsPerConnection = 1_000;
+
   /** The names of those that are not as by default. */
   private final Set<String> given = new LinkedHashSet<>();
 
   void maxConnections(int value) {
     maxConnections = Check.within(value, 1, Integer.MAX_VALUE, named("maxConnections"));
+  }
+
+  void maxCallsPerConnection(int value) {
+    maxCallsPerConnection =
+        Check.within(value, 1, Integer.MAX_VALUE, named("maxCallsPerConnection"));
   }
 
   int maxConnections() {
@@ -85,6 +95,7 @@ final class ConnectionLimits {
 
   /** Sets all but the number of connections, which is the {@link ConnectionGate}'s. */
   void apply(NettyServerBuilder builder) {
+    builder.maxConcurrentCallsPerConnection(maxCallsPerConnection);
     builder.maxRstFramesPerWindow(maxResets, Math.toIntExact(resetWindow.toSeconds()));
     if (!maxConnectionAge.isZero()) {
       builder.maxConnectionAge(Check.nanos(maxConnectionAge), NANOSECONDS);

@@ -46,7 +46,6 @@ public final class RpcServerBuilder {
   int maxOutboundMessageSize = 4 * 1024 * 1024;
   int maxInboundMetadataSize = 8 * 1024;
   int maxCalls = 10_000;
-  int maxCallsPerConnection = 1_000;
   final ConnectionLimits connections = new ConnectionLimits();
   final Observability observability = new Observability();
 
@@ -197,8 +196,7 @@ public final class RpcServerBuilder {
 
   /** Sets how many calls may be open on one connection, 1,000 by default; its client lets more wait. */
   public RpcServerBuilder maxCallsPerConnection(int maxCallsPerConnection) {
-    this.maxCallsPerConnection =
-        Check.within(maxCallsPerConnection, 1, Integer.MAX_VALUE, "maxCallsPerConnection");
+    connections.maxCallsPerConnection(maxCallsPerConnection);
     return this;
   }
 

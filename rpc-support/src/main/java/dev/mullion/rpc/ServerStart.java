@@ -47,6 +47,7 @@ final class ServerStart {
     standard
         .definitions()
         .forEach(each -> uncounted.add(each.getServiceDescriptor().getName()));
+    checkOwn(uncounted);
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts = new CallTimeouts(
         settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
@@ -77,15 +78,23 @@ final class ServerStart {
         observed,
         settings.shutdownDelay,
         settings.closeTimeout);
-    observed.started(
-        server.address(),
-        tracker.counters,
-        settings.connections.maxConnections(),
-        settings.maxCalls);
-    if (settings.shutdownHook) {
-      Runtime.getRuntime().addShutdownHook(server.hook);
+    boolean complete = false;
+    try {
+      observed.started(
+          server.address(),
+          tracker.counters,
+          settings.connections.maxConnections(),
+          settings.maxCalls);
+      if (settings.shutdownHook) {
+        Runtime.getRuntime().addShutdownHook(server.hook);
+      }
+      complete = true;
+      return server;
+    } finally {
+      if (!complete) {
+        server.stop(Duration.ZERO);
+      }
     }
-    return server;
   }
 
   private void checkServices() {
@@ -97,6 +106,17 @@ final class ServerStart {
     }
     if (names.isEmpty()) {
       throw new IllegalStateException("services: 0 (expected: at least 1 by addService)");
+    }
+  }
+
+  /** Of two services with one name gRPC would take the last, and say nothing. */
+  private void checkOwn(Set<String> standard) {
+    for (String name : standard) {
+      if (names.contains(name)) {
+        throw new IllegalStateException("service " + name
+            + ": added, and the server has its own (expected: one of them,"
+            + " see health, reflection, channelz and admin)");
+      }
     }
   }
 
@@ -128,6 +148,16 @@ final class ServerStart {
     }
   }
 
+  /** Returns those for calls and those for callbacks, or none if the server has none of its own. */
+  private List<ExecutorService> threads() {
+    if (settings.directExecutor || settings.executor != null) {
+      return List.of();
+    }
+    int most = settings.maxThreads == 0 ? 256 : settings.maxThreads;
+    ExecutorService calls = CallThreads.create(most);
+    return List.of(calls, CallThreads.forCallbacks(calls, most));
+  }
+
   private ServerBuilder<?> transport(ServerSockets sockets, RpcCounters counters)
       throws IOException {
     String name = settings.inProcessName;
@@ -141,23 +171,12 @@ final class ServerStart {
     NettyServerBuilder builder = sockets
         .builder(new ConnectionGate(settings.connections.maxConnections(), counters))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
-        .maxInboundMetadataSize(settings.maxInboundMetadataSize)
-        .maxConcurrentCallsPerConnection(settings.maxCallsPerConnection);
+        .maxInboundMetadataSize(settings.maxInboundMetadataSize);
     settings.connections.apply(builder);
     Keepalive keepalive = settings.keepalive;
     if (keepalive == null) {
       return builder
           .permitKeepAliveTime(LEAST_PING_INTERVAL.toNanos(), NANOSECONDS)
-  /** Returns those for calls and those for callbacks, or none if the server has none of its own. */
-  private List<ExecutorService> threads() {
-    if (settings.directExecutor || settings.executor != null) {
-      return List.of();
-    }
-    int most = settings.maxThreads == 0 ? 256 : settings.maxThreads;
-    ExecutorService calls = CallThreads.create(most);
-    return List.of(calls, CallThreads.forCallbacks(calls, most));
-  }
-
           .permitKeepAliveWithoutCalls(true);
     }
     return builder

@@ -173,11 +173,9 @@ class RpcServerConnectionsTest extends RpcTest {
         .isThrownBy(greeter().maxConnectionAgeGrace(Duration.ofSeconds(1))::start)
         .withMessage("maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
     assertThatIllegalStateException()
-        .isThrownBy(
-            greeter().inProcessName("x").maxConnections(1).maxResets(1, Duration.ofSeconds(1))
-                ::start)
-        .withMessage("inProcessName: x (expected: no maxConnections, maxResets beside it, "
-            + "there are no connections)");
+        .isThrownBy(greeter().inProcessName("x").maxConnections(1).maxCallsPerConnection(1)::start)
+        .withMessage("inProcessName: x (expected: no maxConnections, "
+            + "maxCallsPerConnection beside it, there are no connections)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> greeter().maxConnectionAge(Duration.ofMillis(999)))
         .withMessage("maxConnectionAge: PT0.999S (expected: PT0S for none, or >= PT1S)");

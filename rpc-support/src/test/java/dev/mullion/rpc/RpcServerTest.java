@@ -18,6 +18,7 @@ import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.inprocess.InProcessChannelBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
@@ -261,5 +262,20 @@ class RpcServerTest extends RpcTest {
 
     assertThat(first.port()).isNotEqualTo(second.port());
     assertThat(GreeterClient.of(channel(second)).sayHello("x")).isEqualTo("Hello, x!");
+  }
+
+  /** gRPC would take the server's own in place of the one that was added. */
+  @Test
+  void healthOfOnesOwnIsInPlaceOfTheServersByChoiceOnly() throws Exception {
+    HealthStatusManager health = new HealthStatusManager();
+    health.setStatus("", ServingStatus.NOT_SERVING);
+
+    assertThatIllegalStateException()
+        .isThrownBy(greeter().addService(health.getHealthService())::start)
+        .withMessage("service grpc.health.v1.Health: added, and the server has its own"
+            + " (expected: one of them, see health, reflection, channelz and admin)");
+
+    RpcServer server = start(greeter().health(false).addService(health.getHealthService()));
+    assertThat(health(channel(server), "")).isEqualTo(ServingStatus.NOT_SERVING);
   }
 }
