@@ -1,5 +1,7 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
+
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusException;
@@ -65,7 +67,8 @@ final class ExceptionMapping {
     Function<Throwable, Status> mapping = nearest(error.getClass());
     if (mapping != null) {
       try {
-        return new Outcome(mapping.apply(error), new Metadata());
+        return new Outcome(
+            requireNonNull(mapping.apply(error), "status of mapException"), new Metadata());
       } catch (RuntimeException wrong) {
         error.addSuppressed(wrong);
       }
@@ -78,6 +81,17 @@ final class ExceptionMapping {
     LOG.log(Level.ERROR, "call " + call + " failed, error id " + id, error);
     return new Outcome(
         Status.INTERNAL.withDescription("internal error, error id " + id), new Metadata());
+  }
+
+  /**
+   * Returns what to give to {@code onError} so that the exception itself is mapped: gRPC would take the
+   * status of any cause, which may be that of a call to another server.
+   */
+  static Throwable toBeMapped(Throwable thrown) {
+    Throwable error = unwrapped(thrown);
+    return error instanceof StatusRuntimeException || error instanceof StatusException
+        ? error
+        : Status.UNKNOWN.withCause(error).asRuntimeException();
   }
 
   private static Throwable unwrapped(Throwable thrown) {

@@ -81,9 +81,10 @@ public final class RpcMethod {
     cancelWithTheCall(stage);
     stage.whenComplete((reply, error) -> {
       if (error == null) {
-        reply(observer, reply);
+        // Nobody sees what is thrown here, so it must end the call as it does there.
+        unary(observer, () -> reply);
       } else {
-        observer.onError(error);
+        observer.onError(noted(error));
       }
     });
   }
@@ -181,6 +182,6 @@ public final class RpcMethod {
     if (thrown instanceof InterruptedException) {
       Thread.currentThread().interrupt();
     }
-    return thrown;
+    return ExceptionMapping.toBeMapped(thrown);
   }
 }

@@ -272,7 +272,10 @@ public final class StreamWriter<T> {
    */
   public void fail(Throwable error) {
     requireNonNull(error, "error");
-    if (!finish(() -> observer.onError(error))) {
+    Throwable given = observer instanceof ServerCallStreamObserver<T>
+        ? ExceptionMapping.toBeMapped(error)
+        : error;
+    if (!finish(() -> observer.onError(given))) {
       throw finishedAlready();
     }
   }

@@ -7,7 +7,11 @@ import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
@@ -17,6 +21,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -89,6 +94,47 @@ class RpcMethodTest extends RpcTest {
           throw new IllegalArgumentException("no name");
         }))))
         .isEqualTo("INVALID_ARGUMENT: no name");
+  }
+
+  /** gRPC took the status of the cause, as if it were the server's own. */
+  @Test
+  void exceptionCountsAndNotTheStatusInside() throws Exception {
+    IllegalArgumentException wrong = new IllegalArgumentException(
+        "no name", Status.PERMISSION_DENIED.withDescription("secret").asRuntimeException());
+
+    assertThat(outcome(unary(() -> {
+          throw wrong;
+        })))
+        .isEqualTo("INVALID_ARGUMENT: no name");
+    assertThat(outcome(async(() -> CompletableFuture.failedFuture(wrong))))
+        .isEqualTo("INVALID_ARGUMENT: no name");
+    assertThat(outcome(async(() -> CompletableFuture.failedFuture(
+            new CompletionException(Status.ABORTED.withDescription("again").asException())))))
+        .isEqualTo("ABORTED: again");
+  }
+
+  /** Nobody saw it, and the call stayed open. */
+  @Test
+  void replyThatCannotBeSentEndsTheCall() throws Exception {
+    ServerInterceptor refusing = new ServerInterceptor() {
+      @Override
+      public <Q, R> ServerCall.Listener<Q> interceptCall(
+          ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+        return next.startCall(
+            new SimpleForwardingServerCall<>(call) {
+              @Override
+              public void sendMessage(R message) {
+                throw new IllegalArgumentException("no reply");
+              }
+            },
+            headers);
+      }
+    };
+
+    assertThat(outcome(async(() -> CompletableFuture.completedFuture(REPLY))
+            .intercept(refusing)
+            .defaultTimeout(Duration.ofSeconds(10))))
+        .isEqualTo("INVALID_ARGUMENT: no reply");
   }
 
   @Test

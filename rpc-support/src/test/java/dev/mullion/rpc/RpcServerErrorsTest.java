@@ -141,6 +141,16 @@ class RpcServerErrorsTest extends RpcTest {
     assertThat(logged.get(0).getThrown().getSuppressed()[0]).hasMessage("broken mapping");
   }
 
+  @Test
+  @SuppressWarnings("NullAway")
+  void mappingToNothingIsInternal() throws Exception {
+    RpcServerBuilder broken = RpcServer.builder().mapException(IOException.class, thrown -> null);
+
+    assertThat(text(failing(broken, Way.THROWS, new IOException("cause"))))
+        .startsWith("INTERNAL: internal error, error id ");
+    assertThat(logged.get(0).getThrown().getSuppressed()[0]).hasMessage("status of mapException");
+  }
+
   @ParameterizedTest
   @EnumSource
   void statusThatSaysUnknownStaysSo(Way way) throws Exception {

@@ -456,8 +456,9 @@ class StreamsTest extends RpcTest {
   @Test
   void failureOfTheWriterIsMapped() throws Exception {
     RpcServer server = start(RpcServer.builder()
-        .addService(TestService.stream((request, observer) ->
-            StreamWriter.of(observer).fail(new IllegalArgumentException("no such name")))));
+        .addService(TestService.stream((request, observer) -> StreamWriter.of(observer)
+            .fail(new IllegalArgumentException(
+                "no such name", Status.ABORTED.asRuntimeException())))));
 
     assertThat(text(failure(() -> stream(channel(server)).hasNext())))
         .isEqualTo("INVALID_ARGUMENT: no such name");
@@ -530,7 +531,6 @@ class StreamsTest extends RpcTest {
         .hasMessage("CANCELLED: the client has cancelled the call");
   }
 
-  /** Threads of a test's own. */
   /** A timeout ended the call with a lock held that every other writer needs. */
   @Test
   void whatRunsWhenAStreamIsCutHoldsUpNoOtherWriter() throws Exception {
@@ -628,6 +628,7 @@ class StreamsTest extends RpcTest {
     assertThat(started).hasValue(0);
   }
 
+  /** Threads of a test's own. */
   private static final class Pool implements AutoCloseable {
     final ExecutorService threads;
 
