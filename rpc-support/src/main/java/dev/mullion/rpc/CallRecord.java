@@ -66,6 +66,8 @@ public record CallRecord(
     if (peer instanceof InetSocketAddress inet && inet.getAddress() != null) {
       return inet.getAddress().getHostAddress() + ":" + inet.getPort();
     }
-    return peer == null ? "-" : peer.toString();
+    // That of a client at a unix-domain socket has no name.
+    String name = peer == null ? "" : peer.toString();
+    return name.isEmpty() ? "-" : name;
   }
 }

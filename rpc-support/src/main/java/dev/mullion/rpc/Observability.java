@@ -1,5 +1,7 @@
 package dev.mullion.rpc;
 
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerServiceDefinition;
@@ -53,14 +55,19 @@ final class Observability {
     openTelemetry = telemetry;
   }
 
+  /** Adds what watches to a channel that is to be built. */
   void channel(ManagedChannelBuilder<?> builder) {
     if (openTelemetry != null) {
       Telemetry.configure(builder, openTelemetry);
     }
-    if (registry != null) {
-      // gRPC calls the last one first: this is outside those that were there before.
-      builder.intercept(new ClientMeters(new MethodMeters(registry, "client")));
-    }
+  }
+
+  /** Returns a channel whose calls are seen as their callers see them. */
+  Channel watched(Channel channel) {
+    return registry == null
+        ? channel
+        : ClientInterceptors.intercept(
+            channel, new ClientMeters(new MethodMeters(registry, "client")));
   }
 
   /** Adds what watches to a server that is to be built. */

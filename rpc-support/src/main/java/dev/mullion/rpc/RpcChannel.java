@@ -6,7 +6,6 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
-import io.grpc.ClientInterceptors;
 import io.grpc.ConnectivityState;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
@@ -43,10 +42,14 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   private final Duration closeTimeout;
 
   RpcChannel(
-      ManagedChannel managed, ClientGuard guard, @Nullable TlsReloader tls, Duration closeTimeout) {
+      ManagedChannel managed,
+      ClientGuard guard,
+      Channel guarded,
+      @Nullable TlsReloader tls,
+      Duration closeTimeout) {
     this.managed = managed;
     this.guard = guard;
-    this.guarded = ClientInterceptors.intercept(managed, guard);
+    this.guarded = guarded;
     this.tls = tls;
     this.closeTimeout = closeTimeout;
     if (tls != null) {

@@ -4,6 +4,8 @@ import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
+import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.MethodDescriptor;
 import io.grpc.inprocess.InProcessChannelBuilder;
@@ -281,15 +283,18 @@ public final class RpcChannelBuilder {
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);
     observability.channel(builder);
+    ManagedChannel managed = builder.build();
+    ClientGuard guard = new ClientGuard(
+        defaultTimeout,
+        timeouts.copy(),
+        waitForReady,
+        compression,
+        new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize),
+        failures);
     return new RpcChannel(
-        builder.build(),
-        new ClientGuard(
-            defaultTimeout,
-            timeouts.copy(),
-            waitForReady,
-            compression,
-            new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize),
-            failures),
+        managed,
+        guard,
+        observability.watched(ClientInterceptors.intercept(managed, guard)),
         files,
         closeTimeout);
   }

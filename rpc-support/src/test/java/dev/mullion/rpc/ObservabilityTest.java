@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
@@ -16,12 +17,15 @@ import io.grpc.channelz.v1.ChannelzGrpc;
 import io.grpc.channelz.v1.GetServersRequest;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.metrics.SdkMeterProvider;
 import io.opentelemetry.sdk.testing.exporter.InMemoryMetricReader;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -219,6 +223,53 @@ class ObservabilityTest extends RpcTest {
     assertThat(registry.getMeters())
         .filteredOn(meter -> meter.getId().getTag("address") != null)
         .isEmpty();
+  }
+
+  /** The channel's own refusals counted as cancelled, and as its callers saw them nowhere. */
+  @Test
+  void metersOfAChannelShowWhatItsCallersSee() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    RpcServer server = start(greeter());
+    RpcChannel channel =
+        closing(to(server).micrometer(registry).maxOutboundMessageSize(10).build());
+
+    failure(() -> GreeterClient.of(channel).sayHello("a name that is too long"));
+
+    assertThat(count(registry, "client", "hello.Greeter/SayHello", "RESOURCE_EXHAUSTED"))
+        .isEqualTo(1);
+  }
+
+  @Test
+  void serverWhoseMetersFailIsNotLeftRunning() throws Exception {
+    MeterRegistry refusing = new SimpleMeterRegistry();
+    refusing.config().onMeterAdded(meter -> {
+      if (meter instanceof Gauge) {
+        throw new IllegalArgumentException("no gauges here");
+      }
+    });
+
+    assertThatIllegalArgumentException()
+        .isThrownBy(greeter().inProcessName("meters-fail").micrometer(refusing)::start)
+        .withMessage("no gauges here");
+
+    // The name is free again.
+    start(greeter().inProcessName("meters-fail"));
+  }
+
+  @Test
+  void recordNamesNoPeerThatHasNoName() {
+    CallRecord call = new CallRecord(
+        "a.B/C",
+        UnixDomainSocketAddress.of(""),
+        Status.OK,
+        Duration.ofMillis(1),
+        1,
+        7,
+        1,
+        15,
+        null);
+
+    assertThat(call).hasToString("a.B/C peer=- status=OK ms=1.000 received=1/7 sent=1/15 id=-");
   }
 
   @Test
