@@ -53,12 +53,13 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   }
 
   private InputStream measure(InputStream message) throws IOException {
-    byte[] bytes = message.readNBytes(maxOutboundMessageSize);
-    if (message.read() >= 0) {
-      throw outbound("of more than " + bytes.length).asRuntimeException();
+    try (message) {
+      byte[] bytes = message.readNBytes(maxOutboundMessageSize);
+      if (message.read() >= 0) {
+        throw outbound("of more than " + bytes.length).asRuntimeException();
+      }
+      return new ByteArrayInputStream(bytes);
     }
-    message.close();
-    return new ByteArrayInputStream(bytes);
   }
 
   /** Returns the status for a message of this size, or null if it may be sent. */

@@ -76,7 +76,7 @@ public final class RpcCounters {
     return callsRefused.sum();
   }
 
-  /** Returns how many calls were ended by {@code defaultTimeout} or {@code maxTimeout}. */
+  /** Returns how many calls were ended by a timeout of the server's. */
   public long callsTimedOut() {
     return callsTimedOut.sum();
   }

@@ -63,7 +63,7 @@ final class TlsReloader implements AutoCloseable {
   private void look() {
     try {
       reload();
-    } catch (IOException failed) {
+    } catch (IOException | RuntimeException failed) {
       // It has been logged, and the old ones are still there.
     }
   }
@@ -81,7 +81,7 @@ final class TlsReloader implements AutoCloseable {
       }
       failure = null;
       return changed;
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       failed(String.valueOf(e.getMessage()));
       throw e;
     }

@@ -6,9 +6,9 @@
  * {@link dev.mullion.rpc.RpcCounters} tell what it has done, and a {@link dev.mullion.rpc.CallRecord}
  * what a call was. {@link dev.mullion.rpc.RpcChannel} is a channel to one or several servers, with a
  * deadline for each call; a {@link dev.mullion.rpc.RetryPolicy} says when it calls again, a {@link
- * dev.mullion.rpc.HedgingPolicy} when it does so before it has an answer. {@link dev.mullion.rpc.Tls} says how either speaks TLS, {@link
- * dev.mullion.rpc.Keepalive} how both find dead connections. {@link dev.mullion.rpc.ErrorDetails}
- * attaches rich details to an error, and finds them.
+ * dev.mullion.rpc.HedgingPolicy} when it does so before it has an answer. {@link dev.mullion.rpc.Tls}
+ * says how either speaks TLS, {@link dev.mullion.rpc.Keepalive} how both find dead connections. {@link
+ * dev.mullion.rpc.ErrorDetails} attaches rich details to an error, and finds them.
  *
  * <p>{@link dev.mullion.rpc.RpcMethod} writes a service's methods as functions. A {@link
  * dev.mullion.rpc.StreamWriter} waits while its peer is behind, and a {@link
