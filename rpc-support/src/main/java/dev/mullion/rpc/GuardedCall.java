@@ -148,11 +148,14 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
    * told why, and does not see {@code CANCELLED}. To one that has had nothing yet the transport itself
    * sends the status, in its own words, and no reset.
    */
-  synchronized void transportFailed(Status status) {
-    boolean leftToTransport = resetHidesStatus && !headersSent;
-    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED && !leftToTransport) {
+  void transportFailed(Status status) {
+    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED && !isLeftToTransport()) {
       end(limits.reworded(status), new Metadata());
     }
+  }
+
+  private synchronized boolean isLeftToTransport() {
+    return resetHidesStatus && !headersSent;
   }
 
   @Override
