@@ -134,7 +134,12 @@ def greeter(channel, messages):
 
     error = failure(lambda: say_hello(request(name="Ada"), timeout=0))
     check("a deadline that has passed is exceeded", error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
-    error = failure(lambda: say_hello(request(name="x" * 5_000_000), timeout=20))
+    for _ in range(3):
+        error = failure(lambda: say_hello(request(name="x" * 5_000_000), timeout=20))
+        if error.code() != grpc.StatusCode.UNAVAILABLE:
+            break
+        # Seen once in some hundred times: the connection is lost while the client still sends.
+        print(f"again   {error.details()}")
     check("a message that is too long is refused", (error.code(), error.details()),
           (grpc.StatusCode.RESOURCE_EXHAUSTED,
            "gRPC message exceeds maximum size 4194304: 5000005"))
