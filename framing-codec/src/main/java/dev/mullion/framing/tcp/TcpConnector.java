@@ -154,11 +154,12 @@ final class TcpConnector {
       return made;
     }
     boolean unix = settings.path() != null;
+    Setup setup = new Setup(made);
     Bootstrap bootstrap = new Bootstrap()
         .group(loop)
         .channel(unix ? transport.unixChannel() : transport.channel())
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, connectMillis())
-        .handler(new Setup(made));
+        .handler(setup);
     Sockets.common(connectionSettings, transport.transport(), unix, settings.tls() != null)
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
     settings
@@ -170,15 +171,9 @@ final class TcpConnector {
         return;
       }
       // Not before: a channel that cannot be connected is closed too, with some transports earlier.
-      Link link = connected.channel().pipeline().get(Link.class);
-      connected.channel().closeFuture().addListener(done -> closed(made, link));
+      connected.channel().closeFuture().addListener(done -> setup.closed());
     });
     return made;
-  }
-
-  private static void closed(CompletableFuture<FramedConnection> made, @Nullable Link link) {
-    Throwable failure = link == null ? null : link.ending.cause();
-    made.completeExceptionally(failure == null ? new IOException("closed by the peer") : failure);
   }
 
   private int connectMillis() {
@@ -196,6 +191,7 @@ final class TcpConnector {
 
   private final class Setup extends ChannelInitializer<Channel> {
     private final CompletableFuture<FramedConnection> made;
+    private @Nullable Link link;
 
     Setup(CompletableFuture<FramedConnection> made) {
       this.made = made;
@@ -210,6 +206,13 @@ final class TcpConnector {
             .addLast(tls.newHandler(channel.alloc(), settings.host(), settings.port()));
       }
       handling().addTo(channel.pipeline(), connectionSettings, watch, tls != null);
+      // Its pipeline may be empty again by the time that anybody hears that it is connected.
+      link = channel.pipeline().get(Link.class);
+    }
+
+    void closed() {
+      Throwable failure = link == null ? null : link.ending.cause();
+      made.completeExceptionally(failure == null ? new IOException("closed by the peer") : failure);
     }
 
     private Handling handling() {
