@@ -107,7 +107,7 @@ final class FrameScanner {
     long empty = geometry.lengthOfEmpty;
     int at = from;
     while (to - at >= header && !run.isFull()) {
-      long length = BinaryLength.get(in, at + geometry.offset, geometry.width, bigEndian);
+      long length = lengthAt(in, at + geometry.offset);
       long payload = length - empty;
       if (length < 0 || payload < 0 || payload > geometry.maxFrameLength) {
         break;
@@ -123,28 +123,48 @@ final class FrameScanner {
   /**
    * The hot loop: takes a frame that is known to be good, and those behind it that have the same
    * length. Where the next header is does not depend on what was read from the last one, so the
-   * processor need not wait for that.
+   * processor need not wait for that: once two were equal, four are looked at together.
    */
   private int scanEqual(ByteBuffer in, int first, int to, long length, int frame, FrameRun run) {
     int offset = geometry.offset;
-    int width = geometry.width;
     int strip = geometry.strip;
-    boolean big = bigEndian;
     int delivered = frame - strip;
     int[] bounds = run.boundsWithRoom();
     int used = run.used();
-    int last = to - frame;
-    int at = first;
-    do {
+    bounds[used] = first + strip;
+    bounds[used + 1] = delivered;
+    used += 2;
+    int at = first + frame;
+    while (to - at >= frame && used < bounds.length && lengthAt(in, at + offset) == length) {
       bounds[used] = at + strip;
       bounds[used + 1] = delivered;
       used += 2;
       at += frame;
-    } while (at <= last
-        && used < bounds.length
-        && BinaryLength.get(in, at + offset, width, big) == length);
+      while (to - at >= 4L * frame
+          && bounds.length - used >= 8
+          && fourAre(length, in, at + offset, frame)) {
+        for (int i = 0; i < 8; i += 2) {
+          bounds[used + i] = at + strip;
+          bounds[used + i + 1] = delivered;
+          at += frame;
+        }
+        used += 8;
+      }
+    }
     run.used(used);
     return at;
+  }
+
+  private boolean fourAre(long length, ByteBuffer in, int at, int frame) {
+    long differences = lengthAt(in, at) ^ length;
+    differences |= lengthAt(in, at + frame) ^ length;
+    differences |= lengthAt(in, at + 2 * frame) ^ length;
+    differences |= lengthAt(in, at + 3 * frame) ^ length;
+    return differences == 0;
+  }
+
+  private long lengthAt(ByteBuffer in, int at) {
+    return BinaryLength.get(in, at, geometry.width, bigEndian);
   }
 
   private int scanAny(ByteBuffer in, int from, int to, FrameRun run) {
