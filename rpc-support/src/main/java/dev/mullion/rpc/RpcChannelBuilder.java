@@ -188,9 +188,13 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.client.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
-   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.client.call.duration} for metrics and {@code Sent.hello.Greeter.SayHello} for spans; each
+   * attempt is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry}.
+   *
+   * <p>Servers continue the trace if the given OpenTelemetry has a propagator for it, such as that of
+   * W3C, which one made by hand does not have by itself. A call made inside a call of a server with
+   * {@code openTelemetry} continues that one's trace.
    *
    * @throws IllegalStateException if grpc-opentelemetry is missing
    */

@@ -322,9 +322,15 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.server.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
-   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.server.call.duration} for metrics and {@code Recv.hello.Greeter.SayHello} for spans. It needs
+   * {@code io.grpc:grpc-opentelemetry}. Calls of health and the other standard services are among them.
+   *
+   * <p>A span continues the trace of its client if the given OpenTelemetry has a propagator for it, such
+   * as that of W3C, which one made by hand does not have by itself. The span is the current one of the
+   * threads on which services run, also those of streams. Calls made inside a call over a channel with
+   * {@code openTelemetry} continue its trace, on any thread that has the call's {@link
+   * io.grpc.Context}, which takes the deadline along too.
    *
    * @throws IllegalStateException if grpc-opentelemetry is missing
    */

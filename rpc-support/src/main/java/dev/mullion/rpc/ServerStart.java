@@ -204,6 +204,7 @@ final class ServerStart {
       // First, so that the others may choose another way.
       interceptors.add(0, new ReplyCompression(settings.compression));
     }
+    interceptors.addAll(0, settings.observability.inServices());
     for (ServerServiceDefinition service : settings.services) {
       builder.addService(
           guarded(ServerInterceptors.interceptForward(service, interceptors), guard));
