@@ -71,6 +71,11 @@ final class Observability {
             channel, new ClientMeters(new MethodMeters(registry, "client")));
   }
 
+  /** Returns what is told when files for TLS of a channel could not be used. */
+  Runnable tlsReloadsFailed() {
+    return registry == null ? () -> {} : ClientMeters.tlsReloadsFailed(registry);
+  }
+
   /** Returns what goes before all interceptors of a server's services. */
   List<ServerInterceptor> inServices() {
     return openTelemetry == null ? List.of() : List.of(Telemetry.inService());

@@ -176,7 +176,8 @@ public final class RpcChannelBuilder {
    * mullion.rpc.client.calls}, a timer with the tags {@code method} and {@code status}, which takes all
    * attempts of a call together; and {@code mullion.rpc.client.message.size}, in bytes on the wire, of
    * each attempt, with the tags {@code method} and {@code direction}, which is {@code received} or
-   * {@code sent}.
+   * {@code sent}. For all channels of a registry together there is {@code
+   * mullion.rpc.client.tls.reloads.failed}, which counts as {@link TlsState#failedReloads} does.
    *
    * @throws IllegalStateException if micrometer-core is missing
    */
@@ -276,7 +277,7 @@ public final class RpcChannelBuilder {
     if (compression != null) {
       ReplyCompression.check(compression);
     }
-    TlsReloader files = TlsReloader.readUnchecked(tls);
+    TlsReloader files = TlsReloader.readUnchecked(tls, observability.tlsReloadsFailed());
     ConnectFailures failures = new ConnectFailures(tls);
     ManagedChannelBuilder<?> builder = transport(files)
         .maxInboundMessageSize(maxInboundMessageSize)

@@ -51,7 +51,7 @@ final class ServerStart {
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts = new CallTimeouts(
         settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
-    ServerSockets sockets = ServerSockets.of(settings);
+    ServerSockets sockets = ServerSockets.of(settings, tracker.counters);
     ServerBuilder<?> builder = transport(sockets, tracker.counters);
     builder.addStreamTracerFactory(tracker);
     Observability.OfServer observed =
