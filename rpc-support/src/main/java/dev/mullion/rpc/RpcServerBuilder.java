@@ -238,6 +238,16 @@ public final class RpcServerBuilder {
   }
 
   /**
+   * Sets how long a new connection may take until HTTP/2 is spoken on it, TLS included, 10 seconds by
+   * default; one millisecond at least. Then it is closed, so that peers that say nothing do not take
+   * up {@code maxConnections}. Of a longer time TLS has 10 seconds all the same.
+   */
+  public RpcServerBuilder handshakeTimeout(Duration handshakeTimeout) {
+    connections.handshakeTimeout(handshakeTimeout);
+    return this;
+  }
+
+  /**
    * Sets how many calls a client may reset on one connection within a window of whole seconds, 10,000
    * within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a call when
    * it cancels it, and also when the call's deadline passes or another hedged attempt was quicker. The
