@@ -188,6 +188,9 @@ class RpcServerTest extends RpcTest {
 
     assertThat(text(failure(() -> health(channel(server), ""))))
         .isEqualTo("UNIMPLEMENTED: Method not found: grpc.health.v1.Health/Check");
+    assertThatIllegalStateException()
+        .isThrownBy(() -> server.setServing("hello.Greeter", false))
+        .withMessage("health: false (expected: true, for setServing)");
   }
 
   @Test
