@@ -29,7 +29,8 @@ import java.util.Set;
  *
  * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth back,
  * and there are no retries while half of them or fewer are left. So a server that is down is not called
- * twice as often.
+ * twice as often. What has been sent is kept for a retry up to the channel's {@code
+ * perRpcBufferLimit}.
  */
 public final class RetryPolicy {
   private static final Set<Status.Code> NEVER = EnumSet.of(Status.Code.OK);

@@ -162,6 +162,24 @@ public final class RpcChannelBuilder {
   }
 
   /**
+   * Sets how many bytes of the requests of one call are kept for further attempts, 1 MiB by default; a
+   * call that has sent more is not tried again. It is at most {@code retryBufferSize}.
+   */
+  public RpcChannelBuilder perRpcBufferLimit(int perRpcBufferLimit) {
+    policies.perRpcBufferLimit(perRpcBufferLimit);
+    return this;
+  }
+
+  /**
+   * Sets how many bytes of requests are kept for further attempts of all open calls together, 16 MiB by
+   * default; while it is full, calls that send more are not tried again.
+   */
+  public RpcChannelBuilder retryBufferSize(int retryBufferSize) {
+    policies.retryBufferSize(retryBufferSize);
+    return this;
+  }
+
+  /**
    * Sets how requests are compressed, such as {@code gzip}; by default they are not. The server must
    * know it. Replies are read compressed or not, as they come. A call's own {@link
    * io.grpc.CallOptions#withCompression} takes its place.
