@@ -33,8 +33,6 @@ import java.util.Set;
  * perRpcBufferLimit}.
  */
 public final class RetryPolicy {
-  private static final Set<Status.Code> NEVER = EnumSet.of(Status.Code.OK);
-
   private final int maxAttempts;
   private final Duration initialBackoff;
   private final Duration maxBackoff;
@@ -137,11 +135,7 @@ public final class RetryPolicy {
 
     /** Sets on which statuses a call is tried again, {@code UNAVAILABLE} by default. */
     public Builder retryOn(Status.Code first, Status.Code... others) {
-      Set<Status.Code> wanted = EnumSet.of(first, others);
-      if (!Collections.disjoint(wanted, NEVER)) {
-        throw new IllegalArgumentException("retryOn: OK (expected: codes of failures)");
-      }
-      codes = wanted;
+      codes = Check.failures("retryOn", first, others);
       return this;
     }
 
