@@ -21,6 +21,7 @@ module dev.mullion.rpc {
   requires proto.google.common.protos;
   requires static io.grpc.opentelemetry;
   requires static io.opentelemetry.api;
+  requires static io.opentelemetry.context;
   requires static micrometer.core;
   requires static transitive org.jspecify;
 }

@@ -16,6 +16,8 @@ final class CallPolicies {
 
   private final Map<String, RetryPolicy> retries = new LinkedHashMap<>();
   private final Map<String, HedgingPolicy> hedges = new LinkedHashMap<>();
+  private int perRpcBufferLimit = 1024 * 1024;
+  private int retryBufferSize = 16 * 1024 * 1024;
 
   void retry(RetryPolicy policy, String... names) {
     put(retries, requireNonNull(policy, "retryPolicy"), names);
@@ -23,6 +25,14 @@ final class CallPolicies {
 
   void hedge(HedgingPolicy policy, String... names) {
     put(hedges, requireNonNull(policy, "hedgingPolicy"), names);
+  }
+
+  void perRpcBufferLimit(int bytes) {
+    perRpcBufferLimit = Check.within(bytes, 1, Integer.MAX_VALUE, "perRpcBufferLimit");
+  }
+
+  void retryBufferSize(int bytes) {
+    retryBufferSize = Check.within(bytes, 1, Integer.MAX_VALUE, "retryBufferSize");
   }
 
   private static <P> void put(Map<String, P> policies, P policy, String... names) {
@@ -48,6 +58,10 @@ final class CallPolicies {
           + (first.equals(ALL) ? "all methods" : first)
           + " (expected: one of them)");
     }
+    if (perRpcBufferLimit > retryBufferSize) {
+      throw new IllegalStateException("perRpcBufferLimit: " + perRpcBufferLimit
+          + " (expected: <= retryBufferSize: " + retryBufferSize + ")");
+    }
     throttling();
   }
 
@@ -72,6 +86,8 @@ final class CallPolicies {
 
   /** Adds them to a channel that is to be built, and to its service config. */
   void apply(ManagedChannelBuilder<?> builder, Map<String, Object> config) {
+    // Without policies too: calls that have not left this process are tried again all the same.
+    builder.perRpcBufferLimit(perRpcBufferLimit).retryBufferSize(retryBufferSize);
     Throttling throttling = throttling();
     if (throttling == null) {
       return;

@@ -2,7 +2,10 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import io.grpc.Status;
 import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /** What the builders' setters check. */
@@ -36,6 +39,15 @@ final class Check {
       throw new IllegalArgumentException(name + ": " + value + " (expected: > PT0S)");
     }
     return value;
+  }
+
+  /** Returns codes of which none is that of success. */
+  static Set<Status.Code> failures(String name, Status.Code first, Status.Code... others) {
+    Set<Status.Code> codes = EnumSet.of(first, others);
+    if (codes.contains(Status.Code.OK)) {
+      throw new IllegalArgumentException(name + ": OK (expected: codes of failures)");
+    }
+    return codes;
   }
 
   /** Returns nanoseconds; what is longer than 292 years is 292 years. */

@@ -10,6 +10,7 @@ import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 
 /** A channel's calls as meters: each call with all its attempts, and the messages of each attempt. */
@@ -18,6 +19,11 @@ final class ClientMeters implements ClientInterceptor {
 
   ClientMeters(MethodMeters meters) {
     this.meters = meters;
+  }
+
+  /** All channels have the same one: each failure is told to it. */
+  static Runnable tlsReloadsFailed(MeterRegistry registry) {
+    return registry.counter("mullion.rpc.client.tls.reloads.failed")::increment;
   }
 
   @Override

@@ -9,8 +9,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many connections a server takes, how many calls each may have, how long it may last, and how
- * often it may reset calls.
+ * How many connections a server takes, how long each may take to begin and may last, how many calls it
+ * may have, and how often it may reset them.
  */
 final class ConnectionLimits {
   /** gRPC would take it in place of anything shorter. */
@@ -20,6 +20,7 @@ final class ConnectionLimits {
   private Duration maxConnectionAge = Duration.ZERO;
   private @Nullable Duration maxConnectionAgeGrace;
   private Duration maxConnectionIdle = Duration.ZERO;
+  private Duration handshakeTimeout = Duration.ofSeconds(10);
   private int maxResets = 10_000;
   private Duration resetWindow = Duration.ofSeconds(10);
 
@@ -51,6 +52,14 @@ final class ConnectionLimits {
 
   void maxConnectionIdle(Duration value) {
     maxConnectionIdle = zeroOrLong(value, named("maxConnectionIdle"));
+  }
+
+  void handshakeTimeout(Duration value) {
+    // gRPC has it in milliseconds.
+    if (Check.positive(value, named("handshakeTimeout")).toMillis() == 0) {
+      throw new IllegalArgumentException("handshakeTimeout: " + value + " (expected: >= PT0.001S)");
+    }
+    handshakeTimeout = value;
   }
 
   void maxResets(int value, Duration window) {
@@ -96,6 +105,7 @@ final class ConnectionLimits {
   /** Sets all but the number of connections, which is the {@link ConnectionGate}'s. */
   void apply(NettyServerBuilder builder) {
     builder.maxConcurrentCallsPerConnection(maxCallsPerConnection);
+    builder.handshakeTimeout(Check.nanos(handshakeTimeout), NANOSECONDS);
     builder.maxRstFramesPerWindow(maxResets, Math.toIntExact(resetWindow.toSeconds()));
     if (!maxConnectionAge.isZero()) {
       builder.maxConnectionAge(Check.nanos(maxConnectionAge), NANOSECONDS);

@@ -4,6 +4,7 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.CallOptions;
 import io.grpc.ConnectivityState;
+import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -20,14 +21,15 @@ import java.util.concurrent.CountDownLatch;
 record EagerConnection(
     ManagedChannel channel, ConnectFailures failures, String where, Duration timeout) {
   void await() throws IOException {
-    long begin = System.nanoTime();
-    long left = Check.nanos(timeout);
+    Deadline deadline = Deadline.after(Check.nanos(timeout), NANOSECONDS);
     ConnectivityState state = channel.getState(true);
     while (state != ConnectivityState.READY && state != ConnectivityState.SHUTDOWN) {
-      if (state == ConnectivityState.TRANSIENT_FAILURE || !changes(state, left)) {
-        throw failed(state);
+      if (state == ConnectivityState.TRANSIENT_FAILURE) {
+        throw failed(probe(deadline));
       }
-      left = Check.nanos(timeout) - (System.nanoTime() - begin);
+      if (!changes(state, deadline.timeRemaining(NANOSECONDS))) {
+        throw noAnswer();
+      }
       state = channel.getState(true);
     }
   }
@@ -43,12 +45,16 @@ record EagerConnection(
     }
   }
 
-  private IOException failed(ConnectivityState state) {
-    if (state != ConnectivityState.TRANSIENT_FAILURE) {
-      return new ConnectException(
-          "cannot connect to " + where + ": no answer within connectTimeout " + timeout);
+  private IOException noAnswer() {
+    return new ConnectException(
+        "cannot connect to " + where + ": no answer within connectTimeout " + timeout);
+  }
+
+  private IOException failed(Status status) {
+    if (status.getCode() == Status.Code.DEADLINE_EXCEEDED) {
+      // It was just about to try again.
+      return noAnswer();
     }
-    Status status = probe();
     Throwable cause = status.getCause();
     String reason = failures.inWords(status);
     if (reason == null) {
@@ -60,12 +66,12 @@ record EagerConnection(
   }
 
   /** A call on a channel that cannot connect fails with the reason, and goes nowhere. */
-  private Status probe() {
+  private Status probe(Deadline deadline) {
     try {
       ClientCalls.blockingUnaryCall(
           channel,
           HealthGrpc.getCheckMethod(),
-          CallOptions.DEFAULT.withDeadlineAfter(timeout),
+          CallOptions.DEFAULT.withDeadline(deadline),
           HealthCheckRequest.getDefaultInstance());
       return Status.UNAVAILABLE.withDescription("it could be reached a moment later only");
     } catch (StatusRuntimeException e) {

@@ -108,11 +108,7 @@ public final class HedgingPolicy {
      * UNAVAILABLE} by default. The next attempt comes when its delay has passed, not before.
      */
     public Builder nonFatalStatusCodes(Status.Code first, Status.Code... others) {
-      Set<Status.Code> wanted = EnumSet.of(first, others);
-      if (wanted.contains(Status.Code.OK)) {
-        throw new IllegalArgumentException("nonFatalStatusCodes: OK (expected: codes of failures)");
-      }
-      codes = wanted;
+      codes = Check.failures("nonFatalStatusCodes", first, others);
       return this;
     }
 

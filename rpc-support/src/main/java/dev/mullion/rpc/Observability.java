@@ -4,6 +4,7 @@ import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.ServerBuilder;
+import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
@@ -68,6 +69,16 @@ final class Observability {
         ? channel
         : ClientInterceptors.intercept(
             channel, new ClientMeters(new MethodMeters(registry, "client")));
+  }
+
+  /** Returns what is told when files for TLS of a channel could not be used. */
+  Runnable tlsReloadsFailed() {
+    return registry == null ? () -> {} : ClientMeters.tlsReloadsFailed(registry);
+  }
+
+  /** Returns what goes before all interceptors of a server's services. */
+  List<ServerInterceptor> inServices() {
+    return openTelemetry == null ? List.of() : List.of(Telemetry.inService());
   }
 
   /** Adds what watches to a server that is to be built. */

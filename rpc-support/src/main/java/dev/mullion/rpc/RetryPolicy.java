@@ -29,11 +29,10 @@ import java.util.Set;
  *
  * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth back,
  * and there are no retries while half of them or fewer are left. So a server that is down is not called
- * twice as often.
+ * twice as often. What has been sent is kept for a retry up to the channel's {@code
+ * perRpcBufferLimit}.
  */
 public final class RetryPolicy {
-  private static final Set<Status.Code> NEVER = EnumSet.of(Status.Code.OK);
-
   private final int maxAttempts;
   private final Duration initialBackoff;
   private final Duration maxBackoff;
@@ -136,11 +135,7 @@ public final class RetryPolicy {
 
     /** Sets on which statuses a call is tried again, {@code UNAVAILABLE} by default. */
     public Builder retryOn(Status.Code first, Status.Code... others) {
-      Set<Status.Code> wanted = EnumSet.of(first, others);
-      if (!Collections.disjoint(wanted, NEVER)) {
-        throw new IllegalArgumentException("retryOn: OK (expected: codes of failures)");
-      }
-      codes = wanted;
+      codes = Check.failures("retryOn", first, others);
       return this;
     }
 

@@ -162,6 +162,24 @@ public final class RpcChannelBuilder {
   }
 
   /**
+   * Sets how many bytes of the requests of one call are kept for further attempts, 1 MiB by default; a
+   * call that has sent more is not tried again. It is at most {@code retryBufferSize}.
+   */
+  public RpcChannelBuilder perRpcBufferLimit(int perRpcBufferLimit) {
+    policies.perRpcBufferLimit(perRpcBufferLimit);
+    return this;
+  }
+
+  /**
+   * Sets how many bytes of requests are kept for further attempts of all open calls together, 16 MiB by
+   * default; while it is full, calls that send more are not tried again.
+   */
+  public RpcChannelBuilder retryBufferSize(int retryBufferSize) {
+    policies.retryBufferSize(retryBufferSize);
+    return this;
+  }
+
+  /**
    * Sets how requests are compressed, such as {@code gzip}; by default they are not. The server must
    * know it. Replies are read compressed or not, as they come. A call's own {@link
    * io.grpc.CallOptions#withCompression} takes its place.
@@ -176,7 +194,8 @@ public final class RpcChannelBuilder {
    * mullion.rpc.client.calls}, a timer with the tags {@code method} and {@code status}, which takes all
    * attempts of a call together; and {@code mullion.rpc.client.message.size}, in bytes on the wire, of
    * each attempt, with the tags {@code method} and {@code direction}, which is {@code received} or
-   * {@code sent}.
+   * {@code sent}. For all channels of a registry together there is {@code
+   * mullion.rpc.client.tls.reloads.failed}, which counts as {@link TlsState#failedReloads} does.
    *
    * @throws IllegalStateException if micrometer-core is missing
    */
@@ -188,9 +207,13 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.client.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
-   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.client.call.duration} for metrics and {@code Sent.hello.Greeter.SayHello} for spans; each
+   * attempt is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry}.
+   *
+   * <p>Servers continue the trace if the given OpenTelemetry has a propagator for it, such as that of
+   * W3C, which one made by hand does not have by itself. A call made inside a call of a server with
+   * {@code openTelemetry} continues that one's trace.
    *
    * @throws IllegalStateException if grpc-opentelemetry is missing
    */
@@ -272,7 +295,7 @@ public final class RpcChannelBuilder {
     if (compression != null) {
       ReplyCompression.check(compression);
     }
-    TlsReloader files = TlsReloader.readUnchecked(tls);
+    TlsReloader files = TlsReloader.readUnchecked(tls, observability.tlsReloadsFailed());
     ConnectFailures failures = new ConnectFailures(tls);
     ManagedChannelBuilder<?> builder = transport(files)
         .maxInboundMessageSize(maxInboundMessageSize)

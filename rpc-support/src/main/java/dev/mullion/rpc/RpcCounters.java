@@ -24,6 +24,7 @@ public final class RpcCounters {
   final LongAdder callsTimedOut = new LongAdder();
   final LongAdder callsCut = new LongAdder();
   final LongAdder accessRecordsDropped = new LongAdder();
+  final LongAdder tlsReloadsFailed = new LongAdder();
   private final LongAdder[] callsEnded = new LongAdder[CODES];
 
   RpcCounters() {
@@ -91,6 +92,14 @@ public final class RpcCounters {
     return accessRecordsDropped.sum();
   }
 
+  /**
+   * Returns how often files for TLS were to be read again and could not be used, as in {@link
+   * TlsState#failedReloads}, which is there for channels too.
+   */
+  public long tlsReloadsFailed() {
+    return tlsReloadsFailed.sum();
+  }
+
   /** Returns how many calls ended well. */
   public long callsSucceeded() {
     return callsEnded(Status.Code.OK);
@@ -126,6 +135,7 @@ public final class RpcCounters {
     all.put("callsTimedOut", callsTimedOut());
     all.put("callsCut", callsCut());
     all.put("accessRecordsDropped", accessRecordsDropped());
+    all.put("tlsReloadsFailed", tlsReloadsFailed());
     return all;
   }
 

@@ -134,6 +134,7 @@ public final class RpcServer implements AutoCloseable {
    * server by the empty name. All serve from the start on; once the server stops, none does.
    *
    * @throws IllegalArgumentException if the server has no such service
+   * @throws IllegalStateException if it serves no health of its own, by {@code health} of the builder
    */
   public void setServing(String service, boolean serving) {
     standard.serving(requireNonNull(service, "service"), serving);

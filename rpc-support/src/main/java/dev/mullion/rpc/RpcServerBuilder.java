@@ -238,6 +238,16 @@ public final class RpcServerBuilder {
   }
 
   /**
+   * Sets how long a new connection may take until HTTP/2 is spoken on it, TLS included, 10 seconds by
+   * default; one millisecond at least. Then it is closed, so that peers that say nothing do not take
+   * up {@code maxConnections}. Of a longer time TLS has 10 seconds all the same.
+   */
+  public RpcServerBuilder handshakeTimeout(Duration handshakeTimeout) {
+    connections.handshakeTimeout(handshakeTimeout);
+    return this;
+  }
+
+  /**
    * Sets how many calls a client may reset on one connection within a window of whole seconds, 10,000
    * within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a call when
    * it cancels it, and also when the call's deadline passes or another hedged attempt was quicker. The
@@ -322,9 +332,15 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Measures calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.server.call.duration}. It needs {@code io.grpc:grpc-opentelemetry}. Calls are traced too if
-   * the environment says {@code GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING=true}.
+   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
+   * grpc.server.call.duration} for metrics and {@code Recv.hello.Greeter.SayHello} for spans. It needs
+   * {@code io.grpc:grpc-opentelemetry}. Calls of health and the other standard services are among them.
+   *
+   * <p>A span continues the trace of its client if the given OpenTelemetry has a propagator for it, such
+   * as that of W3C, which one made by hand does not have by itself. The span is the current one of the
+   * threads on which services run, also those of streams. Calls made inside a call over a channel with
+   * {@code openTelemetry} continue its trace, on any thread that has the call's {@link
+   * io.grpc.Context}, which takes the deadline along too.
    *
    * @throws IllegalStateException if grpc-opentelemetry is missing
    */

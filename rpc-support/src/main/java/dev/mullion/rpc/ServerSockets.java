@@ -36,11 +36,13 @@ final class ServerSockets implements AutoCloseable {
   }
 
   /** Resolves names and reads files, and listens nowhere yet. */
-  static ServerSockets of(RpcServerBuilder settings) throws IOException {
+  static ServerSockets of(RpcServerBuilder settings, RpcCounters counters) throws IOException {
     check(settings);
     List<SocketAddress> wanted = wanted(settings);
-    return new ServerSockets(
-        settings, wanted, settings.tls == null ? null : TlsReloader.read(settings.tls));
+    TlsReloader tls = settings.tls == null
+        ? null
+        : TlsReloader.read(settings.tls, counters.tlsReloadsFailed::increment);
+    return new ServerSockets(settings, wanted, tls);
   }
 
   private static void check(RpcServerBuilder settings) {

@@ -51,7 +51,7 @@ final class ServerStart {
     CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
     CallTimeouts timeouts = new CallTimeouts(
         settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
-    ServerSockets sockets = ServerSockets.of(settings);
+    ServerSockets sockets = ServerSockets.of(settings, tracker.counters);
     ServerBuilder<?> builder = transport(sockets, tracker.counters);
     builder.addStreamTracerFactory(tracker);
     Observability.OfServer observed =
@@ -204,6 +204,7 @@ final class ServerStart {
       // First, so that the others may choose another way.
       interceptors.add(0, new ReplyCompression(settings.compression));
     }
+    interceptors.addAll(0, settings.observability.inServices());
     for (ServerServiceDefinition service : settings.services) {
       builder.addService(
           guarded(ServerInterceptors.interceptForward(service, interceptors), guard));

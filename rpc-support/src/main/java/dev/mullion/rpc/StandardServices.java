@@ -13,11 +13,13 @@ import java.util.TreeSet;
 
 /** The services that gRPC has for every server: health and reflection. */
 final class StandardServices {
+  private final boolean withHealth;
   private final HealthStatusManager health = new HealthStatusManager();
   private final Set<String> known = new TreeSet<>();
   private final List<ServerServiceDefinition> definitions = new ArrayList<>();
 
   StandardServices(Set<String> services, boolean withHealth, boolean withReflection) {
+    this.withHealth = withHealth;
     // The empty name stands for the whole server, which serves from the start on.
     known.add("");
     known.addAll(services);
@@ -48,6 +50,9 @@ final class StandardServices {
   }
 
   void serving(String service, boolean serving) {
+    if (!withHealth) {
+      throw new IllegalStateException("health: false (expected: true, for setServing)");
+    }
     if (!known.contains(service)) {
       throw new IllegalArgumentException(
           "service: \"" + service + "\" (expected: \"\" or one of " + services() + ")");

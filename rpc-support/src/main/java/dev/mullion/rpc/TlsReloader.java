@@ -14,6 +14,7 @@ final class TlsReloader implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(TlsReloader.class.getName());
 
   private final Tls tls;
+  private final Runnable told;
   private final ReloadedSslContext context;
   private final ScheduledThreadPoolExecutor timer;
 
@@ -22,8 +23,9 @@ final class TlsReloader implements AutoCloseable {
   private long failedReloads;
   private @Nullable String failure;
 
-  private TlsReloader(Tls tls, TlsFiles files) throws IOException {
+  private TlsReloader(Tls tls, TlsFiles files, Runnable told) throws IOException {
     this.tls = tls;
+    this.told = told;
     this.inUse = files;
     this.context = new ReloadedSslContext(files.context());
     // Its thread starts with the first interval.
@@ -34,15 +36,19 @@ final class TlsReloader implements AutoCloseable {
     });
   }
 
-  /** Reads the files, and does not look at them again until it is started. */
-  static TlsReloader read(Tls tls) throws IOException {
-    return new TlsReloader(tls, TlsFiles.read(tls));
+  /**
+   * Reads the files, and does not look at them again until it is started.
+   *
+   * @param told of each failure from then on
+   */
+  static TlsReloader read(Tls tls, Runnable told) throws IOException {
+    return new TlsReloader(tls, TlsFiles.read(tls), told);
   }
 
   /** Does so for a channel, or returns null if it has no TLS. */
-  static @Nullable TlsReloader readUnchecked(@Nullable Tls tls) {
+  static @Nullable TlsReloader readUnchecked(@Nullable Tls tls, Runnable told) {
     try {
-      return tls == null ? null : read(tls);
+      return tls == null ? null : read(tls, told);
     } catch (IOException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
@@ -92,6 +98,7 @@ final class TlsReloader implements AutoCloseable {
     if (!message.equals(failure)) {
       failure = message;
       failedReloads++;
+      told.run();
       LOG.log(Level.WARNING, "new files cannot be used, the old ones stay in use: " + message);
     }
   }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.HelloReply;
+import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -108,7 +109,63 @@ class RetryPolicyTest extends RpcTest {
   }
 
   @Test
+  void callThatHasSentMoreThanIsKeptIsNotTriedAgain() throws Exception {
+    RpcServer server = failing(1, Status.UNAVAILABLE);
+    RpcChannelBuilder builder = RpcChannel.builder()
+        .address("127.0.0.1", server.port())
+        .retryPolicy(quick().build());
+    RpcChannel little = closing(builder.perRpcBufferLimit(9_000).build());
+    RpcChannel enough = closing(builder.perRpcBufferLimit(11_000).build());
+    HelloRequest request = TestService.request(10_000);
+
+    assertThat(failure(() -> call(little, TestService.UNARY, request)).getCode())
+        .isEqualTo(Status.Code.UNAVAILABLE);
+    attempts.set(0);
+    assertThat(call(enough, TestService.UNARY, request)).isEqualTo(HelloReply.getDefaultInstance());
+  }
+
+  @Test
+  void callIsNotTriedAgainWhileOthersTakeUpWhatIsKept() throws Exception {
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+          if (request.getSerializedSize() == 8_000) {
+            awaitRelease();
+          }
+          if (released.getCount() > 0) {
+            attempts.incrementAndGet();
+            replies.onError(Status.UNAVAILABLE.asRuntimeException());
+          } else {
+            replies.onNext(HelloReply.getDefaultInstance());
+            replies.onCompleted();
+          }
+        })));
+    RpcChannel channel = closing(RpcChannel.builder()
+        .address("127.0.0.1", server.port())
+        .retryPolicy(quick().build())
+        .perRpcBufferLimit(10_000)
+        .retryBufferSize(10_000)
+        .build());
+    CompletableFuture<HelloReply> first =
+        Threads.call(() -> call(channel, TestService.UNARY, TestService.request(8_000)));
+    Await.until("it is open", () -> server.counters().callsOpen() == 1);
+
+    assertThat(failure(() -> call(channel, TestService.UNARY, TestService.request(5_000)))
+            .getCode())
+        .isEqualTo(Status.Code.UNAVAILABLE);
+
+    released.countDown();
+    assertThat(first.get()).isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(attempts).hasValue(1);
+  }
+
+  @Test
   void settingsAreChecked() {
+    assertThatIllegalStateException()
+        .isThrownBy(RpcChannel.builder().address("a", 1).perRpcBufferLimit(32 * 1024 * 1024)::build)
+        .withMessage("perRpcBufferLimit: 33554432 (expected: <= retryBufferSize: 16777216)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> RpcChannel.builder().perRpcBufferLimit(0))
+        .withMessage("perRpcBufferLimit: 0 (expected: >= 1)");
     assertThat(RetryPolicy.defaults())
         .hasToString("RetryPolicy[maxAttempts=3, initialBackoff=PT0.1S, maxBackoff=PT2S, "
             + "backoffMultiplier=2.0, retryOn=[UNAVAILABLE], maxTokens=10, tokenRatio=0.1]");

@@ -222,13 +222,6 @@ class RpcAddressesTest extends RpcTest {
   }
 
   @Test
-  void targetOfXdsNamesWhatItNeeds() {
-    assertThatIllegalStateException()
-        .isThrownBy(RpcChannel.builder().target("xds:///greeter")::build)
-        .withMessage("target: xds:///greeter needs io.grpc:grpc-xds on the class path");
-  }
-
-  @Test
   void connectionOfAServerThatHasNotStartedIsClosed() throws Exception {
     ConnectionTracker connections = new ConnectionTracker(new RpcCounters());
     connections.started(false);

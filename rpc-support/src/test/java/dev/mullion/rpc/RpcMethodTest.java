@@ -2,7 +2,9 @@ package dev.mullion.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.DescriptorProtos.FileDescriptorProto;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.rpc.greeter.GreeterGrpc;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
@@ -14,6 +16,10 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.grpc.reflection.v1.ServerReflectionGrpc;
+import io.grpc.reflection.v1.ServerReflectionRequest;
+import io.grpc.reflection.v1.ServerReflectionResponse;
+import io.grpc.reflection.v1.ServiceResponse;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.io.FileNotFoundException;
@@ -234,6 +240,42 @@ class RpcMethodTest extends RpcTest {
     assertThat(refused.get(10, TimeUnit.SECONDS))
         .isEqualTo(
             "no thread that may wait (expected: a stream of an RpcServer without directExecutor)");
+  }
+
+  private static final class Functions extends GreeterGrpc.GreeterImplBase {
+    @Override
+    public void sayHello(HelloRequest request, StreamObserver<HelloReply> observer) {
+      RpcMethod.unary(observer, () -> REPLY);
+    }
+  }
+
+  @Test
+  void serviceOfFunctionsIsKnownToReflection() throws Exception {
+    RpcServer server = start(RpcServer.builder().addService(new Functions()));
+    var stub = ServerReflectionGrpc.newStub(channel(server));
+
+    try (ClientStream<ServerReflectionRequest, ServerReflectionResponse> stream =
+        ClientStream.open(stub::serverReflectionInfo)) {
+      var replies = stream.replies().iterator();
+      stream
+          .requests()
+          .write(ServerReflectionRequest.newBuilder().setListServices("").build());
+      assertThat(replies.next().getListServicesResponse().getServiceList())
+          .extracting(ServiceResponse::getName)
+          .contains("hello.Greeter");
+
+      stream
+          .requests()
+          .write(ServerReflectionRequest.newBuilder()
+              .setFileContainingSymbol("hello.Greeter.SayHello")
+              .build());
+      var file = FileDescriptorProto.parseFrom(
+          replies.next().getFileDescriptorResponse().getFileDescriptorProto(0));
+      assertThat(file.getName()).isEqualTo("hello.proto");
+      assertThat(file.getService(0).getMethod(0).getInputType()).isEqualTo(".hello.HelloRequest");
+      stream.requests().complete();
+      assertThat(replies.hasNext()).isFalse();
+    }
   }
 
   private ClientStream<HelloRequest, HelloReply> bidi(RpcServer server) throws IOException {

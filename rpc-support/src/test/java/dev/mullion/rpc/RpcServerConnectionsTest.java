@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -11,17 +12,25 @@ import dev.mullion.rpc.greeter.GreeterService;
 import dev.mullion.rpc.greeter.HelloReply;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
+import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class RpcServerConnectionsTest extends RpcTest {
   private static RpcServerBuilder greeter() {
@@ -61,12 +70,83 @@ class RpcServerConnectionsTest extends RpcTest {
     // The channel that is connected goes on, and there is room again when another goes.
     assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("Hello, x!");
     first.close();
-    Await.until("there is room", () -> {
-      ManagedChannel later = channel(server);
-      boolean answered = failure(() -> GreeterClient.of(later).sayHello("x")).isOk();
-      later.shutdownNow();
-      return answered;
-    });
+    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
+  }
+
+  private static boolean isAnswered(RpcChannelBuilder builder, RpcServer server) {
+    try (RpcChannel channel = builder.target("localhost:" + server.port()).build()) {
+      return failure(() -> GreeterClient.of(channel).sayHello("x")).isOk();
+    }
+  }
+
+  /** Reads what the server says first, until it closes the connection. */
+  private static void awaitClosed(Socket socket) throws IOException {
+    try {
+      socket.getInputStream().transferTo(OutputStream.nullOutputStream());
+    } catch (SocketException | SSLException reset) {
+      // That is how it is closed.
+    }
+  }
+
+  private static RpcServerBuilder impatient() {
+    return greeter().maxConnections(1).handshakeTimeout(Duration.ofSeconds(1));
+  }
+
+  @Test
+  void peerThatDoesNotBeginHttp2IsClosedAndGivesItsPlace() throws Exception {
+    RpcServer server = start(impatient());
+    Socket silent = socket(server);
+    awaitClosed(silent);
+    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
+
+    Await.until("it is gone", () -> server.counters().connectionsOpen() == 0);
+    Socket halfway = socket(server);
+    halfway.getOutputStream().write("PRI * HTTP/2.0\r\n".getBytes(US_ASCII));
+    awaitClosed(halfway);
+    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
+  }
+
+  /** Has TLS agreed on, and says nothing in it. */
+  private SSLSocket secured(RpcServer server) throws Exception {
+    SSLContext trusting = SSLContext.getInstance("TLS");
+    trusting.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);
+    Socket plain = socket(server);
+    SSLSocket socket = closing((SSLSocket)
+        trusting.getSocketFactory().createSocket(plain, "localhost", server.port(), true));
+    SSLParameters http2 = socket.getSSLParameters();
+    http2.setApplicationProtocols(new String[] {"h2"});
+    socket.setSSLParameters(http2);
+    socket.startHandshake();
+    return socket;
+  }
+
+  @Test
+  void peerThatSaysNothingOverTlsIsClosedAndGivesItsPlace(@TempDir Path directory)
+      throws Exception {
+    TestCertificates certificates = TestCertificates.in(directory);
+    RpcServer server = start(impatient().tls(certificates.server()));
+    RpcChannelBuilder client = RpcChannel.builder().tls(certificates.client());
+    Socket silent = socket(server);
+    awaitClosed(silent);
+    Await.until("there is room", () -> isAnswered(client, server));
+
+    Await.until("it is gone", () -> server.counters().connectionsOpen() == 0);
+    SSLSocket secured = secured(server);
+    awaitClosed(secured);
+    Await.until("there is room", () -> isAnswered(client, server));
+  }
+
+  @Test
+  void connectionThatHasBegunLastsLongerThanItsHandshakeMay() throws Exception {
+    RpcServer server = start(greeter().handshakeTimeout(Duration.ofSeconds(1)));
+    GreeterClient client = GreeterClient.of(channel(server));
+    Await.until("it is connected", () -> failure(() -> client.sayHello("x")).isOk());
+    long connections = server.counters().connectionsOpened();
+
+    awaitClosed(socket(server));
+
+    assertThat(client.sayHello("x")).isEqualTo("Hello, x!");
+    assertThat(server.counters().connectionsOpened()).isEqualTo(connections);
   }
 
   @Test
@@ -182,6 +262,9 @@ class RpcServerConnectionsTest extends RpcTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> greeter().maxConnectionIdle(Duration.ofSeconds(-1)))
         .withMessage("maxConnectionIdle: PT-1S (expected: >= PT0S)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> greeter().handshakeTimeout(Duration.ofNanos(999_999)))
+        .withMessage("handshakeTimeout: PT0.000999999S (expected: >= PT0.001S)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> greeter().maxConnections(0))
         .withMessage("maxConnections: 0 (expected: >= 1)");

@@ -50,7 +50,8 @@ class RpcServerTest extends RpcTest {
         .hasToString("RpcCounters{connectionsOpen=1, connectionsOpened=1, connectionsRefused=0, "
             + "connectionsEndedForResets=0, connectionsEndedForPings=0, "
             + "callsOpen=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
-            + "callsRefused=0, callsTimedOut=0, callsCut=0, accessRecordsDropped=0}");
+            + "callsRefused=0, callsTimedOut=0, callsCut=0, accessRecordsDropped=0, "
+            + "tlsReloadsFailed=0}");
   }
 
   @Test
@@ -187,6 +188,9 @@ class RpcServerTest extends RpcTest {
 
     assertThat(text(failure(() -> health(channel(server), ""))))
         .isEqualTo("UNIMPLEMENTED: Method not found: grpc.health.v1.Health/Check");
+    assertThatIllegalStateException()
+        .isThrownBy(() -> server.setServing("hello.Greeter", false))
+        .withMessage("health: false (expected: true, for setServing)");
   }
 
   @Test

@@ -25,6 +25,7 @@ import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.math.BigInteger;
@@ -265,6 +266,7 @@ class TlsReloadTest extends RpcTest {
     String text = "privateKey: " + certificates.serverKey
         + " holds no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
     assertThat(server.tlsState()).isEqualTo(new TlsState(0, 1, text));
+    assertThat(server.counters().tlsReloadsFailed()).isEqualTo(1);
     assertThat(seen(newConnection(server))).isEqualTo(first);
     assertThatExceptionOfType(IOException.class).isThrownBy(server::reloadTls).withMessage(text);
 
@@ -299,6 +301,30 @@ class TlsReloadTest extends RpcTest {
     logger.addHandler(handler);
     logger.setLevel(Level.INFO);
     return () -> logger.removeHandler(handler);
+  }
+
+  @Test
+  void failuresAreMetersOfBothSides() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    RpcServer server = start(RpcServer.builder()
+        .addService(new GreeterService())
+        .tls(certificates.server())
+        .micrometer(registry));
+    RpcChannel channel = closing(RpcChannel.builder()
+        .target("localhost:" + server.port())
+        .tls(certificates.mutualClient())
+        .micrometer(registry)
+        .build());
+    certificates.write("server.key", "half of it");
+    certificates.write("client.key", "half of it");
+
+    assertThatExceptionOfType(IOException.class).isThrownBy(server::reloadTls);
+    assertThatExceptionOfType(IOException.class).isThrownBy(channel::reloadTls);
+
+    assertThat(registry.get("mullion.rpc.tls.reloads.failed").functionCounter().count())
+        .isEqualTo(1);
+    assertThat(registry.get("mullion.rpc.client.tls.reloads.failed").counter().count())
+        .isEqualTo(1);
   }
 
   @Test
