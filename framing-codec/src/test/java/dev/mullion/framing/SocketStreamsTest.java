@@ -86,7 +86,7 @@ class SocketStreamsTest {
           client.run(new InetSocketAddress(server.getInetAddress(), server.getLocalPort()));
 
       assertThat(Wire.hex(received)).as("seed %s", SEED).isEqualTo(Wire.hex(frames));
-      assertThat(echo.get(10, TimeUnit.SECONDS)).isEqualTo(frames.size());
+      assertThat(echo.get(20, TimeUnit.SECONDS)).isEqualTo(frames.size());
     }
   }
 

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * try (RpcChannel channel = RpcChannel.builder()
  *     .address("localhost", port)
- *     .defaultTimeout(Duration.ofSeconds(2))
+ *     .defaultTimeout(Duration.ofSeconds(10))
  *     .retryPolicy(RetryPolicy.defaults())
  *     .build()) {
  *   System.out.println(GreeterClient.of(channel).sayHello("world"));

@@ -51,6 +51,7 @@ class InteropTest {
       assertThat(result.getRunCount() - result.getAssumptionFailureCount())
           .isGreaterThanOrEqualTo(33);
       assertThat(server.counters().callsStarted()).isGreaterThan(33);
+      RpcTest.awaitNoClients(server);
     } finally {
       timer.shutdownNow();
     }

@@ -138,7 +138,7 @@ class JavadocExamplesTest extends RpcTest {
   private static void callOverAChannel(int port) {
     try (RpcChannel channel = RpcChannel.builder()
         .address("localhost", port)
-        .defaultTimeout(Duration.ofSeconds(2))
+        .defaultTimeout(Duration.ofSeconds(10))
         .retryPolicy(RetryPolicy.defaults())
         .build()) {
       System.out.println(GreeterClient.of(channel).sayHello("world"));
@@ -156,7 +156,7 @@ class JavadocExamplesTest extends RpcTest {
   private static String greet(Channel channel) {
     GreeterClient client = GreeterClient.of(channel);
     String greeting = client.sayHello("world");
-    CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(1));
+    CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(10));
     return greeting + " " + later.join();
   }
 

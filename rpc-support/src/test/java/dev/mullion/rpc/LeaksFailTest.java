@@ -19,6 +19,7 @@ class LeaksFailTest {
   void leakingTestFails() {
     EngineTestKit.engine("junit-jupiter")
         .enableImplicitConfigurationParameters(true)
+        .configurationParameter("mullion.leaks.looks", "1000")
         .selectors(selectClass(Leaking.class))
         .execute()
         .testEvents()

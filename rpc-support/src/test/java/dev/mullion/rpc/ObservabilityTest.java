@@ -22,18 +22,21 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.metrics.SdkMeterProvider;
+import io.opentelemetry.sdk.metrics.data.MetricData;
 import io.opentelemetry.sdk.testing.exporter.InMemoryMetricReader;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class ObservabilityTest extends RpcTest {
@@ -219,6 +222,7 @@ class ObservabilityTest extends RpcTest {
     assertThat(registry.get("mullion.rpc.max.connections").gauge().value()).isEqualTo(10_000);
 
     channel.close();
+    awaitNoClients(server);
     server.close();
     assertThat(registry.getMeters())
         .filteredOn(meter -> meter.getId().getTag("address") != null)
@@ -284,14 +288,17 @@ class ObservabilityTest extends RpcTest {
 
       GreeterClient.of(channel).sayHello("x");
 
-      Await.until("it has ended", () -> server.counters().callsSucceeded() == 1);
-      assertThat(reader.collectAllMetrics())
-          .extracting(metric -> metric.getName())
-          .contains(
-              "grpc.server.call.started",
-              "grpc.server.call.duration",
-              "grpc.client.call.duration",
-              "grpc.client.attempt.started");
+      Set<String> expected = Set.of(
+          "grpc.server.call.started",
+          "grpc.server.call.duration",
+          "grpc.client.call.duration",
+          "grpc.client.attempt.started");
+      Await.until(
+          "all are there",
+          () -> reader.collectAllMetrics().stream()
+              .map(MetricData::getName)
+              .collect(Collectors.toSet())
+              .containsAll(expected));
     }
   }
 

@@ -33,34 +33,34 @@ class RpcServerTimeoutsTest extends RpcTest {
 
   @Test
   void callWithoutADeadlineHasTheDefaultTimeout() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().defaultTimeout(Duration.ofMillis(100)));
+    RpcServer server = stuck(RpcServer.builder().defaultTimeout(Duration.ofSeconds(1)));
 
     assertThat(text(failure(() -> call(channel(server)))))
-        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.1S");
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT1S");
     assertThat(called.get().isCancelled()).isTrue();
     assertThat(called.get().cancellationCause()).isInstanceOf(TimeoutException.class);
-    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
-    assertThat(server.counters().callsTimedOut()).isEqualTo(1);
-    assertThat(server.counters().callsFailed()).isEqualTo(1);
+    Await.until("its end is counted", () -> server.counters().callsFailed() == 1);
+    Await.until("it is counted as late", () -> server.counters().callsTimedOut() == 1);
+    assertThat(server.counters().callsOpen()).isZero();
   }
 
   @Test
   void deadlineThatIsTooLateIsCutShort() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofMillis(100)));
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)));
     CallOptions hour = CallOptions.DEFAULT.withDeadlineAfter(1, TimeUnit.HOURS);
 
     assertThat(text(failure(() ->
             ClientCalls.blockingUnaryCall(channel(server), TestService.UNARY, hour, REQUEST))))
-        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT0.1S");
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT1S");
     assertThat(called.get().isCancelled()).isTrue();
   }
 
   @Test
   void callWithoutADeadlineHasTheMaximumWhereThereIsNoDefault() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofMillis(100)));
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)));
 
     assertThat(text(failure(() -> call(channel(server)))))
-        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT0.1S");
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT1S");
   }
 
   @Test
@@ -85,7 +85,7 @@ class RpcServerTimeoutsTest extends RpcTest {
   void streamThatTimesOutHasSentWhatItHad() throws Exception {
     CompletableFuture<String> cancelled = new CompletableFuture<>();
     RpcServer server = start(RpcServer.builder()
-        .defaultTimeout(Duration.ofMillis(500))
+        .defaultTimeout(Duration.ofSeconds(2))
         .addService(TestService.stream((request, replies) -> {
           ((ServerCallStreamObserver<HelloReply>) replies)
               .setOnCancelHandler(() -> cancelled.complete("cancelled"));
@@ -96,7 +96,7 @@ class RpcServerTimeoutsTest extends RpcTest {
 
     assertThat(replies.next().getSerializedSize()).isEqualTo(10);
     assertThat(text(failure(replies::hasNext)))
-        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT0.5S");
+        .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT2S");
     assertThat(cancelled.get()).isEqualTo("cancelled");
   }
 

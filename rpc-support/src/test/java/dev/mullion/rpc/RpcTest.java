@@ -24,7 +24,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Timeout;
 
 /** Closes what a test has opened, the last first, and calls servers through gRPC's own channel. */
-@Timeout(30)
+@Timeout(90)
 abstract class RpcTest {
   static final HelloRequest REQUEST = HelloRequest.newBuilder().setName("x").build();
 
@@ -53,10 +53,14 @@ abstract class RpcTest {
   RpcServer start(RpcServerBuilder builder) throws IOException {
     RpcServer server = builder.start();
     closing(() -> {
-      Await.until("clients are gone", () -> server.counters().connectionsOpen() == 0);
+      awaitNoClients(server);
       server.close();
     });
     return server;
+  }
+
+  static void awaitNoClients(RpcServer server) throws Exception {
+    Await.until("clients are gone", () -> server.counters().connectionsOpen() == 0);
   }
 
   ManagedChannel channel(RpcServer server) {

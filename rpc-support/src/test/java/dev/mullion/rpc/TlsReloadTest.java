@@ -371,6 +371,7 @@ class TlsReloadTest extends RpcTest {
     Await.until("both look at their files", () -> reloading() == 2);
 
     channel.close();
+    awaitNoClients(server);
     server.close();
 
     Await.until("none does", () -> reloading() == 0);

@@ -79,7 +79,6 @@ final class Watchdog implements AutoCloseable {
       return;
     }
     seen.reported = true;
-    totals.handlersSlow.increment();
     if (!seen.inBurst) {
       seen.inBurst = true;
       // Without parameters, which would be formatted: 1,000 ms.
@@ -90,6 +89,8 @@ final class Watchdog implements AutoCloseable {
               + " ms (slowHandlerLimit, peer " + link.peer() + ")"
               + stack(link.thread()));
     }
+    // Last: whoever waits for it finds the log complete.
+    totals.handlersSlow.increment();
   }
 
   private static String stack(@Nullable Thread thread) {

@@ -45,12 +45,12 @@ class BackpressureTest {
       Socket bad = new Socket(InetAddress.getLoopbackAddress(), server.port());
       CompletableFuture<Void> sends = sendFor(bad, 1000);
       Await.until("it is not read from", () -> server.counters().readsPaused() > 0);
+      if (way == Way.BLOCKING) {
+        Await.until("its handler waits", () -> server.counters().sendsDelayed() > 0);
+      }
       awaitStill(server);
 
       good.echo((byte) 2);
-      if (way == Way.BLOCKING) {
-        assertThat(server.counters().sendsDelayed()).isPositive();
-      }
       // What waits for the handler and one read, what waits for the peer and the replies to a read.
       assertThat(server.memoryUsed()).isBetween(1000L, 2L * HIGH + 2 * 256 * 1024);
       bad.setSoLinger(true, 0);
@@ -112,6 +112,8 @@ class BackpressureTest {
           .isInstanceOf(FrameNotSentException.class)
           .withMessageMatching("frame of 1000 bytes is not sent: 6[0-9]{4} bytes wait for room"
               + " already \\(outboundHighWaterMark: 65536, peer " + peer + "\\)");
+      // The first one is on its way.
+      assertThat(bad.socket.getInputStream().read()).isNotNegative();
       bad.reset();
 
       assertThat(sent.get(sent.size() - 2))

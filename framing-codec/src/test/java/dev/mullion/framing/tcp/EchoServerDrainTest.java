@@ -65,7 +65,7 @@ class EchoServerDrainTest {
   @ParameterizedTest
   @ValueSource(ints = {500, 200_000})
   void peerThatKeepsSendingGetsWholeRepliesAndACleanEnd(int length) throws Exception {
-    EchoServer server = EchoServer.builder().closeTimeout(Duration.ofSeconds(2)).start();
+    EchoServer server = EchoServer.builder().closeTimeout(Duration.ofSeconds(6)).start();
     EchoPeer peer = EchoPeer.of(server).echo((byte) 1);
     CompletableFuture<Void> sender = Threads.run(() -> {
       try {

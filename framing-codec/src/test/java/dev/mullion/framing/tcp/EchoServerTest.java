@@ -120,8 +120,9 @@ class EchoServerTest {
     try (EchoServer server = EchoServer.builder().start()) {
       try (EchoPeer peer = EchoPeer.of(server)) {
         peer.echo((byte) 1, (byte) 2).echo();
-        assertThat(server.counters())
-            .hasToString("TcpCounters[connectionsOpen=1, connectionsOpened=1,"
+        // The first call of a handler may be slow.
+        assertThat(server.counters().toString().replaceAll("handlersSlow=\\d+", "handlersSlow=0"))
+            .isEqualTo("TcpCounters[connectionsOpen=1, connectionsOpened=1,"
                 + " connectionsRefused=0, connectionsIdle=0, connectionsCut=0,"
                 + " connectionsFailed=0, framesTimedOut=0, readsPaused=0,"
                 + " readsPausedForMemory=0, sendsDelayed=0, sendsRefused=0, bytesNotSent=0,"

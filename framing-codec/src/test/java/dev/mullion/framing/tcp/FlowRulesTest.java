@@ -30,7 +30,8 @@ import org.testng.annotations.Test;
  * itself, and one that nobody can write says so by skipping itself too.
  */
 class FlowRulesTest {
-  private static final long TIMEOUT_MILLIS = 1000;
+  private static final long TIMEOUT_MILLIS = 4000;
+  private static final long COLLECTED_MILLIS = 1000;
   private static final long QUIET_MILLIS = 50;
 
   private static final Deque<FramedClient> CLIENTS = new ConcurrentLinkedDeque<>();
@@ -87,7 +88,7 @@ class FlowRulesTest {
     private final FramedServer sink;
 
     PublisherRules(FramedServer source, FramedServer sink) {
-      super(new TestEnvironment(TIMEOUT_MILLIS, QUIET_MILLIS), TIMEOUT_MILLIS);
+      super(new TestEnvironment(TIMEOUT_MILLIS, QUIET_MILLIS), COLLECTED_MILLIS);
       this.source = source;
       this.sink = sink;
     }

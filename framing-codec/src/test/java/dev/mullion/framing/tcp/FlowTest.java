@@ -11,8 +11,10 @@ import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** What the rules of {@link Flow} do not say of a connection's publisher and subscriber. */
+@Timeout(60)
 class FlowTest {
   private static final int LENGTH = 1_500_000;
 

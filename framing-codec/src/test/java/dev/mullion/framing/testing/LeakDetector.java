@@ -5,7 +5,6 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.util.LeakPresenceDetector;
 import io.netty.util.ResourceLeakDetector;
 import io.netty.util.ResourceLeakDetectorFactory;
-import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -15,8 +14,12 @@ import java.util.concurrent.locks.LockSupport;
  * later watch. The current watch is one for the whole JVM, since buffers are made on any thread.
  */
 final class LeakDetector<T> extends LeakPresenceDetector<T> {
-  /** Closed channels release what they hold on their event loop, a little after the test's end. */
-  private static final Duration PATIENCE = Duration.ofSeconds(2);
+  /**
+   * How often it looks, every millisecond, before it says that a buffer is leaked: closed channels
+   * release what they hold on their event loop, a little after the test's end. It counts looks, since
+   * a machine that stood still for a while has used up any time, but has released nothing in it.
+   */
+  static final int LOOKS = 10_000;
 
   private static volatile ResourceScope current = new ResourceScope("outside the tests");
 
@@ -41,14 +44,14 @@ final class LeakDetector<T> extends LeakPresenceDetector<T> {
   }
 
   /** Starts a new watch, which is the current one until it is closed. */
-  static Watch watch(String name) {
-    Watch watch = new Watch(new ResourceScope(name), current);
+  static Watch watch(String name, int looks) {
+    Watch watch = new Watch(new ResourceScope(name), current, looks);
     current = watch.scope();
     return watch;
   }
 
   /** Counts the buffers that are made while it is the current one. */
-  record Watch(ResourceScope scope, ResourceScope outer) implements AutoCloseable {
+  record Watch(ResourceScope scope, ResourceScope outer, int looks) implements AutoCloseable {
     /**
      * Waits for the buffers to be released.
      *
@@ -56,8 +59,7 @@ final class LeakDetector<T> extends LeakPresenceDetector<T> {
      */
     @Override
     public void close() {
-      long start = System.nanoTime();
-      while (scope.hasOpenResources() && System.nanoTime() - start < PATIENCE.toNanos()) {
+      for (int looked = 0; scope.hasOpenResources() && looked < looks; looked++) {
         LockSupport.parkNanos(1_000_000);
       }
       try {

@@ -17,6 +17,9 @@ import org.junit.jupiter.api.extension.TestInstancePreConstructCallback;
  */
 public final class LeakExtension
     implements BeforeAllCallback, TestInstancePreConstructCallback, BeforeEachCallback {
+  /** For tests that leak on purpose, and need not wait for so long. */
+  static final String LOOKS = "mullion.leaks.looks";
+
   static {
     // Netty reads it when the class of the detector is initialized.
     System.setProperty("io.netty.util.LeakPresenceDetector.trackCreationStack", "true");
@@ -50,8 +53,11 @@ public final class LeakExtension
 
   /** JUnit closes what is in a context's store at the very end, the first stored last. */
   private static void watch(ExtensionContext context) {
+    int looks =
+        context.getConfigurationParameter(LOOKS, Integer::valueOf).orElse(LeakDetector.LOOKS);
     context
         .getStore(Namespace.create(LeakExtension.class))
-        .computeIfAbsent(context.getUniqueId(), id -> LeakDetector.watch(context.getDisplayName()));
+        .computeIfAbsent(
+            context.getUniqueId(), id -> LeakDetector.watch(context.getDisplayName(), looks));
   }
 }

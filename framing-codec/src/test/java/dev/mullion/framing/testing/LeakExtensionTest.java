@@ -82,6 +82,7 @@ class LeakExtensionTest {
   private static EngineExecutionResults run(Class<?> tests) {
     return EngineTestKit.engine("junit-jupiter")
         .enableImplicitConfigurationParameters(true)
+        .configurationParameter(LeakExtension.LOOKS, "1000")
         .selectors(selectClass(tests))
         .execute();
   }

@@ -17,7 +17,7 @@ import java.util.concurrent.CompletableFuture;
  * <pre>{@code
  * GreeterClient client = GreeterClient.of(channel);
  * String greeting = client.sayHello("world");
- * CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(1));
+ * CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(10));
  * }</pre>
  *
  * <p>What goes wrong is a {@link io.grpc.StatusRuntimeException}. The client does not close the

@@ -34,7 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Over gRPC's own server and channel, which nothing of Mullion's is part of. */
-@Timeout(30)
+@Timeout(90)
 class GreeterTest {
   private final CountDownLatch released = new CountDownLatch(1);
   private final List<AutoCloseable> open = new ArrayList<>();
