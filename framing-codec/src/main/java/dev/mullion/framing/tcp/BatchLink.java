@@ -69,7 +69,7 @@ final class BatchLink extends Link {
         connection.counters().received(part.isLast() ? 1 : 0, part.length());
         handler.part(connection, part);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       handlerFailed(e);
     } finally {
       watch().exit();
