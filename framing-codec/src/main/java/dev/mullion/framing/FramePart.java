@@ -44,6 +44,11 @@ public final class FramePart {
     return wireLength - stripped;
   }
 
+  /** Returns how many bytes it has on the wire: those of a stripped header too. */
+  public int wireLength() {
+    return wireLength;
+  }
+
   /** Returns whether a frame begins with this part. */
   public boolean isFirst() {
     return first;

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Each connection has a handler of its own, and its methods are called by one thread, one at a
  * time. They must not block: no lock that is held for long, no I/O, no {@code send} that waits. While
  * one does, none of the loop's other connections is served; the server's watchdog reports that. An
- * exception from any of them is logged and closes the connection.
+ * exception or error from any of them is logged, counted, and closes the connection.
  */
 @FunctionalInterface
 public interface BatchHandler {

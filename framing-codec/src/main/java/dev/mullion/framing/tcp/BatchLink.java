@@ -66,10 +66,10 @@ final class BatchLink extends Link {
         handle(connection, batch);
       } else if (msg instanceof FramePart part) {
         completed |= part.isLast();
-        connection.counters().received(part.isLast() ? 1 : 0, part.length());
+        connection.counters().received(part.isLast() ? 1 : 0, part.wireLength());
         handler.part(connection, part);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       handlerFailed(e);
     } finally {
       watch().exit();

@@ -28,7 +28,7 @@ public final class ConnectionCounters {
     return framesReceived.get();
   }
 
-  /** Returns the bytes of those frames. */
+  /** Returns the bytes on the wire of those frames, and parts of frames. */
   public long bytesReceived() {
     return bytesReceived.get();
   }

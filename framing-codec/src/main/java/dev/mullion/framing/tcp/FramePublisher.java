@@ -100,7 +100,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
           serveOnce();
         } catch (RuntimeException | Error e) {
           // A subscriber that throws has given up its subscription.
-          subscriber = null;
+          giveUp();
           link.handlerFailed(e);
         }
         seen = signals.addAndGet(-seen);
@@ -143,7 +143,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private boolean isOver(Flow.Subscriber<? super byte[]> present) {
       Long bad = badRequest;
       if (cancelled && subscriber != null) {
-        subscriber = null;
+        giveUp();
         connection.closeWhenSent();
       } else if (bad != null && subscriber != null) {
         fail(present, new IllegalArgumentException("request: " + bad + " (expected: > 0)"));
@@ -151,8 +151,16 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       return subscriber == null;
     }
 
+    /** What waits, and what still comes, is for nobody. */
+    private void giveUp() {
+      if (subscriber != null) {
+        subscriber = null;
+        link.abandon();
+      }
+    }
+
     private void fail(Flow.Subscriber<? super byte[]> failed, Exception error) {
-      subscriber = null;
+      giveUp();
       // Nobody would take what comes later, whatever the policy for frames that are too large.
       connection.closeWhenSent();
       failed.onError(error);

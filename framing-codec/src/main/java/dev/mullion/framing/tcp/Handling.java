@@ -1,6 +1,8 @@
 package dev.mullion.framing.tcp;
 
 import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.WARNING;
+import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
@@ -38,8 +40,18 @@ interface Handling {
   /** On the event loop, with the frames of a read at once. */
   static Handling batches(Supplier<? extends BatchHandler> handlers) {
     return (pipeline, settings, watch, secure) -> {
+      BatchHandler handler;
+      try {
+        handler = requireNonNull(handlers.get(), "the handler that batchHandler made");
+      } catch (RuntimeException | Error e) {
+        settings.totals().handlersFailed.increment();
+        String peer = " (peer " + pipeline.channel().remoteAddress() + ")";
+        Link.LOG.log(WARNING, "no handler was made, closing connection" + peer, e);
+        pipeline.channel().close();
+        return;
+      }
       LengthDelimitedCodec codec = codec(settings, settings.format());
-      pipeline.addLast(codec, new BatchLink(settings, watch, secure, handlers.get(), codec));
+      pipeline.addLast(codec, new BatchLink(settings, watch, secure, handler, codec));
     };
   }
 
@@ -60,7 +72,7 @@ interface Handling {
     try {
       handler.handle(connection);
       link.ending.finish();
-    } catch (Exception e) {
+    } catch (Exception | Error e) {
       if (e instanceof InterruptedException) {
         Thread.currentThread().interrupt();
       }

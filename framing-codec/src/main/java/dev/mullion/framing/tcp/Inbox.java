@@ -9,7 +9,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -23,13 +23,16 @@ import org.jspecify.annotations.Nullable;
  * <p>The bytes are on the heap: a connection that is forgotten leaks nothing.
  */
 final class Inbox {
+  /** How long a buffer is that is shared by short reads, once so many bytes wait. */
+  private static final int MAX_SHARED = 4 * 1024;
+
   private final QueueLink link;
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
-  private final Queue<ByteBuf> queue = new ArrayDeque<>(0);
+  private final Deque<ByteBuf> queue = new ArrayDeque<>(0);
   private long queued;
   private boolean ended;
   private boolean stops;
@@ -59,18 +62,30 @@ final class Inbox {
 
   /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
   long put(ByteBuf bytes) {
-    byte[] copy = new byte[bytes.readableBytes()];
-    bytes.readBytes(copy).release();
-    link.reading.hold(copy.length);
+    int length = bytes.readableBytes();
+    link.reading.hold(length);
     lock.lock();
     try {
-      queue.add(Unpooled.wrappedBuffer(copy));
-      queued += copy.length;
+      lastWithRoom(length).writeBytes(bytes);
+      queued += length;
       arrived.signal();
       return queued;
     } finally {
       lock.unlock();
+      bytes.release();
     }
+  }
+
+  /** Short reads share a buffer: with one for each byte, they would hold a hundred times as much. */
+  private ByteBuf lastWithRoom(int length) {
+    ByteBuf last = queue.peekLast();
+    if (last != null && last.writableBytes() >= length) {
+      return last;
+    }
+    int capacity = (int) Math.max(length, Math.min(queued, MAX_SHARED));
+    ByteBuf made = Unpooled.wrappedBuffer(new byte[capacity]).clear();
+    queue.add(made);
+    return made;
   }
 
   /** Whether everything has been taken to be made into frames. */
@@ -189,12 +204,21 @@ final class Inbox {
   }
 
   private byte @Nullable [] nextWanted() throws FramingException {
-    byte[] frame = decoder.next();
+    byte[] frame = nextCounted();
     while (frame == null && refill()) {
-      frame = decoder.next();
+      frame = nextCounted();
     }
     if (frame != null && inLastFrame) {
       stop();
+    }
+    return frame;
+  }
+
+  private byte @Nullable [] nextCounted() throws FramingException {
+    int before = decoder.bufferedBytes();
+    byte[] frame = decoder.next();
+    if (frame != null) {
+      counters.received(1, before - decoder.bufferedBytes());
     }
     return frame;
   }
@@ -265,7 +289,6 @@ final class Inbox {
 
   private void note(byte @Nullable [] frame) {
     if (frame != null) {
-      counters.received(1, frame.length);
       insideSince = 0;
     } else {
       settle();
@@ -310,13 +333,15 @@ final class Inbox {
     }
   }
 
-  /** How many bytes no handler has taken; for a report, so it may be a little late. */
+  /** How many bytes are in no frame that was taken. */
   long bytesLeft() {
+    taking.lock();
     lock.lock();
     try {
-      return queued + decoderHeld;
+      return queued + decoder.bufferedBytes();
     } finally {
       lock.unlock();
+      taking.unlock();
     }
   }
 

@@ -133,7 +133,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     watch.enter(this);
     try {
       call.run();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       handlerFailed(e);
     } finally {
       watch.exit();

@@ -39,6 +39,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class Outbound {
+  /** What a frame that waits for room takes besides its bytes: empty ones are bounded too. */
+  private static final int WAITING_COST = 64;
+
   private final Channel channel;
   private final Link link;
   private final ConnectionSettings settings;
@@ -157,10 +160,12 @@ final class Outbound {
 
   private CompletableFuture<Void> await(Object frame, int length, boolean bounded)
       throws FrameNotSentException {
-    if (bounded && waitingBytes + length > settings.outboundHigh() && !waiting.isEmpty()) {
+    long taken = waitingBytes + (long) WAITING_COST * waiting.size();
+    if (bounded && taken + length > settings.outboundHigh() && !waiting.isEmpty()) {
       settings.totals().sendsRefused.increment();
       throw new FrameNotSentException("frame of " + length + " bytes is not sent: " + waitingBytes
-          + " bytes wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
+          + " bytes in " + waiting.size()
+          + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
           + ", peer " + channel.remoteAddress() + ")");
     }
     PendingSend send = new PendingSend(this, ownCopy(frame), length);

@@ -11,6 +11,7 @@ final class QueueLink extends Link {
   private final Consumer<FramedConnection> onOpened;
   private @Nullable Inbox inbox;
   private volatile @Nullable Runnable onArrival;
+  private volatile boolean abandoned;
 
   /**
    * @param onOpened what to do with a new connection, on the event loop
@@ -41,7 +42,7 @@ final class QueueLink extends Link {
     ByteBuf bytes = (ByteBuf) msg;
     Inbox present = inbox;
     active();
-    if (present == null || ending.dropsInput()) {
+    if (present == null || abandoned || ending.dropsInput()) {
       totals.bytesNotHandled.add(bytes.readableBytes());
       bytes.release();
       return;
@@ -54,6 +55,14 @@ final class QueueLink extends Link {
       }
     }
     arrived();
+  }
+
+  /** Says that nobody takes frames any more, with the connection about to be closed. Any thread. */
+  void abandon() {
+    if (!abandoned) {
+      abandoned = true;
+      totals.bytesNotHandled.add(bytesNotTaken());
+    }
   }
 
   private void arrived() {
