@@ -1,6 +1,7 @@
 package dev.mullion.rpc;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -25,10 +26,12 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -53,7 +56,7 @@ class RpcServerConnectionsTest extends RpcTest {
 
   @Test
   void connectionsThatAreTooManyAreClosedAtOnceAndCounted() throws Exception {
-    RpcServer server = start(greeter().maxConnections(2));
+    RpcServer server = start(greeter().maxConnections(2).handshakeTimeout(Duration.ofMinutes(1)));
     // They say nothing, and are counted all the same.
     Socket first = socket(server);
     assertThat(first.isConnected()).isTrue();
@@ -70,7 +73,7 @@ class RpcServerConnectionsTest extends RpcTest {
     // The channel that is connected goes on, and there is room again when another goes.
     assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("Hello, x!");
     first.close();
-    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
+    awaitRoom(RpcChannel.builder(), server);
   }
 
   private static boolean isAnswered(RpcChannelBuilder builder, RpcServer server) {
@@ -92,32 +95,38 @@ class RpcServerConnectionsTest extends RpcTest {
     return greeter().maxConnections(1).handshakeTimeout(Duration.ofSeconds(1));
   }
 
-  @Test
-  void peerThatDoesNotBeginHttp2IsClosedAndGivesItsPlace() throws Exception {
-    RpcServer server = start(impatient());
-    Socket silent = socket(server);
-    awaitClosed(silent);
-    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
-
-    Await.until("it is gone", () -> server.counters().connectionsOpen() == 0);
-    Socket halfway = socket(server);
-    halfway.getOutputStream().write("PRI * HTTP/2.0\r\n".getBytes(US_ASCII));
-    awaitClosed(halfway);
-    Await.until("there is room", () -> isAnswered(RpcChannel.builder(), server));
+  private static void awaitRoom(RpcChannelBuilder client, RpcServer server) throws Exception {
+    Await.until("there is room", () -> isAnswered(client, server));
   }
 
-  /** Has TLS agreed on, and says nothing in it. */
-  private SSLSocket secured(RpcServer server) throws Exception {
-    SSLContext trusting = SSLContext.getInstance("TLS");
-    trusting.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);
-    Socket plain = socket(server);
-    SSLSocket socket = closing((SSLSocket)
-        trusting.getSocketFactory().createSocket(plain, "localhost", server.port(), true));
-    SSLParameters http2 = socket.getSSLParameters();
-    http2.setApplicationProtocols(new String[] {"h2"});
-    socket.setSSLParameters(http2);
-    socket.startHandshake();
-    return socket;
+  @Test
+  void peerThatSaysNothingIsClosedAndGivesItsPlace() throws Exception {
+    RpcServer server = start(impatient());
+
+    awaitClosed(socket(server));
+
+    awaitRoom(RpcChannel.builder(), server);
+  }
+
+  @Test
+  void peerThatDoesNotFinishItsPrefaceIsClosedAndGivesItsPlace() throws Exception {
+    RpcServer server = start(impatient());
+    Socket socket = socket(server);
+    socket.getOutputStream().write("PRI * HTTP/2.0\r\n".getBytes(US_ASCII));
+
+    awaitClosed(socket);
+
+    awaitRoom(RpcChannel.builder(), server);
+  }
+
+  @Test
+  void peerThatDoesNotBeginTlsIsClosedAndGivesItsPlace(@TempDir Path directory) throws Exception {
+    TestCertificates certificates = TestCertificates.in(directory);
+    RpcServer server = start(impatient().tls(certificates.server()));
+
+    awaitClosed(socket(server));
+
+    awaitRoom(RpcChannel.builder().tls(certificates.client()), server);
   }
 
   @Test
@@ -125,15 +134,32 @@ class RpcServerConnectionsTest extends RpcTest {
       throws Exception {
     TestCertificates certificates = TestCertificates.in(directory);
     RpcServer server = start(impatient().tls(certificates.server()));
-    RpcChannelBuilder client = RpcChannel.builder().tls(certificates.client());
-    Socket silent = socket(server);
-    awaitClosed(silent);
-    Await.until("there is room", () -> isAnswered(client, server));
+    SSLContext trusting = SSLContext.getInstance("TLS");
+    trusting.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);
+    AtomicReference<@Nullable Socket> secured = new AtomicReference<>();
+    // It may take longer than the server lets it, the first time.
+    Await.until("TLS is agreed on", () -> {
+      secured.set(secured(server, trusting));
+      return secured.get() != null;
+    });
 
-    Await.until("it is gone", () -> server.counters().connectionsOpen() == 0);
-    SSLSocket secured = secured(server);
-    awaitClosed(secured);
-    Await.until("there is room", () -> isAnswered(client, server));
+    awaitClosed(requireNonNull(secured.get()));
+
+    awaitRoom(RpcChannel.builder().tls(certificates.client()), server);
+  }
+
+  private @Nullable Socket secured(RpcServer server, SSLContext trusting) throws IOException {
+    SSLSocket socket = closing((SSLSocket)
+        trusting.getSocketFactory().createSocket(socket(server), "localhost", server.port(), true));
+    SSLParameters http2 = socket.getSSLParameters();
+    http2.setApplicationProtocols(new String[] {"h2"});
+    socket.setSSLParameters(http2);
+    try {
+      socket.startHandshake();
+      return socket;
+    } catch (SocketException | SSLException closed) {
+      return null;
+    }
   }
 
   @Test
