@@ -92,17 +92,21 @@ class ClosingTest {
 
   /** The whole takes it far longer than the timeout; only time without progress counts. */
   private static void readSlowly(Way way) throws Exception {
-    Duration limit = Duration.ofSeconds(3);
-    try (FramedServer server =
-            way.echo().option(SO_SNDBUF, 16 * 1024).closeTimeout(limit).start();
+    Duration limit = Duration.ofSeconds(5);
+    int frames = 2 * FRAMES;
+    try (FramedServer server = way.echo()
+            .option(SO_SNDBUF, 16 * 1024)
+            .outboundHighWaterMark(4 * 1024 * 1024)
+            .closeTimeout(limit)
+            .start();
         EchoPeer slow = EchoPeer.of(server)) {
-      for (int i = 0; i < FRAMES; i++) {
+      for (int i = 0; i < frames; i++) {
         slow.send(FRAME);
       }
       final long start = System.nanoTime();
       slow.halfClose();
-      for (int i = 0; i < FRAMES; i++) {
-        LockSupport.parkNanos(limit.toNanos() / 5);
+      for (int i = 0; i < frames; i++) {
+        LockSupport.parkNanos(limit.toNanos() / 9);
         assertThat(slow.receive()).isEqualTo(FRAME);
       }
       assertThat(slow.receive()).isNull();
