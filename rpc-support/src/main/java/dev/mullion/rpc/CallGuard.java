@@ -39,7 +39,7 @@ record CallGuard(
       refuse(call);
       return deaf();
     }
-    GuardedCall<Q, R> guarded = new GuardedCall<>(call, headers, limits, mapping);
+    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
     open.guardedBy(guarded);
     if (guarded.ended() != null) {
       return deaf();

@@ -53,6 +53,7 @@ final class ConnectionGate {
     @Override
     public ChannelHandler newHandler(GrpcHttp2ConnectionHandler handler) {
       handler.connection().addListener(new Reasons());
+      FinishedStreams.of(handler);
       ChannelHandler next = negotiator.newHandler(handler);
       return new ChannelInboundHandlerAdapter() {
         @Override

@@ -16,30 +16,17 @@ import org.jspecify.annotations.Nullable;
  * lock.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
-  private static final Metadata.Key<String> USER_AGENT =
-      Metadata.Key.of("user-agent", Metadata.ASCII_STRING_MARSHALLER);
-
-  /** In the name of each client that stands on gRPC's core in C: those of C++, Python, Ruby, PHP. */
-  private static final String CORE = " grpc-c/";
-
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
 
-  /** Whether the client takes a reset for what has ended the call, though a status came before it. */
-  private final boolean resetHidesStatus;
-
-  private boolean headersSent;
   private boolean closed;
   private volatile @Nullable Status ended;
   private volatile Runnable whenEnded = () -> {};
 
-  GuardedCall(
-      ServerCall<Q, R> call, Metadata headers, MessageLimits limits, ExceptionMapping mapping) {
+  GuardedCall(ServerCall<Q, R> call, MessageLimits limits, ExceptionMapping mapping) {
     super(call);
     this.limits = limits;
     this.mapping = mapping;
-    String client = headers.get(USER_AGENT);
-    resetHidesStatus = client != null && client.contains(CORE);
   }
 
   /**
@@ -59,7 +46,6 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   @Override
   public synchronized void sendHeaders(Metadata headers) {
     if (ended == null) {
-      headersSent = true;
       super.sendHeaders(headers);
     }
   }
@@ -145,17 +131,12 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /**
    * Called by the transport when it has given up the stream, just before it resets it: the client is
-   * told why, and does not see {@code CANCELLED}. To one that has had nothing yet the transport itself
-   * sends the status, in its own words, and no reset.
+   * told why, and does not see {@code CANCELLED}.
    */
   void transportFailed(Status status) {
-    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED && !isLeftToTransport()) {
+    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED) {
       end(limits.reworded(status), new Metadata());
     }
-  }
-
-  private synchronized boolean isLeftToTransport() {
-    return resetHidesStatus && !headersSent;
   }
 
   @Override

@@ -30,6 +30,7 @@ public final class RpcChannelBuilder {
   private final List<InetSocketAddress> addresses = new ArrayList<>();
   private @Nullable Path unixSocket;
   private @Nullable String inProcessName;
+  private boolean roundRobin;
   private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
   private Duration defaultTimeout = Duration.ZERO;
@@ -52,7 +53,18 @@ public final class RpcChannelBuilder {
    * unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class path.
    */
   public RpcChannelBuilder target(String target) {
-    this.target = Check.notBlank(target, "target", "such as localhost:50051");
+    this.target = Targets.checked(Check.notBlank(target, "target", "such as localhost:50051"));
+    return this;
+  }
+
+  /**
+   * Sets whether calls go in turn to all addresses that the name of a target stands for, such as {@code
+   * dns:///greeter.internal:50051}, and to none whose health service says {@code NOT_SERVING}. By
+   * default they all go to the first that can be connected to. Several servers given as {@code address}
+   * are always called in turn.
+   */
+  public RpcChannelBuilder roundRobin(boolean roundRobin) {
+    this.roundRobin = roundRobin;
     return this;
   }
 
@@ -306,7 +318,7 @@ public final class RpcChannelBuilder {
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);
     observability.channel(builder);
-    ManagedChannel managed = builder.build();
+    ManagedChannel managed = Targets.build(target, builder);
     ClientGuard guard = new ClientGuard(
         defaultTimeout,
         timeouts.copy(),
@@ -358,6 +370,10 @@ public final class RpcChannelBuilder {
       throw new IllegalStateException("places to call: "
           + places
           + " (expected: 1 of target, address, unixSocket, inProcessName)");
+    }
+    if (roundRobin && target == null && addresses.isEmpty()) {
+      throw new IllegalStateException(
+          "roundRobin: of " + where() + " (expected: target or address beside it)");
     }
   }
 
@@ -415,7 +431,7 @@ public final class RpcChannelBuilder {
 
   private void serviceConfig(ManagedChannelBuilder<?> builder) {
     Map<String, Object> config = new LinkedHashMap<>();
-    if (addresses.size() > 1) {
+    if (roundRobin || addresses.size() > 1) {
       builder.defaultLoadBalancingPolicy("round_robin");
       config.put("healthCheckConfig", Map.of("serviceName", ""));
     }

@@ -175,8 +175,10 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many bytes the metadata of a call may have, 8 KiB by default; as HTTP/2 counts, which adds
-   * 32 for each entry. A call with more is refused before it comes to any service.
+   * Sets how many bytes the metadata of a call may have, 8 KiB by default; names and values, and 32 for
+   * each entry, as HTTP/2 counts. A call with more ends with {@code RESOURCE_EXHAUSTED} before it comes
+   * to any service. One with more than four times as much, and 64 KiB, is refused in the words of HTTP,
+   * or with its connection.
    */
   public RpcServerBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
     this.maxInboundMetadataSize =

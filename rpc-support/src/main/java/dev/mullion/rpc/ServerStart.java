@@ -164,14 +164,14 @@ final class ServerStart {
     return name == null
         ? netty(sockets, counters)
         : InProcessServerBuilder.forName(name)
-            .maxInboundMetadataSize(settings.maxInboundMetadataSize);
+            .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
   }
 
   private NettyServerBuilder netty(ServerSockets sockets, RpcCounters counters) throws IOException {
     NettyServerBuilder builder = sockets
         .builder(new ConnectionGate(settings.connections.maxConnections(), counters))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
-        .maxInboundMetadataSize(settings.maxInboundMetadataSize);
+        .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
     settings.connections.apply(builder);
     Keepalive keepalive = settings.keepalive;
     if (keepalive == null) {
@@ -199,17 +199,22 @@ final class ServerStart {
         settings.mapping.copy(),
         calls,
         callbacks);
+    MetadataLimit metadata = new MetadataLimit(settings.maxInboundMetadataSize);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
       // First, so that the others may choose another way.
       interceptors.add(0, new ReplyCompression(settings.compression));
     }
     interceptors.addAll(0, settings.observability.inServices());
+    interceptors.add(0, metadata);
     for (ServerServiceDefinition service : settings.services) {
       builder.addService(
           guarded(ServerInterceptors.interceptForward(service, interceptors), guard));
     }
-    standard.definitions().forEach(service -> builder.addService(guarded(service, guard)));
+    standard
+        .definitions()
+        .forEach(service ->
+            builder.addService(guarded(ServerInterceptors.intercept(service, metadata), guard)));
   }
 
   /** The guard comes first and sees messages as they are on the wire. */

@@ -1,18 +1,56 @@
 package dev.mullion.rpc;
 
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Targets that gRPC cannot call by itself everywhere. */
 final class Targets {
   private static final String UNIX = "unix:";
   private static final String XDS = "xds:";
+  private static final int MAX_PORT = 65535;
+
+  /** What follows the host in {@code host:port}, {@code [::1]:port} and {@code dns:///host:port}. */
+  private static final Pattern DNS_PORT =
+      Pattern.compile("(?!unix:)(?:dns:(?://[^/]*/)?)?(?:[^/:]+|\\[[^/\\]]*\\]):(\\d+)");
 
   private Targets() {}
+
+  /** Returns the target, if its port is one: a call would wait forever for gRPC to resolve it. */
+  static String checked(String target) {
+    Matcher port = DNS_PORT.matcher(target);
+    if (port.matches() && !isPort(port.group(1))) {
+      throw new IllegalArgumentException(
+          "target: " + target + " (expected: a port of 1 to " + MAX_PORT + ")");
+    }
+    return target;
+  }
+
+  private static boolean isPort(String text) {
+    return text.length() <= 5 && Integer.parseInt(text) >= 1 && Integer.parseInt(text) <= MAX_PORT;
+  }
+
+  /** Builds a channel, and names the target if gRPC cannot read it. */
+  static ManagedChannel build(@Nullable String target, ManagedChannelBuilder<?> builder) {
+    try {
+      return builder.build();
+    } catch (IllegalArgumentException unreadable) {
+      if (target == null) {
+        throw unreadable;
+      }
+      throw new IllegalArgumentException(
+          "target: " + target + " (expected: such as localhost:50051 or dns:///host:50051): "
+              + unreadable.getMessage(),
+          unreadable);
+    }
+  }
 
   /** Returns the path of {@code unix:path} or {@code unix:///path}, or null of any other target. */
   static @Nullable Path unixSocket(@Nullable String target) {

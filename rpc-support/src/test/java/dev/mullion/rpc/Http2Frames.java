@@ -11,6 +11,7 @@ import java.net.Socket;
 
 /** HTTP/2 by hand, for what no library does: one side of a connection. */
 final class Http2Frames implements Closeable {
+  static final int DATA = 0;
   static final int HEADERS = 1;
   static final int RST_STREAM = 3;
   static final int SETTINGS = 4;

@@ -15,12 +15,19 @@ import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
 import io.grpc.ConnectivityState;
+import io.grpc.EquivalentAddressGroup;
 import io.grpc.MethodDescriptor;
+import io.grpc.NameResolver;
+import io.grpc.NameResolverProvider;
+import io.grpc.NameResolverRegistry;
 import io.grpc.Status;
+import io.grpc.StatusOr;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.SocketAddress;
+import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -88,6 +95,68 @@ class RpcChannelTest extends RpcTest {
     Await.until("two is called again", () -> answers(client, 3).size() == 3);
     three.stop(Duration.ofSeconds(5));
     Await.until("three is gone", () -> answers(client, 10).equals(Set.of("one", "two")));
+  }
+
+  @Test
+  void addressesOfOneNameAreCalledInTurnByChoice() throws Exception {
+    RpcServer one = greeter("one");
+    RpcServer two = greeter("two");
+    Names names = new Names(List.of(one.address(), two.address()));
+    NameResolverRegistry.getDefaultRegistry().register(names);
+    closing(() -> NameResolverRegistry.getDefaultRegistry().deregister(names));
+    GreeterClient byDefault =
+        GreeterClient.of(closing(RpcChannel.builder().target("names:///greeter").build()));
+    GreeterClient inTurn = GreeterClient.of(
+        closing(RpcChannel.builder().target("names:///greeter").roundRobin(true).build()));
+
+    assertThat(answers(byDefault, 10)).hasSize(1);
+    Await.until("both are called", () -> answers(inTurn, 4).size() == 2);
+    two.setServing("", false);
+    Await.until("two is not called", () -> answers(inTurn, 10).equals(Set.of("one")));
+  }
+
+  /** Resolves each name to the same addresses, as a name server might. */
+  private static final class Names extends NameResolverProvider {
+    private final List<EquivalentAddressGroup> addresses;
+
+    Names(List<SocketAddress> addresses) {
+      this.addresses = addresses.stream().map(EquivalentAddressGroup::new).toList();
+    }
+
+    @Override
+    public NameResolver newNameResolver(URI target, NameResolver.Args args) {
+      return new NameResolver() {
+        @Override
+        public String getServiceAuthority() {
+          return "greeter";
+        }
+
+        @Override
+        public void start(Listener2 listener) {
+          listener.onResult(ResolutionResult.newBuilder()
+              .setAddressesOrError(StatusOr.fromValue(addresses))
+              .build());
+        }
+
+        @Override
+        public void shutdown() {}
+      };
+    }
+
+    @Override
+    public String getDefaultScheme() {
+      return "names";
+    }
+
+    @Override
+    protected boolean isAvailable() {
+      return true;
+    }
+
+    @Override
+    protected int priority() {
+      return 5;
+    }
   }
 
   @Test
@@ -260,9 +329,22 @@ class RpcChannelTest extends RpcTest {
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").keepalive(Keepalive.defaults())::build)
         .withMessage("inProcessName: x (expected: no keepalive beside it)");
+    assertThatIllegalStateException()
+        .isThrownBy(RpcChannel.builder().inProcessName("x").roundRobin(true)::build)
+        .withMessage("roundRobin: of inProcessName x (expected: target or address beside it)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcChannel.builder().address("b", 0))
         .withMessage("port: 0 (expected: 1 to 65535)");
+    for (String target : new String[] {"localhost:99999", "[::1]:0", "dns:///localhost:70000"}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> RpcChannel.builder().target(target))
+          .withMessage("target: " + target + " (expected: a port of 1 to 65535)");
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(RpcChannel.builder().target("unknown:///x")::build)
+        .withMessage(
+            "target: unknown:///x (expected: such as localhost:50051 or dns:///host:50051): "
+                + "Could not find a NameResolverProvider for unknown:///x");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcChannel.builder().connectTimeout(Duration.ZERO))
         .withMessage("connectTimeout: PT0S (expected: > PT0S)");

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,15 +9,18 @@ import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -52,18 +56,29 @@ class RpcServerLimitsTest extends RpcTest {
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
   }
 
-  /** Such a client would take the reset behind the status for what has ended the call. */
+  /** Clients that stand on gRPC's core in C take a reset for the end of the call, unless it is no error. */
   @Test
-  void clientThatStandsOnTheCoreInCIsToldByTheTransport() throws Exception {
+  void resetBehindAStatusIsNoError() throws Exception {
     RpcServer server = start(RpcServer.builder()
         .maxInboundMessageSize(1000)
-        .addService(TestService.unary(RpcServerLimitsTest::empty)));
-    ManagedChannel channel = channel(NettyChannelBuilder.forAddress("127.0.0.1", server.port())
-        .userAgent("grpc-python/1.51.1 grpc-c/29.0.0"));
+        .addService(TestService.bidi(RpcServerLimitsTest::echo)));
 
-    assertThat(text(failure(() -> call(channel, TestService.UNARY, TestService.request(1001)))))
-        .isEqualTo("RESOURCE_EXHAUSTED: gRPC message exceeds maximum size 1000: 1001");
-    assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+    try (Http2Frames client =
+        new Http2Frames(new Socket(InetAddress.getLoopbackAddress(), server.port()))) {
+      client.sendPreface();
+      client.send(Http2Frames.SETTINGS, 0, 0);
+      client.sendCall(1, "/test.Service/Bidi");
+      byte[] empty = {0, 0, 0, 0, 0};
+      client.send(Http2Frames.DATA, 0, 1, empty);
+      client.read(Http2Frames.DATA);
+      byte[] of1001Bytes = {0, 0, 0, 3, (byte) 0xE9};
+      client.send(Http2Frames.DATA, 0, 1, of1001Bytes);
+
+      assertThat(new String(client.read(Http2Frames.HEADERS), US_ASCII))
+          .contains("inbound message of 1001 bytes exceeds maxInboundMessageSize 1000");
+      byte[] noError = {0, 0, 0, 0};
+      assertThat(client.read(Http2Frames.RST_STREAM)).isEqualTo(noError);
+    }
   }
 
   @Test
@@ -185,25 +200,49 @@ class RpcServerLimitsTest extends RpcTest {
     assertThat(thrown.get()).hasMessage(expected);
   }
 
-  @Test
-  void metadataAboveItsLimitIsRefused() throws Exception {
+  /** The transport would say of the first one that HTTP has failed, and of the other nothing. */
+  @ParameterizedTest
+  @ValueSource(ints = {2000, 50_000})
+  void metadataAboveItsLimitIsNamed(int size) throws Exception {
     RpcServer server = start(RpcServer.builder()
         .maxInboundMetadataSize(2000)
         .addService(TestService.unary(RpcServerLimitsTest::empty)));
     ManagedChannel channel = channel(server);
+
+    assertThat(text(failure(() -> callWithMetadata(channel, size))))
+        .matches("RESOURCE_EXHAUSTED: inbound metadata of \\d+ bytes exceeds "
+            + "maxInboundMetadataSize 2000");
+    assertThat(callWithMetadata(channel, 1000)).isEqualTo(HelloReply.getDefaultInstance());
+    assertThat(server.counters().connectionsOpened()).isEqualTo(1);
+  }
+
+  @Test
+  void metadataOfAStreamAndOfHealthIsLimitedToo() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .inProcessName("metadata-limit")
+        .maxInboundMetadataSize(500)
+        .addService(TestService.stream((request, replies) -> replies.onCompleted())));
+    RpcChannel channel =
+        closing(RpcChannel.builder().inProcessName("metadata-limit").build());
+    Channel tooMuch = withMetadata(channel, 468);
+    String expected = "RESOURCE_EXHAUSTED: inbound metadata of \\d+ bytes exceeds "
+        + "maxInboundMetadataSize 500";
+
+    assertThat(server.port()).isEqualTo(-1);
+    assertThat(text(failure(() -> stream(tooMuch).hasNext()))).matches(expected);
+    assertThat(text(failure(() -> RpcServerTest.health(tooMuch, "")))).matches(expected);
+    assertThat(stream(channel).hasNext()).isFalse();
+  }
+
+  private static HelloReply callWithMetadata(Channel channel, int size) {
+    return call(withMetadata(channel, size));
+  }
+
+  private static Channel withMetadata(Channel channel, int size) {
     Metadata metadata = new Metadata();
-    metadata.put(Metadata.Key.of("long", Metadata.ASCII_STRING_MARSHALLER), "v".repeat(2000));
-
-    Status refused = failure(() -> ClientCalls.blockingUnaryCall(
-        io.grpc.ClientInterceptors.intercept(
-            channel, MetadataUtils.newAttachHeadersInterceptor(metadata)),
-        TestService.UNARY,
-        CallOptions.DEFAULT,
-        REQUEST));
-
-    assertThat(refused.isOk()).isFalse();
-    assertThat(refused.getCause()).hasMessageContaining("max allowed size (2000)");
-    assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+    metadata.put(Metadata.Key.of("long", Metadata.ASCII_STRING_MARSHALLER), "v".repeat(size));
+    return ClientInterceptors.intercept(
+        channel, MetadataUtils.newAttachHeadersInterceptor(metadata));
   }
 
   @Test
@@ -222,7 +261,7 @@ class RpcServerLimitsTest extends RpcTest {
 
     AtomicReference<Metadata> trailers = new AtomicReference<>(new Metadata());
     Status refused = failure(() -> ClientCalls.blockingUnaryCall(
-        io.grpc.ClientInterceptors.intercept(
+        ClientInterceptors.intercept(
             channel,
             MetadataUtils.newCaptureMetadataInterceptor(new AtomicReference<>(), trailers)),
         TestService.UNARY,

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
+import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -143,7 +144,7 @@ class RpcServerTest extends RpcTest {
         .withMessage("service: \"hello.Gretter\" (expected: \"\" or one of hello.Greeter)");
   }
 
-  static ServingStatus health(ManagedChannel channel, String service) {
+  static ServingStatus health(Channel channel, String service) {
     return HealthGrpc.newBlockingStub(channel)
         .check(HealthCheckRequest.newBuilder().setService(service).build())
         .getStatus();
