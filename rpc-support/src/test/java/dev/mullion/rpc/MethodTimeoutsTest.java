@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterGrpc;
 import dev.mullion.rpc.greeter.GreeterService;
@@ -43,7 +44,7 @@ class MethodTimeoutsTest extends RpcTest {
 
     assertThat(text(failure(() -> call(channel(server)))))
         .isEqualTo("DEADLINE_EXCEEDED: call took longer than its timeout PT0.1S");
-    assertThat(server.counters().callsTimedOut()).isEqualTo(1);
+    Await.until("it is counted", () -> server.counters().callsTimedOut() == 1);
   }
 
   @Test
