@@ -33,7 +33,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private boolean headersSent;
   private boolean closed;
 
-  /** How often its service is inside gRPC's call, in which it may be called again, and on which thread. */
+  /** How often its service is inside gRPC's call, where it may be called again. */
   private int inside;
 
   private @Nullable Thread service;
@@ -221,7 +221,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** What is left to a service's thread would come too late, behind the reset. It is there for a moment. */
+  /** What is left to a service's thread would come too late, behind the reset. It soon leaves. */
   private synchronized void awaitService() {
     boolean interrupted = false;
     while (inside > 0 && !closed && service != Thread.currentThread()) {

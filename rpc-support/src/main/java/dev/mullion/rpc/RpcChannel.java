@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>By default unary calls may take a minute and streams as long as they like, calls are not retried,
- * messages may have 4 MiB in both directions, and connections are made when the first call needs one. With several addresses calls go to each in
- * turn, and to none whose health service says {@code NOT_SERVING}. {@link RpcChannelBuilder} says more
- * of each setting.
+ * messages may have 4 MiB in both directions, and connections are made when the first call needs one.
+ * With several addresses calls go to each in turn, and to none whose health service says {@code
+ * NOT_SERVING}. {@link RpcChannelBuilder} says more of each setting.
  *
  * <p>All methods may be called by any thread.
  */

@@ -182,7 +182,8 @@ class WaitingCallsTest extends RpcTest {
 
   @Test
   void cancelledCallKeepsItsPlaceInAQueueOutOfReach() throws Exception {
-    RpcServer server = start(server(Executors.unconfigurableExecutorService(pool)).maxCalls(3));
+    RpcServer server =
+        start(server(Executors.unconfigurableExecutorService(pool)).maxCalls(3));
     Channel channel = channel(server);
     CompletableFuture<HelloReply> blocking = block(channel);
     ClientCall<?, ?> unary = open(channel, TestService.UNARY);
