@@ -6,30 +6,57 @@ import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
+import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import java.io.InputStream;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The first of a server's interceptors. It refuses calls that are too many, ends those that take too
- * long or break a limit, and maps what services throw. Unary calls come to it on their thread, streams
- * on the event loop: it gives them threads if there are any.
+ * long or break a limit, and maps what services throw. It gives calls their threads, if there are any:
+ * unary ones before they come to it, streams afterwards. Calls that are refused stay on the event loop,
+ * so that they need not wait for a thread, and so do those of health, which must be answered when all
+ * threads are taken.
  */
 record CallGuard(
     int maxCalls,
     MessageLimits limits,
     CallTimeouts timeouts,
     ExceptionMapping mapping,
-    @Nullable Executor streamThreads,
+    @Nullable Executor threads,
     @Nullable Executor callbacks)
-    implements ServerInterceptor {
+    implements ServerInterceptor, ServerCallExecutorSupplier {
   /** A client that retries does so after this time, whatever its policy says of the status. */
   private static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+
+  static final Status EXECUTOR_IS_FULL =
+      Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
+
+  /** Called on the event loop: from here on the call's time passes, also while it waits for a thread. */
+  @Override
+  public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
+    CallTracker.OpenCall open = CallTracker.current();
+    if (threads == null || open.kind != CallTracker.Kind.COUNTED || isStream(open.kind, call)) {
+      return null;
+    }
+    GuardedCall<Q, R> guarded = guarded(open, call);
+    Executor turns = open.on(threads);
+    return task -> {
+      try {
+        turns.execute(task);
+      } catch (RejectedExecutionException full) {
+        guarded.end(EXECUTOR_IS_FULL, new Metadata());
+        // What is left of a call that is over.
+        task.run();
+      }
+    };
+  }
 
   @Override
   public <Q, R> ServerCall.Listener<Q> interceptCall(
@@ -39,25 +66,43 @@ record CallGuard(
       refuse(call);
       return deaf();
     }
-    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
-    open.guardedBy(guarded);
-    if (guarded.ended() != null) {
-      return deaf();
-    }
-    Context limited = open.kind == CallTracker.Kind.COUNTED ? timeouts.limit(guarded) : null;
-    if (streamThreads == null || callbacks == null || !isStream(open.kind, call)) {
-      return listener(guarded, headers, next, limited);
+    GuardedCall<Q, R> guarded = guarded(open, call);
+    Context context = guarded.context();
+    if (threads == null || callbacks == null || !isStream(open.kind, call)) {
+      return started(open, guarded, headers, next, context);
     }
     CallEvents events =
-        new CallEvents(streamThreads, callbacks, limited == null ? Context.current() : limited);
+        new CallEvents(open.on(threads), callbacks, context == null ? Context.current() : context);
     open.runIn(events);
-    // One that has ended while it waited for a thread is none of its service's any more.
     return new StreamListener<>(
-        open,
-        events,
-        guarded,
-        limits,
-        () -> guarded.ended() == null ? listener(guarded, headers, next, null) : deaf());
+        open, events, guarded, limits, () -> started(open, guarded, headers, next, null));
+  }
+
+  /** Returns the call under guard, of which there is one, whoever asks first. */
+  @SuppressWarnings("unchecked")
+  private <Q, R> GuardedCall<Q, R> guarded(CallTracker.OpenCall open, ServerCall<Q, R> call) {
+    GuardedCall<?, ?> before = open.guarded();
+    if (before != null) {
+      return (GuardedCall<Q, R>) before;
+    }
+    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
+    open.guardedBy(guarded);
+    if (open.kind == CallTracker.Kind.COUNTED && guarded.ended() == null) {
+      timeouts.limit(guarded);
+    }
+    return guarded;
+  }
+
+  /** One that has ended while it waited for a thread is none of its service's any more. */
+  private <Q, R> ServerCall.Listener<Q> started(
+      CallTracker.OpenCall open,
+      GuardedCall<Q, R> guarded,
+      Metadata headers,
+      ServerCallHandler<Q, R> next,
+      @Nullable Context context) {
+    return guarded.ended() == null && !open.isOver()
+        ? listener(guarded, headers, next, context)
+        : deaf();
   }
 
   private static <Q> ServerCall.Listener<Q> deaf() {
@@ -65,7 +110,7 @@ record CallGuard(
   }
 
   /** Returns whether its events come on the event loop, which must not wait. */
-  static boolean isStream(CallTracker.Kind kind, ServerCall<?, ?> call) {
+  private static boolean isStream(CallTracker.Kind kind, ServerCall<?, ?> call) {
     return kind == CallTracker.Kind.COUNTED
         && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
   }

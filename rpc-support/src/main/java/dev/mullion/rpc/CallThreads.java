@@ -59,19 +59,36 @@ final class CallThreads {
 
   /**
    * Returns an executor on these threads that runs what comes after their shutdown on the spot: what
-   * gRPC still has to do for calls that are over is short, and without it their messages would leak.
+   * gRPC still has to do for calls that are over is short, and without it their messages would leak. A
+   * pool does so by itself.
    */
   static Executor alsoAfterShutdown(ExecutorService threads) {
-    return task -> {
+    if (threads instanceof ThreadPoolExecutor) {
+      return threads;
+    }
+    return new Lasting(threads);
+  }
+
+  /**
+   * Returns whether what waits there for a thread cannot be taken back. In a pool it can, and on virtual
+   * threads nothing waits.
+   */
+  static boolean isOutOfReach(Executor threads) {
+    return !(threads instanceof ThreadPoolExecutor || threads instanceof Lasting);
+  }
+
+  private record Lasting(ExecutorService threads) implements Executor {
+    @Override
+    public void execute(Runnable task) {
       try {
         threads.execute(task);
       } catch (RejectedExecutionException shutDown) {
         task.run();
       }
-    };
+    }
   }
 
-  /** Each call has one task at a time in its queue, which it leaves there if it is cancelled. */
+  /** Each call has one task at a time in its queue; see {@link FirstTurn}. */
   static ThreadPoolExecutor platform(int maxThreads) {
     AtomicLong made = new AtomicLong();
     ThreadFactory daemons = task -> {
@@ -80,7 +97,13 @@ final class CallThreads {
       return thread;
     };
     ThreadPoolExecutor threads = new ThreadPoolExecutor(
-        maxThreads, maxThreads, 60, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), daemons);
+        maxThreads,
+        maxThreads,
+        60,
+        TimeUnit.SECONDS,
+        new LinkedBlockingQueue<>(),
+        daemons,
+        (task, shutDown) -> task.run());
     threads.allowCoreThreadTimeOut(true);
     return threads;
   }

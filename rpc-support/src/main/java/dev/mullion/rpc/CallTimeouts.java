@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static com.google.common.util.concurrent.MoreExecutors.directExecutor;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import io.grpc.Context;
 import io.grpc.Deadline;
@@ -10,18 +11,23 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** Ends calls that take longer than the server lets them; a duration of zero sets no limit. */
 final class CallTimeouts implements AutoCloseable {
-  private final Duration defaultTimeout;
+  private final @Nullable Duration defaultTimeout;
   private final Duration maxTimeout;
   private final MethodTimeouts methods;
   private final RpcCounters counters;
   private final ScheduledThreadPoolExecutor timer;
+  private final AtomicBoolean ticks = new AtomicBoolean();
 
   CallTimeouts(
-      Duration defaultTimeout, Duration maxTimeout, MethodTimeouts methods, RpcCounters counters) {
+      @Nullable Duration defaultTimeout,
+      Duration maxTimeout,
+      MethodTimeouts methods,
+      RpcCounters counters) {
     this.defaultTimeout = defaultTimeout;
     this.maxTimeout = maxTimeout;
     this.methods = methods;
@@ -35,21 +41,25 @@ final class CallTimeouts implements AutoCloseable {
     timer.setRemoveOnCancelPolicy(true);
   }
 
-  /** Returns the context to run a call in, or null if that is the current one. */
-  @Nullable
-  Context limit(GuardedCall<?, ?> call) {
+  /** Limits the time of a call, which begins now, and gives it a context that has this deadline. */
+  void limit(GuardedCall<?, ?> call) {
     Context current = Context.current();
     Deadline deadline = current.getDeadline();
     Duration own = methods.find(call.getMethodDescriptor());
-    boolean byDefault = deadline == null && !defaultTimeout.isZero();
-    Duration timeout = own != null ? own : byDefault ? defaultTimeout : maxTimeout;
+    Duration ofDefault = MethodTimeouts.byDefault(defaultTimeout, call.getMethodDescriptor());
+    // The maximum may be shorter than a default that nobody has set.
+    boolean byDefault = deadline == null
+        && !ofDefault.isZero()
+        && (maxTimeout.isZero() || ofDefault.compareTo(maxTimeout) <= 0);
+    Duration timeout = own != null ? own : byDefault ? ofDefault : maxTimeout;
     long nanos = Check.nanos(timeout);
     if (nanos == 0 || (deadline != null && deadline.timeRemaining(NANOSECONDS) <= nanos)) {
-      return null;
+      return;
     }
     String setting = own != null ? "its timeout " : byDefault ? "defaultTimeout " : "maxTimeout ";
     Status status =
         Status.DEADLINE_EXCEEDED.withDescription("call took longer than " + setting + timeout);
+    tick();
     Context.CancellableContext limited = current.withDeadlineAfter(nanos, NANOSECONDS, timer);
     limited.addListener(
         context -> {
@@ -59,7 +69,17 @@ final class CallTimeouts implements AutoCloseable {
           }
         },
         directExecutor());
-    return limited;
+    call.runIn(limited);
+  }
+
+  /**
+   * A task that is the next one of the timer wakes its thread. On a server that has one call at a time
+   * each would be that, so there is one that comes before most.
+   */
+  private void tick() {
+    if (!ticks.get() && ticks.compareAndSet(false, true)) {
+      timer.scheduleWithFixedDelay(() -> {}, 1, 1, SECONDS);
+    }
   }
 
   @Override

@@ -6,6 +6,8 @@ import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,6 +99,11 @@ final class CallTracker extends ServerStreamTracer.Factory {
     private volatile @Nullable Status ending;
     private volatile @Nullable CallEvents events;
     private volatile @Nullable Runnable watcher;
+    private volatile @Nullable FirstTurn turn;
+    private volatile boolean over;
+
+    /** What keeps its place among {@code maxCalls}: the call, and a first turn that is out of reach. */
+    private final AtomicInteger holders = new AtomicInteger(1);
 
     private OpenCall(Kind kind) {
       this.kind = kind;
@@ -109,6 +116,34 @@ final class CallTracker extends ServerStreamTracer.Factory {
       if (status != null) {
         guarded.end(status, new Metadata());
       }
+    }
+
+    /** Returns null until it is under guard. */
+    @Nullable
+    GuardedCall<?, ?> guarded() {
+      return call;
+    }
+
+    /** Returns an executor on threads that it may have to wait for. */
+    Executor on(Executor threads) {
+      boolean outOfReach = CallThreads.isOutOfReach(threads);
+      if (outOfReach) {
+        holders.incrementAndGet();
+      }
+      FirstTurn first = new FirstTurn(threads, outOfReach ? this::release : () -> {});
+      turn = first;
+      return first;
+    }
+
+    private void release() {
+      if (holders.decrementAndGet() == 0 && kind == Kind.COUNTED) {
+        counters.callsOpen.decrementAndGet();
+      }
+    }
+
+    /** Returns whether it has ended, for whatever reason. */
+    boolean isOver() {
+      return over;
     }
 
     void runIn(CallEvents events) {
@@ -150,7 +185,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
       }
     }
 
-    /** One that has not come to its thread yet is ended when it does. */
+    /** One that is not under guard yet is ended when it is. */
     private boolean end(Status status) {
       ending = status;
       GuardedCall<?, ?> guarded = call;
@@ -168,10 +203,15 @@ final class CallTracker extends ServerStreamTracer.Factory {
       if (guarded != null) {
         guarded.transportFailed(status);
       }
+      over = true;
       if (kind == Kind.COUNTED) {
-        counters.callsOpen.decrementAndGet();
         counters.ended(status.getCode());
       }
+      FirstTurn waiting = turn;
+      if (waiting != null) {
+        waiting.skip();
+      }
+      release();
       open.remove(this);
       changed();
     }

@@ -7,6 +7,8 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.KnownLength;
@@ -26,10 +28,10 @@ final class ClientGuard implements ClientInterceptor {
   private final @Nullable String compression;
   private final MessageLimits limits;
   final ConnectFailures failures;
-  private volatile long defaultTimeout;
+  private volatile @Nullable Duration defaultTimeout;
 
   ClientGuard(
-      Duration defaultTimeout,
+      @Nullable Duration defaultTimeout,
       MethodTimeouts timeouts,
       boolean waitForReady,
       @Nullable String compression,
@@ -40,7 +42,7 @@ final class ClientGuard implements ClientInterceptor {
     this.compression = compression;
     this.limits = limits;
     this.failures = failures;
-    this.defaultTimeout = Check.nanos(defaultTimeout);
+    this.defaultTimeout = defaultTimeout;
   }
 
   void timeout(String name, Duration timeout) {
@@ -48,34 +50,67 @@ final class ClientGuard implements ClientInterceptor {
   }
 
   void defaultTimeout(Duration timeout) {
-    defaultTimeout = Check.nanos(timeout);
+    defaultTimeout = timeout;
   }
 
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
-    return new Guarded<>(method, next.newCall(method, withDefaults(method, options)));
+    CallOptions own = withDefaults(options);
+    Limit limit = options.getDeadline() == null ? limit(method) : null;
+    return new Guarded<>(
+        method,
+        next.newCall(method, limit == null ? own : own.withDeadline(limit.deadline)),
+        limit);
   }
 
-  private CallOptions withDefaults(MethodDescriptor<?, ?> method, CallOptions given) {
+  private CallOptions withDefaults(CallOptions given) {
     CallOptions options = waitForReady ? given.withWaitForReady() : given;
     if (compression != null && options.getCompressor() == null) {
       options = options.withCompression(compression);
     }
+    return options;
+  }
+
+  /** Returns what limits the time of a call that has no deadline of its own, or null. */
+  private @Nullable Limit limit(MethodDescriptor<?, ?> method) {
     Duration own = timeouts.find(method);
-    long timeout = own == null ? defaultTimeout : Check.nanos(own);
-    return timeout == 0 || options.getDeadline() != null
-        ? options
-        : options.withDeadlineAfter(timeout, NANOSECONDS);
+    Duration set = defaultTimeout;
+    if (own == null && set == null && Context.current().getDeadline() != null) {
+      return null;
+    }
+    Duration timeout = own == null ? MethodTimeouts.byDefault(set, method) : own;
+    return timeout.isZero()
+        ? null
+        : new Limit(
+            own == null ? "defaultTimeout" : "timeout",
+            timeout,
+            Deadline.after(Check.nanos(timeout), NANOSECONDS));
+  }
+
+  /** The time that the channel gives a call. */
+  private record Limit(String setting, Duration timeout, Deadline deadline) {
+    /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */
+    Status explained(Status status) {
+      return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired()
+          ? status.withDescription("call took longer than the channel's "
+              + setting
+              + " "
+              + timeout
+              + (status.getDescription() == null ? "" : ": " + status.getDescription()))
+          : status;
+    }
   }
 
   private final class Guarded<Q, R> extends SimpleForwardingClientCall<Q, R> {
     private final MethodDescriptor<Q, R> method;
+    private final @Nullable Limit limit;
     private volatile @Nullable Status refused;
 
-    Guarded(MethodDescriptor<Q, R> method, ClientCall<Q, R> call) {
+    Guarded(MethodDescriptor<Q, R> method, ClientCall<Q, R> call, @Nullable Limit limit) {
       super(call);
       this.method = method;
+      this.limit = limit;
     }
 
     @Override
@@ -85,14 +120,15 @@ final class ClientGuard implements ClientInterceptor {
             @Override
             public void onClose(Status status, Metadata trailers) {
               Status own = refused;
-              super.onClose(
-                  own == null
-                      ? Keepalive.explained(failures.reworded(limits.reworded(status)))
-                      : own,
-                  trailers);
+              super.onClose(own == null ? explained(status) : own, trailers);
             }
           },
           headers);
+    }
+
+    private Status explained(Status status) {
+      Status inTime = limit == null ? status : limit.explained(status);
+      return Keepalive.explained(failures.reworded(limits.reworded(inTime)));
     }
 
     @Override

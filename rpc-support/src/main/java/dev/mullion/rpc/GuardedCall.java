@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import io.grpc.Context;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -12,14 +13,27 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A call that can also be ended in its service's place: by a timer, by the transport, by a limit. What
- * its service does then goes nowhere. gRPC's own call may be used by one thread at a time; hence the
- * lock.
+ * its service does then goes nowhere. gRPC's own call may be used by one thread at a time: who ends it
+ * while its service is inside leaves the last word to the service's thread. No lock is held there, since
+ * in the same process the peer may be called on the spot.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
 
   private boolean closed;
+
+  /** How often its service is inside gRPC's call, where it may be called again. */
+  private int inside;
+
+  private @Nullable Thread service;
+
+  /** What to do when it has left. */
+  private @Nullable Runnable afterwards;
+
+  /** Null stands for gRPC's own context of the call. */
+  private volatile @Nullable Context context;
+
   private volatile @Nullable Status ended;
   private volatile Runnable whenEnded = () -> {};
 
@@ -31,7 +45,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /**
    * Sets what is told when it has been ended in its service's place: at once, though the client may
-   * have to read before it knows. It runs without the lock, since services hang on it.
+   * have to read before it knows.
    */
   void whenEnded(Runnable told) {
     whenEnded = told;
@@ -43,10 +57,48 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return ended;
   }
 
+  void runIn(Context context) {
+    this.context = context;
+  }
+
+  @Nullable
+  Context context() {
+    return context;
+  }
+
   @Override
-  public synchronized void sendHeaders(Metadata headers) {
-    if (ended == null) {
-      super.sendHeaders(headers);
+  public void sendHeaders(Metadata headers) {
+    if (enter(false)) {
+      try {
+        super.sendHeaders(headers);
+      } finally {
+        leave();
+      }
+    }
+  }
+
+  /** Returns whether the service may go on, which then has to leave. */
+  private synchronized boolean enter(boolean last) {
+    if (ended != null) {
+      return false;
+    }
+    closed |= last;
+    inside++;
+    service = Thread.currentThread();
+    return true;
+  }
+
+  private void leave() {
+    Runnable next = null;
+    synchronized (this) {
+      if (--inside == 0) {
+        next = afterwards;
+        afterwards = null;
+        notifyAll();
+      }
+    }
+    if (next != null) {
+      next.run();
     }
   }
 
@@ -66,9 +118,13 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  private synchronized void send(R message) {
-    if (ended == null) {
-      super.sendMessage(checked(message));
+  private void send(R message) {
+    if (enter(false)) {
+      try {
+        super.sendMessage(checked(message));
+      } finally {
+        leave();
+      }
     }
   }
 
@@ -88,10 +144,13 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  private synchronized void closeUnlessEnded(Status status, Metadata trailers) {
-    if (ended == null) {
-      closed = true;
-      super.close(status, trailers);
+  private void closeUnlessEnded(Status status, Metadata trailers) {
+    if (enter(true)) {
+      try {
+        super.close(status, trailers);
+      } finally {
+        leave();
+      }
     }
   }
 
@@ -105,13 +164,20 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /** Ends the call, unless it has ended; returns whether this was what ended it. */
   boolean end(Status status, Metadata trailers) {
+    Runnable close = () -> super.close(status, trailers);
     synchronized (this) {
       if (closed || super.isCancelled()) {
         return false;
       }
       closed = true;
       ended = status;
-      super.close(status, trailers);
+      if (inside > 0) {
+        afterwards = close;
+        close = null;
+      }
+    }
+    if (close != null) {
+      close.run();
     }
     whenEnded.run();
     return true;
@@ -135,7 +201,23 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
    */
   void transportFailed(Status status) {
     if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED) {
+      awaitService();
       end(limits.reworded(status), new Metadata());
+    }
+  }
+
+  /** What is left to a service's thread would come too late, behind the reset. It soon leaves. */
+  private synchronized void awaitService() {
+    boolean interrupted = false;
+    while (inside > 0 && !closed && service != Thread.currentThread()) {
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The timeouts of single methods and services. A method's own goes before that of its service. */
 final class MethodTimeouts {
+  static final Duration OF_UNARY_CALLS = Duration.ofMinutes(1);
+
   private final Map<String, Duration> byName = new ConcurrentHashMap<>();
 
   void put(String name, Duration timeout) {
@@ -34,6 +36,17 @@ final class MethodTimeouts {
     Duration own = byName.get(method.getFullMethodName());
     String service = method.getServiceName();
     return own != null || service == null ? own : byName.get(service);
+  }
+
+  /**
+   * Returns the timeout of a method that has none of its own: what was set for all kinds of calls, else
+   * {@link #OF_UNARY_CALLS}, and none for streams.
+   */
+  static Duration byDefault(@Nullable Duration set, MethodDescriptor<?, ?> method) {
+    if (set != null) {
+      return set;
+    }
+    return method.getType() == MethodDescriptor.MethodType.UNARY ? OF_UNARY_CALLS : Duration.ZERO;
   }
 
   /** Returns timeouts that later changes of these do not change. */

@@ -27,10 +27,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>By default calls have no deadline and are not retried, messages may have 4 MiB in both directions,
- * and connections are made when the first call needs one. With several addresses calls go to each in
- * turn, and to none whose health service says {@code NOT_SERVING}. {@link RpcChannelBuilder} says more
- * of each setting.
+ * <p>By default unary calls may take a minute and streams as long as they like, calls are not retried,
+ * messages may have 4 MiB in both directions, and connections are made when the first call needs one.
+ * With several addresses calls go to each in turn, and to none whose health service says {@code
+ * NOT_SERVING}. {@link RpcChannelBuilder} says more of each setting.
  *
  * <p>All methods may be called by any thread.
  */
@@ -73,7 +73,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Sets the timeout of calls that start from now on without a deadline of their own. {@link
+   * Sets the timeout of calls of all kinds that start from now on without a deadline of their own. {@link
    * Duration#ZERO} sets none.
    */
   public void setDefaultTimeout(Duration defaultTimeout) {

@@ -33,7 +33,7 @@ public final class RpcChannelBuilder {
   private boolean roundRobin;
   private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
-  private Duration defaultTimeout = Duration.ZERO;
+  private @Nullable Duration defaultTimeout;
   private final CallPolicies policies = new CallPolicies();
   private final Observability observability = new Observability();
   private @Nullable String compression;
@@ -107,8 +107,12 @@ public final class RpcChannelBuilder {
 
   /**
    * Sets how long a call may take that has no deadline of its own, from its start, all attempts
-   * together. Then it ends with {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets no
-   * limit; a stream that is to stay open needs a deadline of its own, or another {@code timeout}.
+   * together. Then it ends with {@code DEADLINE_EXCEEDED: call took longer than the channel's
+   * defaultTimeout PT2S}, and what gRPC says of it. {@link Duration#ZERO} sets no limit.
+   *
+   * <p>By default unary calls have one minute, unless they are made inside a call that has a deadline,
+   * and streams no limit. What is set here is for both: a stream that is to stay open then needs a
+   * deadline or a {@code timeout} of its own.
    */
   public RpcChannelBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");

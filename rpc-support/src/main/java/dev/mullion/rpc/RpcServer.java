@@ -33,8 +33,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1} and
  * reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB, and
- * refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection. Calls
- * may take as long as they like. {@link RpcServerBuilder} says more of each setting.
+ * refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection. Unary
+ * calls that come without a deadline may take a minute, streams as long as they like. {@link
+ * RpcServerBuilder} says more of each setting.
  *
  * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and timers
  * are daemon threads. All methods may be called by any thread.
@@ -181,6 +182,8 @@ public final class RpcServer implements AutoCloseable {
       return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
     }
     removeHook();
+    standard.stopServing();
+    awaitQuietly(Math.min(Check.nanos(timeout), Check.nanos(shutdownDelay)));
     long endedBefore = ended();
     boolean drained = drain(begin, Check.nanos(timeout));
     long finished = ended() - endedBefore;
@@ -204,8 +207,6 @@ public final class RpcServer implements AutoCloseable {
   }
 
   private boolean drain(long begin, long timeout) {
-    standard.stopServing();
-    awaitQuietly(Math.min(timeout, Check.nanos(shutdownDelay)));
     server.shutdown();
     tracker.stop(STOPPING);
     boolean drained = awaitQuietly(timeout - (System.nanoTime() - begin));

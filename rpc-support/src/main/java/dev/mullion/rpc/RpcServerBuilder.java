@@ -54,7 +54,11 @@ public final class RpcServerBuilder {
 
   boolean channelz;
   boolean admin;
-  Duration defaultTimeout = Duration.ZERO;
+
+  /** Null stands for the default, which is another one for unary calls than for streams. */
+  @Nullable
+  Duration defaultTimeout;
+
   Duration maxTimeout = Duration.ZERO;
   final MethodTimeouts timeouts = new MethodTimeouts();
   ExceptionMapping mapping = ExceptionMapping.usual();
@@ -354,9 +358,13 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a call may take that comes without a deadline. Then its {@link io.grpc.Context} is
-   * cancelled, and the client sees {@code DEADLINE_EXCEEDED}. {@link Duration#ZERO}, the default, sets
-   * no limit; streams that are to stay open need one that is long enough, by {@code timeout}.
+   * Sets how long a call may take that comes without a deadline, also while it waits for a thread. Then
+   * its {@link io.grpc.Context} is cancelled, and the client sees {@code DEADLINE_EXCEEDED: call took
+   * longer than defaultTimeout PT10S}. {@link Duration#ZERO} sets no limit.
+   *
+   * <p>By default unary calls have one minute, or {@code maxTimeout} if that is less, and streams no
+   * limit. What is set here is for both: streams that are to stay open then need a {@code timeout} of
+   * their own.
    */
   public RpcServerBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
@@ -364,8 +372,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a call may take at most, whatever deadline it comes with. {@link Duration#ZERO}, the
-   * default, sets no limit.
+   * Sets how long a call may take at most, whatever deadline it comes with, and without one if {@code
+   * defaultTimeout} sets no limit. {@link Duration#ZERO}, the default, sets none.
    */
   public RpcServerBuilder maxTimeout(Duration maxTimeout) {
     this.maxTimeout = Check.notNegative(maxTimeout, "maxTimeout");
@@ -405,6 +413,10 @@ public final class RpcServerBuilder {
    * CompletionException} the cause counts. {@code StatusException} and {@code StatusRuntimeException}
    * say themselves what they mean. Anything else is {@code INTERNAL} with an error id, and in the log
    * under that id.
+   *
+   * <p>Of what is thrown, or fails a {@link RpcMethod} or {@link StreamWriter}, no other cause counts. A
+   * plain {@code onError} is gRPC's own: it passes on the status of the first of these two that it finds
+   * among all causes, such as that of a call to another server, and only what has none is mapped.
    */
   public <E extends Throwable> RpcServerBuilder mapException(
       Class<E> type, Function<? super E, Status> status) {
@@ -423,8 +435,10 @@ public final class RpcServerBuilder {
 
   /**
    * Sets the executor of services. It is not shut down with the server. Callbacks of streams run there
-   * too, so streams that wait for one must not take up all its threads. By default there is a virtual
-   * thread for each call on JDK 21 and newer, and before that {@code maxThreads} threads.
+   * too, so streams that wait for one must not take up all its threads. A call that is cancelled while it
+   * waits there leaves the queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays,
+   * and counts for {@code maxCalls}, until its turn comes. By default there is a virtual thread for each
+   * call on JDK 21 and newer, and before that {@code maxThreads} threads.
    */
   public RpcServerBuilder executor(Executor executor) {
     this.executor = requireNonNull(executor, "executor");
@@ -433,8 +447,9 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many platform threads there are for services, 256 by default. More calls than that wait
-   * for one, unary ones without a timeout of the server's until they have it. The callbacks of streams
-   * have as many of their own. With virtual threads it says nothing.
+   * for one, within their timeouts; one that is cancelled or ended meanwhile waits no more, and its
+   * service does not see it. The callbacks of streams have as many threads of their own. With virtual
+   * threads it says nothing.
    */
   public RpcServerBuilder maxThreads(int maxThreads) {
     this.maxThreads = Check.within(maxThreads, 1, 1_000_000, "maxThreads");

@@ -2,11 +2,8 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
-import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.ServerBuilder;
-import io.grpc.ServerCall;
-import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
@@ -20,7 +17,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
-import org.jspecify.annotations.Nullable;
 
 /** Checks the settings of a server against each other, and makes a running one of them. */
 final class ServerStart {
@@ -63,10 +59,17 @@ final class ServerStart {
         threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(0));
     Executor callbacks =
         threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(1));
-    addServices(builder, standard, timeouts, calls, callbacks);
+    CallGuard guard = new CallGuard(
+        settings.maxCalls,
+        new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
+        timeouts,
+        settings.mapping.copy(),
+        calls,
+        callbacks);
+    addServices(builder, standard, guard);
     builder.directExecutor();
     if (calls != null) {
-      builder.callExecutor(new CallExecutor(calls));
+      builder.callExecutor(guard);
     }
     RpcServer server = new RpcServer(
         listen(builder, sockets, connections, timeouts, threads),
@@ -134,12 +137,10 @@ final class ServerStart {
   private void checkTimes() {
     settings.timeouts.checkKnown(settings.services);
     Duration most = settings.maxTimeout;
-    if (!most.isZero() && settings.defaultTimeout.compareTo(most) > 0) {
-      throw new IllegalStateException("defaultTimeout: "
-          + settings.defaultTimeout
-          + " (expected: <= maxTimeout: "
-          + most
-          + ")");
+    Duration byDefault = settings.defaultTimeout;
+    if (byDefault != null && !most.isZero() && byDefault.compareTo(most) > 0) {
+      throw new IllegalStateException(
+          "defaultTimeout: " + byDefault + " (expected: <= maxTimeout: " + most + ")");
     }
     Duration delay = settings.shutdownDelay;
     if (!delay.isZero() && delay.compareTo(settings.closeTimeout) >= 0) {
@@ -186,19 +187,7 @@ final class ServerStart {
         .permitKeepAliveWithoutCalls(keepalive.withoutCalls());
   }
 
-  private void addServices(
-      ServerBuilder<?> builder,
-      StandardServices standard,
-      CallTimeouts timeouts,
-      @Nullable Executor calls,
-      @Nullable Executor callbacks) {
-    CallGuard guard = new CallGuard(
-        settings.maxCalls,
-        new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
-        timeouts,
-        settings.mapping.copy(),
-        calls,
-        callbacks);
+  private void addServices(ServerBuilder<?> builder, StandardServices standard, CallGuard guard) {
     MetadataLimit metadata = new MetadataLimit(settings.maxInboundMetadataSize);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
@@ -243,19 +232,6 @@ final class ServerStart {
         timeouts.close();
         threads.forEach(ExecutorService::shutdownNow);
       }
-    }
-  }
-
-  /**
-   * Gives a call its thread. Calls that are refused stay on the event loop, so that they need not wait
-   * for a thread, and so do those of health, which must be answered when all threads are taken. Streams
-   * get theirs from the guard.
-   */
-  private record CallExecutor(Executor executor) implements ServerCallExecutorSupplier {
-    @Override
-    public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
-      CallTracker.Kind kind = CallTracker.current().kind;
-      return kind == CallTracker.Kind.COUNTED && !CallGuard.isStream(kind, call) ? executor : null;
     }
   }
 }

@@ -3,7 +3,6 @@ package dev.mullion.rpc;
 import io.grpc.Detachable;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
-import io.grpc.Status;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -62,9 +61,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
       events.execute(event);
       return true;
     } catch (RejectedExecutionException full) {
-      call.end(
-          Status.UNAVAILABLE.withDescription("the server's executor refuses calls"),
-          new Metadata());
+      call.end(CallGuard.EXECUTOR_IS_FULL, new Metadata());
       return false;
     }
   }

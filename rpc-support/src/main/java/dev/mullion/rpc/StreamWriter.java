@@ -284,18 +284,21 @@ public final class StreamWriter<T> {
     return observer;
   }
 
-  /** Ends the stream unless it is finished, and returns whether it was not. */
+  /**
+   * Ends the stream unless it is finished, and returns whether it was not. The end may be told to others
+   * on the spot, so it is without the lock; nothing is sent any more by then.
+   */
   boolean finish(Runnable last) {
     sending.lock();
     try {
       if (!finished.compareAndSet(false, true)) {
         return false;
       }
-      if (call.over() == null) {
-        last.run();
-      }
     } finally {
       sending.unlock();
+    }
+    if (call.over() == null) {
+      last.run();
     }
     wake();
     return true;

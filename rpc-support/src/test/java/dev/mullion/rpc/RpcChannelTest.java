@@ -15,13 +15,17 @@ import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
 import io.grpc.ConnectivityState;
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.MethodDescriptor;
 import io.grpc.NameResolver;
 import io.grpc.NameResolverProvider;
 import io.grpc.NameResolverRegistry;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.StatusOr;
+import io.grpc.stub.ServerCalls;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -33,8 +37,14 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class RpcChannelTest extends RpcTest {
@@ -201,6 +211,62 @@ class RpcChannelTest extends RpcTest {
     released.countDown();
     channel.setDefaultTimeout(Duration.ofSeconds(20));
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+  }
+
+  @Test
+  void callThatTookTooLongNamesTheSetting() throws Exception {
+    RpcServer server = start(
+        RpcServer.builder().addService(TestService.unary((request, replies) -> awaitRelease())));
+    RpcChannel channel =
+        closing(to(server).defaultTimeout(Duration.ofMillis(100)).build());
+
+    assertThat(text(failure(() -> call(channel))))
+        .startsWith(
+            "DEADLINE_EXCEEDED: call took longer than the channel's defaultTimeout PT0.1S: ");
+
+    channel.setTimeout("test.Service", Duration.ofMillis(200));
+    assertThat(text(failure(() -> call(channel))))
+        .startsWith("DEADLINE_EXCEEDED: call took longer than the channel's timeout PT0.2S: ");
+  }
+
+  @Test
+  void unaryCallHasAMinuteByDefaultAndAStreamHasNoLimit() throws Exception {
+    BlockingQueue<Optional<Deadline>> seen = new LinkedBlockingQueue<>();
+    RpcServer server = start(RpcServer.builder()
+        .defaultTimeout(Duration.ZERO)
+        .addService(ServerServiceDefinition.builder("test.Service")
+            .addMethod(TestService.UNARY, ServerCalls.asyncUnaryCall((request, replies) -> {
+              seen.add(Optional.ofNullable(Context.current().getDeadline()));
+              replies.onNext(HelloReply.getDefaultInstance());
+              replies.onCompleted();
+            }))
+            .addMethod(
+                TestService.STREAM, ServerCalls.asyncServerStreamingCall((request, replies) -> {
+                  seen.add(Optional.ofNullable(Context.current().getDeadline()));
+                  replies.onCompleted();
+                }))
+            .build()));
+    RpcChannel channel = closing(to(server).build());
+
+    call(channel);
+    assertThat(seen.take().orElseThrow().timeRemaining(TimeUnit.SECONDS)).isBetween(40L, 60L);
+    assertThat(stream(channel).hasNext()).isFalse();
+    assertThat(seen.take()).isEmpty();
+
+    // That of the call inside which it is made.
+    ScheduledExecutorService timer = Executors.newScheduledThreadPool(1);
+    closing(timer::shutdownNow);
+    Context.CancellableContext hour = Context.current().withDeadlineAfter(1, TimeUnit.HOURS, timer);
+    closing(() -> hour.cancel(null));
+    hour.run(() -> call(channel));
+    assertThat(seen.take().orElseThrow().timeRemaining(TimeUnit.MINUTES)).isBetween(50L, 60L);
+
+    channel.setDefaultTimeout(Duration.ZERO);
+    call(channel);
+    assertThat(seen.take()).isEmpty();
+    channel.setDefaultTimeout(Duration.ofHours(1));
+    assertThat(stream(channel).hasNext()).isFalse();
+    assertThat(seen.take().orElseThrow().timeRemaining(TimeUnit.MINUTES)).isBetween(50L, 60L);
   }
 
   @Test

@@ -129,6 +129,27 @@ class RpcServerErrorsTest extends RpcTest {
         .isEqualTo("NOT_FOUND: no file a.txt");
   }
 
+  /** gRPC's observer says only which status it has found; the others map the exception itself. */
+  @Test
+  void statusOfACauseCountsForAPlainOnErrorOnly() throws Exception {
+    Status elsewhere = Status.NOT_FOUND.withDescription("elsewhere");
+    Exception error = new IOException("cannot ask", elsewhere.asRuntimeException());
+
+    assertThat(text(failing(Way.ON_ERROR, error))).isEqualTo("NOT_FOUND: elsewhere");
+    assertThat(text(failing(mapped(), Way.THROWS, error))).isEqualTo("UNAVAILABLE: cannot ask");
+    RpcServer server = start(mapped()
+        .addService(TestService.unary((request, replies) -> RpcMethod.unary(replies, () -> {
+          throw error;
+        }))));
+    assertThat(text(failure(() -> call(channel(server))))).isEqualTo("UNAVAILABLE: cannot ask");
+  }
+
+  private static RpcServerBuilder mapped() {
+    return RpcServer.builder()
+        .mapException(
+            IOException.class, broken -> Status.UNAVAILABLE.withDescription(broken.getMessage()));
+  }
+
   @Test
   void mappingThatFailsIsInternal() throws Exception {
     RpcServerBuilder broken = RpcServer.builder().mapException(IOException.class, thrown -> {

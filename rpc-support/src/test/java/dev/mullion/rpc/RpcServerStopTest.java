@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.HelloReply;
+import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -111,6 +112,38 @@ class RpcServerStopTest extends RpcTest {
     assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
     assertThat(stop.get().cut()).isZero();
+  }
+
+  /** A server works as ever then, for as long as load balancers need to see it. */
+  @Test
+  void callsThatEndDuringTheDelayAreNotReported() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .shutdownDelay(Duration.ofHours(1))
+        .closeTimeout(Duration.ofHours(2))
+        .addService(TestService.unary((request, replies) -> {
+          if (request.equals(REQUEST)) {
+            awaitRelease();
+          }
+          replies.onNext(HelloReply.getDefaultInstance());
+          replies.onCompleted();
+        })));
+    ManagedChannel channel = channel(server);
+    CompletableFuture<Status> open = Threads.call(() -> failure(() -> call(channel)));
+    Await.until("the call is open", () -> server.counters().callsOpen() == 1);
+    CompletableFuture<StopReport> report = new CompletableFuture<>();
+    Thread stop = new Thread(() -> report.complete(server.stop(Duration.ofHours(2))));
+
+    stop.start();
+    Await.until(
+        "the delay has begun",
+        () -> RpcServerTest.health(channel, "") == ServingStatus.NOT_SERVING);
+    call(channel, TestService.UNARY, HelloRequest.getDefaultInstance());
+    Await.until("it has ended", () -> server.counters().callsSucceeded() == 1);
+    stop.interrupt();
+
+    assertThat(report.get().finished()).isZero();
+    assertThat(report.get().cut()).isEqualTo(1);
+    assertThat(text(open.get())).isEqualTo("UNAVAILABLE: server is stopping");
   }
 
   /** A watcher of the health stays as long as it likes; the drain would never end. */

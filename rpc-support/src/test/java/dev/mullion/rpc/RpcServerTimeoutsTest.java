@@ -12,6 +12,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.Iterator;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -41,7 +42,7 @@ class RpcServerTimeoutsTest extends RpcTest {
     assertThat(called.get().cancellationCause()).isInstanceOf(TimeoutException.class);
     Await.until("its end is counted", () -> server.counters().callsFailed() == 1);
     Await.until("it is counted as late", () -> server.counters().callsTimedOut() == 1);
-    assertThat(server.counters().callsOpen()).isZero();
+    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
   }
 
   @Test
@@ -61,6 +62,49 @@ class RpcServerTimeoutsTest extends RpcTest {
 
     assertThat(text(failure(() -> call(channel(server)))))
         .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT1S");
+  }
+
+  private Optional<Deadline> seenByDefault(RpcServerBuilder builder) throws Exception {
+    CompletableFuture<Optional<Deadline>> seen = new CompletableFuture<>();
+    RpcServer server = start(builder.addService(TestService.unary((request, replies) -> {
+      seen.complete(Optional.ofNullable(Context.current().getDeadline()));
+      replies.onNext(HelloReply.getDefaultInstance());
+      replies.onCompleted();
+    })));
+    call(channel(server));
+    return seen.get();
+  }
+
+  @Test
+  void unaryCallHasAMinuteByDefault() throws Exception {
+    assertThat(seenByDefault(RpcServer.builder()).orElseThrow().timeRemaining(TimeUnit.SECONDS))
+        .isBetween(40L, 60L);
+    assertThat(seenByDefault(RpcServer.builder().maxTimeout(Duration.ofHours(1)))
+            .orElseThrow()
+            .timeRemaining(TimeUnit.SECONDS))
+        .isBetween(40L, 60L);
+    assertThat(seenByDefault(RpcServer.builder().maxTimeout(Duration.ofSeconds(30)))
+            .orElseThrow()
+            .timeRemaining(TimeUnit.SECONDS))
+        .isBetween(10L, 30L);
+  }
+
+  @Test
+  void zeroSwitchesTheDefaultOff() throws Exception {
+    assertThat(seenByDefault(RpcServer.builder().defaultTimeout(Duration.ZERO))).isEmpty();
+  }
+
+  @Test
+  void streamHasNoTimeoutByDefault() throws Exception {
+    CompletableFuture<Optional<Deadline>> seen = new CompletableFuture<>();
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.stream((request, replies) -> {
+          seen.complete(Optional.ofNullable(Context.current().getDeadline()));
+          replies.onCompleted();
+        })));
+
+    assertThat(stream(channel(server)).hasNext()).isFalse();
+    assertThat(seen.get()).isEmpty();
   }
 
   @Test
