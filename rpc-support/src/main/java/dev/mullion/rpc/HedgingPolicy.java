@@ -113,8 +113,8 @@ public final class HedgingPolicy {
     }
 
     /**
-     * Sets how many failures in a row it takes, twice over, to stop hedging, 10 by default, and what part
-     * of a token a success gives back, 0.1 by default.
+     * Sets how many tokens there are, 1 to 1000, 10 by default: half as many failures in a row stop
+     * hedging. And what part of a token a success gives back, 0.001 at least, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       this.throttling = new Throttling(maxTokens, tokenRatio);

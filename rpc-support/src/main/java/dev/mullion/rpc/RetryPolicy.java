@@ -123,7 +123,7 @@ public final class RetryPolicy {
       return this;
     }
 
-    /** Sets how many times as long each further pause is, 2 by default. */
+    /** Sets how many times as long each further pause is, 1 to 100; 2 by default. */
     public Builder backoffMultiplier(double backoffMultiplier) {
       if (!(backoffMultiplier >= 1 && backoffMultiplier <= 100)) {
         throw new IllegalArgumentException(
@@ -140,8 +140,8 @@ public final class RetryPolicy {
     }
 
     /**
-     * Sets how many failures in a row it takes, twice over, to stop retries, 10 by default, and what
-     * part of a token a success gives back, 0.1 by default.
+     * Sets how many tokens there are, 1 to 1000, 10 by default: half as many failures in a row stop
+     * retries. And what part of a token a success gives back, 0.001 at least, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       this.throttling = new Throttling(maxTokens, tokenRatio);

@@ -250,8 +250,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how many bytes a message that comes may have, 4 MiB by default. A longer one ends its call
-   * with {@code RESOURCE_EXHAUSTED}.
+   * Sets how many bytes a message that comes may have, decompressed, 4 MiB by default. A longer one ends
+   * its call with {@code RESOURCE_EXHAUSTED}.
    */
   public RpcChannelBuilder maxInboundMessageSize(int maxInboundMessageSize) {
     this.maxInboundMessageSize =

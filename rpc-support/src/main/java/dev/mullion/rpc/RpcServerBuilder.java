@@ -126,12 +126,12 @@ public final class RpcServerBuilder {
     return this;
   }
 
-  /** Adds a service. */
+  /** Adds a service; {@link #start} fails if another one has its name. */
   public RpcServerBuilder addService(BindableService service) {
     return addService(requireNonNull(service, "service").bindService());
   }
 
-  /** Adds a service. */
+  /** Adds a service; {@link #start} fails if another one has its name. */
   public RpcServerBuilder addService(ServerServiceDefinition service) {
     services.add(requireNonNull(service, "service"));
     return this;
@@ -159,8 +159,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many bytes a message that comes may have, 4 MiB by default. A longer one ends its call
-   * with {@code RESOURCE_EXHAUSTED}, before memory is taken for it.
+   * Sets how many bytes a message that comes may have, decompressed, 4 MiB by default. A longer one ends
+   * its call with {@code RESOURCE_EXHAUSTED}, before memory is taken for it.
    */
   public RpcServerBuilder maxInboundMessageSize(int maxInboundMessageSize) {
     this.maxInboundMessageSize =

@@ -51,7 +51,11 @@ abstract class RpcTest {
    * when a client closes the connection in the same moment.
    */
   RpcServer start(RpcServerBuilder builder) throws IOException {
-    RpcServer server = builder.start();
+    return serving(builder.start());
+  }
+
+  /** Has a server closed that has been started. */
+  RpcServer serving(RpcServer server) {
     closing(() -> {
       awaitNoClients(server);
       server.close();
