@@ -1,7 +1,10 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
+
 import io.grpc.Status;
 import io.netty.handler.ssl.NotSslRecordException;
+import java.net.ConnectException;
 import java.security.cert.CertPathBuilderException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateExpiredException;
@@ -12,7 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Says in plain words why there is no connection, where the cause is TLS, or that there is none. */
+/** Says in plain words why there is no connection, where the cause is TLS, or nobody is there. */
 final class ConnectFailures {
   /** As the JDK says it, and as BoringSSL does. */
   private static final Pattern ALERT =
@@ -31,6 +34,9 @@ final class ConnectFailures {
   /** How the records of TLS begin, where a frame of HTTP/2 should: those of alerts and handshakes. */
   private static final Pattern TLS_INSTEAD_OF_HTTP2 =
       Pattern.compile("First received frame was not SETTINGS\\..*: 1[56]03.*");
+
+  /** As gRPC says it of any. */
+  private static final String IO = "io exception";
 
   /** As gRPC says it, and as the system does. */
   private static final String CLOSED = "Network closed for unknown reason";
@@ -59,8 +65,17 @@ final class ConnectFailures {
     }
     String words = CODES.contains(status.getCode()) ? inWords(status) : null;
     return words == null
-        ? status
+        ? connected(status)
         : Status.UNAVAILABLE.withDescription(words).withCause(status.getCause());
+  }
+
+  /** gRPC leaves it to the cause to say which address it was, and why. */
+  private static Status connected(Status status) {
+    boolean unsaid =
+        IO.equals(status.getDescription()) && status.getCause() instanceof ConnectException;
+    return unsaid
+        ? status.withDescription("cannot connect: " + message(requireNonNull(status.getCause())))
+        : status;
   }
 
   /** Returns null if it has another cause, or one that is not known. */

@@ -22,10 +22,14 @@ import org.jspecify.annotations.Nullable;
 final class ExceptionMapping {
   private static final System.Logger LOG = System.getLogger(ExceptionMapping.class.getName());
 
-  private final Map<Class<?>, Function<Throwable, Status>> byType = new LinkedHashMap<>();
+  private final Map<Class<?>, Function<Throwable, Outcome>> byType = new LinkedHashMap<>();
 
   /** What a client is told. */
-  record Outcome(Status status, Metadata trailers) {}
+  record Outcome(Status status, Metadata trailers) {
+    static Outcome of(StatusRuntimeException error) {
+      return new Outcome(error.getStatus(), orNew(error.getTrailers()));
+    }
+  }
 
   /** Returns a new mapping of the usual exceptions. */
   static ExceptionMapping usual() {
@@ -52,23 +56,34 @@ final class ExceptionMapping {
   }
 
   <E extends Throwable> void put(Class<E> type, Function<? super E, Status> mapping) {
-    byType.put(type, thrown -> mapping.apply(type.cast(thrown)));
+    byType.put(
+        type,
+        thrown -> new Outcome(
+            requireNonNull(mapping.apply(type.cast(thrown)), "status of mapException"),
+            new Metadata()));
+  }
+
+  <E extends Throwable> void putDetailed(
+      Class<E> type, Function<? super E, StatusRuntimeException> mapping) {
+    byType.put(
+        type,
+        thrown -> Outcome.of(requireNonNull(
+            mapping.apply(type.cast(thrown)), "exception of mapExceptionWithDetails")));
   }
 
   /** Returns what the client is told; what is not mapped is logged with the id that it is told. */
   Outcome outcome(Throwable thrown, String call) {
     Throwable error = unwrapped(thrown);
     if (error instanceof StatusRuntimeException known) {
-      return new Outcome(known.getStatus(), orNew(known.getTrailers()));
+      return Outcome.of(known);
     }
     if (error instanceof StatusException known) {
       return new Outcome(known.getStatus(), orNew(known.getTrailers()));
     }
-    Function<Throwable, Status> mapping = nearest(error.getClass());
+    Function<Throwable, Outcome> mapping = nearest(error.getClass());
     if (mapping != null) {
       try {
-        return new Outcome(
-            requireNonNull(mapping.apply(error), "status of mapException"), new Metadata());
+        return mapping.apply(error);
       } catch (RuntimeException wrong) {
         error.addSuppressed(wrong);
       }
@@ -110,9 +125,9 @@ final class ExceptionMapping {
     return trailers == null ? new Metadata() : trailers;
   }
 
-  private @Nullable Function<Throwable, Status> nearest(Class<?> type) {
+  private @Nullable Function<Throwable, Outcome> nearest(Class<?> type) {
     for (Class<?> each = type; each != null; each = each.getSuperclass()) {
-      Function<Throwable, Status> mapping = byType.get(each);
+      Function<Throwable, Outcome> mapping = byType.get(each);
       if (mapping != null) {
         return mapping;
       }

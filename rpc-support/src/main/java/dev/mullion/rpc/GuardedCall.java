@@ -147,7 +147,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private void closeUnlessEnded(Status status, Metadata trailers) {
     if (enter(true)) {
       try {
-        super.close(status, trailers);
+        super.close(StatusText.bounded(status), trailers);
       } finally {
         leave();
       }
@@ -164,7 +164,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /** Ends the call, unless it has ended; returns whether this was what ended it. */
   boolean end(Status status, Metadata trailers) {
-    Runnable close = () -> super.close(status, trailers);
+    Runnable close = () -> super.close(StatusText.bounded(status), trailers);
     synchronized (this) {
       if (closed || super.isCancelled()) {
         return false;

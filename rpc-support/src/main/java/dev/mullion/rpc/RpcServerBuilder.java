@@ -7,6 +7,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
@@ -417,10 +418,23 @@ public final class RpcServerBuilder {
    * <p>Of what is thrown, or fails a {@link RpcMethod} or {@link StreamWriter}, no other cause counts. A
    * plain {@code onError} is gRPC's own: it passes on the status of the first of these two that it finds
    * among all causes, such as that of a call to another server, and only what has none is mapped.
+   *
+   * <p>A description is cut to 4 KiB as it is sent, and says so; with more, clients could no longer read
+   * the status, since they bound the metadata that comes.
    */
   public <E extends Throwable> RpcServerBuilder mapException(
       Class<E> type, Function<? super E, Status> status) {
     mapping.put(requireNonNull(type, "type"), requireNonNull(status, "status"));
+    return this;
+  }
+
+  /**
+   * Sets the status of exceptions as {@link #mapException} does, and what goes with it: its function
+   * returns what {@link ErrorDetails#exception} makes, or any other exception with trailers.
+   */
+  public <E extends Throwable> RpcServerBuilder mapExceptionWithDetails(
+      Class<E> type, Function<? super E, StatusRuntimeException> error) {
+    mapping.putDetailed(requireNonNull(type, "type"), requireNonNull(error, "error"));
     return this;
   }
 

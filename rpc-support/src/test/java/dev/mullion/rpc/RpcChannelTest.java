@@ -355,6 +355,16 @@ class RpcChannelTest extends RpcTest {
   }
 
   @Test
+  void callToNobodySaysWhereToAndWhyNot() throws Exception {
+    int port = freePort();
+    RpcChannel channel =
+        closing(RpcChannel.builder().target("127.0.0.1:" + port).build());
+
+    assertThat(text(failure(() -> call(channel))))
+        .matches("UNAVAILABLE: cannot connect: .*Connection refused: /127.0.0.1:" + port);
+  }
+
+  @Test
   void connectSaysWhereToAndWhyNot() throws Exception {
     int port = freePort();
     RpcChannelBuilder nobody = RpcChannel.builder().target("localhost:" + port);

@@ -1,7 +1,9 @@
 package dev.mullion.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.rpc.ErrorInfo;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
@@ -148,6 +150,35 @@ class RpcServerErrorsTest extends RpcTest {
     return RpcServer.builder()
         .mapException(
             IOException.class, broken -> Status.UNAVAILABLE.withDescription(broken.getMessage()));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void mappedExceptionMayHaveDetails(Way way) throws Exception {
+    ErrorInfo info = ErrorInfo.newBuilder().setReason("DISK_FULL").build();
+    RpcServer server = start(RpcServer.builder()
+        .mapExceptionWithDetails(
+            IOException.class,
+            full ->
+                ErrorDetails.exception(Status.UNAVAILABLE.withDescription(full.getMessage()), info))
+        .addService(
+            TestService.unary((request, replies) -> way.fail(new IOException("full"), replies))));
+
+    assertThatThrownBy(() -> call(channel(server)))
+        .hasMessage("UNAVAILABLE: full")
+        .satisfies(
+            error -> assertThat(ErrorDetails.find(error, ErrorInfo.class)).hasValue(info));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void descriptionThatNoClientCouldReadIsCut(Way way) throws Exception {
+    assertThat(text(failing(way, new IllegalArgumentException("x".repeat(20_000)))))
+        .isEqualTo("INVALID_ARGUMENT: " + "x".repeat(4066) + "... (cut, of 20000 characters)");
+    assertThat(text(failing(way, new IllegalArgumentException("\u20AC".repeat(460)))))
+        .isEqualTo("INVALID_ARGUMENT: " + "\u20AC".repeat(452) + "... (cut, of 460 characters)");
+    assertThat(text(failing(way, new IllegalArgumentException("x".repeat(4096)))))
+        .isEqualTo("INVALID_ARGUMENT: " + "x".repeat(4096));
   }
 
   @Test
