@@ -6,6 +6,7 @@ import static java.util.Objects.requireNonNull;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
+import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
@@ -33,10 +34,11 @@ public final class FrameEncoder {
   private long frames;
   private long bytes;
 
-  private FrameEncoder(FrameFormat format, @Nullable FrameCounters counters) {
+  private FrameEncoder(
+      FrameFormat format, @Nullable FrameCounters counters, @Nullable SocketAddress peer) {
     this.format = format;
     this.counters = counters;
-    header = new HeaderWriter(format);
+    header = new HeaderWriter(format, peer);
     stripped = header.headerIsStripped();
     overhead = header.maxHeaderLength() + header.trailer().length;
   }
@@ -47,17 +49,20 @@ public final class FrameEncoder {
    * @throws IllegalStateException if the format can only decode
    */
   public static FrameEncoder of(FrameFormat format) {
-    return new FrameEncoder(requireNonNull(format, "format"), null);
+    return new FrameEncoder(requireNonNull(format, "format"), null, null);
   }
 
   /**
    * Returns an encoder whose frames are counted, whenever {@link #report} is called.
    *
+   * @param counters what counts its frames; it may be shared
+   * @param peer the address that errors name, or {@code null} for none
    * @throws IllegalStateException if the format can only decode
    */
-  public static FrameEncoder of(FrameFormat format, FrameCounters counters) {
+  public static FrameEncoder of(
+      FrameFormat format, FrameCounters counters, @Nullable SocketAddress peer) {
     requireNonNull(format, "format");
-    return new FrameEncoder(format, requireNonNull(counters, "counters"));
+    return new FrameEncoder(format, requireNonNull(counters, "counters"), peer);
   }
 
   /** Returns the format. */

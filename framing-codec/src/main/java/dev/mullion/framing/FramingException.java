@@ -40,6 +40,18 @@ public abstract sealed class FramingException extends IOException
     return detail;
   }
 
+  /** Returns the error of a frame that was to be sent, with the address it was for. */
+  final FramingException sentTo(@Nullable SocketAddress to) {
+    if (to == null || peer != null) {
+      return this;
+    }
+    FramingException placed = this instanceof FrameTooLargeException tooLarge
+        ? new FrameTooLargeException(tooLarge.frameLength(), tooLarge.maxFrameLength(), to, 0)
+        : new CorruptFrameException(detail, to, 0);
+    placed.setStackTrace(getStackTrace());
+    return placed;
+  }
+
   private static String place(@Nullable SocketAddress peer, long frameNumber) {
     if (peer == null) {
       return frameNumber == 0 ? "" : " (frame " + frameNumber + ")";

@@ -1,6 +1,7 @@
 package dev.mullion.framing;
 
 import io.netty.buffer.ByteBuf;
+import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
@@ -13,14 +14,21 @@ final class HeaderWriter {
   private final FormatGeometry geometry;
   private final boolean bigEndian;
   private final FrameScanner scanner;
+  private final @Nullable SocketAddress peer;
 
   /** Whether all that stands around a payload is a length of four bytes, as in most formats. */
   private final boolean plain;
 
+  HeaderWriter(FrameFormat format) {
+    this(format, null);
+  }
+
   /**
+   * @param peer whom errors name
    * @throws IllegalStateException if the format can only decode
    */
-  HeaderWriter(FrameFormat format) {
+  HeaderWriter(FrameFormat format, @Nullable SocketAddress peer) {
+    this.peer = peer;
     geometry = format.geometry();
     if (geometry.whyNotEncodable != null) {
       throw new IllegalStateException(
@@ -59,13 +67,17 @@ final class HeaderWriter {
    * @return how many of the frame's bytes went into the header; the rest is its payload
    */
   int write(ByteBuffer frame, long frameLength, ByteBuffer out) throws FramingException {
-    if (headerIsStripped()) {
-      writeStripped(frameLength, out);
-      return 0;
+    try {
+      if (headerIsStripped()) {
+        writeStripped(frameLength, out);
+        return 0;
+      }
+      return geometry.width > 0
+          ? writeKept(frame, frameLength, out)
+          : writeKeptAsItIs(frame, frameLength, out);
+    } catch (FramingException e) {
+      throw e.sentTo(peer);
     }
-    return geometry.width > 0
-        ? writeKept(frame, frameLength, out)
-        : writeKeptAsItIs(frame, frameLength, out);
   }
 
   /**
@@ -99,8 +111,12 @@ final class HeaderWriter {
 
   /** Writes a header of four bytes at an index, if {@link #isPlain}; no index of the buffer moves. */
   void writePlain(int frameLength, ByteBuf out, int at) throws FramingException {
-    int length = (int) lengthField(frameLength);
-    out.setInt(at, bigEndian ? length : Integer.reverseBytes(length));
+    try {
+      int length = (int) lengthField(frameLength);
+      out.setInt(at, bigEndian ? length : Integer.reverseBytes(length));
+    } catch (FramingException e) {
+      throw e.sentTo(peer);
+    }
   }
 
   private void writeStripped(long frameLength, ByteBuffer out) throws FramingException {

@@ -161,7 +161,8 @@ final class OutboundFrames {
         out.writerIndex(written);
       }
       counters.framesRefused.increment();
-      promise.tryFailure(e);
+      promise.tryFailure(
+          e instanceof FramingException error ? error.sentTo(ctx.channel().remoteAddress()) : e);
     } finally {
       // A frame that had been released before is what failed.
       if (!passedOn && frame.refCnt() > 0) {

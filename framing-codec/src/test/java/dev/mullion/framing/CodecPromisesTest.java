@@ -265,7 +265,7 @@ class CodecPromisesTest {
       ByteBuf refused = read(frame);
       ChannelFuture future = channel.channel.writeAndFlush(refused);
 
-      assertThat(future.cause()).isExactlyInstanceOf(type).hasMessage(text);
+      assertThat(future.cause()).isExactlyInstanceOf(type).hasMessage(text + " (peer embedded)");
       assertThat(refused.refCnt()).isZero();
       assertThat(channel.sent()).isEmpty();
       assertThat(channel.events()).isEmpty();
@@ -297,7 +297,7 @@ class CodecPromisesTest {
       FrameTooLargeException error = (FrameTooLargeException) refused.cause();
       assertThat(error.frameLength()).isEqualTo(5);
       assertThat(error.maxFrameLength()).isEqualTo(4);
-      assertThat(error.peer()).isNull();
+      assertThat(error.peer()).isEqualTo(channel.channel.remoteAddress());
       assertThat(error.frameNumber()).isZero();
     }
   }

@@ -64,7 +64,7 @@ class CustomLengthTest {
     assertThat(FOUR_DIGITS.maxFrameLength()).isEqualTo(9999);
     assertThatExceptionOfType(FrameTooLargeException.class)
         .isThrownBy(() -> way.encode(FOUR_DIGITS, new byte[10_000]))
-        .withMessage("frame length 10000 exceeds maxFrameLength 9999");
+        .withMessage("frame length 10000 exceeds maxFrameLength 9999" + way.place());
   }
 
   private static Stream<Arguments> notDecimal() {

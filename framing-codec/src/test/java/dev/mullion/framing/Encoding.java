@@ -22,6 +22,11 @@ enum Encoding {
   BUFFERS,
   WHOLE_BUFFERS;
 
+  /** Returns where errors say that they were: a stream does not know its peer. */
+  String place() {
+    return this == PIPELINE ? " (peer embedded)" : "";
+  }
+
   byte[] encode(FrameFormat format, byte[]... frames) throws IOException {
     return encode(format, List.of(frames));
   }

@@ -126,7 +126,7 @@ class FrameEncoderTest {
   @ParameterizedTest
   @EnumSource
   void frameThatDoesNotFitLeavesNothing(Way way) {
-    FrameEncoder encoder = FrameEncoder.of(TWO, counters);
+    FrameEncoder encoder = FrameEncoder.of(TWO, counters, null);
     for (int room = 0; room < 6; room++) {
       ByteBuf out = Unpooled.buffer(1 + room, 1 + room).writeByte(7);
 
@@ -142,7 +142,7 @@ class FrameEncoderTest {
   @ParameterizedTest
   @EnumSource
   void refusedFrameLeavesNothing(Way way) throws FramingException {
-    FrameEncoder encoder = FrameEncoder.of(KEPT, counters);
+    FrameEncoder encoder = FrameEncoder.of(KEPT, counters, null);
     ByteBuf out = ALLOCATOR.buffer();
 
     way.encode(encoder, Wire.bytes("| 09 | 0000 | 'ab' |"), out);
@@ -208,7 +208,7 @@ class FrameEncoderTest {
     byte[] payload = random(100_000, 2);
     ByteBuf frame = memory.read(payload, payload.length);
     FrameFormat format = FrameFormat.builder().trailer((byte) 0xFF).build();
-    FrameEncoder encoder = FrameEncoder.of(format, counters);
+    FrameEncoder encoder = FrameEncoder.of(format, counters, null);
 
     EncodedFrames encoded = encoder.encode(frame, memory);
 
@@ -237,7 +237,7 @@ class FrameEncoderTest {
   @Test
   void wholeMessageThatIsRefusedIsReleased() {
     CountingAllocator memory = new CountingAllocator();
-    FrameEncoder encoder = FrameEncoder.of(TWO, counters);
+    FrameEncoder encoder = FrameEncoder.of(TWO, counters, null);
     ByteBuf frame = memory.read(new byte[5], 5);
 
     assertThatExceptionOfType(FrameTooLargeException.class)
@@ -287,7 +287,7 @@ class FrameEncoderTest {
   void nullsAreNamed() {
     assertThatNullPointerException().isThrownBy(() -> FrameEncoder.of(null)).withMessage("format");
     assertThatNullPointerException()
-        .isThrownBy(() -> FrameEncoder.of(TWO, null))
+        .isThrownBy(() -> FrameEncoder.of(TWO, null, null))
         .withMessage("counters");
   }
 }

@@ -231,7 +231,7 @@ class WireErrorsTest {
     assertThat(way.encode(format, new byte[4])).hasSize(11);
     assertThatExceptionOfType(FrameTooLargeException.class)
         .isThrownBy(() -> way.encode(format, new byte[5]))
-        .withMessage("frame length 5 exceeds maxFrameLength 4")
+        .withMessage("frame length 5 exceeds maxFrameLength 4" + way.place())
         .satisfies(error -> {
           assertThat(error.frameLength()).isEqualTo(5);
           assertThat(error.maxFrameLength()).isEqualTo(4);
@@ -271,7 +271,7 @@ class WireErrorsTest {
       assertThatExceptionOfType(CorruptFrameException.class)
           .as(way.name())
           .isThrownBy(() -> way.encode(format, Wire.bytes(frame)))
-          .withMessage(message);
+          .withMessage(message + way.place());
     }
   }
 
@@ -285,6 +285,6 @@ class WireErrorsTest {
 
     assertThatExceptionOfType(FrameTooLargeException.class)
         .isThrownBy(() -> way.encode(format, Wire.bytes("| 05 | 'abcde' |")))
-        .withMessage("frame length 5 exceeds maxFrameLength 4");
+        .withMessage("frame length 5 exceeds maxFrameLength 4" + way.place());
   }
 }

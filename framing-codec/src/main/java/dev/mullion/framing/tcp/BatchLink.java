@@ -107,7 +107,7 @@ final class BatchLink extends Link {
           "format cannot change inside a frame that is passed on in parts, or skipped");
     }
     report();
-    encoder = FrameEncoder.of(format, totals.frames());
+    encoder = FrameEncoder.of(format, totals.frames(), peer());
     LengthDelimitedCodec next = Handling.codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
@@ -157,7 +157,7 @@ final class BatchLink extends Link {
   void reply(ByteBuf buffer, int index, int length) throws FramingException {
     FrameEncoder present = encoder;
     if (present == null) {
-      present = FrameEncoder.of(settings.format(), totals.frames());
+      present = FrameEncoder.of(settings.format(), totals.frames(), peer());
       encoder = present;
     }
     ByteBuf out = repliesWithRoom(length + present.maxOverhead());

@@ -63,7 +63,7 @@ final class Outbound {
     this.link = link;
     this.channel = link.context().channel();
     this.settings = link.settings;
-    this.buffer = new SendBuffer(channel.alloc(), settings);
+    this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
     this.counters = counters;
   }
 

@@ -6,6 +6,7 @@ import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.util.ReferenceCountUtil;
+import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -23,12 +24,15 @@ final class SendBuffer {
 
   private final ByteBufAllocator allocator;
   private final ConnectionSettings settings;
+  private final @Nullable SocketAddress peer;
   private @Nullable FrameEncoder encoder;
   private @Nullable ByteBuf chunk;
   private Queue<ByteBuf> full = new ArrayDeque<>(0);
 
-  SendBuffer(ByteBufAllocator allocator, ConnectionSettings settings) {
+  SendBuffer(
+      ByteBufAllocator allocator, ConnectionSettings settings, @Nullable SocketAddress peer) {
     this.allocator = allocator;
+    this.peer = peer;
     this.settings = settings;
   }
 
@@ -42,13 +46,13 @@ final class SendBuffer {
 
   /** Uses another format from the next frame on. */
   void format(FrameFormat format) {
-    encoder = FrameEncoder.of(format, settings.totals().frames());
+    encoder = FrameEncoder.of(format, settings.totals().frames(), peer);
   }
 
   private FrameEncoder encoder() {
     FrameEncoder present = encoder;
     if (present == null) {
-      present = FrameEncoder.of(settings.format(), settings.totals().frames());
+      present = FrameEncoder.of(settings.format(), settings.totals().frames(), peer);
       encoder = present;
     }
     return present;

@@ -4,9 +4,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -247,6 +250,44 @@ class FramedClientTest {
       assertThat(client.counters().connectionsOpen()).isOne();
     } finally {
       server.close();
+    }
+  }
+
+  @Test
+  void frameThatDoesNotFitTheFormatIsRefusedWithThePeer() throws Exception {
+    FrameFormat four = FrameFormat.builder().maxFrameLength(4).build();
+    try (FramedServer server = Way.BLOCKING.echo().start();
+        FramedClient client =
+            FramedClient.builder().port(server.port()).format(four).connect()) {
+      assertThatThrownBy(() -> client.connection().send(new byte[5]))
+          .isExactlyInstanceOf(FrameTooLargeException.class)
+          .hasMessage("frame length 5 exceeds maxFrameLength 4 (peer "
+              + client.connection().remoteAddress() + ")");
+      assertThat(client.request(new byte[4]).get(20, TimeUnit.SECONDS)).hasSize(4);
+    }
+  }
+
+  @Test
+  void replyThatDoesNotFitTheFormatIsRefusedWithThePeer() throws Exception {
+    CompletableFuture<Throwable> refused = new CompletableFuture<>();
+    FrameFormat four = FrameFormat.builder().maxFrameLength(4).build();
+    try (FramedServer server = FramedServer.builder()
+            .format(four)
+            .batchHandler(() -> (connection, batch) -> {
+              try {
+                connection.reply(new byte[5]);
+              } catch (UncheckedIOException e) {
+                refused.complete(e.getCause());
+                connection.reply(new byte[1]);
+              }
+            })
+            .start();
+        FramedClient client = FramedClient.builder().port(server.port()).connect()) {
+      assertThat(client.request(new byte[4]).get(20, TimeUnit.SECONDS)).hasSize(1);
+      assertThat(refused.join())
+          .isExactlyInstanceOf(FrameTooLargeException.class)
+          .hasMessage("frame length 5 exceeds maxFrameLength 4 (peer "
+              + client.connection().localAddress() + ")");
     }
   }
 
