@@ -96,15 +96,19 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private void serve() {
       int seen = 1;
       do {
-        try {
-          serveOnce();
-        } catch (RuntimeException | Error e) {
-          // A subscriber that throws has given up its subscription.
-          giveUp();
-          link.handlerFailed(e);
-        }
+        link.guarded(this::serveOrGiveUp);
         seen = signals.addAndGet(-seen);
       } while (seen != 0);
+    }
+
+    private void serveOrGiveUp() {
+      try {
+        serveOnce();
+      } catch (RuntimeException | Error e) {
+        // A subscriber that throws has given up its subscription.
+        giveUp();
+        throw e;
+      }
     }
 
     private void serveOnce() {

@@ -111,6 +111,7 @@ public final class FramedClient implements AutoCloseable {
     private Duration requestTimeout = Duration.ofSeconds(30);
     private int maxRequestsInFlight = 1024;
     private Reconnect reconnect = Reconnect.off();
+    private Duration slowHandlerLimit = Duration.ofMillis(100);
     private Consumer<FramedConnection> onConnected = connection -> {};
     private @Nullable BatchHandler batchHandler;
 
@@ -155,6 +156,16 @@ public final class FramedClient implements AutoCloseable {
     }
 
     /**
+     * Sets after what time a batch handler that holds the event loop is reported, 100 ms by default: it
+     * is counted, and the first of a burst is logged with its peer and stack. {@link Duration#ZERO}
+     * sets no limit.
+     */
+    public Builder slowHandlerLimit(Duration slowHandlerLimit) {
+      this.slowHandlerLimit = Check.notNegative(slowHandlerLimit, "slowHandlerLimit");
+      return this;
+    }
+
+    /**
      * Sets what is called with each new connection, on the event loop, before anything is sent on it:
      * to send a greeting, for instance. It must not block.
      */
@@ -193,6 +204,7 @@ public final class FramedClient implements AutoCloseable {
               TcpListener.nanos(connectTimeout),
               maxRequestsInFlight,
               reconnect,
+              TcpListener.nanos(slowHandlerLimit),
               onConnected),
           settings,
           batchHandler);

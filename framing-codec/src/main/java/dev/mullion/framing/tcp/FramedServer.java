@@ -206,7 +206,7 @@ public final class FramedServer implements AutoCloseable {
     /**
      * Sets after what time a handler that holds an event loop is reported, 100 ms by default: it is
      * counted, and the first of a burst is logged with its peer and stack. {@link Duration#ZERO} sets
-     * no limit.
+     * no limit. Blocking handlers hold none, and may take any time.
      */
     public Builder slowHandlerLimit(Duration slowHandlerLimit) {
       this.slowHandlerLimit = Check.notNegative(slowHandlerLimit, "slowHandlerLimit");
@@ -257,7 +257,7 @@ public final class FramedServer implements AutoCloseable {
                 maxConnections,
                 options(),
                 tls == null ? null : tls.serverContext(),
-                batchHandler == null ? Duration.ZERO : slowHandlerLimit,
+                handler == null ? slowHandlerLimit : Duration.ZERO,
                 closeTimeout),
             connectionSettings,
             handling(threads));

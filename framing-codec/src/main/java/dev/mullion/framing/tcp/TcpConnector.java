@@ -21,6 +21,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.SocketException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -44,6 +45,7 @@ final class TcpConnector {
       long connectNanos,
       int maxRequestsInFlight,
       Reconnect reconnect,
+      long slowHandlerNanos,
       Consumer<FramedConnection> onConnected) {}
 
   /** What Netty's native transports put before the text of an error. */
@@ -57,6 +59,7 @@ final class TcpConnector {
   private final EventLoopGroup group;
   private final EventLoop loop;
   private final LoopWatch watch;
+  private final @Nullable Watchdog watchdog;
   private volatile @Nullable FramedConnection connection;
   private @Nullable Requests requests;
   private volatile boolean closed;
@@ -73,6 +76,10 @@ final class TcpConnector {
         1, new DefaultThreadFactory("mullion-client", true), transport.ioHandlers());
     loop = group.next();
     watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
+    long slow = settings.slowHandlerNanos();
+    watchdog = batchHandler == null || slow == 0
+        ? null
+        : new Watchdog(List.of(watch), slow, connectionSettings.totals());
   }
 
   TcpCounters counters() {
@@ -322,6 +329,9 @@ final class TcpConnector {
     FramedConnection present = connection;
     if (present != null) {
       present.close();
+    }
+    if (watchdog != null) {
+      watchdog.close();
     }
     if (!loop.inEventLoop()) {
       group

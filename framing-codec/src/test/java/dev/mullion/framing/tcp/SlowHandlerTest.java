@@ -7,6 +7,8 @@ import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Flow;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -37,6 +39,71 @@ class SlowHandlerTest {
               + " peer " + peer.address() + ")" + System.lineSeparator() + "\tat ")
           .contains("SlowHandlerTest");
       assertThat(server.counters().handlersFailed()).isZero();
+    }
+  }
+
+  @Test
+  void slowSubscriberIsReportedToo() throws Exception {
+    CompletableFuture<TcpCounters> counters = new CompletableFuture<>();
+    try (FramedServers.Log log = new FramedServers.Log();
+        FramedServer server = FramedServer.builder()
+            .slowHandlerLimit(Duration.ofMillis(250))
+            .reactiveHandler(connection -> connection
+                .publisher()
+                .subscribe(new EchoSubscriber(connection, () -> {
+                  await(() -> counters.join().handlersSlow() > 0);
+                })))
+            .start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      counters.complete(server.counters());
+      peer.echo((byte) 1);
+
+      assertThat(log.ofSlowHandlers).hasSize(1);
+      assertThat(log.ofSlowHandlers.get(0)).contains("peer " + peer.address(), "EchoSubscriber");
+    }
+  }
+
+  private record EchoSubscriber(FramedConnection connection, Runnable before)
+      implements Flow.Subscriber<byte[]> {
+    @Override
+    public void onSubscribe(Flow.Subscription subscription) {
+      subscription.request(Long.MAX_VALUE);
+    }
+
+    @Override
+    public void onNext(byte[] frame) {
+      before.run();
+      connection.sendAsync(frame);
+    }
+
+    @Override
+    public void onError(Throwable error) {}
+
+    @Override
+    public void onComplete() {}
+  }
+
+  @Test
+  void slowHandlerOfAClientIsReportedToo() throws Exception {
+    CompletableFuture<TcpCounters> counters = new CompletableFuture<>();
+    CompletableFuture<Void> seen = new CompletableFuture<>();
+    try (FramedServers.Log log = new FramedServers.Log();
+        FramedServer server = FramedServerTest.Way.BATCH.echo().start();
+        FramedClient client = FramedClient.builder()
+            .port(server.port())
+            .slowHandlerLimit(Duration.ofMillis(250))
+            .batchHandler((connection, batch) -> {
+              await(() -> counters.join().handlersSlow() > 0);
+              seen.complete(null);
+            })
+            .connect()) {
+      counters.complete(client.counters());
+      client.connection().sendAsync(new byte[] {1}).get(20, TimeUnit.SECONDS);
+      seen.get(20, TimeUnit.SECONDS);
+
+      assertThat(log.ofSlowHandlers).hasSize(1);
+      assertThat(log.ofSlowHandlers.get(0))
+          .contains("peer " + client.connection().remoteAddress(), "SlowHandlerTest");
     }
   }
 
