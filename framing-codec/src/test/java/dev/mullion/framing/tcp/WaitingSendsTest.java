@@ -4,6 +4,8 @@ import static dev.mullion.framing.tcp.FramedServers.awaitEmpty;
 import static dev.mullion.framing.tcp.FramedServers.fill;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.net.Socket;
+import java.net.StandardSocketOptions;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -16,14 +18,18 @@ class WaitingSendsTest {
   @Test
   void emptyFramesThatWaitAreBoundedToo() throws Exception {
     CompletableFuture<FramedConnection> accepted = new CompletableFuture<>();
+    Socket slow = new Socket();
+    // Those of the kernel would be filled little by little, as they grow.
+    slow.setReceiveBufferSize(16 * 1024);
     try (FramedServer server = FramedServer.builder()
             .outboundHighWaterMark(64 * 1024)
+            .option(StandardSocketOptions.SO_SNDBUF, 16 * 1024)
             .handler(connection -> {
               accepted.complete(connection);
               connection.receive();
             })
             .start();
-        EchoPeer bad = EchoPeer.of(server)) {
+        EchoPeer bad = EchoPeer.of(server, slow)) {
       FramedConnection connection = accepted.get(20, TimeUnit.SECONDS);
       fill(connection, server, new byte[1000]);
       long refusedBefore = server.counters().sendsRefused();
