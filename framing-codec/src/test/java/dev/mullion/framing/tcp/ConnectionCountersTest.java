@@ -30,12 +30,7 @@ class ConnectionCountersTest {
             })
             .start();
         EchoPeer peer = EchoPeer.of(server)) {
-      peer.echo((byte) 1).echo((byte) 2, (byte) 3).echo(new byte[LONG]);
-
-      ConnectionCounters counters = served.get(20, TimeUnit.SECONDS).counters();
-      assertThat(counters.framesReceived()).isEqualTo(3);
-      assertThat(counters.bytesReceived()).isEqualTo(5 + 6 + 4 + LONG);
-      assertThat(counters.bytesSent()).isEqualTo(5 + 6 + 4 + LONG);
+      echoAndExpectBytesOnTheWire(peer, served);
     }
   }
 
@@ -57,13 +52,18 @@ class ConnectionCountersTest {
     try (FramedServer server =
             FramedServer.builder().batchHandler(() -> echo).parts(true).start();
         EchoPeer peer = EchoPeer.of(server)) {
-      peer.echo((byte) 1).echo((byte) 2, (byte) 3).echo(new byte[LONG]);
-
-      ConnectionCounters counters = served.get(20, TimeUnit.SECONDS).counters();
-      assertThat(counters.framesReceived()).isEqualTo(3);
-      assertThat(counters.bytesReceived()).isEqualTo(5 + 6 + 4 + LONG);
-      assertThat(counters.bytesSent()).isEqualTo(5 + 6 + 4 + LONG);
+      echoAndExpectBytesOnTheWire(peer, served);
     }
+  }
+
+  private static void echoAndExpectBytesOnTheWire(
+      EchoPeer peer, CompletableFuture<FramedConnection> served) throws Exception {
+    peer.echo((byte) 1).echo((byte) 2, (byte) 3).echo(new byte[LONG]);
+
+    ConnectionCounters counters = served.get(20, TimeUnit.SECONDS).counters();
+    assertThat(counters.framesReceived()).isEqualTo(3);
+    assertThat(counters.bytesReceived()).isEqualTo(5 + 6 + 4 + LONG);
+    assertThat(counters.bytesSent()).isEqualTo(5 + 6 + 4 + LONG);
   }
 
   /** Frames that the handler had taken were counted too, if they had come with the others. */
