@@ -1,7 +1,10 @@
 /** Length-prefixed framing, and TCP servers and clients that speak it. */
+@SuppressWarnings("module") // dev.mullion.rpc is built after this one, and is not known yet.
 module dev.mullion.framing {
   exports dev.mullion.framing;
   exports dev.mullion.framing.tcp;
+  exports dev.mullion.net.base to
+      dev.mullion.rpc;
 
   requires transitive io.netty.buffer;
   requires transitive io.netty.transport;

@@ -8,6 +8,7 @@ module dev.mullion.rpc {
   requires transitive io.grpc.protobuf;
   requires transitive io.grpc.stub;
   requires com.google.common;
+  requires dev.mullion.framing;
   requires io.grpc.internal;
   requires io.grpc.inprocess;
   requires io.grpc.netty;

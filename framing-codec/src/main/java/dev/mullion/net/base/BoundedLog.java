@@ -1,0 +1,112 @@
+package dev.mullion.net.base;
+
+import static java.util.Objects.requireNonNull;
+
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Logs what a peer can make happen as often as it likes: at most one line a second for each kind of
+ * event. A line tells how many events of its kind were left out since the last line, and from which peer
+ * the last of these came.
+ *
+ * <pre>{@code
+ * log.log(Kind.TLS_FAILED, Level.INFO, peer, () -> "TLS failed: " + error.getMessage());
+ *
+ * TLS failed: not an SSL/TLS record (peer /127.0.0.1:50312)
+ * TLS failed: no common version (peer /127.0.0.1:50977) [4711 more in the last 2 s, last peer /127.0.0.1:50976]
+ * }</pre>
+ *
+ * <p>A logger that throws does no harm to the caller: the failure is counted. Any thread may call any
+ * method; no lock is held while the logger is called.
+ *
+ * @param <K> the kinds of event
+ */
+public final class BoundedLog<K extends Enum<K>> {
+  private static final long INTERVAL_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  private final System.Logger logger;
+  private final LongSupplier nanoTime;
+  private final Map<K, State> states;
+  private final LongAdder failures = new LongAdder();
+
+  /** Makes a log whose kinds of event are the constants of an enum. */
+  public BoundedLog(System.Logger logger, Class<K> kinds) {
+    this(logger, kinds, System::nanoTime);
+  }
+
+  BoundedLog(System.Logger logger, Class<K> kinds, LongSupplier nanoTime) {
+    this.logger = requireNonNull(logger, "logger");
+    this.nanoTime = nanoTime;
+    states = new EnumMap<>(kinds);
+    for (K kind : kinds.getEnumConstants()) {
+      states.put(kind, new State());
+    }
+  }
+
+  /** Logs an event, or counts it if the last line of its kind is less than a second old. */
+  public void log(K kind, System.Logger.Level level, @Nullable Object peer, Supplier<String> text) {
+    log(kind, level, peer, text, null);
+  }
+
+  /** Logs an event with its error; see {@link #log(Enum, System.Logger.Level, Object, Supplier)}. */
+  public void log(
+      K kind,
+      System.Logger.Level level,
+      @Nullable Object peer,
+      Supplier<String> text,
+      @Nullable Throwable error) {
+    try {
+      if (!logger.isLoggable(level)) {
+        return;
+      }
+      String leftOut = requireNonNull(states.get(kind), "kind").next(nanoTime.getAsLong(), peer);
+      if (leftOut != null) {
+        logger.log(level, text.get() + leftOut, error);
+      }
+    } catch (RuntimeException | Error e) {
+      // Nowhere to report to: the logger itself has failed, for want of a file descriptor perhaps.
+      failures.increment();
+    }
+  }
+
+  /** Returns how many lines the logger could not take. */
+  public long failures() {
+    return failures.sum();
+  }
+
+  /** What is known of a kind of event since its last line. */
+  private static final class State {
+    private boolean logged;
+    private long loggedAt;
+    private long leftOut;
+    private @Nullable Object lastPeer;
+
+    /** Returns what to add to the line of an event, or {@code null} if it gets none. */
+    synchronized @Nullable String next(long now, @Nullable Object peer) {
+      if (logged && now - loggedAt < INTERVAL_NANOS) {
+        leftOut++;
+        lastPeer = peer;
+        return null;
+      }
+      String suffix = leftOut == 0
+          ? ""
+          : " [" + leftOut + " more in the last " + seconds(now) + " s"
+              + (lastPeer == null ? "" : ", last peer " + lastPeer) + "]";
+      logged = true;
+      loggedAt = now;
+      leftOut = 0;
+      lastPeer = null;
+      return suffix;
+    }
+
+    private long seconds(long now) {
+      return TimeUnit.NANOSECONDS.toSeconds(now - loggedAt);
+    }
+  }
+}
