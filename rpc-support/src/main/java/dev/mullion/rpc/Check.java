@@ -54,4 +54,14 @@ final class Check {
   static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
   }
+
+  /** Throws if a setting needs a library that is not there. */
+  static void present(String setting, String type, String artifact) {
+    try {
+      Class.forName(type);
+    } catch (ClassNotFoundException absent) {
+      throw new IllegalStateException(
+          setting + " needs " + artifact + " on the class path", absent);
+    }
+  }
 }

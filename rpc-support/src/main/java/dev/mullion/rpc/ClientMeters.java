@@ -10,7 +10,6 @@ import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 
 /** A channel's calls as meters: each call with all its attempts, and the messages of each attempt. */
@@ -19,11 +18,6 @@ final class ClientMeters implements ClientInterceptor {
 
   ClientMeters(MethodMeters meters) {
     this.meters = meters;
-  }
-
-  /** All channels have the same one: each failure is told to it. */
-  static Runnable tlsReloadsFailed(MeterRegistry registry) {
-    return registry.counter("mullion.rpc.client.tls.reloads.failed")::increment;
   }
 
   @Override

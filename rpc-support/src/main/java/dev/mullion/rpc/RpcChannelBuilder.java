@@ -10,8 +10,6 @@ import io.grpc.ManagedChannelBuilder;
 import io.grpc.MethodDescriptor;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
-import io.micrometer.core.instrument.MeterRegistry;
-import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -206,38 +204,38 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Adds meters of Micrometer, which needs {@code io.micrometer:micrometer-core}: {@code
-   * mullion.rpc.client.calls}, a timer with the tags {@code method} and {@code status}, which takes all
-   * attempts of a call together; and {@code mullion.rpc.client.message.size}, in bytes on the wire, of
-   * each attempt, with the tags {@code method} and {@code direction}, which is {@code received} or
-   * {@code sent}. For all channels of a registry together there is {@code
-   * mullion.rpc.client.tls.reloads.failed}, which counts as {@link TlsState#failedReloads} does.
-   *
-   * @throws IllegalStateException if micrometer-core is missing
+   * Has the calls of the channel measured or traced: {@code observe(MicrometerObserver.of(registry))},
+   * {@code observe(OpenTelemetryObserver.of(telemetry))}, or both. Of each kind the last one counts.
    */
-  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
-  public RpcChannelBuilder micrometer(MeterRegistry registry) {
-    Observability.checkMicrometer();
-    observability.micrometer(requireNonNull(registry, "registry"));
+  public RpcChannelBuilder observe(RpcObserver observer) {
+    observability.observe(observer);
     return this;
   }
 
   /**
-   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.client.call.duration} for metrics and {@code Sent.hello.Greeter.SayHello} for spans; each
-   * attempt is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry}.
+   * Adds meters of Micrometer.
    *
-   * <p>Servers continue the trace if the given OpenTelemetry has a propagator for it, such as that of
-   * W3C, which one made by hand does not have by itself. A call made inside a call of a server with
-   * {@code openTelemetry} continues that one's trace.
-   *
-   * @throws IllegalStateException if grpc-opentelemetry is missing
+   * @param registry an {@code io.micrometer.core.instrument.MeterRegistry}, whose type is not in this
+   *     signature since it may be absent
+   * @throws IllegalStateException if micrometer-core is missing
+   * @deprecated use {@link #observe} with a {@link MicrometerObserver}, which the compiler can check
    */
-  @SuppressWarnings("exports") // Who calls it has OpenTelemetry, and nobody else needs it.
-  public RpcChannelBuilder openTelemetry(OpenTelemetry openTelemetry) {
-    Observability.checkOpenTelemetry();
-    observability.openTelemetry(requireNonNull(openTelemetry, "openTelemetry"));
-    return this;
+  @Deprecated
+  public RpcChannelBuilder micrometer(Object registry) {
+    return observe(MicrometerObserver.ofAny(registry));
+  }
+
+  /**
+   * Measures and traces calls with OpenTelemetry.
+   *
+   * @param openTelemetry an {@code io.opentelemetry.api.OpenTelemetry}, whose type is not in this
+   *     signature since it may be absent
+   * @throws IllegalStateException if grpc-opentelemetry is missing
+   * @deprecated use {@link #observe} with an {@link OpenTelemetryObserver}, which the compiler can check
+   */
+  @Deprecated
+  public RpcChannelBuilder openTelemetry(Object openTelemetry) {
+    return observe(OpenTelemetryObserver.ofAny(openTelemetry));
   }
 
   /**

@@ -8,8 +8,6 @@ import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import io.micrometer.core.instrument.MeterRegistry;
-import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -315,47 +313,38 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Adds meters of Micrometer, which needs {@code io.micrometer:micrometer-core}:
-   *
-   * <ul>
-   *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
-   *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method} and
-   *       {@code direction}, which is {@code received} or {@code sent};
-   *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open}, and
-   *       the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
-   *       {@code address}; these are removed when the server has stopped.
-   * </ul>
-   *
-   * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other
-   * standard services are left out.
-   *
-   * @throws IllegalStateException if micrometer-core is missing
+   * Has the calls of the server measured or traced: {@code observe(MicrometerObserver.of(registry))},
+   * {@code observe(OpenTelemetryObserver.of(telemetry))}, or both. Of each kind the last one counts.
    */
-  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
-  public RpcServerBuilder micrometer(MeterRegistry registry) {
-    Observability.checkMicrometer();
-    observability.micrometer(requireNonNull(registry, "registry"));
+  public RpcServerBuilder observe(RpcObserver observer) {
+    observability.observe(observer);
     return this;
   }
 
   /**
-   * Measures and traces calls with OpenTelemetry, under gRPC's own names such as {@code
-   * grpc.server.call.duration} for metrics and {@code Recv.hello.Greeter.SayHello} for spans. It needs
-   * {@code io.grpc:grpc-opentelemetry}. Calls of health and the other standard services are among them.
+   * Adds meters of Micrometer.
    *
-   * <p>A span continues the trace of its client if the given OpenTelemetry has a propagator for it, such
-   * as that of W3C, which one made by hand does not have by itself. The span is the current one of the
-   * threads on which services run, also those of streams. Calls made inside a call over a channel with
-   * {@code openTelemetry} continue its trace, on any thread that has the call's {@link
-   * io.grpc.Context}, which takes the deadline along too.
-   *
-   * @throws IllegalStateException if grpc-opentelemetry is missing
+   * @param registry an {@code io.micrometer.core.instrument.MeterRegistry}, whose type is not in this
+   *     signature since it may be absent
+   * @throws IllegalStateException if micrometer-core is missing
+   * @deprecated use {@link #observe} with a {@link MicrometerObserver}, which the compiler can check
    */
-  @SuppressWarnings("exports") // Who calls it has OpenTelemetry, and nobody else needs it.
-  public RpcServerBuilder openTelemetry(OpenTelemetry openTelemetry) {
-    Observability.checkOpenTelemetry();
-    observability.openTelemetry(requireNonNull(openTelemetry, "openTelemetry"));
-    return this;
+  @Deprecated
+  public RpcServerBuilder micrometer(Object registry) {
+    return observe(MicrometerObserver.ofAny(registry));
+  }
+
+  /**
+   * Measures and traces calls with OpenTelemetry.
+   *
+   * @param openTelemetry an {@code io.opentelemetry.api.OpenTelemetry}, whose type is not in this
+   *     signature since it may be absent
+   * @throws IllegalStateException if grpc-opentelemetry is missing
+   * @deprecated use {@link #observe} with an {@link OpenTelemetryObserver}, which the compiler can check
+   */
+  @Deprecated
+  public RpcServerBuilder openTelemetry(Object openTelemetry) {
+    return observe(OpenTelemetryObserver.ofAny(openTelemetry));
   }
 
   /**

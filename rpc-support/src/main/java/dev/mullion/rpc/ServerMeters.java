@@ -4,6 +4,8 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -11,7 +13,7 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 
 /** A server's calls and counters as meters of Micrometer, which may be absent elsewhere. */
-final class ServerMeters implements CallWatcher {
+final class ServerMeters implements RpcObserver.OfServer {
   private final MeterRegistry registry;
   private final MethodMeters calls;
   private final Set<String> methods;
@@ -38,7 +40,10 @@ final class ServerMeters implements CallWatcher {
     return methods.contains(method) ? method : "unknown";
   }
 
-  void started(RpcCounters counters, String address, int maxConnections, int maxCalls) {
+  @Override
+  public void started(
+      SocketAddress listening, RpcCounters counters, int maxConnections, int maxCalls) {
+    String address = text(listening);
     for (String counter : counters.asMap().keySet()) {
       String name = name(counter);
       LongSupplier value = () -> counters.asMap().getOrDefault(counter, 0L);
@@ -54,6 +59,12 @@ final class ServerMeters implements CallWatcher {
     ofServer.add(gauge(name("maxCalls"), () -> maxCalls, address));
   }
 
+  private static String text(SocketAddress address) {
+    return address instanceof InetSocketAddress inet
+        ? inet.getHostString() + ":" + inet.getPort()
+        : address.toString();
+  }
+
   /** Makes {@code mullion.rpc.connections.opened} of {@code connectionsOpened}. */
   private static String name(String counter) {
     return "mullion.rpc." + counter.replaceAll("([A-Z])", ".$1").toLowerCase(Locale.ROOT);
@@ -66,7 +77,8 @@ final class ServerMeters implements CallWatcher {
         .register(registry);
   }
 
-  void stopped() {
+  @Override
+  public void stopped() {
     ofServer.forEach(registry::remove);
   }
 }

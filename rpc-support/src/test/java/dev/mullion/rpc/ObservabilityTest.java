@@ -1,6 +1,5 @@
 package dev.mullion.rpc;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
@@ -24,7 +23,6 @@ import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.metrics.SdkMeterProvider;
 import io.opentelemetry.sdk.metrics.data.MetricData;
 import io.opentelemetry.sdk.testing.exporter.InMemoryMetricReader;
-import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -182,8 +180,8 @@ class ObservabilityTest extends RpcTest {
   @Test
   void callsCountersAndLimitsAreMeters() throws Exception {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    RpcServer server = start(greeter().micrometer(registry).maxCalls(7));
-    RpcChannel channel = closing(to(server).micrometer(registry).build());
+    RpcServer server = start(greeter().observe(MicrometerObserver.of(registry)).maxCalls(7));
+    RpcChannel channel = closing(to(server).observe(MicrometerObserver.of(registry)).build());
 
     GreeterClient.of(channel).sayHello("x");
     GreeterClient.of(channel).sayHello("y");
@@ -235,7 +233,7 @@ class ObservabilityTest extends RpcTest {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
     RpcServer server = start(greeter());
     RpcChannel channel =
-        closing(to(server).micrometer(registry).maxOutboundMessageSize(10).build());
+        closing(to(server).observe(MicrometerObserver.of(registry)).maxOutboundMessageSize(10).build());
 
     failure(() -> GreeterClient.of(channel).sayHello("a name that is too long"));
 
@@ -253,7 +251,7 @@ class ObservabilityTest extends RpcTest {
     });
 
     assertThatIllegalArgumentException()
-        .isThrownBy(greeter().inProcessName("meters-fail").micrometer(refusing)::start)
+        .isThrownBy(greeter().inProcessName("meters-fail").observe(MicrometerObserver.of(refusing))::start)
         .withMessage("no gauges here");
 
     // The name is free again.
@@ -283,8 +281,8 @@ class ObservabilityTest extends RpcTest {
         .setMeterProvider(
             SdkMeterProvider.builder().registerMetricReader(reader).build())
         .build()) {
-      RpcServer server = start(greeter().openTelemetry(sdk));
-      RpcChannel channel = closing(to(server).openTelemetry(sdk).build());
+      RpcServer server = start(greeter().observe(OpenTelemetryObserver.of(sdk)));
+      RpcChannel channel = closing(to(server).observe(OpenTelemetryObserver.of(sdk)).build());
 
       GreeterClient.of(channel).sayHello("x");
 
@@ -315,51 +313,5 @@ class ObservabilityTest extends RpcTest {
     return ChannelzGrpc.newBlockingStub(channel(server))
         .getServers(GetServersRequest.getDefaultInstance())
         .getServerCount();
-  }
-
-  /** Runs with neither Micrometer nor OpenTelemetry on its class path. */
-  public static final class Caller {
-    private Caller() {}
-
-    /** Prints what it is told of each. */
-    @SuppressWarnings("NullAway") // The arguments are not looked at.
-    public static void main(String[] args) throws IOException {
-      say(() -> RpcServer.builder().micrometer(null));
-      say(() -> RpcChannel.builder().micrometer(null));
-      say(() -> RpcServer.builder().openTelemetry(null));
-      say(() -> RpcChannel.builder().openTelemetry(null));
-      try (RpcServer server = RpcServer.builder()
-              .addService(new GreeterService())
-              .accessLog(call -> {})
-              .start();
-          RpcChannel channel =
-              RpcChannel.builder().address("127.0.0.1", server.port()).build()) {
-        System.out.println(GreeterClient.of(channel).sayHello("x"));
-      }
-    }
-
-    private static void say(Runnable asking) {
-      try {
-        asking.run();
-      } catch (IllegalStateException e) {
-        System.out.println(e.getMessage());
-      }
-    }
-  }
-
-  @Test
-  void absentLibrariesAreNamedAndNotNeededOtherwise() throws Exception {
-    Process caller = ClassPath.java(
-        entry -> !entry.contains("micrometer") && !entry.contains("opentelemetry"), Caller.class);
-    closing(caller::destroyForcibly);
-
-    assertThat(caller.inputReader(UTF_8).lines())
-        .containsExactly(
-            "micrometer needs io.micrometer:micrometer-core on the class path",
-            "micrometer needs io.micrometer:micrometer-core on the class path",
-            "openTelemetry needs io.grpc:grpc-opentelemetry on the class path",
-            "openTelemetry needs io.grpc:grpc-opentelemetry on the class path",
-            "Hello, x!");
-    assertThat(caller.waitFor()).isZero();
   }
 }

@@ -215,7 +215,7 @@ class SettingsTest extends RpcTest {
     RpcServer server = serving(measure(registry));
     RpcChannel channel = closing(RpcChannel.builder()
         .address("127.0.0.1", server.port())
-        .micrometer(registry)
+        .observe(MicrometerObserver.of(registry))
         .build());
     GreeterClient.of(channel).sayHello("world");
     channel.close();
@@ -236,7 +236,7 @@ class SettingsTest extends RpcTest {
   private static RpcServer measure(MeterRegistry registry) throws IOException {
     RpcServer server = RpcServer.builder()
         .addService(new GreeterService())
-        .micrometer(registry)
+        .observe(MicrometerObserver.of(registry))
         .accessLog()
         .start();
     return server;

@@ -309,11 +309,11 @@ class TlsReloadTest extends RpcTest {
     RpcServer server = start(RpcServer.builder()
         .addService(new GreeterService())
         .tls(certificates.server())
-        .micrometer(registry));
+        .observe(MicrometerObserver.of(registry)));
     RpcChannel channel = closing(RpcChannel.builder()
         .target("localhost:" + server.port())
         .tls(certificates.mutualClient())
-        .micrometer(registry)
+        .observe(MicrometerObserver.of(registry))
         .build());
     certificates.write("server.key", "half of it");
     certificates.write("client.key", "half of it");

@@ -55,7 +55,7 @@ class TracesTest extends RpcTest {
   }
 
   private RpcServer server(ServerServiceDefinition service) throws IOException {
-    return start(RpcServer.builder().openTelemetry(telemetry).addService(service));
+    return start(RpcServer.builder().observe(OpenTelemetryObserver.of(telemetry)).addService(service));
   }
 
   private RpcServer greeter() throws IOException {
@@ -65,7 +65,7 @@ class TracesTest extends RpcTest {
   private RpcChannel to(RpcServer server) {
     return closing(RpcChannel.builder()
         .address("127.0.0.1", server.port())
-        .openTelemetry(telemetry)
+        .observe(OpenTelemetryObserver.of(telemetry))
         .build());
   }
 

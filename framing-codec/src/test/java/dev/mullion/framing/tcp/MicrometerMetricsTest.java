@@ -4,16 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.ClassesWithout;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import java.io.File;
-import java.net.MalformedURLException;
-import java.net.URL;
-import java.net.URLClassLoader;
-import java.nio.file.Path;
-import java.util.Arrays;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -124,26 +122,32 @@ class MicrometerMetricsTest {
 
   @Test
   void absentMicrometerIsNamed() throws Exception {
-    URL[] others = Arrays.stream(
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"))
-                .split(File.pathSeparator))
-        .filter(entry -> !entry.contains("micrometer"))
-        .map(MicrometerMetricsTest::url)
-        .toArray(URL[]::new);
-    try (URLClassLoader loader = new URLClassLoader(others, ClassLoader.getPlatformClassLoader())) {
+    try (ClassesWithout classes =
+        new ClassesWithout(MicrometerMetrics.class, entry -> entry.contains("micrometer"))) {
       Runnable caller =
-          (Runnable) loader.loadClass(Caller.class.getName()).getConstructor().newInstance();
+          (Runnable) classes.load(Caller.class.getName()).getConstructor().newInstance();
       assertThatThrownBy(caller::run)
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("metrics need io.micrometer:micrometer-core on the class path");
     }
   }
 
-  private static URL url(String entry) {
-    try {
-      return Path.of(entry).toUri().toURL();
-    } catch (MalformedURLException e) {
-      throw new IllegalArgumentException(entry, e);
+  /** Frameworks list the members of what they manage. */
+  @Test
+  void allOtherPublicClassesCanBeReflectedOnWithoutOptionalLibraries() throws Exception {
+    try (ClassesWithout classes = new ClassesWithout(
+        MicrometerMetrics.class,
+        entry -> entry.matches(
+            ".*(micrometer|netty-(handler|transport-classes|transport-native))[^/]*"))) {
+      List<String> failed = new ArrayList<>();
+      for (String name : classes.unreadable().keySet()) {
+        if (Modifier.isPublic(Class.forName(name).getModifiers())) {
+          failed.add(name);
+        }
+      }
+
+      assertThat(failed).containsExactly(MicrometerMetrics.class.getName());
+      assertThat(classes.names()).hasSizeGreaterThan(50);
     }
   }
 }

@@ -1,0 +1,110 @@
+package dev.mullion.framing.testing;
+
+import java.io.File;
+import java.io.IOException;
+import java.lang.reflect.Executable;
+import java.net.MalformedURLException;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+
+/**
+ * The classes of a module in a class loader that lacks some of this JVM's class path. Each is looked at
+ * as a framework does that makes beans or mocks of it: all members, with all types in their signatures.
+ */
+public final class ClassesWithout implements AutoCloseable {
+  private static final String CLASS = ".class";
+
+  private final Path classes;
+  private final URLClassLoader loader;
+
+  /** The module is that of a class of its; its classes must be in a directory. */
+  public ClassesWithout(Class<?> ofModule, Predicate<String> absent) throws IOException {
+    try {
+      classes =
+          Path.of(ofModule.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (URISyntaxException e) {
+      throw new IOException(e);
+    }
+    URL[] present = Stream.concat(
+            Stream.of(classes.toString()),
+            Stream.of("jdk.module.path", "surefire.test.class.path", "java.class.path")
+                .flatMap(each -> Arrays.stream(
+                    System.getProperty(each, "").split(File.pathSeparator))))
+        .filter(entry -> !entry.isEmpty() && !absent.test(entry))
+        .map(ClassesWithout::url)
+        .toArray(URL[]::new);
+    loader = new URLClassLoader(present, ClassLoader.getPlatformClassLoader());
+  }
+
+  private static URL url(String entry) {
+    try {
+      return Path.of(entry).toUri().toURL();
+    } catch (MalformedURLException e) {
+      throw new IllegalArgumentException(entry, e);
+    }
+  }
+
+  /** Returns a class as it is without them. */
+  public Class<?> load(String name) throws ClassNotFoundException {
+    return Class.forName(name, true, loader);
+  }
+
+  /** Returns the names of all classes of the module. */
+  public List<String> names() throws IOException {
+    try (Stream<Path> files = Files.walk(classes)) {
+      return files
+          .map(file -> classes.relativize(file).toString().replace(File.separatorChar, '.'))
+          .filter(name -> name.endsWith(CLASS) && !name.contains("-info."))
+          .map(name -> name.substring(0, name.length() - CLASS.length()))
+          .sorted()
+          .toList();
+    }
+  }
+
+  /** Returns what is missing, by the names of the classes that cannot be looked at. */
+  public Map<String, String> unreadable() throws IOException {
+    Map<String, String> failed = new TreeMap<>();
+    for (String name : names()) {
+      try {
+        look(load(name));
+      } catch (ClassNotFoundException | LinkageError | TypeNotPresentException missing) {
+        failed.put(name, String.valueOf(missing.getMessage()));
+      }
+    }
+    return failed;
+  }
+
+  private static void look(Class<?> type) {
+    Stream.of(type.getMethods(), type.getDeclaredMethods(), type.getConstructors())
+        .flatMap(Arrays::stream)
+        .forEach(ClassesWithout::look);
+    Arrays.stream(type.getDeclaredConstructors()).forEach(ClassesWithout::look);
+    Arrays.stream(type.getFields()).forEach(each -> each.getGenericType().getTypeName());
+    Arrays.stream(type.getDeclaredFields()).forEach(each -> each.getGenericType().getTypeName());
+    Arrays.stream(type.getClasses()).forEach(Class::getName);
+    Arrays.stream(type.getDeclaredClasses()).forEach(Class::getName);
+    type.getGenericSuperclass();
+    type.getGenericInterfaces();
+    type.getAnnotations();
+  }
+
+  private static void look(Executable member) {
+    member.toGenericString();
+    member.getGenericParameterTypes();
+    member.getAnnotations();
+  }
+
+  @Override
+  public void close() throws IOException {
+    loader.close();
+  }
+}

@@ -1,0 +1,100 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
+import io.grpc.ServerServiceDefinition;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Calls of servers and channels, and all counters of a server, as meters of Micrometer. It needs {@code
+ * io.micrometer:micrometer-core} on the class path.
+ *
+ * <pre>{@code
+ * RpcServer server = RpcServer.builder()
+ *     .addService(new GreeterService())
+ *     .observe(MicrometerObserver.of(registry))
+ *     .start();
+ * }</pre>
+ *
+ * <p>Of a server:
+ *
+ * <ul>
+ *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
+ *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method} and
+ *       {@code direction}, which is {@code received} or {@code sent};
+ *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open}, and
+ *       the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
+ *       {@code address}; these are removed when the server has stopped.
+ * </ul>
+ *
+ * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other standard
+ * services are left out.
+ *
+ * <p>Of a channel there are {@code mullion.rpc.client.calls}, which takes all attempts of a call
+ * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags. For all
+ * channels of a registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as
+ * {@link TlsState#failedReloads} does.
+ */
+public final class MicrometerObserver extends RpcObserver {
+  private final MeterRegistry registry;
+
+  private MicrometerObserver(MeterRegistry registry) {
+    this.registry = registry;
+  }
+
+  /**
+   * Returns an observer that adds meters to a registry.
+   *
+   * @throws IllegalStateException if micrometer-core is missing
+   */
+  @SuppressWarnings("exports") // Only callers need Micrometer.
+  public static MicrometerObserver of(MeterRegistry registry) {
+    checkPresent();
+    return new MicrometerObserver(requireNonNull(registry, "registry"));
+  }
+
+  /** Returns one of what must be a registry, for those that do not know that type. */
+  static RpcObserver ofAny(Object registry) {
+    checkPresent();
+    if (requireNonNull(registry, "registry") instanceof MeterRegistry known) {
+      return new MicrometerObserver(known);
+    }
+    throw new IllegalArgumentException("registry: " + registry.getClass().getName()
+        + " (expected: an io.micrometer.core.instrument.MeterRegistry)");
+  }
+
+  private static void checkPresent() {
+    Check.present(
+        "micrometer",
+        "io.micrometer.core.instrument.MeterRegistry",
+        "io.micrometer:micrometer-core");
+  }
+
+  @Override
+  OfServer ofServer(List<ServerServiceDefinition> services) {
+    Set<String> names = new HashSet<>();
+    for (ServerServiceDefinition service : services) {
+      service
+          .getMethods()
+          .forEach(each -> names.add(each.getMethodDescriptor().getFullMethodName()));
+    }
+    return new ServerMeters(registry, names);
+  }
+
+  @Override
+  Channel watched(Channel channel) {
+    return ClientInterceptors.intercept(
+        channel, new ClientMeters(new MethodMeters(registry, "client")));
+  }
+
+  /** All channels have the same one: each failure is told to it. */
+  @Override
+  void tlsReloadFailed() {
+    registry.counter("mullion.rpc.client.tls.reloads.failed").increment();
+  }
+}

@@ -1,0 +1,109 @@
+package dev.mullion.rpc;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.ServerBuilder;
+import io.grpc.ServerInterceptor;
+import io.grpc.internal.GrpcUtil;
+import io.grpc.opentelemetry.GrpcOpenTelemetry;
+import io.grpc.opentelemetry.InternalGrpcOpenTelemetry;
+import io.opentelemetry.api.OpenTelemetry;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Measures and traces calls with OpenTelemetry, under gRPC's own names: {@code
+ * grpc.server.call.duration} and {@code grpc.client.call.duration} for metrics, {@code
+ * Recv.hello.Greeter.SayHello} and {@code Sent.hello.Greeter.SayHello} for spans; each attempt of a
+ * channel is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry} on the class
+ * path. Calls of health and the other standard services are among them.
+ *
+ * <pre>{@code
+ * RpcChannel channel = RpcChannel.builder()
+ *     .address("localhost", port)
+ *     .observe(OpenTelemetryObserver.of(openTelemetry))
+ *     .build();
+ * }</pre>
+ *
+ * <p>A server's span continues the trace of its client if the given OpenTelemetry has a propagator for
+ * it, such as that of W3C, which one made by hand does not have by itself. The span is the current one
+ * of the threads on which services run, also those of streams. Calls made inside a call over a channel
+ * that is observed too continue its trace, on any thread that has the call's {@link io.grpc.Context},
+ * which takes the deadline along too.
+ */
+public final class OpenTelemetryObserver extends RpcObserver {
+  private final OpenTelemetry openTelemetry;
+
+  private OpenTelemetryObserver(OpenTelemetry openTelemetry) {
+    this.openTelemetry = openTelemetry;
+  }
+
+  /**
+   * Returns an observer that measures and traces with this.
+   *
+   * @throws IllegalStateException if grpc-opentelemetry is missing
+   */
+  @SuppressWarnings("exports") // Only callers need OpenTelemetry.
+  public static OpenTelemetryObserver of(OpenTelemetry openTelemetry) {
+    checkPresent();
+    return new OpenTelemetryObserver(requireNonNull(openTelemetry, "openTelemetry"));
+  }
+
+  /** Returns one of what must be an OpenTelemetry, for those that do not know that type. */
+  static RpcObserver ofAny(Object openTelemetry) {
+    checkPresent();
+    if (requireNonNull(openTelemetry, "openTelemetry") instanceof OpenTelemetry known) {
+      return new OpenTelemetryObserver(known);
+    }
+    throw new IllegalArgumentException("openTelemetry: " + openTelemetry.getClass().getName()
+        + " (expected: an io.opentelemetry.api.OpenTelemetry)");
+  }
+
+  private static void checkPresent() {
+    Check.present(
+        "openTelemetry", "io.grpc.opentelemetry.GrpcOpenTelemetry", "io.grpc:grpc-opentelemetry");
+  }
+
+  @Override
+  void configure(ServerBuilder<?> builder) {
+    // Of these gRPC calls the last one first: this one is called in the span of the call.
+    builder.intercept(new CallTrace.Kept());
+    traced(telemetry -> telemetry.configureServerBuilder(builder));
+  }
+
+  /** It is called on the thread of the service. */
+  @Override
+  List<ServerInterceptor> inServices() {
+    return List.of(new CallTrace.Restored());
+  }
+
+  @Override
+  void configure(ManagedChannelBuilder<?> builder) {
+    traced(telemetry -> telemetry.configureChannelBuilder(builder));
+    builder.intercept(new CallTrace.Continued());
+  }
+
+  private void traced(Consumer<GrpcOpenTelemetry> adding) {
+    Tracing.on(GrpcOpenTelemetry.newBuilder().sdk(openTelemetry), adding);
+  }
+
+  /**
+   * gRPC traces if the environment says so, or code does by a switch for the whole process, which it
+   * looks at while it adds to a builder: others find it as it was.
+   */
+  private static final class Tracing {
+    private static final boolean ANYWAY =
+        GrpcUtil.getFlag("GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING", false);
+
+    static synchronized void on(
+        GrpcOpenTelemetry.Builder builder, Consumer<GrpcOpenTelemetry> adding) {
+      InternalGrpcOpenTelemetry.enableTracing(builder, true);
+      try {
+        adding.accept(builder.build());
+      } finally {
+        InternalGrpcOpenTelemetry.enableTracing(builder, ANYWAY);
+      }
+    }
+  }
+}
