@@ -11,10 +11,20 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** A channel's calls as meters: each call with all its attempts, and the messages of each attempt. */
+/**
+ * A channel's calls as meters: each call with all its attempts, and the messages of each attempt.
+ *
+ * <p>A proxy passes on any name that its own clients think of. So a name has meters of its own only if
+ * it is that of generated code, or a server has answered a call of it, and there are so many at most.
+ */
 final class ClientMeters implements ClientInterceptor {
+  static final int MAX_METHODS = 1_000;
+
   private final MethodMeters meters;
+  private final Set<String> known = ConcurrentHashMap.newKeySet();
 
   ClientMeters(MethodMeters meters) {
     this.meters = meters;
@@ -24,6 +34,10 @@ final class ClientMeters implements ClientInterceptor {
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
     String name = method.getFullMethodName();
+    // Generated code sets it, for the same purpose.
+    if (method.isSampledToLocalTracing()) {
+      known(name);
+    }
     ClientCall<Q, R> call =
         next.newCall(method, options.withStreamTracerFactory(new ClientStreamTracer.Factory() {
           @Override
@@ -40,13 +54,27 @@ final class ClientMeters implements ClientInterceptor {
             new SimpleForwardingClientCallListener<>(listener) {
               @Override
               public void onClose(Status status, Metadata trailers) {
-                meters.ended(name, status.getCode(), Duration.ofNanos(System.nanoTime() - begin));
+                if (status.isOk()) {
+                  known(name);
+                }
+                meters.ended(
+                    named(name), status.getCode(), Duration.ofNanos(System.nanoTime() - begin));
                 super.onClose(status, trailers);
               }
             },
             headers);
       }
     };
+  }
+
+  private void known(String method) {
+    if (!known.contains(method) && known.size() < MAX_METHODS) {
+      known.add(method);
+    }
+  }
+
+  private String named(String method) {
+    return known.contains(method) ? method : "unknown";
   }
 
   private final class Sizes extends ClientStreamTracer {
@@ -58,12 +86,13 @@ final class ClientMeters implements ClientInterceptor {
 
     @Override
     public void inboundMessageRead(int sequence, long wireSize, long uncompressedSize) {
-      meters.message(method, true, Math.max(0, wireSize));
+      known(method);
+      meters.message(named(method), true, Math.max(0, wireSize));
     }
 
     @Override
     public void outboundMessageSent(int sequence, long wireSize, long uncompressedSize) {
-      meters.message(method, false, Math.max(0, wireSize));
+      meters.message(named(method), false, Math.max(0, wireSize));
     }
   }
 }

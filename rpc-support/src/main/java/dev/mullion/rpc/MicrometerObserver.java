@@ -36,7 +36,9 @@ import java.util.Set;
  * services are left out.
  *
  * <p>Of a channel there are {@code mullion.rpc.client.calls}, which takes all attempts of a call
- * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags. For all
+ * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags. Methods are
+ * {@code unknown} until a server has answered a call of theirs with a message or {@code OK}, unless they
+ * are those of generated code, and beyond 1,000 of them. For all
  * channels of a registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as
  * {@link TlsState#failedReloads} does.
  */

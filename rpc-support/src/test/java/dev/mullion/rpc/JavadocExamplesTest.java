@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterGrpc;
 import dev.mullion.rpc.greeter.GreeterService;
@@ -14,6 +15,9 @@ import io.grpc.Channel;
 import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -281,5 +285,33 @@ class JavadocExamplesTest extends RpcTest {
 
   private static void ends(Timer ticks) {
     StopSignal.current().onGiven(ticks::cancel);
+  }
+
+  @Test
+  void observersShowServersAndChannels() throws Exception {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    RpcServer server = serving(measured(registry));
+    RpcChannel channel = closing(traced(OpenTelemetry.noop(), server.port()));
+
+    assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("Hello, x!");
+    Await.until(
+        "the call is measured",
+        () -> registry.find("mullion.rpc.server.calls").timer() != null);
+  }
+
+  private static RpcServer measured(MeterRegistry registry) throws IOException {
+    RpcServer server = RpcServer.builder()
+        .addService(new GreeterService())
+        .observe(MicrometerObserver.of(registry))
+        .start();
+    return server;
+  }
+
+  private static RpcChannel traced(OpenTelemetry openTelemetry, int port) {
+    RpcChannel channel = RpcChannel.builder()
+        .address("localhost", port)
+        .observe(OpenTelemetryObserver.of(openTelemetry))
+        .build();
+    return channel;
   }
 }

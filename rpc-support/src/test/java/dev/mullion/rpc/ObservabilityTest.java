@@ -196,7 +196,7 @@ class ObservabilityTest extends RpcTest {
       assertThat(count(registry, side, greet, "OK")).isEqualTo(2);
       assertThat(count(registry, side, greet, "INVALID_ARGUMENT")).isEqualTo(1);
     }
-    assertThat(count(registry, "client", "test.Service/Unary", "UNIMPLEMENTED")).isEqualTo(1);
+    assertThat(count(registry, "client", "unknown", "UNIMPLEMENTED")).isEqualTo(1);
     assertThat(registry
             .get("mullion.rpc.server.message.size")
             .tags("method", greet, "direction", "sent")
