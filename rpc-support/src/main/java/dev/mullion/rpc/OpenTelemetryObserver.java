@@ -56,8 +56,9 @@ public final class OpenTelemetryObserver extends RpcObserver {
     if (requireNonNull(openTelemetry, "openTelemetry") instanceof OpenTelemetry known) {
       return new OpenTelemetryObserver(known);
     }
-    throw new IllegalArgumentException("openTelemetry: " + openTelemetry.getClass().getName()
-        + " (expected: an io.opentelemetry.api.OpenTelemetry)");
+    throw new IllegalArgumentException(
+        "openTelemetry: " + openTelemetry.getClass().getName()
+            + " (expected: an io.opentelemetry.api.OpenTelemetry)");
   }
 
   private static void checkPresent() {

@@ -47,8 +47,7 @@ public abstract class RpcObserver {
 
   /** Watches the calls of one server, and its counters from its start to its stop. */
   interface OfServer extends CallWatcher {
-    void started(
-        SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls);
+    void started(SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls);
 
     void stopped();
   }

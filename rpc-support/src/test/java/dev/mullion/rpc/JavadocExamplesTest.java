@@ -295,8 +295,7 @@ class JavadocExamplesTest extends RpcTest {
 
     assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("Hello, x!");
     Await.until(
-        "the call is measured",
-        () -> registry.find("mullion.rpc.server.calls").timer() != null);
+        "the call is measured", () -> registry.find("mullion.rpc.server.calls").timer() != null);
   }
 
   private static RpcServer measured(MeterRegistry registry) throws IOException {

@@ -181,7 +181,8 @@ class ObservabilityTest extends RpcTest {
   void callsCountersAndLimitsAreMeters() throws Exception {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
     RpcServer server = start(greeter().observe(MicrometerObserver.of(registry)).maxCalls(7));
-    RpcChannel channel = closing(to(server).observe(MicrometerObserver.of(registry)).build());
+    RpcChannel channel =
+        closing(to(server).observe(MicrometerObserver.of(registry)).build());
 
     GreeterClient.of(channel).sayHello("x");
     GreeterClient.of(channel).sayHello("y");
@@ -232,8 +233,10 @@ class ObservabilityTest extends RpcTest {
   void metersOfAChannelShowWhatItsCallersSee() throws Exception {
     SimpleMeterRegistry registry = new SimpleMeterRegistry();
     RpcServer server = start(greeter());
-    RpcChannel channel =
-        closing(to(server).observe(MicrometerObserver.of(registry)).maxOutboundMessageSize(10).build());
+    RpcChannel channel = closing(to(server)
+        .observe(MicrometerObserver.of(registry))
+        .maxOutboundMessageSize(10)
+        .build());
 
     failure(() -> GreeterClient.of(channel).sayHello("a name that is too long"));
 
@@ -251,7 +254,8 @@ class ObservabilityTest extends RpcTest {
     });
 
     assertThatIllegalArgumentException()
-        .isThrownBy(greeter().inProcessName("meters-fail").observe(MicrometerObserver.of(refusing))::start)
+        .isThrownBy(
+            greeter().inProcessName("meters-fail").observe(MicrometerObserver.of(refusing))::start)
         .withMessage("no gauges here");
 
     // The name is free again.
@@ -282,7 +286,8 @@ class ObservabilityTest extends RpcTest {
             SdkMeterProvider.builder().registerMetricReader(reader).build())
         .build()) {
       RpcServer server = start(greeter().observe(OpenTelemetryObserver.of(sdk)));
-      RpcChannel channel = closing(to(server).observe(OpenTelemetryObserver.of(sdk)).build());
+      RpcChannel channel =
+          closing(to(server).observe(OpenTelemetryObserver.of(sdk)).build());
 
       GreeterClient.of(channel).sayHello("x");
 

@@ -55,7 +55,8 @@ class TracesTest extends RpcTest {
   }
 
   private RpcServer server(ServerServiceDefinition service) throws IOException {
-    return start(RpcServer.builder().observe(OpenTelemetryObserver.of(telemetry)).addService(service));
+    return start(
+        RpcServer.builder().observe(OpenTelemetryObserver.of(telemetry)).addService(service));
   }
 
   private RpcServer greeter() throws IOException {

@@ -9,6 +9,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -37,8 +38,8 @@ public final class ClassesWithout implements AutoCloseable {
     URL[] present = Stream.concat(
             Stream.of(classes.toString()),
             Stream.of("jdk.module.path", "surefire.test.class.path", "java.class.path")
-                .flatMap(each -> Arrays.stream(
-                    System.getProperty(each, "").split(File.pathSeparator))))
+                .flatMap(
+                    each -> Arrays.stream(System.getProperty(each, "").split(File.pathSeparator))))
         .filter(entry -> !entry.isEmpty() && !absent.test(entry))
         .map(ClassesWithout::url)
         .toArray(URL[]::new);
@@ -83,24 +84,25 @@ public final class ClassesWithout implements AutoCloseable {
     return failed;
   }
 
-  private static void look(Class<?> type) {
-    Stream.of(type.getMethods(), type.getDeclaredMethods(), type.getConstructors())
+  /** Returns all that it has seen. */
+  private static List<Object> look(Class<?> type) {
+    List<Object> seen = new ArrayList<>();
+    Stream.<Executable[]>of(
+            type.getMethods(),
+            type.getDeclaredMethods(),
+            type.getConstructors(),
+            type.getDeclaredConstructors())
         .flatMap(Arrays::stream)
-        .forEach(ClassesWithout::look);
-    Arrays.stream(type.getDeclaredConstructors()).forEach(ClassesWithout::look);
-    Arrays.stream(type.getFields()).forEach(each -> each.getGenericType().getTypeName());
-    Arrays.stream(type.getDeclaredFields()).forEach(each -> each.getGenericType().getTypeName());
-    Arrays.stream(type.getClasses()).forEach(Class::getName);
-    Arrays.stream(type.getDeclaredClasses()).forEach(Class::getName);
-    type.getGenericSuperclass();
-    type.getGenericInterfaces();
-    type.getAnnotations();
-  }
-
-  private static void look(Executable member) {
-    member.toGenericString();
-    member.getGenericParameterTypes();
-    member.getAnnotations();
+        .forEach(each -> seen.add(List.of(each.toGenericString(), each.getAnnotations())));
+    Stream.of(type.getFields(), type.getDeclaredFields())
+        .flatMap(Arrays::stream)
+        .forEach(each -> seen.add(each.toGenericString()));
+    seen.addAll(List.of(type.getClasses()));
+    seen.addAll(List.of(type.getDeclaredClasses()));
+    seen.addAll(List.of(type.getGenericInterfaces()));
+    seen.addAll(List.of(type.getAnnotations()));
+    seen.add(type.toGenericString());
+    return seen;
   }
 
   @Override
