@@ -25,6 +25,12 @@ final class BatchLink extends Link {
 
   private @Nullable FrameEncoder encoder;
   private @Nullable ByteBuf replies;
+
+  /** Whether a read is on, at whose end the replies are flushed. */
+  private boolean inRead;
+
+  private boolean flushScheduled;
+  private boolean closed;
   private boolean inside;
   private boolean completed;
   private long insideSince;
@@ -52,6 +58,7 @@ final class BatchLink extends Link {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     active();
+    inRead = true;
     if (msg instanceof ByteBuf bytes) {
       // There is no codec any more.
       totals.bytesNotHandled.add(bytes.readableBytes());
@@ -118,6 +125,8 @@ final class BatchLink extends Link {
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
+    // First: what hangs on a frame that the flush has sent may reply too.
+    inRead = false;
     flushReplies();
     boolean insideNow = codec.isInsideFrame();
     if (completed || insideNow != inside) {
@@ -160,11 +169,41 @@ final class BatchLink extends Link {
       present = FrameEncoder.of(settings.format(), totals.frames(), peer());
       encoder = present;
     }
+    if (!inRead && !isFlushedLater()) {
+      totals.bytesNotSent.add(length);
+      return;
+    }
+    comeBehindSends();
     ByteBuf out = repliesWithRoom(length + present.maxOverhead());
     int start = out.writerIndex();
     present.encode(buffer, index, length, out);
     framesSent++;
     bytesSent += out.writerIndex() - start;
+  }
+
+  /** Outside of a read: makes sure that replies are flushed. Returns whether they can be sent. */
+  private boolean isFlushedLater() {
+    if (!closed && !flushScheduled) {
+      flushScheduled = true;
+      context().executor().execute(this::flushLater);
+    }
+    return !closed;
+  }
+
+  private void flushLater() {
+    flushScheduled = false;
+    if (!closed) {
+      flushReplies();
+      reading.noteOutput();
+    }
+  }
+
+  /** What this thread has sent otherwise must not be overtaken. */
+  private void comeBehindSends() {
+    Outbound outbound = connection().outbound();
+    if (outbound.isAheadOfReplies()) {
+      outbound.goFirst();
+    }
   }
 
   private ByteBuf repliesWithRoom(int length) {
@@ -183,6 +222,12 @@ final class BatchLink extends Link {
 
   /** Writes frames as they are, behind the replies before them. */
   void reply(EncodedFrames frames) {
+    if (!inRead && !isFlushedLater()) {
+      totals.bytesNotSent.add(frames.content().readableBytes());
+      frames.release();
+      return;
+    }
+    comeBehindSends();
     emitReplies();
     framesSent += frames.size();
     bytesSent += frames.content().readableBytes();
@@ -201,6 +246,7 @@ final class BatchLink extends Link {
     }
   }
 
+  @Override
   void emitReplies() {
     ByteBuf present = replies;
     if (present != null) {
@@ -249,13 +295,17 @@ final class BatchLink extends Link {
     } else {
       handler.inputEnded(connection);
     }
+    flushReplies();
   }
 
   @Override
   void onClosed(FramedConnection connection, @Nullable Throwable cause) {
+    closed = true;
+    inRead = false;
     ByteBuf unsent = replies;
     if (unsent != null) {
       replies = null;
+      totals.bytesNotSent.add(unsent.readableBytes());
       unsent.release();
     }
     report();

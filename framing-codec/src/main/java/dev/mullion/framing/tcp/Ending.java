@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.INFO;
 
 import dev.mullion.framing.FramingException;
@@ -9,6 +10,8 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.socket.DuplexChannel;
 import java.io.EOFException;
 import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -155,6 +158,28 @@ final class Ending {
       because(why);
       finish();
     });
+  }
+
+  /**
+   * Waits for the end for {@code closeTimeout}, and then closes by force. If it is interrupted, it
+   * returns, and the end comes as it would have. Any other thread than the event loop's may call it.
+   */
+  void awaitClosed(CompletableFuture<Void> closed) {
+    CompletableFuture<Void> end = closed
+        .exceptionally(error -> null)
+        .orTimeout(link.settings.closeNanos(), TimeUnit.NANOSECONDS);
+    end.whenComplete((done, late) -> {
+      if (late != null) {
+        abort(null);
+      }
+    });
+    try {
+      end.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException e) {
+      Link.LOG.log(DEBUG, "connection was closed by force (peer " + link.peer() + ")", e);
+    }
   }
 
   /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */

@@ -15,7 +15,6 @@ import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Iterator;
-import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
@@ -71,6 +70,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private final AtomicReference<@Nullable String> reader = new AtomicReference<>();
   private volatile @Nullable Object attachment;
+  private final AtomicReference<@Nullable Requests> requests = new AtomicReference<>();
   private volatile boolean stopping;
 
   /** Made on the event loop, when the connection is there. */
@@ -188,9 +188,20 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
+   * Sends a frame that the peer does not answer, without waiting: like {@link #sendAsync(byte[])}, and
+   * only different on a connection with {@linkplain FramedClient#request requests}, now or later. On
+   * such a connection every other frame is taken to be answered by one.
+   */
+  public CompletableFuture<Void> sendUnanswered(byte[] frame) {
+    return outbound.sendUnanswered(requireNonNull(frame, "frame"));
+  }
+
+  /**
    * Sends part of a buffer as a frame, from a {@link BatchHandler} and on its event loop. It never
-   * waits: it is gathered with the other replies to a read, and flushed with them. While replies wait
-   * for a peer beyond the bound, the peer is not read from.
+   * waits: it is gathered with the other replies to a read, and flushed with them; outside of a read,
+   * in a dependent action or a scheduled task, it is flushed a moment later. It keeps its order with
+   * frames that the event loop sends in other ways. While replies wait for a peer beyond the bound, the
+   * peer is not read from. On a connection that is closed it is dropped, and counted as not sent.
    *
    * @throws IllegalStateException if this is not the event loop of a connection with a batch handler
    * @throws UncheckedIOException if the frame does not fit the format
@@ -221,7 +232,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Receives the next frame, and waits for it.
+   * Receives the next frame, and waits for it. Several threads may receive; each frame goes to one of
+   * them, and the end to all.
    *
    * @return the frame, the caller's own, or {@code null} if the peer has ended its side, or the server
    *     is stopping, and no frame is left
@@ -241,11 +253,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   public byte @Nullable [] receive(Duration timeout) throws IOException {
     byte[] frame = receive(TimeUnit.NANOSECONDS.convert(timeout));
-    if (frame == null && !inbox().isAtEnd()) {
+    if (frame != null) {
+      return frame;
+    }
+    if (!inbox().isAtEnd()) {
       throw new SocketTimeoutException(
           "no frame came in " + timeout.toMillis() + " ms (peer " + remoteAddress + ")");
     }
-    return frame;
+    return inbox().poll();
   }
 
   private byte @Nullable [] receive(long nanos) throws IOException {
@@ -273,6 +288,25 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
   }
 
+  /** Returns the requests of a client, which take all frames from the first time on. */
+  Requests requests(int maxInFlight) {
+    Requests present = requests.get();
+    if (present != null) {
+      return present;
+    }
+    claim("request()");
+    if (inbox().wereBytesTaken()) {
+      throw new IllegalStateException("request() cannot be used: takeReceivedBytes() has taken bytes"
+          + " that may have been replies (peer " + remoteAddress + ")");
+    }
+    Requests made = new Requests(this, maxInFlight);
+    if (requests.compareAndSet(null, made)) {
+      made.start();
+      return made;
+    }
+    return requireNonNull(requests.get(), "requests");
+  }
+
   /** Like {@link #claim}, for a way that there can be only once. */
   void claimOnce(String way) {
     if (inbox == null || !reader.compareAndSet(null, way)) {
@@ -288,31 +322,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   @Override
   public Iterator<byte[]> iterator() {
-    return new Iterator<>() {
-      private byte @Nullable [] next;
-
-      @Override
-      public boolean hasNext() {
-        try {
-          if (next == null) {
-            next = receive();
-          }
-          return next != null;
-        } catch (IOException e) {
-          throw new UncheckedIOException(e);
-        }
-      }
-
-      @Override
-      public byte[] next() {
-        if (!hasNext()) {
-          throw new NoSuchElementException("connection has ended");
-        }
-        byte[] frame = requireNonNull(next, "next");
-        next = null;
-        return frame;
-      }
-    };
+    return new FrameIterator(this);
   }
 
   /**
@@ -361,11 +371,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * Takes the bytes that have come and are in no frame that was received, for whoever goes on with
    * another protocol; what comes later can be taken in the same way.
    *
-   * @throws IllegalStateException if there is a batch handler, which has taken them
+   * @throws IllegalStateException if there is a batch handler, or a request was made, which take them
    */
   public byte[] takeReceivedBytes() {
     if (inbox == null) {
       throw new IllegalStateException("received bytes are taken by the batch handler");
+    }
+    if (requests.get() != null) {
+      throw new IllegalStateException("received bytes are taken by request()");
     }
     return inbox.takeBytes();
   }
@@ -425,29 +438,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /**
    * Takes no more frames, sends what was taken, and closes. Waits for that for the {@code
-   * closeTimeout} of its server or client and then closes by force; on the event loop it does not wait.
+   * closeTimeout} of its server or client and then closes by force; on the event loop it does not
+   * wait. Interrupting the thread ends its waiting only: what was taken is still sent in that time.
    */
   @Override
   public void close() {
     link.ending.finish();
-    if (link.context().executor().inEventLoop()) {
-      return;
-    }
-    boolean interrupted = false;
-    try {
-      closed
-          .copy()
-          .handle((done, error) -> null)
-          .get(link.settings.closeNanos(), TimeUnit.NANOSECONDS);
-    } catch (InterruptedException e) {
-      interrupted = true;
-    } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
-      link.ending.abort(null);
-    } finally {
-      if (interrupted) {
-        link.ending.abort(null);
-        Thread.currentThread().interrupt();
-      }
+    if (!link.context().executor().inEventLoop()) {
+      link.ending.awaitClosed(closed.copy());
     }
   }
 

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -38,11 +39,28 @@ final class Inbox {
   private boolean stops;
   private @Nullable IOException cause;
 
-  /** Held by whoever takes frames, never while waiting. */
+  /** Counts what a receiver that waits should look at: bytes, the end, and frames left by another. */
+  private final AtomicInteger changes = new AtomicInteger();
+
+  /** How many receivers wait; changed under the lock. */
+  private volatile int receivers;
+
+  /** Held by whoever takes frames, never while waiting, nor while anything else is called. */
   private final ReentrantLock taking = new ReentrantLock();
 
   private final FrameDecoder decoder;
   private long decoderHeld;
+
+  // What is to be said when frames have been taken.
+  private long heldChange;
+  private boolean emptied;
+  private boolean inputStopped;
+  private boolean leavesMore;
+  private @Nullable FramingException broken;
+  private boolean brokenSaid;
+
+  /** Whether bytes were taken without a look at the frames that they are of. */
+  private volatile boolean bytesTaken;
   private boolean endSeen;
 
   /** Whether the decoder has all that had come when the server stopped; then only the rest of a frame. */
@@ -68,7 +86,8 @@ final class Inbox {
     try {
       lastWithRoom(length).writeBytes(bytes);
       queued += length;
-      arrived.signal();
+      changes.incrementAndGet();
+      arrived.signalAll();
       return queued;
     } finally {
       lock.unlock();
@@ -106,6 +125,7 @@ final class Inbox {
         ended = true;
         cause = why;
       }
+      changes.incrementAndGet();
       arrived.signalAll();
     } finally {
       lock.unlock();
@@ -117,6 +137,7 @@ final class Inbox {
     lock.lock();
     try {
       stops = true;
+      changes.incrementAndGet();
       arrived.signalAll();
     } finally {
       lock.unlock();
@@ -125,34 +146,98 @@ final class Inbox {
 
   /** Takes the next frame, or returns {@code null} if there is none yet or none any more. */
   byte @Nullable [] poll() throws IOException {
+    return poll(settings.tooLargePolicy() == TooLargePolicy.SKIP);
+  }
+
+  /** Like {@link #poll}, but it throws for each frame that is skipped. */
+  byte @Nullable [] pollReportingSkipped() throws IOException {
+    return poll(false);
+  }
+
+  private byte @Nullable [] poll(boolean skips) throws IOException {
     taking.lock();
     try {
-      return next();
+      return next(skips);
     } finally {
-      taking.unlock();
+      endTaking();
+    }
+  }
+
+  /** Others are told of what was found only when this is not locked any more, and so in any order. */
+  private void endTaking() {
+    long change = heldChange;
+    boolean tellEmptied = emptied;
+    boolean tellStopped = inputStopped;
+    FramingException tellBroken = brokenSaid ? null : broken;
+    boolean tellReceivers = leavesMore;
+    heldChange = 0;
+    emptied = false;
+    inputStopped = false;
+    leavesMore = false;
+    brokenSaid = broken != null;
+    taking.unlock();
+    if (tellReceivers) {
+      tellReceivers();
+    }
+    link.reading.hold(change);
+    if (tellStopped) {
+      link.inputStopped();
+    }
+    if (tellEmptied) {
+      link.inboxEmptied();
+    }
+    if (tellBroken != null) {
+      link.ending.broken(tellBroken);
+    }
+  }
+
+  /** Hands on what is left, the end too, to a receiver that waits, or is about to. */
+  private void tellReceivers() {
+    changes.incrementAndGet();
+    if (receivers > 0) {
+      lock.lock();
+      try {
+        arrived.signalAll();
+      } finally {
+        lock.unlock();
+      }
     }
   }
 
   /**
-   * Takes the next frame and waits for it.
+   * Takes the next frame and waits for it. Several receivers may wait; each frame goes to one of them.
    *
    * @return {@code null} at the end, or after so many nanoseconds
    */
   byte @Nullable [] take(long nanos) throws IOException, InterruptedException {
     long left = nanos;
     while (true) {
+      int seen = changes.get();
       byte[] frame = poll();
-      if (frame != null || atEnd || left <= 0) {
+      if (frame == null && atEnd) {
+        // Another receiver may have found the end meanwhile, and its error is for each.
+        return poll();
+      }
+      if (frame != null || left <= 0) {
         return frame;
       }
-      lock.lockInterruptibly();
-      try {
-        while (queue.isEmpty() && !(ended && !endSeen) && stops == stopSeen && left > 0) {
-          left = arrived.awaitNanos(left);
-        }
-      } finally {
-        lock.unlock();
+      left = awaitChange(seen, left);
+    }
+  }
+
+  @SuppressWarnings("NonAtomicVolatileUpdate") // It is changed under the lock only.
+  private long awaitChange(int seen, long nanos) throws InterruptedException {
+    long left = nanos;
+    lock.lockInterruptibly();
+    receivers++;
+    try {
+      while (changes.get() == seen && left > 0) {
+        left = arrived.awaitNanos(left);
       }
+      return left;
+    } finally {
+      receivers--;
+      lock.unlock();
     }
   }
 
@@ -163,12 +248,12 @@ final class Inbox {
       if (!atEnd && !decoder.isInsideFrame() && decoder.bufferedBytes() == 0) {
         refill();
         if (endSeen && decoder.bufferedBytes() == 0) {
-          next();
+          next(settings.tooLargePolicy() == TooLargePolicy.SKIP);
         }
       }
       return atEnd;
     } finally {
-      taking.unlock();
+      endTaking();
     }
   }
 
@@ -176,20 +261,24 @@ final class Inbox {
     return atEnd;
   }
 
-  private byte @Nullable [] next() throws IOException {
+  private byte @Nullable [] next(boolean skips) throws IOException {
+    if (broken != null) {
+      throw broken;
+    }
     while (true) {
       try {
         byte[] frame = nextWanted();
         note(frame);
         if (frame == null && endSeen) {
-          atEnd = true;
+          end();
           if (cause != null) {
             throw new IOException(cause.getMessage(), cause);
           }
         }
         return frame;
       } catch (FrameTooLargeException e) {
-        if (settings.tooLargePolicy() == TooLargePolicy.SKIP) {
+        leavesMore = true;
+        if (skips) {
           continue;
         }
         if (settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
@@ -218,7 +307,9 @@ final class Inbox {
     int before = decoder.bufferedBytes();
     byte[] frame = decoder.next();
     if (frame != null) {
-      counters.received(1, before - decoder.bufferedBytes());
+      int left = decoder.bufferedBytes();
+      counters.received(1, before - left);
+      leavesMore = left > 0 || endSeen;
     }
     return frame;
   }
@@ -231,13 +322,19 @@ final class Inbox {
     link.totals.bytesNotHandled.add(rest.readableBytes());
     rest.release();
     settle();
-    link.inputStopped();
+    inputStopped = true;
+    leavesMore = true;
+  }
+
+  private void end() {
+    leavesMore |= !atEnd;
+    atEnd = true;
   }
 
   private void fail(FramingException e) {
-    atEnd = true;
+    end();
     insideSince = 0;
-    link.ending.broken(e);
+    broken = e;
   }
 
   /** Moves what has come to the decoder; returns whether that changed anything. */
@@ -275,7 +372,7 @@ final class Inbox {
     }
     if (moved) {
       settle();
-      link.inboxEmptied();
+      emptied = true;
     }
     return moved;
   }
@@ -283,7 +380,7 @@ final class Inbox {
   /** Gives back the memory of the frames that were taken. */
   private void settle() {
     long held = decoder.bufferedBytes();
-    link.reading.hold(held - decoderHeld);
+    heldChange += held - decoderHeld;
     decoderHeld = held;
   }
 
@@ -324,13 +421,18 @@ final class Inbox {
     try {
       refill();
       ByteBuf rest = decoder.takeBuffered();
+      bytesTaken |= rest.isReadable();
       byte[] bytes = new byte[rest.readableBytes()];
       rest.readBytes(bytes).release();
       settle();
       return bytes;
     } finally {
-      taking.unlock();
+      endTaking();
     }
+  }
+
+  boolean wereBytesTaken() {
+    return bytesTaken;
   }
 
   /** How many bytes are in no frame that was taken. */

@@ -252,6 +252,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** Sends the replies that the event loop has gathered. */
   void flushReplies() {}
 
+  /** Hands them on without a flush, so that what is written now comes behind them. */
+  void emitReplies() {}
+
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     watch.remove(this);

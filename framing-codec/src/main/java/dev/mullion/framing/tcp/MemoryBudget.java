@@ -1,5 +1,7 @@
 package dev.mullion.framing.tcp;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -86,12 +88,14 @@ final class MemoryBudget {
 
   /** Has a paused connection read from when there is room again, or when it is its turn. */
   void whenFree(Reading reading) {
+    List<Reading> next = List.of();
     synchronized (this) {
       paused.add(reading);
       if (first == null) {
-        turn();
+        next = turn();
       }
     }
+    next.forEach(Reading::memoryIsFree);
     // It may have become free before that was seen.
     add(0);
   }
@@ -103,21 +107,30 @@ final class MemoryBudget {
     }
   }
 
-  private synchronized void passOn(Reading reading) {
-    if (first == reading) {
-      first = null;
-      turn();
-    }
-  }
-
-  /** Those who hold little by now are read from too. */
-  private void turn() {
-    for (Reading next = paused.poll(); next != null; next = paused.poll()) {
-      next.memoryIsFree();
-      if (next.held() > share()) {
-        first = next;
-        return;
+  private void passOn(Reading reading) {
+    List<Reading> next = List.of();
+    synchronized (this) {
+      if (first == reading) {
+        first = null;
+        next = turn();
       }
     }
+    next.forEach(Reading::memoryIsFree);
+  }
+
+  /**
+   * Returns who is to be read from now: those who hold little by now, and the one whose turn it is.
+   * They are told when the lock is free.
+   */
+  private List<Reading> turn() {
+    List<Reading> free = new ArrayList<>();
+    for (Reading next = paused.poll(); next != null; next = paused.poll()) {
+      free.add(next);
+      if (next.held() > share()) {
+        first = next;
+        break;
+      }
+    }
+    return free;
   }
 }

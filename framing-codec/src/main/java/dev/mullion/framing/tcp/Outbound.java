@@ -1,9 +1,11 @@
 package dev.mullion.framing.tcp;
 
+import static dev.mullion.framing.tcp.DueReplies.NOBODY;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
+import dev.mullion.framing.tcp.DueReplies.Place;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -14,10 +16,7 @@ import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -39,9 +38,6 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class Outbound {
-  /** What a frame that waits for room takes besides its bytes: empty ones are bounded too. */
-  private static final int WAITING_COST = 64;
-
   private final Channel channel;
   private final Link link;
   private final ConnectionSettings settings;
@@ -52,8 +48,8 @@ final class Outbound {
   private final SendBuffer buffer;
   private final AtomicLong accepted = new AtomicLong();
   private List<PendingSend> sends = new ArrayList<>(0);
-  private final Deque<PendingSend> waiting = new ArrayDeque<>(0);
-  private long waitingBytes;
+  private final WaitingSends waiting = new WaitingSends();
+  private final DueReplies replies = new DueReplies();
   private boolean backedUp;
   private boolean scheduled;
   private boolean markSent;
@@ -69,122 +65,174 @@ final class Outbound {
 
   /** Sends a frame, and waits for room. */
   void send(Object frame) throws IOException {
-    int length = SendBuffer.length(frame);
-    boolean taken = false;
-    lockToSend(frame);
     try {
-      while (!admits(length)) {
-        if (channel.eventLoop().inEventLoop()) {
-          throw new IllegalStateException(
-              "send would wait on the event loop (expected: reply, trySend or sendAsync)");
+      lock.lockInterruptibly();
+      try {
+        if (admits(SendBuffer.length(frame))) {
+          append(frame, NOBODY);
+        } else {
+          sendWhenThereIsRoom(frame);
         }
-        room.await();
+      } finally {
+        lock.unlock();
       }
-      taken = true;
-      append(frame);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while waiting for room; the frame is not sent");
     } finally {
-      lock.unlock();
-      if (!taken) {
-        ReferenceCountUtil.release(frame);
-      }
+      ReferenceCountUtil.release(frame);
     }
   }
 
-  private void lockToSend(Object frame) throws IOException {
+  private void sendWhenThereIsRoom(Object frame) throws IOException, InterruptedException {
+    int length = SendBuffer.length(frame);
+    if (channel.eventLoop().inEventLoop()) {
+      throw new IllegalStateException(
+          "send would wait on the event loop (expected: reply, trySend or sendAsync)");
+    }
+    // Before it waits: if it does not fit the format, its sender is told now.
+    ByteBuf encoded = buffer.encode(frame);
     try {
-      lock.lockInterruptibly();
-    } catch (InterruptedException e) {
-      ReferenceCountUtil.release(frame);
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted before the frame was sent");
+      while (!admits(length)) {
+        room.await();
+      }
+      take(encoded.retain(), NOBODY);
+    } finally {
+      encoded.release();
     }
   }
 
   /** Sends a frame if there is room now. */
   boolean trySend(Object frame) throws IOException {
-    int length = SendBuffer.length(frame);
-    boolean taken = false;
-    lock.lock();
     try {
-      if (admits(length)) {
-        taken = true;
-        append(frame);
-        return true;
+      lock.lock();
+      try {
+        if (admits(SendBuffer.length(frame))) {
+          append(frame, NOBODY);
+          return true;
+        }
+      } finally {
+        lock.unlock();
       }
       settings.totals().sendsRefused.increment();
       return false;
     } finally {
-      lock.unlock();
-      if (!taken) {
-        ReferenceCountUtil.release(frame);
-      }
+      ReferenceCountUtil.release(frame);
     }
   }
 
   /** Sends a frame when there is room, or fails if too much waits already. */
   CompletableFuture<Void> sendAsync(Object frame) {
-    return sendAsync(frame, true);
+    return sendAsync(frame, true, NOBODY);
+  }
+
+  /** Like {@link #sendAsync}, for a frame that the peer does not answer. */
+  CompletableFuture<Void> sendUnanswered(Object frame) {
+    return sendAsync(frame, true, null);
   }
 
   /** Sends a frame when there is room, whatever waits: for one who bounds what he gives himself. */
   CompletableFuture<Void> sendRequested(Object frame) {
-    return sendAsync(frame, false);
+    return sendAsync(frame, false, NOBODY);
   }
 
-  private CompletableFuture<Void> sendAsync(Object frame, boolean bounded) {
+  private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
     int length = SendBuffer.length(frame);
+    try {
+      lock.lock();
+      try {
+        if (!admits(length)) {
+          return await(frame, length, bounded, place);
+        }
+        append(frame, place);
+        PendingSend send = new PendingSend(this, length, place, false);
+        sends.add(send);
+        return send;
+      } finally {
+        lock.unlock();
+      }
+    } catch (IOException e) {
+      return CompletableFuture.failedFuture(e);
+    } finally {
+      ReferenceCountUtil.release(frame);
+    }
+  }
+
+  /**
+   * Sends a request, which gets its place among those that wait for replies with its bytes.
+   *
+   * @return completes with an error if it is not sent, or {@code null} if it has been taken already
+   */
+  @Nullable
+  PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
     lock.lock();
     try {
-      if (admits(length)) {
-        PendingSend send = new PendingSend(this, frame, length);
-        sends.add(send);
-        try {
-          append(frame);
-        } catch (IOException | RuntimeException e) {
-          sends.remove(send);
-          throw e;
-        }
-        return send;
+      checkOpen(replies.ended());
+      int inFlight = replies.requests() + waiting.requests();
+      if (inFlight >= most) {
+        settings.totals().sendsRefused.increment();
+        throw new FrameNotSentException("request is not sent: " + inFlight
+            + " are in flight (maxRequestsInFlight: " + most + ", peer "
+            + channel.remoteAddress() + ")");
       }
-      return await(frame, length, bounded);
-    } catch (IOException e) {
-      ReferenceCountUtil.release(frame);
-      return CompletableFuture.failedFuture(e);
+      if (!admits(frame.length)) {
+        return await(frame, frame.length, true, request);
+      }
+      append(frame, request);
+      return null;
     } finally {
       lock.unlock();
     }
   }
 
-  private CompletableFuture<Void> await(Object frame, int length, boolean bounded)
-      throws FrameNotSentException {
-    long taken = waitingBytes + (long) WAITING_COST * waiting.size();
-    if (bounded && taken + length > settings.outboundHigh() && !waiting.isEmpty()) {
+  /** Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now. */
+  private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
+      throws IOException {
+    if (bounded && !waiting.admits(length, settings.outboundHigh())) {
       settings.totals().sendsRefused.increment();
-      throw new FrameNotSentException("frame of " + length + " bytes is not sent: " + waitingBytes
-          + " bytes in " + waiting.size()
+      throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
+          + waiting.bytes() + " bytes in " + waiting.size()
           + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
           + ", peer " + channel.remoteAddress() + ")");
     }
-    PendingSend send = new PendingSend(this, ownCopy(frame), length);
+    PendingSend send = new PendingSend(this, length, place, channel.eventLoop().inEventLoop());
+    send.encoded = buffer.encode(frame);
     waiting.add(send);
-    waitingBytes += length;
     return send;
   }
 
-  /** What the caller may change when the call returns is copied. */
-  private static Object ownCopy(Object frame) {
-    if (frame instanceof byte[] bytes) {
-      return bytes.clone();
+  /** Takes the place of the next reply; {@code null} if none is due. */
+  @Nullable
+  Place nextReply() {
+    lock.lock();
+    try {
+      return replies.poll();
+    } finally {
+      lock.unlock();
     }
-    if (frame instanceof ByteBuffer buffer) {
-      byte[] copy = new byte[buffer.remaining()];
-      buffer.get(copy);
-      return copy;
+  }
+
+  /**
+   * Says that no more replies come, and takes no more requests. Those that wait for room fail.
+   *
+   * @return the requests that wait for a reply, or {@code null} if it was said before
+   */
+  @Nullable
+  List<Request> endReplies(IOException why) {
+    List<Request> lost;
+    List<PendingSend> refused;
+    lock.lock();
+    try {
+      if (replies.ended() != null) {
+        return null;
+      }
+      lost = replies.end(why);
+      refused = waiting.removeAll(send -> send.place instanceof Request);
+    } finally {
+      lock.unlock();
     }
-    return frame;
+    refuse(refused, why);
+    return lost;
   }
 
   boolean withdraw(PendingSend send) {
@@ -193,15 +241,14 @@ final class Outbound {
       if (!waiting.remove(send)) {
         return false;
       }
-      waitingBytes -= send.length;
-      ReferenceCountUtil.release(send.frame);
-      return true;
     } finally {
       lock.unlock();
     }
+    send.release();
+    return true;
   }
 
-  /** Uses another format from the next frame on; frames that wait for room are among them. */
+  /** Uses another format from the next frame on. */
   void format(FrameFormat format) {
     lock.lock();
     try {
@@ -213,7 +260,7 @@ final class Outbound {
 
   /** Whether a frame may be taken now. If not, the event loop will look again when there is room. */
   private boolean admits(int length) throws FrameNotSentException {
-    checkOpen();
+    checkOpen(closed);
     if (!backedUp) {
       long held = held();
       if (held == 0) {
@@ -229,10 +276,10 @@ final class Outbound {
     return false;
   }
 
-  private void checkOpen() throws FrameNotSentException {
-    if (closed != null) {
+  private void checkOpen(@Nullable IOException end) throws FrameNotSentException {
+    if (end != null) {
       throw new FrameNotSentException(
-          "connection is closed (peer " + channel.remoteAddress() + ")", closed);
+          "connection is closed (peer " + channel.remoteAddress() + ")", end);
     }
   }
 
@@ -280,9 +327,18 @@ final class Outbound {
     return queue == null ? 0 : queue.totalPendingWriteBytes();
   }
 
-  /** Encodes a frame, and releases it if it counts references. */
-  private void append(Object frame) throws FramingException {
-    int bytes = buffer.add(frame);
+  /** Encodes a frame, which stays its owner's. Place and bytes are taken together, or none is. */
+  private void append(Object frame, @Nullable Place place) throws FramingException {
+    taken(buffer.add(frame), place);
+  }
+
+  /** Takes over a frame that has been encoded. */
+  private void take(ByteBuf encoded, @Nullable Place place) {
+    taken(buffer.addEncoded(encoded), place);
+  }
+
+  private void taken(int bytes, @Nullable Place place) {
+    replies.add(place);
     accepted.addAndGet(bytes);
     counters.sent(1, bytes);
     schedule();
@@ -297,6 +353,37 @@ final class Outbound {
 
   /** On the event loop: hands everything to Netty and flushes. */
   void drain() {
+    if (handOn()) {
+      link.wire().flush();
+      link.reading.noteOutput();
+    }
+  }
+
+  /** Whether the event loop must {@link #goFirst} before a reply. Without a lock, by that loop only. */
+  boolean isAheadOfReplies() {
+    return accepted.get() != 0 || waiting.ofLoop() != 0;
+  }
+
+  /**
+   * On the event loop: hands on what was taken, since a reply comes behind it. The loop's own frames
+   * that wait for room have to go too: they are as few as its replies, which do not wait for it.
+   */
+  void goFirst() {
+    List<PendingSend> failed;
+    lock.lock();
+    try {
+      List<PendingSend> own =
+          waiting.ofLoop() == 0 ? List.of() : waiting.removeAll(send -> send.ofLoop);
+      failed = takeAll(own);
+    } finally {
+      lock.unlock();
+    }
+    failed.forEach(PendingSend::fail);
+    handOn();
+  }
+
+  /** Hands everything to Netty, behind the replies of the event loop; returns whether there is any. */
+  private boolean handOn() {
     Queue<ByteBuf> ready;
     List<PendingSend> sent;
     boolean mark;
@@ -308,16 +395,15 @@ final class Outbound {
       mark = backedUp && !markSent;
       markSent |= mark;
       if (ready.isEmpty() && !mark) {
-        return;
+        return false;
       }
       sends = new ArrayList<>(0);
     } finally {
       lock.unlock();
     }
-    ChannelHandlerContext wire = link.wire();
-    write(wire, ready, sent, mark);
-    wire.flush();
-    link.reading.noteOutput();
+    link.emitReplies();
+    write(link.wire(), ready, sent, mark);
+    return true;
   }
 
   private void write(
@@ -368,6 +454,7 @@ final class Outbound {
 
   /** On the event loop: looks whether those who wait for room can go on. */
   void roomMayBeThere() {
+    List<PendingSend> failed = new ArrayList<>(0);
     lock.lock();
     try {
       // A queue that is gone with its channel has no room: those who wait are told by the end.
@@ -375,8 +462,11 @@ final class Outbound {
         return;
       }
       backedUp = false;
-      while (!waiting.isEmpty() && admits(waiting.element().length)) {
-        take(waiting.remove());
+      PendingSend first = waiting.first();
+      while (first != null && admits(first.length)) {
+        waiting.remove(first);
+        failed.addAll(takeAll(List.of(first)));
+        first = waiting.first();
       }
       room.signalAll();
     } catch (FrameNotSentException e) {
@@ -385,17 +475,24 @@ final class Outbound {
     } finally {
       lock.unlock();
     }
+    failed.forEach(PendingSend::fail);
   }
 
-  private void take(PendingSend send) {
-    waitingBytes -= send.length;
-    sends.add(send);
-    try {
-      append(send.frame);
-    } catch (FramingException | RuntimeException e) {
-      sends.remove(send);
-      send.completeExceptionally(e);
+  /** Takes frames that have waited. Returns those for which there was no memory. */
+  private List<PendingSend> takeAll(List<PendingSend> waited) {
+    List<PendingSend> failed = new ArrayList<>(0);
+    for (PendingSend send : waited) {
+      try {
+        take(send.handOver(), send.place);
+        if (!(send.place instanceof Request)) {
+          sends.add(send);
+        }
+      } catch (RuntimeException | Error e) {
+        send.failure = e;
+        failed.add(send);
+      }
     }
+    return failed;
   }
 
   /** Takes no more frames; what was taken is still written. */
@@ -406,35 +503,39 @@ final class Outbound {
       if (closed == null) {
         closed = why;
       }
-      refused = new ArrayList<>(waiting);
-      waiting.clear();
-      waitingBytes = 0;
+      refused = waiting.removeAll(send -> true);
       room.signalAll();
     } finally {
       lock.unlock();
     }
+    refuse(refused, requireNonNull(closed, "closed"));
+  }
+
+  private void refuse(List<PendingSend> refused, IOException why) {
     for (PendingSend send : refused) {
-      ReferenceCountUtil.release(send.frame);
+      send.release();
       send.completeExceptionally(new FrameNotSentException(
           "connection was closed while the frame waited for room (peer " + channel.remoteAddress()
               + ")",
-          requireNonNull(closed, "closed")));
+          why));
     }
   }
 
   /** Says that the channel is closed: what was not written never will be. */
   void fail(IOException why) {
     end(why);
+    Queue<ByteBuf> unsent;
     List<PendingSend> lost;
     lock.lock();
     try {
-      buffer.release();
+      unsent = buffer.take();
       accepted.set(0);
       lost = sends;
       sends = new ArrayList<>(0);
     } finally {
       lock.unlock();
     }
+    unsent.forEach(ByteBuf::release);
     for (PendingSend send : lost) {
       send.completeExceptionally(new FrameNotSentException(
           "connection was closed before the frame was sent (peer " + channel.remoteAddress() + ")",

@@ -1,22 +1,60 @@
 package dev.mullion.framing.tcp;
 
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.tcp.DueReplies.Place;
+import io.netty.buffer.ByteBuf;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /** The future of a frame that was sent without waiting. Its state is guarded by its queue's lock. */
 final class PendingSend extends CompletableFuture<Void> {
   private final Outbound outbound;
-  final Object frame;
   final int length;
+  final @Nullable Place place;
 
-  PendingSend(Outbound outbound, Object frame, int length) {
+  /** Whether the event loop itself has sent it, so that its replies must come behind. */
+  final boolean ofLoop;
+
+  /** While it waits for room: the frame as it will be on the wire. */
+  @Nullable
+  ByteBuf encoded;
+
+  /** Why it could not be taken when there was room. */
+  @Nullable
+  Throwable failure;
+
+  PendingSend(Outbound outbound, int length, @Nullable Place place, boolean ofLoop) {
     this.outbound = outbound;
-    this.frame = frame;
     this.length = length;
+    this.place = place;
+    this.ofLoop = ofLoop;
   }
 
   /** Succeeds while the frame waits for room, and then it is not sent. Later it does nothing. */
   @Override
   public boolean cancel(boolean mayInterruptIfRunning) {
     return outbound.withdraw(this) && super.cancel(mayInterruptIfRunning);
+  }
+
+  /** Gives the encoded frame away. */
+  ByteBuf handOver() {
+    ByteBuf held = requireNonNull(encoded, "encoded");
+    encoded = null;
+    return held;
+  }
+
+  /** Tells its sender why it could not be taken. */
+  void fail() {
+    completeExceptionally(requireNonNull(failure, "failure"));
+  }
+
+  /** Gives back what it holds, of one that is not sent. */
+  void release() {
+    ByteBuf held = encoded;
+    if (held != null) {
+      encoded = null;
+      held.release();
+    }
   }
 }

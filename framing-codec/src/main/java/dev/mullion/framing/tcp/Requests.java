@@ -1,42 +1,31 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.framing.FrameTooLargeException;
+import dev.mullion.framing.TooLargePolicy;
+import dev.mullion.framing.tcp.DueReplies.Place;
 import java.io.IOException;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests on one connection that wait for their replies, which come in the same order. One that
- * was cancelled or has timed out keeps its place until its reply has come, and has been dropped.
+ * The requests on one connection, whose replies come in the order in which they were sent. Which reply
+ * is whose is known by {@link DueReplies}: one that was cancelled or has timed out keeps its place there
+ * until its reply has come, and has been dropped.
  */
 final class Requests {
-  /** A request; also what its sender gets. */
-  private static final class Request extends CompletableFuture<byte[]> {
-    private @Nullable CompletableFuture<Void> sent;
-    private @Nullable ScheduledFuture<?> timeout;
-
-    private void done() {
-      if (timeout != null) {
-        timeout.cancel(false);
-      }
-    }
-  }
-
   private final FramedConnection connection;
+  private final Outbound outbound;
   private final int maxInFlight;
   private final TcpCounters totals;
-  private final Deque<Request> inFlight = new ArrayDeque<>();
-  private @Nullable IOException ended;
 
   Requests(FramedConnection connection, int maxInFlight) {
     this.connection = connection;
     this.maxInFlight = maxInFlight;
+    outbound = connection.outbound();
     totals = connection.link().totals;
   }
 
@@ -54,50 +43,44 @@ final class Requests {
 
   CompletableFuture<byte[]> send(byte[] frame, long timeoutNanos) {
     Request request = new Request();
-    synchronized (inFlight) {
-      if (ended != null) {
-        return CompletableFuture.failedFuture(
-            new FrameNotSentException("connection is closed (peer " + peer() + ")", ended));
-      }
-      if (inFlight.size() >= maxInFlight) {
-        totals.sendsRefused.increment();
-        return CompletableFuture.failedFuture(new FrameNotSentException("request is not sent: "
-            + inFlight.size() + " are in flight (maxRequestsInFlight: " + maxInFlight + ", peer "
-            + peer() + ")"));
-      }
-      request.sent = connection.sendAsync(frame);
-      inFlight.add(request);
+    PendingSend waits;
+    try {
+      waits = outbound.sendRequest(frame, request, maxInFlight);
+    } catch (IOException e) {
+      return CompletableFuture.failedFuture(e);
     }
-    request.sent.whenComplete((done, error) -> sent(request, error));
+    if (waits != null) {
+      waits.whenComplete((sent, error) -> {
+        if (error != null) {
+          request.completeExceptionally(error);
+        }
+      });
+    }
     if (!request.isDone()) {
-      // The event loop of one that could not be sent may have ended.
-      request.timeout = connection
-          .link()
-          .context()
-          .executor()
-          .schedule(() -> timedOut(request, timeoutNanos), timeoutNanos, TimeUnit.NANOSECONDS);
+      timeOut(request, timeoutNanos);
     }
-    request.whenComplete((reply, error) -> ended(request, error));
+    request.whenComplete((reply, error) -> ended(request, waits));
     return request;
   }
 
-  /** A frame that was not sent gets no reply, so that its place must not wait for one. */
-  private void sent(Request request, @Nullable Throwable error) {
-    if (error != null) {
-      synchronized (inFlight) {
-        inFlight.remove(request);
-      }
-      request.completeExceptionally(error);
+  private void timeOut(Request request, long nanos) {
+    try {
+      request.timeout(connection
+          .link()
+          .context()
+          .executor()
+          .schedule(() -> timedOut(request, nanos), nanos, TimeUnit.NANOSECONDS));
+    } catch (RejectedExecutionException e) {
+      // The event loop has ended, and with it every connection.
+      request.completeExceptionally(lost(e));
     }
   }
 
-  private void ended(Request request, @Nullable Throwable error) {
+  /** One that waits for room is not sent any more; neither has it a place then. */
+  private static void ended(Request request, @Nullable PendingSend waits) {
     request.done();
-    CompletableFuture<Void> sent = request.sent;
-    if (error != null && sent != null && sent.cancel(false)) {
-      synchronized (inFlight) {
-        inFlight.remove(request);
-      }
+    if (waits != null) {
+      waits.cancel(false);
     }
   }
 
@@ -112,8 +95,8 @@ final class Requests {
   private void takeReplies() {
     Inbox inbox = connection.inbox();
     try {
-      for (byte[] reply = inbox.poll(); reply != null; reply = inbox.poll()) {
-        take(reply);
+      while (takeReply(inbox)) {
+        // The next one may have come too.
       }
       if (inbox.isAtEnd()) {
         end(new IOException(
@@ -121,35 +104,52 @@ final class Requests {
                 + " have been handled (peer " + peer() + ")"));
       }
     } catch (IOException e) {
-      end(new IOException(
-          "connection was lost before the reply came; the request may have been" + " handled (peer "
-              + peer() + "): " + e.getMessage(),
-          e));
+      end(lost(e));
     }
   }
 
-  private void take(byte[] reply) {
-    Request request;
-    synchronized (inFlight) {
-      request = inFlight.poll();
+  private boolean takeReply(Inbox inbox) throws IOException {
+    byte[] reply;
+    try {
+      reply = inbox.pollReportingSkipped();
+    } catch (FrameTooLargeException e) {
+      if (connection.link().settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
+        throw e;
+      }
+      // The reply to a request all the same, which must not get the next one.
+      take(outbound.nextReply(), null, e);
+      return true;
     }
-    if (request == null || !request.complete(reply)) {
+    if (reply != null) {
+      take(outbound.nextReply(), reply, null);
+    }
+    return reply != null;
+  }
+
+  private void take(@Nullable Place place, byte @Nullable [] reply, @Nullable Throwable error) {
+    boolean taken = place instanceof Request request
+        && (error == null ? request.complete(reply) : request.completeExceptionally(error));
+    if (!taken) {
       totals.repliesDropped.increment();
+      if (place == null) {
+        totals.repliesUnrequested.increment();
+      }
     }
+  }
+
+  private IOException lost(Exception error) {
+    return new IOException(
+        "connection was lost before the reply came; the request may have been handled (peer "
+            + peer() + "): " + error.getMessage(),
+        error);
   }
 
   private void end(IOException why) {
-    List<Request> lost;
-    synchronized (inFlight) {
-      if (ended != null) {
-        return;
-      }
-      ended = why;
-      lost = new ArrayList<>(inFlight);
-      inFlight.clear();
+    List<Request> lost = outbound.endReplies(why);
+    if (lost != null) {
+      lost.forEach(request -> request.completeExceptionally(why));
+      connection.closeWhenSent();
     }
-    lost.forEach(request -> request.completeExceptionally(why));
-    connection.closeWhenSent();
   }
 
   private Object peer() {

@@ -5,7 +5,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
-import io.netty.util.ReferenceCountUtil;
+import io.netty.buffer.Unpooled;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -58,28 +58,53 @@ final class SendBuffer {
     return present;
   }
 
-  /** Encodes a frame, and releases it if it counts references. Returns its bytes on the wire. */
+  /** Encodes a frame, which stays its owner's. Returns its bytes on the wire. */
   int add(Object frame) throws FramingException {
     FrameEncoder with = encoder();
     int bytes;
     if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
-      ByteBuf whole = with.encode(buf, allocator).content();
-      closeChunk();
-      full.add(whole);
+      ByteBuf whole = with.encode(buf.retain(), allocator).content();
+      addWhole(whole);
       bytes = whole.readableBytes();
     } else {
-      try {
-        bytes = copy(frame, with);
-      } finally {
-        ReferenceCountUtil.release(frame);
-      }
+      bytes = copy(frame, chunkWithRoom(length(frame) + with.maxOverhead()), with);
     }
     with.report();
     return bytes;
   }
 
-  private int copy(Object frame, FrameEncoder with) throws FramingException {
-    ByteBuf out = chunkWithRoom(length(frame) + with.maxOverhead());
+  /** Encodes a frame apart from the others, on the heap if it is copied; it stays its owner's. */
+  ByteBuf encode(Object frame) throws FramingException {
+    FrameEncoder with = encoder();
+    ByteBuf encoded;
+    if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
+      encoded = with.encode(buf.retain(), allocator).content();
+    } else {
+      encoded = Unpooled.buffer(length(frame) + with.maxOverhead());
+      copy(frame, encoded, with);
+    }
+    with.report();
+    return encoded;
+  }
+
+  /** Takes over a frame that was encoded before. Returns its bytes on the wire. */
+  int addEncoded(ByteBuf encoded) {
+    int bytes = encoded.readableBytes();
+    if (bytes > MAX_COPIED) {
+      addWhole(encoded);
+    } else {
+      chunkWithRoom(bytes).writeBytes(encoded);
+      encoded.release();
+    }
+    return bytes;
+  }
+
+  private void addWhole(ByteBuf whole) {
+    closeChunk();
+    full.add(whole);
+  }
+
+  private static int copy(Object frame, ByteBuf out, FrameEncoder with) throws FramingException {
     int start = out.writerIndex();
     if (frame instanceof byte[] bytes) {
       with.encode(bytes, out);
@@ -118,9 +143,5 @@ final class SendBuffer {
       full = new ArrayDeque<>(0);
     }
     return ready;
-  }
-
-  void release() {
-    take().forEach(ByteBuf::release);
   }
 }

@@ -61,7 +61,10 @@ final class TcpConnector {
   private final LoopWatch watch;
   private final @Nullable Watchdog watchdog;
   private volatile @Nullable FramedConnection connection;
-  private @Nullable Requests requests;
+
+  /** Whether a request was ever made: later connections begin with taking replies then. */
+  private volatile boolean makesRequests;
+
   private volatile boolean closed;
 
   TcpConnector(
@@ -238,11 +241,10 @@ final class TcpConnector {
       settings.onConnected().accept(opened);
       totals.connectionsOpened.increment();
       totals.connectionsOpen.incrementAndGet();
-      synchronized (TcpConnector.this) {
-        boolean forRequests = requests != null;
-        connection = opened;
+      connection = opened;
+      if (makesRequests) {
         // Whoever makes requests only is to see the end of a connection without making one.
-        requests = forRequests ? newRequests(opened) : null;
+        opened.requests(settings.maxRequestsInFlight());
       }
       opened.closed().whenComplete((done, error) -> {
         totals.connectionsOpen.decrementAndGet();
@@ -305,23 +307,8 @@ final class TcpConnector {
   }
 
   CompletableFuture<byte[]> request(byte[] frame, long timeoutNanos) {
-    return requests().send(frame, timeoutNanos);
-  }
-
-  private synchronized Requests requests() {
-    Requests present = requests;
-    if (present == null) {
-      present = newRequests(connection());
-      requests = present;
-    }
-    return present;
-  }
-
-  private Requests newRequests(FramedConnection here) {
-    here.claimOnce("request()");
-    Requests made = new Requests(here, settings.maxRequestsInFlight());
-    made.start();
-    return made;
+    makesRequests = true;
+    return connection().requests(settings.maxRequestsInFlight()).send(frame, timeoutNanos);
   }
 
   void close() {

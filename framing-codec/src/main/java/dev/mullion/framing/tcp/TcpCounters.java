@@ -25,6 +25,7 @@ public final class TcpCounters {
   final LongAdder handlersSlow = new LongAdder();
   final LongAdder requestsTimedOut = new LongAdder();
   final LongAdder repliesDropped = new LongAdder();
+  final LongAdder repliesUnrequested = new LongAdder();
   final LongAdder reconnects = new LongAdder();
   private final FrameCounters frames = new FrameCounters();
 
@@ -110,9 +111,20 @@ public final class TcpCounters {
     return requestsTimedOut.sum();
   }
 
-  /** Returns how many replies came for requests that were cancelled or timed out, or for none. */
+  /**
+   * Returns how many replies came for requests that were cancelled or timed out, for frames that were
+   * no requests, or for none.
+   */
   public long repliesDropped() {
     return repliesDropped.sum();
+  }
+
+  /**
+   * Returns how many of them came when no reply was due. A server that sends such frames does not
+   * answer each frame with one frame, and no reply of it can be trusted.
+   */
+  public long repliesUnrequested() {
+    return repliesUnrequested.sum();
   }
 
   /** Returns how often a client has connected again. */
@@ -145,6 +157,7 @@ public final class TcpCounters {
     all.put("handlersSlow", handlersSlow());
     all.put("requestsTimedOut", requestsTimedOut());
     all.put("repliesDropped", repliesDropped());
+    all.put("repliesUnrequested", repliesUnrequested());
     all.put("reconnects", reconnects());
     return all;
   }

@@ -127,7 +127,7 @@ class EchoServerTest {
                 + " connectionsFailed=0, framesTimedOut=0, readsPaused=0,"
                 + " readsPausedForMemory=0, sendsDelayed=0, sendsRefused=0, bytesNotSent=0,"
                 + " bytesNotHandled=0, handlersFailed=0, handlersSlow=0, requestsTimedOut=0,"
-                + " repliesDropped=0, reconnects=0,"
+                + " repliesDropped=0, repliesUnrequested=0, reconnects=0,"
                 + " frames=FrameCounters[framesDecoded=2, bytesDecoded=10, framesEncoded=2,"
                 + " bytesEncoded=10, framesTooLarge=0, framesCorrupt=0, framesTruncated=0,"
                 + " framesRefused=0, bytesDiscarded=0]]");

@@ -1,0 +1,41 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import org.jspecify.annotations.Nullable;
+
+/** Receives the frames of a connection. */
+final class FrameIterator implements Iterator<byte[]> {
+  private final FramedConnection connection;
+  private byte @Nullable [] next;
+
+  FrameIterator(FramedConnection connection) {
+    this.connection = connection;
+  }
+
+  @Override
+  public boolean hasNext() {
+    try {
+      if (next == null) {
+        next = connection.receive();
+      }
+      return next != null;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override
+  public byte[] next() {
+    if (!hasNext()) {
+      throw new NoSuchElementException("connection has ended");
+    }
+    byte[] frame = requireNonNull(next, "next");
+    next = null;
+    return frame;
+  }
+}

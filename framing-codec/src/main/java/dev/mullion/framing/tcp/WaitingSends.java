@@ -1,0 +1,92 @@
+package dev.mullion.framing.tcp;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Frames that wait for room on a connection, in their order. Any of them can be withdrawn. Guarded by
+ * the lock of its {@link Outbound}.
+ */
+final class WaitingSends {
+  /** What a frame that waits takes besides its bytes: empty ones are bounded too. */
+  private static final int COST = 64;
+
+  private final Set<PendingSend> sends = new LinkedHashSet<>(0);
+  private long bytes;
+  private int requests;
+
+  /** How many of them the event loop has sent; it alone makes that more, and may ask without a lock. */
+  private volatile int ofLoop;
+
+  boolean isEmpty() {
+    return sends.isEmpty();
+  }
+
+  int size() {
+    return sends.size();
+  }
+
+  /** The bytes of their payloads. */
+  long bytes() {
+    return bytes;
+  }
+
+  int requests() {
+    return requests;
+  }
+
+  int ofLoop() {
+    return ofLoop;
+  }
+
+  /** Whether one more may wait. A single one always may. */
+  boolean admits(int length, int most) {
+    return sends.isEmpty() || bytes + (long) COST * sends.size() + length <= most;
+  }
+
+  void add(PendingSend send) {
+    sends.add(send);
+    count(send, 1);
+  }
+
+  boolean remove(PendingSend send) {
+    boolean removed = sends.remove(send);
+    if (removed) {
+      count(send, -1);
+    }
+    return removed;
+  }
+
+  @SuppressWarnings("NonAtomicVolatileUpdate") // It is changed under the lock only.
+  private void count(PendingSend send, int sign) {
+    bytes += (long) sign * send.length;
+    if (send.place instanceof Request) {
+      requests += sign;
+    }
+    if (send.ofLoop) {
+      ofLoop += sign;
+    }
+  }
+
+  /** Returns the one that has waited longest, or {@code null} if none waits. */
+  @Nullable
+  PendingSend first() {
+    return sends.isEmpty() ? null : sends.iterator().next();
+  }
+
+  /** Takes out all that are such. */
+  List<PendingSend> removeAll(Predicate<PendingSend> such) {
+    List<PendingSend> removed = new ArrayList<>();
+    for (PendingSend send : sends) {
+      if (such.test(send)) {
+        removed.add(send);
+      }
+    }
+    removed.forEach(this::remove);
+    return removed;
+  }
+}
