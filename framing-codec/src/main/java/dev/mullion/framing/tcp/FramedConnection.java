@@ -296,8 +296,9 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
     claim("request()");
     if (inbox().wereBytesTaken()) {
-      throw new IllegalStateException("request() cannot be used: takeReceivedBytes() has taken bytes"
-          + " that may have been replies (peer " + remoteAddress + ")");
+      throw new IllegalStateException(
+          "request() cannot be used: takeReceivedBytes() has taken bytes"
+              + " that may have been replies (peer " + remoteAddress + ")");
     }
     Requests made = new Requests(this, maxInFlight);
     if (requests.compareAndSet(null, made)) {

@@ -61,6 +61,7 @@ final class Inbox {
 
   /** Whether bytes were taken without a look at the frames that they are of. */
   private volatile boolean bytesTaken;
+
   private boolean endSeen;
 
   /** Whether the decoder has all that had come when the server stopped; then only the rest of a frame. */
