@@ -10,6 +10,7 @@ import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
+import java.io.IOException;
 import java.io.InputStream;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -158,14 +159,16 @@ record CallGuard(
     public void onMessage(Q message) {
       if (call.ended() == null) {
         try {
-          if (message instanceof InputStream stream) {
-            limits.checkInbound(stream);
-          }
-          super.onMessage(message);
+          super.onMessage(checked(message));
         } catch (Throwable thrown) {
           call.fail(thrown);
         }
       }
+    }
+
+    @SuppressWarnings("unchecked")
+    private Q checked(Q message) throws IOException {
+      return message instanceof InputStream stream ? (Q) limits.inbound(stream) : message;
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
-import com.google.protobuf.MessageLite;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -11,17 +10,13 @@ import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
-import io.grpc.KnownLength;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** Gives each call its deadline when it starts, and refuses messages that are too long. */
+/** Gives each call its deadline when it starts, and says in plain words why one has failed. */
 final class ClientGuard implements ClientInterceptor {
   private final MethodTimeouts timeouts;
   private final boolean waitForReady;
@@ -59,9 +54,7 @@ final class ClientGuard implements ClientInterceptor {
     CallOptions own = withDefaults(options);
     Limit limit = options.getDeadline() == null ? limit(method) : null;
     return new Guarded<>(
-        method,
-        next.newCall(method, limit == null ? own : own.withDeadline(limit.deadline)),
-        limit);
+        next.newCall(method, limit == null ? own : own.withDeadline(limit.deadline)), limit);
   }
 
   private CallOptions withDefaults(CallOptions given) {
@@ -103,13 +96,10 @@ final class ClientGuard implements ClientInterceptor {
   }
 
   private final class Guarded<Q, R> extends SimpleForwardingClientCall<Q, R> {
-    private final MethodDescriptor<Q, R> method;
     private final @Nullable Limit limit;
-    private volatile @Nullable Status refused;
 
-    Guarded(MethodDescriptor<Q, R> method, ClientCall<Q, R> call, @Nullable Limit limit) {
+    Guarded(ClientCall<Q, R> call, @Nullable Limit limit) {
       super(call);
-      this.method = method;
       this.limit = limit;
     }
 
@@ -119,8 +109,7 @@ final class ClientGuard implements ClientInterceptor {
           new SimpleForwardingClientCallListener<>(listener) {
             @Override
             public void onClose(Status status, Metadata trailers) {
-              Status own = refused;
-              super.onClose(own == null ? explained(status) : own, trailers);
+              super.onClose(explained(status), trailers);
             }
           },
           headers);
@@ -129,43 +118,6 @@ final class ClientGuard implements ClientInterceptor {
     private Status explained(Status status) {
       Status inTime = limit == null ? status : limit.explained(status);
       return Keepalive.explained(failures.reworded(limits.reworded(inTime)));
-    }
-
-    @Override
-    public void sendMessage(Q message) {
-      if (refused != null) {
-        return;
-      }
-      Status tooLarge = limits.outbound(size(message));
-      if (tooLarge == null) {
-        super.sendMessage(message);
-      } else {
-        refused = tooLarge;
-        cancel(tooLarge.getDescription(), null);
-      }
-    }
-
-    @Override
-    public void halfClose() {
-      if (refused == null) {
-        super.halfClose();
-      }
-    }
-
-    private long size(Q message) {
-      if (message instanceof MessageLite known) {
-        return known.getSerializedSize();
-      }
-      try (InputStream bytes = method.streamRequest(message)) {
-        return bytes instanceof KnownLength
-            ? bytes.available()
-            : bytes.transferTo(OutputStream.nullOutputStream());
-      } catch (IOException e) {
-        throw Status.INTERNAL
-            .withDescription("outbound message cannot be read")
-            .withCause(e)
-            .asRuntimeException();
-      }
     }
   }
 }

@@ -8,6 +8,7 @@ import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
+import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
@@ -122,6 +123,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     if (enter(false)) {
       try {
         super.sendMessage(checked(message));
+      } catch (IOException e) {
+        throw MessageLimits.failed("reply cannot be read", e).asRuntimeException();
       } finally {
         leave();
       }
@@ -129,7 +132,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   @SuppressWarnings("unchecked")
-  private R checked(R message) {
+  private R checked(R message) throws IOException {
     return message instanceof InputStream stream ? (R) limits.checkOutbound(stream) : message;
   }
 

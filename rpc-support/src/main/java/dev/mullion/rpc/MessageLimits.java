@@ -3,12 +3,13 @@ package dev.mullion.rpc;
 import io.grpc.KnownLength;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** How long messages may be, and what is said of one that is longer. */
 record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
@@ -30,49 +31,81 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
       Pattern.compile("(?:Decompressed )?gRPC message exceeds maximum size (\\d+)(?:: (\\d+))?");
 
   /**
-   * Returns the message, or one with the same bytes.
+   * Returns the message, or one with the same bytes. What can be read but once is read once.
    *
    * @throws io.grpc.StatusRuntimeException if it is too long to be sent
    */
-  InputStream checkOutbound(InputStream message) {
+  InputStream checkOutbound(InputStream message) throws IOException {
+    if (!isOfKnownLength(message)) {
+      return WholeMessage.of(bytes(message)).stream();
+    }
     try {
-      if (message instanceof KnownLength) {
-        Status tooLarge = outbound(message.available());
-        if (tooLarge != null) {
-          throw tooLarge.asRuntimeException();
-        }
-        return message;
-      }
-      return measure(message);
-    } catch (IOException e) {
-      throw Status.INTERNAL
-          .withDescription("outbound message cannot be read")
-          .withCause(e)
-          .asRuntimeException();
+      checkOutbound(message.available());
+      return message;
+    } catch (Throwable refused) {
+      message.close();
+      throw refused;
     }
   }
 
-  private InputStream measure(InputStream message) throws IOException {
+  /** As gRPC's own framer has it. */
+  private static boolean isOfKnownLength(InputStream message) {
+    return message instanceof KnownLength || message instanceof ByteArrayInputStream;
+  }
+
+  void checkOutbound(int size) {
+    if (size > maxOutboundMessageSize) {
+      throw outbound("of " + size).asRuntimeException();
+    }
+  }
+
+  /**
+   * Reads a message that is to be sent, and closes it.
+   *
+   * @throws io.grpc.StatusRuntimeException if it is too long to be sent
+   */
+  byte[] bytes(InputStream message) throws IOException {
     try (message) {
+      if (isOfKnownLength(message)) {
+        checkOutbound(message.available());
+      }
       byte[] bytes = message.readNBytes(maxOutboundMessageSize);
       if (message.read() >= 0) {
         throw outbound("of more than " + bytes.length).asRuntimeException();
       }
-      return new ByteArrayInputStream(bytes);
+      return bytes;
     }
   }
 
-  /** Returns the status for a message of this size, or null if it may be sent. */
-  @Nullable
-  Status outbound(long size) {
-    return size > maxOutboundMessageSize ? outbound("of " + size) : null;
+  /**
+   * Returns a message that came, or one with the same bytes; one that no transport has checked may be
+   * too long.
+   *
+   * @throws io.grpc.StatusRuntimeException if it is
+   */
+  InputStream inbound(InputStream message) throws IOException {
+    if (message instanceof KnownLength) {
+      if (message.available() > maxInboundMessageSize) {
+        throw inbound("of " + message.available()).asRuntimeException();
+      }
+      return message;
+    }
+    byte[] bytes = message.readNBytes(maxInboundMessageSize);
+    if (message.read() >= 0) {
+      throw inbound("of more than " + bytes.length).asRuntimeException();
+    }
+    return WholeMessage.of(bytes).stream();
   }
 
-  /** Throws for a message that no transport has checked. */
-  void checkInbound(InputStream message) throws IOException {
-    if (message instanceof KnownLength && message.available() > maxInboundMessageSize) {
-      throw inbound("of " + message.available()).asRuntimeException();
+  /** Returns the status for a message that could not be turned into bytes or back. */
+  static Status failed(String what, Throwable thrown) {
+    if (thrown instanceof StatusRuntimeException known) {
+      return known.getStatus();
     }
+    if (thrown instanceof StatusException known) {
+      return known.getStatus();
+    }
+    return Status.INTERNAL.withDescription(what + ": " + thrown).withCause(thrown);
   }
 
   /** Returns the status, in our words if it is gRPC's of an inbound message that is too long. */

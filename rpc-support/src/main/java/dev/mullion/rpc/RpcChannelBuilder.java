@@ -315,19 +315,16 @@ public final class RpcChannelBuilder {
         .maxInboundMessageSize(maxInboundMessageSize)
         .maxInboundMetadataSize(maxInboundMetadataSize);
     serviceConfig(builder);
+    MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
     // gRPC calls the last one first.
+    builder.intercept(new ClientMessages(limits, inProcessName != null));
     List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);
     observability.channel(builder);
     ManagedChannel managed = Targets.build(target, builder);
     ClientGuard guard = new ClientGuard(
-        defaultTimeout,
-        timeouts.copy(),
-        waitForReady,
-        compression,
-        new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize),
-        failures);
+        defaultTimeout, timeouts.copy(), waitForReady, compression, limits, failures);
     return new RpcChannel(
         managed,
         guard,

@@ -197,8 +197,9 @@ final class ServerStart {
     interceptors.addAll(0, settings.observability.inServices());
     interceptors.add(0, metadata);
     for (ServerServiceDefinition service : settings.services) {
-      builder.addService(
-          guarded(ServerInterceptors.interceptForward(service, interceptors), guard));
+      builder.addService(guarded(
+          ServerInterceptors.interceptForward(KeptMessages.requests(service), interceptors),
+          guard));
     }
     standard
         .definitions()

@@ -3,7 +3,6 @@ package dev.mullion.rpc;
 import io.grpc.Detachable;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -72,11 +71,11 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     if (!(message instanceof InputStream stream)) {
       return message;
     }
-    limits.checkInbound(stream);
+    InputStream checked = limits.inbound(stream);
     return (Q)
-        (stream instanceof Detachable detachable
+        (checked instanceof Detachable detachable
             ? detachable.detach()
-            : new ByteArrayInputStream(stream.readAllBytes()));
+            : WholeMessage.of(checked.readAllBytes()).stream());
   }
 
   private void deliver(Q message) {

@@ -7,7 +7,11 @@ import com.google.protobuf.Any;
 import com.google.protobuf.Message;
 import com.google.protobuf.UInt32Value;
 import dev.mullion.rpc.greeter.GreeterClient;
+import dev.mullion.rpc.greeter.GreeterGrpc;
 import dev.mullion.rpc.greeter.GreeterService;
+import dev.mullion.rpc.greeter.HelloReply;
+import dev.mullion.rpc.greeter.HelloRequest;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import io.grpc.xds.shaded.io.envoyproxy.envoy.config.cluster.v3.Cluster;
@@ -22,7 +26,9 @@ import io.grpc.xds.shaded.io.envoyproxy.envoy.service.discovery.v3.AggregatedDis
 import io.grpc.xds.shaded.io.envoyproxy.envoy.service.discovery.v3.DiscoveryRequest;
 import io.grpc.xds.shaded.io.envoyproxy.envoy.service.discovery.v3.DiscoveryResponse;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -73,7 +79,37 @@ class XdsTest extends RpcTest {
   void controlPlaneSaysWhichServerIsCalled() throws Exception {
     RpcServer greeter = start(RpcServer.builder().addService(new GreeterService()));
     RpcServer control = start(RpcServer.builder().addService(new ControlPlane(greeter.port())));
-    String bootstrap = """
+
+    assertThat(said(entry -> true, bootstrap(control)))
+        .isEqualTo("Hello, world!" + System.lineSeparator());
+    assertThat(greeter.counters().callsStarted()).isEqualTo(1);
+  }
+
+  /** The second attempt carried an empty message, and its reply was taken for a good one. */
+  @Test
+  void attemptsThatTheControlPlaneAsksForCarryTheSameMessage() throws Exception {
+    List<String> names = new CopyOnWriteArrayList<>();
+    RpcServer greeter = start(RpcServer.builder().addService(new GreeterGrpc.GreeterImplBase() {
+      @Override
+      public void sayHello(HelloRequest request, StreamObserver<HelloReply> reply) {
+        names.add(request.getName());
+        RpcMethod.unary(reply, () -> {
+          if (names.size() < 3) {
+            throw Status.UNAVAILABLE.asRuntimeException();
+          }
+          return HelloReply.newBuilder().setMessage("to " + request.getName()).build();
+        });
+      }
+    }));
+    RpcServer control = start(RpcServer.builder().addService(new ControlPlane(greeter.port())));
+
+    assertThat(said(entry -> true, bootstrap(control)))
+        .isEqualTo("to world" + System.lineSeparator());
+    assertThat(names).containsExactly("world", "world", "world");
+  }
+
+  private static String bootstrap(RpcServer control) {
+    return "-Dio.grpc.xds.bootstrapConfig=" + """
         {"xds_servers": [{
            "server_uri": "127.0.0.1:%d",
            "channel_creds": [{"type": "insecure"}],
@@ -81,10 +117,6 @@ class XdsTest extends RpcTest {
          }],
          "node": {"id": "test"}}
         """.formatted(control.port());
-
-    assertThat(said(entry -> true, "-Dio.grpc.xds.bootstrapConfig=" + bootstrap))
-        .isEqualTo("Hello, world!" + System.lineSeparator());
-    assertThat(greeter.counters().callsStarted()).isEqualTo(1);
   }
 
   /** Says that the listener, the cluster and the endpoints {@code greeter} are one server. */
@@ -103,6 +135,11 @@ class XdsTest extends RpcTest {
       VirtualHost.Builder all = VirtualHost.newBuilder().setName("all").addDomains("*");
       all.addRoutesBuilder().getRouteBuilder().setCluster("greeter");
       all.getRoutesBuilder(0).getMatchBuilder().setPrefix("");
+      all.getRoutesBuilder(0)
+          .getRouteBuilder()
+          .getRetryPolicyBuilder()
+          .setRetryOn("unavailable")
+          .setNumRetries(UInt32Value.of(2));
       HttpConnectionManager.Builder manager = HttpConnectionManager.newBuilder();
       manager.getRouteConfigBuilder().setName("routes").addVirtualHosts(all);
       manager

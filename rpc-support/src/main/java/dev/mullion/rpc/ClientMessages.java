@@ -1,0 +1,140 @@
+package dev.mullion.rpc;
+
+import com.google.protobuf.MessageLite;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
+import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.Marshaller;
+import io.grpc.MethodDescriptor.PrototypeMarshaller;
+import io.grpc.Status;
+import java.io.IOException;
+import java.io.InputStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The last of a channel's interceptors. It turns each request into bytes once, whatever its marshaller
+ * makes of it, so that all attempts send the same, and ends the call if that fails, or if a message is
+ * too long.
+ */
+record ClientMessages(MessageLimits limits, boolean inProcess) implements ClientInterceptor {
+  @Override
+  public <Q, R> ClientCall<Q, R> interceptCall(
+      MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
+    Messages<Q, R> messages = new Messages<>(method);
+    return new Call<>(next.newCall(messages.method(), options), messages);
+  }
+
+  private static final class Call<Q, R> extends SimpleForwardingClientCall<Q, R> {
+    private final Messages<Q, R> messages;
+
+    Call(ClientCall<Q, R> call, Messages<Q, R> messages) {
+      super(call);
+      this.messages = messages;
+    }
+
+    @Override
+    public void start(Listener<R> listener, Metadata headers) {
+      super.start(
+          new SimpleForwardingClientCallListener<>(listener) {
+            @Override
+            public void onClose(Status status, Metadata trailers) {
+              Status wrong = messages.wrong;
+              super.onClose(wrong == null || status.isOk() ? status : wrong, trailers);
+            }
+          },
+          headers);
+    }
+
+    @Override
+    public void sendMessage(Q request) {
+      if (messages.wrong != null) {
+        return;
+      }
+      try {
+        super.sendMessage(messages.whole(request));
+      } catch (Throwable thrown) {
+        Status wrong = messages.failed("request cannot be sent", thrown);
+        cancel(wrong.getDescription(), wrong.getCause());
+      }
+    }
+
+    @Override
+    public void halfClose() {
+      if (messages.wrong == null) {
+        super.halfClose();
+      }
+    }
+  }
+
+  /** The messages of one call, and what was wrong with the first that could not be used. */
+  private final class Messages<Q, R> {
+    private final MethodDescriptor<Q, R> method;
+    volatile @Nullable Status wrong;
+
+    Messages(MethodDescriptor<Q, R> method) {
+      this.method = method;
+    }
+
+    /** Returns the method with messages as they are here. */
+    MethodDescriptor<Q, R> method() {
+      return method.toBuilder(requests(), replies()).build();
+    }
+
+    Status failed(String what, Throwable thrown) {
+      Status status = MessageLimits.failed(what, thrown);
+      wrong = status;
+      return status;
+    }
+
+    /** Returns what is to be sent in place of a request. */
+    @SuppressWarnings("unchecked")
+    Q whole(Q request) throws IOException {
+      if (request instanceof MessageLite known
+          && method.getRequestMarshaller() instanceof PrototypeMarshaller) {
+        limits.checkOutbound(known.getSerializedSize());
+        // In the same process it arrives as it is.
+        return inProcess ? request : (Q) WholeMessage.of(known);
+      }
+      return (Q) WholeMessage.of(limits.bytes(method.streamRequest(request)));
+    }
+
+    private Marshaller<Q> requests() {
+      return new Marshaller<>() {
+        @Override
+        public InputStream stream(Q request) {
+          return request instanceof WholeMessage whole
+              ? whole.stream()
+              : method.streamRequest(request);
+        }
+
+        @Override
+        public Q parse(InputStream stream) {
+          return method.parseRequest(stream);
+        }
+      };
+    }
+
+    private Marshaller<R> replies() {
+      return new Marshaller<>() {
+        @Override
+        public InputStream stream(R reply) {
+          return method.streamResponse(reply);
+        }
+
+        @Override
+        public R parse(InputStream stream) {
+          try {
+            return KeptMessages.parse(method.getResponseMarshaller(), limits.inbound(stream));
+          } catch (Throwable thrown) {
+            throw failed("reply cannot be read", thrown).asRuntimeException();
+          }
+        }
+      };
+    }
+  }
+}

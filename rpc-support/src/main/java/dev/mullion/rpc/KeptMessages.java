@@ -1,0 +1,72 @@
+package dev.mullion.rpc;
+
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.Marshaller;
+import io.grpc.MethodDescriptor.PrototypeMarshaller;
+import io.grpc.ServerMethodDefinition;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Keeps messages that are streams, as proxies have them, until they are read: gRPC closes the stream of
+ * a message that came as soon as its marshaller has returned, and it would be empty for whoever reads
+ * it later.
+ */
+final class KeptMessages {
+  private KeptMessages() {}
+
+  /** Returns the message, or one with the same bytes that nobody else closes. */
+  @SuppressWarnings("unchecked")
+  static <T> T parse(Marshaller<T> marshaller, InputStream stream) throws IOException {
+    T message = marshaller.parse(stream);
+    return message == stream ? (T) WholeMessage.of(stream.readAllBytes()).stream() : message;
+  }
+
+  /** Returns a service whose requests are kept. */
+  static ServerServiceDefinition requests(ServerServiceDefinition service) {
+    ServiceDescriptor described = service.getServiceDescriptor();
+    ServiceDescriptor.Builder kept = ServiceDescriptor.newBuilder(described.getName())
+        .setSchemaDescriptor(described.getSchemaDescriptor());
+    List<ServerMethodDefinition<?, ?>> methods = new ArrayList<>();
+    for (ServerMethodDefinition<?, ?> each : service.getMethods()) {
+      ServerMethodDefinition<?, ?> method = requests(each);
+      kept.addMethod(method.getMethodDescriptor());
+      methods.add(method);
+    }
+    ServerServiceDefinition.Builder builder = ServerServiceDefinition.builder(kept.build());
+    methods.forEach(builder::addMethod);
+    return builder.build();
+  }
+
+  private static <Q, R> ServerMethodDefinition<Q, R> requests(ServerMethodDefinition<Q, R> method) {
+    MethodDescriptor<Q, R> descriptor = method.getMethodDescriptor();
+    Marshaller<Q> marshaller = descriptor.getRequestMarshaller();
+    return marshaller instanceof PrototypeMarshaller
+        ? method
+        : ServerMethodDefinition.create(
+            descriptor.toBuilder(new Kept<>(marshaller), descriptor.getResponseMarshaller())
+                .build(),
+            method.getServerCallHandler());
+  }
+
+  private record Kept<T>(Marshaller<T> marshaller) implements Marshaller<T> {
+    @Override
+    public InputStream stream(T value) {
+      return marshaller.stream(value);
+    }
+
+    @Override
+    public T parse(InputStream stream) {
+      try {
+        return KeptMessages.parse(marshaller, stream);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}

@@ -1,0 +1,102 @@
+package dev.mullion.rpc;
+
+import com.google.protobuf.MessageLite;
+import io.grpc.Drainable;
+import io.grpc.KnownLength;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A message that can be sent as often as a call is tried. gRPC keeps messages for further attempts in
+ * the form that it got them in, so a stream that can be read only once would be empty from the second
+ * attempt on, and that of a generated message is such a one, which matters where gRPC passes messages on
+ * as streams: it does for {@code xds:///}.
+ */
+final class WholeMessage {
+  private static final byte[] NONE = {};
+
+  private final @Nullable MessageLite message;
+
+  /** Used if there is no message. */
+  private final byte[] bytes;
+
+  private WholeMessage(@Nullable MessageLite message, byte[] bytes) {
+    this.message = message;
+    this.bytes = bytes;
+  }
+
+  static WholeMessage of(MessageLite message) {
+    return new WholeMessage(message, NONE);
+  }
+
+  static WholeMessage of(byte[] bytes) {
+    return new WholeMessage(null, bytes);
+  }
+
+  int size() {
+    return message == null ? bytes.length : message.getSerializedSize();
+  }
+
+  /** Returns a stream of all of it. */
+  Stream stream() {
+    return new Stream(this);
+  }
+
+  /** To drain it changes nothing, so attempts may share one, also at the same time. */
+  static final class Stream extends InputStream implements KnownLength, Drainable {
+    private final WholeMessage whole;
+    private @Nullable InputStream reading;
+
+    private Stream(WholeMessage whole) {
+      this.whole = whole;
+    }
+
+    @Override
+    public int drainTo(OutputStream target) throws IOException {
+      if (reading != null) {
+        // What is left of it.
+        return (int) reading.transferTo(target);
+      }
+      if (whole.message == null) {
+        target.write(whole.bytes);
+      } else {
+        whole.message.writeTo(target);
+      }
+      return whole.size();
+    }
+
+    @Override
+    public int available() throws IOException {
+      return reading == null ? whole.size() : reading.available();
+    }
+
+    @Override
+    public int read() throws IOException {
+      return reading().read();
+    }
+
+    @Override
+    public int read(byte[] target, int offset, int length) throws IOException {
+      return reading().read(target, offset, length);
+    }
+
+    private InputStream reading() {
+      InputStream known = reading;
+      if (known == null) {
+        known = new ByteArrayInputStream(
+            whole.message == null ? whole.bytes : whole.message.toByteArray());
+        reading = known;
+      }
+      return known;
+    }
+
+    /** The next attempt begins anew. */
+    @Override
+    public void close() {
+      reading = null;
+    }
+  }
+}
