@@ -160,7 +160,7 @@ class WholeMessagesTest extends RpcTest {
               RetryPolicy.builder().initialBackoff(Duration.ofMillis(1)).build());
         case HEDGED ->
           builder.hedgingPolicy(
-              HedgingPolicy.builder().hedgingDelay(Duration.ofMillis(1)).build());
+              HedgingPolicy.builder().maxAttempts(3).hedgingDelay(Duration.ofMillis(1)).build());
       }
     }
   }
