@@ -51,8 +51,10 @@ final class BatchLink extends Link {
 
   @Override
   ChannelHandlerContext wire() {
-    // The codec takes encoded frames only; what has been encoded already goes past it.
-    return codecGone ? context() : context().pipeline().context(codec);
+    // The codec takes encoded frames only; what has been encoded already goes past it. At the
+    // connection's end it is removed before this one is.
+    ChannelHandlerContext present = codecGone ? null : context().pipeline().context(codec);
+    return present == null ? context() : present;
   }
 
   @Override
@@ -76,7 +78,8 @@ final class BatchLink extends Link {
         connection.counters().received(part.isLast() ? 1 : 0, part.wireLength());
         handler.part(connection, part);
       }
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
+      // As in guarded(), without an object for each read.
       handlerFailed(e);
     } finally {
       watch().exit();

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
+import dev.mullion.net.base.BoundedLog;
 import io.netty.channel.ChannelOption;
 import java.net.SocketOption;
 import java.nio.file.Path;
@@ -198,7 +199,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
         lowMark(),
         outboundHigh,
         new MemoryBudget(budget()),
-        new TcpCounters());
+        new TcpCounters(),
+        new BoundedLog<>(Link.LOG, Event.class));
   }
 
   private int lowMark() {

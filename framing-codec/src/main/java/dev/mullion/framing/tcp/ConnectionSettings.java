@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
+import dev.mullion.net.base.BoundedLog;
 
 /** What the connections of one server or client have in common. */
 record ConnectionSettings(
@@ -15,4 +16,5 @@ record ConnectionSettings(
     int outboundLow,
     int outboundHigh,
     MemoryBudget budget,
-    TcpCounters totals) {}
+    TcpCounters totals,
+    BoundedLog<Event> log) {}

@@ -3,7 +3,9 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.INFO;
 
+import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.FramingException;
+import dev.mullion.framing.TruncatedFrameException;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
@@ -122,11 +124,17 @@ final class Ending {
     link.runOnLoop(() -> {
       if (cause == null && !closedHere) {
         // Else the stream was cut by this side, or that has been logged already.
-        Link.LOG.log(INFO, error.getMessage());
+        link.log(kind(error), INFO, String.valueOf(error.getMessage()), null);
         cause = error;
       }
       finish();
     });
+  }
+
+  private static Event kind(FramingException error) {
+    return error instanceof FrameTooLargeException
+        ? Event.FRAME_TOO_LARGE
+        : error instanceof TruncatedFrameException ? Event.FRAME_TRUNCATED : Event.FRAME_CORRUPT;
   }
 
   /** The peer, or the network, ended a TLS connection without TLS having said so. */
@@ -204,6 +212,9 @@ final class Ending {
   /** Sends what there is and then a FIN; the peer may go on sending. Any thread may call it. */
   void finishOutput() {
     link.runOnLoop(() -> {
+      if (!link.isOpened() || !isActive()) {
+        return; // There is no output any more.
+      }
       sendRest("output was ended");
       whenWritten(this::shutOutput);
       outputEnds();

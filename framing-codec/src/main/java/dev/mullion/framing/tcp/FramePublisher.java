@@ -104,7 +104,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private void serveOrGiveUp() {
       try {
         serveOnce();
-      } catch (RuntimeException | Error e) {
+      } catch (Throwable e) {
         // A subscriber that throws has given up its subscription.
         giveUp();
         throw e;

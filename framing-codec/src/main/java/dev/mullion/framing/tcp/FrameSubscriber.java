@@ -38,7 +38,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     }
     this.subscription = subscription;
     // The first one alone, since it tells how long they are.
-    connection.link().runOnLoopOrHere(() -> request(subscription, 1));
+    onLoop(() -> request(subscription, 1));
     connection.closed().whenComplete((closed, error) -> cancel(subscription));
   }
 
@@ -51,7 +51,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     last = sending;
     sending.whenComplete((sent, error) -> {
       if (error == null) {
-        connection.link().runOnLoopOrHere(() -> written(source));
+        onLoop(() -> written(source));
         return;
       }
       cancel(source);
@@ -60,6 +60,12 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
         connection.link().ending.abort(error);
       }
     });
+  }
+
+  /** The subscription is the publisher's code. */
+  private void onLoop(Runnable call) {
+    Link link = connection.link();
+    link.runOnLoopOrHere(() -> link.guarded(call));
   }
 
   private void written(Flow.Subscription source) {
@@ -79,7 +85,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   }
 
   private void cancel(Flow.Subscription source) {
-    connection.link().runOnLoopOrHere(() -> {
+    onLoop(() -> {
       if (!done) {
         done = true;
         source.cancel();

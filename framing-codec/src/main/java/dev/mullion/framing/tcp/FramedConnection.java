@@ -76,7 +76,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /** Made on the event loop, when the connection is there. */
   FramedConnection(Link link) {
     this.link = link;
-    localAddress = link.context().channel().localAddress();
+    localAddress = UnixSocket.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
     outbound = new Outbound(link, counters);
     inbox = link instanceof QueueLink queue ? new Inbox(queue, link.settings, counters) : null;
@@ -407,11 +407,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   void closed(@Nullable Throwable cause) {
-    outbound.fail(new IOException("connection is closed (peer " + remoteAddress + ")", cause));
-    if (cause == null) {
-      closed.complete(null);
-    } else {
-      closed.completeExceptionally(cause);
+    try {
+      outbound.fail(new IOException("connection is closed (peer " + remoteAddress + ")", cause));
+    } finally {
+      if (cause == null) {
+        closed.complete(null);
+      } else {
+        closed.completeExceptionally(cause);
+      }
     }
   }
 

@@ -7,7 +7,6 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -43,13 +42,10 @@ import org.jspecify.annotations.Nullable;
 public final class FramedServer implements AutoCloseable {
   private final TcpListener listener;
   private final Duration closeTimeout;
-  private final @Nullable ExecutorService handlerThreads;
 
-  private FramedServer(
-      TcpListener listener, Duration closeTimeout, @Nullable ExecutorService handlerThreads) {
+  private FramedServer(TcpListener listener, Duration closeTimeout) {
     this.listener = listener;
     this.closeTimeout = closeTimeout;
-    this.handlerThreads = handlerThreads;
   }
 
   /** Returns a builder that holds the defaults. */
@@ -112,18 +108,22 @@ public final class FramedServer implements AutoCloseable {
    * FramedConnection#isStopping}, {@link BatchHandler#stopping}). What has come is handled and
    * answered; a connection on which nothing comes any more then gets the end of its input, and is
    * closed when its handler has ended and everything is sent. What is left after the timeout is closed
-   * by force, and its threads are interrupted. When the calling thread is interrupted, that is at once.
+   * by force, and the threads of blocking handlers are interrupted, but for those of an {@code
+   * executor}. When the calling thread is interrupted, that is at once.
    *
-   * @return what was done; for a second call, which waits for the first, a report without connections
+   * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until then, the
+   * connections of that loop are counted as cut, and are closed when the callback returns; a line in the
+   * log tells what it does, and {@link #isTerminated} returns {@code false} until then.
+   *
+   * <p>A second call waits for the first, and has it cut when its own timeout is over.
+   *
+   * @return what was done; for a second call a report without connections
    */
   public StopReport stop(Duration timeout) {
     if (requireNonNull(timeout, "timeout").isNegative()) {
       throw new IllegalArgumentException("timeout: " + timeout + " (expected: >= PT0S)");
     }
     StopReport report = listener.stop(timeout);
-    if (handlerThreads != null) {
-      handlerThreads.shutdownNow();
-    }
     return report == null ? new StopReport(Duration.ZERO, 0, 0, 0, 0) : report;
   }
 
@@ -136,6 +136,7 @@ public final class FramedServer implements AutoCloseable {
     private @Nullable Consumer<FramedConnection> reactiveHandler;
     private @Nullable Executor executor;
     private int maxHandlerThreads = 256;
+    private Duration handlerThreadTimeout = Duration.ofSeconds(10);
     private Duration slowHandlerLimit = Duration.ofMillis(100);
     private String threadName = "mullion-server";
 
@@ -196,10 +197,22 @@ public final class FramedServer implements AutoCloseable {
 
     /**
      * Sets how many platform threads there are for blocking handlers, 256 by default. More connections
-     * than that wait for one. With virtual threads, or an executor, it says nothing.
+     * than that wait for one, for {@code handlerThreadTimeout}. Ignored with virtual threads or an
+     * executor.
      */
     public Builder maxHandlerThreads(int maxHandlerThreads) {
       this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
+      return this;
+    }
+
+    /**
+     * Sets how long a connection may wait for a thread for its blocking handler, 10 seconds by default;
+     * then it is closed, logged and counted ({@link TcpCounters#connectionsNotServed}). It holds for
+     * each kind of executor. Those that wait are counted ({@link TcpCounters#connectionsWaiting}), and
+     * there may be {@code maxConnections} of them, also counting those that were closed meanwhile.
+     */
+    public Builder handlerThreadTimeout(Duration handlerThreadTimeout) {
+      this.handlerThreadTimeout = Check.positive(handlerThreadTimeout, "handlerThreadTimeout");
       return this;
     }
 
@@ -242,8 +255,7 @@ public final class FramedServer implements AutoCloseable {
     public FramedServer start() throws IOException {
       checkHandlers();
       ConnectionSettings connectionSettings = connectionSettings();
-      ExecutorService threads =
-          handler != null && executor == null ? HandlerThreads.create(maxHandlerThreads) : null;
+      Handling handling = handling();
       boolean started = false;
       try {
         TcpListener listener = TcpListener.start(
@@ -260,12 +272,12 @@ public final class FramedServer implements AutoCloseable {
                 handler == null ? slowHandlerLimit : Duration.ZERO,
                 closeTimeout),
             connectionSettings,
-            handling(threads));
+            handling);
         started = true;
-        return new FramedServer(listener, closeTimeout, threads);
+        return new FramedServer(listener, closeTimeout);
       } finally {
-        if (!started && threads != null) {
-          threads.shutdownNow();
+        if (!started) {
+          handling.close();
         }
       }
     }
@@ -283,15 +295,19 @@ public final class FramedServer implements AutoCloseable {
       }
     }
 
-    private Handling handling(@Nullable ExecutorService threads) {
+    private Handling handling() {
       if (batchHandler != null) {
         return Handling.batches(batchHandler);
       }
       if (reactiveHandler != null) {
         return Handling.pulled(reactiveHandler);
       }
-      Executor own = executor == null ? requireNonNull(threads, "threads") : executor;
-      return Handling.blocking(requireNonNull(handler, "handler"), own);
+      return new BlockingHandling(
+          requireNonNull(handler, "handler"),
+          executor,
+          maxHandlerThreads,
+          TcpListener.nanos(handlerThreadTimeout),
+          maxConnections);
     }
   }
 }

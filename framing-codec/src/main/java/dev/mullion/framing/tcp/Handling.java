@@ -1,16 +1,13 @@
 package dev.mullion.framing.tcp;
 
-import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
-import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.channel.ChannelPipeline;
-import java.io.UncheckedIOException;
-import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
+import io.netty.channel.EventLoopGroup;
+import java.net.SocketAddress;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -20,16 +17,11 @@ interface Handling {
   void addTo(
       ChannelPipeline pipeline, ConnectionSettings settings, LoopWatch watch, boolean secure);
 
-  /** On a thread of an executor, in blocking code. */
-  static Handling blocking(ConnectionHandler handler, Executor executor) {
-    return pulled(connection -> {
-      try {
-        executor.execute(() -> run(handler, connection));
-      } catch (RejectedExecutionException e) {
-        connection.link().handlerFailed(e);
-      }
-    });
-  }
+  /** Says which event loops there are; called once, before the first connection. */
+  default void begin(EventLoopGroup loops) {}
+
+  /** Ends the threads that are its own, and those who wait for one. */
+  default void close() {}
 
   /** By somebody who pulls frames, in whatever way. */
   static Handling pulled(Consumer<FramedConnection> onOpened) {
@@ -43,10 +35,15 @@ interface Handling {
       BatchHandler handler;
       try {
         handler = requireNonNull(handlers.get(), "the handler that batchHandler made");
-      } catch (RuntimeException | Error e) {
+      } catch (Throwable e) {
         settings.totals().handlersFailed.increment();
-        String peer = " (peer " + pipeline.channel().remoteAddress() + ")";
-        Link.LOG.log(WARNING, "no handler was made, closing connection" + peer, e);
+        SocketAddress peer = pipeline.channel().remoteAddress();
+        settings.log().log(
+            Event.HANDLER_FAILED,
+            WARNING,
+            peer,
+            () -> "no handler was made, closing connection (peer " + peer + ")",
+            e);
         pipeline.channel().close();
         return;
       }
@@ -65,27 +62,5 @@ interface Handling {
         // Frames are encoded before they come to it.
         .decodeOnly(true)
         .build();
-  }
-
-  private static void run(ConnectionHandler handler, FramedConnection connection) {
-    Link link = connection.link();
-    try {
-      handler.handle(connection);
-      link.ending.finish();
-    } catch (Exception | Error e) {
-      if (e instanceof InterruptedException) {
-        Thread.currentThread().interrupt();
-      }
-      // The iterator wraps what it throws.
-      Throwable error = e instanceof UncheckedIOException wrapped ? wrapped.getCause() : e;
-      if (error instanceof FramingException || !connection.isOpen()) {
-        Link.LOG.log(DEBUG, "handler ended with its connection (peer " + link.peer() + ")", e);
-        link.ending.finish();
-      } else {
-        link.handlerFailed(e);
-      }
-    } finally {
-      link.totals.bytesNotHandled.add(connection.inbox().bytesLeft());
-    }
   }
 }

@@ -13,6 +13,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.DecoderException;
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.net.SocketAddress;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
@@ -128,12 +129,15 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     guarded(() -> onOpened(made));
   }
 
-  /** Calls a handler under the eyes of the watchdog. */
+  /**
+   * Calls code that is not the library's, under the eyes of the watchdog. Whatever it throws, also a
+   * checked exception that nobody declares, ends the connection and goes no further.
+   */
   final void guarded(Runnable call) {
     watch.enter(this);
     try {
       call.run();
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       handlerFailed(e);
     } finally {
       watch.exit();
@@ -153,10 +157,15 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     return watch;
   }
 
+  /** The one end of whatever code that is not the library's has thrown. Any thread may call it. */
   final void handlerFailed(Throwable e) {
     totals.handlersFailed.increment();
-    LOG.log(WARNING, "handler failed, closing connection (peer " + peer + ")", e);
+    log(Event.HANDLER_FAILED, WARNING, "handler failed, closing connection (peer " + peer + ")", e);
     ending.abort(e);
+  }
+
+  final void log(Event event, Level level, String text, @Nullable Throwable error) {
+    settings.log().log(event, level, context().channel().remoteAddress(), () -> text, error);
   }
 
   /** Says that something came. */
@@ -232,21 +241,25 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable error) {
     if (error instanceof FrameTooLargeException tooLarge
         && settings.tooLargePolicy() == TooLargePolicy.REPORT) {
-      LOG.log(INFO, tooLarge.getMessage());
+      log(Event.FRAME_TOO_LARGE, INFO, String.valueOf(tooLarge.getMessage()), null);
     } else if (error instanceof FramingException framing) {
       ending.broken(framing);
     } else if (error instanceof IOException) {
-      LOG.log(DEBUG, "connection lost (peer " + ctx.channel().remoteAddress() + ")", error);
+      log(Event.CONNECTION_LOST, DEBUG, "connection lost" + ofPeer(ctx), error);
       ending.abort(error);
     } else if (error instanceof DecoderException && error.getCause() instanceof SSLException tls) {
-      LOG.log(
-          INFO,
-          "TLS failed: " + tls.getMessage() + " (peer " + ctx.channel().remoteAddress() + ")");
+      log(Event.TLS_FAILED, INFO, "TLS failed: " + tls.getMessage() + ofPeer(ctx), null);
       ending.abort(tls);
     } else {
-      LOG.log(WARNING, "closing connection (peer " + ctx.channel().remoteAddress() + ")", error);
+      // Such as a length encoding of the user's, which the codec calls.
+      totals.handlersFailed.increment();
+      log(Event.HANDLER_FAILED, WARNING, "closing connection" + ofPeer(ctx), error);
       ending.abort(error);
     }
+  }
+
+  private static String ofPeer(ChannelHandlerContext ctx) {
+    return " (peer " + ctx.channel().remoteAddress() + ")";
   }
 
   /** Sends the replies that the event loop has gathered. */
@@ -258,13 +271,26 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     watch.remove(this);
-    FramedConnection present = connection;
-    if (present != null) {
+    try {
+      FramedConnection present = connection;
+      if (present != null) {
+        ended(present);
+      } else if (secure) {
+        totals.handshakesFailed.increment();
+      }
+    } finally {
+      reading.end();
+      ctx.fireChannelInactive();
+    }
+  }
+
+  /** Each step is taken whatever another has thrown: somebody waits for it. */
+  private void ended(FramedConnection present) {
+    try {
       ending.closed();
+    } finally {
       guarded(() -> onClosed(present, ending.cause()));
       present.closed(ending.cause());
     }
-    reading.end();
-    ctx.fireChannelInactive();
   }
 }

@@ -69,7 +69,12 @@ final class LoopWatch {
     long now = System.nanoTime();
     // One that is closed now removes itself.
     for (Link link : new ArrayList<>(links)) {
-      link.timeouts.look(now);
+      try {
+        link.timeouts.look(now);
+      } catch (Throwable e) {
+        // Else no connection of this loop would be looked at any more.
+        link.handlerFailed(e);
+      }
     }
   }
 

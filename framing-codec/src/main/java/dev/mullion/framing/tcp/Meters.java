@@ -10,12 +10,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The meters of one server or client. A class of its own, since Micrometer may be absent. */
 final class Meters {
   private static final String OPEN = "connectionsOpen";
+  private static final Set<String> GAUGES = Set.of(OPEN, "connectionsWaiting");
 
   private final MeterRegistry registry;
   private final Tags tags;
@@ -32,10 +34,12 @@ final class Meters {
   }
 
   void add(TcpCounters counters) {
-    gauge(name("mullion.tcp.", OPEN), counters::connectionsOpen, null);
     for (String counter : counters.asMap().keySet()) {
-      if (!counter.equals(OPEN)) {
-        count(name("mullion.tcp.", counter), () -> counters.asMap().get(counter));
+      LongSupplier value = () -> counters.asMap().get(counter);
+      if (GAUGES.contains(counter)) {
+        gauge(name("mullion.tcp.", counter), value, null);
+      } else {
+        count(name("mullion.tcp.", counter), value);
       }
     }
     FrameCounters frames = counters.frames();

@@ -20,8 +20,8 @@ import java.net.SocketAddress;
  * <p>A counter has the name that it has in {@link TcpCounters}, word by word: {@code
  * mullion.tcp.connections.opened}, {@code mullion.tcp.reads.paused.for.memory}. Those of {@link
  * dev.mullion.framing.FrameCounters} are {@code mullion.frames.decoded}, {@code
- * mullion.frames.bytes.decoded} and so on. {@code mullion.tcp.connections.open} and a server's {@code
- * mullion.tcp.memory.used} are gauges. Each has the tags {@code side}, which is {@code server} or
+ * mullion.frames.bytes.decoded} and so on. {@code mullion.tcp.connections.open}, {@code
+ * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each has the tags {@code side}, which is {@code server} or
  * {@code client}, and {@code address}: what the server listens on, or what the client connects to.
  *
  * <p>The numbers are read when the registry asks, and cost nothing before that. The registry holds the

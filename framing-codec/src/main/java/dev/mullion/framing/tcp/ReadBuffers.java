@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gives each event loop one buffer to read into, for all its connections. When a read has been
@@ -13,18 +14,40 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
 
   private final int size;
   private final MemoryBudget budget;
+  private final @Nullable HalfClose halfClose;
 
   /** Reads once for each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size, MemoryBudget budget) {
+    this(size, budget, null);
+  }
+
+  private ReadBuffers(int size, MemoryBudget budget, @Nullable HalfClose halfClose) {
     super(1);
     this.size = size;
     this.budget = budget;
+    this.halfClose = halfClose;
+  }
+
+  /** Returns the same for one connection, whose input's end goes to a handler and not to Netty. */
+  ReadBuffers endingAt(HalfClose handler) {
+    return new ReadBuffers(size, budget, handler);
   }
 
   @Override
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
   public Handle newHandle() {
     return new MaxMessageHandle() {
+      @Override
+      public void lastBytesRead(int bytes) {
+        if (bytes < 0 && halfClose != null) {
+          halfClose.inputEnded();
+          // To Netty it is a read that found nothing.
+          super.lastBytesRead(0);
+        } else {
+          super.lastBytesRead(bytes);
+        }
+      }
+
       @Override
       public int guess() {
         return size;

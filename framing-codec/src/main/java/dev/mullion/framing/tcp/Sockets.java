@@ -50,7 +50,7 @@ final class Sockets {
     options.put(
         ChannelOption.RECVBUF_ALLOCATOR,
         new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget()));
-    // Netty's unix-domain sockets over NIO do not know it.
+    // Netty's unix-domain sockets over NIO do not know it; see HalfClose.
     if (!unix || transport != Transport.NIO) {
       options.put(ChannelOption.ALLOW_HALF_CLOSURE, true);
     }

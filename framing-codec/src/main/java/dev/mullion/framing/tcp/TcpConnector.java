@@ -82,7 +82,7 @@ final class TcpConnector {
     long slow = settings.slowHandlerNanos();
     watchdog = batchHandler == null || slow == 0
         ? null
-        : new Watchdog(List.of(watch), slow, connectionSettings.totals());
+        : new Watchdog(List.of(watch), slow, connectionSettings);
   }
 
   TcpCounters counters() {
@@ -209,6 +209,7 @@ final class TcpConnector {
 
     @Override
     protected void initChannel(Channel channel) {
+      HalfClose.addIfNeeded(channel, transport.transport(), settings.path() != null);
       TlsContext tls = settings.tls();
       if (tls != null) {
         channel
@@ -300,8 +301,11 @@ final class TcpConnector {
     if (error == null) {
       counters().reconnects.increment();
     } else {
-      Link.LOG.log(
-          DEBUG, "attempt " + attempt + " to connect to " + target() + " again failed: " + error);
+      connectionSettings.log().log(
+          Event.RECONNECT_FAILED,
+          DEBUG,
+          target(),
+          () -> "attempt " + attempt + " to connect to " + target() + " again failed: " + error);
       reconnect(attempt + 1);
     }
   }

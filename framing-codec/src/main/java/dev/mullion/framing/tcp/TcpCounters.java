@@ -9,8 +9,12 @@ import java.util.concurrent.atomic.LongAdder;
 /** What a server or a client has done since it started. Any thread may read it. */
 public final class TcpCounters {
   final AtomicInteger connectionsOpen = new AtomicInteger();
+  final AtomicInteger connectionsWaiting = new AtomicInteger();
   final LongAdder connectionsOpened = new LongAdder();
   final LongAdder connectionsRefused = new LongAdder();
+  final LongAdder connectionsNotServed = new LongAdder();
+  final LongAdder acceptsFailed = new LongAdder();
+  final LongAdder handshakesFailed = new LongAdder();
   final LongAdder connectionsIdle = new LongAdder();
   final LongAdder connectionsCut = new LongAdder();
   final LongAdder connectionsFailed = new LongAdder();
@@ -36,6 +40,11 @@ public final class TcpCounters {
     return connectionsOpen.get();
   }
 
+  /** Returns how many connections wait now for a thread for their blocking handler. */
+  public int connectionsWaiting() {
+    return connectionsWaiting.get();
+  }
+
   /** Returns how many connections were accepted and served, or made. */
   public long connectionsOpened() {
     return connectionsOpened.sum();
@@ -44,6 +53,24 @@ public final class TcpCounters {
   /** Returns how many connections were closed at once, since {@code maxConnections} were open. */
   public long connectionsRefused() {
     return connectionsRefused.sum();
+  }
+
+  /**
+   * Returns how many connections were closed since no thread was free for their blocking handler
+   * within {@code handlerThreadTimeout}, or before the server stopped.
+   */
+  public long connectionsNotServed() {
+    return connectionsNotServed.sum();
+  }
+
+  /** Returns how often a connection could not be accepted, for want of file descriptors for instance. */
+  public long acceptsFailed() {
+    return acceptsFailed.sum();
+  }
+
+  /** Returns how many connections ended before their TLS handshake was done. */
+  public long handshakesFailed() {
+    return handshakesFailed.sum();
   }
 
   /** Returns how many connections were closed for being idle. */
@@ -96,7 +123,10 @@ public final class TcpCounters {
     return bytesNotHandled.sum();
   }
 
-  /** Returns how many handlers ended with an exception that is not the connection's. */
+  /**
+   * Returns how often code that is not the library's has thrown: a handler, a subscriber, a length
+   * encoding, whatever the connection calls. Each of these connections was closed.
+   */
   public long handlersFailed() {
     return handlersFailed.sum();
   }
@@ -141,8 +171,12 @@ public final class TcpCounters {
   public Map<String, Long> asMap() {
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("connectionsOpen", (long) connectionsOpen());
+    all.put("connectionsWaiting", (long) connectionsWaiting());
     all.put("connectionsOpened", connectionsOpened());
     all.put("connectionsRefused", connectionsRefused());
+    all.put("connectionsNotServed", connectionsNotServed());
+    all.put("acceptsFailed", acceptsFailed());
+    all.put("handshakesFailed", handshakesFailed());
     all.put("connectionsIdle", connectionsIdle());
     all.put("connectionsCut", connectionsCut());
     all.put("connectionsFailed", connectionsFailed());

@@ -1,7 +1,5 @@
 package dev.mullion.framing.tcp;
 
-import static java.lang.System.Logger.Level.DEBUG;
-import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
 import io.netty.bootstrap.ServerBootstrap;
@@ -15,29 +13,27 @@ import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** A listening socket with its connections and threads, from the first to the last. */
 final class TcpListener {
   private static final int BACKLOG = 1024;
+  private static final boolean CLOSES_WHAT_COMES_LATE = true;
 
-  /** An event loop that does not do for so long what takes no time is stuck. */
-  private static final long STUCK_NANOS = 1_000_000_000;
+  /** How long the threads of a server that cannot start have to end. */
+  private static final Duration END = Duration.ofSeconds(2);
 
   private final TcpSettings settings;
   private final ConnectionSettings connectionSettings;
@@ -46,44 +42,50 @@ final class TcpListener {
   private final EventLoopGroup group;
   private final ChannelGroup connections;
   private final Map<EventExecutor, LoopWatch> watches = new HashMap<>();
-  private final @Nullable Watchdog watchdog;
   private final TcpCounters totals;
-  private final AtomicBoolean closing = new AtomicBoolean();
+  private final @Nullable UnixSocket unixSocket;
   private final Channel channel;
+  private final Stopping stopping;
+
+  /** Whether it is this server that ends the listening. */
+  private volatile boolean closing;
 
   private TcpListener(
-      TcpSettings settings,
-      ConnectionSettings connectionSettings,
-      Handling handling,
-      SocketAddress address)
+      TcpSettings settings, ConnectionSettings connectionSettings, Handling handling)
       throws IOException {
     this.settings = settings;
     this.connectionSettings = connectionSettings;
     this.handling = handling;
     totals = connectionSettings.totals();
     transport = settings.transport().parts();
+    Path path = settings.path();
+    unixSocket = path == null ? null : UnixSocket.at(path);
+    SocketAddress address = path == null
+        ? new InetSocketAddress(resolve(settings.host()), settings.port())
+        : transport.unixAddress(path);
     group = group(settings, transport);
-    connections = new DefaultChannelGroup(group.next());
+    connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE, CLOSES_WHAT_COMES_LATE);
     long shortest = shortestTimeout(connectionSettings);
     group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
+    handling.begin(group);
     channel = bind(address);
     long slow = nanos(settings.slowHandlerLimit());
-    watchdog = slow > 0 ? new Watchdog(watches.values(), slow, totals) : null;
+    stopping = new Stopping(new Stopping.Parts(
+        channel,
+        unixSocket,
+        group,
+        connections,
+        watches.values(),
+        slow > 0 ? new Watchdog(watches.values(), slow, connectionSettings) : null,
+        handling,
+        totals,
+        connectionSettings.log()));
   }
 
   static TcpListener start(
       TcpSettings settings, ConnectionSettings connectionSettings, Handling handling)
       throws IOException {
-    return new TcpListener(settings, connectionSettings, handling, address(settings));
-  }
-
-  private static SocketAddress address(TcpSettings settings) throws IOException {
-    Path path = settings.path();
-    if (path != null) {
-      UnixSocket.removeStale(path);
-      return settings.transport().parts().unixAddress(path);
-    }
-    return new InetSocketAddress(resolve(settings.host()), settings.port());
+    return new TcpListener(settings, connectionSettings, handling);
   }
 
   static InetAddress resolve(String host) throws UnknownHostException {
@@ -118,11 +120,12 @@ final class TcpListener {
 
   @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
   private Channel bind(SocketAddress wanted) throws IOException {
-    boolean unix = settings.path() != null;
+    boolean unix = unixSocket != null;
     ServerBootstrap bootstrap = new ServerBootstrap()
         .group(group)
         .channel(unix ? transport.unixServerChannel() : transport.serverChannel())
         .option(ChannelOption.SO_BACKLOG, BACKLOG)
+        .handler(new AcceptFailures(totals, connectionSettings.log(), () -> closing))
         .childHandler(new Connections());
     if (!unix) {
       bootstrap.option(ChannelOption.SO_REUSEADDR, true);
@@ -132,12 +135,20 @@ final class TcpListener {
     settings
         .options()
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
-    ChannelFuture bound = bootstrap.bind(wanted).awaitUninterruptibly();
-    if (bound.isSuccess()) {
+    UnixSocket file = unixSocket;
+    ChannelFuture bound = bootstrap
+        .bind(file == null ? wanted : transport.unixAddress(file.beside()))
+        .awaitUninterruptibly();
+    Throwable cause = bound.cause();
+    if (cause == null && file != null) {
+      UnixSocket.setAddress(bound.channel(), wanted);
+      cause = file.publish();
+    }
+    if (cause == null) {
       return bound.channel();
     }
-    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
-    Throwable cause = bound.cause();
+    closing = true;
+    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(END.toMillis());
     BindException clear =
         new BindException("cannot listen on " + wanted + ": " + cause.getMessage());
     clear.initCause(cause);
@@ -145,7 +156,7 @@ final class TcpListener {
   }
 
   SocketAddress address() {
-    return channel.localAddress();
+    return requireNonNull(UnixSocket.localAddress(channel), "address");
   }
 
   Transport transport() {
@@ -172,7 +183,7 @@ final class TcpListener {
     return group.terminationFuture().await(nanos(timeout), TimeUnit.NANOSECONDS);
   }
 
-  /** Stops, or waits for the stop that is on. Returns what was cut, or null if another did it. */
+  /** Stops, or joins the stop that is on. Returns what was cut, or null if another does it. */
   @Nullable
   StopReport stop(Duration timeout) {
     for (EventExecutor thread : group) {
@@ -180,105 +191,13 @@ final class TcpListener {
         throw new IllegalStateException("close() called by the server's own thread");
       }
     }
-    if (!closing.compareAndSet(false, true)) {
-      group.terminationFuture().awaitUninterruptibly();
-      return null;
-    }
-    return drainAndCut(nanos(timeout));
-  }
-
-  private StopReport drainAndCut(long timeout) {
-    long start = System.nanoTime();
-    int open = connections.size();
-    boolean interrupted = false;
-    Left left = new Left(0, 0, 0);
-    try {
-      open = drain(timeout);
-    } catch (InterruptedException e) {
-      interrupted = true;
-    } finally {
-      left = cut();
-      if (watchdog != null) {
-        watchdog.close();
-      }
-      group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
-    return new StopReport(
-        Duration.ofNanos(System.nanoTime() - start),
-        Math.max(0, open - left.connections),
-        left.connections,
-        left.toSend,
-        left.toHandle);
-  }
-
-  /** Lets each connection finish by itself, within the time given. Returns how many there were. */
-  private int drain(long nanos) throws InterruptedException {
-    long start = System.nanoTime();
-    // Without time too: what was accepted and not set up yet would stay open.
-    long limit = Math.max(nanos, STUCK_NANOS);
-    channel.close().awaitUninterruptibly(limit, TimeUnit.NANOSECONDS);
-    // The tasks that set up what was accepted last were queued before these.
-    for (EventExecutor thread : group) {
-      Future<?> setUp = thread.submit(() -> {});
-      setUp.awaitUninterruptibly(left(start, limit), TimeUnit.NANOSECONDS);
-    }
-    int open = connections.size();
-    Future<Void> closed = connections.newCloseFuture();
-    long half = left(start, nanos) / 2;
-    for (Channel connection : connections) {
-      Link link = connection.pipeline().get(Link.class);
-      if (link != null) {
-        connection.eventLoop().execute(() -> link.ending.drain(half));
-      }
-    }
-    closed.await(left(start, nanos), TimeUnit.NANOSECONDS);
-    return open;
-  }
-
-  private static long left(long start, long nanos) {
-    return Math.max(0, nanos - (System.nanoTime() - start));
+    closing = true;
+    return stopping.stop(nanos(timeout));
   }
 
   /** Unlike {@link Duration#toNanos}, it takes a duration that no {@code long} can hold. */
   static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
-  }
-
-  private void removePath() {
-    Path path = settings.path();
-    try {
-      if (path != null && Files.deleteIfExists(path)) {
-        Link.LOG.log(DEBUG, "removed the socket {0}", path);
-      }
-    } catch (IOException e) {
-      Link.LOG.log(WARNING, "socket " + path + " cannot be removed", e);
-    }
-  }
-
-  /** What connections had before them when they were cut. */
-  private record Left(int connections, long toSend, long toHandle) {}
-
-  /** Closes what is left, and lets each event loop finish that before it ends. */
-  private Left cut() {
-    channel.close().awaitUninterruptibly(STUCK_NANOS, TimeUnit.NANOSECONDS);
-    removePath();
-    long toSend = 0;
-    long toHandle = 0;
-    List<Channel> left = List.copyOf(connections);
-    for (Channel connection : left) {
-      Link link = connection.pipeline().get(Link.class);
-      if (link != null && link.isOpened()) {
-        toSend += link.connection().outbound().held();
-        toHandle += link.bytesNotTaken();
-        link.ending.abort(new IOException("server was stopped (peer " + link.peer() + ")"));
-      }
-    }
-    totals.connectionsCut.add(left.size());
-    connections.close().awaitUninterruptibly(STUCK_NANOS, TimeUnit.NANOSECONDS);
-    return new Left(left.size(), toSend, toHandle);
   }
 
   /** Sets up each connection that is accepted, or refuses it. */
@@ -294,6 +213,7 @@ final class TcpListener {
       totals.connectionsOpened.increment();
       connection.closeFuture().addListener(done -> totals.connectionsOpen.decrementAndGet());
       connections.add(connection);
+      HalfClose.addIfNeeded(connection, transport(), unixSocket != null);
       TlsContext tls = settings.tls();
       if (tls != null) {
         connection.pipeline().addLast(tls.newHandler(connection.alloc(), null, 0));

@@ -75,7 +75,7 @@ final class Timeouts {
   }
 
   private void timeOut(String text) {
-    Link.LOG.log(DEBUG, text);
+    link.log(Event.TIMED_OUT, DEBUG, text, null);
     link.ending.abort(new SocketTimeoutException(text));
   }
 

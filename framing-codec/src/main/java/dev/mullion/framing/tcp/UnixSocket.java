@@ -1,34 +1,150 @@
 package dev.mullion.framing.tcp;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 
+import io.netty.channel.Channel;
+import io.netty.util.AttributeKey;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
+import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The file of a listening unix-domain socket. Binding makes it, and fails if it exists. Closing the
- * channel removes it, with each of Netty's transports; a server that was killed leaves it behind.
+ * The file of a listening unix-domain socket. A server that was killed leaves it behind.
+ *
+ * <p>Each of Netty's transports, when its channel is closed, removes whatever file has the name that it
+ * was bound to, even if that is the socket of a successor by then. Therefore a channel is bound to a
+ * name for the moment, beside the wanted one. The socket gets the wanted name when it listens, and the
+ * first name is removed; so nobody finds a socket there that does not listen yet. At the end that name
+ * is removed only if it still is the name of the same file.
+ *
+ * <pre>{@code
+ *   bind(beside())      .server.sock.x7   listens
+ *   publish()           server.sock       the same file, by a hard link; .server.sock.x7 is gone
+ *   remove()            -                 unless server.sock is another file by now
+ * }</pre>
  */
 final class UnixSocket {
+  /** The address that a channel and those that it accepts tell, in place of the name for the moment. */
+  private static final AttributeKey<SocketAddress> ADDRESS =
+      AttributeKey.valueOf(UnixSocket.class, "ADDRESS");
+
+  /** A longer name fits into no address of a unix-domain socket, with Linux; other systems take less. */
+  private static final int MAX_PATH_BYTES = 107;
+
   /** What the mode of a file says of its kind, and which kind is a socket. */
   private static final int S_IFMT = 0170000;
 
   private static final int S_IFSOCK = 0140000;
 
-  private UnixSocket() {}
+  private final Path path;
+  private final Path beside;
+  private @Nullable String published;
+
+  private UnixSocket(Path path, Path beside) {
+    this.path = path;
+    this.beside = beside;
+  }
 
   /**
-   * Removes a socket where nobody listens, so that a server can. Of two servers that start in the same
-   * moment on the same stale file, one may lose the socket that it has just bound.
+   * Makes place for a socket.
+   *
+   * @throws BindException as {@link #removeStale} says
+   */
+  static UnixSocket at(Path path) throws IOException {
+    removeStale(path);
+    return new UnixSocket(path, beside(path));
+  }
+
+  /** Returns an unused name in the same directory, if possible one that is no longer. */
+  private static Path beside(Path path) {
+    Path name = path.getFileName();
+    if (name == null || bytes(path) > MAX_PATH_BYTES) {
+      return path; // Which cannot be bound, and the system says why.
+    }
+    String random = Integer.toString(ThreadLocalRandom.current().nextInt(36 * 36 * 36 * 36), 36);
+    Path telling = path.resolveSibling("." + name + "." + random);
+    return bytes(telling) <= MAX_PATH_BYTES ? telling : path.resolveSibling("." + random);
+  }
+
+  private static int bytes(Path path) {
+    return path.toString().getBytes(UTF_8).length;
+  }
+
+  /** Returns the name to bind a channel to. */
+  Path beside() {
+    return beside;
+  }
+
+  /** Gives the socket, which listens, the name that was wanted. Returns why it could not. */
+  @Nullable
+  Exception publish() {
+    try {
+      if (!beside.equals(path)) {
+        rename();
+      }
+      published = identity(path);
+      return null;
+    } catch (FileAlreadyExistsException exists) {
+      return new BindException("another server has just begun to listen there");
+    } catch (IOException e) {
+      return e;
+    }
+  }
+
+  private void rename() throws IOException {
+    try {
+      Files.createLink(path, beside);
+      Files.delete(beside);
+    } catch (FileAlreadyExistsException exists) {
+      throw exists;
+    } catch (IOException | UnsupportedOperationException noLinks) {
+      // Such as a file system without hard links. This does not replace a file, or hardly ever.
+      Files.move(beside, path);
+    }
+  }
+
+  /**
+   * Removes the file if it is still the one that was bound. To be called while the channel is open: so
+   * long its inode has no other file.
+   *
+   * @return whether it is gone
+   */
+  boolean remove() throws IOException {
+    return published != null && published.equals(identity(path)) && Files.deleteIfExists(path);
+  }
+
+  /** Returns the name that was wanted. */
+  @Override
+  public String toString() {
+    return path.toString();
+  }
+
+  /** Sets the address that {@link #localAddress} returns for a listening channel. */
+  static void setAddress(Channel listening, SocketAddress address) {
+    listening.attr(ADDRESS).set(address);
+  }
+
+  /** Returns the address of a channel at this side. */
+  static @Nullable SocketAddress localAddress(Channel channel) {
+    Channel parent = channel.parent();
+    SocketAddress set = (parent == null ? channel : parent).attr(ADDRESS).get();
+    return set == null ? channel.localAddress() : set;
+  }
+
+  /**
+   * Removes a socket where nobody listens, so that a server can.
    *
    * @throws BindException if somebody listens there, or if it is another kind of file
    */

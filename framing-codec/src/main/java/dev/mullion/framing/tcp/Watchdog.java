@@ -14,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * is logged; all are counted.
  */
 final class Watchdog implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
-
   /** A burst is over when no handler was slow for so many times the limit. */
   private static final int QUIET_LIMITS = 20;
 
@@ -34,13 +32,13 @@ final class Watchdog implements AutoCloseable {
   }
 
   private final long limitNanos;
-  private final TcpCounters totals;
+  private final ConnectionSettings settings;
   private final List<Seen> loops = new ArrayList<>();
   private final ScheduledExecutorService thread;
 
-  Watchdog(Iterable<LoopWatch> loops, long limitNanos, TcpCounters totals) {
+  Watchdog(Iterable<LoopWatch> loops, long limitNanos, ConnectionSettings settings) {
     this.limitNanos = limitNanos;
-    this.totals = totals;
+    this.settings = settings;
     loops.forEach(loop -> this.loops.add(new Seen(loop)));
     thread = Executors.newSingleThreadScheduledExecutor(task -> {
       Thread made = new Thread(task, "mullion-watchdog");
@@ -81,19 +79,20 @@ final class Watchdog implements AutoCloseable {
     seen.reported = true;
     if (!seen.inBurst) {
       seen.inBurst = true;
-      // Without parameters, which would be formatted: 1,000 ms.
-      LOG.log(
+      link.log(
+          Event.HANDLER_SLOW,
           WARNING,
           "handler holds the event loop for more than "
               + TimeUnit.NANOSECONDS.toMillis(limitNanos)
               + " ms (slowHandlerLimit, peer " + link.peer() + ")"
-              + stack(link.thread()));
+              + stack(link.thread()),
+          null);
     }
     // Last: whoever waits for it finds the log complete.
-    totals.handlersSlow.increment();
+    settings.totals().handlersSlow.increment();
   }
 
-  private static String stack(@Nullable Thread thread) {
+  static String stack(@Nullable Thread thread) {
     if (thread == null) {
       return "";
     }

@@ -120,17 +120,15 @@ class EchoServerTest {
     try (EchoServer server = EchoServer.builder().start()) {
       try (EchoPeer peer = EchoPeer.of(server)) {
         peer.echo((byte) 1, (byte) 2).echo();
+        String text = server.counters().toString();
+        assertThat(text).contains(server.counters().asMap().keySet());
         // The first call of a handler may be slow.
-        assertThat(server.counters().toString().replaceAll("handlersSlow=\\d+", "handlersSlow=0"))
+        String notZero =
+            text.replaceAll("handlersSlow=\\d+", "handlersSlow=0").replaceAll(", \\w+=0\\b", "");
+        assertThat(notZero)
             .isEqualTo("TcpCounters[connectionsOpen=1, connectionsOpened=1,"
-                + " connectionsRefused=0, connectionsIdle=0, connectionsCut=0,"
-                + " connectionsFailed=0, framesTimedOut=0, readsPaused=0,"
-                + " readsPausedForMemory=0, sendsDelayed=0, sendsRefused=0, bytesNotSent=0,"
-                + " bytesNotHandled=0, handlersFailed=0, handlersSlow=0, requestsTimedOut=0,"
-                + " repliesDropped=0, repliesUnrequested=0, reconnects=0,"
                 + " frames=FrameCounters[framesDecoded=2, bytesDecoded=10, framesEncoded=2,"
-                + " bytesEncoded=10, framesTooLarge=0, framesCorrupt=0, framesTruncated=0,"
-                + " framesRefused=0, bytesDiscarded=0]]");
+                + " bytesEncoded=10]]");
       }
       awaitOpen(server, 0);
       EchoPeer.of(server).echo((byte) 3).close();
