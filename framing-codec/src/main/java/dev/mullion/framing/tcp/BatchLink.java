@@ -176,7 +176,11 @@ final class BatchLink extends Link {
       totals.bytesNotSent.add(length);
       return;
     }
-    comeBehindSends();
+    Outbound outbound = connection().outbound();
+    if (outbound.isAheadOfReplies()) {
+      outbound.reply(buffer.slice(index, length));
+      return;
+    }
     ByteBuf out = repliesWithRoom(length + present.maxOverhead());
     int start = out.writerIndex();
     present.encode(buffer, index, length, out);
@@ -201,14 +205,6 @@ final class BatchLink extends Link {
     }
   }
 
-  /** What this thread has sent otherwise must not be overtaken. */
-  private void comeBehindSends() {
-    Outbound outbound = connection().outbound();
-    if (outbound.isAheadOfReplies()) {
-      outbound.goFirst();
-    }
-  }
-
   private ByteBuf repliesWithRoom(int length) {
     ByteBuf present = replies;
     if (present != null && present.writableBytes() >= length) {
@@ -230,11 +226,14 @@ final class BatchLink extends Link {
       frames.release();
       return;
     }
-    comeBehindSends();
+    Outbound outbound = connection().outbound();
+    if (outbound.isAheadOfReplies()) {
+      outbound.goFirst();
+    }
     emitReplies();
     framesSent += frames.size();
     bytesSent += frames.content().readableBytes();
-    boolean waits = connection().outbound().held() > 0;
+    boolean waits = outbound.held() > 0;
     EncodedFrames own = waits ? owned(frames) : frames;
     Object message = codecGone ? own.content() : own;
     context().write(message, context().channel().unsafe().voidPromise());

@@ -26,6 +26,12 @@ import org.jspecify.annotations.Nullable;
  * CompletableFuture<byte[]> reply = client.request("hello".getBytes(UTF_8));
  * }</pre>
  *
+ * <p>Whose reply is whose is told by the order alone. A reply to a frame that was sent in another way,
+ * as a greeting or by {@code connection().send}, is dropped and counted, and so is one that comes too
+ * late; one that is too large fails its own request. A frame that the server does not answer is sent
+ * by {@link FramedConnection#sendUnanswered}. A frame that the server sends unasked would be taken for
+ * a reply: {@link TcpCounters#repliesUnrequested} counts those that come when none is due.
+ *
  * <p>With {@link Builder#reconnect} it connects again when the connection was lost; by default it does
  * not. Requests in flight then fail with an {@link IOException}, since they may have been handled, and
  * are not sent again; requests made while there is no connection fail with a {@link
@@ -76,7 +82,8 @@ public final class FramedClient implements AutoCloseable {
    * Sends a request, whose reply must come in the builder's {@code requestTimeout}.
    *
    * @return the reply, or a {@link FrameNotSentException} if the request was not sent, a {@link
-   *     java.util.concurrent.TimeoutException}, or an {@link IOException} if the connection was lost.
+   *     java.util.concurrent.TimeoutException}, a {@link dev.mullion.framing.FrameTooLargeException} if
+   *     the request or its reply is too large, or an {@link IOException} if the connection was lost.
    *     A request that is cancelled before it is sent is not sent; otherwise its reply is dropped.
    *     Dependent actions run on the event loop and must not block.
    */
@@ -167,7 +174,8 @@ public final class FramedClient implements AutoCloseable {
 
     /**
      * Sets what is called with each new connection, on the event loop, before anything is sent on it:
-     * to send a greeting, for instance. It must not block.
+     * to send a greeting, for instance; by {@link FramedConnection#sendUnanswered} if the client makes
+     * requests and the server does not answer it. It must not block.
      */
     public Builder onConnected(Consumer<FramedConnection> onConnected) {
       this.onConnected = requireNonNull(onConnected, "onConnected");

@@ -359,27 +359,41 @@ final class Outbound {
     }
   }
 
-  /** Whether the event loop must {@link #goFirst} before a reply. Without a lock, by that loop only. */
+  /** Whether something was sent behind which a reply must come. For the event loop; without a lock. */
   boolean isAheadOfReplies() {
     return accepted.get() != 0 || waiting.ofLoop() != 0;
   }
 
-  /**
-   * On the event loop: hands on what was taken, since a reply comes behind it. The loop's own frames
-   * that wait for room have to go too: they are as few as its replies, which do not wait for it.
-   */
+  /** On the event loop: takes a reply, which is copied, behind what was sent. It waits for no room. */
+  void reply(ByteBuf frame) throws FramingException {
+    List<PendingSend> failed;
+    lock.lock();
+    try {
+      failed = takeOwn();
+      taken(buffer.addCopy(frame), null);
+    } finally {
+      lock.unlock();
+    }
+    failed.forEach(PendingSend::fail);
+  }
+
+  /** On the event loop: hands on what was taken, so that what is written now comes behind it. */
   void goFirst() {
     List<PendingSend> failed;
     lock.lock();
     try {
-      List<PendingSend> own =
-          waiting.ofLoop() == 0 ? List.of() : waiting.removeAll(send -> send.ofLoop);
-      failed = takeAll(own);
+      failed = takeOwn();
+      buffer.compact();
     } finally {
       lock.unlock();
     }
     failed.forEach(PendingSend::fail);
     handOn();
+  }
+
+  /** The loop's own frames that wait for room are as few as its replies, which do not wait for it. */
+  private List<PendingSend> takeOwn() {
+    return takeAll(waiting.ofLoop() == 0 ? List.of() : waiting.removeAll(send -> send.ofLoop));
   }
 
   /** Hands everything to Netty, behind the replies of the event loop; returns whether there is any. */

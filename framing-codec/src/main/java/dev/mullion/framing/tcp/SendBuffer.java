@@ -73,6 +73,25 @@ final class SendBuffer {
     return bytes;
   }
 
+  /** Encodes a frame that is not to be kept, however long it is. Returns its bytes on the wire. */
+  int addCopy(ByteBuf frame) throws FramingException {
+    FrameEncoder with = encoder();
+    int bytes = copy(frame, chunkWithRoom(frame.readableBytes() + with.maxOverhead()), with);
+    with.report();
+    return bytes;
+  }
+
+  /** Puts a few bytes into a buffer of their size: many such may be on their way at once. */
+  void compact() {
+    ByteBuf present = chunk;
+    if (present != null && present.readableBytes() < present.capacity() / 2) {
+      ByteBuf small = allocator.ioBuffer(present.readableBytes()).writeBytes(present);
+      present.release();
+      full.add(small);
+      chunk = null;
+    }
+  }
+
   /** Encodes a frame apart from the others, on the heap if it is copied; it stays its owner's. */
   ByteBuf encode(Object frame) throws FramingException {
     FrameEncoder with = encoder();

@@ -46,28 +46,29 @@ import org.junit.jupiter.api.Timeout;
 class LocksAndCallbacksTest {
   private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 2);
   private static final int THREADS = 6;
-  private static final FrameFormat FORMAT = FrameFormat.builder().maxFrameLength(1000).build();
+  private static final FrameFormat FORMAT =
+      FrameFormat.builder().maxFrameLength(1000).build();
 
   private static final List<String> KINDS = List.of(
-        "request done",
-        "request failed with CancellationException",
-        "request failed with FrameTooLargeException",
-        "request failed with TimeoutException",
-        "request failed with FrameNotSentException",
-        "request failed with IOException",
-        "sendAsync done",
-        "sendAsync failed with FrameTooLargeException",
-        "closed() done",
-        "onConnected",
-        "opened",
-        "frames",
-        "inputEnded",
-        "closed",
-        "a logger",
-        "the deallocation of a buffer",
-        "onSubscribe",
-        "onNext",
-        "onError");
+      "request done",
+      "request failed with CancellationException",
+      "request failed with FrameTooLargeException",
+      "request failed with TimeoutException",
+      "request failed with FrameNotSentException",
+      "request failed with IOException",
+      "sendAsync done",
+      "sendAsync failed with FrameTooLargeException",
+      "closed() done",
+      "onConnected",
+      "opened",
+      "frames",
+      "inputEnded",
+      "closed",
+      "a logger",
+      "the deallocation of a buffer",
+      "onSubscribe",
+      "onNext",
+      "onError");
 
   /** Which calls have been seen. */
   private final Set<String> calls = ConcurrentHashMap.newKeySet();
@@ -97,8 +98,8 @@ class LocksAndCallbacksTest {
 
   private <T> CompletableFuture<T> watched(String name, CompletableFuture<T> future) {
     all.add(future);
-    future.whenComplete(
-        (done, error) -> called(name + (error == null ? " done" : " failed with " + shortly(error))));
+    future.whenComplete((done, error) ->
+        called(name + (error == null ? " done" : " failed with " + shortly(error))));
     return future;
   }
 
@@ -209,9 +210,9 @@ class LocksAndCallbacksTest {
 
   /** Another connection, whose frames go to a subscriber, and which ends well or badly. */
   private void subscribe(int port, int way) {
-    FrameFormat small = FrameFormat.builder().maxFrameLength(way == 0 ? 10 : 1000).build();
-    try (FramedClient client =
-        FramedClient.builder().port(port).format(small).connect()) {
+    FrameFormat small =
+        FrameFormat.builder().maxFrameLength(way == 0 ? 10 : 1000).build();
+    try (FramedClient client = FramedClient.builder().port(port).format(small).connect()) {
       WatchingSubscriber subscriber = new WatchingSubscriber();
       FramedConnection connection = client.connection();
       connection.publisher().subscribe(subscriber);

@@ -192,8 +192,7 @@ class ReplyOrderTest {
       if (from == From.INPUT_ENDED) {
         peer.halfClose();
       } else if (from == From.STOPPING) {
-        CompletableFuture<Void> stopped =
-            Threads.run(server::close);
+        CompletableFuture<Void> stopped = Threads.run(server::close);
         assertThat(peer.receive()).asString(UTF_8).isEqualTo("now");
         peer.close();
         stopped.get(20, TimeUnit.SECONDS);

@@ -243,7 +243,9 @@ class RequestOrderModelTest {
 
   /** Whatever has become of the requests, each has given back its place. */
   private void allPlacesAreFreeAgain(FramedClient client) throws Exception {
-    request(client, Ask.ABORT, 9, IOException.class).handle((reply, error) -> null).get();
+    request(client, Ask.ABORT, 9, IOException.class)
+        .handle((reply, error) -> null)
+        .get();
     for (int round = 0; round < 3; round++) {
       settle(client);
       List<CompletableFuture<byte[]>> replies = new ArrayList<>();
