@@ -159,8 +159,10 @@ class WholeMessagesTest extends RpcTest {
           builder.retryPolicy(
               RetryPolicy.builder().initialBackoff(Duration.ofMillis(1)).build());
         case HEDGED ->
-          builder.hedgingPolicy(
-              HedgingPolicy.builder().maxAttempts(3).hedgingDelay(Duration.ofMillis(1)).build());
+          builder.hedgingPolicy(HedgingPolicy.builder()
+              .maxAttempts(3)
+              .hedgingDelay(Duration.ofMillis(1))
+              .build());
       }
     }
   }
