@@ -9,7 +9,9 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.IllegalBlockingModeException;
 import java.nio.channels.ReadableByteChannel;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,14 +27,19 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>It reads ahead, up to 16 KiB. The array of a frame grows with the bytes that came, never with a
- * length that was merely announced. After a {@link FrameTooLargeException} the next read skips the
+ * <p>It reads ahead, up to 16 KiB. What it holds of a frame grows with the bytes that came, never with
+ * a length that was merely announced: it is at most twice the bytes and 4 KiB. After a {@link FrameTooLargeException} the next read skips the
  * rest of that frame and goes on behind it. After any other exception every later read throws it
  * again. Not safe for use by several threads.
  */
 public final class FrameReader implements Closeable {
   private static final int BUFFER_SIZE = 16 * 1024;
-  private static final int UNQUESTIONED_SIZE = 64 * 1024;
+
+  /** What is made room for before it has come, besides as much as has come. */
+  private static final int SMALL = 2 * 1024;
+
+  /** The JDK copies through memory outside the heap, as much as is asked for and not only what comes. */
+  private static final int MAX_READ = 64 * 1024;
 
   /** The two kinds of source have this in common. */
   private interface Source extends Closeable {
@@ -159,20 +166,53 @@ public final class FrameReader implements Closeable {
 
   private byte[] collect(int length) throws IOException {
     int have = Math.min(length, end - start);
-    byte[] frame = new byte[Math.min(length, Math.max(UNQUESTIONED_SIZE, have))];
-    System.arraycopy(buffer, start, frame, 0, have);
-    start += have;
+    if (length <= 2L * have + SMALL) {
+      byte[] frame = new byte[length];
+      takeBuffered(frame, have);
+      readFully(frame, have, 0);
+      return frame;
+    }
+    return collectInParts(length, have);
+  }
+
+  /** Moves bytes that were read ahead to the beginning of an array. */
+  private void takeBuffered(byte[] to, int length) {
+    System.arraycopy(buffer, start, to, 0, length);
+    start += length;
+  }
+
+  /** Collects in parts, none of which is longer than what has come before it, and joins them. */
+  private byte[] collectInParts(int length, int buffered) throws IOException {
+    List<byte[]> parts = new ArrayList<>();
+    byte[] first = new byte[buffered];
+    takeBuffered(first, buffered);
+    parts.add(first);
+    int have = buffered;
     while (have < length) {
-      if (have == frame.length) {
-        frame = Arrays.copyOf(frame, (int) Math.min(length, 2L * have));
-      }
-      int read = source.read(frame, have, frame.length - have);
+      byte[] part = new byte[Math.min(length - have, Math.max(SMALL, have))];
+      readFully(part, 0, have);
+      parts.add(part);
+      have += part.length;
+    }
+    byte[] frame = new byte[length];
+    int at = 0;
+    for (byte[] part : parts) {
+      System.arraycopy(part, 0, frame, at, part.length);
+      at += part.length;
+    }
+    return frame;
+  }
+
+  /** Fills an array from an index on; so many bytes of the frame lie before it. */
+  private void readFully(byte[] to, int from, int before) throws IOException {
+    int have = from;
+    while (have < to.length) {
+      int read = source.read(to, have, Math.min(MAX_READ, to.length - have));
       if (read < 0) {
-        throw scanner.cutBehindHeader(have - keptHeader(), null);
+        throw scanner.cutBehindHeader(before + have - keptHeader(), null);
       }
       have += read;
     }
-    return frame;
   }
 
   /** How many of the delivered bytes belong to the header. */
