@@ -40,6 +40,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   private TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
   boolean parts;
   private Duration idleTimeout;
+  private Duration stallTimeout;
   private Duration frameTimeout = Duration.ofSeconds(30);
   Duration closeTimeout = Duration.ofSeconds(5);
   private int inboundHigh = 256 * 1024;
@@ -54,6 +55,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   ConnectionBuilder(Duration idleTimeout) {
     this.idleTimeout = idleTimeout;
+    stallTimeout = idleTimeout;
   }
 
   abstract B self();
@@ -107,9 +109,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long a connection may stay without a byte in either direction; then it is closed. By
-   * default it is 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets
-   * no limit.
+   * Sets how long a connection may stay without a byte in either direction; then it is closed. The
+   * time in which this side does not go on, {@link #stallTimeout}, does not count. By default it is 5
+   * minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
    */
   public B idleTimeout(Duration idleTimeout) {
     this.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
@@ -117,8 +119,18 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long after its first byte a frame must be complete, 30 seconds by default; then the
-   * connection is closed. The time in which this side does not read does not count. {@link
+   * Sets how long this side may leave bytes alone that came, since its handler takes no frame, or may
+   * not read, since the memory budget is used up; then the connection is closed. By default it is 5
+   * minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
+   */
+  public B stallTimeout(Duration stallTimeout) {
+    this.stallTimeout = Check.notNegative(stallTimeout, "stallTimeout");
+    return self();
+  }
+
+  /**
+   * Sets how long the rest of a frame may take, 30 seconds by default; then the connection is closed.
+   * The time in which this side does not read, or does not take what came, does not count. {@link
    * Duration#ZERO} sets no limit.
    */
   public B frameTimeout(Duration frameTimeout) {
@@ -193,6 +205,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
         tooLargePolicy,
         parts,
         TcpListener.nanos(idleTimeout),
+        TcpListener.nanos(stallTimeout),
         TcpListener.nanos(frameTimeout),
         TcpListener.nanos(closeTimeout),
         inboundHigh,

@@ -10,6 +10,7 @@ record ConnectionSettings(
     TooLargePolicy tooLargePolicy,
     boolean parts,
     long idleNanos,
+    long stallNanos,
     long frameNanos,
     long closeNanos,
     int inboundHigh,

@@ -248,7 +248,7 @@ final class Ending {
   private void boundClosing() {
     if (!bounded && isActive()) {
       bounded = true;
-      lookAtProgress(link.connection().outbound().progressMark());
+      lookAtProgress(link.output.sent());
     }
   }
 
@@ -257,7 +257,7 @@ final class Ending {
       if (!isActive() || outputEnded) {
         return;
       }
-      long mark = link.connection().outbound().progressMark();
+      long mark = link.output.sent();
       if (mark != before) {
         lookAtProgress(mark);
       } else {

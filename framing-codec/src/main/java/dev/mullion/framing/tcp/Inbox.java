@@ -403,6 +403,18 @@ final class Inbox {
     return insideSince;
   }
 
+  /** Whether bytes wait that nobody has looked at: they may be whole frames. Any thread may ask. */
+  boolean waitsForHandler() {
+    if (!taking.tryLock()) {
+      return true; // They are being looked at.
+    }
+    try {
+      return !isEmpty() || (insideSince == 0 && decoder.bufferedBytes() > 0);
+    } finally {
+      taking.unlock();
+    }
+  }
+
   void format(FrameFormat format) {
     taking.lock();
     try {

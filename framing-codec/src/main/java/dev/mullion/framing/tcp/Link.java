@@ -30,6 +30,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   final ConnectionSettings settings;
   final TcpCounters totals;
+  final SocketOutput output = new SocketOutput();
   final Reading reading;
   final Timeouts timeouts;
   final Ending ending;
@@ -72,6 +73,11 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** Since when the rest of a frame is missing, or 0. */
   abstract long insideSince(long now);
 
+  /** Whether bytes have come that no handler has looked at. */
+  boolean waitsForHandler() {
+    return false;
+  }
+
   /** The context from which bytes go straight to the socket, or to TLS. */
   ChannelHandlerContext wire() {
     return context();
@@ -103,7 +109,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
-    timeouts.begin();
+    ctx.pipeline().addFirst(output);
     watch.add(this);
     reading.begin();
   }
@@ -170,12 +176,13 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   /** Says that something came. */
   final void active() {
-    timeouts.active();
     ending.active();
   }
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
+    // Part of a TLS record, or of a frame that is collected, is something that came too.
+    timeouts.active();
     if (isOpened()) {
       reading.afterRead();
     }

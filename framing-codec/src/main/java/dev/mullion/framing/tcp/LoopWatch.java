@@ -33,7 +33,11 @@ final class LoopWatch {
     }
   }
 
+  /** However busy the loop may be, it does not look more often. */
+  private static final long SHORTEST_INTERVAL = TimeUnit.MILLISECONDS.toNanos(1);
+
   private final EventExecutor loop;
+  private final long interval;
   private final Set<Link> links = new LinkedHashSet<>();
 
   @SuppressWarnings("unused") // Read and written by its handle only.
@@ -47,8 +51,9 @@ final class LoopWatch {
   /** Looks for the first time after an interval; the loop's end is the watch's. */
   LoopWatch(EventExecutor loop, long shortestTimeoutNanos) {
     this.loop = loop;
+    interval =
+        Math.max(SHORTEST_INTERVAL, Math.min(LONGEST_INTERVAL, shortestTimeoutNanos / LOOKS));
     if (shortestTimeoutNanos > 0) {
-      long interval = Math.max(1, Math.min(LONGEST_INTERVAL, shortestTimeoutNanos / LOOKS));
       loop.scheduleWithFixedDelay(this::look, interval, interval, TimeUnit.NANOSECONDS);
     }
   }
@@ -70,7 +75,7 @@ final class LoopWatch {
     // One that is closed now removes itself.
     for (Link link : new ArrayList<>(links)) {
       try {
-        link.timeouts.look(now);
+        link.timeouts.look(now, 2 * interval);
       } catch (Throwable e) {
         // Else no connection of this loop would be looked at any more.
         link.handlerFailed(e);

@@ -290,30 +290,12 @@ final class Outbound {
 
   /** The bytes that were taken and are not in the kernel yet, without what their queue takes itself. */
   long unsent() {
-    AtomicLong bytes = new AtomicLong(accepted.get());
-    ChannelOutboundBuffer queue = channel.unsafe().outboundBuffer();
-    if (queue != null) {
-      try {
-        queue.forEachFlushedMessage(message -> {
-          bytes.addAndGet(((ByteBuf) message).readableBytes());
-          return true;
-        });
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
-      }
-    }
-    return bytes.get();
+    return accepted.get() + link.output.pending();
   }
 
   /** The bytes that were taken and that Netty has not been given. */
   long notHandedOn() {
     return accepted.get();
-  }
-
-  /** A number that changes whenever bytes have gone to the kernel. */
-  long progressMark() {
-    ChannelOutboundBuffer queue = channel.unsafe().outboundBuffer();
-    return queue == null ? 0 : queue.totalPendingWriteBytes() - queue.currentProgress();
   }
 
   /** Whether Netty has more to write than the bound. After a FIN there is nothing to write. */
@@ -472,7 +454,7 @@ final class Outbound {
     lock.lock();
     try {
       // A queue that is gone with its channel has no room: those who wait are told by the end.
-      if (!backedUp || held() > settings.outboundLow() || !channel.isActive()) {
+      if (!backedUp || unsent() > settings.outboundLow() || !channel.isActive()) {
         return;
       }
       backedUp = false;

@@ -115,6 +115,11 @@ final class QueueLink extends Link {
   }
 
   @Override
+  boolean waitsForHandler() {
+    return connection().inbox().waitsForHandler();
+  }
+
+  @Override
   long bytesNotTaken() {
     return connection().inbox().bytesLeft();
   }

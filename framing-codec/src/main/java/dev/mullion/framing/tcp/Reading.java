@@ -12,7 +12,7 @@ final class Reading {
   static final int HANDLER_BEHIND = 1;
 
   static final int PEER_BEHIND = 2;
-  private static final int MEMORY = 4;
+  static final int MEMORY = 4;
 
   /** In place of what is held, when nothing counts any more. */
   private static final long CLOSED = Long.MIN_VALUE;
@@ -117,12 +117,9 @@ final class Reading {
     return pauses != 0;
   }
 
-  /**
-   * Whether it is this side that does not go on. Short memory is another matter: who holds it with
-   * half a frame must give way some time.
-   */
+  /** Whether it is for this side to go on, not for the peer. */
   boolean isPausedByThisSide() {
-    return (pauses & ~MEMORY) != 0;
+    return (pauses & ~PEER_BEHIND) != 0;
   }
 
   /** On a socket that is closed it would fail, or meet another that has its number by now. */

@@ -46,7 +46,7 @@ final class Sockets {
     options.put(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT);
     options.put(
         ChannelOption.WRITE_BUFFER_WATER_MARK,
-        new WriteBufferWaterMark(settings.outboundLow(), settings.outboundHigh()));
+        waterMark(settings.outboundLow(), settings.outboundHigh()));
     options.put(
         ChannelOption.RECVBUF_ALLOCATOR,
         new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget()));
@@ -58,5 +58,14 @@ final class Sockets {
       options.put(ChannelOption.TCP_NODELAY, true);
     }
     return options;
+  }
+
+  /**
+   * Netty goes on when less than its low mark waits, which never is with 0; there an empty queue is
+   * what must do.
+   */
+  private static WriteBufferWaterMark waterMark(int low, int high) {
+    int nettys = low == Integer.MAX_VALUE ? low : low + 1;
+    return new WriteBufferWaterMark(nettys, Math.max(nettys, high));
   }
 }

@@ -16,6 +16,7 @@ public final class TcpCounters {
   final LongAdder acceptsFailed = new LongAdder();
   final LongAdder handshakesFailed = new LongAdder();
   final LongAdder connectionsIdle = new LongAdder();
+  final LongAdder connectionsStalled = new LongAdder();
   final LongAdder connectionsCut = new LongAdder();
   final LongAdder connectionsFailed = new LongAdder();
   final LongAdder framesTimedOut = new LongAdder();
@@ -76,6 +77,14 @@ public final class TcpCounters {
   /** Returns how many connections were closed for being idle. */
   public long connectionsIdle() {
     return connectionsIdle.sum();
+  }
+
+  /**
+   * Returns how many connections were closed since this side did not go on with them for {@code
+   * stallTimeout}.
+   */
+  public long connectionsStalled() {
+    return connectionsStalled.sum();
   }
 
   /** Returns how many connections were closed by force at a stop. */
@@ -178,6 +187,7 @@ public final class TcpCounters {
     all.put("acceptsFailed", acceptsFailed());
     all.put("handshakesFailed", handshakesFailed());
     all.put("connectionsIdle", connectionsIdle());
+    all.put("connectionsStalled", connectionsStalled());
     all.put("connectionsCut", connectionsCut());
     all.put("connectionsFailed", connectionsFailed());
     all.put("framesTimedOut", framesTimedOut());

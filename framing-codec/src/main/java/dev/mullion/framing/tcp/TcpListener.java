@@ -25,6 +25,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** A listening socket with its connections and threads, from the first to the last. */
@@ -100,9 +101,10 @@ final class TcpListener {
   }
 
   static long shortestTimeout(ConnectionSettings settings) {
-    long idle = settings.idleNanos();
-    long frame = settings.frameNanos();
-    return idle > 0 && frame > 0 ? Math.min(idle, frame) : Math.max(idle, frame);
+    return LongStream.of(settings.idleNanos(), settings.stallNanos(), settings.frameNanos())
+        .filter(nanos -> nanos > 0)
+        .min()
+        .orElse(0);
   }
 
   private static EventLoopGroup group(TcpSettings settings, Transport.Parts transport)

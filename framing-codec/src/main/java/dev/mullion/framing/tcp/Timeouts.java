@@ -4,24 +4,42 @@ import static java.lang.System.Logger.Level.DEBUG;
 
 import java.net.SocketTimeoutException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 
-/** A connection's timeouts, which are looked at at intervals by the event loop's thread. */
+/**
+ * A connection's clocks, which the event loop moves on when it looks. At each look it is somebody's
+ * turn, and only the clock against that one goes on; {@link ConnectionBuilder} says what each
+ * measures.
+ *
+ * <pre>{@code
+ *  whose turn it is                                      clock         set back by
+ *  -------------------------------------------------------------------------------------------
+ *  ours: bytes wait for a handler, or memory is short    stallTimeout  a frame taken, a byte sent
+ *  the peer's: all else                                  idleTimeout   a byte, either way
+ *  the peer's, of a frame that has begun; we do read     frameTimeout  the end of the frame
+ * }</pre>
+ *
+ * <p>A clock never goes on by more than two intervals between two looks, however long the loop was
+ * held up: what has come meanwhile is read before the next look.
+ */
 final class Timeouts {
   private final Link link;
   private final ConnectionSettings settings;
+  private final SocketOutput output;
   private boolean readInInterval;
-  private long activeAt;
-  private long pausedAt;
-  private long waitedBefore;
+  private boolean begun;
+  private long lookedAt;
+  private long sentBefore;
+  private long takenBefore;
+  private long idle;
+  private long stalled;
+  private long frame;
+  private long frameSince;
 
   Timeouts(Link link) {
     this.link = link;
     settings = link.settings;
-  }
-
-  void begin() {
-    activeAt = System.nanoTime();
-    pausedAt = activeAt;
+    output = link.output;
   }
 
   /** Says that something came. */
@@ -29,52 +47,98 @@ final class Timeouts {
     readInInterval = true;
   }
 
-  void look(long now) {
-    if (!link.isOpened()) {
+  /**
+   * Moves the clocks on.
+   *
+   * @param most by how much at most
+   */
+  void look(long now, long most) {
+    if (!link.isOpened() || !link.context().channel().isActive()) {
       return; // The handshake has a timeout of its own.
     }
-    long waits = link.connection().outbound().progressMark();
-    if (readInInterval || waits != waitedBefore) {
-      activeAt = now;
-    }
-    readInInterval = false;
-    waitedBefore = waits;
     link.reading.noteOutput();
-    if (link.reading.isPausedByThisSide()) {
-      // The peer cannot be blamed for what is not read.
-      pausedAt = now;
+    long passed = begun ? Math.min(now - lookedAt, most) : 0;
+    begun = true;
+    lookedAt = now;
+    boolean sent = output.sent() != sentBefore;
+    sentBefore = output.sent();
+    boolean moved = readInInterval || sent;
+    readInInterval = false;
+    boolean ours = isOurTurn();
+    if (lookAtFrame(now, passed) || lookAtStall(passed, sent || !ours)) {
+      return;
     }
-    lookAtFrame(now);
-    lookAtIdleness(now);
+    if (moved || ours) {
+      idle = 0;
+      return;
+    }
+    idle += passed;
+    if (isOver(idle, settings.idleNanos())) {
+      timeOut(link.totals.connectionsIdle, "connection was idle for " + millis(idle)
+          + " ms (idleTimeout: " + millis(settings.idleNanos()) + " ms, peer " + link.peer() + ")");
+    }
   }
 
-  private void lookAtFrame(long now) {
+  /** As long as bytes wait for the peer, it is its turn, whatever waits here. */
+  private boolean isOurTurn() {
+    return output.pending() == 0
+        && (link.reading.isPausedByThisSide() || link.waitsForHandler());
+  }
+
+  private boolean lookAtStall(long passed, boolean goesOn) {
+    long taken = link.connection().counters().framesReceived();
+    if (goesOn || taken != takenBefore) {
+      takenBefore = taken;
+      stalled = 0;
+      return false;
+    }
+    stalled += passed;
+    if (!isOver(stalled, settings.stallNanos())) {
+      return false;
+    }
+    String why = link.waitsForHandler()
+        ? "its handler took none of the " + link.bytesNotTaken() + " bytes that wait"
+        : "the memory budget is used up";
+    timeOut(link.totals.connectionsStalled, "connection was stalled by this side for "
+        + millis(stalled) + " ms: " + why + " (stallTimeout: " + millis(settings.stallNanos())
+        + " ms, peer " + link.peer() + ")");
+    return true;
+  }
+
+  private boolean lookAtFrame(long now, long passed) {
     long since = link.insideSince(now);
-    long waited = since == 0 ? 0 : Math.min(now - since, now - pausedAt);
-    if (settings.frameNanos() > 0 && waited >= settings.frameNanos()) {
-      link.totals.framesTimedOut.increment();
-      timeOut("frame is not complete after " + millis(waited) + " ms (frameTimeout: "
-          + millis(settings.frameNanos()) + " ms, peer " + link.peer() + ")");
+    if (since != frameSince) {
+      frameSince = since;
+      frame = 0;
     }
+    if (since == 0 || link.reading.isPaused() || link.waitsForHandler()) {
+      return false;
+    }
+    frame += Math.min(passed, now - since);
+    if (!isOver(frame, settings.frameNanos())) {
+      return false;
+    }
+    timeOut(link.totals.framesTimedOut, "frame is not complete after " + millis(frame)
+        + " ms (frameTimeout: " + millis(settings.frameNanos()) + " ms, peer " + link.peer() + ")");
+    return true;
   }
 
-  private void lookAtIdleness(long now) {
-    if (settings.idleNanos() > 0
-        && now - activeAt >= settings.idleNanos()
-        && link.context().channel().isActive()) {
-      link.totals.connectionsIdle.increment();
-      timeOut("connection was idle for " + millis(now - activeAt) + " ms (idleTimeout: "
-          + millis(settings.idleNanos()) + " ms, peer " + link.peer() + ")");
-    }
+  private static boolean isOver(long nanos, long limit) {
+    return limit > 0 && nanos >= limit;
   }
 
   /** Says that in all of {@code closeTimeout} nothing of what is left could be sent. */
   void closingTakesTooLong() {
-    timeOut("connection is not closed after " + millis(settings.closeNanos())
+    end("connection is not closed after " + millis(settings.closeNanos())
         + " ms in which nothing could be sent (closeTimeout, peer " + link.peer() + ")");
   }
 
-  private void timeOut(String text) {
+  private void timeOut(LongAdder counter, String text) {
+    counter.increment();
+    end(text);
+  }
+
+  private void end(String text) {
     link.log(Event.TIMED_OUT, DEBUG, text, null);
     link.ending.abort(new SocketTimeoutException(text));
   }

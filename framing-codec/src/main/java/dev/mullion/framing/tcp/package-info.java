@@ -9,6 +9,30 @@
  * dev.mullion.framing.tcp.TcpCounters} tell what was done, also to a registry of Micrometer by {@link
  * dev.mullion.framing.tcp.MicrometerMetrics}, and {@link dev.mullion.framing.tcp.EchoServer} answers
  * each frame with itself.
+ *
+ * <p>Every clock, and what it measures. None goes on while the event loop is held up; {@code 0} sets no
+ * limit where that is allowed.
+ *
+ * <pre>
+ *  setting            measures the time in which                            then
+ *  ---------------------------------------------------------------------------------------------
+ *  idleTimeout        no byte came or went, and it was for the peer to go   connectionsIdle
+ *                     on: bytes wait for it, or all that came was taken
+ *  stallTimeout       no frame was taken and no byte went, and it was for   connectionsStalled
+ *                     this side to go on: bytes wait for its handler, or
+ *                     the memory budget is used up
+ *  frameTimeout       the rest of a frame was missing, from its first       framesTimedOut
+ *                     byte on, while this side read and took what came
+ *  closeTimeout       a connection that is being closed could send          connectionsFailed
+ *                     nothing of what is left
+ *                     a client or server as a whole is closed               connectionsCut
+ *  connectTimeout     a connection is being made, TLS included              connect() fails
+ *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
+ *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut
+ *  receive(timeout)   no frame came                                         receive() fails
+ *  slowHandlerLimit   one call of a handler held its event loop             handlersSlow, logged
+ *  Reconnect          firstDelay, maxDelay: no attempt is made              the next attempt
+ * </pre>
  */
 @NullMarked
 package dev.mullion.framing.tcp;

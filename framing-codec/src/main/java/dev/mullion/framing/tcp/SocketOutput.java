@@ -1,0 +1,154 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.CompositeByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Knows what has gone to the kernel and what waits for it, at the socket's end of a pipeline, behind
+ * TLS. Netty's queue has a level only, which looks the same when as much has come as has gone, and
+ * which counts what the queue itself takes.
+ *
+ * <pre>{@code
+ *  written ---> +-------------------------------+ ---> kernel: sent
+ *               | Netty's queue: pending, memory|
+ *               +-------------------------------+
+ * }</pre>
+ *
+ * <p>Used by the event loop's thread only.
+ */
+final class SocketOutput extends ChannelOutboundHandlerAdapter {
+  private static final int USUAL_ENTRIES = 8;
+
+  /** The bytes of each buffer in Netty's queue, in a ring, and the memory that each keeps. */
+  private int[] bytes = new int[USUAL_ENTRIES];
+
+  private int[] memory = new int[USUAL_ENTRIES];
+  private int first;
+  private int entries;
+  private int notFlushed;
+  private long written;
+  private long pending;
+  private long held;
+  private @Nullable ByteBuf lastRoot;
+  private @Nullable ChannelOutboundBuffer queue;
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    queue = ctx.channel().unsafe().outboundBuffer();
+  }
+
+  @Override
+  public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
+    if (message instanceof ByteBuf buffer) {
+      add(buffer);
+    }
+    ctx.write(message, promise);
+  }
+
+  @Override
+  public void flush(ChannelHandlerContext ctx) {
+    notFlushed = 0;
+    ctx.flush();
+    settle();
+  }
+
+  private void add(ByteBuf buffer) {
+    if (entries == bytes.length) {
+      settle();
+      if (entries == bytes.length) {
+        grow();
+      }
+    }
+    int at = first + entries & bytes.length - 1;
+    int length = buffer.readableBytes();
+    int keeps = memoryOf(buffer);
+    bytes[at] = length;
+    memory[at] = keeps;
+    entries++;
+    notFlushed++;
+    written += length;
+    pending += length;
+    held += keeps;
+  }
+
+  private void grow() {
+    int[] grownBytes = new int[2 * entries];
+    int[] grownMemory = new int[2 * entries];
+    for (int i = 0; i < entries; i++) {
+      int at = first + i & bytes.length - 1;
+      grownBytes[i] = bytes[at];
+      grownMemory[i] = memory[at];
+    }
+    first = 0;
+    bytes = grownBytes;
+    memory = grownMemory;
+  }
+
+  /** A part of a buffer keeps all of it; several parts of one keep it once. */
+  private int memoryOf(ByteBuf buffer) {
+    if (buffer instanceof CompositeByteBuf composite) {
+      int keeps = 0;
+      for (int i = 0; i < composite.numComponents(); i++) {
+        keeps += memoryOf(composite.internalComponent(i));
+      }
+      return keeps;
+    }
+    ByteBuf root = buffer;
+    for (ByteBuf next = root.unwrap(); next != null; next = next.unwrap()) {
+      root = next;
+    }
+    if (root == lastRoot) {
+      return 0;
+    }
+    lastRoot = root;
+    return root.capacity();
+  }
+
+  /** Forgets what Netty has in its queue no more. */
+  private void settle() {
+    ChannelOutboundBuffer present = queue;
+    int left = present == null ? 0 : present.size() + notFlushed;
+    if (left == 0) {
+      entries = 0;
+      pending = 0;
+      held = 0;
+      lastRoot = null;
+      if (bytes.length > USUAL_ENTRIES) {
+        bytes = Arrays.copyOf(bytes, USUAL_ENTRIES);
+        memory = Arrays.copyOf(memory, USUAL_ENTRIES);
+        first = 0;
+      }
+      return;
+    }
+    while (entries > left) {
+      pending -= bytes[first];
+      held -= memory[first];
+      first = first + 1 & bytes.length - 1;
+      entries--;
+    }
+  }
+
+  /** Returns how many bytes have gone to the kernel: a number that never falls. */
+  long sent() {
+    return written - pending();
+  }
+
+  /** Returns how many bytes wait for the kernel. */
+  long pending() {
+    settle();
+    ChannelOutboundBuffer present = queue;
+    return entries == 0 || present == null ? 0 : pending - present.currentProgress();
+  }
+
+  /** Returns the memory that waits for the kernel, with what is not used of its buffers. */
+  long memory() {
+    settle();
+    return held;
+  }
+}
