@@ -45,6 +45,11 @@ final class ByteQueue {
     return size;
   }
 
+  /** The capacity of all parts. */
+  long held() {
+    return held;
+  }
+
   /**
    * Takes over what is readable in a buffer.
    *

@@ -188,6 +188,11 @@ public final class FrameDecoder implements AutoCloseable {
     return (int) Math.min(held.size(), Integer.MAX_VALUE);
   }
 
+  /** Returns how much memory they take: what is held with them, and room for what follows, included. */
+  public long bufferedMemory() {
+    return held.held();
+  }
+
   /**
    * Hands over all the bytes that wait, for whoever takes over the stream, and releases them.
    *

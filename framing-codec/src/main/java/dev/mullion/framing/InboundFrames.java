@@ -81,6 +81,10 @@ final class InboundFrames {
     return partial == null ? 0 : partial.size();
   }
 
+  long bufferedMemory() {
+    return partial == null ? 0 : partial.held();
+  }
+
   private void abandon() {
     failed = true;
     if (partial != null) {

@@ -111,6 +111,11 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     return inbound.bufferedBytes();
   }
 
+  /** Returns how much memory they take: what is held with them, and room for what follows, included. */
+  public long bufferedMemory() {
+    return inbound.bufferedMemory();
+  }
+
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
     outbound.emit(ctx);

@@ -28,12 +28,20 @@ final class PartialFrame {
   /** The capacity of the parts behind the header. */
   private long held;
 
+  /** The capacity of the part that was made for a header. */
+  private int headCapacity;
+
   PartialFrame(ByteBufAllocator allocator) {
     this.allocator = allocator;
   }
 
   int size() {
     return size;
+  }
+
+  /** The capacity of all parts. */
+  long held() {
+    return held + headCapacity;
   }
 
   int wireLength() {
@@ -53,6 +61,7 @@ final class PartialFrame {
   void addToHead(ByteBuf in, int length, int maxHeaderLength) {
     if (parts.isEmpty()) {
       parts.add(allocator.buffer(maxHeaderLength));
+      headCapacity = head().capacity();
     }
     head().writeBytes(in, length);
     size += length;
@@ -63,6 +72,7 @@ final class PartialFrame {
     wireLength = length;
     if (length <= SMALL && !parts.isEmpty()) {
       head().ensureWritable(length - size);
+      headCapacity = head().capacity();
     }
   }
 

@@ -1,19 +1,18 @@
 package dev.mullion.framing;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import com.sun.management.ThreadMXBean;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
-import io.netty.buffer.Unpooled;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ReadableByteChannel;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -25,22 +24,32 @@ class FrameReaderMemoryTest {
   private static final int ANNOUNCED = 8 * MIB;
   private static final int READ_AHEAD = 16 * 1024;
 
-  /** An exception with its trace and text, and what the JVM allocates by itself. */
-  private static final int NOISE = 4 * 1024;
+  /** Sees the arrays that a reader has read into, and how much it asks for at once. */
+  private static final class Asked {
+    final Set<byte[]> arrays = Collections.newSetFromMap(new IdentityHashMap<>());
+    long longest;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    void read(byte[] to, int length) {
+      arrays.add(to);
+      longest = Math.max(longest, length);
+    }
+
+    /** Returns the bytes of all but the array for reading ahead. */
+    long allocated() {
+      return arrays.stream().mapToLong(array -> array.length).sum() - READ_AHEAD;
+    }
+  }
 
   /** How a reader gets its bytes. */
   enum Way {
     STREAM {
       @Override
-      FrameReader of(byte[] wire, FrameFormat format, int piece, long[] longest) {
+      FrameReader of(byte[] wire, FrameFormat format, int piece, Asked asked) {
         return FrameReader.of(
             new ByteArrayInputStream(wire) {
               @Override
               public synchronized int read(byte[] to, int offset, int length) {
-                longest[0] = Math.max(longest[0], length);
+                asked.read(to, length);
                 return super.read(to, offset, Math.min(piece, length));
               }
             },
@@ -49,13 +58,13 @@ class FrameReaderMemoryTest {
     },
     CHANNEL {
       @Override
-      FrameReader of(byte[] wire, FrameFormat format, int piece, long[] longest) {
+      FrameReader of(byte[] wire, FrameFormat format, int piece, Asked asked) {
         ByteBuffer left = ByteBuffer.wrap(wire);
         return FrameReader.of(
             new ReadableByteChannel() {
               @Override
               public int read(ByteBuffer to) {
-                longest[0] = Math.max(longest[0], to.remaining());
+                asked.read(to.array(), to.remaining());
                 int length = Math.min(piece, Math.min(to.remaining(), left.remaining()));
                 to.put(left.array(), left.position(), length);
                 left.position(left.position() + length);
@@ -74,7 +83,7 @@ class FrameReaderMemoryTest {
       }
     };
 
-    abstract FrameReader of(byte[] wire, FrameFormat format, int piece, long[] longest);
+    abstract FrameReader of(byte[] wire, FrameFormat format, int piece, Asked asked);
   }
 
   private static List<FrameFormat> formats() {
@@ -102,19 +111,23 @@ class FrameReaderMemoryTest {
   @ParameterizedTest
   @MethodSource("everyFormatAndWay")
   void allocatesForWhatCame(FrameFormat format, Way way) throws IOException {
-    long nothing = allocated(format, way, 1, 0, READ_AHEAD);
     for (int came : new int[] {0, 1, 100, 4096, 20_000, 100_000, 3 * MIB}) {
+      byte[] wire = begun(format, came);
       for (int piece : came <= 4096 ? new int[] {1, 1000} : new int[] {1000, MIB}) {
-        assertThat(allocated(format, way, ANNOUNCED, came, piece))
+        Asked asked = new Asked();
+        FrameReader reader = way.of(wire, format, piece, asked);
+
+        assertThatExceptionOfType(TruncatedFrameException.class)
+            .isThrownBy(reader::read)
+            .satisfies(cut -> assertThat(cut.received()).isEqualTo(came));
+        assertThat(asked.allocated())
             .as("%d bytes of the frame came in pieces of %d", came, piece)
-            .isLessThanOrEqualTo(nothing + 2L * came + 4096 + perRead(way, came, piece));
+            .isLessThanOrEqualTo(2L * came + 4096);
+        // The JDK takes so much outside the heap.
+        assertThat(asked.longest)
+            .isLessThanOrEqualTo(Math.max(READ_AHEAD, Math.min(64 * 1024, came)));
       }
     }
-  }
-
-  /** A channel is read into a view of the array, which is an object. */
-  private static long perRead(Way way, int came, int piece) {
-    return NOISE + (way == Way.CHANNEL ? 64L * (came / Math.min(piece, 4096) + 1) : 0);
   }
 
   @ParameterizedTest
@@ -124,36 +137,13 @@ class FrameReaderMemoryTest {
       byte[] payload = TestBytes.random(length, length);
       byte[] wire = wire(format, payload);
       for (int piece : new int[] {999, MIB}) {
-        FrameReader reader = way.of(wire, format, piece, new long[1]);
+        FrameReader reader = way.of(wire, format, piece, new Asked());
         byte[] frame = reader.read();
-        assertThat(Arrays.mismatch(
-                frame, frame.length - length, frame.length, payload, 0, length))
+        assertThat(Arrays.mismatch(frame, frame.length - length, frame.length, payload, 0, length))
             .isEqualTo(-1);
         assertThat(reader.read()).isNull();
       }
     }
-  }
-
-  private static long allocated(FrameFormat format, Way way, int announced, int came, int piece)
-      throws IOException {
-    byte[] wire = begun(format, announced, came);
-    long least = Long.MAX_VALUE;
-    for (int i = 0; i < 8; i++) {
-      long[] longest = new long[1];
-      FrameReader reader = way.of(wire, format, piece, longest);
-      long before = THREADS.getThreadAllocatedBytes(Thread.currentThread().getId());
-      try {
-        reader.read();
-      } catch (TruncatedFrameException cut) {
-        assertThat(cut.received()).isEqualTo(came);
-      }
-      long after = THREADS.getThreadAllocatedBytes(Thread.currentThread().getId());
-      least = Math.min(least, after - before);
-      // The JDK takes so much outside the heap.
-      assertThat(longest[0])
-          .isLessThanOrEqualTo(Math.max(READ_AHEAD, Math.min(64 * 1024, came)));
-    }
-    return least;
   }
 
   /** A frame whose header is kept looks like one whose header is not. */
@@ -164,12 +154,10 @@ class FrameReaderMemoryTest {
   }
 
   /** A header, and the first bytes behind it. */
-  private static byte[] begun(FrameFormat format, int announced, int came) {
-    ByteBuf out = Unpooled.buffer();
-    byte[] whole = wire(format, new byte[announced]);
+  private static byte[] begun(FrameFormat format, int came) {
+    byte[] whole = wire(format, new byte[ANNOUNCED]);
     int trailer = format.geometry().trailer.length;
-    int header = whole.length - trailer - announced;
-    out.writeBytes(whole, 0, header + came);
-    return ByteBufUtil.getBytes(out);
+    int header = whole.length - trailer - ANNOUNCED;
+    return Arrays.copyOf(whole, header + came);
   }
 }

@@ -34,7 +34,7 @@ final class BatchLink extends Link {
   private boolean inside;
   private boolean completed;
   private long insideSince;
-  private int inputHeld;
+  private long inputHeld;
   private long framesSent;
   private long bytesSent;
 
@@ -142,7 +142,7 @@ final class BatchLink extends Link {
   }
 
   private void noteInput() {
-    int buffered = codec.bufferedBytes();
+    long buffered = codec.bufferedMemory();
     if (buffered != inputHeld) {
       reading.hold(buffered - inputHeld);
       inputHeld = buffered;

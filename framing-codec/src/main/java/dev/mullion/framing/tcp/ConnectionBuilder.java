@@ -6,6 +6,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
 import dev.mullion.net.base.BoundedLog;
 import io.netty.channel.ChannelOption;
+import io.netty.util.internal.PlatformDependent;
 import java.net.SocketOption;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -177,8 +178,13 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how many bytes all connections together may hold for frames that are incomplete, not handled
-   * or not sent. By default it is a quarter of the largest heap, and at least {@link
+   * Sets how many bytes of memory all connections together may hold for frames that are incomplete, not
+   * handled or not sent, and for records of TLS that are incomplete. Buffers count with all their
+   * capacity; the JDK's own state of TLS does not. It is exceeded at most by a read of 4 KiB for each
+   * connection, and by one frame if that is longer than an eighth of it. What waits for a blocking or
+   * reactive handler or for {@code receive} is on the heap; what waits for a peer, what a batch handler
+   * has not got yet, and what TLS holds is in direct memory. So by default it is a quarter of the
+   * largest heap, or of the direct memory that the JVM allows if that is less, and at least {@link
    * FrameFormat#maxFrameLength}.
    */
   public B memoryBudget(long memoryBudget) {
@@ -211,7 +217,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
         inboundHigh,
         lowMark(),
         outboundHigh,
-        new MemoryBudget(budget()),
+        new MemoryBudget(budget(), format.maxFrameLength()),
         new TcpCounters(),
         new BoundedLog<>(Link.LOG, Event.class));
   }
@@ -231,7 +237,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   private long budget() {
     int longest = format.maxFrameLength();
     if (memoryBudget == 0) {
-      return Math.max(longest, Runtime.getRuntime().maxMemory() / 4);
+      long memory =
+          Math.min(Runtime.getRuntime().maxMemory(), PlatformDependent.maxDirectMemory());
+      return Math.max(longest, memory / 4);
     }
     if (memoryBudget < longest) {
       throw new IllegalStateException(

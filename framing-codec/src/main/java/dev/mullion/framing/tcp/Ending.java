@@ -346,10 +346,10 @@ final class Ending {
     if (secure && !peerEnded && !outputEnded && !closedHere && cause == null) {
       cause = cutError();
     }
-    long outputHeld = link.reading.outputHeld();
-    if (!closedHere && outputHeld > 0) {
+    long outputLeft = link.reading.outputLeft();
+    if (!closedHere && outputLeft > 0) {
       // A write failed, and Netty has closed the connection without a word.
-      unsentAtClose = outputHeld;
+      unsentAtClose = outputLeft;
       because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
     }
     long lost = Math.max(unsentAtClose, link.connection().outbound().notHandedOn());

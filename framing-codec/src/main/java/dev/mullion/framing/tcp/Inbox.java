@@ -82,7 +82,6 @@ final class Inbox {
   /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
   long put(ByteBuf bytes) {
     int length = bytes.readableBytes();
-    link.reading.hold(length);
     lock.lock();
     try {
       lastWithRoom(length).writeBytes(bytes);
@@ -104,6 +103,7 @@ final class Inbox {
     }
     int capacity = (int) Math.max(length, Math.min(queued, MAX_SHARED));
     ByteBuf made = Unpooled.wrappedBuffer(new byte[capacity]).clear();
+    link.reading.hold(capacity);
     queue.add(made);
     return made;
   }
@@ -354,7 +354,7 @@ final class Inbox {
       moved = !queue.isEmpty() || stops != stopSeen;
       stopSeen = stops;
       for (ByteBuf bytes = queue.poll(); bytes != null; bytes = queue.poll()) {
-        decoderHeld += bytes.readableBytes();
+        decoderHeld += bytes.capacity();
         decoder.add(bytes);
       }
       queued = 0;
@@ -380,7 +380,7 @@ final class Inbox {
 
   /** Gives back the memory of the frames that were taken. */
   private void settle() {
-    long held = decoder.bufferedBytes();
+    long held = decoder.bufferedMemory();
     heldChange += held - decoderHeld;
     decoderHeld = held;
   }

@@ -110,6 +110,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
     ctx.pipeline().addFirst(output);
+    if (secure) {
+      TlsInput.addTo(ctx.pipeline(), reading);
+    }
     watch.add(this);
     reading.begin();
   }
@@ -185,6 +188,8 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     timeouts.active();
     if (isOpened()) {
       reading.afterRead();
+    } else {
+      reading.limitMemory();
     }
     ctx.fireChannelReadComplete();
   }

@@ -10,23 +10,38 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The memory that all connections together may hold for frames that are not complete, not handled or
- * not sent yet. Beyond it the connections that hold more than an equal share are not read from, until
- * an eighth of it is free again. Since some hold less than that share, small requests go on. One of
- * those who hold more is read from all the same, so that its frame comes to an end and gives back what
- * it holds; else all could wait for each other.
+ * not sent yet, and for what TLS holds of them.
+ *
+ * <pre>{@code
+ *  0                                              mark                                     limit
+ *  +---------------------------------------------+-------------------+---------------------+
+ *  | all are read from                           | first's one frame | all others' shares  |
+ *  +---------------------------------------------+-------------------+---------------------+
+ *                                                 up to an eighth     a quarter
+ * }</pre>
+ *
+ * <p>Beyond the mark the connections that hold more than an equal share of a quarter are not read from,
+ * until an eighth of what is before the mark is free again. Since some hold less than that share, small
+ * requests go on. One of those who hold more is read from all the same, so that its frame comes to an
+ * end and gives back what it holds; else all could wait for each other.
+ *
+ * <p>So the limit is exceeded by no more than one read for each connection, of 4 KiB by then, and by
+ * what the one frame is longer than an eighth of the limit.
  */
 final class MemoryBudget {
   /** A connection may always hold so much, however many there are. */
   private static final long LEAST_SHARE = 4 * 1024;
 
   private final long limit;
+  private final long mark;
   private final AtomicLong used = new AtomicLong();
   private final AtomicInteger connections = new AtomicInteger();
   private final Queue<Reading> paused = new ConcurrentLinkedQueue<>();
   private volatile @Nullable Reading first;
 
-  MemoryBudget(long limit) {
+  MemoryBudget(long limit, int longestFrame) {
     this.limit = limit;
+    mark = limit - limit / 4 - Math.min(longestFrame, limit / 8);
   }
 
   long limit() {
@@ -52,7 +67,7 @@ final class MemoryBudget {
   }
 
   void add(long bytes) {
-    if (used.addAndGet(bytes) <= limit - limit / 8) {
+    if (used.addAndGet(bytes) <= mark - mark / 8) {
       for (Reading next = paused.poll(); next != null; next = paused.poll()) {
         next.memoryIsFree();
       }
@@ -60,7 +75,7 @@ final class MemoryBudget {
   }
 
   boolean isExceeded() {
-    return used.get() > limit;
+    return used.get() > mark;
   }
 
   /** Whether a connection that holds so much must not be read from now. */
@@ -70,12 +85,12 @@ final class MemoryBudget {
 
   /** How many bytes a connection should be read at once, at most. */
   int readSize(int most) {
-    long left = limit - used.get();
+    long left = mark - used.get();
     return left >= most ? most : (int) Math.max(LEAST_SHARE, left);
   }
 
   private long share() {
-    return Math.max(LEAST_SHARE, limit / Math.max(1, connections.get()));
+    return Math.max(LEAST_SHARE, limit / 4 / Math.max(1, connections.get()));
   }
 
   /** Whether a connection that holds too much is the one that is read from all the same. */

@@ -288,6 +288,11 @@ final class Outbound {
     return accepted.get() + inNetty();
   }
 
+  /** On the event loop: what all that is not in the kernel takes, also what waits for room. */
+  long memory() {
+    return accepted.get() + waiting.memory() + link.output.memory();
+  }
+
   /** The bytes that were taken and are not in the kernel yet, without what their queue takes itself. */
   long unsent() {
     return accepted.get() + link.output.pending();

@@ -22,6 +22,7 @@ final class Reading {
   private final MemoryBudget budget;
   private final AtomicLong held = new AtomicLong();
   private long outputHeld;
+  private long outputLeft;
   private int pauses;
 
   Reading(Link link) {
@@ -49,9 +50,9 @@ final class Reading {
     return held.get();
   }
 
-  /** How many of them were to be sent, when that was last looked at. */
-  long outputHeld() {
-    return outputHeld;
+  /** How many bytes were to be sent, when that was last looked at. */
+  long outputLeft() {
+    return outputLeft;
   }
 
   /** Pauses reading if the peer does not read either, or if memory is short. */
@@ -60,6 +61,11 @@ final class Reading {
       pause(PEER_BEHIND);
     }
     noteOutput();
+    limitMemory();
+  }
+
+  /** Pauses reading if memory is short; also before the connection is open, when TLS holds it. */
+  void limitMemory() {
     if ((pauses & MEMORY) == 0 && budget.isTooMuch(held.get()) && !budget.goesFirst(this)) {
       pause(MEMORY);
       budget.whenFree(this);
@@ -76,11 +82,12 @@ final class Reading {
     if (!link.context().channel().isActive()) {
       return;
     }
-    long unsent = link.connection().outbound().held();
-    if (unsent != outputHeld) {
-      hold(unsent - outputHeld);
-      outputHeld = unsent;
+    long present = link.connection().outbound().memory();
+    if (present != outputHeld) {
+      hold(present - outputHeld);
+      outputHeld = present;
     }
+    outputLeft = link.connection().outbound().unsent();
   }
 
   /** Says that the peer takes again what is sent to it. */

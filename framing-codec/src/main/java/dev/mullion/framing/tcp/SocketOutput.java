@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 final class SocketOutput extends ChannelOutboundHandlerAdapter {
   private static final int USUAL_ENTRIES = 8;
 
+  /** A buffer that wastes no more is not worth a copy. */
+  private static final int SPARE = 512;
+
   /** The bytes of each buffer in Netty's queue, in a ring, and the memory that each keeps. */
   private int[] bytes = new int[USUAL_ENTRIES];
 
@@ -46,9 +49,31 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   @Override
   public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
     if (message instanceof ByteBuf buffer) {
-      add(buffer);
+      ByteBuf own = waits() ? rightSized(ctx, buffer) : buffer;
+      add(own);
+      ctx.write(own, promise);
+    } else {
+      ctx.write(message, promise);
     }
-    ctx.write(message, promise);
+  }
+
+  /** Whether the kernel has not taken all that was flushed. */
+  private boolean waits() {
+    ChannelOutboundBuffer present = queue;
+    return present != null && present.size() > 0;
+  }
+
+  /** Copies what has to wait, if it keeps much more memory than it has bytes. */
+  private ByteBuf rightSized(ChannelHandlerContext ctx, ByteBuf buffer) {
+    int length = buffer.readableBytes();
+    if (memoryOf(buffer, lastRoot) <= 2 * length + SPARE) {
+      return buffer;
+    }
+    try {
+      return ctx.alloc().ioBuffer(Math.max(1, length)).writeBytes(buffer);
+    } finally {
+      buffer.release();
+    }
   }
 
   @Override
@@ -67,7 +92,8 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     }
     int at = first + entries & bytes.length - 1;
     int length = buffer.readableBytes();
-    int keeps = memoryOf(buffer);
+    int keeps = memoryOf(buffer, lastRoot);
+    lastRoot = rootOf(buffer);
     bytes[at] = length;
     memory[at] = keeps;
     entries++;
@@ -90,24 +116,29 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     memory = grownMemory;
   }
 
-  /** A part of a buffer keeps all of it; several parts of one keep it once. */
-  private int memoryOf(ByteBuf buffer) {
+  /** Returns what a buffer keeps besides another one: a part keeps all, several parts of one once. */
+  @SuppressWarnings("ReferenceEquality") // Buffers are equal when their bytes are.
+  private static int memoryOf(ByteBuf buffer, @Nullable ByteBuf kept) {
     if (buffer instanceof CompositeByteBuf composite) {
       int keeps = 0;
+      ByteBuf before = kept;
       for (int i = 0; i < composite.numComponents(); i++) {
-        keeps += memoryOf(composite.internalComponent(i));
+        ByteBuf component = composite.internalComponent(i);
+        keeps += memoryOf(component, before);
+        before = rootOf(component);
       }
       return keeps;
     }
+    ByteBuf root = rootOf(buffer);
+    return root == kept ? 0 : root.capacity();
+  }
+
+  private static ByteBuf rootOf(ByteBuf buffer) {
     ByteBuf root = buffer;
     for (ByteBuf next = root.unwrap(); next != null; next = next.unwrap()) {
       root = next;
     }
-    if (root == lastRoot) {
-      return 0;
-    }
-    lastRoot = root;
-    return root.capacity();
+    return root;
   }
 
   /** Forgets what Netty has in its queue no more. */

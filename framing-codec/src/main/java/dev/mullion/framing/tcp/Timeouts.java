@@ -74,15 +74,16 @@ final class Timeouts {
     }
     idle += passed;
     if (isOver(idle, settings.idleNanos())) {
-      timeOut(link.totals.connectionsIdle, "connection was idle for " + millis(idle)
-          + " ms (idleTimeout: " + millis(settings.idleNanos()) + " ms, peer " + link.peer() + ")");
+      timeOut(
+          link.totals.connectionsIdle,
+          "connection was idle for " + millis(idle) + " ms (idleTimeout: "
+              + millis(settings.idleNanos()) + " ms, peer " + link.peer() + ")");
     }
   }
 
   /** As long as bytes wait for the peer, it is its turn, whatever waits here. */
   private boolean isOurTurn() {
-    return output.pending() == 0
-        && (link.reading.isPausedByThisSide() || link.waitsForHandler());
+    return output.pending() == 0 && (link.reading.isPausedByThisSide() || link.waitsForHandler());
   }
 
   private boolean lookAtStall(long passed, boolean goesOn) {
@@ -99,9 +100,11 @@ final class Timeouts {
     String why = link.waitsForHandler()
         ? "its handler took none of the " + link.bytesNotTaken() + " bytes that wait"
         : "the memory budget is used up";
-    timeOut(link.totals.connectionsStalled, "connection was stalled by this side for "
-        + millis(stalled) + " ms: " + why + " (stallTimeout: " + millis(settings.stallNanos())
-        + " ms, peer " + link.peer() + ")");
+    timeOut(
+        link.totals.connectionsStalled,
+        "connection was stalled by this side for "
+            + millis(stalled) + " ms: " + why + " (stallTimeout: " + millis(settings.stallNanos())
+            + " ms, peer " + link.peer() + ")");
     return true;
   }
 
@@ -118,8 +121,10 @@ final class Timeouts {
     if (!isOver(frame, settings.frameNanos())) {
       return false;
     }
-    timeOut(link.totals.framesTimedOut, "frame is not complete after " + millis(frame)
-        + " ms (frameTimeout: " + millis(settings.frameNanos()) + " ms, peer " + link.peer() + ")");
+    timeOut(
+        link.totals.framesTimedOut,
+        "frame is not complete after " + millis(frame) + " ms (frameTimeout: "
+            + millis(settings.frameNanos()) + " ms, peer " + link.peer() + ")");
     return true;
   }
 

@@ -17,6 +17,10 @@ final class WaitingSends {
 
   private final Set<PendingSend> sends = new LinkedHashSet<>(0);
   private long bytes;
+
+  /** What they take; it may be asked for without a lock. */
+  private volatile long memory;
+
   private int requests;
 
   /** How many of them the event loop has sent; it alone makes that more, and may ask without a lock. */
@@ -33,6 +37,10 @@ final class WaitingSends {
   /** The bytes of their payloads. */
   long bytes() {
     return bytes;
+  }
+
+  long memory() {
+    return memory;
   }
 
   int requests() {
@@ -64,6 +72,7 @@ final class WaitingSends {
   @SuppressWarnings("NonAtomicVolatileUpdate") // It is changed under the lock only.
   private void count(PendingSend send, int sign) {
     bytes += (long) sign * send.length;
+    memory += (long) sign * (send.length + COST);
     if (send.place instanceof Request) {
       requests += sign;
     }

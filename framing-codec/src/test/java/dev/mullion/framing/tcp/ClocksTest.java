@@ -10,12 +10,16 @@ import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -401,8 +405,9 @@ class ClocksTest {
     List<String> ends() {
       List<String> ends = new ArrayList<>();
       totals.asMap().forEach((name, value) -> {
-        if (value > 0 && Arrays.asList("connectionsIdle", "connectionsStalled", "framesTimedOut")
-            .contains(name)) {
+        if (value > 0
+            && Arrays.asList("connectionsIdle", "connectionsStalled", "framesTimedOut")
+                .contains(name)) {
           ends.add(name);
         }
       });
@@ -467,5 +472,22 @@ class ClocksTest {
     run(scenario, side);
     assertThat(side.link.ending.cause().getMessage().replaceFirst(" [0-9]+ ms", " N ms"))
         .isEqualTo(text);
+  }
+
+  /** Each setting that is a time has its line in the table of the package. */
+  @Test
+  void everyClockIsDefined() throws IOException {
+    String table =
+        Files.readString(Path.of("src/main/java/dev/mullion/framing/tcp/package-info.java"));
+    Stream.of(
+            FramedServer.Builder.class,
+            FramedClient.Builder.class,
+            EchoServer.Builder.class,
+            Reconnect.Builder.class,
+            Tls.class)
+        .flatMap(settings -> Arrays.stream(settings.getMethods()))
+        .filter(
+            setter -> Arrays.equals(setter.getParameterTypes(), new Class<?>[] {Duration.class}))
+        .forEach(setter -> assertThat(table).containsPattern("\\b" + setter.getName() + "\\b"));
   }
 }

@@ -166,8 +166,7 @@ class IdlePeersTest {
 
   /** Passes on what a client sends, byte by byte if that is wanted, and what a server sends. */
   private static final class Dripping implements AutoCloseable {
-    private final ServerSocket listener =
-        new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    private final ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
     private final Socket server = new Socket();
     private volatile boolean drips;
 

@@ -17,7 +17,7 @@ class ReadBuffersTest {
 
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
   private final RecvByteBufAllocator.Handle handle =
-      new ReadBuffers(1024, new MemoryBudget(1024 * 1024)).newHandle();
+      new ReadBuffers(1024, new MemoryBudget(1024 * 1024, 1024)).newHandle();
 
   @AfterEach
   void endOfTheThread() {
