@@ -30,6 +30,7 @@
  *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
  *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut
  *  receive(timeout)   no frame came                                         receive() fails
+ *  handlerThreadTimeout   a connection waited for a thread of its handler   connectionsNotServed
  *  slowHandlerLimit   one call of a handler held its event loop             handlersSlow, logged
  *  Reconnect          firstDelay, maxDelay: no attempt is made              the next attempt
  * </pre>
