@@ -4,32 +4,56 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
-import io.grpc.Contexts;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.ServerStreamTracer;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.context.Context;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Takes a call's trace wherever its {@link io.grpc.Context} goes. gRPC's tracing sets it for the thread
  * on which events of a call arrive, but the services of streams run on others.
  */
 final class CallTrace {
-  private static final io.grpc.Context.Key<Context> KEY = io.grpc.Context.key("mullion-trace");
+  private static final io.grpc.Context.Key<AtomicReference<@Nullable Context>> KEY =
+      io.grpc.Context.key("mullion-trace");
 
   private CallTrace() {}
 
-  /** Puts the current trace into the call's context. */
+  /**
+   * Makes room for the trace in the call's context, before anything else of the call: whatever context is
+   * derived from that one has it, also one that is made before the trace is known.
+   */
+  static final class Room extends ServerStreamTracer.Factory {
+    @Override
+    public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
+      return new ServerStreamTracer() {
+        @Override
+        public io.grpc.Context filterContext(io.grpc.Context context) {
+          return context.withValue(KEY, new AtomicReference<>());
+        }
+      };
+    }
+  }
+
+  private static @Nullable Context current() {
+    AtomicReference<@Nullable Context> trace = KEY.get();
+    return trace == null ? null : trace.get();
+  }
+
+  /** Keeps the current trace for the call. */
   static final class Kept implements ServerInterceptor {
     @Override
     public <Q, R> ServerCall.Listener<Q> interceptCall(
         ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-      return Contexts.interceptCall(
-          io.grpc.Context.current().withValue(KEY, Context.current()), call, headers, next);
+      KEY.get().set(Context.current());
+      return next.startCall(call, headers);
     }
   }
 
@@ -38,7 +62,7 @@ final class CallTrace {
     @Override
     public <Q, R> ServerCall.Listener<Q> interceptCall(
         ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-      Context trace = KEY.get();
+      Context trace = current();
       return trace == null
           ? next.startCall(call, headers)
           : new Traced<>(
@@ -51,7 +75,7 @@ final class CallTrace {
     @Override
     public <Q, R> ClientCall<Q, R> interceptCall(
         MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
-      Context trace = KEY.get();
+      Context trace = current();
       return trace == null || Span.current().getSpanContext().isValid()
           ? next.newCall(method, options)
           : trace.wrapSupplier(() -> next.newCall(method, options)).get();

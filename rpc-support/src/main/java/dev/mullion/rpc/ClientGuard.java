@@ -14,24 +14,31 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** Gives each call its deadline when it starts, and says in plain words why one has failed. */
+/**
+ * Gives each call its deadline when it starts, and says in plain words why one has failed. It comes after
+ * the application's interceptors, so that what they set counts before all defaults.
+ */
 final class ClientGuard implements ClientInterceptor {
   private final MethodTimeouts timeouts;
   private final boolean waitForReady;
   private final @Nullable String compression;
   private final MessageLimits limits;
+  private final Duration ofUnaryCalls;
   final ConnectFailures failures;
   private volatile @Nullable Duration defaultTimeout;
 
   ClientGuard(
       @Nullable Duration defaultTimeout,
+      Duration ofUnaryCalls,
       MethodTimeouts timeouts,
       boolean waitForReady,
       @Nullable String compression,
       MessageLimits limits,
       ConnectFailures failures) {
+    this.ofUnaryCalls = ofUnaryCalls;
     this.timeouts = timeouts;
     this.waitForReady = waitForReady;
     this.compression = compression;
@@ -51,10 +58,14 @@ final class ClientGuard implements ClientInterceptor {
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
+    if (options.getOption(EagerConnection.PROBE)) {
+      return next.newCall(method, options);
+    }
     CallOptions own = withDefaults(options);
     Limit limit = options.getDeadline() == null ? limit(method) : null;
     return new Guarded<>(
-        next.newCall(method, limit == null ? own : own.withDeadline(limit.deadline)), limit);
+        next.newCall(method, limit == null || limit.unset ? own : own.withDeadline(limit.deadline)),
+        limit);
   }
 
   private CallOptions withDefaults(CallOptions given) {
@@ -69,34 +80,52 @@ final class ClientGuard implements ClientInterceptor {
   private @Nullable Limit limit(MethodDescriptor<?, ?> method) {
     Duration own = timeouts.find(method);
     Duration set = defaultTimeout;
-    if (own == null && set == null && Context.current().getDeadline() != null) {
+    boolean unset = own == null && set == null;
+    if (unset && Context.current().getDeadline() != null) {
       return null;
     }
-    Duration timeout = own == null ? MethodTimeouts.byDefault(set, method) : own;
+    Duration timeout =
+        own == null ? MethodTimeouts.byDefault(set, method, ofUnaryCalls) : own;
     return timeout.isZero()
         ? null
         : new Limit(
             own == null ? "defaultTimeout" : "timeout",
             timeout,
+            unset,
             Deadline.after(Check.nanos(timeout), NANOSECONDS));
   }
 
-  /** The time that the channel gives a call. */
-  private record Limit(String setting, Duration timeout, Deadline deadline) {
+  /**
+   * The time that the channel gives a call.
+   *
+   * @param unset whether nobody has set it: then it is not sent, or a server would take it for a deadline
+   *     that somebody wants, and its own {@code defaultTimeout} would never count
+   */
+  private record Limit(String setting, Duration timeout, boolean unset, Deadline deadline) {
     /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */
     Status explained(Status status) {
-      return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired()
-          ? status.withDescription("call took longer than the channel's "
-              + setting
-              + " "
-              + timeout
+      return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired() && !unset
+          ? status.withDescription(text()
               + (status.getDescription() == null ? "" : ": " + status.getDescription()))
           : status;
+    }
+
+    String text() {
+      return "call took longer than the channel's "
+          + setting
+          + " "
+          + timeout
+          + (unset
+              ? ", the default of unary calls (expected: defaultTimeout of the channel,"
+                  + " or a deadline of the call)"
+              : "");
     }
   }
 
   private final class Guarded<Q, R> extends SimpleForwardingClientCall<Q, R> {
     private final @Nullable Limit limit;
+    private final CompletableFuture<@Nullable Void> ended = new CompletableFuture<>();
+    private volatile boolean late;
 
     Guarded(ClientCall<Q, R> call, @Nullable Limit limit) {
       super(call);
@@ -109,15 +138,44 @@ final class ClientGuard implements ClientInterceptor {
           new SimpleForwardingClientCallListener<>(listener) {
             @Override
             public void onClose(Status status, Metadata trailers) {
+              ended.complete(null);
               super.onClose(explained(status), trailers);
             }
           },
           headers);
+      if (limit != null && limit.unset) {
+        // On a thread of the common pool: to cancel a call may run code of a service in this process.
+        ended
+            .orTimeout(limit.deadline.timeRemaining(NANOSECONDS), NANOSECONDS)
+            .exceptionallyAsync(tooLate -> {
+              late = true;
+              cancel(limit.text(), null);
+              return null;
+            });
+      }
     }
 
     private Status explained(Status status) {
+      if (limit != null && late && status.getCode() == Status.Code.CANCELLED) {
+        return Status.DEADLINE_EXCEEDED.withDescription(limit.text());
+      }
       Status inTime = limit == null ? status : limit.explained(status);
       return Keepalive.explained(failures.reworded(limits.reworded(inTime)));
+    }
+
+    /** gRPC would throw after the cancellation. */
+    @Override
+    public void sendMessage(Q message) {
+      if (!late) {
+        super.sendMessage(message);
+      }
+    }
+
+    @Override
+    public void halfClose() {
+      if (!late) {
+        super.halfClose();
+      }
     }
   }
 }

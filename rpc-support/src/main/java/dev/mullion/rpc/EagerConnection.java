@@ -20,6 +20,10 @@ import java.util.concurrent.CountDownLatch;
 /** Makes a channel connect, and finds out why it does not: its state alone does not say. */
 record EagerConnection(
     ManagedChannel channel, ConnectFailures failures, String where, Duration timeout) {
+  /** That of a call whose failure is wanted as it is, and at once. */
+  static final CallOptions.Key<Boolean> PROBE =
+      CallOptions.Key.createWithDefault("mullion-probe", false);
+
   void await() throws IOException {
     Deadline deadline = Deadline.after(Check.nanos(timeout), NANOSECONDS);
     ConnectivityState state = channel.getState(true);
@@ -71,7 +75,7 @@ record EagerConnection(
       ClientCalls.blockingUnaryCall(
           channel,
           HealthGrpc.getCheckMethod(),
-          CallOptions.DEFAULT.withDeadline(deadline),
+          CallOptions.DEFAULT.withDeadline(deadline).withOption(PROBE, true),
           HealthCheckRequest.getDefaultInstance());
       return Status.UNAVAILABLE.withDescription("it could be reached a moment later only");
     } catch (StatusRuntimeException e) {

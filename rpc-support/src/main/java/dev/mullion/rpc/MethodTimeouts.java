@@ -43,10 +43,16 @@ final class MethodTimeouts {
    * {@link #OF_UNARY_CALLS}, and none for streams.
    */
   static Duration byDefault(@Nullable Duration set, MethodDescriptor<?, ?> method) {
+    return byDefault(set, method, OF_UNARY_CALLS);
+  }
+
+  /** Returns the same with another default of unary calls. */
+  static Duration byDefault(
+      @Nullable Duration set, MethodDescriptor<?, ?> method, Duration ofUnaryCalls) {
     if (set != null) {
       return set;
     }
-    return method.getType() == MethodDescriptor.MethodType.UNARY ? OF_UNARY_CALLS : Duration.ZERO;
+    return method.getType() == MethodDescriptor.MethodType.UNARY ? ofUnaryCalls : Duration.ZERO;
   }
 
   /** Returns timeouts that later changes of these do not change. */

@@ -68,6 +68,7 @@ public final class OpenTelemetryObserver extends RpcObserver {
 
   @Override
   void configure(ServerBuilder<?> builder) {
+    builder.addStreamTracerFactory(new CallTrace.Room());
     // Of these gRPC calls the last one first: this one is called in the span of the call.
     builder.intercept(new CallTrace.Kept());
     traced(telemetry -> telemetry.configureServerBuilder(builder));

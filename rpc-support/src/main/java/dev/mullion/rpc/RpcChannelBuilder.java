@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.ClientInterceptor;
-import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.MethodDescriptor;
@@ -32,6 +31,10 @@ public final class RpcChannelBuilder {
   private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
   private @Nullable Duration defaultTimeout;
+
+  /** Of unary calls if nobody has set another; tests need not wait for so long. */
+  Duration unaryTimeout = MethodTimeouts.OF_UNARY_CALLS;
+
   private final CallPolicies policies = new CallPolicies();
   private final Observability observability = new Observability();
   private @Nullable String compression;
@@ -97,7 +100,11 @@ public final class RpcChannelBuilder {
     return this;
   }
 
-  /** Adds an interceptor for all calls. The first one added is the first one called. */
+  /**
+   * Adds an interceptor for all calls. The first one added is the first one called. All come before the
+   * channel's defaults: a call without a deadline of its own has none there, and one that they give it
+   * counts in place of {@code defaultTimeout}.
+   */
   public RpcChannelBuilder intercept(ClientInterceptor interceptor) {
     interceptors.add(requireNonNull(interceptor, "interceptor"));
     return this;
@@ -111,6 +118,10 @@ public final class RpcChannelBuilder {
    * <p>By default unary calls have one minute, unless they are made inside a call that has a deadline,
    * and streams no limit. What is set here is for both: a stream that is to stay open then needs a
    * deadline or a {@code timeout} of its own.
+   *
+   * <p>What is set here is sent as the call's deadline, and a server's {@code defaultTimeout} is for
+   * calls without one. The minute that nobody has set is not sent: there the server's {@code
+   * defaultTimeout} counts if it is shorter, and a call that may take longer needs a setting here too.
    */
   public RpcChannelBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
@@ -316,21 +327,22 @@ public final class RpcChannelBuilder {
         .maxInboundMetadataSize(maxInboundMetadataSize);
     serviceConfig(builder);
     MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
+    ClientGuard guard = new ClientGuard(
+        defaultTimeout,
+        unaryTimeout,
+        timeouts.copy(),
+        waitForReady,
+        compression,
+        limits,
+        failures);
     // gRPC calls the last one first.
-    builder.intercept(new ClientMessages(limits, inProcessName != null));
+    builder.intercept(new ClientMessages(limits, inProcessName != null), guard);
     List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);
     observability.channel(builder);
     ManagedChannel managed = Targets.build(target, builder);
-    ClientGuard guard = new ClientGuard(
-        defaultTimeout, timeouts.copy(), waitForReady, compression, limits, failures);
-    return new RpcChannel(
-        managed,
-        guard,
-        observability.watched(ClientInterceptors.intercept(managed, guard)),
-        files,
-        closeTimeout);
+    return new RpcChannel(managed, guard, observability.watched(managed), files, closeTimeout);
   }
 
   /**

@@ -355,6 +355,10 @@ public final class RpcServerBuilder {
    * <p>By default unary calls have one minute, or {@code maxTimeout} if that is less, and streams no
    * limit. What is set here is for both: streams that are to stay open then need a {@code timeout} of
    * their own.
+   *
+   * <p>A {@code defaultTimeout} that an {@link RpcChannel} was given comes as a deadline, and counts in
+   * place of this one. Its own default of a minute for unary calls does not come: there the shorter one
+   * counts, and a longer one than a minute must be set on both sides.
    */
   public RpcServerBuilder defaultTimeout(Duration defaultTimeout) {
     this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");

@@ -209,6 +209,7 @@ class TracesTest extends RpcTest {
     assertThat(List.of(atStart.get(), atMessage.get(), atEnd)).containsOnly(expected);
   }
 
+  /** When a timeout of the server's limited the call, its context was one without the trace. */
   @Test
   void callOfAnotherThreadContinuesTheTraceOfTheContext() throws Exception {
     GreeterClient greeter = GreeterClient.of(to(greeter()));
