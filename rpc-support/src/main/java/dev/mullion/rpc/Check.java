@@ -19,6 +19,17 @@ final class Check {
     return value;
   }
 
+  /** Returns a name or address, if it could be one: the resolvers take what stands before a slash. */
+  static String host(String value) {
+    notBlank(value, "host", "a name or address");
+    boolean colons = value.indexOf(':') >= 0 && !value.matches("\\[?[0-9a-fA-F:.]*:[^\\]/]*]?");
+    if (colons || value.chars().anyMatch(each -> each <= ' ' || "/\\?#@".indexOf(each) >= 0)) {
+      throw new IllegalArgumentException(
+          "host: " + value + " (expected: a name or address, without scheme, port or path)");
+    }
+    return value;
+  }
+
   static int within(int value, int least, int most, String name) {
     if (value < least || value > most) {
       String expected = most == Integer.MAX_VALUE ? ">= " + least : least + " to " + most;

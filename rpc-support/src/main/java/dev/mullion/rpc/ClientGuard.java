@@ -84,8 +84,7 @@ final class ClientGuard implements ClientInterceptor {
     if (unset && Context.current().getDeadline() != null) {
       return null;
     }
-    Duration timeout =
-        own == null ? MethodTimeouts.byDefault(set, method, ofUnaryCalls) : own;
+    Duration timeout = own == null ? MethodTimeouts.byDefault(set, method, ofUnaryCalls) : own;
     return timeout.isZero()
         ? null
         : new Limit(
@@ -105,8 +104,8 @@ final class ClientGuard implements ClientInterceptor {
     /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */
     Status explained(Status status) {
       return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired() && !unset
-          ? status.withDescription(text()
-              + (status.getDescription() == null ? "" : ": " + status.getDescription()))
+          ? status.withDescription(
+              text() + (status.getDescription() == null ? "" : ": " + status.getDescription()))
           : status;
     }
 
@@ -144,7 +143,8 @@ final class ClientGuard implements ClientInterceptor {
           },
           headers);
       if (limit != null && limit.unset) {
-        // On a thread of the common pool: to cancel a call may run code of a service in this process.
+        // On a thread of the common pool: to cancel a call may run code of a service in this
+        // process.
         ended
             .orTimeout(limit.deadline.timeRemaining(NANOSECONDS), NANOSECONDS)
             .exceptionallyAsync(tooLate -> {

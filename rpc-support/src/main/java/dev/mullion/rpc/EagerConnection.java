@@ -50,8 +50,9 @@ record EagerConnection(
   }
 
   private IOException noAnswer() {
-    return new ConnectException(
-        "cannot connect to " + where + ": no answer within connectTimeout " + timeout);
+    String last = failures.last();
+    return new ConnectException("cannot connect to " + where + ": "
+        + (last == null ? "no answer within connectTimeout " + timeout : plain(last)));
   }
 
   private IOException failed(Status status) {
@@ -60,13 +61,22 @@ record EagerConnection(
       return noAnswer();
     }
     Throwable cause = status.getCause();
-    String reason = failures.inWords(status);
+    if (cause != null && cause.getCause() instanceof ConnectAttempts.NoAnswerException) {
+      return noAnswer();
+    }
+    String reason = cause instanceof ConnectFailures.NoConnectionException failed
+        ? plain(failed.words)
+        : failures.inWords(status);
     if (reason == null) {
       reason = cause == null ? status.getDescription() : cause.getMessage();
     }
     ConnectException failure = new ConnectException("cannot connect to " + where + ": " + reason);
     failure.initCause(status.asException());
     return failure;
+  }
+
+  private static String plain(String words) {
+    return words.replaceFirst("^cannot connect: ", "");
   }
 
   /** A call on a channel that cannot connect fails with the reason, and goes nowhere. */

@@ -28,6 +28,7 @@ public final class RpcChannelBuilder {
   private @Nullable Path unixSocket;
   private @Nullable String inProcessName;
   private boolean roundRobin;
+  private boolean healthCheck = true;
   private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
   private @Nullable Duration defaultTimeout;
@@ -70,11 +71,22 @@ public final class RpcChannelBuilder {
   }
 
   /**
+   * Sets whether a channel that calls several servers in turn watches the health service of each, as it
+   * does by default: those that say {@code NOT_SERVING} are not called. Those that have no such service
+   * are, and those that say nothing, after 2 seconds, or half of {@code connectTimeout} if that is less.
+   */
+  public RpcChannelBuilder healthCheck(boolean healthCheck) {
+    this.healthCheck = healthCheck;
+    return this;
+  }
+
+  /**
    * Adds a server, in place of a target. With several of them calls go to each in turn, and to none
-   * whose health service says {@code NOT_SERVING}.
+   * whose health service says {@code NOT_SERVING}, unless {@link #healthCheck} is off. Proxies of the
+   * environment and of system properties are used as for one.
    */
   public RpcChannelBuilder address(String host, int port) {
-    Check.notBlank(host, "host", "a name or address");
+    Check.host(host);
     addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 1, 65535, "port")));
     return this;
   }
@@ -291,7 +303,12 @@ public final class RpcChannelBuilder {
     return this;
   }
 
-  /** Sets how long {@link #connect} waits for a connection, 10 seconds by default. */
+  /**
+   * Sets how long {@link #connect} waits for a connection, 10 seconds by default. Connections that are
+   * made later, or because a call needs one, have as long, TLS and the first answer of the server
+   * included. Of several addresses of one name each has a share of it, and 250 ms at least: one that
+   * accepts and says nothing is left for the next one.
+   */
   public RpcChannelBuilder connectTimeout(Duration connectTimeout) {
     this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
     return this;
@@ -321,8 +338,8 @@ public final class RpcChannelBuilder {
       ReplyCompression.check(compression);
     }
     TlsReloader files = TlsReloader.readUnchecked(tls, observability.tlsReloadsFailed());
-    ConnectFailures failures = new ConnectFailures(tls);
-    ManagedChannelBuilder<?> builder = transport(files)
+    ConnectFailures failures = new ConnectFailures(tls, socket());
+    ManagedChannelBuilder<?> builder = transport(files, failures)
         .maxInboundMessageSize(maxInboundMessageSize)
         .maxInboundMetadataSize(maxInboundMetadataSize);
     serviceConfig(builder);
@@ -403,15 +420,19 @@ public final class RpcChannelBuilder {
     return String.join(", ", named);
   }
 
-  private ManagedChannelBuilder<?> transport(@Nullable TlsReloader files) {
+  private ManagedChannelBuilder<?> transport(
+      @Nullable TlsReloader files, ConnectFailures failures) {
     if (inProcessName != null) {
       return InProcessChannelBuilder.forName(inProcessName);
     }
     NettyChannelBuilder builder = networked();
-    if (files == null) {
-      builder.usePlaintext();
-    } else {
-      builder.sslContext(files.context());
+    ConnectAttempts attempts = new ConnectAttempts(connectTimeout);
+    attempts.watch(builder, files == null ? null : files.context());
+    if (socket() == null) {
+      WatchedBalancing.apply(
+          builder,
+          inTurn() ? WatchedBalancing.ROUND_ROBIN : WatchedBalancing.PICK_FIRST,
+          new WatchedBalancing.Settings(attempts, failures));
     }
     if (keepalive != null) {
       builder
@@ -425,7 +446,7 @@ public final class RpcChannelBuilder {
   /** gRPC has no other way for a resolver of one channel only. */
   @SuppressWarnings("deprecation")
   private NettyChannelBuilder networked() {
-    Path socket = unixSocket == null ? Targets.unixSocket(target) : unixSocket;
+    Path socket = socket();
     if (socket != null) {
       return Targets.forUnixSocket(socket);
     }
@@ -440,10 +461,17 @@ public final class RpcChannelBuilder {
         .nameResolverFactory(new SeveralAddresses(addresses));
   }
 
+  private @Nullable Path socket() {
+    return unixSocket == null ? Targets.unixSocket(target) : unixSocket;
+  }
+
+  private boolean inTurn() {
+    return roundRobin || addresses.size() > 1;
+  }
+
   private void serviceConfig(ManagedChannelBuilder<?> builder) {
     Map<String, Object> config = new LinkedHashMap<>();
-    if (roundRobin || addresses.size() > 1) {
-      builder.defaultLoadBalancingPolicy("round_robin");
+    if (inTurn() && healthCheck) {
       config.put("healthCheckConfig", Map.of("serviceName", ""));
     }
     policies.apply(builder, config);

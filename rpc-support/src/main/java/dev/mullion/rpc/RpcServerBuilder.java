@@ -80,7 +80,7 @@ public final class RpcServerBuilder {
 
   /** Sets the name or address to listen on, {@code 127.0.0.1} by default. */
   public RpcServerBuilder host(String host) {
-    this.host = Check.notBlank(host, "host", "a name or address");
+    this.host = Check.host(host);
     return this;
   }
 
@@ -95,7 +95,7 @@ public final class RpcServerBuilder {
    * free. The server starts only if it can listen on all of them.
    */
   public RpcServerBuilder address(String host, int port) {
-    Check.notBlank(host, "host", "a name or address");
+    Check.host(host);
     addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 0, 65535, "port")));
     return this;
   }

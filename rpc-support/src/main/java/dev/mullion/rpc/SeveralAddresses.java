@@ -6,6 +6,7 @@ import io.grpc.EquivalentAddressGroup;
 import io.grpc.NameResolver;
 import io.grpc.Status;
 import io.grpc.StatusOr;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -25,6 +26,13 @@ final class SeveralAddresses extends NameResolver.Factory {
 
   private final List<InetSocketAddress> servers;
 
+  /** Whether calls to an address are to go through a proxy, as gRPC asks for a single one. */
+  @FunctionalInterface
+  interface Proxies {
+    @Nullable
+    SocketAddress of(InetSocketAddress unresolved) throws IOException;
+  }
+
   /** The addresses need not be resolved. */
   SeveralAddresses(List<InetSocketAddress> servers) {
     this.servers = List.copyOf(servers);
@@ -37,17 +45,19 @@ final class SeveralAddresses extends NameResolver.Factory {
 
   @Override
   public NameResolver newNameResolver(URI target, NameResolver.Args args) {
-    return new Resolver(args.getOffloadExecutor());
+    return new Resolver(args.getOffloadExecutor(), args.getProxyDetector()::proxyFor);
   }
 
-  StatusOr<List<EquivalentAddressGroup>> resolve() {
+  StatusOr<List<EquivalentAddressGroup>> resolve(Proxies proxies) {
     List<EquivalentAddressGroup> groups = new ArrayList<>();
     List<String> unknown = new ArrayList<>();
     for (InetSocketAddress server : servers) {
       try {
-        groups.add(resolve(server));
+        groups.add(resolve(server, proxies));
       } catch (UnknownHostException e) {
         unknown.add(server.getHostString());
+      } catch (IOException e) {
+        unknown.add(server.getHostString() + " (no proxy: " + e.getMessage() + ")");
       }
     }
     return groups.isEmpty()
@@ -56,12 +66,17 @@ final class SeveralAddresses extends NameResolver.Factory {
         : StatusOr.fromValue(groups);
   }
 
-  /** All addresses of one name are one server. */
-  private static EquivalentAddressGroup resolve(InetSocketAddress server)
-      throws UnknownHostException {
+  /** All addresses of one name are one server; behind a proxy that looks up the name. */
+  private static EquivalentAddressGroup resolve(InetSocketAddress server, Proxies proxies)
+      throws IOException {
     List<SocketAddress> addresses = new ArrayList<>();
-    for (InetAddress each : InetAddress.getAllByName(server.getHostString())) {
-      addresses.add(new InetSocketAddress(each, server.getPort()));
+    SocketAddress proxied = proxies.of(server);
+    if (proxied == null) {
+      for (InetAddress each : InetAddress.getAllByName(server.getHostString())) {
+        addresses.add(new InetSocketAddress(each, server.getPort()));
+      }
+    } else {
+      addresses.add(proxied);
     }
     // For TLS, which would else look for the first server's name in the certificate of each.
     Attributes own = Attributes.newBuilder()
@@ -77,10 +92,12 @@ final class SeveralAddresses extends NameResolver.Factory {
 
   private final class Resolver extends NameResolver {
     private final @Nullable Executor offload;
+    private final Proxies proxies;
     private @Nullable Listener2 listener;
 
-    Resolver(@Nullable Executor offload) {
+    Resolver(@Nullable Executor offload, Proxies proxies) {
       this.offload = offload;
+      this.proxies = proxies;
     }
 
     @Override
@@ -101,7 +118,7 @@ final class SeveralAddresses extends NameResolver.Factory {
       if (told != null) {
         Executor executor = offload == null ? Runnable::run : offload;
         executor.execute(() -> told.onResult(
-            ResolutionResult.newBuilder().setAddressesOrError(resolve()).build()));
+            ResolutionResult.newBuilder().setAddressesOrError(resolve(proxies)).build()));
       }
     }
 

@@ -21,10 +21,18 @@ final class Targets {
   private static final Pattern DNS_PORT =
       Pattern.compile("(?!unix:)(?:dns:(?://[^/]*/)?)?(?:[^/:]+|\\[[^/\\]]*\\]):(\\d+)");
 
+  /** A name for DNS with more behind it, of which gRPC would take no notice. */
+  private static final Pattern DNS_PATH =
+      Pattern.compile("(?:dns:///?[^/]*/[^/]*/.*|dns:[^/]+/.*|(?!\\w+:/)[^/:\\[]+(?::\\d*)?/.*)");
+
   private Targets() {}
 
   /** Returns the target, if its port is one: a call would wait forever for gRPC to resolve it. */
   static String checked(String target) {
+    if (DNS_PATH.matcher(target).matches()) {
+      throw new IllegalArgumentException("target: " + target
+          + " (expected: such as localhost:50051 or dns:///host:50051, without a path)");
+    }
     Matcher port = DNS_PORT.matcher(target);
     if (port.matches() && !isPort(port.group(1))) {
       throw new IllegalArgumentException(
