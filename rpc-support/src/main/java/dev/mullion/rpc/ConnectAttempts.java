@@ -103,8 +103,9 @@ record ConnectAttempts(Duration connectTimeout) {
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
       Long share = http2.getEagAttributes().get(NANOS);
-      Future<?> timer = context.executor().schedule(
-          () -> end(context), share == null ? share(1) : share, NANOSECONDS);
+      Future<?> timer = context
+          .executor()
+          .schedule(() -> end(context), share == null ? share(1) : share, NANOSECONDS);
       context.channel().closeFuture().addListener(closed -> timer.cancel(false));
       context.pipeline().replace(this, null, next);
     }

@@ -150,8 +150,9 @@ final class ConnectFailures {
   /** gRPC leaves it to the cause to say which address it was, and why. */
   private static Status connected(Status status) {
     // A socket that is not there is a SocketException, and no route another one.
-    boolean unsaid = IO.equals(String.valueOf(status.getDescription()).lines().findFirst().orElse(""))
-        && status.getCause() instanceof SocketException;
+    boolean unsaid =
+        IO.equals(String.valueOf(status.getDescription()).lines().findFirst().orElse(""))
+            && status.getCause() instanceof SocketException;
     return unsaid
         ? status.withDescription("cannot connect: " + message(requireNonNull(status.getCause())))
         : status;
@@ -189,7 +190,8 @@ final class ConnectFailures {
     }
     String begin = "the server has closed the connection before any answer";
     if (tls == null) {
-      return begin + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
+      return begin
+          + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
     }
     return tls.identity == null
         ? begin + " (expected: presenting of Tls.client, if the server demands a certificate)"
@@ -222,9 +224,7 @@ final class ConnectFailures {
       return "the server's certificate " + wrong + ": " + message(cause);
     }
     Matcher alert = ALERT.matcher(message(cause));
-    return alert.find()
-        ? refusal(tls, alert.group(1).toLowerCase(Locale.ROOT))
-        : noHttp2(cause);
+    return alert.find() ? refusal(tls, alert.group(1).toLowerCase(Locale.ROOT)) : noHttp2(cause);
   }
 
   /** The innermost cause says most, so the outer ones are passed by. */

@@ -16,6 +16,7 @@ import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.LoadBalancer;
 import io.grpc.LoadBalancerProvider;
 import io.grpc.LoadBalancerRegistry;
+import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.NameResolver;
@@ -78,7 +79,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
 
   /** Has a channel's servers chosen in one of these ways. */
   static void apply(
-      io.grpc.ManagedChannelBuilder<?> builder, String policyName, Settings settings) {
+      ManagedChannelBuilder<?> builder, String policyName, Settings settings) {
     builder.setNameResolverArg(SETTINGS, settings);
     builder.defaultLoadBalancingPolicy(policyName);
   }
@@ -102,7 +103,8 @@ final class WatchedBalancing extends LoadBalancerProvider {
   public LoadBalancer newLoadBalancer(LoadBalancer.Helper helper) {
     LoadBalancerProvider own = LoadBalancerRegistry.getDefaultRegistry().getProvider(policy);
     if (own == null) {
-      throw new IllegalStateException("no load balancer " + policy + " (expected: io.grpc:grpc-core)");
+      throw new IllegalStateException(
+          "no load balancer " + policy + " (expected: io.grpc:grpc-core)");
     }
     Settings settings = helper.getNameResolverArgs().getArg(SETTINGS);
     return settings == null
@@ -135,17 +137,13 @@ final class WatchedBalancing extends LoadBalancerProvider {
       return balancer.acceptResolvedAddresses(withShares(resolved));
     }
 
-    @Override
-    public void handleResolvedAddresses(ResolvedAddresses resolved) {
-      balancer.handleResolvedAddresses(withShares(resolved));
-    }
-
     private ResolvedAddresses withShares(ResolvedAddresses resolved) {
       List<EquivalentAddressGroup> groups = resolved.getAddresses();
       int all = groups.stream().mapToInt(each -> each.getAddresses().size()).sum();
       return resolved.toBuilder()
           .setAddresses(groups.stream()
-              .map(each -> withShare(each, oneAfterTheOther ? all : each.getAddresses().size()))
+              .map(each ->
+                  withShare(each, oneAfterTheOther ? all : each.getAddresses().size()))
               .toList())
           .build();
     }
@@ -185,8 +183,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
     private final LoadBalancer.Helper helper;
     private final Settings settings;
 
-    Watched(
-        LoadBalancer.Subchannel subchannel, LoadBalancer.Helper helper, Settings settings) {
+    Watched(LoadBalancer.Subchannel subchannel, LoadBalancer.Helper helper, Settings settings) {
       this.subchannel = subchannel;
       this.helper = helper;
       this.settings = settings;
@@ -235,9 +232,8 @@ final class WatchedBalancing extends LoadBalancerProvider {
       @Override
       @SuppressWarnings("unchecked") // It is the type of the replies.
       public void start(Listener<R> listener, Metadata headers) {
-        R serving = (R) HealthCheckResponse.newBuilder()
-            .setStatus(ServingStatus.SERVING)
-            .build();
+        R serving = (R)
+            HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build();
         Duration time = settings.forHealth();
         ScheduledHandle silent = helper
             .getSynchronizationContext()

@@ -17,21 +17,15 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ConnectivityState;
 import io.grpc.Context;
 import io.grpc.Deadline;
-import io.grpc.EquivalentAddressGroup;
 import io.grpc.MethodDescriptor;
-import io.grpc.NameResolver;
 import io.grpc.NameResolverProvider;
-import io.grpc.NameResolverRegistry;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
-import io.grpc.StatusOr;
 import io.grpc.stub.ServerCalls;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import java.net.SocketAddress;
-import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -112,8 +106,7 @@ class RpcChannelTest extends RpcTest {
     RpcServer one = greeter("one");
     RpcServer two = greeter("two");
     Names names = new Names(List.of(one.address(), two.address()));
-    NameResolverRegistry.getDefaultRegistry().register(names);
-    closing(() -> NameResolverRegistry.getDefaultRegistry().deregister(names));
+    closing(names.register());
     GreeterClient byDefault =
         GreeterClient.of(closing(RpcChannel.builder().target("names:///greeter").build()));
     GreeterClient inTurn = GreeterClient.of(
@@ -123,50 +116,6 @@ class RpcChannelTest extends RpcTest {
     Await.until("both are called", () -> answers(inTurn, 4).size() == 2);
     two.setServing("", false);
     Await.until("two is not called", () -> answers(inTurn, 10).equals(Set.of("one")));
-  }
-
-  /** Resolves each name to the same addresses, as a name server might. */
-  private static final class Names extends NameResolverProvider {
-    private final List<EquivalentAddressGroup> addresses;
-
-    Names(List<SocketAddress> addresses) {
-      this.addresses = addresses.stream().map(EquivalentAddressGroup::new).toList();
-    }
-
-    @Override
-    public NameResolver newNameResolver(URI target, NameResolver.Args args) {
-      return new NameResolver() {
-        @Override
-        public String getServiceAuthority() {
-          return "greeter";
-        }
-
-        @Override
-        public void start(Listener2 listener) {
-          listener.onResult(ResolutionResult.newBuilder()
-              .setAddressesOrError(StatusOr.fromValue(addresses))
-              .build());
-        }
-
-        @Override
-        public void shutdown() {}
-      };
-    }
-
-    @Override
-    public String getDefaultScheme() {
-      return "names";
-    }
-
-    @Override
-    protected boolean isAvailable() {
-      return true;
-    }
-
-    @Override
-    protected int priority() {
-      return 5;
-    }
   }
 
   @Test
