@@ -78,8 +78,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
   }
 
   /** Has a channel's servers chosen in one of these ways. */
-  static void apply(
-      ManagedChannelBuilder<?> builder, String policyName, Settings settings) {
+  static void apply(ManagedChannelBuilder<?> builder, String policyName, Settings settings) {
     builder.setNameResolverArg(SETTINGS, settings);
     builder.defaultLoadBalancingPolicy(policyName);
   }

@@ -36,8 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SeveralServersTest extends RpcTest {
   /** Accepts connections, and says nothing. */
   private SocketAddress silent() throws IOException {
-    ServerSocket listening =
-        closing(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")));
+    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")));
     Threads.run(() -> {
       while (!listening.isClosed()) {
         try {
@@ -105,16 +104,14 @@ class SeveralServersTest extends RpcTest {
         new AtomicReference<>();
 
     @Override
-    public void check(
-        HealthCheckRequest request, StreamObserver<HealthCheckResponse> replies) {
+    public void check(HealthCheckRequest request, StreamObserver<HealthCheckResponse> replies) {
       replies.onNext(
           HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build());
       replies.onCompleted();
     }
 
     @Override
-    public void watch(
-        HealthCheckRequest request, StreamObserver<HealthCheckResponse> replies) {
+    public void watch(HealthCheckRequest request, StreamObserver<HealthCheckResponse> replies) {
       watching.set(replies);
     }
 
@@ -197,7 +194,8 @@ class SeveralServersTest extends RpcTest {
         .extracting(EquivalentAddressGroup::getAddresses)
         .containsExactly(List.of(proxy), List.of(new InetSocketAddress("127.0.0.1", 6)));
     assertThat(groups)
-        .extracting(each -> each.getAttributes().get(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE))
+        .extracting(
+            each -> each.getAttributes().get(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE))
         .containsExactly("known.only.to.the.proxy.invalid:5", "127.0.0.1:6");
     Status none = addresses
         .resolve(server -> {
