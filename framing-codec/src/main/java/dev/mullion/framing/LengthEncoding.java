@@ -9,7 +9,8 @@ import java.nio.ByteBuffer;
  * <p>{@link #varint32()}, {@link #asciiDecimal(char)}, {@link #asciiHex(int)} and {@link
  * #asciiHexUpperCase(int)} are here; implement the interface for another one. An implementation is
  * immutable, may be called by many threads at a time, and names its settings in {@code toString()};
- * a record does all of that. Its {@code read} and {@code write} must be each other's inverse: one
+ * a record does all of that. It is called while a connection is locked, and so must not wait or call
+ * the library. Its {@code read} and {@code write} must be each other's inverse: one
  * value has one form on the wire, and any other form is refused as corrupt, so that a frame that is
  * decoded and encoded again gives the same bytes.
  *

@@ -47,7 +47,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     requireNonNull(frame, "frame");
     Flow.Subscription source = requireNonNull(subscription, "subscription");
     longest = Math.max(longest, frame.length);
-    CompletableFuture<Void> sending = connection.outbound().sendRequested(frame);
+    CompletableFuture<Void> sending = connection.sending().sendRequested(frame);
     last = sending;
     sending.whenComplete((sent, error) -> {
       if (error == null) {

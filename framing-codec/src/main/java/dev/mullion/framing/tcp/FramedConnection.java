@@ -64,6 +64,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   private final Link link;
   private final ConnectionCounters counters = new ConnectionCounters();
   private final Outbound outbound;
+  private final Sending sending;
   private final @Nullable Inbox inbox;
   private final @Nullable SocketAddress localAddress;
   private final SocketAddress remoteAddress;
@@ -79,6 +80,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     localAddress = UnixSocket.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
     outbound = new Outbound(link, counters);
+    sending = new Sending(outbound, link);
     inbox = link instanceof QueueLink queue ? new Inbox(queue, link.settings, counters) : null;
   }
 
@@ -88,6 +90,10 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   Outbound outbound() {
     return outbound;
+  }
+
+  Sending sending() {
+    return sending;
   }
 
   Inbox inbox() {
@@ -133,17 +139,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if it would have to wait on an event loop
    */
   public void send(byte[] frame) throws IOException {
-    outbound.send(requireNonNull(frame, "frame"));
+    sending.send(requireNonNull(frame, "frame"));
   }
 
   /** Sends what is left in a buffer as a frame, and waits while the queue is full. */
   public void send(ByteBuffer frame) throws IOException {
-    outbound.send(requireNonNull(frame, "frame"));
+    sending.send(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame, and waits while the queue is full. */
   public void send(ByteBuf frame) throws IOException {
-    outbound.send(requireNonNull(frame, "frame"));
+    sending.send(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -152,17 +158,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @return whether it has; if not, the frame is not sent
    */
   public boolean trySend(byte[] frame) throws IOException {
-    return outbound.trySend(requireNonNull(frame, "frame"));
+    return sending.trySend(requireNonNull(frame, "frame"));
   }
 
   /** Sends what is left in a buffer as a frame if the queue has room now. */
   public boolean trySend(ByteBuffer frame) throws IOException {
-    return outbound.trySend(requireNonNull(frame, "frame"));
+    return sending.trySend(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame if the queue has room now; it is released if not. */
   public boolean trySend(ByteBuf frame) throws IOException {
-    return outbound.trySend(requireNonNull(frame, "frame"));
+    return sending.trySend(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -174,17 +180,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    *     the event loop and must not block.
    */
   public CompletableFuture<Void> sendAsync(byte[] frame) {
-    return outbound.sendAsync(requireNonNull(frame, "frame"));
+    return sending.sendAsync(requireNonNull(frame, "frame"));
   }
 
   /** Sends what is left in a buffer as a frame without waiting. */
   public CompletableFuture<Void> sendAsync(ByteBuffer frame) {
-    return outbound.sendAsync(requireNonNull(frame, "frame"));
+    return sending.sendAsync(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame without waiting. */
   public CompletableFuture<Void> sendAsync(ByteBuf frame) {
-    return outbound.sendAsync(requireNonNull(frame, "frame"));
+    return sending.sendAsync(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -193,7 +199,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * such a connection every other frame is taken to be answered by one.
    */
   public CompletableFuture<Void> sendUnanswered(byte[] frame) {
-    return outbound.sendUnanswered(requireNonNull(frame, "frame"));
+    return sending.sendUnanswered(requireNonNull(frame, "frame"));
   }
 
   /**

@@ -26,7 +26,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The frames that any thread sends on a connection, up to a bound. They are encoded by the thread that
+ * The frames that any thread sends on a connection, up to a bound; {@link Sending} puts them in. They are encoded by the thread that
  * sends them, into a chunk that the event loop then writes: one task and one flush for all that came
  * together.
  *
@@ -42,14 +42,14 @@ final class Outbound {
   private final Link link;
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition room = lock.newCondition();
+  final ReentrantLock lock = new ReentrantLock();
+  final Condition room = lock.newCondition();
 
-  private final SendBuffer buffer;
+  final SendBuffer buffer;
   private final AtomicLong accepted = new AtomicLong();
-  private List<PendingSend> sends = new ArrayList<>(0);
-  private final WaitingSends waiting = new WaitingSends();
-  private final DueReplies replies = new DueReplies();
+  List<PendingSend> sends = new ArrayList<>(0);
+  final WaitingSends waiting = new WaitingSends();
+  final DueReplies replies = new DueReplies();
   private boolean backedUp;
   private boolean scheduled;
   private boolean markSent;
@@ -61,144 +61,6 @@ final class Outbound {
     this.settings = link.settings;
     this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
     this.counters = counters;
-  }
-
-  /** Sends a frame, and waits for room. */
-  void send(Object frame) throws IOException {
-    try {
-      lock.lockInterruptibly();
-      try {
-        if (admits(SendBuffer.length(frame))) {
-          append(frame, NOBODY);
-        } else {
-          sendWhenThereIsRoom(frame);
-        }
-      } finally {
-        lock.unlock();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while waiting for room; the frame is not sent");
-    } finally {
-      ReferenceCountUtil.release(frame);
-    }
-  }
-
-  private void sendWhenThereIsRoom(Object frame) throws IOException, InterruptedException {
-    int length = SendBuffer.length(frame);
-    if (channel.eventLoop().inEventLoop()) {
-      throw new IllegalStateException(
-          "send would wait on the event loop (expected: reply, trySend or sendAsync)");
-    }
-    // Before it waits: if it does not fit the format, its sender is told now.
-    ByteBuf encoded = buffer.encode(frame);
-    try {
-      while (!admits(length)) {
-        room.await();
-      }
-      take(encoded.retain(), NOBODY);
-    } finally {
-      encoded.release();
-    }
-  }
-
-  /** Sends a frame if there is room now. */
-  boolean trySend(Object frame) throws IOException {
-    try {
-      lock.lock();
-      try {
-        if (admits(SendBuffer.length(frame))) {
-          append(frame, NOBODY);
-          return true;
-        }
-      } finally {
-        lock.unlock();
-      }
-      settings.totals().sendsRefused.increment();
-      return false;
-    } finally {
-      ReferenceCountUtil.release(frame);
-    }
-  }
-
-  /** Sends a frame when there is room, or fails if too much waits already. */
-  CompletableFuture<Void> sendAsync(Object frame) {
-    return sendAsync(frame, true, NOBODY);
-  }
-
-  /** Like {@link #sendAsync}, for a frame that the peer does not answer. */
-  CompletableFuture<Void> sendUnanswered(Object frame) {
-    return sendAsync(frame, true, null);
-  }
-
-  /** Sends a frame when there is room, whatever waits: for one who bounds what he gives himself. */
-  CompletableFuture<Void> sendRequested(Object frame) {
-    return sendAsync(frame, false, NOBODY);
-  }
-
-  private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
-    int length = SendBuffer.length(frame);
-    try {
-      lock.lock();
-      try {
-        if (!admits(length)) {
-          return await(frame, length, bounded, place);
-        }
-        append(frame, place);
-        PendingSend send = new PendingSend(this, length, place, false);
-        sends.add(send);
-        return send;
-      } finally {
-        lock.unlock();
-      }
-    } catch (IOException e) {
-      return CompletableFuture.failedFuture(e);
-    } finally {
-      ReferenceCountUtil.release(frame);
-    }
-  }
-
-  /**
-   * Sends a request, which gets its place among those that wait for replies with its bytes.
-   *
-   * @return completes with an error if it is not sent, or {@code null} if it has been taken already
-   */
-  @Nullable
-  PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
-    lock.lock();
-    try {
-      checkOpen(replies.ended());
-      int inFlight = replies.requests() + waiting.requests();
-      if (inFlight >= most) {
-        settings.totals().sendsRefused.increment();
-        throw new FrameNotSentException("request is not sent: " + inFlight
-            + " are in flight (maxRequestsInFlight: " + most + ", peer "
-            + channel.remoteAddress() + ")");
-      }
-      if (!admits(frame.length)) {
-        return await(frame, frame.length, true, request);
-      }
-      append(frame, request);
-      return null;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now. */
-  private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
-      throws IOException {
-    if (bounded && !waiting.admits(length, settings.outboundHigh())) {
-      settings.totals().sendsRefused.increment();
-      throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
-          + waiting.bytes() + " bytes in " + waiting.size()
-          + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
-          + ", peer " + channel.remoteAddress() + ")");
-    }
-    PendingSend send = new PendingSend(this, length, place, channel.eventLoop().inEventLoop());
-    send.encoded = buffer.encode(frame);
-    waiting.add(send);
-    return send;
   }
 
   /** Takes the place of the next reply; {@code null} if none is due. */
@@ -235,19 +97,6 @@ final class Outbound {
     return lost;
   }
 
-  boolean withdraw(PendingSend send) {
-    lock.lock();
-    try {
-      if (!waiting.remove(send)) {
-        return false;
-      }
-    } finally {
-      lock.unlock();
-    }
-    send.release();
-    return true;
-  }
-
   /** Uses another format from the next frame on. */
   void format(FrameFormat format) {
     lock.lock();
@@ -259,7 +108,7 @@ final class Outbound {
   }
 
   /** Whether a frame may be taken now. If not, the event loop will look again when there is room. */
-  private boolean admits(int length) throws FrameNotSentException {
+  boolean admits(int length) throws FrameNotSentException {
     checkOpen(closed);
     if (!backedUp) {
       long held = held();
@@ -276,7 +125,7 @@ final class Outbound {
     return false;
   }
 
-  private void checkOpen(@Nullable IOException end) throws FrameNotSentException {
+  void checkOpen(@Nullable IOException end) throws FrameNotSentException {
     if (end != null) {
       throw new FrameNotSentException(
           "connection is closed (peer " + channel.remoteAddress() + ")", end);
@@ -315,12 +164,12 @@ final class Outbound {
   }
 
   /** Encodes a frame, which stays its owner's. Place and bytes are taken together, or none is. */
-  private void append(Object frame, @Nullable Place place) throws FramingException {
+  void append(Object frame, @Nullable Place place) throws FramingException {
     taken(buffer.add(frame), place);
   }
 
   /** Takes over a frame that has been encoded. */
-  private void take(ByteBuf encoded, @Nullable Place place) {
+  void take(ByteBuf encoded, @Nullable Place place) {
     taken(buffer.addEncoded(encoded), place);
   }
 

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The future of a frame that was sent without waiting. Its state is guarded by its queue's lock. */
 final class PendingSend extends CompletableFuture<Void> {
-  private final Outbound outbound;
+  private final Sending sending;
   final int length;
   final @Nullable Place place;
 
@@ -24,8 +24,8 @@ final class PendingSend extends CompletableFuture<Void> {
   @Nullable
   Throwable failure;
 
-  PendingSend(Outbound outbound, int length, @Nullable Place place, boolean ofLoop) {
-    this.outbound = outbound;
+  PendingSend(Sending sending, int length, @Nullable Place place, boolean ofLoop) {
+    this.sending = sending;
     this.length = length;
     this.place = place;
     this.ofLoop = ofLoop;
@@ -34,7 +34,7 @@ final class PendingSend extends CompletableFuture<Void> {
   /** Succeeds while the frame waits for room, and then it is not sent. Later it does nothing. */
   @Override
   public boolean cancel(boolean mayInterruptIfRunning) {
-    return outbound.withdraw(this) && super.cancel(mayInterruptIfRunning);
+    return sending.withdraw(this) && super.cancel(mayInterruptIfRunning);
   }
 
   /** Gives the encoded frame away. */

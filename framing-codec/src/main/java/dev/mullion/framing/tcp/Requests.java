@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class Requests {
   private final FramedConnection connection;
   private final Outbound outbound;
+  private final Sending sending;
   private final int maxInFlight;
   private final TcpCounters totals;
 
@@ -26,6 +27,7 @@ final class Requests {
     this.connection = connection;
     this.maxInFlight = maxInFlight;
     outbound = connection.outbound();
+    sending = connection.sending();
     totals = connection.link().totals;
   }
 
@@ -45,7 +47,7 @@ final class Requests {
     Request request = new Request();
     PendingSend waits;
     try {
-      waits = outbound.sendRequest(frame, request, maxInFlight);
+      waits = sending.sendRequest(frame, request, maxInFlight);
     } catch (IOException e) {
       return CompletableFuture.failedFuture(e);
     }

@@ -194,7 +194,7 @@ class ReplyOrderTest {
       } else if (from == From.STOPPING) {
         CompletableFuture<Void> stopped = Threads.run(server::close);
         assertThat(peer.receive()).asString(UTF_8).isEqualTo("now");
-        peer.close();
+        peer.halfClose();
         stopped.get(20, TimeUnit.SECONDS);
         return;
       }

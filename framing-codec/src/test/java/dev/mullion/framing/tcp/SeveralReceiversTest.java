@@ -133,7 +133,7 @@ class SeveralReceiversTest {
       }
       int expected = number;
       Await.until("all are taken", () -> received.size() == expected);
-      peer.close();
+      peer.shutdownOutput();
 
       for (CompletableFuture<Void> each : all) {
         each.get(20, TimeUnit.SECONDS);

@@ -1,0 +1,180 @@
+package dev.mullion.framing.tcp;
+
+import static dev.mullion.framing.tcp.DueReplies.NOBODY;
+
+import dev.mullion.framing.tcp.DueReplies.Place;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The ways in which any thread sends frames on a connection. Each gives the frame to an {@link Outbound}
+ * under its lock, if there is room, and differs in what it does if there is none.
+ */
+final class Sending {
+  private final Outbound queue;
+  private final Channel channel;
+  private final ConnectionSettings settings;
+
+  Sending(Outbound queue, Link link) {
+    this.queue = queue;
+    channel = link.context().channel();
+    settings = link.settings;
+  }
+
+  /** Sends a frame, and waits for room. */
+  void send(Object frame) throws IOException {
+    try {
+      queue.lock.lockInterruptibly();
+      try {
+        if (queue.admits(SendBuffer.length(frame))) {
+          queue.append(frame, NOBODY);
+        } else {
+          sendWhenThereIsRoom(frame);
+        }
+      } finally {
+        queue.lock.unlock();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for room; the frame is not sent");
+    } finally {
+      ReferenceCountUtil.release(frame);
+    }
+  }
+
+  private void sendWhenThereIsRoom(Object frame) throws IOException, InterruptedException {
+    int length = SendBuffer.length(frame);
+    if (channel.eventLoop().inEventLoop()) {
+      throw new IllegalStateException(
+          "send would wait on the event loop (expected: reply, trySend or sendAsync)");
+    }
+    // Before it waits: if it does not fit the format, its sender is told now.
+    ByteBuf encoded = queue.buffer.encode(frame);
+    try {
+      while (!queue.admits(length)) {
+        queue.room.await();
+      }
+      queue.take(encoded.retain(), NOBODY);
+    } finally {
+      encoded.release();
+    }
+  }
+
+  /** Sends a frame if there is room now. */
+  boolean trySend(Object frame) throws IOException {
+    try {
+      queue.lock.lock();
+      try {
+        if (queue.admits(SendBuffer.length(frame))) {
+          queue.append(frame, NOBODY);
+          return true;
+        }
+      } finally {
+        queue.lock.unlock();
+      }
+      settings.totals().sendsRefused.increment();
+      return false;
+    } finally {
+      ReferenceCountUtil.release(frame);
+    }
+  }
+
+  /** Sends a frame when there is room, or fails if too much waits already. */
+  CompletableFuture<Void> sendAsync(Object frame) {
+    return sendAsync(frame, true, NOBODY);
+  }
+
+  /** Like {@link #sendAsync}, for a frame that the peer does not answer. */
+  CompletableFuture<Void> sendUnanswered(Object frame) {
+    return sendAsync(frame, true, null);
+  }
+
+  /** Sends a frame when there is room, whatever waits: for one who bounds what he gives himself. */
+  CompletableFuture<Void> sendRequested(Object frame) {
+    return sendAsync(frame, false, NOBODY);
+  }
+
+  private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
+    int length = SendBuffer.length(frame);
+    try {
+      queue.lock.lock();
+      try {
+        if (!queue.admits(length)) {
+          return await(frame, length, bounded, place);
+        }
+        queue.append(frame, place);
+        PendingSend send = new PendingSend(this, length, place, false);
+        queue.sends.add(send);
+        return send;
+      } finally {
+        queue.lock.unlock();
+      }
+    } catch (IOException e) {
+      return CompletableFuture.failedFuture(e);
+    } finally {
+      ReferenceCountUtil.release(frame);
+    }
+  }
+
+  /**
+   * Sends a request, which gets its place among those that wait for replies with its bytes.
+   *
+   * @return completes with an error if it is not sent, or {@code null} if it has been taken already
+   */
+  @Nullable
+  PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
+    queue.lock.lock();
+    try {
+      queue.checkOpen(queue.replies.ended());
+      int inFlight = queue.replies.requests() + queue.waiting.requests();
+      if (inFlight >= most) {
+        settings.totals().sendsRefused.increment();
+        throw new FrameNotSentException("request is not sent: " + inFlight
+            + " are in flight (maxRequestsInFlight: " + most + ", peer "
+            + channel.remoteAddress() + ")");
+      }
+      if (!queue.admits(frame.length)) {
+        return await(frame, frame.length, true, request);
+      }
+      queue.append(frame, request);
+      return null;
+    } finally {
+      queue.lock.unlock();
+    }
+  }
+
+  /** Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now. */
+  private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
+      throws IOException {
+    if (bounded && !queue.waiting.admits(length, settings.outboundHigh())) {
+      settings.totals().sendsRefused.increment();
+      throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
+          + queue.waiting.bytes() + " bytes in " + queue.waiting.size()
+          + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
+          + ", peer " + channel.remoteAddress() + ")");
+    }
+    PendingSend send = new PendingSend(this, length, place, channel.eventLoop().inEventLoop());
+    send.encoded = queue.buffer.encode(frame);
+    queue.waiting.add(send);
+    return send;
+  }
+
+  /** Takes back a frame that waits for room; returns whether it did. */
+  boolean withdraw(PendingSend send) {
+    queue.lock.lock();
+    try {
+      if (!queue.waiting.remove(send)) {
+        return false;
+      }
+    } finally {
+      queue.lock.unlock();
+    }
+    send.release();
+    return true;
+  }
+}
