@@ -237,7 +237,9 @@ final class FrameScanner {
   private long readLength(ByteBuffer in) throws CorruptFrameException {
     try {
       return geometry.encoding.read(in);
-    } catch (RuntimeException e) {
+    } catch (CorruptFrameException e) {
+      throw e;
+    } catch (Throwable e) {
       CorruptFrameException unreadable =
           new CorruptFrameException("lengthEncoding: " + geometry.encoding + " failed: " + e);
       unreadable.initCause(e);

@@ -127,9 +127,23 @@ final class HeaderWriter {
       BinaryLength.put(out, at + geometry.offset, binary.width(), bigEndian, length);
       out.position(at + geometry.offset + binary.width());
     } else {
-      geometry.encoding.write(length, out);
+      writeLength(length, out);
     }
     out.put(geometry.after);
+  }
+
+  /** Calls an encoding that may be a user's, which may throw anything, also under a caller's lock. */
+  private void writeLength(long length, ByteBuffer out) throws CorruptFrameException {
+    try {
+      geometry.encoding.write(length, out);
+    } catch (CorruptFrameException e) {
+      throw e;
+    } catch (Throwable e) {
+      CorruptFrameException unwritten = new CorruptFrameException(
+          "lengthEncoding: " + geometry.encoding + " failed to write " + length + ": " + e);
+      unwritten.initCause(e);
+      throw unwritten;
+    }
   }
 
   /** The frame begins with the header's bytes from {@code strip} on; the length is filled in. */
@@ -152,7 +166,7 @@ final class HeaderWriter {
       out.put(at + strip + i, frame.get(frame.position() + i));
     }
     out.position(lengthAt);
-    geometry.encoding.write(length, out);
+    writeLength(length, out);
     check("beforeLength", out, at, geometry.before);
     check("afterLength", out, lengthAt + geometry.width, geometry.after);
     out.position(at + header);

@@ -104,9 +104,11 @@ class CustomLengthTest {
     ByteArrayOutputStream wire = new ByteArrayOutputStream();
 
     try (FrameWriter writer = FrameWriter.of(wire, format)) {
-      assertThatExceptionOfType(UnsupportedOperationException.class)
+      assertThatExceptionOfType(CorruptFrameException.class)
           .isThrownBy(() -> writer.write(new byte[2]))
-          .withMessage("2");
+          .withMessage("lengthEncoding: Endless[] failed to write 2:"
+              + " java.lang.UnsupportedOperationException: 2")
+          .withCauseExactlyInstanceOf(UnsupportedOperationException.class);
     }
 
     assertThat(wire.toByteArray()).isEmpty();

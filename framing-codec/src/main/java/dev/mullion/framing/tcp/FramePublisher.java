@@ -121,25 +121,40 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
         present.onSubscribe(this);
         link.onArrival(this::signal);
       }
-      try {
-        giveFrames(present);
-      } catch (IOException e) {
-        fail(present, e);
-      }
+      giveFrames(present);
     }
 
-    private void giveFrames(Flow.Subscriber<? super byte[]> present) throws IOException {
+    /** Only what the connection throws goes to the subscriber, not what it has thrown itself. */
+    private void giveFrames(Flow.Subscriber<? super byte[]> present) {
       while (!isOver(present) && demand.get() > 0) {
-        byte[] frame = connection.inbox().poll();
+        byte[] frame = poll(present);
         if (frame == null) {
           break;
         }
         demand.getAndUpdate(was -> was == Long.MAX_VALUE ? was : was - 1);
         present.onNext(frame);
       }
-      if (!isOver(present) && connection.inbox().endsHere()) {
+      if (!isOver(present) && endsHere(present)) {
         subscriber = null;
         present.onComplete();
+      }
+    }
+
+    private byte @Nullable [] poll(Flow.Subscriber<? super byte[]> present) {
+      try {
+        return connection.inbox().poll();
+      } catch (IOException e) {
+        fail(present, e);
+        return null;
+      }
+    }
+
+    private boolean endsHere(Flow.Subscriber<? super byte[]> present) {
+      try {
+        return connection.inbox().endsHere();
+      } catch (IOException e) {
+        fail(present, e);
+        return false;
       }
     }
 

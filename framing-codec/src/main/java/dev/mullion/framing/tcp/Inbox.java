@@ -448,15 +448,17 @@ final class Inbox {
     return bytesTaken;
   }
 
-  /** How many bytes are in no frame that was taken. */
+  /** How many bytes are in no frame that was taken; without waiting for one that is being decoded. */
   long bytesLeft() {
-    taking.lock();
+    boolean still = taking.tryLock();
     lock.lock();
     try {
-      return queued + decoder.bufferedBytes();
+      return queued + (still ? decoder.bufferedBytes() : decoderHeld);
     } finally {
       lock.unlock();
-      taking.unlock();
+      if (still) {
+        taking.unlock();
+      }
     }
   }
 

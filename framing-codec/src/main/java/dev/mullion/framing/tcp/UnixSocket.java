@@ -40,8 +40,11 @@ final class UnixSocket {
   private static final AttributeKey<SocketAddress> ADDRESS =
       AttributeKey.valueOf(UnixSocket.class, "ADDRESS");
 
-  /** A longer name fits into no address of a unix-domain socket, with Linux; other systems take less. */
-  private static final int MAX_PATH_BYTES = 107;
+  /** To such a path some bytes can be added: systems take from 103 to 107. */
+  private static final int SHORT_PATH_BYTES = 64;
+
+  /** What gives four digits to the base of 36. */
+  private static final int RANDOM = 36 * 36 * 36 * 36;
 
   /** What the mode of a file says of its kind, and which kind is a socket. */
   private static final int S_IFMT = 0170000;
@@ -67,19 +70,22 @@ final class UnixSocket {
     return new UnixSocket(path, beside(path));
   }
 
-  /** Returns an unused name in the same directory, if possible one that is no longer. */
+  /**
+   * Returns a name in the same directory. One that may be too long for an address has as many bytes as
+   * the wanted one, so that the system says whether that is too long.
+   */
   private static Path beside(Path path) {
     Path name = path.getFileName();
-    if (name == null || bytes(path) > MAX_PATH_BYTES) {
-      return path; // Which cannot be bound, and the system says why.
+    int length = name == null ? 0 : name.toString().getBytes(UTF_8).length;
+    if (length < 2) {
+      return path;
     }
-    String random = Integer.toString(ThreadLocalRandom.current().nextInt(36 * 36 * 36 * 36), 36);
-    Path telling = path.resolveSibling("." + name + "." + random);
-    return bytes(telling) <= MAX_PATH_BYTES ? telling : path.resolveSibling("." + random);
-  }
-
-  private static int bytes(Path path) {
-    return path.toString().getBytes(UTF_8).length;
+    String random = Integer.toString(ThreadLocalRandom.current().nextInt(RANDOM), 36);
+    if (path.toString().getBytes(UTF_8).length <= SHORT_PATH_BYTES) {
+      return path.resolveSibling("." + name + "." + random);
+    }
+    String padded = "." + random + "_".repeat(length);
+    return path.resolveSibling(padded.substring(0, length));
   }
 
   /** Returns the name to bind a channel to. */
@@ -149,6 +155,14 @@ final class UnixSocket {
    * @throws BindException if somebody listens there, or if it is another kind of file
    */
   static void removeStale(Path path) throws IOException {
+    try {
+      removeIfStale(path);
+    } catch (NoSuchFileException gone) {
+      // Its server has ended meanwhile.
+    }
+  }
+
+  private static void removeIfStale(Path path) throws IOException {
     String file = identity(path);
     if (file == null) {
       return;
@@ -194,6 +208,9 @@ final class UnixSocket {
     } catch (ConnectException refused) {
       return false;
     } catch (IOException e) {
+      if (identity(path) == null) {
+        return false;
+      }
       // Such as too many that wait to be accepted, or no permission.
       BindException clear =
           new BindException("cannot listen on " + path + ": it seems to be in use: " + e);

@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import dev.mullion.framing.testing.Await;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -15,6 +16,13 @@ final class FramedServers {
     Await.until(
         connections + " open connections",
         () -> server.counters().connectionsOpen() == connections);
+  }
+
+  /** Waits for a connection to be open, unless a callback holds the event loop already. */
+  static void awaitOpenOrHeld(FramedServer server, CountDownLatch held) throws Exception {
+    Await.until(
+        "an open connection",
+        () -> held.getCount() == 0 || server.counters().connectionsOpen() == 1);
   }
 
   /** Waits until no connection is open and nothing is held. */
