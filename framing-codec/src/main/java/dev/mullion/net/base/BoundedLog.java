@@ -69,7 +69,7 @@ public final class BoundedLog<K extends Enum<K>> {
       if (leftOut != null) {
         logger.log(level, text.get() + leftOut, error);
       }
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) {
       // Nowhere to report to: the logger itself has failed, for want of a file descriptor perhaps.
       failures.increment();
     }
