@@ -168,7 +168,7 @@ final class BlockingHandling implements Handling {
       // The iterator wraps what it throws.
       Throwable error = e instanceof UncheckedIOException wrapped ? wrapped.getCause() : e;
       boolean ofConnection =
-          error instanceof FramingException || (isOfTheEnd(error) && !connection.isOpen());
+          error instanceof FramingException || (isOfTheEnd(error) && connection.isClosed());
       if (ofConnection) {
         link.settings
             .log()

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * but what is said otherwise is called by the event loop's thread.
  */
 final class Ending {
+  static final String ENDED_IN_HANDSHAKE =
+      "the peer ended the connection in the TLS handshake, perhaps since it does not speak TLS";
+
   /** A connection on which nothing came for so long has sent what it had to send. */
   private static final long QUIET_MILLIS = 20;
 
@@ -39,6 +43,8 @@ final class Ending {
   private @Nullable Throwable cause;
   private boolean heard;
   private boolean heardSinceQuiet;
+  private volatile boolean begun;
+  private Runnable onPeerEnd = () -> {};
   private boolean peerEnded;
   private boolean inputStops;
   private boolean peerGoesOn;
@@ -49,10 +55,21 @@ final class Ending {
   private boolean closedHere;
   private int quietLooks;
   private long unsentAtClose;
+  private final AtomicBoolean lossCounted = new AtomicBoolean();
 
   Ending(Link link, boolean secure) {
     this.link = link;
     this.secure = secure;
+  }
+
+  /** Whether this side or the peer has ended its direction, or the connection; any thread may ask. */
+  boolean hasBegun() {
+    return begun;
+  }
+
+  /** Sets what is done when the peer has ended its side, and what takes frames has been told. */
+  void whenPeerEnds(Runnable action) {
+    onPeerEnd = action;
   }
 
   /** Returns what ended the connection, if an error did. */
@@ -105,9 +122,11 @@ final class Ending {
     } else if (outputEnding) {
       boundClosing();
     }
+    onPeerEnd.run();
   }
 
   void endInput() {
+    begun = true;
     if (!link.isOpened()) {
       link.context().close();
     } else if (!inputEnded) {
@@ -148,8 +167,8 @@ final class Ending {
   }
 
   private EOFException cutError() {
-    return new EOFException(
-        "connection was cut: TLS did not say that it ends (peer " + link.peer() + ")");
+    String text = link.isOpened() ? "connection was cut: TLS did not say that it ends" : ENDED_IN_HANDSHAKE;
+    return new EOFException(text + " (peer " + link.context().channel().remoteAddress() + ")");
   }
 
   /** Closes the connection at once. Any thread may call it. */
@@ -232,6 +251,7 @@ final class Ending {
   }
 
   private void sendRest(String why) {
+    begun = true;
     Outbound outbound = link.connection().outbound();
     outbound.end(new IOException(why + " (peer " + link.peer() + ")"));
     outbound.drain();
@@ -286,6 +306,7 @@ final class Ending {
 
   private void closeNow() {
     if (isActive()) {
+      begun = true;
       closedHere = true;
       if (link.isOpened()) {
         unsentAtClose = link.connection().outbound().unsent();
@@ -341,6 +362,19 @@ final class Ending {
     }
   }
 
+  /**
+   * Counts what is left to send as lost, while the event loop is held by a callback, and has it close
+   * the connection when that returns. Any thread may call it; returns whether it has counted.
+   */
+  boolean cutFromOutside(IOException why) {
+    boolean counts = lossCounted.compareAndSet(false, true);
+    if (counts) {
+      link.totals.bytesNotSent.add(link.connection().outbound().held());
+    }
+    abort(why);
+    return counts;
+  }
+
   /** Works out, when the channel is closed, what the cause was and what is lost. */
   void closed() {
     if (secure && !peerEnded && !outputEnded && !closedHere && cause == null) {
@@ -353,7 +387,9 @@ final class Ending {
       because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
     }
     long lost = Math.max(unsentAtClose, link.connection().outbound().notHandedOn());
-    link.totals.bytesNotSent.add(lost);
+    if (lossCounted.compareAndSet(false, true)) {
+      link.totals.bytesNotSent.add(lost);
+    }
     if (cause != null) {
       link.totals.connectionsFailed.increment();
     }

@@ -32,8 +32,11 @@ import org.jspecify.annotations.Nullable;
  * by {@link FramedConnection#sendUnanswered}. A frame that the server sends unasked would be taken for
  * a reply: {@link TcpCounters#repliesUnrequested} counts those that come when none is due.
  *
- * <p>With {@link Builder#reconnect} it connects again when the connection was lost; by default it does
- * not. Requests in flight then fail with an {@link IOException}, since they may have been handled, and
+ * <p>With {@link Builder#reconnect} it connects again when the connection was lost, or when the server
+ * has ended it, be it with a FIN or the {@code close_notify} of TLS; by default it does not. A
+ * connection that the server has ended takes no more frames, and what it had taken is still sent for
+ * {@code closeTimeout}. Requests in flight then fail with an {@link IOException}, since they may have
+ * been handled, and
  * are not sent again; requests made while there is no connection fail with a {@link
  * FrameNotSentException}.
  *
@@ -66,14 +69,16 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Returns the present connection, which may be closed; after it has connected again that is another
-   * one.
+   * Returns the present connection, which may have ended; after the client has connected again that is
+   * another one. Frames that came on the earlier connection before its end stay there: whoever receives
+   * keeps that connection until {@link FramedConnection#receive} returns {@code null} or throws, and
+   * then asks for the next one.
    */
   public FramedConnection connection() {
     return connector.connection();
   }
 
-  /** Returns whether there is an open connection now. */
+  /** Returns whether the present connection {@linkplain FramedConnection#isOpen is open}. */
   public boolean isConnected() {
     return connector.connection().isOpen();
   }
@@ -106,7 +111,12 @@ public final class FramedClient implements AutoCloseable {
     return connector.counters();
   }
 
-  /** Sends what was taken, closes, and connects no more; waits for that for {@code closeTimeout}. */
+  /**
+   * Sends what was taken, closes, and connects no more; waits for that for {@code closeTimeout}. What is
+   * then left is cut and counted, also if a callback holds the event loop: its connection is closed when
+   * the callback returns. An interrupt ends the waiting and not the closing, which goes on for {@code
+   * closeTimeout} at most. On the event loop it does not wait.
+   */
   @Override
   public void close() {
     connector.close();
@@ -121,6 +131,7 @@ public final class FramedClient implements AutoCloseable {
     private Duration slowHandlerLimit = Duration.ofMillis(100);
     private Consumer<FramedConnection> onConnected = connection -> {};
     private @Nullable BatchHandler batchHandler;
+    private NameLookup lookup = NameLookup.SHARED;
 
     private Builder() {
       super(Duration.ZERO);
@@ -137,7 +148,12 @@ public final class FramedClient implements AutoCloseable {
       return this;
     }
 
-    /** Sets how long connecting may take, TLS included, 10 seconds by default. */
+    /**
+     * Sets how long connecting may take, at first and again, 10 seconds by default. It includes the
+     * look-up of the host's name, TCP and TLS, but not the delay before an attempt. All addresses of a
+     * name are tried one after the other, each with its share of the time that is left. A look-up that
+     * takes longer is left to a thread that all clients share, up to 16, until the system has answered.
+     */
     public Builder connectTimeout(Duration connectTimeout) {
       this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
       return this;
@@ -188,6 +204,12 @@ public final class FramedClient implements AutoCloseable {
       return this;
     }
 
+    /** Sets what looks names up. */
+    Builder lookup(NameLookup lookup) {
+      this.lookup = lookup;
+      return this;
+    }
+
     /**
      * Connects, and returns the client when it is connected. If that fails, nothing is left running.
      *
@@ -206,6 +228,7 @@ public final class FramedClient implements AutoCloseable {
               host,
               port,
               path,
+              lookup,
               transport,
               options(),
               tls == null ? null : tls.clientContext(),

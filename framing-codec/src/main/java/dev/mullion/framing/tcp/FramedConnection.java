@@ -390,9 +390,19 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     return inbox.takeBytes();
   }
 
-  /** Returns whether frames can be sent and received. */
+  /**
+   * Returns whether frames can be sent and received. It is {@code false} as soon as either side has
+   * ended its direction, by {@link #endOutput} or a FIN for instance, though the other direction may
+   * still be in use: frames that came before the peer's end can still be received, and to a peer that
+   * only ended its own side can still be sent, except by a client that connects again.
+   */
   public boolean isOpen() {
-    return link.context().channel().isActive() && !closed.isDone();
+    return !isClosed() && !link.ending.hasBegun();
+  }
+
+  /** Whether nothing can be sent or received any more. */
+  boolean isClosed() {
+    return !link.context().channel().isActive() || closed.isDone();
   }
 
   /** Returns whether the server is stopping; a handler that sees it should come to an end. */
@@ -457,6 +467,20 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     if (!link.context().executor().inEventLoop()) {
       link.ending.awaitClosed(closed.copy());
     }
+  }
+
+  /** Ends what others wait for while the event loop is held; returns whether that was counted. */
+  boolean cutFromOutside(IOException why) {
+    boolean counted = link.ending.cutFromOutside(why);
+    outbound.end(why);
+    if (inbox != null) {
+      inbox.end(why);
+    }
+    Requests present = requests.get();
+    if (present != null) {
+      present.end(why);
+    }
+    return counted;
   }
 
   /** Names the peer. */

@@ -8,7 +8,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * When a client that has lost its connection connects again: after delays that grow from attempt to
  * attempt, and of which a share is random, so that the clients of a server that comes back do not all
- * come at once.
+ * come at once. Attempts are counted from the last connection that lasted for {@link
+ * Builder#resetAfter}.
  *
  * <pre>{@code
  *  firstDelay = 100 ms, multiplier = 2, jitter = 0.5
@@ -27,6 +28,7 @@ public final class Reconnect {
   private final double multiplier;
   private final double jitter;
   private final int maxAttempts;
+  private final Duration resetAfter;
 
   private Reconnect(Builder settings, boolean off) {
     this.off = off;
@@ -35,6 +37,7 @@ public final class Reconnect {
     multiplier = settings.multiplier;
     jitter = settings.jitter;
     maxAttempts = settings.maxAttempts;
+    resetAfter = settings.resetAfter;
   }
 
   /** Returns the setting of a client that never connects again. */
@@ -45,6 +48,15 @@ public final class Reconnect {
   /** Returns a builder that holds the defaults. */
   public static Builder builder() {
     return new Builder();
+  }
+
+  boolean isOff() {
+    return off;
+  }
+
+  /** Returns whether a connection that was open for so long makes the attempts before it forgotten. */
+  boolean forgetsAfter(long nanos) {
+    return nanos >= nanos(resetAfter);
   }
 
   /** Returns whether an attempt may be made; the first after a connection was lost is 1. */
@@ -75,6 +87,7 @@ public final class Reconnect {
             + ", multiplier=" + multiplier
             + ", jitter=" + jitter
             + ", maxAttempts=" + maxAttempts
+            + ", resetAfter=" + resetAfter
             + "]";
   }
 
@@ -85,6 +98,7 @@ public final class Reconnect {
     private double multiplier = 2.0;
     private double jitter = 0.5;
     private int maxAttempts;
+    private Duration resetAfter = Duration.ofSeconds(5);
 
     private Builder() {}
 
@@ -121,13 +135,25 @@ public final class Reconnect {
     }
 
     /**
-     * Sets how many attempts may fail in a row before the client gives up; 0, the default, is no limit.
+     * Sets how many attempts may be made in a row before the client gives up; 0, the default, is no
+     * limit. One that connects ends the row only if its connection lasts for {@link #resetAfter}.
      */
     public Builder maxAttempts(int maxAttempts) {
       if (maxAttempts < 0) {
         throw new IllegalArgumentException("maxAttempts: " + maxAttempts + " (expected: >= 0)");
       }
       this.maxAttempts = maxAttempts;
+      return this;
+    }
+
+    /**
+     * Sets how long a connection must have been open, until its peer ended it or it was lost, for the
+     * attempts before it to be forgotten: 5 seconds by default. After a shorter one the delays go on
+     * growing and {@code maxAttempts} goes on counting, so that a server that accepts connections and
+     * closes them at once is not called again and again.
+     */
+    public Builder resetAfter(Duration resetAfter) {
+      this.resetAfter = positive(resetAfter, "resetAfter");
       return this;
     }
 

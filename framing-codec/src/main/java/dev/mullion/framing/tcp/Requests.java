@@ -146,7 +146,8 @@ final class Requests {
         error);
   }
 
-  private void end(IOException why) {
+  /** Fails what waits for a reply, and takes no more requests. Any thread may call it. */
+  void end(IOException why) {
     List<Request> lost = outbound.endReplies(why);
     if (lost != null) {
       lost.forEach(request -> request.completeExceptionally(why));

@@ -1,34 +1,27 @@
 package dev.mullion.framing.tcp;
 
 import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
-import io.netty.bootstrap.Bootstrap;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.net.ConnectException;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.SocketException;
+import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +32,7 @@ final class TcpConnector {
       String host,
       int port,
       @Nullable Path path,
+      NameLookup lookup,
       Transport transport,
       Map<ChannelOption<?>, Object> options,
       @Nullable TlsContext tls,
@@ -48,24 +42,27 @@ final class TcpConnector {
       long slowHandlerNanos,
       Consumer<FramedConnection> onConnected) {}
 
-  /** What Netty's native transports put before the text of an error. */
-  private static final String SYSTEM_CALL =
-      "^[\\w ]+\\(\\.\\.\\) failed( with error\\(-?\\d+\\))?: ";
+  /** An event loop that does not do for so long what takes no time is held by a callback. */
+  private static final long HELD_NANOS = 1_000_000_000;
 
-  private final Settings settings;
-  private final ConnectionSettings connectionSettings;
-  private final @Nullable BatchHandler batchHandler;
-  private final Transport.Parts transport;
+  final Settings settings;
+  final ConnectionSettings connectionSettings;
+  final @Nullable BatchHandler batchHandler;
+  final Transport.Parts transport;
+  final EventLoop loop;
+  final LoopWatch watch;
   private final EventLoopGroup group;
-  private final EventLoop loop;
-  private final LoopWatch watch;
   private final @Nullable Watchdog watchdog;
+  private final AtomicBoolean closing = new AtomicBoolean();
   private volatile @Nullable FramedConnection connection;
 
   /** Whether a request was ever made: later connections begin with taking replies then. */
   private volatile boolean makesRequests;
 
-  private volatile boolean closed;
+  /** How many attempts were made since the last connection that lasted. Of the event loop. */
+  private int attempts;
+
+  private @Nullable Attempt attempt;
 
   TcpConnector(
       Settings settings,
@@ -93,58 +90,6 @@ final class TcpConnector {
     return requireNonNull(connection, "connection");
   }
 
-  /** Connects for the first time, and ends the event loop if that fails. */
-  void connect() throws IOException {
-    boolean connected = false;
-    try {
-      begin().get(settings.connectNanos(), TimeUnit.NANOSECONDS);
-      connected = true;
-    } catch (ExecutionException e) {
-      throw clear(e.getCause() == null ? e : e.getCause());
-    } catch (TimeoutException e) {
-      throw clear(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while connecting to " + target());
-    } finally {
-      if (!connected) {
-        close();
-      }
-    }
-  }
-
-  private IOException clear(Throwable cause) {
-    String text = "cannot connect to " + target() + ": " + inPlainWords(cause);
-    if (cause instanceof java.net.UnknownHostException) {
-      return (IOException) cause;
-    }
-    if (cause instanceof SocketException
-        || cause instanceof TimeoutException
-        || cause instanceof FileNotFoundException
-        || cause.getClass() == IOException.class) {
-      ConnectException clear = new ConnectException(text);
-      clear.initCause(cause);
-      return clear;
-    }
-    return new IOException(text, cause);
-  }
-
-  /** Leaves out the names of system calls, the numbers of errors and what Netty adds of the address. */
-  private String inPlainWords(Throwable error) {
-    if (error instanceof TimeoutException || error instanceof ConnectTimeoutException) {
-      return "not connected in " + connectMillis() + " ms (connectTimeout)";
-    }
-    if (error instanceof FileNotFoundException && error.getMessage() == null) {
-      return "no such file or directory"; // Of a unix-domain socket.
-    }
-    Throwable cause =
-        error instanceof SocketException && error.getCause() != null ? error.getCause() : error;
-    String text = String.valueOf(cause.getMessage()).replaceFirst(SYSTEM_CALL, "");
-    return text.startsWith("Connection ") || text.startsWith("No ")
-        ? text.substring(0, 1).toLowerCase(Locale.ROOT) + text.substring(1)
-        : text;
-  }
-
   /** Returns what it connects to: host and port, or a path. */
   String target() {
     return settings.path() == null
@@ -152,161 +97,123 @@ final class TcpConnector {
         : settings.path().toString();
   }
 
-  /** Makes a connection; the future completes when frames can go to and fro. */
-  @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
-  private CompletableFuture<FramedConnection> begin() {
-    CompletableFuture<FramedConnection> made = new CompletableFuture<>();
-    SocketAddress address;
+  /** Connects for the first time, and ends the event loop if that fails. */
+  void connect() throws IOException {
+    boolean connected = false;
+    Attempt first = new Attempt(this);
+    attempt = first;
     try {
-      address = address();
-    } catch (IOException e) {
-      made.completeExceptionally(e);
-      return made;
-    }
-    boolean unix = settings.path() != null;
-    Setup setup = new Setup(made);
-    Bootstrap bootstrap = new Bootstrap()
-        .group(loop)
-        .channel(unix ? transport.unixChannel() : transport.channel())
-        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, connectMillis())
-        .handler(setup);
-    Sockets.common(connectionSettings, transport.transport(), unix, settings.tls() != null)
-        .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
-    settings
-        .options()
-        .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
-    bootstrap.connect(address).addListener((ChannelFutureListener) connected -> {
-      if (!connected.isSuccess()) {
-        made.completeExceptionally(requireNonNull(connected.cause(), "cause"));
-        return;
+      first.begin().get(settings.connectNanos(), TimeUnit.NANOSECONDS);
+      connected = true;
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof IOException clear ? clear : new IOException(e.getCause());
+    } catch (TimeoutException e) {
+      throw first.late();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while connecting to " + target());
+    } finally {
+      if (!connected) {
+        close(0);
       }
-      // Not before: a channel that cannot be connected is closed too, with some transports earlier.
-      connected.channel().closeFuture().addListener(done -> setup.closed());
-    });
-    return made;
+    }
   }
 
-  private int connectMillis() {
-    long millis = TimeUnit.NANOSECONDS.toMillis(settings.connectNanos());
-    return (int) Math.max(1, Math.min(Integer.MAX_VALUE, millis));
-  }
-
-  /** Looks the name up, at first on the caller's thread, later on a loop that has nothing else to do. */
-  private SocketAddress address() throws IOException {
-    Path path = settings.path();
-    return path == null
-        ? new InetSocketAddress(TcpListener.resolve(settings.host()), settings.port())
-        : transport.unixAddress(path);
-  }
-
-  private final class Setup extends ChannelInitializer<Channel> {
-    private final CompletableFuture<FramedConnection> made;
-    private @Nullable Link link;
-
-    Setup(CompletableFuture<FramedConnection> made) {
-      this.made = made;
+  /**
+   * On the event loop: takes over a connection that is there.
+   *
+   * @return whether it is wanted
+   */
+  boolean take(FramedConnection opened) {
+    if (closing.get()) {
+      return false;
     }
-
-    @Override
-    protected void initChannel(Channel channel) {
-      HalfClose.addIfNeeded(channel, transport.transport(), settings.path() != null);
-      TlsContext tls = settings.tls();
-      if (tls != null) {
-        channel
-            .pipeline()
-            .addLast(tls.newHandler(channel.alloc(), settings.host(), settings.port()));
-      }
-      handling().addTo(channel.pipeline(), connectionSettings, watch, tls != null);
-      // Its pipeline may be empty again by the time that anybody hears that it is connected.
-      link = channel.pipeline().get(Link.class);
+    if (makesRequests) {
+      opened.requests(settings.maxRequestsInFlight());
     }
-
-    void closed() {
-      Throwable failure = link == null ? null : link.ending.cause();
-      made.completeExceptionally(failure == null ? new IOException("closed by the peer") : failure);
-    }
-
-    private Handling handling() {
-      BatchHandler handler = batchHandler;
-      return handler == null
-          ? Handling.pulled(this::opened)
-          : Handling.batches(() -> new Announcing(handler, this::opened));
-    }
-
-    private void opened(FramedConnection opened) {
-      if (closed) {
-        opened.abort();
-        return;
-      }
-      TcpCounters totals = counters();
-      settings.onConnected().accept(opened);
-      totals.connectionsOpened.increment();
-      totals.connectionsOpen.incrementAndGet();
-      connection = opened;
-      if (makesRequests) {
-        // Whoever makes requests only is to see the end of a connection without making one.
-        opened.requests(settings.maxRequestsInFlight());
-      }
-      opened.closed().whenComplete((done, error) -> {
-        totals.connectionsOpen.decrementAndGet();
-        reconnect(1);
+    connection = opened;
+    TcpCounters totals = counters();
+    totals.connectionsOpened.increment();
+    totals.connectionsOpen.incrementAndGet();
+    Runnable judge = judgeOf(System.nanoTime());
+    if (!settings.reconnect().isOff()) {
+      opened.link().ending.whenPeerEnds(() -> {
+        judge.run();
+        endWithPeer(opened);
       });
-      made.complete(opened);
     }
+    opened.closed().whenComplete((done, error) -> {
+      totals.connectionsOpen.decrementAndGet();
+      judge.run();
+      reconnect();
+    });
+    return true;
   }
 
-  /** A batch handler that also says that its connection is there. */
-  private record Announcing(BatchHandler handler, Consumer<FramedConnection> onOpened)
-      implements BatchHandler {
-    @Override
-    public void opened(FramedConnection connection) {
-      onOpened.accept(connection);
-      handler.opened(connection);
-    }
+  /** Returns what is called when a connection is lost, and judges by its first call how long it was. */
+  private Runnable judgeOf(long since) {
+    AtomicBoolean judged = new AtomicBoolean();
+    return () -> {
+      if (judged.compareAndSet(false, true)
+          && settings.reconnect().forgetsAfter(System.nanoTime() - since)) {
+        attempts = 0;
+      }
+    };
+  }
 
-    @Override
-    public void frames(FramedConnection connection, dev.mullion.framing.FrameBatch batch) {
-      handler.frames(connection, batch);
-    }
-
-    @Override
-    public void inputEnded(FramedConnection connection) {
-      handler.inputEnded(connection);
-    }
-
-    @Override
-    public void closed(FramedConnection connection, @Nullable Throwable cause) {
-      handler.closed(connection, cause);
-    }
+  /** A connection that its peer has ended is lost; what was taken is sent to a peer that reads it. */
+  private void endWithPeer(FramedConnection ended) {
+    Ending ending = ended.link().ending;
+    ending.finish();
+    long nanos = connectionSettings.closeNanos();
+    Runnable cut = () -> {
+      if (!ended.isClosed()) {
+        ending.abort(new SocketTimeoutException("connection that its peer has ended is not closed "
+            + "after " + TimeUnit.NANOSECONDS.toMillis(nanos) + " ms (closeTimeout, peer "
+            + ended.remoteAddress() + ")"));
+      }
+    };
+    loop.schedule(cut, nanos, TimeUnit.NANOSECONDS);
   }
 
   /** On the event loop: tries again after a while, if that is wanted. */
-  private void reconnect(int attempt) {
-    if (closed || !settings.reconnect().allows(attempt)) {
+  private void reconnect() {
+    Reconnect reconnect = settings.reconnect();
+    if (closing.get() || reconnect.isOff()) {
       return;
     }
-    long delay =
-        settings.reconnect().delayNanos(attempt, ThreadLocalRandom.current().nextDouble());
-    loop.schedule(
-        () -> {
-          if (!closed) {
-            begin().whenComplete((made, error) -> reconnected(attempt, error));
-          }
-        },
-        delay,
-        TimeUnit.NANOSECONDS);
+    if (!reconnect.allows(attempts + 1)) {
+      Link.LOG.log(
+          WARNING,
+          "gives up connecting to " + target() + ": " + attempts
+              + " attempts since the last connection that lasted (" + reconnect + ")");
+      return;
+    }
+    attempts++;
+    long delay = reconnect.delayNanos(attempts, ThreadLocalRandom.current().nextDouble());
+    loop.schedule(this::connectAgain, delay, TimeUnit.NANOSECONDS);
   }
 
-  private void reconnected(int attempt, @Nullable Throwable error) {
+  private void connectAgain() {
+    if (!closing.get()) {
+      Attempt again = new Attempt(this);
+      attempt = again;
+      again.begin().whenComplete((made, error) -> connectedAgain(error));
+    }
+  }
+
+  private void connectedAgain(@Nullable Throwable error) {
+    attempt = null;
     if (error == null) {
       counters().reconnects.increment();
     } else {
+      counters().reconnectsFailed.increment();
       connectionSettings.log().log(
           Event.RECONNECT_FAILED,
           DEBUG,
           target(),
-          () -> "attempt " + attempt + " to connect to " + target() + " again failed: " + error);
-      reconnect(attempt + 1);
+          () -> "attempt " + attempts + " to connect to " + target() + " again failed: " + error);
+      reconnect();
     }
   }
 
@@ -315,21 +222,83 @@ final class TcpConnector {
     return connection().requests(settings.maxRequestsInFlight()).send(frame, timeoutNanos);
   }
 
+  /** Sends what was taken, closes, and waits for that; on the event loop it does not wait. */
   void close() {
-    closed = true;
+    close(connectionSettings.closeNanos());
+  }
+
+  private void close(long nanos) {
+    if (closing.compareAndSet(false, true)) {
+      if (watchdog != null) {
+        watchdog.close();
+      }
+      onLoop(() -> beginToClose(nanos));
+    }
+    if (loop.inEventLoop()) {
+      return;
+    }
+    try {
+      if (!group.terminationFuture().await(nanos, TimeUnit.NANOSECONDS)
+          && !group.terminationFuture().await(HELD_NANOS, TimeUnit.NANOSECONDS)) {
+        cutFromOutside();
+      }
+    } catch (InterruptedException e) {
+      // It ends the waiting: the event loop goes on closing, for closeTimeout and no longer.
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void onLoop(Runnable task) {
+    if (loop.inEventLoop()) {
+      task.run();
+      return;
+    }
+    try {
+      loop.execute(task);
+    } catch (RejectedExecutionException e) {
+      Link.LOG.log(DEBUG, "event loop of the client to " + target() + " has ended", e);
+    }
+  }
+
+  private void beginToClose(long nanos) {
+    if (attempt != null) {
+      attempt.end(new IOException("client was closed"));
+    }
     FramedConnection present = connection;
-    if (present != null) {
-      present.close();
+    if (present == null || present.isClosed()) {
+      shutDown();
+      return;
     }
-    if (watchdog != null) {
-      watchdog.close();
+    present.link().ending.finish();
+    present.closed().whenComplete((done, error) -> shutDown());
+    Runnable cut = () -> {
+      if (!present.isClosed()) {
+        counters().connectionsCut.increment();
+        present.abort();
+      }
+    };
+    loop.schedule(cut, nanos, TimeUnit.NANOSECONDS);
+  }
+
+  private void shutDown() {
+    group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+  }
+
+  /**
+   * A callback holds the event loop, and nothing can be sent or closed before it returns. Whoever waits
+   * for a frame, a reply or for room is told; what is then left to send is lost, and counted now.
+   */
+  private void cutFromOutside() {
+    shutDown();
+    FramedConnection present = connection;
+    if (present == null || present.isClosed()) {
+      return;
     }
-    if (!loop.inEventLoop()) {
-      group
-          .shutdownGracefully(0, connectionSettings.closeNanos(), TimeUnit.NANOSECONDS)
-          .awaitUninterruptibly();
-    } else {
-      group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    String text = "client was closed while a callback held its event loop (closeTimeout, peer "
+        + present.remoteAddress() + ")";
+    if (present.cutFromOutside(new IOException(text))) {
+      counters().connectionsCut.increment();
+      Link.LOG.log(WARNING, text);
     }
   }
 }

@@ -32,6 +32,7 @@ public final class TcpCounters {
   final LongAdder repliesDropped = new LongAdder();
   final LongAdder repliesUnrequested = new LongAdder();
   final LongAdder reconnects = new LongAdder();
+  final LongAdder reconnectsFailed = new LongAdder();
   private final FrameCounters frames = new FrameCounters();
 
   TcpCounters() {}
@@ -171,6 +172,11 @@ public final class TcpCounters {
     return reconnects.sum();
   }
 
+  /** Returns how many attempts of a client to connect again have failed. */
+  public long reconnectsFailed() {
+    return reconnectsFailed.sum();
+  }
+
   /** Returns the counters of frames over all connections. */
   public FrameCounters frames() {
     return frames;
@@ -203,6 +209,7 @@ public final class TcpCounters {
     all.put("repliesDropped", repliesDropped());
     all.put("repliesUnrequested", repliesUnrequested());
     all.put("reconnects", reconnects());
+    all.put("reconnectsFailed", reconnectsFailed());
     return all;
   }
 

@@ -137,7 +137,7 @@ class ReconnectTest {
   void textNamesTheSettings() {
     assertThat(Reconnect.builder().maxAttempts(3).build())
         .hasToString("Reconnect[firstDelay=PT0.1S, maxDelay=PT30S, multiplier=2.0, jitter=0.5,"
-            + " maxAttempts=3]");
+            + " maxAttempts=3, resetAfter=PT5S]");
     assertThat(Reconnect.off()).hasToString("Reconnect[off]");
   }
 }

@@ -1,0 +1,153 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Part of an {@link Attempt}: one address, from the socket to where frames can go to and fro. All is
+ * called by the event loop's thread.
+ */
+final class Dial extends ChannelInitializer<Channel> {
+  private final TcpConnector client;
+  private final SocketAddress address;
+  private final Attempt attempt;
+  private final boolean secure;
+  private long millis;
+  private @Nullable Channel channel;
+  private @Nullable Link link;
+  private boolean opening;
+  private boolean done;
+
+  Dial(TcpConnector client, SocketAddress address, Attempt attempt) {
+    this.client = client;
+    this.address = address;
+    this.attempt = attempt;
+    secure = client.settings.tls() != null;
+  }
+
+  /** Connects; {@code millis} is what its error says of its time, which is the caller's to watch. */
+  @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
+  void begin(long millis) {
+    this.millis = millis;
+    boolean unix = client.settings.path() != null;
+    Bootstrap bootstrap = new Bootstrap()
+        .group(client.loop)
+        .channel(unix ? client.transport.unixChannel() : client.transport.channel())
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
+        .handler(this);
+    Sockets.common(client.connectionSettings, client.transport.transport(), unix, secure)
+        .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
+    client
+        .settings
+        .options()
+        .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
+    ChannelFuture connecting = bootstrap.connect(address);
+    channel = connecting.channel();
+    connecting.addListener((ChannelFutureListener) connected -> {
+      if (!connected.isSuccess()) {
+        fail(requireNonNull(connected.cause(), "cause"));
+        return;
+      }
+      // Not before: a channel that cannot be connected is closed too, with some transports earlier.
+      connected.channel().closeFuture().addListener(closed -> closed());
+    });
+  }
+
+  @Override
+  protected void initChannel(Channel channel) {
+    TlsContext tls = client.settings.tls();
+    HalfClose.addIfNeeded(channel, client.transport.transport(), client.settings.path() != null);
+    channel.pipeline().addLast(new OtherEnd());
+    if (tls != null) {
+      String host = client.settings.host();
+      channel.pipeline().addLast(tls.newHandler(channel.alloc(), host, client.settings.port()));
+    }
+    handling().addTo(channel.pipeline(), client.connectionSettings, client.watch, secure);
+    // Its pipeline may be empty again by the time that anybody hears that it is connected.
+    link = channel.pipeline().get(Link.class);
+  }
+
+  private Handling handling() {
+    BatchHandler handler = client.batchHandler;
+    return handler == null
+        ? Handling.pulled(this::opened)
+        : Handling.batches(() -> new Announcing(handler, this::opened));
+  }
+
+  private void opened(FramedConnection opened) {
+    if (done) {
+      opened.abort();
+      return;
+    }
+    opening = true;
+    client.settings.onConnected().accept(opened);
+    if (done || !client.take(opened)) {
+      opened.abort();
+      return;
+    }
+    done = true;
+    attempt.opened(opened);
+  }
+
+  private void closed() {
+    Throwable cause = link == null ? null : link.ending.cause();
+    if (cause != null) {
+      fail(cause);
+    } else if (secure && !opening) {
+      fail(new IOException(Ending.ENDED_IN_HANDSHAKE));
+    } else {
+      fail(new IOException("closed by the peer"));
+    }
+  }
+
+  /** Gives this address up; another one is tried then, unless this one was connected to. */
+  void fail(Throwable cause) {
+    if (done) {
+      return;
+    }
+    close();
+    if (opening) {
+      attempt.refused(cause);
+    } else {
+      attempt.failed(address, cause, millis);
+    }
+  }
+
+  void close() {
+    done = true;
+    if (channel != null) {
+      channel.close();
+    }
+  }
+
+  /**
+   * Ends a connection whose two ends are one socket. The kernel makes one when it picks the port of an
+   * absent server as the client's own, and it would keep that port from the server.
+   */
+  private final class OtherEnd extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+      SocketAddress local = ctx.channel().localAddress();
+      if (local instanceof InetSocketAddress && local.equals(ctx.channel().remoteAddress())) {
+        // With a reset, so that the port is free at once.
+        ctx.channel().config().setOption(ChannelOption.SO_LINGER, 0);
+        fail(new ConnectException("connected to itself, since nobody listens there"));
+        return;
+      }
+      ctx.fireChannelActive();
+    }
+  }
+}

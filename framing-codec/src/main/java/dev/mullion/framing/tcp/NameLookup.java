@@ -1,0 +1,100 @@
+package dev.mullion.framing.tcp;
+
+import io.netty.util.NetUtil;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Looks names up on threads of its own, since the system's look-up blocks and cannot be interrupted.
+ * Whoever waits for one may stop waiting; its thread is then left until the system has answered. The
+ * threads are bounded, daemons, and shared by all clients, and all that ask for one name share one
+ * look-up. An address as text is not looked up.
+ */
+final class NameLookup {
+  /** The system's look-up. */
+  interface Resolver {
+    InetAddress[] resolve(String host) throws UnknownHostException;
+  }
+
+  static final int MAX_THREADS = 16;
+
+  private static final int MAX_WAITING = 1024;
+  private static final int IDLE_SECONDS = 5;
+
+  /** What all clients use. */
+  static final NameLookup SHARED = new NameLookup(InetAddress::getAllByName);
+
+  private final Resolver resolver;
+  private final ThreadPoolExecutor threads;
+  private final Map<String, CompletableFuture<List<InetAddress>>> running =
+      new ConcurrentHashMap<>();
+
+  NameLookup(Resolver resolver) {
+    this.resolver = resolver;
+    threads = new ThreadPoolExecutor(
+        MAX_THREADS,
+        MAX_THREADS,
+        IDLE_SECONDS,
+        TimeUnit.SECONDS,
+        new LinkedBlockingQueue<>(MAX_WAITING),
+        new DefaultThreadFactory("mullion-lookup", true));
+    threads.allowCoreThreadTimeOut(true);
+  }
+
+  /** Begins to look a name up, or joins a look-up that is on. The future must not be completed. */
+  CompletableFuture<List<InetAddress>> start(String host) {
+    if (NetUtil.isValidIpV4Address(host) || NetUtil.isValidIpV6Address(host)) {
+      CompletableFuture<List<InetAddress>> known = new CompletableFuture<>();
+      resolve(host, InetAddress::getAllByName, known, () -> {});
+      return known;
+    }
+    CompletableFuture<List<InetAddress>> made = new CompletableFuture<>();
+    CompletableFuture<List<InetAddress>> present = running.putIfAbsent(host, made);
+    if (present != null) {
+      return present;
+    }
+    try {
+      threads.execute(() -> resolve(host, resolver, made, () -> running.remove(host)));
+    } catch (RejectedExecutionException e) {
+      running.remove(host);
+      made.completeExceptionally(new IOException("host: " + host + " is not looked up: "
+          + MAX_THREADS + " look-ups have not ended, and " + MAX_WAITING + " wait for them"));
+    }
+    return made;
+  }
+
+  /** Whoever is told of the end finds that the next look-up is a new one. */
+  private static void resolve(
+      String host,
+      Resolver resolver,
+      CompletableFuture<List<InetAddress>> result,
+      Runnable beforeEnd) {
+    List<InetAddress> found = List.of();
+    Throwable failure = null;
+    try {
+      found = Arrays.stream(resolver.resolve(host)).distinct().toList();
+    } catch (UnknownHostException e) {
+      failure = new UnknownHostException("host: " + host + " cannot be resolved");
+      failure.initCause(e);
+    } catch (RuntimeException | Error e) {
+      failure = e;
+    }
+    beforeEnd.run();
+    if (failure == null) {
+      result.complete(found);
+    } else {
+      result.completeExceptionally(failure);
+    }
+  }
+}
