@@ -6,8 +6,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** A client's batch handler that first says that its connection is there. */
-record Announcing(
-    BatchHandler handler, Consumer<FramedConnection> onOpened) implements BatchHandler {
+record Announcing(BatchHandler handler, Consumer<FramedConnection> onOpened)
+    implements BatchHandler {
   @Override
   public void opened(FramedConnection connection) {
     onOpened.accept(connection);

@@ -61,7 +61,8 @@ final class ConnectFailures {
     all.add(0, late);
     return error(
         all,
-        text + (stage.isEmpty() ? "" : ": " + stage)
+        text
+            + (stage.isEmpty() ? "" : ": " + stage)
             + (texts.isEmpty() ? "" : "; " + String.join("; ", texts)));
   }
 

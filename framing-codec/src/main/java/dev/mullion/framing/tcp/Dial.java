@@ -54,7 +54,7 @@ final class Dial extends ChannelInitializer<Channel> {
         .settings
         .options()
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
-    ChannelFuture connecting = bootstrap.connect(address);
+    ChannelFuture connecting = bootstrap.connect(address, client.settings.localAddress());
     channel = connecting.channel();
     connecting.addListener((ChannelFutureListener) connected -> {
       if (!connected.isSuccess()) {

@@ -167,12 +167,14 @@ final class Ending {
   }
 
   private EOFException cutError() {
-    String text = link.isOpened() ? "connection was cut: TLS did not say that it ends" : ENDED_IN_HANDSHAKE;
+    String text =
+        link.isOpened() ? "connection was cut: TLS did not say that it ends" : ENDED_IN_HANDSHAKE;
     return new EOFException(text + " (peer " + link.context().channel().remoteAddress() + ")");
   }
 
   /** Closes the connection at once. Any thread may call it. */
   void abort(@Nullable Throwable why) {
+    begun = true;
     link.runOnLoop(() -> {
       because(why);
       closeNow();
@@ -211,6 +213,7 @@ final class Ending {
 
   /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */
   void finish() {
+    begun = true;
     link.runOnLoop(() -> {
       if (!link.isOpened() || !isActive()) {
         link.context().close();
@@ -230,6 +233,7 @@ final class Ending {
 
   /** Sends what there is and then a FIN; the peer may go on sending. Any thread may call it. */
   void finishOutput() {
+    begun = true;
     link.runOnLoop(() -> {
       if (!link.isOpened() || !isActive()) {
         return; // There is no output any more.
@@ -251,7 +255,6 @@ final class Ending {
   }
 
   private void sendRest(String why) {
-    begun = true;
     Outbound outbound = link.connection().outbound();
     outbound.end(new IOException(why + " (peer " + link.peer() + ")"));
     outbound.drain();
@@ -306,7 +309,6 @@ final class Ending {
 
   private void closeNow() {
     if (isActive()) {
-      begun = true;
       closedHere = true;
       if (link.isOpened()) {
         unsentAtClose = link.connection().outbound().unsent();

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -80,7 +81,7 @@ public final class FramedClient implements AutoCloseable {
 
   /** Returns whether the present connection {@linkplain FramedConnection#isOpen is open}. */
   public boolean isConnected() {
-    return connector.connection().isOpen();
+    return connector.isConnected();
   }
 
   /**
@@ -132,6 +133,7 @@ public final class FramedClient implements AutoCloseable {
     private Consumer<FramedConnection> onConnected = connection -> {};
     private @Nullable BatchHandler batchHandler;
     private NameLookup lookup = NameLookup.SHARED;
+    private @Nullable SocketAddress localAddress;
 
     private Builder() {
       super(Duration.ZERO);
@@ -210,6 +212,12 @@ public final class FramedClient implements AutoCloseable {
       return this;
     }
 
+    /** Sets the address of this side, in place of one that the kernel picks. */
+    Builder localAddress(SocketAddress localAddress) {
+      this.localAddress = localAddress;
+      return this;
+    }
+
     /**
      * Connects, and returns the client when it is connected. If that fails, nothing is left running.
      *
@@ -229,6 +237,7 @@ public final class FramedClient implements AutoCloseable {
               port,
               path,
               lookup,
+              localAddress,
               transport,
               options(),
               tls == null ? null : tls.clientContext(),

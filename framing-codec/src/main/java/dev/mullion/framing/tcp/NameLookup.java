@@ -74,6 +74,11 @@ final class NameLookup {
     return made;
   }
 
+  /** Returns how many names are being looked up. */
+  int running() {
+    return running.size();
+  }
+
   /** Whoever is told of the end finds that the next look-up is a new one. */
   private static void resolve(
       String host,

@@ -54,6 +54,10 @@ public final class Reconnect {
     return off;
   }
 
+  Duration resetAfter() {
+    return resetAfter;
+  }
+
   /** Returns whether a connection that was open for so long makes the attempts before it forgotten. */
   boolean forgetsAfter(long nanos) {
     return nanos >= nanos(resetAfter);

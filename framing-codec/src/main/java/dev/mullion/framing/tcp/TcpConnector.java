@@ -11,6 +11,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.net.SocketAddress;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,6 +34,7 @@ final class TcpConnector {
       int port,
       @Nullable Path path,
       NameLookup lookup,
+      @Nullable SocketAddress localAddress,
       Transport transport,
       Map<ChannelOption<?>, Object> options,
       @Nullable TlsContext tls,
@@ -88,6 +90,10 @@ final class TcpConnector {
 
   FramedConnection connection() {
     return requireNonNull(connection, "connection");
+  }
+
+  boolean isConnected() {
+    return !closing.get() && connection().isOpen();
   }
 
   /** Returns what it connects to: host and port, or a path. */
@@ -185,8 +191,9 @@ final class TcpConnector {
     if (!reconnect.allows(attempts + 1)) {
       Link.LOG.log(
           WARNING,
-          "gives up connecting to " + target() + ": " + attempts
-              + " attempts since the last connection that lasted (" + reconnect + ")");
+          "gave up connecting to " + target() + " (maxAttempts: " + attempts
+              + " since the last connection that lasted, resetAfter: " + reconnect.resetAfter()
+              + ")");
       return;
     }
     attempts++;
