@@ -24,6 +24,9 @@ final class FrameScanner {
     CORRUPT
   }
 
+  private static final String TLS =
+      "; the stream begins like TLS: perhaps the peer speaks TLS and this side does not (setting: tls)";
+
   private final FormatGeometry geometry;
   private final boolean bigEndian;
   private final boolean plain;
@@ -33,6 +36,7 @@ final class FrameScanner {
   private int payloadLength;
   private long announced;
   private @Nullable CorruptFrameException corrupt;
+  private boolean beginsLikeTls;
 
   FrameScanner(FrameFormat format) {
     this(format, 0);
@@ -96,9 +100,37 @@ final class FrameScanner {
    */
   int scan(ByteBuffer in, int from, int to, FrameRun run) {
     int known = run.size();
+    noteBeginning(in, from, to);
     int at = plain ? scanPlain(in, from, to, run) : scanAny(in, from, to, run);
     frames += run.size() - known;
     return at;
+  }
+
+  /**
+   * Looks whether the stream begins with a handshake or an alert of TLS. That may be good in a format,
+   * and is only said when there is an error.
+   *
+   * <pre>
+   *  +------------------+-------------------+-------+
+   *  | type: 0x16, 0x15 | version: 0x03 0-4 | ...   |
+   *  +------------------+-------------------+-------+
+   * </pre>
+   */
+  private void noteBeginning(ByteBuffer in, int from, int to) {
+    if (frames == 0 && to - from >= 3) {
+      int type = in.get(from);
+      beginsLikeTls = (type == 0x16 || type == 0x15)
+          && in.get(from + 1) == 3
+          && in.get(from + 2) >= 0
+          && in.get(from + 2) <= 4;
+    }
+  }
+
+  private <E extends FramingException> E explained(E error) {
+    if (beginsLikeTls) {
+      error.hint(TLS);
+    }
+    return error;
   }
 
   /** Takes good frames only, and leaves anything else for {@link #inspect}. */
@@ -181,6 +213,7 @@ final class FrameScanner {
 
   /** Looks at the header that begins at an index, of which there are bytes up to another one. */
   Found inspect(ByteBuffer in, int from, int to) {
+    noteBeginning(in, from, to);
     try {
       return inspectHeader(in, from, to);
     } catch (CorruptFrameException e) {
@@ -310,11 +343,12 @@ final class FrameScanner {
   }
 
   FrameTooLargeException tooLarge(@Nullable SocketAddress peer) {
-    return new FrameTooLargeException(announced, geometry.maxFrameLength, peer, frames + 1);
+    return explained(
+        new FrameTooLargeException(announced, geometry.maxFrameLength, peer, frames + 1));
   }
 
   CorruptFrameException corrupt(@Nullable SocketAddress peer) {
-    return requireNonNull(corrupt, "corrupt").at(peer, frames + 1);
+    return explained(requireNonNull(corrupt, "corrupt").at(peer, frames + 1));
   }
 
   /** The error of a stream that ended inside a header. */
@@ -325,7 +359,7 @@ final class FrameScanner {
   private TruncatedFrameException cutInHeader(
       long received, @Nullable SocketAddress peer, long number) {
     int expected = geometry.headerLength == 0 ? -1 : geometry.headerLength;
-    return TruncatedFrameException.inHeader(received, expected, peer, number);
+    return explained(TruncatedFrameException.inHeader(received, expected, peer, number));
   }
 
   /** The error of a stream that ended behind the header of the frame last inspected. */
@@ -336,10 +370,10 @@ final class FrameScanner {
   private TruncatedFrameException cutBehindHeader(
       long received, long payload, @Nullable SocketAddress peer, long number) {
     if (Long.compareUnsigned(received, payload) < 0) {
-      return TruncatedFrameException.inPayload(received, payload, peer, number);
+      return explained(TruncatedFrameException.inPayload(received, payload, peer, number));
     }
     int trailer = geometry.trailer.length;
-    return TruncatedFrameException.inTrailer(received - payload, trailer, peer, number);
+    return explained(TruncatedFrameException.inTrailer(received - payload, trailer, peer, number));
   }
 
   /** The error of a stream that ended inside a frame that was too large and is being skipped. */

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Its kinds are {@link FrameTooLargeException}, {@link CorruptFrameException} and {@link
  * TruncatedFrameException}. The message ends with the place: the peer's address where there is one,
- * and the ordinal of the frame on its stream, counted from 1.
+ * and the ordinal of the frame on its stream, counted from 1. Behind it stands what is likely wrong, if
+ * that can be told: for instance that the peer speaks TLS.
  */
 public abstract sealed class FramingException extends IOException
     permits FrameTooLargeException, CorruptFrameException, TruncatedFrameException {
@@ -18,6 +19,7 @@ public abstract sealed class FramingException extends IOException
   private final String detail;
   private final transient @Nullable SocketAddress peer;
   private final long frameNumber;
+  private String hint = "";
 
   FramingException(String detail, @Nullable SocketAddress peer, long frameNumber) {
     super(detail + place(peer, frameNumber));
@@ -34,6 +36,17 @@ public abstract sealed class FramingException extends IOException
   /** Returns which frame of the stream it was, counted from 1, or 0 if that is not known. */
   public final long frameNumber() {
     return frameNumber;
+  }
+
+  /** Returns what was seen and what is allowed, the place, and what is likely wrong. */
+  @Override
+  public final String getMessage() {
+    return super.getMessage() + hint;
+  }
+
+  /** Sets what is likely wrong. */
+  final void hint(String likely) {
+    hint = likely;
   }
 
   final String detail() {

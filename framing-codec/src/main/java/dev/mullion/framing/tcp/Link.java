@@ -243,8 +243,11 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     } else if (secure && TlsEvents.isHandshakeDone(event)) {
       open();
     } else if (secure && ctx.channel().isActive()) {
-      // The channel may be closed before the error itself comes.
-      ending.because(TlsEvents.handshakeFailure(event));
+      // The channel may be closed before the error itself comes, and that of a timeout never comes.
+      Throwable failure = TlsEvents.handshakeFailure(event);
+      if (failure != null) {
+        tlsFailed(failure);
+      }
     }
     ctx.fireUserEventTriggered(event);
   }
@@ -258,16 +261,24 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       ending.broken(framing);
     } else if (error instanceof IOException) {
       log(Event.CONNECTION_LOST, DEBUG, "connection lost" + ofPeer(ctx), error);
-      ending.abort(error);
-    } else if (error instanceof DecoderException && error.getCause() instanceof SSLException tls) {
-      log(Event.TLS_FAILED, INFO, "TLS failed: " + tls.getMessage() + ofPeer(ctx), null);
-      ending.abort(tls);
+      ending.abort(secure && !opened ? new IOException(Ending.ENDED_IN_HANDSHAKE, error) : error);
+    } else if (error instanceof DecoderException
+        && error.getCause() instanceof SSLException cause) {
+      tlsFailed(TlsEvents.inPlainWords(cause));
+      ending.abort(null);
     } else {
       // Such as a length encoding of the user's, which the codec calls.
       totals.handlersFailed.increment();
       log(Event.HANDLER_FAILED, WARNING, "closing connection" + ofPeer(ctx), error);
       ending.abort(error);
     }
+  }
+
+  private void tlsFailed(Throwable error) {
+    if (ending.cause() == null) {
+      log(Event.TLS_FAILED, INFO, "TLS failed: " + error.getMessage() + ofPeer(context()), null);
+    }
+    ending.because(error);
   }
 
   private static String ofPeer(ChannelHandlerContext ctx) {

@@ -1,14 +1,22 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.ssl.NotSslRecordException;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.handler.ssl.SslHandshakeTimeoutException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /** A class of its own, since Netty's TLS classes may be absent. */
 final class TlsEvents {
+  /** What Netty says that the peer has sent, as far as it is repeated: 32 bytes. */
+  private static final Pattern SENT = Pattern.compile(": ((?:[0-9a-f]{2}){1,32})");
+
   private TlsEvents() {}
 
   static boolean isHandshakeDone(Object event) {
@@ -17,7 +25,23 @@ final class TlsEvents {
 
   /** Returns why a handshake has failed, or {@code null} if the event does not say so. */
   static @Nullable Throwable handshakeFailure(Object event) {
-    return event instanceof SslHandshakeCompletionEvent done ? done.cause() : null;
+    Throwable cause = event instanceof SslHandshakeCompletionEvent done ? done.cause() : null;
+    return cause instanceof SSLException failure ? inPlainWords(failure) : cause;
+  }
+
+  /** Says what is likely wrong, and not all that the peer has sent, as Netty does. */
+  static SSLException inPlainWords(SSLException error) {
+    String text = error.getMessage();
+    if (error instanceof SslHandshakeTimeoutException) {
+      text += " (handshakeTimeout), perhaps since the peer does not speak TLS";
+    } else if (error instanceof NotSslRecordException) {
+      Matcher sent = SENT.matcher(String.valueOf(text));
+      text = "the peer does not speak TLS" + (sent.find() ? ", it sent " + sent.group(1) : "")
+          + " (expected: a TLS record, or no tls)";
+    } else {
+      return error;
+    }
+    return new SSLException(text, error);
   }
 
   static boolean isCloseNotify(Object event) {
