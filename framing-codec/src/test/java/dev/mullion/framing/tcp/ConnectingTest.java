@@ -11,10 +11,11 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -83,7 +84,7 @@ class ConnectingTest {
             ScriptedServer.start("127.0.0.7", server.port(), ScriptedServer::keep);
         FramedClient client = to(server.port(), names("127.0.0.7", "127.0.0.1"))
             .tls(certificates.client())
-            .connectTimeout(Duration.ofSeconds(8))
+            .connectTimeout(Duration.ofSeconds(5))
             .connect()) {
       assertThat(client.request(new byte[] {1}).get(20, TimeUnit.SECONDS)).containsExactly(1);
       assertThat(silent.visits).hasSize(1);
@@ -98,7 +99,7 @@ class ConnectingTest {
       long start = System.nanoTime();
       assertThatThrownBy(() -> to(first.port(), names("127.0.0.1", "127.0.0.7"))
               .tls(certificates.client())
-              .connectTimeout(Duration.ofMillis(1000))
+              .connectTimeout(Duration.ofSeconds(1))
               .connect())
           .isExactlyInstanceOf(ConnectException.class)
           .hasMessageMatching("cannot connect to localhost:" + first.port() + ": .*127.0.0.1: not"
@@ -175,12 +176,11 @@ class ConnectingTest {
   /** The event loop looked the name up itself, and did nothing else meanwhile. */
   @Test
   void lookUpOfAReconnectIsOneFailedAttemptAfterTheOther() throws Exception {
-    AtomicReference<CompletableFuture<Void>> gate =
-        new AtomicReference<>(CompletableFuture.completedFuture(null));
+    List<CompletableFuture<Void>> gates = new CopyOnWriteArrayList<>();
     AtomicInteger lookUps = new AtomicInteger();
     NameLookup names = new NameLookup(host -> {
       lookUps.incrementAndGet();
-      gate.get().join();
+      gates.forEach(CompletableFuture::join);
       return parsed("127.0.0.1");
     });
     CompletableFuture<Void> held = new CompletableFuture<>();
@@ -189,7 +189,7 @@ class ConnectingTest {
             .reconnect(SOON)
             .connectTimeout(Duration.ofMillis(300))
             .connect()) {
-      gate.set(held);
+      gates.add(held);
       client.connection().close();
       Await.until("two have failed", () -> client.counters().reconnectsFailed() >= 2);
       // Those that ask for a name that is being looked up wait for that.

@@ -7,6 +7,7 @@ import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -37,10 +38,12 @@ class OpenStateTest {
     final FramedConnection there;
 
     Pair(boolean secure) throws Exception {
-      FramedServer.Builder serving = FramedServer.builder().handler(connection -> {
-        accepted.add(connection);
-        over.join();
-      });
+      FramedServer.Builder serving = FramedServer.builder()
+          .closeTimeout(Duration.ofMillis(500))
+          .handler(connection -> {
+            accepted.add(connection);
+            over.join();
+          });
       server = (secure ? serving.tls(certificates.server()) : serving).start();
       FramedClient.Builder calling = FramedClient.builder().port(server.port());
       client = (secure ? calling.tls(certificates.client()) : calling).connect();

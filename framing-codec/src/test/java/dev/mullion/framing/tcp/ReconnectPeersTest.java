@@ -196,7 +196,7 @@ class ReconnectPeersTest {
     try (FramedClient client = FramedClient.builder()
         .port(server.port())
         .tls(certificates.client())
-        .connectTimeout(Duration.ofSeconds(5))
+        .connectTimeout(Duration.ofSeconds(3))
         .reconnect(few().maxAttempts(1).build())
         .connect()) {
       long start = System.nanoTime();
@@ -220,6 +220,7 @@ class ReconnectPeersTest {
     try (ScriptedServer server = ScriptedServer.start(ScriptedServer::keep);
         FramedClient client =
             FramedClient.builder().port(server.port()).reconnect(few().build()).connect()) {
+      Await.until("it is accepted", () -> server.visits.size() == 1);
       server.refuse();
       server.end();
       Await.until("all have failed", () -> client.counters().reconnectsFailed() == ATTEMPTS);
@@ -234,7 +235,7 @@ class ReconnectPeersTest {
     AtomicReference<String> at = new AtomicReference<>("127.0.0.2");
     NameLookup names = new NameLookup(host -> InetAddress.getAllByName(at.get()));
     try (ScriptedServer server = ScriptedServer.start("127.0.0.2", 0, ScriptedServer::keep)) {
-      InetSocketAddress own = new InetSocketAddress("127.0.0.1", server.port());
+      InetSocketAddress own = new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port());
       try (FramedClient client = FramedClient.builder()
           .host("moves.test")
           .port(server.port())
@@ -243,6 +244,7 @@ class ReconnectPeersTest {
           .reconnect(few().build())
           .connect()) {
         assertThat(client.connection().localAddress()).isEqualTo(own);
+        Await.until("it is accepted", () -> server.visits.size() == 1);
         at.set("127.0.0.1");
         server.end();
         Await.until("all have failed", () -> client.counters().reconnectsFailed() == ATTEMPTS);
@@ -260,12 +262,12 @@ class ReconnectPeersTest {
   @Test
   void firstConnectionToItselfIsRefused() throws Exception {
     int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       port = free.getLocalPort();
     }
     assertThatThrownBy(() -> FramedClient.builder()
             .port(port)
-            .localAddress(new InetSocketAddress("127.0.0.1", port))
+            .localAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
             .connect())
         .isExactlyInstanceOf(java.net.ConnectException.class)
         .hasMessage("cannot connect to 127.0.0.1:" + port

@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
@@ -12,6 +13,7 @@ import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -32,6 +34,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TlsMismatchTest {
   private static final String HINT = "; the stream begins like TLS: perhaps the peer speaks TLS and"
       + " this side does not (setting: tls)";
+
+  private static final byte[] GREETING = "220 hello\r\n".getBytes(US_ASCII);
 
   private static TestCertificates certificates;
 
@@ -86,7 +90,7 @@ class TlsMismatchTest {
             .echo()
             .tls(certificates.server().handshakeTimeout(Duration.ofMillis(50)))
             .start();
-        Socket silent = new Socket("127.0.0.1", server.port())) {
+        Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
       Await.until("the server has logged it", () -> !log.records.isEmpty());
       assertThat(log.records)
           .contains("INFO TLS failed: handshake timed out after 50ms (handshakeTimeout), perhaps"
@@ -98,13 +102,13 @@ class TlsMismatchTest {
   @Test
   void plainServerThatGreetsATlsClient() throws Exception {
     try (ScriptedServer server = ScriptedServer.start(
-        (socket, number) -> socket.getOutputStream().write("220 hello\r\n".getBytes()))) {
+        (socket, number) -> socket.getOutputStream().write(GREETING))) {
       assertThatThrownBy(() -> FramedClient.builder()
               .port(server.port())
               .tls(certificates.client())
               .connect())
           .hasMessage("cannot connect to 127.0.0.1:" + server.port() + ": the peer does not speak"
-              + " TLS, it sent " + HexFormat.of().formatHex("220 hello\r\n".getBytes())
+              + " TLS, it sent " + HexFormat.of().formatHex(GREETING)
               + " (expected: a TLS record, or no tls)");
     }
   }
