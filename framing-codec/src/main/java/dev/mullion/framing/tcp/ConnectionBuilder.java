@@ -237,8 +237,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   private long budget() {
     int longest = format.maxFrameLength();
     if (memoryBudget == 0) {
-      long memory =
-          Math.min(Runtime.getRuntime().maxMemory(), PlatformDependent.maxDirectMemory());
+      long memory = Math.min(Runtime.getRuntime().maxMemory(), PlatformDependent.maxDirectMemory());
       return Math.max(longest, memory / 4);
     }
     if (memoryBudget < longest) {

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  *                                                 up to an eighth     a quarter
  * }</pre>
  *
- * <p>Beyond the mark the connections that hold more than an equal share of a quarter are not read from,
- * until an eighth of what is before the mark is free again. Since some hold less than that share, small
+ * <p>Beyond the mark the connections that hold more than an equal share of an eighth are not read from
+ * (a frame may have room for as much again), until an eighth of what is before the mark is free again. Since some hold less than that share, small
  * requests go on. One of those who hold more is read from all the same, so that its frame comes to an
  * end and gives back what it holds; else all could wait for each other.
  *
@@ -90,7 +90,7 @@ final class MemoryBudget {
   }
 
   private long share() {
-    return Math.max(LEAST_SHARE, limit / 4 / Math.max(1, connections.get()));
+    return Math.max(LEAST_SHARE, limit / 8 / Math.max(1, connections.get()));
   }
 
   /** Whether a connection that holds too much is the one that is read from all the same. */
