@@ -8,29 +8,49 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs what happens in a call, one event after the other, on threads of an executor. Unlike gRPC's own
- * queue it can go on inside an event: one that waits for others runs them, so that a whole stream needs
- * one thread only, which is why a pool that is taken up by waiting streams does not lock up.
+ * Runs what happens in a call, one event after the other, on threads of an executor. A {@link #runBody
+ * body} may hold its thread for as long as it likes: meanwhile events run on threads for deliveries.
+ * They never run on the body's thread, not even while it waits for them, since an interceptor that sets
+ * something for a thread around each event would take from the body what was set for it. So a body may
+ * also read on any thread, and a pool that is taken up by bodies does not lock up.
  */
 final class CallEvents implements Executor {
   private static final System.Logger LOG = System.getLogger(CallEvents.class.getName());
 
   private final Executor threads;
-  private final Executor callbacks;
+  private final Executor deliveries;
   private final Context context;
   private final ReentrantLock lock = new ReentrantLock();
-  private final Condition added = lock.newCondition();
+  private final Condition turnEnded = lock.newCondition();
   private final Deque<Runnable> waiting = new ArrayDeque<>();
-  private boolean running;
-  private volatile @Nullable Thread thread;
 
-  CallEvents(Executor threads, Executor callbacks, Context context) {
+  /** Whether a thread has the turn, which is to run events, or was asked to take it. */
+  private boolean turn;
+
+  /** Whether the thread that was asked has begun. */
+  private boolean running;
+
+  /** Which turn it is: a body that has ended takes the turn from a thread that has not begun. */
+  private long number;
+
+  /** Whether a body holds a thread. */
+  private boolean body;
+
+  /** Whether a body has ended and waits for its turn, to leave the event that it began in. */
+  private boolean returning;
+
+  /** Whether the threads have taken an event; what comes when they refuse later ones is still to run. */
+  private boolean begun;
+
+  /** What the current event keeps that a body does not need. */
+  private Runnable keptByEvent = () -> {};
+
+  CallEvents(Executor threads, Executor deliveries, Context context) {
     this.threads = threads;
-    this.callbacks = callbacks;
+    this.deliveries = deliveries;
     this.context = context;
   }
 
@@ -41,77 +61,129 @@ final class CallEvents implements Executor {
    */
   @Override
   public void execute(Runnable event) {
+    add(event, false);
+  }
+
+  /** Adds an event that runs though the executor has no thread for it, such as the end. */
+  void executeAnyway(Runnable event) {
+    add(event, true);
+  }
+
+  /** Runs something quick of ours beside the events. */
+  void deliver(Runnable task) {
+    deliveries.execute(task);
+  }
+
+  private void add(Runnable event, boolean anyway) {
+    boolean delivery;
+    long next;
     lock.lock();
     try {
       waiting.add(event);
-      if (running) {
-        added.signal();
+      if (turn) {
         return;
       }
+      next = newTurn();
+      delivery = body;
+    } finally {
+      lock.unlock();
+    }
+    try {
+      (delivery ? deliveries : threads).execute(() -> drain(next));
+    } catch (RejectedExecutionException full) {
+      if (anyway) {
+        deliveries.execute(() -> drain(next));
+      } else {
+        refused(event);
+        throw full;
+      }
+    }
+  }
+
+  private long newTurn() {
+    turn = true;
+    running = false;
+    return ++number;
+  }
+
+  /** Drops an event; what has come since runs elsewhere, unless the call has never begun. */
+  private void refused(Runnable event) {
+    long next;
+    lock.lock();
+    try {
+      waiting.remove(event);
+      if (!begun) {
+        waiting.clear();
+      }
+      turn = false;
+      if (waiting.isEmpty()) {
+        return;
+      }
+      next = newTurn();
+    } finally {
+      lock.unlock();
+    }
+    deliveries.execute(() -> drain(next));
+  }
+
+  Context context() {
+    return context;
+  }
+
+  /** Sets what the current event gives up when a body begins inside it. */
+  void keptByEvent(Runnable release) {
+    keptByEvent = release;
+  }
+
+  /** Runs a body inside the current event, in the thread that this holds by now. */
+  void runBody(Runnable task) {
+    keptByEvent.run();
+    giveTurn();
+    try {
+      task.run();
+    } finally {
+      takeTurn();
+    }
+  }
+
+  private void giveTurn() {
+    long next;
+    lock.lock();
+    try {
+      body = true;
+      turn = false;
+      if (waiting.isEmpty()) {
+        return;
+      }
+      next = newTurn();
+    } finally {
+      lock.unlock();
+    }
+    deliveries.execute(() -> drain(next));
+  }
+
+  /** The event around the body goes on, beside no other one: it waits for one event at most. */
+  private void takeTurn() {
+    lock.lock();
+    try {
+      returning = true;
+      while (turn && running) {
+        turnEnded.awaitUninterruptibly();
+      }
+      returning = false;
+      body = false;
+      newTurn();
       running = true;
     } finally {
       lock.unlock();
     }
-    try {
-      threads.execute(this::drain);
-    } catch (RejectedExecutionException full) {
-      refused();
-      throw full;
+  }
+
+  private void drain(long own) {
+    if (!begin(own)) {
+      return;
     }
-  }
-
-  /** Drops what has come since: the call is over. */
-  private void refused() {
-    lock.lock();
-    try {
-      waiting.clear();
-      running = false;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Runs something beside the events, which need not have come to their end. */
-  void beside(Runnable task) {
-    Runnable inContext = context.wrap(() -> run(task));
-    try {
-      callbacks.execute(inContext);
-    } catch (RejectedExecutionException full) {
-      // News that nobody would have otherwise, of which a write that waits may be one.
-      inContext.run();
-    }
-  }
-
-  /** Returns whether the calling thread runs an event. */
-  boolean isCurrent() {
-    return thread == Thread.currentThread();
-  }
-
-  /** Runs events inside the current one until the condition holds, which one of them brings about. */
-  void runUntil(BooleanSupplier condition) throws InterruptedException {
-    while (!condition.getAsBoolean()) {
-      run(take());
-    }
-  }
-
-  private Runnable take() throws InterruptedException {
-    lock.lockInterruptibly();
-    try {
-      while (true) {
-        Runnable event = waiting.poll();
-        if (event != null) {
-          return event;
-        }
-        added.await();
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private void drain() {
     Context previous = context.attach();
-    thread = Thread.currentThread();
     try {
       for (Runnable event = next(); event != null; event = next()) {
         run(event);
@@ -121,13 +193,24 @@ final class CallEvents implements Executor {
     }
   }
 
+  private boolean begin(long own) {
+    lock.lock();
+    try {
+      begun = true;
+      running |= own == number;
+      return own == number;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private @Nullable Runnable next() {
     lock.lock();
     try {
-      Runnable event = waiting.poll();
+      Runnable event = returning ? null : waiting.poll();
       if (event == null) {
-        thread = null;
-        running = false;
+        turn = false;
+        turnEnded.signal();
       }
       return event;
     } finally {

@@ -29,8 +29,7 @@ record CallGuard(
     MessageLimits limits,
     CallTimeouts timeouts,
     ExceptionMapping mapping,
-    @Nullable Executor threads,
-    @Nullable Executor callbacks)
+    ServerThreads threads)
     implements ServerInterceptor, ServerCallExecutorSupplier {
   /** A client that retries does so after this time, whatever its policy says of the status. */
   private static final Metadata.Key<String> PUSHBACK =
@@ -43,18 +42,19 @@ record CallGuard(
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
     CallTracker.OpenCall open = CallTracker.current();
-    if (threads == null || open.kind != CallTracker.Kind.COUNTED || isStream(open.kind, call)) {
+    Executor calls = threads.calls;
+    if (calls == null || open.kind != CallTracker.Kind.COUNTED || isStream(open.kind, call)) {
       return null;
     }
     GuardedCall<Q, R> guarded = guarded(open, call);
-    Executor turns = open.on(threads);
+    Executor turns = open.on(calls);
     return task -> {
       try {
         turns.execute(task);
       } catch (RejectedExecutionException full) {
         guarded.end(EXECUTOR_IS_FULL, new Metadata());
-        // What is left of a call that is over.
-        task.run();
+        // What is left of a call that is over, and perhaps was with its service before.
+        threads.deliveries.execute(task);
       }
     };
   }
@@ -68,15 +68,18 @@ record CallGuard(
       return deaf();
     }
     GuardedCall<Q, R> guarded = guarded(open, call);
-    Context context = guarded.context();
-    if (threads == null || callbacks == null || !isStream(open.kind, call)) {
+    CallContext own = guarded.context();
+    Context context = own == null ? Context.current() : own.context();
+    Executor calls = threads.calls;
+    if (calls == null || !isStream(open.kind, call)) {
       return started(open, guarded, headers, next, context);
     }
-    CallEvents events =
-        new CallEvents(open.on(threads), callbacks, context == null ? Context.current() : context);
-    open.runIn(events);
+    CallEvents events = new CallEvents(open.on(calls), threads.deliveries, context);
+    if (own != null) {
+      own.endAfter(events);
+    }
     return new StreamListener<>(
-        open, events, guarded, limits, () -> started(open, guarded, headers, next, null));
+        open, events, guarded, limits, () -> started(open, guarded, headers, next, context));
   }
 
   /** Returns the call under guard, of which there is one, whoever asks first. */
@@ -89,7 +92,7 @@ record CallGuard(
     GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
     open.guardedBy(guarded);
     if (open.kind == CallTracker.Kind.COUNTED && guarded.ended() == null) {
-      timeouts.limit(guarded);
+      timeouts.limit(open, guarded);
     }
     return guarded;
   }
@@ -100,7 +103,7 @@ record CallGuard(
       GuardedCall<Q, R> guarded,
       Metadata headers,
       ServerCallHandler<Q, R> next,
-      @Nullable Context context) {
+      Context context) {
     return guarded.ended() == null && !open.isOver()
         ? listener(guarded, headers, next, context)
         : deaf();
@@ -116,17 +119,17 @@ record CallGuard(
         && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
   }
 
-  /** Starts a call in its service, in another context than the current one if there is one. */
+  /** Starts a call in its service, in a context that may be the current one. */
   private <Q, R> ServerCall.Listener<Q> listener(
       GuardedCall<Q, R> guarded,
       Metadata headers,
       ServerCallHandler<Q, R> next,
-      @Nullable Context context) {
+      Context context) {
     try {
       return new Guarded<>(
           guarded,
           limits,
-          context == null
+          context == Context.current()
               ? next.startCall(guarded, headers)
               : Contexts.interceptCall(context, guarded, headers, next));
     } catch (Throwable thrown) {

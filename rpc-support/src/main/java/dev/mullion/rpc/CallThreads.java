@@ -15,20 +15,13 @@ import org.jspecify.annotations.Nullable;
 final class CallThreads {
   static final String NAME = "mullion-call-";
 
+  /** How many platform threads there are, unless told otherwise. */
+  static final int DEFAULT_MAX = 256;
+
   /** Without a preview flag. */
   private static final int FIRST_JDK_WITH_VIRTUAL_THREADS = 21;
 
   private CallThreads() {}
-
-  /**
-   * Returns an executor of virtual threads where the JDK has them, as many as there are tasks. Else it
-   * has at most so many platform threads, and a task that finds none waits for one. All are daemons;
-   * the caller shuts it down.
-   */
-  static ExecutorService create(int maxThreads) {
-    ExecutorService virtual = virtual();
-    return virtual == null ? platform(maxThreads) : virtual;
-  }
 
   /** Returns null if this JDK has none. By reflection, since the sources are compiled for JDK 17. */
   static @Nullable ExecutorService virtual() {
@@ -50,23 +43,22 @@ final class CallThreads {
   }
 
   /**
-   * Returns what streams have their callbacks run by, beside these threads. A stream may hold its thread
-   * until one comes, so those that wait must not be able to take up all of them.
-   */
-  static ExecutorService forCallbacks(ExecutorService threads, int maxThreads) {
-    return threads instanceof ThreadPoolExecutor ? platform(maxThreads) : threads;
-  }
-
-  /**
-   * Returns an executor on these threads that runs what comes after their shutdown on the spot: what
-   * gRPC still has to do for calls that are over is short, and without it their messages would leak. A
-   * pool does so by itself.
+   * Returns an executor on these threads that takes what comes after their shutdown too: gRPC still has
+   * to do something for calls that are over, and without it their messages would leak. A pool does so
+   * by itself.
    */
   static Executor alsoAfterShutdown(ExecutorService threads) {
     if (threads instanceof ThreadPoolExecutor) {
       return threads;
     }
     return new Lasting(threads);
+  }
+
+  /** Runs a task after the shutdown. It may come from an event loop, which is not to run it. */
+  static void runLate(Runnable task) {
+    Thread thread = new Thread(() -> CallEvents.run(task), NAME + "late");
+    thread.setDaemon(true);
+    thread.start();
   }
 
   /**
@@ -83,7 +75,7 @@ final class CallThreads {
       try {
         threads.execute(task);
       } catch (RejectedExecutionException shutDown) {
-        task.run();
+        runLate(task);
       }
     }
   }
@@ -103,7 +95,7 @@ final class CallThreads {
         TimeUnit.SECONDS,
         new LinkedBlockingQueue<>(),
         daemons,
-        (task, shutDown) -> task.run());
+        (task, shutDown) -> runLate(task));
     threads.allowCoreThreadTimeOut(true);
     return threads;
   }

@@ -1,6 +1,5 @@
 package dev.mullion.rpc;
 
-import static com.google.common.util.concurrent.MoreExecutors.directExecutor;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
@@ -9,8 +8,8 @@ import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -41,8 +40,12 @@ final class CallTimeouts implements AutoCloseable {
     timer.setRemoveOnCancelPolicy(true);
   }
 
+  ScheduledExecutorService timer() {
+    return timer;
+  }
+
   /** Limits the time of a call, which begins now, and gives it a context that has this deadline. */
-  void limit(GuardedCall<?, ?> call) {
+  void limit(CallTracker.OpenCall open, GuardedCall<?, ?> call) {
     Context current = Context.current();
     Deadline deadline = current.getDeadline();
     Duration own = methods.find(call.getMethodDescriptor());
@@ -54,22 +57,18 @@ final class CallTimeouts implements AutoCloseable {
     Duration timeout = own != null ? own : byDefault ? ofDefault : maxTimeout;
     long nanos = Check.nanos(timeout);
     if (nanos == 0 || (deadline != null && deadline.timeRemaining(NANOSECONDS) <= nanos)) {
+      call.runIn(new CallContext(open, current, null, timer, () -> {}));
       return;
     }
     String setting = own != null ? "its timeout " : byDefault ? "defaultTimeout " : "maxTimeout ";
     Status status =
         Status.DEADLINE_EXCEEDED.withDescription("call took longer than " + setting + timeout);
     tick();
-    Context.CancellableContext limited = current.withDeadlineAfter(nanos, NANOSECONDS, timer);
-    limited.addListener(
-        context -> {
-          if (context.cancellationCause() instanceof TimeoutException
-              && call.end(status, new Metadata())) {
-            counters.callsTimedOut.increment();
-          }
-        },
-        directExecutor());
-    call.runIn(limited);
+    call.runIn(new CallContext(open, current, Deadline.after(nanos, NANOSECONDS), timer, () -> {
+      if (call.end(status, new Metadata())) {
+        counters.callsTimedOut.increment();
+      }
+    }));
   }
 
   /**

@@ -1,12 +1,21 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
 import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -22,10 +31,21 @@ final class CallTracker extends ServerStreamTracer.Factory {
   private final Set<String> uncountedServices;
   private final Set<OpenCall> open = ConcurrentHashMap.newKeySet();
   private volatile @Nullable Status stopping;
+  private volatile boolean shut;
+
+  /** Runs the user's code that belongs to no event of a call. */
+  private volatile Executor callbacks = Runnable::run;
+
+  private volatile @Nullable ScheduledExecutorService timer;
 
   CallTracker(int maxCalls, Set<String> uncountedServices) {
     this.maxCalls = maxCalls;
     this.uncountedServices = Set.copyOf(uncountedServices);
+  }
+
+  void runOn(Executor callbacks, ScheduledExecutorService timer) {
+    this.callbacks = callbacks;
+    this.timer = timer;
   }
 
   /** Returns the call that the current thread works for. */
@@ -44,8 +64,24 @@ final class CallTracker extends ServerStreamTracer.Factory {
    */
   void stop(Status status) {
     stopping = status;
-    open.forEach(OpenCall::changed);
+    open.forEach(OpenCall::signal);
     endAll(Kind.UNCOUNTED, status);
+  }
+
+  /** Returns whether a call that counts is open. */
+  boolean hasOpenCalls() {
+    return open.stream().anyMatch(each -> each.kind == Kind.COUNTED);
+  }
+
+  /**
+   * Lets no more calls in if none is open, and returns whether that is so. One that comes from then on
+   * ends with the status of the stop, which has begun.
+   */
+  boolean shutIfIdle() {
+    shut = true;
+    // A call is among the open ones before it looks whether this is shut.
+    shut = !hasOpenCalls();
+    return shut;
   }
 
   @Override
@@ -67,7 +103,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
     OpenCall call = new OpenCall(kind);
     open.add(call);
     Status status = stopping;
-    if (status != null && kind == Kind.UNCOUNTED) {
+    if (status != null && (shut || kind == Kind.UNCOUNTED)) {
       call.end(status);
     }
     return call;
@@ -97,8 +133,9 @@ final class CallTracker extends ServerStreamTracer.Factory {
 
     private volatile @Nullable GuardedCall<?, ?> call;
     private volatile @Nullable Status ending;
-    private volatile @Nullable CallEvents events;
-    private volatile @Nullable Runnable watcher;
+    private volatile @Nullable StreamListener<?> stream;
+    private volatile @Nullable Queue<Runnable> watchers;
+    private @Nullable List<Runnable> whenStopping;
     private volatile @Nullable FirstTurn turn;
     private volatile boolean over;
 
@@ -146,14 +183,19 @@ final class CallTracker extends ServerStreamTracer.Factory {
       return over;
     }
 
-    void runIn(CallEvents events) {
-      this.events = events;
+    void runIn(StreamListener<?> stream) {
+      this.stream = stream;
     }
 
-    /** Returns null if it runs on the event loop, or is unary. */
+    /** Returns null if its events run on the event loop, or it is unary. */
     @Nullable
-    CallEvents events() {
-      return events;
+    StreamListener<?> stream() {
+      return stream;
+    }
+
+    /** Runs what is quick on the timer, after a time. */
+    Future<?> later(Runnable quick, long nanos) {
+      return requireNonNull(timer).schedule(quick, nanos, NANOSECONDS);
     }
 
     boolean isStopping() {
@@ -167,22 +209,76 @@ final class CallTracker extends ServerStreamTracer.Factory {
       return guarded == null ? ending : guarded.ended();
     }
 
-    /** Adds one that is told when the peer catches up, the call ends, or the server is to stop. */
+    /**
+     * Adds one that is told when the peer catches up, the call ends, or the server is to stop, by the
+     * thread that brings the news, which may be an event loop.
+     */
     synchronized void watch(Runnable added) {
-      Runnable before = watcher;
-      watcher = () -> {
-        if (before != null) {
-          before.run();
-        }
-        CallEvents.run(added);
-      };
+      Queue<Runnable> all = watchers;
+      if (all == null) {
+        all = new ConcurrentLinkedQueue<>();
+        watchers = all;
+      }
+      all.add(added);
     }
 
     void changed() {
-      Runnable told = watcher;
-      if (told != null) {
-        told.run();
+      Queue<Runnable> all = watchers;
+      if (all != null) {
+        all.forEach(CallEvents::run);
       }
+    }
+
+    /** Adds what runs once when the server is to stop, at once if it is. */
+    void whenStopping(Runnable added) {
+      synchronized (this) {
+        if (stopping == null) {
+          List<Runnable> all = whenStopping == null ? new ArrayList<>() : whenStopping;
+          all.add(added);
+          whenStopping = all;
+          return;
+        }
+      }
+      callback(added);
+    }
+
+    /** Tells it that the server is to stop. */
+    private void signal() {
+      List<Runnable> all;
+      synchronized (this) {
+        all = whenStopping == null ? List.of() : whenStopping;
+        whenStopping = null;
+      }
+      all.forEach(this::callback);
+      changed();
+    }
+
+    /**
+     * Runs the user's code that belongs to no event, on a thread that it may hold. Until it has run, the
+     * call keeps its place among {@code maxCalls}, so that not more and more of it waits for a thread.
+     */
+    void callback(Runnable task) {
+      Runnable afterwards = hold() ? this::release : () -> {};
+      boolean taken = false;
+      try {
+        callbacks.execute(() -> {
+          try {
+            CallEvents.run(task);
+          } finally {
+            afterwards.run();
+          }
+        });
+        taken = true;
+      } finally {
+        if (!taken) {
+          afterwards.run();
+        }
+      }
+    }
+
+    /** Returns whether it keeps its place until the release that belongs to this; else it has none. */
+    private boolean hold() {
+      return holders.getAndUpdate(now -> now == 0 ? 0 : now + 1) > 0;
     }
 
     /** One that is not under guard yet is ended when it is. */
@@ -211,9 +307,10 @@ final class CallTracker extends ServerStreamTracer.Factory {
       if (waiting != null) {
         waiting.skip();
       }
-      release();
       open.remove(this);
+      // Before the release, since those that are told may hold its place.
       changed();
+      release();
     }
   }
 }

@@ -93,7 +93,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
       writer = waking;
       // gRPC asks for that one once the call has started.
       requests.disableAutoRequestWithInitial(1);
-      reader = new StreamReader<>(null, requests::request);
+      reader = new StreamReader<>(requests::request);
       requests.setOnReadyHandler(waking::wake);
     }
 

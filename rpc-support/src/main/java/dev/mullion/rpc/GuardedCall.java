@@ -1,6 +1,5 @@
 package dev.mullion.rpc;
 
-import io.grpc.Context;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -33,7 +32,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private @Nullable Runnable afterwards;
 
   /** Null stands for gRPC's own context of the call. */
-  private volatile @Nullable Context context;
+  private volatile @Nullable CallContext context;
 
   private volatile @Nullable Status ended;
   private volatile Runnable whenEnded = () -> {};
@@ -58,12 +57,12 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return ended;
   }
 
-  void runIn(Context context) {
+  void runIn(CallContext context) {
     this.context = context;
   }
 
   @Nullable
-  Context context() {
+  CallContext context() {
     return context;
   }
 

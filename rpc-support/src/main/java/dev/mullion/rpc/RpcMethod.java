@@ -23,6 +23,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Streams need an {@link RpcServer} with threads, one for each; in {@code directExecutor} mode only
  * unary methods are possible, and a {@link StreamWriter} of one's own.
+ *
+ * <p>A function runs inside an event of its call, so inside what interceptors set for the thread around
+ * events: that of a stream of requests inside the first request, or its end. If none comes within 100
+ * ms, since the client waits for the server to speak first, it is {@code onReady}. What comes while it
+ * runs passes through interceptors on other threads, one event at a time.
  */
 public final class RpcMethod {
   /** Writes a stream of replies. */
@@ -129,53 +134,36 @@ public final class RpcMethod {
   public static <Q, R> StreamObserver<Q> clientStreaming(
       StreamObserver<R> observer, Requests<Q, R> body) {
     requireNonNull(body, "body");
-    StreamReader<Q> requests = reader(observer);
-    start(() -> unary(observer, () -> body.read(requests)));
-    return requests.observer();
+    ServerCallStreamObserver<R> flow = flow(observer);
+    StreamReader<Q> requests = new StreamReader<>(flow::request);
+    StreamBody<Q> started =
+        StreamBody.of(requests, () -> unary(observer, () -> body.read(requests)));
+    flow.setOnReadyHandler(started::ready);
+    return started.reading(flow);
   }
 
   /** Replies to a stream of requests with another one, which ends when the function does. */
   public static <Q, R> StreamObserver<Q> bidiStreaming(
       StreamObserver<R> observer, Bidi<Q, R> body) {
     requireNonNull(body, "body");
-    StreamReader<Q> requests = reader(observer);
+    ServerCallStreamObserver<R> flow = flow(observer);
+    StreamReader<Q> requests = new StreamReader<>(flow::request);
     StreamWriter<R> writer = StreamWriter.of(observer);
-    start(() -> write(writer, replies -> body.run(requests, replies)));
-    return requests.observer();
+    StreamBody<Q> started = StreamBody.of(
+        requests, () -> write(writer, replies -> body.run(requests, replies)));
+    flow.setOnReadyHandler(() -> {
+      started.ready();
+      writer.wake();
+    });
+    return started.reading(flow);
   }
 
-  private static <Q> StreamReader<Q> reader(StreamObserver<?> observer) {
-    if (!(requireNonNull(observer, "observer") instanceof ServerCallStreamObserver<?> flow)) {
+  private static <R> ServerCallStreamObserver<R> flow(StreamObserver<R> observer) {
+    if (!(requireNonNull(observer, "observer") instanceof ServerCallStreamObserver<R> flow)) {
       throw new IllegalStateException("observer: " + observer.getClass().getName()
           + " (expected: the one that the service's method is called with)");
     }
-    CallTracker.OpenCall open = CallTracker.current();
-    CallEvents events = events();
-    StreamReader<Q> requests = new StreamReader<>(events, flow::request);
-    open.watch(() -> {
-      Status ended = open.ended();
-      if (ended != null) {
-        events.execute(() -> requests.fail(ended.asRuntimeException()));
-      }
-    });
-    flow.disableAutoRequest();
-    flow.request(1);
-    return requests;
-  }
-
-  /** Runs a body behind the event that this is, since the observer has to be returned before. */
-  private static void start(Runnable body) {
-    events().execute(Context.current().wrap(body));
-  }
-
-  private static CallEvents events() {
-    CallTracker.OpenCall open = CallTracker.currentOrNull();
-    CallEvents events = open == null ? null : open.events();
-    if (events == null) {
-      throw new IllegalStateException("no thread that may wait"
-          + " (expected: a stream of an RpcServer without directExecutor)");
-    }
-    return events;
+    return flow;
   }
 
   private static Throwable noted(Throwable thrown) {

@@ -4,15 +4,14 @@ import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.Server;
-import io.grpc.Status;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * A running gRPC server with what production asks for: health and reflection, limits, timeouts, one
@@ -41,42 +40,27 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * are daemon threads. All methods may be called by any thread.
  */
 public final class RpcServer implements AutoCloseable {
-  private static final Status STOPPING = Status.UNAVAILABLE.withDescription("server is stopping");
-  private static final long FOR_LAST_STATUSES = TimeUnit.SECONDS.toNanos(1);
-
   private final Server server;
   private final ServerSockets sockets;
   private final List<SocketAddress> addresses;
-  private final CallTracker tracker;
-  private final StandardServices standard;
-  private final CallTimeouts timeouts;
-  private final List<ExecutorService> threads;
-  private final Observability.OfServer observed;
+  private final ServerStop.Parts parts;
   private final Duration shutdownDelay;
   private final Duration closeTimeout;
   private final AtomicBoolean stopping = new AtomicBoolean();
+  private final CountDownLatch stopped = new CountDownLatch(1);
+
+  /** Is told of each step of a stop; a test has one fail. */
+  volatile Consumer<String> beforeStopStep = step -> {};
 
   /** Runs when the JVM ends; registered by choice only. */
   final Thread hook = new Thread(this::close, "mullion-rpc-shutdown");
 
   RpcServer(
-      Server server,
-      ServerSockets sockets,
-      CallTracker tracker,
-      StandardServices standard,
-      CallTimeouts timeouts,
-      List<ExecutorService> threads,
-      Observability.OfServer observed,
-      Duration shutdownDelay,
-      Duration closeTimeout) {
+      Server server, ServerStop.Parts parts, Duration shutdownDelay, Duration closeTimeout) {
     this.server = server;
-    this.sockets = sockets;
+    this.parts = parts;
+    this.sockets = parts.sockets();
     this.addresses = sockets.started(server);
-    this.tracker = tracker;
-    this.standard = standard;
-    this.timeouts = timeouts;
-    this.threads = threads;
-    this.observed = observed;
     this.shutdownDelay = shutdownDelay;
     this.closeTimeout = closeTimeout;
   }
@@ -127,7 +111,7 @@ public final class RpcServer implements AutoCloseable {
 
   /** Returns the counters, which go on after it has stopped. */
   public RpcCounters counters() {
-    return tracker.counters;
+    return parts.tracker().counters;
   }
 
   /**
@@ -138,7 +122,7 @@ public final class RpcServer implements AutoCloseable {
    * @throws IllegalStateException if it serves no health of its own, by {@code health} of the builder
    */
   public void setServing(String service, boolean serving) {
-    standard.serving(requireNonNull(service, "service"), serving);
+    parts.standard().serving(requireNonNull(service, "service"), serving);
   }
 
   /** Returns whether it has stopped, with every call ended. */
@@ -172,74 +156,32 @@ public final class RpcServer implements AutoCloseable {
    * after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are interrupted. When
    * the calling thread is interrupted, that is at once.
    *
+   * <p>Calls are waited for, connections are not: half a second after the last call has ended, those are
+   * closed whose clients have not answered. A call that stops its own server cannot end before, so it
+   * takes the whole time and is cut; do that on another thread.
+   *
    * @return what was done; for a second call, which waits for the first, a report without calls
    */
   public StopReport stop(Duration timeout) {
     Check.notNegative(timeout, "timeout");
-    long begin = System.nanoTime();
     if (!stopping.compareAndSet(false, true)) {
-      awaitQuietly(Check.nanos(timeout));
-      return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
+      return awaitOther(Check.nanos(timeout));
     }
-    removeHook();
-    standard.stopServing();
-    awaitQuietly(Math.min(Check.nanos(timeout), Check.nanos(shutdownDelay)));
-    long endedBefore = ended();
-    boolean drained = drain(begin, Check.nanos(timeout));
-    long finished = ended() - endedBefore;
-    long cut = drained ? 0 : force();
-    timeouts.close();
-    observed.close();
-    sockets.close();
-    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
-  }
-
-  private void removeHook() {
     try {
-      Runtime.getRuntime().removeShutdownHook(hook);
-    } catch (IllegalStateException theJvmEnds) {
-      // The hook runs, perhaps on this very thread.
+      return new ServerStop(server, parts, beforeStopStep)
+          .run(hook, Check.nanos(shutdownDelay), Check.nanos(timeout));
+    } finally {
+      stopped.countDown();
     }
   }
 
-  private long ended() {
-    return counters().callsSucceeded() + counters().callsFailed();
-  }
-
-  private boolean drain(long begin, long timeout) {
-    server.shutdown();
-    tracker.stop(STOPPING);
-    boolean drained = awaitQuietly(timeout - (System.nanoTime() - begin));
-    if (drained) {
-      threads.forEach(ExecutorService::shutdown);
-    }
-    return drained;
-  }
-
-  /** Clients are told; only those that do not listen are just cut off. */
-  private long force() {
-    long cut = tracker.endAll(CallTracker.Kind.COUNTED, STOPPING);
-    counters().callsCut.add(cut);
-    boolean interrupted = Thread.interrupted();
-    if (!awaitQuietly(FOR_LAST_STATUSES)) {
-      server.shutdownNow();
-      awaitQuietly(FOR_LAST_STATUSES);
-    }
-    // Those that were waiting for a thread: of calls that are over.
-    threads.forEach(each -> each.shutdownNow().forEach(Runnable::run));
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-    return cut;
-  }
-
-  /** An interrupted thread stays so, and then no wait takes any time. */
-  private boolean awaitQuietly(long nanos) {
+  private StopReport awaitOther(long nanos) {
+    long begin = System.nanoTime();
     try {
-      return server.awaitTermination(Math.max(0, nanos), NANOSECONDS);
+      stopped.await(nanos, NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return false;
     }
+    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
   }
 }

@@ -31,16 +31,11 @@ record ServedCall(
 
   @Override
   public boolean mayNotWait() {
-    return open.events() == null && Thread.currentThread() == maker;
+    return open.stream() == null && Thread.currentThread() == maker;
   }
 
   @Override
   public void run(Runnable callback) {
-    CallEvents events = open.events();
-    if (events == null) {
-      context.run(callback);
-    } else {
-      events.beside(context.wrap(callback));
-    }
+    open.callback(context.wrap(callback));
   }
 }

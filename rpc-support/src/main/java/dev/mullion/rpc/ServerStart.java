@@ -15,8 +15,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
 
 /** Checks the settings of a server against each other, and makes a running one of them. */
 final class ServerStart {
@@ -54,31 +52,22 @@ final class ServerStart {
         settings.observability.server(builder, settings.services, uncounted, tracker.counters);
     ConnectionTracker connections = new ConnectionTracker(tracker.counters);
     builder.addTransportFilter(connections);
-    List<ExecutorService> threads = threads();
-    Executor calls =
-        threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(0));
-    Executor callbacks =
-        threads.isEmpty() ? settings.executor : CallThreads.alsoAfterShutdown(threads.get(1));
+    ServerThreads threads = ServerThreads.of(settings);
+    tracker.runOn(threads.callbacks, timeouts.timer());
     CallGuard guard = new CallGuard(
         settings.maxCalls,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
         settings.mapping.copy(),
-        calls,
-        callbacks);
+        threads);
     addServices(builder, standard, guard);
     builder.directExecutor();
-    if (calls != null) {
+    if (threads.calls != null) {
       builder.callExecutor(guard);
     }
     RpcServer server = new RpcServer(
         listen(builder, sockets, connections, timeouts, threads),
-        sockets,
-        tracker,
-        standard,
-        timeouts,
-        threads,
-        observed,
+        new ServerStop.Parts(tracker, standard, timeouts, threads, observed, sockets),
         settings.shutdownDelay,
         settings.closeTimeout);
     boolean complete = false;
@@ -149,16 +138,6 @@ final class ServerStart {
     }
   }
 
-  /** Returns those for calls and those for callbacks, or none if the server has none of its own. */
-  private List<ExecutorService> threads() {
-    if (settings.directExecutor || settings.executor != null) {
-      return List.of();
-    }
-    int most = settings.maxThreads == 0 ? 256 : settings.maxThreads;
-    ExecutorService calls = CallThreads.create(most);
-    return List.of(calls, CallThreads.forCallbacks(calls, most));
-  }
-
   private ServerBuilder<?> transport(ServerSockets sockets, RpcCounters counters)
       throws IOException {
     String name = settings.inProcessName;
@@ -218,7 +197,7 @@ final class ServerStart {
       ServerSockets sockets,
       ConnectionTracker connections,
       CallTimeouts timeouts,
-      List<ExecutorService> threads)
+      ServerThreads threads)
       throws IOException {
     boolean started = false;
     try {
@@ -231,7 +210,7 @@ final class ServerStart {
       connections.started(started);
       if (!started) {
         timeouts.close();
-        threads.forEach(ExecutorService::shutdownNow);
+        threads.shutdownNow();
       }
     }
   }

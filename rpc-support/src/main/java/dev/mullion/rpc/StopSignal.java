@@ -3,7 +3,6 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 
 import io.grpc.Context;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Tells a call that its server is to stop, so that a long stream can end itself with a last message
@@ -43,28 +42,12 @@ public final class StopSignal {
   }
 
   /**
-   * Adds what runs once the server is to stop, at once if it is, unless the call has ended then. It must
-   * not wait: a stream's runs on the server's executor, but others' on the thread that stops the server.
-   * What it throws is logged.
+   * Adds what runs once when the server is to stop, at once if it is, unless the call has ended then. It
+   * runs on a thread of the server's own for callbacks, never on an event loop or the thread that stops
+   * the server, also with {@code directExecutor}. What it throws is logged. Each one that is added is
+   * kept until the call ends, so add one for a call, not one for each message.
    */
   public void onGiven(Runnable callback) {
-    Runnable inContext = Context.current().wrap(requireNonNull(callback, "callback"));
-    AtomicBoolean ran = new AtomicBoolean();
-    Runnable watcher = () -> {
-      if (call.isStopping() && ran.compareAndSet(false, true)) {
-        run(inContext);
-      }
-    };
-    call.watch(watcher);
-    watcher.run();
-  }
-
-  private void run(Runnable callback) {
-    CallEvents events = call.events();
-    if (events == null) {
-      CallEvents.run(callback);
-    } else {
-      events.beside(callback);
-    }
+    call.whenStopping(Context.current().wrap(requireNonNull(callback, "callback")));
   }
 }

@@ -8,7 +8,9 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Takes the events of a stream on the event loop and passes them on to threads that may wait. Who waits
@@ -36,6 +38,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     this.events = events;
     this.call = call;
     this.limits = limits;
+    open.runIn(this);
     post(() -> listener = start.get());
   }
 
@@ -79,11 +82,23 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   }
 
   private void deliver(Q message) {
+    AtomicReference<@Nullable Q> kept = new AtomicReference<>(message);
+    Runnable release = () -> {
+      Q own = kept.getAndSet(null);
+      if (own != null) {
+        close(own);
+      }
+    };
+    events.keptByEvent(release);
     try {
       listener.onMessage(message);
     } finally {
-      close(message);
+      release.run();
     }
+  }
+
+  CallEvents events() {
+    return events;
   }
 
   private static void close(Object message) {
@@ -115,12 +130,12 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   @Override
   public void onCancel() {
     open.changed();
-    post(() -> listener.onCancel());
+    events.executeAnyway(() -> listener.onCancel());
   }
 
   @Override
   public void onComplete() {
     open.changed();
-    post(() -> listener.onComplete());
+    events.executeAnyway(() -> listener.onComplete());
   }
 }

@@ -21,11 +21,11 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>The loop ends when the peer has ended its stream well. If it has not, the iterator throws a {@link
- * StatusRuntimeException}; with {@code CANCELLED} if the thread is interrupted, which it stays. One
- * thread may read at a time, through any of the iterators, which all go on from where the stream is.
+ * StatusRuntimeException}; with {@code CANCELLED} if the thread is interrupted, which it stays. Any
+ * thread may read, one at a time, through any of the iterators, which all go on from where the stream
+ * is. In a service it need not be the thread of the method's body, which may wait for it.
  */
 public final class StreamReader<T> implements Iterable<T> {
-  private final @Nullable CallEvents events;
   private final IntConsumer request;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
@@ -33,9 +33,8 @@ public final class StreamReader<T> implements Iterable<T> {
   private boolean ended;
   private @Nullable StatusRuntimeException error;
 
-  /** Takes what asks for more; the first has been asked for. Without events they come on other threads. */
-  StreamReader(@Nullable CallEvents events, IntConsumer request) {
-    this.events = events;
+  /** Takes what asks for more; the first has been asked for. */
+  StreamReader(IntConsumer request) {
     this.request = request;
   }
 
@@ -44,7 +43,7 @@ public final class StreamReader<T> implements Iterable<T> {
     return new Iterator<>() {
       @Override
       public boolean hasNext() {
-        return await() != null;
+        return await(false) != null;
       }
 
       @Override
@@ -55,35 +54,28 @@ public final class StreamReader<T> implements Iterable<T> {
   }
 
   private T take() {
-    T message = await();
+    T message = await(true);
     if (message == null) {
       throw new NoSuchElementException("the stream has ended");
-    }
-    lock.lock();
-    try {
-      next = null;
-    } finally {
-      lock.unlock();
     }
     request.accept(1);
     return message;
   }
 
   /** Returns the next message, or null at the end. */
-  private @Nullable T await() {
+  private @Nullable T await(boolean take) {
     try {
-      if (events != null && events.isCurrent()) {
-        events.runUntil(this::isNews);
-      }
       lock.lockInterruptibly();
       try {
-        while (!isNews()) {
+        while (next == null && !ended) {
           changed.await();
         }
         if (next == null && error != null) {
           throw error;
         }
-        return next;
+        T message = next;
+        next = take ? null : next;
+        return message;
       } finally {
         lock.unlock();
       }
@@ -93,15 +85,6 @@ public final class StreamReader<T> implements Iterable<T> {
           .withDescription("interrupted while waiting for a message")
           .withCause(e)
           .asRuntimeException();
-    }
-  }
-
-  private boolean isNews() {
-    lock.lock();
-    try {
-      return next != null || ended;
-    } finally {
-      lock.unlock();
     }
   }
 

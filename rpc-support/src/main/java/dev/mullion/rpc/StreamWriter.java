@@ -107,7 +107,7 @@ public final class StreamWriter<T> {
     // Who waits in the call itself hears of it through the first only, on an event loop through the
     // others.
     open.watch(writer::wake);
-    observer.setOnReadyHandler(writer::wake);
+    observer.setOnReadyHandler(open.stream() == null ? writer::goOn : writer::wake);
     observer.setOnCancelHandler(writer::wake);
     return writer;
   }
@@ -183,6 +183,12 @@ public final class StreamWriter<T> {
     } catch (RuntimeException failed) {
       all.completeExceptionally(failed);
     }
+  }
+
+  /** Called on an event loop that runs services, where what hangs on a write runs too. */
+  private void goOn() {
+    retry();
+    wake();
   }
 
   /** Sends the message that waits, if that is possible by now. */

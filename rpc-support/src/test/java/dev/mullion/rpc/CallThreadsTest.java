@@ -1,8 +1,11 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.concurrent.ExecutorService;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.stream.IntStream;
@@ -31,10 +34,14 @@ class CallThreadsTest extends RpcTest {
 
   @Test
   void threadsAreVirtualWhereTheJdkHasThem() throws Exception {
-    ExecutorService threads = CallThreads.create(2);
+    ServerThreads threads = ServerThreads.of(RpcServer.builder());
     closing(threads::shutdownNow);
+    CompletableFuture<String> found = new CompletableFuture<>();
 
-    String thread = threads.submit(() -> Thread.currentThread().toString()).get();
+    requireNonNull(threads.calls)
+        .execute(() -> found.complete(Thread.currentThread().toString()));
+
+    String thread = found.get();
 
     if (Runtime.version().feature() >= 21) {
       assertThat(thread).startsWith("VirtualThread[").contains(CallThreads.NAME);
@@ -45,14 +52,15 @@ class CallThreadsTest extends RpcTest {
 
   /** A late task of gRPC's that was rejected left a message unreleased. */
   @Test
-  void taskAfterTheShutdownRunsOnTheSpot() {
-    ExecutorService threads = CallThreads.create(2);
+  void tasksAfterTheShutdownRunToo() throws Exception {
+    ServerThreads threads = ServerThreads.of(RpcServer.builder());
     threads.shutdown();
-    StringBuilder ran = new StringBuilder();
 
-    CallThreads.alsoAfterShutdown(threads)
-        .execute(() -> ran.append(Thread.currentThread().getName()));
-
-    assertThat(ran).hasToString(Thread.currentThread().getName());
+    for (Executor each :
+        List.of(requireNonNull(threads.calls), threads.deliveries, threads.callbacks)) {
+      CompletableFuture<Thread> ran = new CompletableFuture<>();
+      each.execute(() -> ran.complete(Thread.currentThread()));
+      assertThat(ran.get().getName()).isEqualTo(CallThreads.NAME + "late");
+    }
   }
 }

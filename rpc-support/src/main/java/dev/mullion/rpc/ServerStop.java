@@ -1,0 +1,160 @@
+package dev.mullion.rpc;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+import static java.util.concurrent.TimeUnit.SECONDS;
+
+import io.grpc.Server;
+import io.grpc.Status;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/**
+ * One stop of a server, in steps. Each step runs whatever another one has thrown, and what must not be
+ * left undone, such as to close the sockets, is done by two of them. What was thrown is logged.
+ *
+ * <p>It waits for calls, not for connections. gRPC asks each client for a PING before it closes a
+ * connection, so that no call is lost that is on its way, and would give it 10 seconds for that: a client
+ * that has no call is given {@link #FOR_IDLE_PEERS}.
+ */
+final class ServerStop {
+  private static final System.Logger LOG = System.getLogger(ServerStop.class.getName());
+  private static final Status STOPPING = Status.UNAVAILABLE.withDescription("server is stopping");
+  private static final long FOR_LAST_STATUSES = SECONDS.toNanos(1);
+  static final long FOR_IDLE_PEERS = MILLISECONDS.toNanos(500);
+  private static final long POLL = MILLISECONDS.toNanos(10);
+
+  /** What is to be stopped, besides gRPC's server. */
+  record Parts(
+      CallTracker tracker,
+      StandardServices standard,
+      CallTimeouts timeouts,
+      ServerThreads threads,
+      Observability.OfServer observed,
+      ServerSockets sockets) {}
+
+  private final Server server;
+  private final Parts parts;
+  private final Consumer<String> beforeStep;
+  private final long begin = System.nanoTime();
+  private boolean interrupted;
+  private boolean drained;
+  private long finished;
+  private long cut;
+
+  /** Takes what is told of each step before it runs, and may throw in its place. */
+  ServerStop(Server server, Parts parts, Consumer<String> beforeStep) {
+    this.server = server;
+    this.parts = parts;
+    this.beforeStep = beforeStep;
+  }
+
+  StopReport run(Thread hook, long delay, long timeout) {
+    CallTracker tracker = parts.tracker();
+    step("shutdown hook", () -> removeHook(hook));
+    step("health", () -> parts.standard().stopServing());
+    step("delay", () -> await(server::isTerminated, Math.min(timeout, delay)));
+    long endedBefore = ended();
+    step("sockets", server::shutdown);
+    step("signal", () -> tracker.stop(STOPPING));
+    step("drain", () -> drained = await(this::isDrained, timeout - (System.nanoTime() - begin)));
+    finished = ended() - endedBefore;
+    step("cut", this::cut);
+    step("connections", this::closeConnections);
+    step("threads", this::stopThreads);
+    step("timeouts", parts.timeouts()::close);
+    step("observers", parts.observed()::close);
+    step("files", parts.sockets()::close);
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
+  }
+
+  private void step(String name, Runnable step) {
+    try {
+      beforeStep.accept(name);
+      step.run();
+    } catch (Throwable thrown) {
+      LOG.log(Level.ERROR, "stop of the server: step \"" + name + "\" failed, the rest goes on", thrown);
+    }
+  }
+
+  private static void removeHook(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException theJvmEnds) {
+      // The hook runs, perhaps on this very thread.
+    }
+  }
+
+  private long ended() {
+    RpcCounters counters = parts.tracker().counters;
+    return counters.callsSucceeded() + counters.callsFailed();
+  }
+
+  private long idleSince = Long.MIN_VALUE;
+
+  /** Returns whether every connection is closed, or no call was open for a while and none comes in. */
+  private boolean isDrained() {
+    if (server.isTerminated()) {
+      return true;
+    }
+    if (parts.tracker().hasOpenCalls()) {
+      idleSince = Long.MIN_VALUE;
+      return false;
+    }
+    long now = System.nanoTime();
+    idleSince = idleSince == Long.MIN_VALUE ? now : idleSince;
+    return now - idleSince >= FOR_IDLE_PEERS && parts.tracker().shutIfIdle();
+  }
+
+  /** Clients are told; only those that do not listen are just cut off. */
+  private void cut() {
+    CallTracker tracker = parts.tracker();
+    if (drained || tracker.shutIfIdle()) {
+      drained = true;
+      return;
+    }
+    cut = tracker.endAll(CallTracker.Kind.COUNTED, STOPPING);
+    tracker.counters.callsCut.add(cut);
+    interrupted |= Thread.interrupted();
+    await(() -> server.isTerminated() || !tracker.hasOpenCalls(), FOR_LAST_STATUSES);
+  }
+
+  private void closeConnections() {
+    if (!server.isTerminated()) {
+      server.shutdownNow();
+      interrupted |= Thread.interrupted();
+      await(server::isTerminated, FOR_LAST_STATUSES);
+    }
+  }
+
+  private void stopThreads() {
+    if (drained) {
+      parts.threads().shutdown();
+    } else {
+      parts.threads().shutdownNow();
+    }
+  }
+
+  /** Returns whether the condition holds within a time. An interrupted thread stays so, and waits no more. */
+  private boolean await(BooleanSupplier condition, long nanos) {
+    long start = System.nanoTime();
+    try {
+      while (!condition.getAsBoolean()) {
+        long left = nanos - (System.nanoTime() - start);
+        if (left <= 0) {
+          return false;
+        }
+        server.awaitTermination(Math.min(left, POLL), NANOSECONDS);
+      }
+      return true;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return condition.getAsBoolean();
+    }
+  }
+}

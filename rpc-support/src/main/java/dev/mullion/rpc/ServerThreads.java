@@ -1,0 +1,71 @@
+package dev.mullion.rpc;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.ThreadPoolExecutor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The threads of one server. Three kinds of tasks must not wait for each other:
+ *
+ * <pre>
+ *   calls       what services do; a body may hold its thread for hours
+ *   deliveries  the events of streams whose bodies hold a thread of calls, such as the next request
+ *   callbacks   what runs when a call is cancelled or the server stops: the user's code, of any length
+ * </pre>
+ *
+ * <p>Virtual threads never wait for a thread, so one executor serves all three. Else each has a pool of
+ * its own.
+ */
+final class ServerThreads {
+  /** Null if services run on the event loops. */
+  final @Nullable Executor calls;
+
+  final Executor deliveries;
+  final Executor callbacks;
+
+  /** How many calls may run at a time, or 0 if that is not this server's to say. */
+  final int maxThreads;
+
+  private final List<ExecutorService> own = new ArrayList<>();
+
+  private ServerThreads(@Nullable Executor executor, boolean direct, int most) {
+    ExecutorService virtual = CallThreads.virtual();
+    if (virtual != null) {
+      own.add(virtual);
+    }
+    calls = direct || executor != null ? executor : pool(virtual, most);
+    callbacks = pool(virtual, most);
+    deliveries = pool(virtual, most);
+    maxThreads = calls instanceof ThreadPoolExecutor && executor == null ? most : 0;
+  }
+
+  /** Makes threads as a server's settings say; none of them starts before it is needed. */
+  static ServerThreads of(RpcServerBuilder settings) {
+    return new ServerThreads(
+        settings.executor,
+        settings.directExecutor,
+        settings.maxThreads == 0 ? CallThreads.DEFAULT_MAX : settings.maxThreads);
+  }
+
+  private Executor pool(@Nullable ExecutorService virtual, int most) {
+    if (virtual != null) {
+      return CallThreads.alsoAfterShutdown(virtual);
+    }
+    ThreadPoolExecutor pool = CallThreads.platform(most);
+    own.add(pool);
+    return pool;
+  }
+
+  /** Lets the tasks that are there come to their end. */
+  void shutdown() {
+    own.forEach(ExecutorService::shutdown);
+  }
+
+  /** Interrupts the tasks that run. Those that wait for a thread are of calls that are over. */
+  void shutdownNow() {
+    own.forEach(each -> each.shutdownNow().forEach(CallThreads::runLate));
+  }
+}
