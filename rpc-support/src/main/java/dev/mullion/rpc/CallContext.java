@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import io.grpc.Context;
 import io.grpc.Deadline;
+import io.grpc.Status;
 import java.util.List;
 import java.util.concurrent.AbstractExecutorService;
 import java.util.concurrent.Callable;
@@ -20,6 +21,10 @@ import org.jspecify.annotations.Nullable;
 final class CallContext {
   private final CallTracker.OpenCall open;
   private final Context.CancellableContext own;
+
+  /** What is the current one where the own is attached. */
+  private final Context context;
+
   private final AtomicBoolean ending = new AtomicBoolean();
   private volatile Executor afterEvents = Runnable::run;
 
@@ -42,6 +47,9 @@ final class CallContext {
     own = deadline == null
         ? forked.withCancellation()
         : forked.withDeadline(deadline, new Expiry(limit == null ? null : timer, expired));
+    Context before = own.attach();
+    context = Context.current();
+    own.detach(before);
     outer.addListener(this::ended, Runnable::run);
     if (limit != null && own.isCancelled()) {
       expired.run();
@@ -49,7 +57,7 @@ final class CallContext {
   }
 
   Context context() {
-    return own;
+    return context;
   }
 
   /** Sets what runs the end of a call that ended well, behind its events. */
@@ -57,19 +65,19 @@ final class CallContext {
     afterEvents = events::executeAnyway;
   }
 
-  /** Called when gRPC's own context is cancelled; without a cause, when the call has ended well. */
+  /** Called when gRPC's own context is cancelled; without a cause, when the call's status was sent. */
   private void ended(Context outer) {
-    Throwable cause = outer.cancellationCause();
-    if (cause != null) {
-      callback(() -> own.cancel(cause));
-    } else if (ending.compareAndSet(false, true)) {
-      afterEvents.execute(() -> own.cancel(null));
+    if (!ending.compareAndSet(false, true)) {
+      return;
     }
-  }
-
-  private void callback(Runnable cancel) {
-    if (ending.compareAndSet(false, true)) {
-      open.callback(cancel);
+    Status inItsPlace = open.ended();
+    Throwable cause = outer.cancellationCause() == null && inItsPlace != null
+        ? inItsPlace.asRuntimeException()
+        : outer.cancellationCause();
+    if (cause == null) {
+      afterEvents.execute(() -> own.cancel(null));
+    } else {
+      open.callback(() -> own.cancel(cause));
     }
   }
 
@@ -90,8 +98,12 @@ final class CallContext {
           ? null
           : timer.schedule(
               () -> {
+                // Before the end of the call is news, which has another cause.
+                boolean first = ending.compareAndSet(false, true);
                 CallEvents.run(expired);
-                callback(cancel);
+                if (first) {
+                  open.callback(cancel);
+                }
               },
               delay,
               unit);

@@ -121,10 +121,7 @@ record CallGuard(
 
   /** Starts a call in its service, in a context that may be the current one. */
   private <Q, R> ServerCall.Listener<Q> listener(
-      GuardedCall<Q, R> guarded,
-      Metadata headers,
-      ServerCallHandler<Q, R> next,
-      Context context) {
+      GuardedCall<Q, R> guarded, Metadata headers, ServerCallHandler<Q, R> next, Context context) {
     try {
       return new Guarded<>(
           guarded,

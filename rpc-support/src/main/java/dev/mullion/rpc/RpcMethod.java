@@ -149,8 +149,8 @@ public final class RpcMethod {
     ServerCallStreamObserver<R> flow = flow(observer);
     StreamReader<Q> requests = new StreamReader<>(flow::request);
     StreamWriter<R> writer = StreamWriter.of(observer);
-    StreamBody<Q> started = StreamBody.of(
-        requests, () -> write(writer, replies -> body.run(requests, replies)));
+    StreamBody<Q> started =
+        StreamBody.of(requests, () -> write(writer, replies -> body.run(requests, replies)));
     flow.setOnReadyHandler(() -> {
       started.ready();
       writer.wake();

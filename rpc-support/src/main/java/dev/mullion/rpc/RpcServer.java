@@ -55,8 +55,7 @@ public final class RpcServer implements AutoCloseable {
   /** Runs when the JVM ends; registered by choice only. */
   final Thread hook = new Thread(this::close, "mullion-rpc-shutdown");
 
-  RpcServer(
-      Server server, ServerStop.Parts parts, Duration shutdownDelay, Duration closeTimeout) {
+  RpcServer(Server server, ServerStop.Parts parts, Duration shutdownDelay, Duration closeTimeout) {
     this.server = server;
     this.parts = parts;
     this.sockets = parts.sockets();

@@ -78,7 +78,10 @@ final class ServerStop {
       beforeStep.accept(name);
       step.run();
     } catch (Throwable thrown) {
-      LOG.log(Level.ERROR, "stop of the server: step \"" + name + "\" failed, the rest goes on", thrown);
+      LOG.log(
+          Level.ERROR,
+          "stop of the server: step \"" + name + "\" failed, the rest goes on",
+          thrown);
     }
   }
 
