@@ -133,7 +133,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
 
     private volatile @Nullable GuardedCall<?, ?> call;
     private volatile @Nullable Status ending;
-    private volatile @Nullable StreamListener<?> stream;
+    private volatile @Nullable StreamListener<?> streamListener;
     private volatile @Nullable Queue<Runnable> watchers;
     private @Nullable List<Runnable> whenStopping;
     private volatile @Nullable FirstTurn turn;
@@ -184,13 +184,13 @@ final class CallTracker extends ServerStreamTracer.Factory {
     }
 
     void runIn(StreamListener<?> stream) {
-      this.stream = stream;
+      streamListener = stream;
     }
 
     /** Returns null if its events run on the event loop, or it is unary. */
     @Nullable
-    StreamListener<?> stream() {
-      return stream;
+    StreamListener<?> streamListener() {
+      return streamListener;
     }
 
     /** Runs what is quick on the timer, after a time. */

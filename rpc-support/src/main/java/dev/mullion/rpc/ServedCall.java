@@ -31,7 +31,7 @@ record ServedCall(
 
   @Override
   public boolean mayNotWait() {
-    return open.stream() == null && Thread.currentThread() == maker;
+    return open.streamListener() == null && Thread.currentThread() == maker;
   }
 
   @Override

@@ -47,7 +47,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
 
   static <Q> StreamBody<Q> of(StreamReader<Q> requests, Runnable body) {
     CallTracker.OpenCall open = CallTracker.currentOrNull();
-    StreamListener<?> stream = open == null ? null : open.stream();
+    StreamListener<?> stream = open == null ? null : open.streamListener();
     if (open == null || stream == null) {
       throw new IllegalStateException("no thread that may wait"
           + " (expected: a stream of an RpcServer without directExecutor)");

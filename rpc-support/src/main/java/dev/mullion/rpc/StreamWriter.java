@@ -107,7 +107,7 @@ public final class StreamWriter<T> {
     // Who waits in the call itself hears of it through the first only, on an event loop through the
     // others.
     open.watch(writer::wake);
-    observer.setOnReadyHandler(open.stream() == null ? writer::goOn : writer::wake);
+    observer.setOnReadyHandler(open.streamListener() == null ? writer::goOn : writer::wake);
     observer.setOnCancelHandler(writer::wake);
     return writer;
   }

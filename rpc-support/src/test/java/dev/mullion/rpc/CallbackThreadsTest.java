@@ -147,7 +147,7 @@ class CallbackThreadsTest extends RpcTest {
   }
 
   private void observe(HelloRequest request, StreamObserver<HelloReply> observer) {
-    if (CallTracker.current().stream() != null) {
+    if (CallTracker.current().streamListener() != null) {
       ((ServerCallStreamObserver<HelloReply>) observer).setOnCancelHandler(() -> slow("handler"));
     }
     contextAndSignal(observer::onCompleted);
