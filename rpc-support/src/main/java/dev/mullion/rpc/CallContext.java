@@ -1,5 +1,8 @@
 package dev.mullion.rpc;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Status;
@@ -10,6 +13,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * later, on a thread for callbacks; after a call that ended well, behind its last event.
  */
 final class CallContext {
+  /** How long a call whose time is over waits for a thread for callbacks before it ends without. */
+  private static final long FOR_A_THREAD = MILLISECONDS.toNanos(50);
+
   private final CallTracker.OpenCall open;
   private final Context.CancellableContext own;
 
@@ -33,7 +40,7 @@ final class CallContext {
    *
    * @param limit an earlier deadline than gRPC's, if the server sets one
    * @param timer what waits for the limit
-   * @param expired what runs on the timer when the limit has passed
+   * @param expired what ends the call when the limit has passed, perhaps twice
    */
   CallContext(
       CallTracker.OpenCall open,
@@ -47,13 +54,20 @@ final class CallContext {
     own = deadline == null
         ? forked.withCancellation()
         : forked.withDeadline(deadline, new Expiry(limit == null ? null : timer, expired));
+    if (limit != null) {
+      // The first listener, so before any that is slow: whoever sees the end finds the context cancelled.
+      own.addListener(
+          cancelled -> {
+            if (cancelled.cancellationCause() instanceof TimeoutException) {
+              CallEvents.run(expired);
+            }
+          },
+          Runnable::run);
+    }
     Context before = own.attach();
     context = Context.current();
     own.detach(before);
     outer.addListener(this::ended, Runnable::run);
-    if (limit != null && own.isCancelled()) {
-      expired.run();
-    }
   }
 
   Context context() {
@@ -65,16 +79,24 @@ final class CallContext {
     afterEvents = events::executeAnyway;
   }
 
+  /** Cancels it, unless it has ended or will. */
+  void cancel(Status status) {
+    if (ending.compareAndSet(false, true)) {
+      Status inItsPlace = open.ended();
+      Throwable cause =
+          (inItsPlace == null || inItsPlace.isOk() ? status : inItsPlace).asRuntimeException();
+      open.callback(() -> own.cancel(cause));
+    }
+  }
+
   /** Called when gRPC's own context is cancelled; without a cause, when the call's status was sent. */
   private void ended(Context outer) {
-    if (!ending.compareAndSet(false, true)) {
+    Throwable cause = outer.cancellationCause();
+    if (cause == null && open.ended() != null) {
+      cancel(Status.CANCELLED);
+    } else if (!ending.compareAndSet(false, true)) {
       return;
-    }
-    Status inItsPlace = open.ended();
-    Throwable cause = outer.cancellationCause() == null && inItsPlace != null
-        ? inItsPlace.asRuntimeException()
-        : outer.cancellationCause();
-    if (cause == null) {
+    } else if (cause == null) {
       afterEvents.execute(() -> own.cancel(null));
     } else {
       open.callback(() -> own.cancel(cause));
@@ -96,17 +118,22 @@ final class CallContext {
     public @Nullable ScheduledFuture<?> schedule(Runnable cancel, long delay, TimeUnit unit) {
       return timer == null
           ? null
-          : timer.schedule(
-              () -> {
-                // Before the end of the call is news, which has another cause.
-                boolean first = ending.compareAndSet(false, true);
+          : timer.schedule(() -> expire(timer, cancel), delay, unit);
+    }
+
+    /** All threads for callbacks may be taken by others, which is not to hold up the end of the call. */
+    private void expire(ScheduledExecutorService timer, Runnable cancel) {
+      if (ending.compareAndSet(false, true)) {
+        open.callback(cancel);
+        timer.schedule(
+            () -> {
+              if (!own.isCancelled()) {
                 CallEvents.run(expired);
-                if (first) {
-                  open.callback(cancel);
-                }
-              },
-              delay,
-              unit);
+              }
+            },
+            FOR_A_THREAD,
+            NANOSECONDS);
+      }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.BoundedLog;
 import io.grpc.Context;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
@@ -18,7 +19,13 @@ import org.jspecify.annotations.Nullable;
  * also read on any thread, and a pool that is taken up by bodies does not lock up.
  */
 final class CallEvents implements Executor {
-  private static final System.Logger LOG = System.getLogger(CallEvents.class.getName());
+  /** A client makes calls fail as often as it likes. */
+  private enum Kind {
+    EVENT_FAILED
+  }
+
+  private static final BoundedLog<Kind> LOG =
+      new BoundedLog<>(System.getLogger(CallEvents.class.getName()), Kind.class);
 
   private final Executor threads;
   private final Executor deliveries;
@@ -223,7 +230,8 @@ final class CallEvents implements Executor {
     try {
       event.run();
     } catch (Throwable thrown) {
-      LOG.log(Level.ERROR, "event of a call failed", thrown);
+      LOG.log(
+          Kind.EVENT_FAILED, Level.ERROR, null, () -> "event or callback of a call failed", thrown);
     }
   }
 }

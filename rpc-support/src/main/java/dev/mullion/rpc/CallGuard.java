@@ -136,12 +136,16 @@ record CallGuard(
   }
 
   private void refuse(ServerCall<?, ?> call) {
-    Metadata trailers = new Metadata();
-    // Not all at the same moment.
-    trailers.put(PUSHBACK, String.valueOf(ThreadLocalRandom.current().nextInt(50, 151)));
     call.close(
         Status.RESOURCE_EXHAUSTED.withDescription("too many calls, maxCalls " + maxCalls),
-        trailers);
+        pushback());
+  }
+
+  /** Returns trailers that tell a client to come again, but not all of them at the same moment. */
+  static Metadata pushback() {
+    Metadata trailers = new Metadata();
+    trailers.put(PUSHBACK, String.valueOf(ThreadLocalRandom.current().nextInt(50, 151)));
+    return trailers;
   }
 
   /** Passes on what happens until the call is ended, and sees what is thrown. */

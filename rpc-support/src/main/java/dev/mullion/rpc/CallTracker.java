@@ -68,6 +68,18 @@ final class CallTracker extends ServerStreamTracer.Factory {
     endAll(Kind.UNCOUNTED, status);
   }
 
+  /** Ends the calls that have waited for a thread longer than that. */
+  void endWaiting(long nanos, Status status) {
+    for (OpenCall each : open) {
+      if (each.waitsLongerThan(nanos)) {
+        GuardedCall<?, ?> guarded = each.guarded();
+        if (guarded != null && guarded.end(status, CallGuard.pushback())) {
+          counters.callsWithoutThread.increment();
+        }
+      }
+    }
+  }
+
   /** Returns whether a call that counts is open. */
   boolean hasOpenCalls() {
     return open.stream().anyMatch(each -> each.kind == Kind.COUNTED);
@@ -167,9 +179,15 @@ final class CallTracker extends ServerStreamTracer.Factory {
       if (outOfReach) {
         holders.incrementAndGet();
       }
-      FirstTurn first = new FirstTurn(threads, outOfReach ? this::release : () -> {});
+      FirstTurn first = new FirstTurn(
+          threads, counters.callsWaiting, outOfReach ? this::release : () -> {});
       turn = first;
       return first;
+    }
+
+    boolean waitsLongerThan(long nanos) {
+      FirstTurn waiting = turn;
+      return waiting != null && waiting.waitsLongerThan(nanos);
     }
 
     private void release() {
@@ -309,6 +327,9 @@ final class CallTracker extends ServerStreamTracer.Factory {
       }
       open.remove(this);
       // Before the release, since those that are told may hold its place.
+      if (guarded != null && !guarded.isEndedByService()) {
+        guarded.cancelContext(status);
+      }
       changed();
       release();
     }

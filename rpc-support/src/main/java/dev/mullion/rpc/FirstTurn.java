@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,13 +16,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class FirstTurn implements Executor, Runnable {
   private final Executor threads;
+  private final AtomicInteger waiting;
   private final Runnable whenBegun;
+  private final long since = System.nanoTime();
   private volatile @Nullable Runnable first;
   private volatile boolean begun;
   private volatile boolean skipped;
 
-  FirstTurn(Executor threads, Runnable whenBegun) {
+  /** Takes what counts the calls that wait, and what is told when this one waits no more. */
+  FirstTurn(Executor threads, AtomicInteger waiting, Runnable whenBegun) {
     this.threads = threads;
+    this.waiting = waiting;
     this.whenBegun = whenBegun;
   }
 
@@ -37,7 +42,13 @@ final class FirstTurn implements Executor, Runnable {
     }
   }
 
+  /** Returns whether it has waited longer than that. */
+  boolean waitsLongerThan(long nanos) {
+    return first != null && !begun && System.nanoTime() - since > nanos;
+  }
+
   private void enqueue() {
+    waiting.incrementAndGet();
     try {
       threads.execute(this);
     } catch (RejectedExecutionException full) {
@@ -48,6 +59,7 @@ final class FirstTurn implements Executor, Runnable {
 
   private void begin() {
     begun = true;
+    waiting.decrementAndGet();
     whenBegun.run();
   }
 

@@ -61,6 +61,19 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     this.context = context;
   }
 
+  /** Returns whether its service has ended it, well or not, and nobody did so in its place. */
+  synchronized boolean isEndedByService() {
+    return closed && ended == null;
+  }
+
+  /** Cancels what its service sees as its context. */
+  void cancelContext(Status status) {
+    CallContext own = context;
+    if (own != null) {
+      own.cancel(status);
+    }
+  }
+
   @Nullable
   CallContext context() {
     return context;

@@ -19,6 +19,8 @@ public final class RpcCounters {
   final LongAdder connectionsEndedForResets = new LongAdder();
   final LongAdder connectionsEndedForPings = new LongAdder();
   final AtomicInteger callsOpen = new AtomicInteger();
+  final AtomicInteger callsWaiting = new AtomicInteger();
+  final LongAdder callsWithoutThread = new LongAdder();
   final LongAdder callsStarted = new LongAdder();
   final LongAdder callsRefused = new LongAdder();
   final LongAdder callsTimedOut = new LongAdder();
@@ -65,6 +67,16 @@ public final class RpcCounters {
   /** Returns how many calls are open now. */
   public int callsOpen() {
     return callsOpen.get();
+  }
+
+  /** Returns how many of the open calls wait for a thread to run on. */
+  public int callsWaiting() {
+    return callsWaiting.get();
+  }
+
+  /** Returns how many calls were ended since no thread was free for {@code threadTimeout}. */
+  public long callsWithoutThread() {
+    return callsWithoutThread.sum();
   }
 
   /** Returns how many calls came and were not refused. */
@@ -128,11 +140,13 @@ public final class RpcCounters {
     all.put("connectionsEndedForResets", connectionsEndedForResets());
     all.put("connectionsEndedForPings", connectionsEndedForPings());
     all.put("callsOpen", (long) callsOpen());
+    all.put("callsWaiting", (long) callsWaiting());
     all.put("callsStarted", callsStarted());
     all.put("callsSucceeded", callsSucceeded());
     all.put("callsFailed", callsFailed());
     all.put("callsRefused", callsRefused());
     all.put("callsTimedOut", callsTimedOut());
+    all.put("callsWithoutThread", callsWithoutThread());
     all.put("callsCut", callsCut());
     all.put("accessRecordsDropped", accessRecordsDropped());
     all.put("tlsReloadsFailed", tlsReloadsFailed());

@@ -69,6 +69,8 @@ public final class RpcServerBuilder {
   /** 0 stands for the default. */
   int maxThreads;
 
+  Duration threadTimeout = Duration.ofSeconds(10);
+
   @Nullable
   Keepalive keepalive;
 
@@ -433,7 +435,10 @@ public final class RpcServerBuilder {
 
   /**
    * Runs services on the event loops, which is the fastest way for those that never block. One that
-   * does holds up all calls of its connection, and of others.
+   * does holds up all calls of its connection, and of others. So do the events of gRPC's own observers,
+   * such as a handler of {@code setOnCancelHandler}, and listeners of a {@link io.grpc.Context} whose
+   * call ends well. What else runs when a call is cut or the server stops has threads of its own, as
+   * with {@link #executor}.
    */
   public RpcServerBuilder directExecutor() {
     this.directExecutor = true;
@@ -441,11 +446,17 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets the executor of services. It is not shut down with the server. Callbacks of streams run there
-   * too, so streams that wait for one must not take up all its threads. A call that is cancelled while it
-   * waits there leaves the queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays,
-   * and counts for {@code maxCalls}, until its turn comes. By default there is a virtual thread for each
-   * call on JDK 21 and newer, and before that {@code maxThreads} threads.
+   * Sets the executor of services: of their methods, and of the events of calls. It is not shut down
+   * with the server. By default there is a virtual thread for each call on JDK 21 and newer, and before
+   * that {@code maxThreads} threads. A call that is cancelled while it waits there leaves the queue of a
+   * {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays, and counts for {@code maxCalls},
+   * until its turn comes.
+   *
+   * <p>Callbacks run on threads of the server's own: what listens to the {@link io.grpc.Context} of a
+   * call that is cancelled, timed out or cut, {@link StopSignal#onGiven}, and those of a {@link
+   * StreamWriter}. So they may block, and neither calls nor timeouts wait for them; a call counts for
+   * {@code maxCalls} until they have run. While the body of a {@link RpcMethod} that reads a stream holds
+   * its thread, the stream's further events run on such threads too.
    */
   public RpcServerBuilder executor(Executor executor) {
     this.executor = requireNonNull(executor, "executor");
@@ -454,12 +465,23 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many platform threads there are for services, 256 by default. More calls than that wait
-   * for one, within their timeouts; one that is cancelled or ended meanwhile waits no more, and its
-   * service does not see it. The callbacks of streams have as many threads of their own. With virtual
-   * threads it says nothing.
+   * for one, within their timeouts and {@code threadTimeout}; one that is cancelled or ended meanwhile
+   * waits no more, and its service does not see it. Callbacks, and events of streams whose bodies hold a
+   * thread, have as many threads of their own each. With virtual threads it is ignored.
    */
   public RpcServerBuilder maxThreads(int maxThreads) {
     this.maxThreads = Check.within(maxThreads, 1, 1_000_000, "maxThreads");
+    return this;
+  }
+
+  /**
+   * Sets how long a call may wait for a thread, 10 seconds by default. Then it ends with {@code
+   * RESOURCE_EXHAUSTED: no thread was free within threadTimeout PT10S (maxThreads 256)}, and the advice
+   * to retry. Those that wait are in {@link RpcCounters#callsWaiting}. {@link Duration#ZERO} sets no
+   * limit. With virtual threads no call waits.
+   */
+  public RpcServerBuilder threadTimeout(Duration threadTimeout) {
+    this.threadTimeout = Check.notNegative(threadTimeout, "threadTimeout");
     return this;
   }
 

@@ -7,6 +7,7 @@ import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
@@ -54,6 +55,13 @@ final class ServerStart {
     builder.addTransportFilter(connections);
     ServerThreads threads = ServerThreads.of(settings);
     tracker.runOn(threads.callbacks, timeouts.timer());
+    if (threads.scarce != null && !settings.threadTimeout.isZero()) {
+      timeouts.limitWaiting(
+          tracker,
+          settings.threadTimeout,
+          Status.RESOURCE_EXHAUSTED.withDescription("no thread was free within threadTimeout "
+              + settings.threadTimeout + " (" + threads.scarce + ")"));
+    }
     CallGuard guard = new CallGuard(
         settings.maxCalls,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),

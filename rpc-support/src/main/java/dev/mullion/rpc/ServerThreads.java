@@ -26,8 +26,8 @@ final class ServerThreads {
   final Executor deliveries;
   final Executor callbacks;
 
-  /** How many calls may run at a time, or 0 if that is not this server's to say. */
-  final int maxThreads;
+  /** What calls wait for if all threads are taken, or null if none ever waits. */
+  final @Nullable String scarce;
 
   private final List<ExecutorService> own = new ArrayList<>();
 
@@ -39,7 +39,9 @@ final class ServerThreads {
     calls = direct || executor != null ? executor : pool(virtual, most);
     callbacks = pool(virtual, most);
     deliveries = pool(virtual, most);
-    maxThreads = calls instanceof ThreadPoolExecutor && executor == null ? most : 0;
+    scarce = executor != null
+        ? "executor"
+        : calls instanceof ThreadPoolExecutor ? "maxThreads " + most : null;
   }
 
   /** Makes threads as a server's settings say; none of them starts before it is needed. */

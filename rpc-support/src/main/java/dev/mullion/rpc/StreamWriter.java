@@ -36,8 +36,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Once the call has ended otherwise, by its client, a timeout or the server, writes fail with a {@link
  * StatusRuntimeException} that says so. {@link RpcMethod} completes and fails streams by itself.
  *
- * <p>Any thread may call any method. Callbacks run on threads of the server's executor, beside the
- * service's method; with {@code directExecutor} on event loops, and of a client on its channel's threads.
+ * <p>Any thread may call any method. Callbacks of a server's run on threads of its own for them, beside
+ * the service's method, and may block; those of a client on its channel's threads. With {@code
+ * directExecutor} what hangs on {@link #writeAsync} runs on the event loop, where the peer's news comes.
  */
 public final class StreamWriter<T> {
   /** How many bytes wait for the peer before writes do, unless told otherwise: 256 KiB. */

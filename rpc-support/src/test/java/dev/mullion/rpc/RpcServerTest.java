@@ -50,8 +50,9 @@ class RpcServerTest extends RpcTest {
     assertThat(server.counters())
         .hasToString("RpcCounters{connectionsOpen=1, connectionsOpened=1, connectionsRefused=0, "
             + "connectionsEndedForResets=0, connectionsEndedForPings=0, "
-            + "callsOpen=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
-            + "callsRefused=0, callsTimedOut=0, callsCut=0, accessRecordsDropped=0, "
+            + "callsOpen=0, callsWaiting=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
+            + "callsRefused=0, callsTimedOut=0, callsWithoutThread=0, "
+            + "callsCut=0, accessRecordsDropped=0, "
             + "tlsReloadsFailed=0}");
   }
 

@@ -9,6 +9,7 @@ import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
+import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
@@ -133,6 +134,61 @@ class WaitingCallsTest extends RpcTest {
     String expected = "DEADLINE_EXCEEDED: call took longer than its timeout PT0.3S";
     assertThat(text(failure(() -> call(channel)))).isEqualTo(expected);
     assertThat(text(first.get())).isEqualTo(expected);
+    Await.until("no call is open", () -> server.counters().callsOpen() == 0);
+  }
+
+  /** A stream waited for ever, without a word, since streams have no timeout by default. */
+  @ParameterizedTest
+  @EnumSource
+  void callThatFindsNoThreadInTimeIsRefusedInWords(Where where) throws Exception {
+    RpcServerBuilder builder =
+        server(where.executor(pool)).threadTimeout(Duration.ofMillis(300));
+    boolean inProcess = where == Where.POOL_IN_PROCESS;
+    RpcServer server = start(inProcess ? builder.inProcessName("no-thread-test") : builder);
+    Channel channel = inProcess
+        ? closing(RpcChannel.builder().inProcessName("no-thread-test").build())
+        : channel(server);
+    CompletableFuture<HelloReply> blocking = block(channel);
+    String text = "RESOURCE_EXHAUSTED: no thread was free within threadTimeout PT0.3S (executor)";
+
+    CompletableFuture<Status> unary = Threads.call(() -> failure(() -> call(channel)));
+    assertThat(text(failure(() -> stream(channel).hasNext()))).isEqualTo(text);
+    assertThat(text(unary.get())).isEqualTo(text);
+
+    assertThat(blocking).isNotDone();
+    Await.until("both are counted", () -> server.counters().callsWithoutThread() == 2);
+    if (where != Where.QUEUE_OUT_OF_REACH) {
+      Await.until("none waits", () -> server.counters().callsWaiting() == 0);
+    }
+    released.countDown();
+    assertThat(blocking.get()).isEqualTo(HelloReply.getDefaultInstance());
+    Await.until("no call is open", () -> server.counters().callsOpen() == 0);
+    Await.until("none waits", () -> server.counters().callsWaiting() == 0);
+    assertThat(served).containsExactly("blocks");
+  }
+
+  /** The queue of callbacks grew for as long as clients cancelled calls whose clean-up was slow. */
+  @Test
+  void callKeepsItsPlaceUntilItsCallbacksHaveRun() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .maxCalls(2)
+        .addService(TestService.unary((request, replies) -> {
+          Context.current().addListener(ended -> awaitRelease(), Runnable::run);
+          served.add(request.getName());
+        })));
+    Channel channel = channel(server);
+    for (int i = 1; i <= 2; i++) {
+      ClientCall<?, ?> call = open(channel, TestService.UNARY);
+      int calls = i;
+      Await.until("the service has it", () -> served.size() == calls);
+      call.cancel("enough", null);
+    }
+    Await.until("both are over", () -> server.counters().callsEnded(Status.Code.CANCELLED) == 2);
+
+    assertThat(text(failure(() -> call(channel))))
+        .isEqualTo("RESOURCE_EXHAUSTED: too many calls, maxCalls 2");
+
+    released.countDown();
     Await.until("no call is open", () -> server.counters().callsOpen() == 0);
   }
 
