@@ -55,7 +55,8 @@ final class CallContext {
         ? forked.withCancellation()
         : forked.withDeadline(deadline, new Expiry(limit == null ? null : timer, expired));
     if (limit != null) {
-      // The first listener, so before any that is slow: whoever sees the end finds the context cancelled.
+      // The first listener, so before any that is slow: whoever sees the end finds the context
+      // cancelled.
       own.addListener(
           cancelled -> {
             if (cancelled.cancellationCause() instanceof TimeoutException) {
@@ -116,9 +117,7 @@ final class CallContext {
 
     @Override
     public @Nullable ScheduledFuture<?> schedule(Runnable cancel, long delay, TimeUnit unit) {
-      return timer == null
-          ? null
-          : timer.schedule(() -> expire(timer, cancel), delay, unit);
+      return timer == null ? null : timer.schedule(() -> expire(timer, cancel), delay, unit);
     }
 
     /** All threads for callbacks may be taken by others, which is not to hold up the end of the call. */

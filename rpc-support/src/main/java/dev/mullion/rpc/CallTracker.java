@@ -179,8 +179,8 @@ final class CallTracker extends ServerStreamTracer.Factory {
       if (outOfReach) {
         holders.incrementAndGet();
       }
-      FirstTurn first = new FirstTurn(
-          threads, counters.callsWaiting, outOfReach ? this::release : () -> {});
+      FirstTurn first =
+          new FirstTurn(threads, counters.callsWaiting, outOfReach ? this::release : () -> {});
       turn = first;
       return first;
     }

@@ -314,13 +314,16 @@ class CallbackThreadsTest extends RpcTest {
         closing(RpcChannel.builder().address("127.0.0.1", server.port()).build());
     GreeterClient client = GreeterClient.of(channel);
 
-    CompletableFuture<Void> slow =
-        client.sayHelloAsync("slow").thenAccept(greeting -> slow("greeting"));
-    CompletableFuture<String> late = new CompletableFuture<>();
-    client.sayHelloAsync("late", Duration.ofNanos(1)).whenComplete((greeting, error) -> {
-      slow("late");
-      late.complete("");
-    });
+    // Elsewhere, since a stage that is added late runs on the spot.
+    CompletableFuture<Void> slow = Threads.run(
+        () -> client.sayHelloAsync("slow").thenAccept(greeting -> slow("greeting")).join());
+    CompletableFuture<Void> late = Threads.run(() -> client
+        .sayHelloAsync("late", Duration.ofNanos(1))
+        .handle((greeting, error) -> {
+          slow("late");
+          return "";
+        })
+        .join());
     Await.until("both wait", () -> ran.containsKey("greeting") && ran.containsKey("late"));
 
     assertThat(client.sayHello("quick")).isEqualTo("Hello, quick!");

@@ -87,12 +87,11 @@ class ReadingThreadsTest extends RpcTest {
     closing(two::shutdownNow);
     RpcServer server = start(RpcServer.builder()
         .executor(two)
-        .addService(TestService.bidi(observer ->
-            RpcMethod.<HelloRequest, HelloReply>bidiStreaming(
-                observer,
-                (requests, replies) -> replies.write(HelloReply.newBuilder()
-                    .setMessage(String.valueOf(reading.count(requests)))
-                    .build())))));
+        .addService(TestService.bidi(observer -> RpcMethod.<HelloRequest, HelloReply>bidiStreaming(
+            observer,
+            (requests, replies) -> replies.write(HelloReply.newBuilder()
+                .setMessage(String.valueOf(reading.count(requests)))
+                .build())))));
     ManagedChannel channel = channel(server);
     List<CompletableFuture<String>> sums = new ArrayList<>();
 
@@ -106,10 +105,9 @@ class ReadingThreadsTest extends RpcTest {
   }
 
   private static String sum(ManagedChannel channel) {
-    try (ClientStream<HelloRequest, HelloReply> stream =
-        ClientStream.open((StreamObserver<HelloReply> replies) ->
-            ClientCalls.asyncBidiStreamingCall(
-                channel.newCall(TestService.BIDI, CallOptions.DEFAULT), replies))) {
+    try (ClientStream<HelloRequest, HelloReply> stream = ClientStream.open(
+        (StreamObserver<HelloReply> replies) -> ClientCalls.asyncBidiStreamingCall(
+            channel.newCall(TestService.BIDI, CallOptions.DEFAULT), replies))) {
       for (int i = 0; i < MESSAGES; i++) {
         stream.requests().write(REQUEST);
       }

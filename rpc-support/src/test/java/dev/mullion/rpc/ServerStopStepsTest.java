@@ -159,8 +159,8 @@ class ServerStopStepsTest extends RpcTest {
           }
           observer.onNext(HelloReply.getDefaultInstance());
         }));
-    RpcServer server = start(
-        mode == CallbackThreadsTest.Mode.DIRECT ? builder.directExecutor() : builder);
+    RpcServer server =
+        start(mode == CallbackThreadsTest.Mode.DIRECT ? builder.directExecutor() : builder);
     stream(channel(server)).next();
 
     StopReport report = server.stop(Duration.ofMillis(500));
@@ -198,8 +198,9 @@ class ServerStopStepsTest extends RpcTest {
   void stopByACallOfTheServersOwnHasAnEnd(boolean direct) throws Exception {
     CompletableFuture<RpcServer> self = new CompletableFuture<>();
     CompletableFuture<StopReport> report = new CompletableFuture<>();
-    RpcServerBuilder builder = RpcServer.builder().addService(TestService.unary(
-        (request, replies) -> report.complete(self.join().stop(Duration.ofMillis(200)))));
+    RpcServerBuilder builder = RpcServer.builder()
+        .addService(TestService.unary(
+            (request, replies) -> report.complete(self.join().stop(Duration.ofMillis(200)))));
     RpcServer server = start(direct ? builder.directExecutor() : builder);
     self.complete(server);
     Channel channel = channel(server);
@@ -215,13 +216,14 @@ class ServerStopStepsTest extends RpcTest {
   @Test
   void callbackThatStopsTheServerAgainHasAnEnd() throws Exception {
     CompletableFuture<RpcServer> self = new CompletableFuture<>();
-    RpcServer server = start(RpcServer.builder().addService(TestService.stream((request, observer) -> {
-      StopSignal.current().onGiven(() -> {
-        self.join().stop(Duration.ofMillis(100));
-        observer.onCompleted();
-      });
-      observer.onNext(HelloReply.getDefaultInstance());
-    })));
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.stream((request, observer) -> {
+          StopSignal.current().onGiven(() -> {
+            self.join().stop(Duration.ofMillis(100));
+            observer.onCompleted();
+          });
+          observer.onNext(HelloReply.getDefaultInstance());
+        })));
     self.complete(server);
     stream(channel(server)).next();
 

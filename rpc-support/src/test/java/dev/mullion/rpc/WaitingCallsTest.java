@@ -141,8 +141,7 @@ class WaitingCallsTest extends RpcTest {
   @ParameterizedTest
   @EnumSource
   void callThatFindsNoThreadInTimeIsRefusedInWords(Where where) throws Exception {
-    RpcServerBuilder builder =
-        server(where.executor(pool)).threadTimeout(Duration.ofMillis(300));
+    RpcServerBuilder builder = server(where.executor(pool)).threadTimeout(Duration.ofMillis(300));
     boolean inProcess = where == Where.POOL_IN_PROCESS;
     RpcServer server = start(inProcess ? builder.inProcessName("no-thread-test") : builder);
     Channel channel = inProcess
@@ -170,9 +169,8 @@ class WaitingCallsTest extends RpcTest {
   /** The queue of callbacks grew for as long as clients cancelled calls whose clean-up was slow. */
   @Test
   void callKeepsItsPlaceUntilItsCallbacksHaveRun() throws Exception {
-    RpcServer server = start(RpcServer.builder()
-        .maxCalls(2)
-        .addService(TestService.unary((request, replies) -> {
+    RpcServer server =
+        start(RpcServer.builder().maxCalls(2).addService(TestService.unary((request, replies) -> {
           Context.current().addListener(ended -> awaitRelease(), Runnable::run);
           served.add(request.getName());
         })));
