@@ -26,13 +26,14 @@
  *  closeTimeout       a connection that is being closed could send          connectionsFailed
  *                     nothing of what is left
  *                     a client or server as a whole is closed               connectionsCut
- *  connectTimeout     a connection is being made, TLS included              connect() fails
+ *  connectTimeout     a connection is being made: name, TCP and TLS         the attempt fails
  *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
  *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut
  *  receive(timeout)   no frame came                                         receive() fails
  *  handlerThreadTimeout   a connection waited for a thread of its handler   connectionsNotServed
  *  slowHandlerLimit   one call of a handler held its event loop             handlersSlow, logged
  *  Reconnect          firstDelay, maxDelay: no attempt is made              the next attempt
+ *                     resetAfter: a connection has stayed open              failures are forgotten
  * </pre>
  */
 @NullMarked
