@@ -12,7 +12,6 @@ final class AccessLog implements CallWatcher, AutoCloseable {
   static final int MAX_WAITING = 10_000;
 
   private static final System.Logger ACCESS = System.getLogger("dev.mullion.rpc.access");
-  private static final System.Logger LOG = System.getLogger(AccessLog.class.getName());
 
   static final Consumer<CallRecord> TO_SYSTEM_LOGGER =
       call -> ACCESS.log(Level.INFO, call::toString);
@@ -43,11 +42,7 @@ final class AccessLog implements CallWatcher, AutoCloseable {
   }
 
   private void write(CallRecord call) {
-    try {
-      log.accept(call);
-    } catch (RuntimeException e) {
-      LOG.log(Level.WARNING, "access log failed, call " + call, e);
-    }
+    ObserverFailures.guard(counters.observersFailed, log, () -> log.accept(call));
   }
 
   /** Waits a second for what is still to be written, unless the thread is interrupted. */

@@ -10,7 +10,6 @@ import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
-import java.io.IOException;
 import java.io.InputStream;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -171,7 +170,7 @@ record CallGuard(
     }
 
     @SuppressWarnings("unchecked")
-    private Q checked(Q message) throws IOException {
+    private Q checked(Q message) {
       return message instanceof InputStream stream ? (Q) limits.inbound(stream) : message;
     }
 

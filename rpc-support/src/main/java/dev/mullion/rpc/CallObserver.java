@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /** Measures each call from its first bytes to its last, and tells its watchers. */
@@ -19,9 +20,12 @@ final class CallObserver extends ServerStreamTracer.Factory {
 
   private final List<CallWatcher> watchers;
   private final Set<String> uncountedServices;
+  private final LongAdder failures;
 
-  CallObserver(List<CallWatcher> watchers, Set<String> uncountedServices) {
+  CallObserver(
+      List<CallWatcher> watchers, Set<String> uncountedServices, LongAdder failures) {
     this.watchers = List.copyOf(watchers);
+    this.failures = failures;
     this.uncountedServices = Set.copyOf(uncountedServices);
   }
 
@@ -31,14 +35,13 @@ final class CallObserver extends ServerStreamTracer.Factory {
     return uncountedServices.contains(service)
         ? NONE
         : new Observed(
-            CallRecord.printable(fullMethodName, 256), headers.get(REQUEST_ID), watchers);
+            CallRecord.printable(fullMethodName, 256), headers.get(REQUEST_ID));
   }
 
-  private static final class Observed extends ServerStreamTracer {
+  private final class Observed extends ServerStreamTracer {
     private final long begin = System.nanoTime();
     private final String method;
     private final @Nullable String requestId;
-    private final List<CallWatcher> watchers;
     private volatile @Nullable SocketAddress peer;
 
     // Counted by the event loop, read by whoever ends the call.
@@ -47,10 +50,9 @@ final class CallObserver extends ServerStreamTracer.Factory {
     private final AtomicLong messagesSent = new AtomicLong();
     private final AtomicLong bytesSent = new AtomicLong();
 
-    Observed(String method, @Nullable String requestId, List<CallWatcher> watchers) {
+    Observed(String method, @Nullable String requestId) {
       this.method = method;
       this.requestId = requestId;
-      this.watchers = watchers;
     }
 
     @Override
@@ -75,7 +77,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
       long bytes = Math.max(0, wireSize);
       sum.addAndGet(bytes);
       for (CallWatcher each : watchers) {
-        each.message(method, received, bytes);
+        ObserverFailures.guard(failures, each, () -> each.message(method, received, bytes));
       }
     }
 
@@ -92,7 +94,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
           bytesSent.get(),
           requestId == null ? null : CallRecord.printable(requestId, 128));
       for (CallWatcher each : watchers) {
-        each.ended(call);
+        ObserverFailures.guard(failures, each, () -> each.ended(call));
       }
     }
   }

@@ -173,6 +173,14 @@ final class CallTracker extends ServerStreamTracer.Factory {
       return call;
     }
 
+    /** Ends it with what somebody has thrown in its service's place. */
+    void fail(Throwable thrown) {
+      GuardedCall<?, ?> guarded = call;
+      if (guarded != null) {
+        guarded.fail(thrown);
+      }
+    }
+
     /** Returns an executor on threads that it may have to wait for. */
     Executor on(Executor threads) {
       boolean outOfReach = CallThreads.isOutOfReach(threads);

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * makes of it, so that all attempts send the same, and ends the call if that fails, or if a message is
  * too long.
  */
-record ClientMessages(MessageLimits limits, boolean inProcess) implements ClientInterceptor {
+record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean inProcess)
+    implements ClientInterceptor {
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
@@ -29,7 +30,7 @@ record ClientMessages(MessageLimits limits, boolean inProcess) implements Client
     return new Call<>(next.newCall(messages.method(), options), messages);
   }
 
-  private static final class Call<Q, R> extends SimpleForwardingClientCall<Q, R> {
+  private final class Call<Q, R> extends SimpleForwardingClientCall<Q, R> {
     private final Messages<Q, R> messages;
 
     Call(ClientCall<Q, R> call, Messages<Q, R> messages) {
@@ -42,9 +43,26 @@ record ClientMessages(MessageLimits limits, boolean inProcess) implements Client
       super.start(
           new SimpleForwardingClientCallListener<>(listener) {
             @Override
+            public void onHeaders(Metadata came) {
+              long size = LastWord.size(came);
+              if (size <= maxInboundMetadataSize) {
+                super.onHeaders(came);
+              } else {
+                Status wrong = messages.failed(
+                    "", MetadataLimit.inbound(size, maxInboundMetadataSize).asRuntimeException());
+                cancel(wrong.getDescription(), null);
+              }
+            }
+
+            @Override
             public void onClose(Status status, Metadata trailers) {
               Status wrong = messages.wrong;
-              super.onClose(wrong == null || status.isOk() ? status : wrong, trailers);
+              if (wrong == null || status.isOk()) {
+                LastWord last = MetadataLimit.taken(status, trailers, maxInboundMetadataSize);
+                super.onClose(last.status(), last.trailers());
+              } else {
+                super.onClose(wrong, trailers);
+              }
             }
           },
           headers);

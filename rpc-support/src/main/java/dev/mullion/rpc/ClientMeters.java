@@ -13,6 +13,7 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * A channel's calls as meters: each call with all its attempts, and the messages of each attempt.
@@ -24,10 +25,12 @@ final class ClientMeters implements ClientInterceptor {
   static final int MAX_METHODS = 1_000;
 
   private final MethodMeters meters;
+  private final LongAdder failures;
   private final Set<String> known = ConcurrentHashMap.newKeySet();
 
-  ClientMeters(MethodMeters meters) {
+  ClientMeters(MethodMeters meters, LongAdder failures) {
     this.meters = meters;
+    this.failures = failures;
   }
 
   @Override
@@ -57,8 +60,9 @@ final class ClientMeters implements ClientInterceptor {
                 if (status.isOk()) {
                   known(name);
                 }
-                meters.ended(
-                    named(name), status.getCode(), Duration.ofNanos(System.nanoTime() - begin));
+                Duration took = Duration.ofNanos(System.nanoTime() - begin);
+                ObserverFailures.guard(
+                    failures, meters, () -> meters.ended(named(name), status.getCode(), took));
                 super.onClose(status, trailers);
               }
             },
@@ -87,12 +91,14 @@ final class ClientMeters implements ClientInterceptor {
     @Override
     public void inboundMessageRead(int sequence, long wireSize, long uncompressedSize) {
       known(method);
-      meters.message(named(method), true, Math.max(0, wireSize));
+      ObserverFailures.guard(
+          failures, meters, () -> meters.message(named(method), true, Math.max(0, wireSize)));
     }
 
     @Override
     public void outboundMessageSent(int sequence, long wireSize, long uncompressedSize) {
-      meters.message(named(method), false, Math.max(0, wireSize));
+      ObserverFailures.guard(
+          failures, meters, () -> meters.message(named(method), false, Math.max(0, wireSize)));
     }
   }
 }

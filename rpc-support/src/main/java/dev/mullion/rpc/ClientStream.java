@@ -130,6 +130,11 @@ public final class ClientStream<Q, R> implements AutoCloseable {
     }
 
     @Override
+    public void failed(Throwable thrown) {
+      requireNonNull(requests).cancel("the end of the requests could not be sent", thrown);
+    }
+
+    @Override
     public boolean mayNotWait() {
       return false;
     }

@@ -54,6 +54,7 @@ final class ConnectionGate {
     public ChannelHandler newHandler(GrpcHttp2ConnectionHandler handler) {
       handler.connection().addListener(new Reasons());
       FinishedStreams.of(handler);
+      PeerMetadata.of(handler);
       ChannelHandler next = negotiator.newHandler(handler);
       return new ChannelInboundHandlerAdapter() {
         @Override

@@ -36,7 +36,7 @@ final class ConnectionTracker extends ServerTransportFilter {
     }
     counters.connectionsOpen.incrementAndGet();
     counters.connectionsOpened.increment();
-    return attributes;
+    return PeerMetadata.with(attributes);
   }
 
   /** Without attributes it was never ready: the peer has not spoken HTTP/2. */

@@ -84,8 +84,11 @@ final class ExceptionMapping {
     if (mapping != null) {
       try {
         return mapping.apply(error);
-      } catch (RuntimeException wrong) {
-        error.addSuppressed(wrong);
+      } catch (Throwable wrong) {
+        // Whatever it is, the client is told of an end.
+        if (wrong != error) {
+          error.addSuppressed(wrong);
+        }
       }
     }
     return internal(error, call);
@@ -93,7 +96,14 @@ final class ExceptionMapping {
 
   private static Outcome internal(Throwable error, String call) {
     String id = String.format("%016x", ThreadLocalRandom.current().nextLong());
-    LOG.log(Level.ERROR, "call " + call + " failed, error id " + id, error);
+    try {
+      LOG.log(Level.ERROR, "call " + call + " failed, error id " + id, error);
+    } catch (Throwable unloggable) {
+      // An exception may fail to say what it is; without its text it can be told.
+      LOG.log(
+          Level.ERROR,
+          "call " + call + " failed, error id " + id + ": " + error.getClass().getName());
+    }
     return new Outcome(
         Status.INTERNAL.withDescription("internal error, error id " + id), new Metadata());
   }

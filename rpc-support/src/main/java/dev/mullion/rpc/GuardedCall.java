@@ -9,6 +9,7 @@ import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.System.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * in the same process the peer may be called on the spot.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
+  private static final System.Logger LOG = System.getLogger(GuardedCall.class.getName());
+
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
 
@@ -81,7 +84,13 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   @Override
   public void sendHeaders(Metadata headers) {
-    if (enter(false)) {
+    long size = LastWord.size(headers) + LastWord.OF_GRPC;
+    if (size > mostMetadata()) {
+      end(
+          Status.RESOURCE_EXHAUSTED.withDescription("outbound metadata of " + size
+              + " bytes exceeds the " + mostMetadata() + " that the client takes"),
+          new Metadata());
+    } else if (enter(false)) {
       try {
         super.sendHeaders(headers);
       } finally {
@@ -120,8 +129,12 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     if (ended == null) {
       try {
         send(message);
-      } catch (StatusRuntimeException refused) {
-        end(refused.getStatus(), new Metadata());
+      } catch (Throwable thrown) {
+        // That of a marshaller, for instance, which its service may not pass on.
+        fail(thrown);
+        if (ended == null) {
+          throw thrown;
+        }
       }
     }
     Status status = ended;
@@ -132,11 +145,15 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   private void send(R message) {
+    R checked;
+    try {
+      checked = checked(message);
+    } catch (IOException e) {
+      throw MessageLimits.failed("reply cannot be read", e).asRuntimeException();
+    }
     if (enter(false)) {
       try {
-        super.sendMessage(checked(message));
-      } catch (IOException e) {
-        throw MessageLimits.failed("reply cannot be read", e).asRuntimeException();
+        super.sendMessage(checked);
       } finally {
         leave();
       }
@@ -145,6 +162,9 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   @SuppressWarnings("unchecked")
   private R checked(R message) throws IOException {
+    if (message instanceof UnsentMessage unsent) {
+      throw unsent.rethrown();
+    }
     return message instanceof InputStream stream ? (R) limits.checkOutbound(stream) : message;
   }
 
@@ -162,11 +182,29 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private void closeUnlessEnded(Status status, Metadata trailers) {
     if (enter(true)) {
       try {
-        super.close(StatusText.bounded(status), trailers);
+        closeWith(status, trailers);
       } finally {
         leave();
       }
     }
+  }
+
+  private void closeWith(Status status, Metadata trailers) {
+    LastWord last = LastWord.fitted(status, trailers, mostMetadata(), this);
+    super.close(last.status(), last.trailers());
+  }
+
+  /** After an Error in the midst of a message gRPC has closed the call by itself. */
+  private void closeUnlessClosed(Status status, Metadata trailers) {
+    try {
+      closeWith(status, trailers);
+    } catch (IllegalStateException closedAlready) {
+      LOG.log(Level.DEBUG, "call " + this + " was closed by gRPC", closedAlready);
+    }
+  }
+
+  private long mostMetadata() {
+    return PeerMetadata.most(getAttributes());
   }
 
   /** Returns whether gRPC made it of an exception of the service's own, given to onError. */
@@ -179,7 +217,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /** Ends the call, unless it has ended; returns whether this was what ended it. */
   boolean end(Status status, Metadata trailers) {
-    Runnable close = () -> super.close(StatusText.bounded(status), trailers);
+    Runnable close = () -> closeUnlessClosed(status, trailers);
     synchronized (this) {
       if (closed || super.isCancelled()) {
         return false;
@@ -215,9 +253,10 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
    * told why, and does not see {@code CANCELLED}.
    */
   void transportFailed(Status status) {
-    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED) {
+    Status reworded = limits.reworded(status);
+    if (MessageLimits.isOfMessage(reworded)) {
       awaitService();
-      end(limits.reworded(status), new Metadata());
+      end(reworded, new Metadata());
     }
   }
 

@@ -1,5 +1,7 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
+
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.MethodDescriptor.PrototypeMarshaller;
@@ -11,6 +13,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Keeps messages that are streams, as proxies have them, until they are read: gRPC closes the stream of
@@ -27,14 +30,14 @@ final class KeptMessages {
     return message == stream ? (T) WholeMessage.of(stream.readAllBytes()).stream() : message;
   }
 
-  /** Returns a service whose requests are kept. */
-  static ServerServiceDefinition requests(ServerServiceDefinition service) {
+  /** Returns a service whose requests are kept, and whose calls end if a reply cannot be sent. */
+  static ServerServiceDefinition in(ServerServiceDefinition service) {
     ServiceDescriptor described = service.getServiceDescriptor();
     ServiceDescriptor.Builder kept = ServiceDescriptor.newBuilder(described.getName())
         .setSchemaDescriptor(described.getSchemaDescriptor());
     List<ServerMethodDefinition<?, ?>> methods = new ArrayList<>();
     for (ServerMethodDefinition<?, ?> each : service.getMethods()) {
-      ServerMethodDefinition<?, ?> method = requests(each);
+      ServerMethodDefinition<?, ?> method = method(each);
       kept.addMethod(method.getMethodDescriptor());
       methods.add(method);
     }
@@ -43,21 +46,32 @@ final class KeptMessages {
     return builder.build();
   }
 
-  private static <Q, R> ServerMethodDefinition<Q, R> requests(ServerMethodDefinition<Q, R> method) {
+  private static <Q, R> ServerMethodDefinition<Q, R> method(ServerMethodDefinition<Q, R> method) {
     MethodDescriptor<Q, R> descriptor = method.getMethodDescriptor();
-    Marshaller<Q> marshaller = descriptor.getRequestMarshaller();
-    return marshaller instanceof PrototypeMarshaller
+    return Stream.of(descriptor.getRequestMarshaller(), descriptor.getResponseMarshaller())
+            .allMatch(PrototypeMarshaller.class::isInstance)
         ? method
         : ServerMethodDefinition.create(
-            descriptor.toBuilder(new Kept<>(marshaller), descriptor.getResponseMarshaller())
+            descriptor
+                .toBuilder(
+                    kept(descriptor.getRequestMarshaller()),
+                    kept(descriptor.getResponseMarshaller()))
                 .build(),
             method.getServerCallHandler());
+  }
+
+  private static <T> Marshaller<T> kept(Marshaller<T> marshaller) {
+    return marshaller instanceof PrototypeMarshaller ? marshaller : new Kept<>(marshaller);
   }
 
   private record Kept<T>(Marshaller<T> marshaller) implements Marshaller<T> {
     @Override
     public InputStream stream(T value) {
-      return marshaller.stream(value);
+      try {
+        return requireNonNull(marshaller.stream(value), "stream of a marshaller");
+      } catch (Throwable thrown) {
+        return new UnsentMessage(thrown);
+      }
     }
 
     @Override

@@ -28,7 +28,11 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
       };
 
   private static final Pattern GRPC_TEXT =
-      Pattern.compile("(?:Decompressed )?gRPC message exceeds maximum size (\\d+)(?:: (\\d+))?");
+      Pattern.compile("(?:Decompressed )?gRPC message exceeds maximum size (\\d+)(?:: (-?\\d+))?");
+
+  private static final Pattern OF_MESSAGES =
+      Pattern.compile("inbound message |Encountered end-of-stream mid-frame"
+          + "|gRPC frame header malformed|Can't decode compressed gRPC message");
 
   /**
    * Returns the message, or one with the same bytes. What can be read but once is read once.
@@ -81,20 +85,24 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
    * Returns a message that came, or one with the same bytes; one that no transport has checked may be
    * too long.
    *
-   * @throws io.grpc.StatusRuntimeException if it is
+   * @throws io.grpc.StatusRuntimeException if it is, or is not what it is said to be
    */
-  InputStream inbound(InputStream message) throws IOException {
-    if (message instanceof KnownLength) {
-      if (message.available() > maxInboundMessageSize) {
-        throw inbound("of " + message.available()).asRuntimeException();
+  InputStream inbound(InputStream message) {
+    try {
+      if (message instanceof KnownLength) {
+        if (message.available() > maxInboundMessageSize) {
+          throw inbound("of " + message.available()).asRuntimeException();
+        }
+        return message;
       }
-      return message;
+      byte[] bytes = message.readNBytes(maxInboundMessageSize);
+      if (message.read() >= 0) {
+        throw inbound("of more than " + bytes.length).asRuntimeException();
+      }
+      return WholeMessage.of(bytes).stream();
+    } catch (IOException e) {
+      throw unreadable(e).asRuntimeException();
     }
-    byte[] bytes = message.readNBytes(maxInboundMessageSize);
-    if (message.read() >= 0) {
-      throw inbound("of more than " + bytes.length).asRuntimeException();
-    }
-    return WholeMessage.of(bytes).stream();
   }
 
   /** Returns the status for a message that could not be turned into bytes or back. */
@@ -108,10 +116,13 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     return Status.INTERNAL.withDescription(what + ": " + thrown).withCause(thrown);
   }
 
-  /** Returns the status, in our words if it is gRPC's of an inbound message that is too long. */
+  /** Returns the status, in our words if gRPC has failed to read a message that came. */
   Status reworded(Status status) {
     String text = status.getDescription();
-    if (status.getCode() != Status.Code.RESOURCE_EXHAUSTED || text == null) {
+    if (text == null) {
+      return status.getCode() == Status.Code.UNKNOWN ? decompressed(status) : status;
+    }
+    if (status.getCode() != Status.Code.RESOURCE_EXHAUSTED) {
       return status;
     }
     Matcher known = GRPC_TEXT.matcher(text);
@@ -119,7 +130,34 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
       return status;
     }
     String size = known.group(2);
-    return inbound(size == null ? "of more than " + maxInboundMessageSize : "of " + size);
+    return inbound(
+        size == null
+            ? "of more than " + maxInboundMessageSize
+            // The length on the wire has no sign.
+            : "of " + Integer.toUnsignedString(Integer.parseInt(size)));
+  }
+
+  /** gRPC wraps what a decompressor throws at the first bytes, and says nothing of it. */
+  private static Status decompressed(Status status) {
+    return status.getCause() instanceof RuntimeException wrapper
+            && wrapper.getCause() instanceof IOException wrong
+        ? unreadable(wrong)
+        : status;
+  }
+
+  /** Returns the status for a message whose bytes are not what they are said to be. */
+  static Status unreadable(IOException wrong) {
+    return Status.INTERNAL
+        .withDescription("inbound message cannot be decompressed: "
+            + (wrong.getMessage() == null ? wrong : wrong.getMessage()))
+        .withCause(wrong);
+  }
+
+  /** Returns whether it says that a message could not be read, in gRPC's words or ours. */
+  static boolean isOfMessage(Status status) {
+    return status.getCode() == Status.Code.RESOURCE_EXHAUSTED
+        || status.getCode() == Status.Code.INTERNAL
+            && OF_MESSAGES.matcher(String.valueOf(status.getDescription())).lookingAt();
   }
 
   private Status inbound(String size) {

@@ -91,7 +91,7 @@ public final class MicrometerObserver extends RpcObserver {
   @Override
   Channel watched(Channel channel) {
     return ClientInterceptors.intercept(
-        channel, new ClientMeters(new MethodMeters(registry, "client")));
+        channel, new ClientMeters(new MethodMeters(registry, "client"), failures));
   }
 
   /** All channels have the same one: each failure is told to it. */

@@ -48,7 +48,8 @@ final class Observability {
   /** Returns what is told when files for TLS of a channel could not be used. */
   Runnable tlsReloadsFailed() {
     List<RpcObserver> told = List.copyOf(observers.values());
-    return () -> told.forEach(RpcObserver::tlsReloadFailed);
+    return () ->
+        told.forEach(each -> ObserverFailures.guard(each.failures, each, each::tlsReloadFailed));
   }
 
   /** Returns what goes before all interceptors of a server's services. */
@@ -80,7 +81,7 @@ final class Observability {
       watchers.add(log);
     }
     if (!watchers.isEmpty()) {
-      builder.addStreamTracerFactory(new CallObserver(watchers, uncountedServices));
+      builder.addStreamTracerFactory(new CallObserver(watchers, uncountedServices, counters.observersFailed));
     }
     return ofServer;
   }

@@ -341,7 +341,7 @@ public final class RpcChannelBuilder {
     ConnectFailures failures = new ConnectFailures(tls, socket());
     ManagedChannelBuilder<?> builder = transport(files, failures)
         .maxInboundMessageSize(maxInboundMessageSize)
-        .maxInboundMetadataSize(maxInboundMetadataSize);
+        .maxInboundMetadataSize(MetadataLimit.ofTransport(maxInboundMetadataSize));
     serviceConfig(builder);
     MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
     ClientGuard guard = new ClientGuard(
@@ -353,7 +353,8 @@ public final class RpcChannelBuilder {
         limits,
         failures);
     // gRPC calls the last one first.
-    builder.intercept(new ClientMessages(limits, inProcessName != null), guard);
+    builder.intercept(
+        new ClientMessages(limits, maxInboundMetadataSize, inProcessName != null), guard);
     List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);

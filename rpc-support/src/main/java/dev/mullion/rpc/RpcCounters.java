@@ -27,6 +27,7 @@ public final class RpcCounters {
   final LongAdder callsCut = new LongAdder();
   final LongAdder accessRecordsDropped = new LongAdder();
   final LongAdder tlsReloadsFailed = new LongAdder();
+  final LongAdder observersFailed = new LongAdder();
   private final LongAdder[] callsEnded = new LongAdder[CODES];
 
   RpcCounters() {
@@ -112,6 +113,14 @@ public final class RpcCounters {
     return tlsReloadsFailed.sum();
   }
 
+  /**
+   * Returns how often what watches calls has thrown: an access log, or a registry of meters. The calls
+   * went on.
+   */
+  public long observersFailed() {
+    return observersFailed.sum();
+  }
+
   /** Returns how many calls ended well. */
   public long callsSucceeded() {
     return callsEnded(Status.Code.OK);
@@ -150,6 +159,7 @@ public final class RpcCounters {
     all.put("callsCut", callsCut());
     all.put("accessRecordsDropped", accessRecordsDropped());
     all.put("tlsReloadsFailed", tlsReloadsFailed());
+    all.put("observersFailed", observersFailed());
     return all;
   }
 

@@ -84,14 +84,38 @@ public final class RpcMethod {
       return;
     }
     cancelWithTheCall(stage);
+    CallTracker.OpenCall open = CallTracker.currentOrNull();
     stage.whenComplete((reply, error) -> {
-      if (error == null) {
-        // Nobody sees what is thrown here, so it must end the call as it does there.
-        unary(observer, () -> reply);
-      } else {
-        observer.onError(noted(error));
+      try {
+        if (error == null) {
+          unary(observer, () -> reply);
+        } else {
+          observer.onError(noted(error));
+        }
+      } catch (Throwable thrown) {
+        // That of an interceptor, for instance. Nobody sees it here, so it must end the call.
+        failed(open, thrown);
       }
     });
+  }
+
+  private static void failed(CallTracker.@Nullable OpenCall open, Throwable thrown) {
+    if (open == null) {
+      throw UnsentMessage.<RuntimeException>sneaked(thrown);
+    }
+    open.fail(thrown);
+  }
+
+  /** Returns what ends its call also with what is thrown by an interceptor around it. */
+  private static Runnable ending(Runnable body) {
+    CallTracker.OpenCall open = CallTracker.currentOrNull();
+    return () -> {
+      try {
+        body.run();
+      } catch (Throwable thrown) {
+        failed(open, thrown);
+      }
+    };
   }
 
   private static void cancelWithTheCall(CompletionStage<?> stage) {
@@ -137,7 +161,7 @@ public final class RpcMethod {
     ServerCallStreamObserver<R> flow = flow(observer);
     StreamReader<Q> requests = new StreamReader<>(flow::request);
     StreamBody<Q> started =
-        StreamBody.of(requests, () -> unary(observer, () -> body.read(requests)));
+        StreamBody.of(requests, ending(() -> unary(observer, () -> body.read(requests))));
     flow.setOnReadyHandler(started::ready);
     return started.reading(flow);
   }
@@ -149,8 +173,8 @@ public final class RpcMethod {
     ServerCallStreamObserver<R> flow = flow(observer);
     StreamReader<Q> requests = new StreamReader<>(flow::request);
     StreamWriter<R> writer = StreamWriter.of(observer);
-    StreamBody<Q> started =
-        StreamBody.of(requests, () -> write(writer, replies -> body.run(requests, replies)));
+    StreamBody<Q> started = StreamBody.of(
+        requests, ending(() -> write(writer, replies -> body.run(requests, replies))));
     flow.setOnReadyHandler(() -> {
       started.ready();
       writer.wake();

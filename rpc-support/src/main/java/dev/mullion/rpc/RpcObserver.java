@@ -7,6 +7,7 @@ import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import java.net.SocketAddress;
 import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +19,17 @@ import org.jspecify.annotations.Nullable;
  * loaded, reflected on and mocked without them.
  */
 public abstract class RpcObserver {
+  final LongAdder failures = new LongAdder();
+
   RpcObserver() {}
+
+  /**
+   * Returns how often its library has thrown in channels; of a server, {@link
+   * RpcCounters#observersFailed} says so. The calls went on.
+   */
+  public long failures() {
+    return failures.sum();
+  }
 
   /** Adds to a server that is to be built. */
   void configure(ServerBuilder<?> builder) {}

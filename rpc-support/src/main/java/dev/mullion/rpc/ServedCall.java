@@ -30,6 +30,11 @@ record ServedCall(
   }
 
   @Override
+  public void failed(Throwable thrown) {
+    open.fail(thrown);
+  }
+
+  @Override
   public boolean mayNotWait() {
     return open.streamListener() == null && Thread.currentThread() == maker;
   }

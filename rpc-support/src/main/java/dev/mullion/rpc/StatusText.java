@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import io.grpc.Status;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Cuts the description of a status that would be too long for a header: gRPC's clients take 8 KiB of
@@ -15,17 +16,22 @@ final class StatusText {
 
   private StatusText() {}
 
-  static Status bounded(Status status) {
+  /** Returns the status with a description of no more than so many bytes. */
+  static Status bounded(Status status, int max) {
     String text = status.getDescription();
-    if (text == null || text.length() <= MAX / MOST_OF_A_CHAR) {
+    if (text == null || text.length() <= max / MOST_OF_A_CHAR) {
       return status;
     }
-    int end = end(text, MAX);
+    int end = end(text, max);
     if (end == text.length()) {
       return status;
     }
     String note = "... (cut, of " + text.length() + " characters)";
-    return status.withDescription(text.substring(0, end(text, MAX - note.length())) + note);
+    return status.withDescription(text.substring(0, end(text, max - note.length())) + note);
+  }
+
+  static long encodedLength(@Nullable String text) {
+    return text == null ? 0 : text.codePoints().mapToLong(StatusText::encodedLength).sum();
   }
 
   /** Returns how many characters of a text take no more than so many bytes. */

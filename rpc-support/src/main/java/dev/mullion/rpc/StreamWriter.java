@@ -56,6 +56,9 @@ public final class StreamWriter<T> {
     boolean mayNotWait();
 
     void run(Runnable callback);
+
+    /** Ends it, since its end could not be sent. */
+    void failed(Throwable thrown);
   }
 
   private record Waiting<T>(T message, CompletableFuture<Void> written) {}
@@ -181,7 +184,7 @@ public final class StreamWriter<T> {
       all.complete(null);
     } catch (CompletionException failed) {
       all.completeExceptionally(failed.getCause() == null ? failed : failed.getCause());
-    } catch (RuntimeException failed) {
+    } catch (Throwable failed) {
       all.completeExceptionally(failed);
     }
   }
@@ -218,7 +221,7 @@ public final class StreamWriter<T> {
       }
       waiting.set(null);
       return () -> next.written().complete(null);
-    } catch (RuntimeException over) {
+    } catch (Throwable over) {
       waiting.set(null);
       return () -> next.written().completeExceptionally(over);
     }
@@ -304,10 +307,17 @@ public final class StreamWriter<T> {
     } finally {
       sending.unlock();
     }
-    if (call.over() == null) {
-      last.run();
+    try {
+      if (call.over() == null) {
+        last.run();
+      }
+    } catch (Throwable thrown) {
+      // That of an interceptor, for instance. Nobody can end the stream by its writer any more.
+      call.failed(thrown);
+      throw thrown;
+    } finally {
+      wake();
     }
-    wake();
     return true;
   }
 

@@ -2,12 +2,19 @@ package dev.mullion.rpc;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import io.grpc.Status;
+import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2HeadersDecoder;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.Socket;
+import java.net.URLDecoder;
+import java.util.Map;
 
 /** HTTP/2 by hand, for what no library does: one side of a connection. */
 final class Http2Frames implements Closeable {
@@ -16,6 +23,9 @@ final class Http2Frames implements Closeable {
   static final int RST_STREAM = 3;
   static final int SETTINGS = 4;
   static final int GOAWAY = 7;
+
+  static final int END_STREAM = 1;
+  static final int END_HEADERS = 4;
 
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
 
@@ -53,6 +63,11 @@ final class Http2Frames implements Closeable {
 
   /** Sends the headers of a call, without the end of its stream. */
   void sendCall(int stream, String path) throws IOException {
+    sendCall(stream, path, Map.of());
+  }
+
+  /** Sends the headers of a call, and more of them, without the end of its stream. */
+  void sendCall(int stream, String path, Map<String, String> more) throws IOException {
     ByteArrayOutputStream headers = new ByteArrayOutputStream();
     headers.write(0x83); // :method: POST
     headers.write(0x86); // :scheme: http
@@ -66,7 +81,42 @@ final class Http2Frames implements Closeable {
     headers.write(0x00);
     text(headers, "content-type");
     text(headers, "application/grpc");
-    send(HEADERS, 4, stream, headers.toByteArray());
+    literals(headers, more);
+    send(HEADERS, END_HEADERS, stream, headers.toByteArray());
+  }
+
+  /** Sends the headers of a reply, or with the end of its stream its trailers. */
+  void sendReply(int stream, int flags, Map<String, String> headers) throws IOException {
+    ByteArrayOutputStream encoded = new ByteArrayOutputStream();
+    if ((flags & END_STREAM) == 0) {
+      encoded.write(0x88); // :status: 200
+    }
+    literals(encoded, headers);
+    send(HEADERS, END_HEADERS | flags, stream, encoded.toByteArray());
+  }
+
+  private static void literals(ByteArrayOutputStream to, Map<String, String> headers)
+      throws IOException {
+    for (Map.Entry<String, String> each : headers.entrySet()) {
+      to.write(0x00);
+      text(to, each.getKey());
+      text(to, each.getValue());
+    }
+  }
+
+  /** Reads until a call has ended, and returns its code and text. */
+  String readStatus() throws Exception {
+    Http2HeadersDecoder decoder = new DefaultHttp2HeadersDecoder(false);
+    while (true) {
+      Http2Headers headers = decoder.decodeHeaders(1, Unpooled.wrappedBuffer(read(HEADERS)));
+      CharSequence code = headers.get("grpc-status");
+      if (code != null) {
+        CharSequence text = headers.get("grpc-message");
+        return Status.fromCodeValue(Integer.parseInt(code.toString())).getCode()
+            + ": "
+            + (text == null ? null : URLDecoder.decode(text.toString(), US_ASCII));
+      }
+    }
   }
 
   private static void text(ByteArrayOutputStream to, String text) throws IOException {

@@ -53,7 +53,7 @@ class RpcServerTest extends RpcTest {
             + "callsOpen=0, callsWaiting=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
             + "callsRefused=0, callsTimedOut=0, callsWithoutThread=0, "
             + "callsCut=0, accessRecordsDropped=0, "
-            + "tlsReloadsFailed=0}");
+            + "tlsReloadsFailed=0, observersFailed=0}");
   }
 
   @Test

@@ -1,0 +1,126 @@
+package dev.mullion.rpc;
+
+import dev.mullion.net.base.BoundedLog;
+import io.grpc.InternalMetadata;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a call ends with, in no more bytes than its peer takes: of more the peer would see an error of
+ * HTTP/2 in place of the status, and end all calls of the connection with it. Code and text stay; of the
+ * trailers those are left out that do not fit, and the text says so.
+ *
+ * @param status code and text
+ * @param trailers what goes with them
+ */
+record LastWord(Status status, Metadata trailers) {
+  /** What gRPC's clients and servers take unless told otherwise. */
+  static final int USUAL = 8 * 1024;
+
+  /** What HTTP/2 adds for each entry. */
+  private static final int ENTRY = 32;
+
+  /** What gRPC itself sends beside trailers and text, if there is nothing else. */
+  static final int OF_GRPC = 384;
+
+  private static final int MOST_OF_A_NOTE = 256;
+  private static final String DETAILS = "grpc-status-details-bin";
+  private static final BoundedLog<Event> LOG =
+      new BoundedLog<>(System.getLogger(LastWord.class.getName()), Event.class);
+
+  private enum Event {
+    LEFT_OUT
+  }
+
+  /** Returns it with what fits into so many bytes. */
+  static LastWord fitted(Status status, Metadata trailers, long most, Object call) {
+    long room = most - OF_GRPC;
+    Status whole = bounded(status, room);
+    if (InternalMetadata.headerCount(trailers) == 0) {
+      return new LastWord(whole, trailers);
+    }
+    Map<String, Long> sizes = sizes(trailers);
+    if (sum(sizes) <= room - StatusText.encodedLength(whole.getDescription())) {
+      return new LastWord(whole, trailers);
+    }
+    long withNote = room - MOST_OF_A_NOTE;
+    Status bounded = bounded(status, withNote);
+    Metadata kept = new Metadata();
+    kept.merge(trailers);
+    List<String> leftOut =
+        leaveOut(sizes, withNote - StatusText.encodedLength(bounded.getDescription()));
+    leftOut.forEach(name -> remove(kept, name));
+    String note = note(trailers, leftOut, most);
+    LOG.log(Event.LEFT_OUT, Level.WARNING, call, () -> "call " + call + ": " + note);
+    String text = bounded.getDescription();
+    return new LastWord(
+        bounded.withDescription(text == null ? note : text + " (" + note + ")"), kept);
+  }
+
+  private static Status bounded(Status status, long room) {
+    return StatusText.bounded(status, (int) Math.max(0, Math.min(room, StatusText.MAX)));
+  }
+
+  /** Details first, then the largest. */
+  private static List<String> leaveOut(Map<String, Long> sizes, long room) {
+    List<String> byUse = new ArrayList<>(sizes.keySet());
+    byUse.sort(Comparator.<String>comparingInt(name -> name.equals(DETAILS) ? 0 : 1)
+        .thenComparing(Comparator.<String>comparingLong(sizes::get).reversed()));
+    List<String> leftOut = new ArrayList<>();
+    long left = sum(sizes);
+    for (String name : byUse) {
+      if (left <= room) {
+        break;
+      }
+      left -= sizes.get(name);
+      leftOut.add(name);
+    }
+    return leftOut;
+  }
+
+  private static String note(Metadata trailers, List<String> leftOut, long most) {
+    String all = String.join(", ", leftOut);
+    String named = all.length() <= 80 ? all : leftOut.size() + " trailers";
+    return "left out: " + named + ", since trailers of " + size(trailers)
+        + " bytes exceed the " + most + " that the peer takes";
+  }
+
+  private static void remove(Metadata from, String name) {
+    if (name.endsWith(Metadata.BINARY_HEADER_SUFFIX)) {
+      from.removeAll(Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER));
+    } else {
+      from.removeAll(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));
+    }
+  }
+
+  /** Returns how many bytes metadata has on the wire, as HTTP/2 counts. */
+  static long size(Metadata metadata) {
+    return InternalMetadata.headerCount(metadata) == 0 ? 0 : sum(sizes(metadata));
+  }
+
+  private static long sum(Map<String, Long> sizes) {
+    return sizes.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  /** Names and values come by turns; binary ones are sent as Base64. */
+  private static Map<String, Long> sizes(Metadata metadata) {
+    Map<String, Long> sizes = new LinkedHashMap<>();
+    byte[][] parts = InternalMetadata.serialize(metadata);
+    for (int i = 0; i < parts.length; i += 2) {
+      String name = new String(parts[i], StandardCharsets.US_ASCII);
+      long value = parts[i + 1].length;
+      if (name.endsWith(Metadata.BINARY_HEADER_SUFFIX)) {
+        value = (4 * value + 2) / 3;
+      }
+      sizes.merge(name, ENTRY + parts[i].length + value, Long::sum);
+    }
+    return sizes;
+  }
+}
