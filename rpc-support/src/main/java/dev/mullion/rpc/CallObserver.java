@@ -22,8 +22,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
   private final Set<String> uncountedServices;
   private final LongAdder failures;
 
-  CallObserver(
-      List<CallWatcher> watchers, Set<String> uncountedServices, LongAdder failures) {
+  CallObserver(List<CallWatcher> watchers, Set<String> uncountedServices, LongAdder failures) {
     this.watchers = List.copyOf(watchers);
     this.failures = failures;
     this.uncountedServices = Set.copyOf(uncountedServices);
@@ -34,8 +33,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
     String service = fullMethodName.substring(0, Math.max(0, fullMethodName.lastIndexOf('/')));
     return uncountedServices.contains(service)
         ? NONE
-        : new Observed(
-            CallRecord.printable(fullMethodName, 256), headers.get(REQUEST_ID));
+        : new Observed(CallRecord.printable(fullMethodName, 256), headers.get(REQUEST_ID));
   }
 
   private final class Observed extends ServerStreamTracer {

@@ -52,8 +52,7 @@ final class KeptMessages {
             .allMatch(PrototypeMarshaller.class::isInstance)
         ? method
         : ServerMethodDefinition.create(
-            descriptor
-                .toBuilder(
+            descriptor.toBuilder(
                     kept(descriptor.getRequestMarshaller()),
                     kept(descriptor.getResponseMarshaller()))
                 .build(),

@@ -70,17 +70,18 @@ record LastWord(Status status, Metadata trailers) {
 
   /** Details first, then the largest. */
   private static List<String> leaveOut(Map<String, Long> sizes, long room) {
-    List<String> byUse = new ArrayList<>(sizes.keySet());
-    byUse.sort(Comparator.<String>comparingInt(name -> name.equals(DETAILS) ? 0 : 1)
-        .thenComparing(Comparator.<String>comparingLong(sizes::get).reversed()));
+    List<Map.Entry<String, Long>> byUse = new ArrayList<>(sizes.entrySet());
+    byUse.sort(
+        Comparator.comparing((Map.Entry<String, Long> each) -> !each.getKey().equals(DETAILS))
+            .thenComparing(Map.Entry.comparingByValue(Comparator.reverseOrder())));
     List<String> leftOut = new ArrayList<>();
     long left = sum(sizes);
-    for (String name : byUse) {
+    for (Map.Entry<String, Long> each : byUse) {
       if (left <= room) {
         break;
       }
-      left -= sizes.get(name);
-      leftOut.add(name);
+      left -= each.getValue();
+      leftOut.add(each.getKey());
     }
     return leftOut;
   }
@@ -88,8 +89,8 @@ record LastWord(Status status, Metadata trailers) {
   private static String note(Metadata trailers, List<String> leftOut, long most) {
     String all = String.join(", ", leftOut);
     String named = all.length() <= 80 ? all : leftOut.size() + " trailers";
-    return "left out: " + named + ", since trailers of " + size(trailers)
-        + " bytes exceed the " + most + " that the peer takes";
+    return "left out: " + named + ", since trailers of " + size(trailers) + " bytes exceed the "
+        + most + " that the peer takes";
   }
 
   private static void remove(Metadata from, String name) {

@@ -156,8 +156,8 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   /** Returns whether it says that a message could not be read, in gRPC's words or ours. */
   static boolean isOfMessage(Status status) {
     return status.getCode() == Status.Code.RESOURCE_EXHAUSTED
-        || status.getCode() == Status.Code.INTERNAL
-            && OF_MESSAGES.matcher(String.valueOf(status.getDescription())).lookingAt();
+        || (status.getCode() == Status.Code.INTERNAL
+            && OF_MESSAGES.matcher(String.valueOf(status.getDescription())).lookingAt());
   }
 
   private Status inbound(String size) {

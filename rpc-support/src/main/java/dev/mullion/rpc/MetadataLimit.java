@@ -59,11 +59,10 @@ record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   private static Status explained(Status status) {
     return status.getCause() instanceof Http2Exception.HeaderListSizeException tooMuch
         ? Status.RESOURCE_EXHAUSTED
-            .withDescription(
-                (tooMuch.duringDecode()
-                        ? "inbound metadata exceeds what the transport takes: "
-                        : "outbound metadata exceeds what the server takes: ")
-                    + tooMuch.getMessage())
+            .withDescription((tooMuch.duringDecode()
+                    ? "inbound metadata exceeds what the transport takes: "
+                    : "outbound metadata exceeds what the server takes: ")
+                + tooMuch.getMessage())
             .withCause(tooMuch)
         : status;
   }

@@ -81,7 +81,8 @@ final class Observability {
       watchers.add(log);
     }
     if (!watchers.isEmpty()) {
-      builder.addStreamTracerFactory(new CallObserver(watchers, uncountedServices, counters.observersFailed));
+      builder.addStreamTracerFactory(
+          new CallObserver(watchers, uncountedServices, counters.observersFailed));
     }
     return ofServer;
   }

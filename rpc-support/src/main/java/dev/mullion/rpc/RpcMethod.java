@@ -101,9 +101,10 @@ public final class RpcMethod {
 
   private static void failed(CallTracker.@Nullable OpenCall open, Throwable thrown) {
     if (open == null) {
-      throw UnsentMessage.<RuntimeException>sneaked(thrown);
+      UnsentMessage.<RuntimeException>sneak(thrown);
+    } else {
+      open.fail(thrown);
     }
-    open.fail(thrown);
   }
 
   /** Returns what ends its call also with what is thrown by an interceptor around it. */

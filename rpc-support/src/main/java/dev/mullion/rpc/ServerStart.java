@@ -185,8 +185,7 @@ final class ServerStart {
     interceptors.add(0, metadata);
     for (ServerServiceDefinition service : settings.services) {
       builder.addService(guarded(
-          ServerInterceptors.interceptForward(KeptMessages.in(service), interceptors),
-          guard));
+          ServerInterceptors.interceptForward(KeptMessages.in(service), interceptors), guard));
     }
     standard
         .definitions()

@@ -31,7 +31,9 @@ final class StatusText {
   }
 
   static long encodedLength(@Nullable String text) {
-    return text == null ? 0 : text.codePoints().mapToLong(StatusText::encodedLength).sum();
+    return text == null
+        ? 0
+        : text.codePoints().mapToLong(StatusText::encodedLength).sum();
   }
 
   /** Returns how many characters of a text take no more than so many bytes. */

@@ -13,11 +13,13 @@ final class UnsentMessage extends InputStream {
 
   /** Throws it, declared or not. */
   RuntimeException rethrown() {
-    throw UnsentMessage.<RuntimeException>sneaked(thrown);
+    UnsentMessage.<RuntimeException>sneak(thrown);
+    throw new AssertionError(thrown);
   }
 
+  /** Throws what need not be declared. */
   @SuppressWarnings("unchecked")
-  static <E extends Throwable> E sneaked(Throwable thrown) throws E {
+  static <E extends Throwable> void sneak(Throwable thrown) throws E {
     throw (E) thrown;
   }
 

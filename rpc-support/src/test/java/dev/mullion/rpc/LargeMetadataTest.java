@@ -91,15 +91,15 @@ class LargeMetadataTest extends RpcTest {
     int port = start(builder).port();
     return client == Client.OURS
         ? closing(RpcChannel.builder().address("127.0.0.1", port).build())
-        : channel(NettyChannelBuilder.forAddress("127.0.0.1", port)
-            .maxInboundMetadataSize(client.takes));
+        : channel(
+            NettyChannelBuilder.forAddress("127.0.0.1", port).maxInboundMetadataSize(client.takes));
   }
 
   /** The unary method fails with so many bytes; the stream has one reply, and then waits. */
   private RpcServerBuilder server(Source source) {
     return RpcServer.builder()
-        .mapExceptionWithDetails(IllegalStateException.class, thrown -> (StatusRuntimeException)
-            Source.DETAILS.error(thrown.getMessage().length()))
+        .mapExceptionWithDetails(IllegalStateException.class, thrown ->
+            (StatusRuntimeException) Source.DETAILS.error(thrown.getMessage().length()))
         .addService(service((request, replies) -> RpcMethod.unary(replies, () -> {
           throw source.error(Integer.parseInt(request.getName()));
         })));
@@ -152,7 +152,8 @@ class LargeMetadataTest extends RpcTest {
       Channel channel = channel(server(source), client);
       Iterator<HelloReply> other =
           source == Source.DETAILS ? begun(channel) : Collections.emptyIterator();
-      for (int size : new int[] {10, 500, client.takes - 300, client.takes, 9_000, 50_000, 300_000}) {
+      for (int size :
+          new int[] {10, 500, client.takes - 300, client.takes, 9_000, 50_000, 300_000}) {
         StatusRuntimeException failed = failing(channel, size);
 
         assertThat(text(failed.getStatus()))

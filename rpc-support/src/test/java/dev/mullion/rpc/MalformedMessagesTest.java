@@ -47,8 +47,8 @@ class MalformedMessagesTest extends RpcTest {
             ServerCalls.asyncUnaryCall((request, replies) -> replies.onCompleted()))
         .addMethod(
             TestService.BIDI,
-            ServerCalls.asyncBidiStreamingCall(
-                replies -> RpcMethod.bidiStreaming(replies, (requests, writer) -> {
+            ServerCalls.asyncBidiStreamingCall(replies ->
+                RpcMethod.bidiStreaming(replies, (requests, writer) -> {
                   for (Object each : requests) {
                     assertThat(each).isNotNull();
                   }
