@@ -345,13 +345,7 @@ public final class RpcChannelBuilder {
     serviceConfig(builder);
     MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
     ClientGuard guard = new ClientGuard(
-        defaultTimeout,
-        unaryTimeout,
-        timeouts.copy(),
-        waitForReady,
-        compression,
-        limits,
-        failures);
+        defaultTimeout, unaryTimeout, timeouts.copy(), waitForReady, compression, limits, failures);
     // gRPC calls the last one first.
     builder.intercept(
         new ClientMessages(limits, maxInboundMetadataSize, inProcessName != null), guard);

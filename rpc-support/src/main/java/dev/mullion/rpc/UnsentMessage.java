@@ -18,7 +18,7 @@ final class UnsentMessage extends InputStream {
   }
 
   /** Throws what need not be declared. */
-  @SuppressWarnings("unchecked")
+  @SuppressWarnings({"unchecked", "DoNotCallSuggester"})
   static <E extends Throwable> void sneak(Throwable thrown) throws E {
     throw (E) thrown;
   }

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
@@ -98,8 +99,8 @@ class LargeMetadataTest extends RpcTest {
   /** The unary method fails with so many bytes; the stream has one reply, and then waits. */
   private RpcServerBuilder server(Source source) {
     return RpcServer.builder()
-        .mapExceptionWithDetails(IllegalStateException.class, thrown ->
-            (StatusRuntimeException) Source.DETAILS.error(thrown.getMessage().length()))
+        .mapExceptionWithDetails(IllegalStateException.class, thrown -> (StatusRuntimeException)
+            Source.DETAILS.error(requireNonNull(thrown.getMessage()).length()))
         .addService(service((request, replies) -> RpcMethod.unary(replies, () -> {
           throw source.error(Integer.parseInt(request.getName()));
         })));
@@ -164,7 +165,7 @@ class LargeMetadataTest extends RpcTest {
         assertThat(whole || failed.getStatus().getDescription().contains("left out: "))
             .as("%s with %s is whole or says that it is not", source, size)
             .isTrue();
-        if (size <= 10 || size < client.takes / 2 - 1000 && source != Source.TEXT_AND_DETAILS) {
+        if (size <= 10 || (size < client.takes / 2 - 1000 && source != Source.TEXT_AND_DETAILS)) {
           assertThat(whole).isTrue();
         }
         if (source == Source.TRAILERS && client != Client.OURS) {

@@ -62,7 +62,8 @@ class MalformedMessagesTest extends RpcTest {
     RpcServer server = start(RpcServer.builder().addService(service()));
 
     for (String method : new String[] {"Unary", "Bidi"}) {
-      try (Http2Frames client = new Http2Frames(new Socket("127.0.0.1", server.port()))) {
+      try (Http2Frames client =
+          new Http2Frames(new Socket(InetAddress.getLoopbackAddress(), server.port()))) {
         client.sendPreface();
         client.send(Http2Frames.SETTINGS, 0, 0);
         client.sendCall(1, "/test.Service/" + method, Map.of("grpc-encoding", encoding));

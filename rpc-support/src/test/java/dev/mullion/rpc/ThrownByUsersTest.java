@@ -192,7 +192,7 @@ class ThrownByUsersTest extends RpcTest {
   private static MethodDescriptor<String, String> method(Place place, Kind kind, Place ofRequests) {
     Texts texts = new Texts(place, kind, ofRequests);
     boolean stream =
-        place.isOf("STREAM") && place != Place.STREAM_OF_REPLY || place.isOf("ITERATOR");
+        (place.isOf("STREAM") && place != Place.STREAM_OF_REPLY) || place.isOf("ITERATOR");
     return MethodDescriptor.newBuilder(texts, texts)
         .setFullMethodName("test.Service/Call")
         .setType(stream ? MethodType.SERVER_STREAMING : MethodType.UNARY)
