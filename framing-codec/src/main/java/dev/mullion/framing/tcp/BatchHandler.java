@@ -45,7 +45,8 @@ public interface BatchHandler {
 
   /**
    * Called when the peer has ended its sending side; it may still read. By default the connection is
-   * closed once everything is sent. One that is kept must be closed by the handler some time.
+   * closed once everything is sent. One that is kept must be closed by the handler some time; a client
+   * that connects again closes it when this has returned.
    */
   default void inputEnded(FramedConnection connection) {
     connection.closeWhenSent();
