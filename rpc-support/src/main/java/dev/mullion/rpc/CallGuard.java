@@ -89,6 +89,7 @@ record CallGuard(
       return (GuardedCall<Q, R>) before;
     }
     GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
+    guarded.sentOn(open.stream());
     open.guardedBy(guarded);
     if (open.kind == CallTracker.Kind.COUNTED && guarded.ended() == null) {
       timeouts.limit(open, guarded);

@@ -5,7 +5,6 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 
 import io.grpc.Context;
 import io.grpc.Deadline;
-import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.ScheduledExecutorService;
@@ -76,7 +75,7 @@ final class CallTimeouts implements AutoCloseable {
         Status.DEADLINE_EXCEEDED.withDescription("call took longer than " + setting + timeout);
     tick();
     call.runIn(new CallContext(open, current, Deadline.after(nanos, NANOSECONDS), timer, () -> {
-      if (call.end(status, new Metadata())) {
+      if (open.cut(status)) {
         counters.callsTimedOut.increment();
       }
     }));

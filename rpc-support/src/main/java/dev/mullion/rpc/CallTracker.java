@@ -5,7 +5,6 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.Context;
 import io.grpc.Metadata;
-import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,10 +19,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts the calls, and says which are too many. It is told of each call by the transport, before any
- * thread is taken for it, and of the end of each exactly once.
+ * Counts the calls, and says which are too many. It is told of each call by {@link CallTracers}, before
+ * any thread is taken for it, and of the end of each exactly once.
  */
-final class CallTracker extends ServerStreamTracer.Factory {
+final class CallTracker {
   private static final Context.Key<OpenCall> KEY = Context.key("mullion-call");
 
   final RpcCounters counters = new RpcCounters();
@@ -96,8 +95,7 @@ final class CallTracker extends ServerStreamTracer.Factory {
     return shut;
   }
 
-  @Override
-  public OpenCall newServerStreamTracer(String fullMethodName, Metadata headers) {
+  OpenCall newServerStreamTracer(String fullMethodName, Metadata headers) {
     String service = fullMethodName.substring(0, Math.max(0, fullMethodName.lastIndexOf('/')));
     if (uncountedServices.contains(service)) {
       return opened(Kind.UNCOUNTED);
@@ -116,16 +114,31 @@ final class CallTracker extends ServerStreamTracer.Factory {
     open.add(call);
     Status status = stopping;
     if (status != null && (shut || kind == Kind.UNCOUNTED)) {
-      call.end(status);
+      call.cut(status);
     }
     return call;
+  }
+
+  /** Returns the call of a connection with most bytes that its peer has not taken. */
+  @Nullable
+  OpenCall largestOf(PeerConnection connection) {
+    OpenCall largest = null;
+    long bytes = 0;
+    for (OpenCall each : open) {
+      PeerStream stream = each.stream;
+      if (stream != null && stream.connection() == connection && stream.pending() > bytes) {
+        bytes = stream.pending();
+        largest = each;
+      }
+    }
+    return largest;
   }
 
   /** Ends all open calls of a kind in their services' place, and returns how many those were. */
   int endAll(Kind kind, Status status) {
     int ended = 0;
     for (OpenCall each : open) {
-      if (each.kind == kind && each.end(status)) {
+      if (each.kind == kind && each.cut(status)) {
         ended++;
       }
     }
@@ -140,8 +153,13 @@ final class CallTracker extends ServerStreamTracer.Factory {
   }
 
   /** A call from its first bytes to its last. */
-  final class OpenCall extends ServerStreamTracer {
+  final class OpenCall {
     final Kind kind;
+
+    /** Null in one process. */
+    private volatile @Nullable PeerStream stream;
+
+    private volatile CallTracers.@Nullable Tracked tracked;
 
     private volatile @Nullable GuardedCall<?, ?> call;
     private volatile @Nullable Status ending;
@@ -163,8 +181,18 @@ final class CallTracker extends ServerStreamTracer.Factory {
       guarded.whenEnded(this::changed);
       Status status = ending;
       if (status != null) {
-        guarded.end(status, new Metadata());
+        cut(guarded, status);
       }
+    }
+
+    void on(CallTracers.Tracked its, @Nullable PeerStream where) {
+      tracked = its;
+      stream = where;
+    }
+
+    @Nullable
+    PeerStream stream() {
+      return stream;
     }
 
     /** Returns null until it is under guard. */
@@ -307,20 +335,40 @@ final class CallTracker extends ServerStreamTracer.Factory {
       return holders.getAndUpdate(now -> now == 0 ? 0 : now + 1) > 0;
     }
 
-    /** One that is not under guard yet is ended when it is. */
-    private boolean end(Status status) {
-      ending = status;
+    /** Returns whether the server has ended it, by itself or for its service. */
+    boolean isEndedHere() {
       GuardedCall<?, ?> guarded = call;
-      return guarded == null || guarded.end(status, new Metadata());
+      return kind == Kind.REFUSED || over || (guarded != null && guarded.isClosed());
     }
 
-    @Override
-    public Context filterContext(Context context) {
+    /**
+     * Ends it now, also if its service has ended it and the peer has not taken all of it. Returns whether
+     * it had not come to its end. One that is not under guard yet is ended when it is.
+     */
+    boolean cut(Status status) {
+      ending = status;
+      GuardedCall<?, ?> guarded = call;
+      return !over && (guarded == null || cut(guarded, status));
+    }
+
+    private boolean cut(GuardedCall<?, ?> guarded, Status status) {
+      return guarded.cut(status, () -> {
+        PeerStream where = stream;
+        CallTracers.Tracked its = tracked;
+        if (where != null) {
+          where.cut(status);
+        } else if (its != null) {
+          // What the peer has not taken stays with it, in this process.
+          its.end(status);
+        }
+      });
+    }
+
+    Context filterContext(Context context) {
       return context.withValue(KEY, this);
     }
 
-    @Override
-    public void streamClosed(Status status) {
+    void streamClosed(Status status) {
       GuardedCall<?, ?> guarded = call;
       if (guarded != null) {
         guarded.transportFailed(status);
@@ -332,6 +380,10 @@ final class CallTracker extends ServerStreamTracer.Factory {
       FirstTurn waiting = turn;
       if (waiting != null) {
         waiting.skip();
+      }
+      PeerStream where = stream;
+      if (where != null) {
+        where.drain();
       }
       open.remove(this);
       // Before the release, since those that are told may hold its place.

@@ -22,13 +22,15 @@ import java.util.concurrent.atomic.AtomicInteger;
  * at all; hence the types that it does not promise to keep.
  */
 final class ConnectionGate {
-  private final int maxConnections;
+  private final ConnectionLimits limits;
   private final RpcCounters counters;
+  private final PendingReplies replies;
   private final AtomicInteger open = new AtomicInteger();
 
-  ConnectionGate(int maxConnections, RpcCounters counters) {
-    this.maxConnections = maxConnections;
-    this.counters = counters;
+  ConnectionGate(ConnectionLimits limits, CallTracker tracker) {
+    this.limits = limits;
+    this.counters = tracker.counters;
+    this.replies = new PendingReplies(limits.maxPendingReplyBytes(), tracker);
   }
 
   /** Returns credentials for connections that come through this gate, to be handled as by the given. */
@@ -53,7 +55,7 @@ final class ConnectionGate {
     @Override
     public ChannelHandler newHandler(GrpcHttp2ConnectionHandler handler) {
       handler.connection().addListener(new Reasons());
-      FinishedStreams.of(handler);
+      PeerConnection.watch(handler, counters, replies, limits);
       PeerMetadata.of(handler);
       ChannelHandler next = negotiator.newHandler(handler);
       return new ChannelInboundHandlerAdapter() {
@@ -75,7 +77,7 @@ final class ConnectionGate {
   }
 
   private boolean enter(ChannelHandlerContext context) {
-    if (open.incrementAndGet() > maxConnections) {
+    if (open.incrementAndGet() > limits.maxConnections()) {
       open.decrementAndGet();
       counters.connectionsRefused.increment();
       return false;
@@ -89,11 +91,7 @@ final class ConnectionGate {
     @Override
     public void onGoAwaySent(int lastStreamId, long errorCode, ByteBuf debugData) {
       if (errorCode == Http2Error.ENHANCE_YOUR_CALM.code()) {
-        if (debugData.toString(US_ASCII).equals("too_many_pings")) {
-          counters.connectionsEndedForPings.increment();
-        } else {
-          counters.connectionsEndedForResets.increment();
-        }
+        counters.endedFor(debugData.toString(US_ASCII)).increment();
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.util.internal.PlatformDependent;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -25,6 +26,9 @@ final class ConnectionLimits {
   private Duration resetWindow = Duration.ofSeconds(10);
 
   private int maxCallsPerConnection = 1_000;
+
+  /** 0 stands for the default. */
+  private long pendingReplyBytes;
 
   /** The names of those that are not as by default. */
   private final Set<String> given = new LinkedHashSet<>();
@@ -73,6 +77,21 @@ final class ConnectionLimits {
     resetWindow = window;
   }
 
+  void maxPendingReplyBytes(long value) {
+    if (value < 1) {
+      throw new IllegalArgumentException("maxPendingReplyBytes: " + value + " (expected: >= 1)");
+    }
+    named("maxPendingReplyBytes");
+    pendingReplyBytes = value;
+  }
+
+  long maxPendingReplyBytes() {
+    return pendingReplyBytes == 0
+        ? PendingReplies.defaultMax(
+            Runtime.getRuntime().maxMemory(), PlatformDependent.maxDirectMemory())
+        : pendingReplyBytes;
+  }
+
   private String named(String setting) {
     given.add(setting);
     return setting;
@@ -102,11 +121,16 @@ final class ConnectionLimits {
     }
   }
 
-  /** Sets all but the number of connections, which is the {@link ConnectionGate}'s. */
+  ResetLimit newResetLimit(String reason) {
+    return new ResetLimit(maxResets, Check.nanos(resetWindow), reason);
+  }
+
+  /** Sets all but the number of connections and of resets, which are the {@link ConnectionGate}'s. */
   void apply(NettyServerBuilder builder) {
     builder.maxConcurrentCallsPerConnection(maxCallsPerConnection);
     builder.handshakeTimeout(Check.nanos(handshakeTimeout), NANOSECONDS);
-    builder.maxRstFramesPerWindow(maxResets, Math.toIntExact(resetWindow.toSeconds()));
+    // gRPC would count also what a client resets after the server has refused or ended it.
+    builder.maxRstFramesPerWindow(Integer.MAX_VALUE, 1);
     if (!maxConnectionAge.isZero()) {
       builder.maxConnectionAge(Check.nanos(maxConnectionAge), NANOSECONDS);
     }

@@ -7,6 +7,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2ConnectionHandler;
 import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2LifecycleManager;
 import io.netty.handler.codec.http2.Http2Stream;
 
@@ -15,10 +16,11 @@ import io.netty.handler.codec.http2.Http2Stream;
  * has it for a client that still sends: those that stand on gRPC's core in C, such as Python's, would
  * take the {@code CANCEL} for what has ended the call, and drop the status.
  */
-record FinishedStreams(Http2ConnectionHandler handler) implements Http2LifecycleManager {
+record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
+    implements Http2LifecycleManager {
   /** Sees to the streams of a connection. Before there is one, the handler sees to them itself. */
-  static void of(Http2ConnectionHandler handler) {
-    FinishedStreams finished = new FinishedStreams(handler);
+  static void of(Http2ConnectionHandler handler, PeerConnection peer) {
+    FinishedStreams finished = new FinishedStreams(handler, peer);
     handler.connection().addListener(new Http2ConnectionAdapter() {
       @Override
       public void onStreamAdded(Http2Stream stream) {
@@ -30,14 +32,22 @@ record FinishedStreams(Http2ConnectionHandler handler) implements Http2Lifecycle
   @Override
   public ChannelFuture resetStream(
       ChannelHandlerContext context, int streamId, long errorCode, ChannelPromise promise) {
-    boolean cancelled = errorCode == Http2Error.CANCEL.code() && isFinished(streamId);
-    return handler.resetStream(
-        context, streamId, cancelled ? Http2Error.NO_ERROR.code() : errorCode, promise);
-  }
-
-  private boolean isFinished(int streamId) {
     Http2Stream stream = handler.connection().stream(streamId);
-    return stream != null && stream.state() == Http2Stream.State.HALF_CLOSED_LOCAL;
+    long code = errorCode;
+    if (errorCode != Http2Error.CANCEL.code() && errorCode != Http2Error.NO_ERROR.code()) {
+      peer.streamError(context);
+    } else if (stream == null) {
+      // It has been closed meanwhile.
+      return promise.setSuccess();
+    } else if (stream.state() == Http2Stream.State.HALF_CLOSED_LOCAL) {
+      code = Http2Error.NO_ERROR.code();
+    }
+    ChannelFuture written = handler.resetStream(context, streamId, code, promise);
+    if (stream != null) {
+      // What waits there must not wait until a peer that does not read takes the reset.
+      stream.close();
+    }
+    return written;
   }
 
   @Override
@@ -67,6 +77,17 @@ record FinishedStreams(Http2ConnectionHandler handler) implements Http2Lifecycle
 
   @Override
   public void onError(ChannelHandlerContext context, boolean outbound, Throwable cause) {
-    handler.onError(context, outbound, cause);
+    if (!outbound || !isDropped(cause)) {
+      handler.onError(context, outbound, cause);
+    }
+  }
+
+  /** Returns whether it is a message that is dropped with its stream, whose call has ended before. */
+  private boolean isDropped(Throwable cause) {
+    if (!(cause instanceof Http2Exception.StreamException dropped)) {
+      return false;
+    }
+    PeerStream stream = peer.find(handler.connection().stream(dropped.streamId()));
+    return stream != null && stream.isOver();
   }
 }

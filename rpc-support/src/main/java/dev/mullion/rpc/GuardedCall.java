@@ -29,10 +29,13 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   /** How often its service is inside gRPC's call, where it may be called again. */
   private int inside;
 
+  private boolean cut;
   private @Nullable Thread service;
 
   /** What to do when it has left. */
   private @Nullable Runnable afterwards;
+
+  private volatile @Nullable PeerStream stream;
 
   /** Null stands for gRPC's own context of the call. */
   private volatile @Nullable CallContext context;
@@ -58,6 +61,11 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   @Nullable
   Status ended() {
     return ended;
+  }
+
+  /** Sets where its messages wait for the peer. */
+  void sentOn(@Nullable PeerStream peer) {
+    stream = peer;
   }
 
   void runIn(CallContext context) {
@@ -145,19 +153,39 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   private void send(R message) {
-    R checked;
+    boolean admitted = true;
     try {
-      checked = checked(message);
+      R checked = checked(message);
+      if (enter(false)) {
+        try {
+          admitted = isAdmitted(checked);
+          if (admitted) {
+            super.sendMessage(checked);
+          }
+        } finally {
+          leave();
+        }
+      }
     } catch (IOException e) {
       throw MessageLimits.failed("reply cannot be read", e).asRuntimeException();
     }
-    if (enter(false)) {
-      try {
-        super.sendMessage(checked);
-      } finally {
-        leave();
-      }
+    PeerStream peer = stream;
+    if (!admitted && peer != null) {
+      peer.refuse();
     }
+  }
+
+  /** Returns whether the server may hold it until the peer takes it. */
+  private boolean isAdmitted(R message) throws IOException {
+    PeerStream peer = stream;
+    if (peer == null || !(message instanceof InputStream bytes)) {
+      return true;
+    }
+    if (peer.announce(bytes.available())) {
+      return true;
+    }
+    bytes.close();
+    return false;
   }
 
   @SuppressWarnings("unchecked")
@@ -236,12 +264,54 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return true;
   }
 
+  /**
+   * Ends the call though its service may have done so, if the transport has not; and then has the
+   * transport end it, behind that.
+   */
+  boolean cut(Status status, Runnable onTheWire) {
+    Runnable next;
+    synchronized (this) {
+      if (cut || super.isCancelled()) {
+        return false;
+      }
+      cut = true;
+      Runnable before = afterwards;
+      boolean first = !closed;
+      closed = true;
+      if (ended == null) {
+        ended = status;
+      }
+      next = () -> {
+        if (first) {
+          closeUnlessClosed(status, new Metadata());
+        } else if (before != null) {
+          before.run();
+        }
+        onTheWire.run();
+      };
+      if (inside > 0) {
+        afterwards = next;
+        next = null;
+      }
+    }
+    if (next != null) {
+      next.run();
+    }
+    whenEnded.run();
+    return true;
+  }
+
   /** Ends the call with what its service has thrown. */
   void fail(Throwable thrown) {
     if (isOpen()) {
       ExceptionMapping.Outcome outcome = mapping.outcome(thrown, toString());
       end(limits.reworded(outcome.status()), outcome.trailers());
     }
+  }
+
+  /** Returns whether its service has ended it, or the server in its place. */
+  synchronized boolean isClosed() {
+    return closed;
   }
 
   private synchronized boolean isOpen() {

@@ -7,6 +7,7 @@ import io.grpc.ManagedChannelBuilder;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.ServerStreamTracer;
 import java.net.SocketAddress;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -81,7 +82,7 @@ final class Observability {
       watchers.add(log);
     }
     if (!watchers.isEmpty()) {
-      builder.addStreamTracerFactory(
+      ofServer.tracers = List.of(
           new CallObserver(watchers, uncountedServices, counters.observersFailed));
     }
     return ofServer;
@@ -91,6 +92,12 @@ final class Observability {
   static final class OfServer implements AutoCloseable {
     private final List<RpcObserver.OfServer> observers = new ArrayList<>();
     private @Nullable AccessLog accessLog;
+    private List<ServerStreamTracer.Factory> tracers = List.of();
+
+    /** Returns what is to be told of each call. */
+    List<ServerStreamTracer.Factory> tracers() {
+      return tracers;
+    }
 
     void started(SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls) {
       observers.forEach(each -> each.started(address, counters, maxConnections, maxCalls));

@@ -4,6 +4,7 @@ import io.grpc.Status;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -18,6 +19,10 @@ public final class RpcCounters {
   final LongAdder connectionsRefused = new LongAdder();
   final LongAdder connectionsEndedForResets = new LongAdder();
   final LongAdder connectionsEndedForPings = new LongAdder();
+  final LongAdder connectionsEndedForStreamErrors = new LongAdder();
+  final LongAdder connectionsEndedForContinuations = new LongAdder();
+  final LongAdder connectionsEndedForControlFrames = new LongAdder();
+  final LongAdder connectionsEndedForOther = new LongAdder();
   final AtomicInteger callsOpen = new AtomicInteger();
   final AtomicInteger callsWaiting = new AtomicInteger();
   final LongAdder callsWithoutThread = new LongAdder();
@@ -25,6 +30,10 @@ public final class RpcCounters {
   final LongAdder callsRefused = new LongAdder();
   final LongAdder callsTimedOut = new LongAdder();
   final LongAdder callsCut = new LongAdder();
+  final LongAdder callsMalformed = new LongAdder();
+  final AtomicLong replyBytesPending = new AtomicLong();
+  final LongAdder repliesRefused = new LongAdder();
+  final LongAdder repliesDropped = new LongAdder();
   final LongAdder accessRecordsDropped = new LongAdder();
   final LongAdder tlsReloadsFailed = new LongAdder();
   final LongAdder observersFailed = new LongAdder();
@@ -38,6 +47,26 @@ public final class RpcCounters {
 
   void ended(Status.Code code) {
     callsEnded[code.value()].increment();
+  }
+
+  /** Returns the counter of connections that were told to be calm for this reason. */
+  LongAdder endedFor(String reason) {
+    if (reason.equals("too_many_rststreams")) {
+      return connectionsEndedForResets;
+    }
+    if (reason.equals("too_many_pings")) {
+      return connectionsEndedForPings;
+    }
+    if (reason.equals("too_many_stream_errors")) {
+      return connectionsEndedForStreamErrors;
+    }
+    // The rest are texts of Netty's.
+    if (reason.contains("continuation")) {
+      return connectionsEndedForContinuations;
+    }
+    return reason.contains("outstanding control frames")
+        ? connectionsEndedForControlFrames
+        : connectionsEndedForOther;
   }
 
   /** Returns how many connections are open now. */
@@ -55,7 +84,10 @@ public final class RpcCounters {
     return connectionsRefused.sum();
   }
 
-  /** Returns how many connections were ended since their clients reset more calls than they may. */
+  /**
+   * Returns how many connections were ended since their clients reset more calls than they may, by {@code
+   * maxResets}.
+   */
   public long connectionsEndedForResets() {
     return connectionsEndedForResets.sum();
   }
@@ -63,6 +95,32 @@ public final class RpcCounters {
   /** Returns how many connections were ended since their clients pinged more often than they may. */
   public long connectionsEndedForPings() {
     return connectionsEndedForPings.sum();
+  }
+
+  /**
+   * Returns how many connections were ended since their clients had the server reset more streams than
+   * {@code maxResets}, by frames or headers that break the protocol.
+   */
+  public long connectionsEndedForStreamErrors() {
+    return connectionsEndedForStreamErrors.sum();
+  }
+
+  /** Returns how many connections were ended for a flood of {@code CONTINUATION} frames. */
+  public long connectionsEndedForContinuations() {
+    return connectionsEndedForContinuations.sum();
+  }
+
+  /**
+   * Returns how many connections were ended since their clients asked for answers that they did not read,
+   * such as by {@code SETTINGS} and {@code PING} frames.
+   */
+  public long connectionsEndedForControlFrames() {
+    return connectionsEndedForControlFrames.sum();
+  }
+
+  /** Returns how many connections were ended by {@code ENHANCE_YOUR_CALM} for any other reason. */
+  public long connectionsEndedForOther() {
+    return connectionsEndedForOther.sum();
   }
 
   /** Returns how many calls are open now. */
@@ -88,6 +146,32 @@ public final class RpcCounters {
   /** Returns how many calls were refused at once, since {@code maxCalls} were open. */
   public long callsRefused() {
     return callsRefused.sum();
+  }
+
+  /**
+   * Returns how many streams of HTTP/2 could not become calls, for headers that gRPC does not take, such
+   * as a malformed {@code grpc-timeout} or another content type. They are not among the calls.
+   */
+  public long callsMalformed() {
+    return callsMalformed.sum();
+  }
+
+  /** Returns how many bytes of replies wait now for clients to take them. */
+  public long replyBytesPending() {
+    return replyBytesPending.get();
+  }
+
+  /** Returns how many calls were ended since {@code maxPendingReplyBytes} waited for clients. */
+  public long repliesRefused() {
+    return repliesRefused.sum();
+  }
+
+  /**
+   * Returns how many calls were reset with replies that their clients had not taken: at a timeout, at a
+   * stop, or since too many bytes waited. They are counted for that reason too.
+   */
+  public long repliesDropped() {
+    return repliesDropped.sum();
   }
 
   /** Returns how many calls were ended by a timeout of the server's. */
@@ -148,15 +232,23 @@ public final class RpcCounters {
     all.put("connectionsRefused", connectionsRefused());
     all.put("connectionsEndedForResets", connectionsEndedForResets());
     all.put("connectionsEndedForPings", connectionsEndedForPings());
+    all.put("connectionsEndedForStreamErrors", connectionsEndedForStreamErrors());
+    all.put("connectionsEndedForContinuations", connectionsEndedForContinuations());
+    all.put("connectionsEndedForControlFrames", connectionsEndedForControlFrames());
+    all.put("connectionsEndedForOther", connectionsEndedForOther());
     all.put("callsOpen", (long) callsOpen());
     all.put("callsWaiting", (long) callsWaiting());
     all.put("callsStarted", callsStarted());
     all.put("callsSucceeded", callsSucceeded());
     all.put("callsFailed", callsFailed());
     all.put("callsRefused", callsRefused());
+    all.put("callsMalformed", callsMalformed());
     all.put("callsTimedOut", callsTimedOut());
     all.put("callsWithoutThread", callsWithoutThread());
     all.put("callsCut", callsCut());
+    all.put("replyBytesPending", replyBytesPending());
+    all.put("repliesRefused", repliesRefused());
+    all.put("repliesDropped", repliesDropped());
     all.put("accessRecordsDropped", accessRecordsDropped());
     all.put("tlsReloadsFailed", tlsReloadsFailed());
     all.put("observersFailed", observersFailed());

@@ -260,9 +260,24 @@ public final class RpcServerBuilder {
    * it cancels it, and also when the call's deadline passes or another hedged attempt was quicker. The
    * connection of one that does so more often, as in an attack by rapid reset, is ended with {@code
    * ENHANCE_YOUR_CALM} and counted.
+   *
+   * <p>Calls that the server has refused or ended are not counted. Streams that the server has to reset,
+   * since their frames or headers break the protocol, have the same limit for themselves.
    */
   public RpcServerBuilder maxResets(int maxResets, Duration window) {
     connections.maxResets(maxResets, window);
+    return this;
+  }
+
+  /**
+   * Sets how many bytes of replies may wait for clients to take them, over all calls; by default a quarter
+   * of the heap, or of the direct memory that Netty may take if that is less. Beyond that a call of the
+   * connection for which most bytes wait ends with {@code RESOURCE_EXHAUSTED}: the one that is to send, or
+   * for a message of another connection the one with most bytes. So clients that do not read take no
+   * memory from those that do. A single message may be longer when no other one waits.
+   */
+  public RpcServerBuilder maxPendingReplyBytes(long maxPendingReplyBytes) {
+    connections.maxPendingReplyBytes(maxPendingReplyBytes);
     return this;
   }
 
@@ -352,7 +367,8 @@ public final class RpcServerBuilder {
   /**
    * Sets how long a call may take that comes without a deadline, also while it waits for a thread. Then
    * its {@link io.grpc.Context} is cancelled, and the client sees {@code DEADLINE_EXCEEDED: call took
-   * longer than defaultTimeout PT10S}. {@link Duration#ZERO} sets no limit.
+   * longer than defaultTimeout PT10S}. A reply that the client has not taken by then is dropped. {@link
+   * Duration#ZERO} sets no limit.
    *
    * <p>By default unary calls have one minute, or {@code maxTimeout} if that is less, and streams no
    * limit. What is set here is for both: streams that are to stay open then need a {@code timeout} of

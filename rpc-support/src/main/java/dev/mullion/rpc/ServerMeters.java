@@ -49,7 +49,7 @@ final class ServerMeters implements RpcObserver.OfServer {
       LongSupplier value = () -> counters.asMap().getOrDefault(counter, 0L);
       // A registry holds the object that is measured weakly, but the function strongly.
       ofServer.add(
-          counter.endsWith("Open") || counter.endsWith("Waiting")
+          counter.endsWith("Open") || counter.endsWith("Waiting") || counter.endsWith("Pending")
               ? gauge(name, value, address)
               : FunctionCounter.builder(name, value, any -> value.getAsLong())
                   .tags("address", address)

@@ -47,10 +47,10 @@ final class ServerStart {
     CallTimeouts timeouts = new CallTimeouts(
         settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
     ServerSockets sockets = ServerSockets.of(settings, tracker.counters);
-    ServerBuilder<?> builder = transport(sockets, tracker.counters);
-    builder.addStreamTracerFactory(tracker);
+    ServerBuilder<?> builder = transport(sockets, tracker);
     Observability.OfServer observed =
         settings.observability.server(builder, settings.services, uncounted, tracker.counters);
+    builder.addStreamTracerFactory(new CallTracers(tracker, observed.tracers()));
     ConnectionTracker connections = new ConnectionTracker(tracker.counters);
     builder.addTransportFilter(connections);
     ServerThreads threads = ServerThreads.of(settings);
@@ -146,18 +146,18 @@ final class ServerStart {
     }
   }
 
-  private ServerBuilder<?> transport(ServerSockets sockets, RpcCounters counters)
+  private ServerBuilder<?> transport(ServerSockets sockets, CallTracker tracker)
       throws IOException {
     String name = settings.inProcessName;
     return name == null
-        ? netty(sockets, counters)
+        ? netty(sockets, tracker)
         : InProcessServerBuilder.forName(name)
             .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
   }
 
-  private NettyServerBuilder netty(ServerSockets sockets, RpcCounters counters) throws IOException {
+  private NettyServerBuilder netty(ServerSockets sockets, CallTracker tracker) throws IOException {
     NettyServerBuilder builder = sockets
-        .builder(new ConnectionGate(settings.connections.maxConnections(), counters))
+        .builder(new ConnectionGate(settings.connections, tracker))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
     settings.connections.apply(builder);

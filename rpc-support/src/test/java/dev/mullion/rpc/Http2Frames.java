@@ -11,8 +11,10 @@ import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.URLDecoder;
 import java.util.Map;
 
@@ -22,9 +24,13 @@ final class Http2Frames implements Closeable {
   static final int HEADERS = 1;
   static final int RST_STREAM = 3;
   static final int SETTINGS = 4;
+  static final int PING = 6;
   static final int GOAWAY = 7;
+  static final int WINDOW_UPDATE = 8;
+  static final int CONTINUATION = 9;
 
   static final int END_STREAM = 1;
+  static final int ACK = 1;
   static final int END_HEADERS = 4;
 
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
@@ -32,6 +38,14 @@ final class Http2Frames implements Closeable {
   private final Socket socket;
   private final DataInputStream in;
   private final DataOutputStream out;
+
+  /** A frame from the other side. */
+  @SuppressWarnings("ArrayRecordComponent") // None is compared.
+  record Frame(int type, int flags, int stream, byte[] payload) {
+    boolean endsStream() {
+      return (type == DATA || type == HEADERS) && (flags & END_STREAM) != 0;
+    }
+  }
 
   /** Why the other side ends the connection. */
   record GoAway(int errorCode, String debugData) {}
@@ -119,6 +133,36 @@ final class Http2Frames implements Closeable {
     }
   }
 
+  /** Sends headers as they are given, names and values in turn. */
+  void sendHeaders(int stream, int flags, String... headers) throws IOException {
+    send(HEADERS, flags, stream, literal(headers));
+  }
+
+  static byte[] literal(String... headers) throws IOException {
+    ByteArrayOutputStream block = new ByteArrayOutputStream();
+    for (int i = 0; i < headers.length; i += 2) {
+      block.write(0x00);
+      longText(block, headers[i]);
+      longText(block, headers[i + 1]);
+    }
+    return block.toByteArray();
+  }
+
+  /** An integer of HPACK has 7 bits in its first byte. */
+  private static void longText(ByteArrayOutputStream to, String text) throws IOException {
+    int length = text.length();
+    if (length < 127) {
+      to.write(length);
+    } else {
+      to.write(127);
+      for (length -= 127; length >= 128; length >>= 7) {
+        to.write((length & 127) | 128);
+      }
+      to.write(length);
+    }
+    to.write(text.getBytes(US_ASCII));
+  }
+
   private static void text(ByteArrayOutputStream to, String text) throws IOException {
     to.write(text.length());
     to.write(text.getBytes(US_ASCII));
@@ -132,14 +176,33 @@ final class Http2Frames implements Closeable {
   /** Reads until there is a frame of this type, and returns its payload. */
   byte[] read(int wanted) throws IOException {
     while (true) {
-      int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
-      int type = in.readUnsignedByte();
-      in.readFully(new byte[5]);
-      byte[] payload = new byte[length];
-      in.readFully(payload);
-      if (type == wanted) {
-        return payload;
+      Frame frame = next();
+      if (frame.type() == wanted) {
+        return frame.payload();
       }
+    }
+  }
+
+  Frame next() throws IOException {
+    int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+    int type = in.readUnsignedByte();
+    int flags = in.readUnsignedByte();
+    int stream = in.readInt();
+    byte[] payload = new byte[length];
+    in.readFully(payload);
+    return new Frame(type, flags, stream, payload);
+  }
+
+  /** Waits until the other side has seen all that was sent, or has ended the connection. */
+  void awaitSeen() throws IOException {
+    try {
+      send(PING, 0, 0, new byte[8]);
+      Frame frame = next();
+      while (frame.type() != PING || frame.flags() != ACK) {
+        frame = next();
+      }
+    } catch (EOFException | SocketException ended) {
+      // All the same.
     }
   }
 

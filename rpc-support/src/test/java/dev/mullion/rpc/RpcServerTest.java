@@ -50,10 +50,12 @@ class RpcServerTest extends RpcTest {
     assertThat(server.counters())
         .hasToString("RpcCounters{connectionsOpen=1, connectionsOpened=1, connectionsRefused=0, "
             + "connectionsEndedForResets=0, connectionsEndedForPings=0, "
+            + "connectionsEndedForStreamErrors=0, connectionsEndedForContinuations=0, "
+            + "connectionsEndedForControlFrames=0, connectionsEndedForOther=0, "
             + "callsOpen=0, callsWaiting=0, callsStarted=1, callsSucceeded=1, callsFailed=0, "
-            + "callsRefused=0, callsTimedOut=0, callsWithoutThread=0, "
-            + "callsCut=0, accessRecordsDropped=0, "
-            + "tlsReloadsFailed=0, observersFailed=0}");
+            + "callsRefused=0, callsMalformed=0, callsTimedOut=0, callsWithoutThread=0, "
+            + "callsCut=0, replyBytesPending=0, repliesRefused=0, repliesDropped=0, "
+            + "accessRecordsDropped=0, tlsReloadsFailed=0, observersFailed=0}");
   }
 
   @Test

@@ -1,0 +1,236 @@
+package dev.mullion.rpc;
+
+import io.grpc.InternalMetadata;
+import io.grpc.InternalStatus;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http2.DefaultHttp2Headers;
+import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2FrameListener;
+import io.netty.handler.codec.http2.Http2FrameListenerDecorator;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2Stream;
+import io.netty.util.AsciiString;
+import io.netty.util.concurrent.FastThreadLocal;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A connection of a server below gRPC, seen frame by frame: which HTTP/2 stream belongs to which call,
+ * how much the peer resets, and what waits for it. Used by its event loop except where said.
+ */
+final class PeerConnection {
+  /** The stream whose headers the current event loop gives to gRPC, which makes a tracer of them. */
+  private static final FastThreadLocal<@Nullable PeerStream> CURRENT = new FastThreadLocal<>();
+
+  private final Http2ConnectionHandler handler;
+  private final RpcCounters counters;
+  private final PendingReplies replies;
+  private final ResetLimit resets;
+  private final ResetLimit streamErrors;
+  private final Http2Connection.PropertyKey key;
+  private final AtomicLong pending = new AtomicLong();
+  private volatile @Nullable ChannelHandlerContext context;
+
+  private PeerConnection(
+      Http2ConnectionHandler handler,
+      RpcCounters counters,
+      PendingReplies replies,
+      ConnectionLimits limits) {
+    this.handler = handler;
+    this.counters = counters;
+    this.replies = replies;
+    this.resets = limits.newResetLimit("too_many_rststreams");
+    this.streamErrors = limits.newResetLimit("too_many_stream_errors");
+    this.key = handler.connection().newKey();
+  }
+
+  /** Watches a connection that is about to begin. */
+  static void watch(
+      Http2ConnectionHandler handler,
+      RpcCounters counters,
+      PendingReplies replies,
+      ConnectionLimits limits) {
+    PeerConnection connection = new PeerConnection(handler, counters, replies, limits);
+    Http2Connection http2 = handler.connection();
+    http2
+        .remote()
+        .flowController(new CountedWrites(http2.remote().flowController(), connection.key));
+    http2.addListener(connection.new Streams());
+    handler.decoder().frameListener(connection.new Frames(handler.decoder().frameListener()));
+    FinishedStreams.of(handler, connection);
+  }
+
+  /** Returns null on a thread that gives no headers to gRPC, such as in one process. */
+  static @Nullable PeerStream currentStream() {
+    return CURRENT.get();
+  }
+
+  /** Any thread may use it. */
+  AtomicLong pending() {
+    return pending;
+  }
+
+  @Nullable
+  PeerStream find(@Nullable Http2Stream stream) {
+    return stream == null ? null : stream.getProperty(key);
+  }
+
+  /** Any thread may call it. */
+  void execute(Runnable task) {
+    ChannelHandlerContext loop = context;
+    try {
+      if (loop != null) {
+        loop.executor().execute(task);
+        return;
+      }
+    } catch (RejectedExecutionException shutDown) {
+      // Then nothing else runs there.
+    }
+    task.run();
+  }
+
+  RpcCounters counters() {
+    return counters;
+  }
+
+  /** Returns whether there is something to send that the peer has not taken. */
+  boolean hasUnread(Http2Stream stream) {
+    return handler.connection().remote().flowController().hasFlowControlled(stream);
+  }
+
+  /** Sends the trailers now, drops what waits before them, and resets the stream. */
+  void cut(PeerStream cut, Status status) {
+    ChannelHandlerContext loop = context;
+    Http2Stream stream = cut.stream();
+    if (loop == null || handler.connection().stream(stream.id()) != stream) {
+      return;
+    }
+    counters.repliesDropped.increment();
+    if (stream.isHeadersSent()) {
+      handler
+          .encoder()
+          .frameWriter()
+          .writeHeaders(loop, stream.id(), trailers(status), 0, true, loop.newPromise());
+    }
+    handler
+        .encoder()
+        .writeRstStream(loop, stream.id(), Http2Error.NO_ERROR.code(), loop.newPromise());
+    handler.flush(loop);
+  }
+
+  private static Http2Headers trailers(Status status) {
+    Metadata trailers = new Metadata();
+    trailers.put(InternalStatus.CODE_KEY, status);
+    String description = StatusText.bounded(status, StatusText.MAX).getDescription();
+    if (description != null) {
+      trailers.put(InternalStatus.MESSAGE_KEY, description);
+    }
+    byte[][] serialized = InternalMetadata.serialize(trailers);
+    Http2Headers headers = new DefaultHttp2Headers(false, serialized.length / 2);
+    for (int i = 0; i < serialized.length; i += 2) {
+      headers.add(new AsciiString(serialized[i], false), new AsciiString(serialized[i + 1], false));
+    }
+    return headers;
+  }
+
+  /** Counts a stream that is reset for an error of the peer's. */
+  void streamError(ChannelHandlerContext loop) {
+    Http2Exception tooMany = streamErrors.isExceeded();
+    if (tooMany != null) {
+      // Behind what Netty does now.
+      execute(() -> {
+        handler.onError(loop, true, tooMany);
+        handler.flush(loop);
+      });
+    }
+  }
+
+  private final class Streams extends Http2ConnectionAdapter {
+    @Override
+    public void onStreamClosed(Http2Stream stream) {
+      PeerStream closed = find(stream);
+      if (closed != null) {
+        closed.closed();
+      }
+    }
+  }
+
+  private final class Frames extends Http2FrameListenerDecorator {
+    private boolean begun;
+
+    Frames(Http2FrameListener listener) {
+      super(listener);
+    }
+
+    /** The first frame of each peer. A close is told also when it has been before. */
+    @Override
+    public void onSettingsRead(ChannelHandlerContext loop, Http2Settings settings)
+        throws Http2Exception {
+      if (!begun) {
+        begun = true;
+        if (!loop.channel().isOpen()) {
+          // gRPC has said that it has ended, and must not say that it begins.
+          return;
+        }
+        context = loop;
+        replies.opened(PeerConnection.this);
+        loop.channel().closeFuture().addListener(closed -> replies.closed(PeerConnection.this));
+      }
+      super.onSettingsRead(loop, settings);
+    }
+
+    @Override
+    public void onHeadersRead(
+        ChannelHandlerContext loop,
+        int streamId,
+        Http2Headers headers,
+        int streamDependency,
+        short weight,
+        boolean exclusive,
+        int padding,
+        boolean endStream)
+        throws Http2Exception {
+      Http2Stream stream = handler.connection().stream(streamId);
+      if (stream == null || stream.getProperty(key) != null) {
+        super.onHeadersRead(
+            loop, streamId, headers, streamDependency, weight, exclusive, padding, endStream);
+        return;
+      }
+      PeerStream begins = new PeerStream(PeerConnection.this, replies, stream);
+      stream.setProperty(key, begins);
+      CURRENT.set(begins);
+      try {
+        super.onHeadersRead(
+            loop, streamId, headers, streamDependency, weight, exclusive, padding, endStream);
+      } finally {
+        CURRENT.remove();
+      }
+    }
+
+    /** Only of streams that there are, and whose calls the server has not ended itself. */
+    @Override
+    public void onRstStreamRead(ChannelHandlerContext loop, int streamId, long errorCode)
+        throws Http2Exception {
+      Http2Stream stream = handler.connection().stream(streamId);
+      PeerStream reset = find(stream);
+      if (stream != null
+          && stream.state() != Http2Stream.State.HALF_CLOSED_LOCAL
+          && !stream.isResetSent()
+          && (reset == null || !reset.isEndedHere())) {
+        Http2Exception tooMany = resets.isExceeded();
+        if (tooMany != null) {
+          throw tooMany;
+        }
+      }
+      super.onRstStreamRead(loop, streamId, errorCode);
+    }
+  }
+}

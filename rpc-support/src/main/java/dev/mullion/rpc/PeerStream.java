@@ -1,0 +1,157 @@
+package dev.mullion.rpc;
+
+import io.grpc.Status;
+import io.netty.handler.codec.http2.Http2Stream;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The HTTP/2 stream of a call, whose end surely comes: with the connection at the latest. It counts the
+ * bytes of replies that wait here for the peer.
+ */
+final class PeerStream {
+  /** What gRPC puts before each message. */
+  private static final int MESSAGE_HEADER = 5;
+
+  private static final Status CLOSED =
+      Status.CANCELLED.withDescription("the stream was closed before the call ended");
+
+  private final PeerConnection connection;
+  private final PendingReplies replies;
+  private final Http2Stream stream;
+  private final AtomicLong pending = new AtomicLong();
+  private volatile boolean drained;
+  private volatile CallTracers.@Nullable Tracked tracked;
+
+  /** Of the message that is sent; used by the thread that sends it. */
+  private long announced;
+
+  PeerStream(PeerConnection connection, PendingReplies replies, Http2Stream stream) {
+    this.connection = connection;
+    this.replies = replies;
+    this.stream = stream;
+  }
+
+  PeerConnection connection() {
+    return connection;
+  }
+
+  Http2Stream stream() {
+    return stream;
+  }
+
+  void belongsTo(CallTracers.Tracked call) {
+    tracked = call;
+  }
+
+  CallTracker.@Nullable OpenCall call() {
+    CallTracers.Tracked of = tracked;
+    return of == null ? null : of.call();
+  }
+
+  /** Returns whether the server has ended its call, so that the peer has nothing to reset any more. */
+  boolean isEndedHere() {
+    CallTracers.Tracked of = tracked;
+    CallTracker.OpenCall call = of == null ? null : of.call();
+    return (of != null && of.isOver()) || (call != null && call.isEndedHere());
+  }
+
+  /** Returns whether its call has ended. */
+  boolean isOver() {
+    CallTracers.Tracked of = tracked;
+    return of != null && of.isOver();
+  }
+
+  long pending() {
+    return pending.get();
+  }
+
+  /** Counts a message that is to be sent, and returns whether it may be. */
+  boolean announce(int messageSize) {
+    long bytes = (long) messageSize + MESSAGE_HEADER;
+    if (!replies.admit(this, bytes)) {
+      return false;
+    }
+    announced = bytes;
+    return true;
+  }
+
+  /** Ends the call for a message that may not be sent. */
+  void refuse() {
+    CallTracker.OpenCall call = call();
+    if (call != null) {
+      call.cut(replies.tooMany());
+    }
+  }
+
+  /** Corrects what was announced: the message may be compressed by now. */
+  void framed(long wireSize) {
+    long bytes = wireSize + MESSAGE_HEADER - announced;
+    announced = 0;
+    if (bytes != 0) {
+      add(bytes);
+    }
+  }
+
+  void add(long bytes) {
+    pending.addAndGet(bytes);
+    connection.pending().addAndGet(bytes);
+    replies.add(bytes);
+    if (drained) {
+      drain();
+    }
+  }
+
+  /** Called when the connection has taken so many bytes. */
+  void taken(int bytes) {
+    long before = pending.get();
+    long taken = Math.min(before, bytes);
+    while (taken > 0 && !pending.compareAndSet(before, before - taken)) {
+      before = pending.get();
+      taken = Math.min(before, bytes);
+    }
+    if (taken > 0) {
+      connection.pending().addAndGet(-taken);
+      replies.add(-taken);
+    }
+  }
+
+  /** From here on nothing waits here any more. */
+  void drain() {
+    drained = true;
+    long left = pending.getAndSet(0);
+    connection.pending().addAndGet(-left);
+    replies.add(-left);
+  }
+
+  /**
+   * Ends the call on the wire, behind what gRPC has been told before: with its trailers if they have gone
+   * out, else without what was sent before them.
+   */
+  void cut(Status status) {
+    connection.execute(() -> {
+      CallTracers.Tracked of = tracked;
+      if (of == null || of.isOver()) {
+        return;
+      }
+      boolean unread = connection.hasUnread(stream);
+      of.end(status);
+      if (unread) {
+        connection.cut(this, status);
+      }
+    });
+  }
+
+  /** Called when the stream is closed. gRPC may be about to say why. */
+  void closed() {
+    drain();
+    CallTracers.Tracked of = tracked;
+    if (of == null || !of.isOver()) {
+      connection.execute(() -> {
+        if (of == null || !of.abandoned(CLOSED)) {
+          connection.counters().callsMalformed.increment();
+        }
+      });
+    }
+  }
+}

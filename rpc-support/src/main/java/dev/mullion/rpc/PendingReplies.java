@@ -1,0 +1,82 @@
+package dev.mullion.rpc;
+
+import io.grpc.Status;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Bounds the bytes of replies that wait for a server's peers, over all calls. Beyond the bound a call of
+ * the connection that holds most ends, so that peers that do not read take nothing from those that do.
+ */
+final class PendingReplies {
+  private final long max;
+  private final CallTracker tracker;
+  private final RpcCounters counters;
+  private final Set<PeerConnection> connections = ConcurrentHashMap.newKeySet();
+
+  PendingReplies(long max, CallTracker tracker) {
+    this.max = max;
+    this.tracker = tracker;
+    this.counters = tracker.counters;
+  }
+
+  /** Returns a quarter of what replies may wait in: the heap, or direct memory if that is less. */
+  static long defaultMax(long maxHeap, long maxDirect) {
+    return Math.max(1, Math.min(maxHeap, maxDirect <= 0 ? maxHeap : maxDirect) / 4);
+  }
+
+  void opened(PeerConnection connection) {
+    connections.add(connection);
+  }
+
+  void closed(PeerConnection connection) {
+    connections.remove(connection);
+  }
+
+  void add(long bytes) {
+    counters.replyBytesPending.addAndGet(bytes);
+  }
+
+  Status tooMany() {
+    return Status.RESOURCE_EXHAUSTED.withDescription(
+        "too many bytes of replies wait for clients, maxPendingReplyBytes " + max);
+  }
+
+  /**
+   * Counts bytes that a call is to send, and returns whether it may: it may not if its own connection
+   * holds most. A message goes whatever its size if no other one waits.
+   */
+  boolean admit(PeerStream stream, long bytes) {
+    stream.add(bytes);
+    AtomicLong total = counters.replyBytesPending;
+    while (total.get() > Math.max(max, bytes)) {
+      PeerConnection most = holdsMoreThan(stream.connection());
+      CallTracker.OpenCall largest = most == null ? null : tracker.largestOf(most);
+      PeerStream place = largest == null ? null : largest.stream();
+      counters.repliesRefused.increment();
+      if (largest == null || place == null) {
+        stream.add(-bytes);
+        return false;
+      }
+      place.drain();
+      largest.cut(tooMany());
+    }
+    return true;
+  }
+
+  /** Returns the connection that holds most, of those that hold as much as this one or more. */
+  private @Nullable PeerConnection holdsMoreThan(PeerConnection own) {
+    PeerConnection most = null;
+    long bytes = own.pending().get();
+    for (PeerConnection each : connections) {
+      long held = each.pending().get();
+      if (each != own && (held > bytes || (most == null && held == bytes))) {
+        bytes = held;
+        most = each;
+      }
+    }
+    return most;
+  }
+}

@@ -1,0 +1,49 @@
+package dev.mullion.rpc;
+
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
+import org.jspecify.annotations.Nullable;
+
+/** Counts what a connection may have so often within a window; of no limit, forever. */
+final class ResetLimit {
+  private final int max;
+  private final long windowNanos;
+  private final String reason;
+  private long windowBegan = System.nanoTime();
+  private int count;
+
+  ResetLimit(int max, long windowNanos, String reason) {
+    this.max = max;
+    this.windowNanos = windowNanos;
+    this.reason = reason;
+  }
+
+  /** Counts one more, and returns how the connection ends if that is too many. */
+  @Nullable
+  Http2Exception isExceeded() {
+    if (max == Integer.MAX_VALUE) {
+      return null;
+    }
+    long now = System.nanoTime();
+    if (now - windowBegan > windowNanos) {
+      windowBegan = now;
+      count = 0;
+    }
+    return ++count > max ? new TooMany(reason) : null;
+  }
+
+  private static final class TooMany extends Http2Exception {
+    private static final long serialVersionUID = 1;
+
+    TooMany(String reason) {
+      super(Http2Error.ENHANCE_YOUR_CALM, reason);
+    }
+
+    /** There may be many of them. */
+    @Override
+    @SuppressWarnings("UnsynchronizedOverridesSynchronized")
+    public Throwable fillInStackTrace() {
+      return this;
+    }
+  }
+}
