@@ -80,7 +80,7 @@ final class PeerStream {
   void refuse() {
     CallTracker.OpenCall call = call();
     if (call != null) {
-      call.cut(replies.tooMany());
+      replies.end(call);
     }
   }
 

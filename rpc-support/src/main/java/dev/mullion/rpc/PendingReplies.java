@@ -39,9 +39,12 @@ final class PendingReplies {
     counters.replyBytesPending.addAndGet(bytes);
   }
 
-  Status tooMany() {
-    return Status.RESOURCE_EXHAUSTED.withDescription(
-        "too many bytes of replies wait for clients, maxPendingReplyBytes " + max);
+  /** Ends a call for which there is no room. */
+  void end(CallTracker.OpenCall call) {
+    if (call.cut(Status.RESOURCE_EXHAUSTED.withDescription(
+        "too many bytes of replies wait for clients, maxPendingReplyBytes " + max))) {
+      counters.repliesRefused.increment();
+    }
   }
 
   /**
@@ -55,13 +58,12 @@ final class PendingReplies {
       PeerConnection most = holdsMoreThan(stream.connection());
       CallTracker.OpenCall largest = most == null ? null : tracker.largestOf(most);
       PeerStream place = largest == null ? null : largest.stream();
-      counters.repliesRefused.increment();
       if (largest == null || place == null) {
         stream.add(-bytes);
         return false;
       }
       place.drain();
-      largest.cut(tooMany());
+      end(largest);
     }
     return true;
   }

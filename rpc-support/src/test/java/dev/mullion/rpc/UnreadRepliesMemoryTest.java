@@ -27,6 +27,8 @@ class UnreadRepliesMemoryTest extends RpcTest {
 
     public static void main(String[] args) throws Exception {
       try (RpcServer server = RpcServer.builder()
+          // What services hold themselves is not what is tested.
+          .maxThreads(16)
           .addService(new GreeterService())
           .addService(TestService.unary((request, replies) -> {
             replies.onNext(HelloReply.newBuilder()
@@ -40,7 +42,8 @@ class UnreadRepliesMemoryTest extends RpcTest {
         int end = System.in.read();
         assertThat(end).isEqualTo(-1);
         System.out.println(server.counters().repliesRefused());
-        System.out.println(server.stop(Duration.ofSeconds(1)).cut());
+        server.stop(Duration.ofSeconds(1));
+        System.out.println(server.counters().callsFailed());
         System.out.println(server.counters().replyBytesPending());
       }
     }
@@ -73,10 +76,8 @@ class UnreadRepliesMemoryTest extends RpcTest {
     }
     server.getOutputStream().close();
 
-    long refused = Long.parseLong(says.readLine());
-    long cut = Long.parseLong(says.readLine());
-    assertThat(refused).as("replies refused").isGreaterThan(200);
-    assertThat(refused + cut).as("with those that are cut").isEqualTo(300);
+    assertThat(Long.parseLong(says.readLine())).as("replies refused").isGreaterThan(200);
+    assertThat(says.readLine()).as("calls that failed, cut ones included").isEqualTo("300");
     assertThat(says.readLine()).as("bytes that wait at the end").isEqualTo("0");
     assertThat(server.waitFor(20, TimeUnit.SECONDS)).isTrue();
     assertThat(server.exitValue()).isZero();
