@@ -31,7 +31,7 @@ final class Inbox {
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
 
-  private final ReentrantLock lock = new ReentrantLock();
+  final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
   private final Deque<ByteBuf> queue = new ArrayDeque<>(0);
   private long queued;
@@ -46,7 +46,7 @@ final class Inbox {
   private volatile int receivers;
 
   /** Held by whoever takes frames, never while waiting, nor while anything else is called. */
-  private final ReentrantLock taking = new ReentrantLock();
+  final ReentrantLock taking = new ReentrantLock();
 
   private final FrameDecoder decoder;
   private long decoderHeld;

@@ -27,6 +27,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.logging.Handler;
@@ -46,6 +47,7 @@ import org.junit.jupiter.api.Timeout;
 class LocksAndCallbacksTest {
   private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 2);
   private static final int THREADS = 6;
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
   private static final FrameFormat FORMAT =
       FrameFormat.builder().maxFrameLength(1000).build();
 
@@ -75,6 +77,8 @@ class LocksAndCallbacksTest {
 
   private final Set<String> wrong = ConcurrentHashMap.newKeySet();
   private final Queue<CompletableFuture<?>> all = new ConcurrentLinkedQueue<>();
+  private final Set<FramedConnection> connections = ConcurrentHashMap.newKeySet();
+  private final AtomicLong lookedAt = new AtomicLong(System.nanoTime());
   private final AtomicInteger depth = new AtomicInteger();
   private final AtomicReference<@Nullable FramedClient> requester = new AtomicReference<>();
   private volatile boolean over;
@@ -82,10 +86,31 @@ class LocksAndCallbacksTest {
   /** To be called by all that the library calls. */
   private void called(String by) {
     calls.add(by);
-    List<String> held = HeldLocks.ofThisThread();
-    if (!held.isEmpty()) {
-      wrong.add(by + " was called with " + held);
+    for (FramedConnection connection : connections) {
+      if (isLockedByThisThread(connection)) {
+        wrong.add(by + " was called under a lock of " + connection);
+      }
     }
+    // Those that this test does not know, and monitors, now and then.
+    long now = System.nanoTime();
+    long last = lookedAt.get();
+    if (now - last > LOOK_NANOS && lookedAt.compareAndSet(last, now)) {
+      List<String> held = HeldLocks.ofThisThread();
+      if (!held.isEmpty()) {
+        wrong.add(by + " was called with " + held);
+      }
+    }
+    callBack();
+  }
+
+  private static boolean isLockedByThisThread(FramedConnection connection) {
+    return connection.outbound().lock.isHeldByCurrentThread()
+        || (connection.link() instanceof QueueLink
+            && (connection.inbox().lock.isHeldByCurrentThread()
+                || connection.inbox().taking.isHeldByCurrentThread()));
+  }
+
+  private void callBack() {
     FramedClient client = over ? null : requester.get();
     // Each call back may be followed by others, but not without end.
     if (client != null && depth.incrementAndGet() < 20) {
@@ -114,7 +139,10 @@ class LocksAndCallbacksTest {
     Handler log = new WatchingLog();
     logger.addHandler(log);
     try (FramedServer server =
-            FramedServer.builder().slowHandlerLimit(Duration.ZERO).batchHandler(WatchingEcho::new).start();
+            FramedServer.builder()
+                .slowHandlerLimit(Duration.ZERO)
+                .batchHandler(WatchingEcho::new)
+                .start();
         FramedClient client = client(server.port())) {
       requester.set(client);
       List<CompletableFuture<Void>> threads = new ArrayList<>();
@@ -154,7 +182,11 @@ class LocksAndCallbacksTest {
             .maxDelay(Duration.ofMillis(5))
             .build())
         .onConnected(connection -> {
-          connection.closed().whenComplete((done, error) -> called("closed() done"));
+          connections.add(connection);
+          connection.closed().whenComplete((done, error) -> {
+            called("closed() done");
+            connections.remove(connection);
+          });
           called("onConnected");
         })
         .connect();
@@ -215,6 +247,7 @@ class LocksAndCallbacksTest {
     try (FramedClient client = FramedClient.builder().port(port).format(small).connect()) {
       WatchingSubscriber subscriber = new WatchingSubscriber();
       FramedConnection connection = client.connection();
+      connections.add(connection);
       connection.publisher().subscribe(subscriber);
       connection.sendAsync(new byte[5]);
       try (SubmissionPublisher<byte[]> source = new SubmissionPublisher<>()) {
@@ -223,6 +256,7 @@ class LocksAndCallbacksTest {
         source.submit(new byte[] {(byte) (way == 2 ? 'A' : 'B')});
       }
       subscriber.ended.get(20, TimeUnit.SECONDS);
+      connections.remove(connection);
     } catch (IOException e) {
       // The listener's queue may be full.
       called("connect failed");
@@ -257,6 +291,7 @@ class LocksAndCallbacksTest {
   private final class WatchingEcho implements BatchHandler {
     @Override
     public void opened(FramedConnection connection) {
+      connections.add(connection);
       called("opened");
     }
 
@@ -282,6 +317,7 @@ class LocksAndCallbacksTest {
     @Override
     public void closed(FramedConnection connection, @Nullable Throwable cause) {
       called("closed");
+      connections.remove(connection);
     }
   }
 

@@ -9,7 +9,10 @@ import java.lang.management.ThreadMXBean;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The locks that the current thread holds, for code that must be called without. */
+/**
+ * The locks that the current thread holds, for code that must be called without. To find them takes long:
+ * it walks through the whole heap.
+ */
 public final class HeldLocks {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
