@@ -7,6 +7,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
@@ -14,17 +15,19 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * An attempt to connect, all of it within {@code connectTimeout}: looks the name up, and tries its
- * addresses one after the other, each for its share of the time that is left.
+ * addresses one after the other. The next one begins when the one before has failed, or has had its
+ * share of the time that is left; a slow one goes on meanwhile, and the first that is there is taken.
  *
  * <pre>{@code
  *  |---------------------- connectTimeout -----------------------|
- *  | look-up | first of 3 addresses | second      | third        |
- *            |--- 1/3 of the rest --|- 1/2 of it -|- all of it --|
+ *  | look-up | first of 3 addresses .............................|
+ *            |--- 1/3 of the rest --| second ....................|
+ *                                   |-- 1/2 of it --| third .....|
  * }</pre>
  *
  * <p>All but what is said otherwise is called by the event loop's thread.
@@ -40,8 +43,12 @@ final class Attempt {
   /** What it waits for, if that is to be said. */
   private volatile String stage = "";
 
-  private @Nullable Dial dial;
-  private @Nullable ScheduledFuture<?> timer;
+  /** Those that may still connect. */
+  private final List<Dial> dials = new ArrayList<>(1);
+
+  private boolean only;
+  private @Nullable ScheduledFuture<?> end;
+  private @Nullable ScheduledFuture<?> share;
 
   Attempt(TcpConnector client) {
     this.client = client;
@@ -57,20 +64,21 @@ final class Attempt {
    * @return completes on the event loop, when frames can go to and fro, or with the error to throw
    */
   CompletableFuture<FramedConnection> begin() {
-    Path path = client.settings.path();
-    if (path != null) {
-      onLoop(() -> resolved(List.of(client.transport.unixAddress(path)), null));
-      return made;
-    }
-    onLoop(this::lookUp);
+    onLoop(() -> {
+      end = loop.schedule(() -> end(late()), left(), TimeUnit.NANOSECONDS);
+      Path path = client.settings.path();
+      if (path == null) {
+        lookUp(client.settings.host());
+      } else {
+        resolved(List.of(client.transport.unixAddress(path)), null);
+      }
+    });
     return made;
   }
 
-  private void lookUp() {
-    stage = "the look-up of " + client.settings.host() + " has not ended";
-    timer = loop.schedule(
-        () -> end(failures.late(stage)), client.settings.connectNanos(), TimeUnit.NANOSECONDS);
-    client.settings.lookup().start(client.settings.host()).whenComplete((found, error) -> {
+  private void lookUp(String host) {
+    stage = "the look-up of " + host + " has not ended";
+    client.settings.lookup().start(host).whenComplete((found, error) -> {
       onLoop(() -> resolved(error == null ? withPort(found) : List.of(), error));
     });
   }
@@ -98,39 +106,46 @@ final class Attempt {
       return;
     }
     addresses.addAll(found);
+    only = found.size() == 1;
     tryNext();
   }
 
   private void tryNext() {
-    cancelTimer();
-    SocketAddress address = addresses.peek();
+    cancel(share);
+    if (addresses.size() > 1) {
+      share = loop.schedule(this::tryNext, left() / addresses.size(), TimeUnit.NANOSECONDS);
+    }
+    SocketAddress address = addresses.poll();
     if (address == null) {
-      end(failures.ofAll());
+      noteSilent();
+      if (dials.isEmpty()) {
+        end(failures.ofAll());
+      }
       return;
     }
-    boolean only = addresses.size() == 1 && dial == null;
-    stage = only ? "" : "no answer from " + address + " yet";
-    long share = Math.max(0, left() / addresses.size());
-    addresses.remove();
     Dial next = new Dial(client, address, this);
-    dial = next;
-    long millis = only
-        ? Math.max(1, TimeUnit.NANOSECONDS.toMillis(client.settings.connectNanos()))
-        : TimeUnit.NANOSECONDS.toMillis(share);
-    next.begin(millis);
-    if (dial == next && !made.isDone()) {
-      timer = loop.schedule(
-          () -> next.fail(new TimeoutException(address.toString())), share, TimeUnit.NANOSECONDS);
-    }
+    dials.add(next);
+    noteSilent();
+    next.begin();
+  }
+
+  private void noteSilent() {
+    stage = only || dials.isEmpty()
+        ? ""
+        : "no answer from "
+            + dials.stream()
+                .map(dial -> ConnectFailures.text(dial.address()))
+                .collect(Collectors.joining(", "));
   }
 
   private long left() {
-    return client.settings.connectNanos() - (System.nanoTime() - start);
+    return Math.max(0, client.settings.connectNanos() - (System.nanoTime() - start));
   }
 
   /** Says that an address cannot be connected to. */
-  void failed(SocketAddress address, Throwable cause, long millis) {
-    failures.add(address, cause, millis);
+  void failed(Dial dial, Throwable cause) {
+    dials.remove(dial);
+    failures.add(dial.address(), cause);
     if (!made.isDone()) {
       tryNext();
     }
@@ -143,27 +158,33 @@ final class Attempt {
 
   /** Says that it is there. */
   void opened(FramedConnection connection) {
-    cancelTimer();
     made.complete(connection);
+    close();
   }
 
-  /** Returns the error of one that its caller does not wait for any longer; any thread may call it. */
+  /** Returns the error of one whose time is over; any thread may call it. */
   IOException late() {
     return failures.late(stage);
   }
 
   /** Ends it with an error, if it is still on. */
   void end(IOException why) {
-    cancelTimer();
-    if (made.completeExceptionally(why) && dial != null) {
-      dial.close();
-    }
+    made.completeExceptionally(why);
+    close();
   }
 
-  private void cancelTimer() {
+  private void close() {
+    cancel(end);
+    cancel(share);
+    addresses.clear();
+    // One that has opened its connection has nothing to do with that any more.
+    dials.forEach(Dial::close);
+    dials.clear();
+  }
+
+  private static void cancel(@Nullable ScheduledFuture<?> timer) {
     if (timer != null) {
       timer.cancel(false);
-      timer = null;
     }
   }
 }

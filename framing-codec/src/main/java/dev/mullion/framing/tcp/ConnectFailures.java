@@ -1,6 +1,5 @@
 package dev.mullion.framing.tcp;
 
-import io.netty.channel.ConnectTimeoutException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -29,13 +28,14 @@ final class ConnectFailures {
     this.connectMillis = connectMillis;
   }
 
-  /** Adds the failure of an address; {@code millis} is the time that it was given. */
-  synchronized void add(SocketAddress address, Throwable cause, long millis) {
-    texts.add(text(address) + ": " + inPlainWords(cause, millis));
+  /** Adds the failure of an address. */
+  synchronized void add(SocketAddress address, Throwable cause) {
+    texts.add(text(address) + ": " + inPlainWords(cause));
     causes.add(cause);
   }
 
-  private static String text(SocketAddress address) {
+  /** Returns an address without its port, which all have in common. */
+  static String text(SocketAddress address) {
     return address instanceof InetSocketAddress inet && inet.getAddress() != null
         ? inet.getAddress().getHostAddress()
         : address.toString();
@@ -45,7 +45,7 @@ final class ConnectFailures {
   IOException of(Throwable cause) {
     return cause instanceof UnknownHostException unknown
         ? unknown
-        : error(List.of(cause), inPlainWords(cause, connectMillis));
+        : error(List.of(cause), inPlainWords(cause));
   }
 
   /** Returns the error of an attempt of which every address has failed. */
@@ -83,12 +83,7 @@ final class ConnectFailures {
   }
 
   /** Leaves out the names of system calls, the numbers of errors and what Netty adds of the address. */
-  private String inPlainWords(Throwable error, long millis) {
-    if (error instanceof TimeoutException || error instanceof ConnectTimeoutException) {
-      return "not connected in " + millis + " ms ("
-          + (millis == connectMillis ? "" : "its share of ") + "connectTimeout"
-          + (millis == connectMillis ? ")" : ": " + connectMillis + " ms)");
-    }
+  private static String inPlainWords(Throwable error) {
     if (error instanceof FileNotFoundException && error.getMessage() == null) {
       return "no such file or directory"; // Of a unix-domain socket.
     }

@@ -25,7 +25,6 @@ final class Dial extends ChannelInitializer<Channel> {
   private final SocketAddress address;
   private final Attempt attempt;
   private final boolean secure;
-  private long millis;
   private @Nullable Channel channel;
   private @Nullable Link link;
   private boolean opening;
@@ -38,10 +37,12 @@ final class Dial extends ChannelInitializer<Channel> {
     secure = client.settings.tls() != null;
   }
 
-  /** Connects; {@code millis} is what its error says of its time, which is the caller's to watch. */
+  SocketAddress address() {
+    return address;
+  }
+
   @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
-  void begin(long millis) {
-    this.millis = millis;
+  void begin() {
     boolean unix = client.settings.path() != null;
     Bootstrap bootstrap = new Bootstrap()
         .group(client.loop)
@@ -113,7 +114,7 @@ final class Dial extends ChannelInitializer<Channel> {
     }
   }
 
-  /** Gives this address up; another one is tried then, unless this one was connected to. */
+  /** Gives this address up; another one is tried then, unless the user's code has refused this one. */
   void fail(Throwable cause) {
     if (done) {
       return;
@@ -122,14 +123,17 @@ final class Dial extends ChannelInitializer<Channel> {
     if (opening) {
       attempt.refused(cause);
     } else {
-      attempt.failed(address, cause, millis);
+      attempt.failed(this, cause);
     }
   }
 
+  /** Ends it, unless its connection is there and taken. */
   void close() {
-    done = true;
-    if (channel != null) {
-      channel.close();
+    if (!done) {
+      done = true;
+      if (channel != null) {
+        channel.close();
+      }
     }
   }
 

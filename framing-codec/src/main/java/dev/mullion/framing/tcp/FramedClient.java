@@ -152,9 +152,11 @@ public final class FramedClient implements AutoCloseable {
 
     /**
      * Sets how long connecting may take, at first and again, 10 seconds by default. It includes the
-     * look-up of the host's name, TCP and TLS, but not the delay before an attempt. All addresses of a
-     * name are tried one after the other, each with its share of the time that is left. A look-up that
-     * takes longer is left to a thread that all clients share, up to 16, until the system has answered.
+     * look-up of the host's name, TCP and TLS, but not the delay before an attempt. The addresses of a
+     * name are tried one after the other: the next one when the one before has failed, or has had its
+     * share of the time that is left. A slow one is not given up before the end, and the first that is
+     * connected is taken. A look-up that takes longer is left to a thread that all clients share, up to
+     * 16, until the system has answered.
      */
     public Builder connectTimeout(Duration connectTimeout) {
       this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
