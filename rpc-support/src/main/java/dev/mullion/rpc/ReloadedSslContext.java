@@ -5,6 +5,7 @@ import io.netty.handler.ssl.SslContext;
 import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes each connection's engine by the newest context. A context as a whole is replaced, not the
@@ -14,8 +15,13 @@ import javax.net.ssl.SSLSessionContext;
 final class ReloadedSslContext extends SslContext {
   private volatile SslContext newest;
 
-  ReloadedSslContext(SslContext first) {
+  /** If any, it lives as long as connections may be made with this, also when nobody else knows it. */
+  @SuppressWarnings({"unused", "FieldCanBeLocal"})
+  private final @Nullable Object reloader;
+
+  ReloadedSslContext(SslContext first, @Nullable Object reloader) {
     newest = first;
+    this.reloader = reloader;
   }
 
   void replace(SslContext newer) {

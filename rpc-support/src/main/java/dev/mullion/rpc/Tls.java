@@ -26,7 +26,9 @@ import org.jspecify.annotations.Nullable;
  * one that cannot be used makes that fail with an {@link IOException} that names it. Then they are
  * looked at every minute, and read again when they have changed: connections made from then on have
  * the new certificates, and continue no session of before; those that are open go on. While a new file
- * cannot be used, what was there before stays in use; that is logged, and counted in {@link TlsState}.
+ * cannot be used, or a certificate has expired or is not valid yet, what was there before stays in use;
+ * that is logged, and counted in {@link TlsState}. One thread looks at the files of all servers and
+ * channels.
  * So that no file is read half written, write it under another name, and rename it; a certificate and
  * its key may be in one file, which then change at once.
  */

@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
+import java.security.cert.CertificateExpiredException;
+import java.security.cert.CertificateNotYetValidException;
 import java.security.cert.X509Certificate;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +53,24 @@ record TlsFiles(
       return GrpcSslContexts.configure(builder).protocols(PROTOCOLS).build();
     } catch (GeneralSecurityException | RuntimeException e) {
       throw new IOException("tls: " + tls + " cannot be used: " + e, e);
+    }
+  }
+
+  /** Throws if a certificate that would be shown has expired, or is not valid yet. */
+  void checkValid() throws IOException {
+    if (chain == null) {
+      return;
+    }
+    for (X509Certificate each : chain.certificates()) {
+      try {
+        each.checkValidity();
+      } catch (CertificateExpiredException expired) {
+        throw new IOException(chain + " has expired, certificate of "
+            + each.getSubjectX500Principal() + ": " + expired.getMessage(), expired);
+      } catch (CertificateNotYetValidException early) {
+        throw new IOException(chain + " is not valid yet, certificate of "
+            + each.getSubjectX500Principal() + ": " + early.getMessage(), early);
+      }
     }
   }
 

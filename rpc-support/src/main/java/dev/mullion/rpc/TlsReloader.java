@@ -1,22 +1,30 @@
 package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
+import java.lang.ref.WeakReference;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
-/** TLS of a running server or channel, which takes its files again when they have changed. */
+/**
+ * TLS of a running server or channel, which takes its files again when they have changed. One thread
+ * looks at the files of all of them; it ends when none is left. A channel that nobody has closed, and
+ * nobody can reach any more, is none.
+ */
 final class TlsReloader implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(TlsReloader.class.getName());
+  private static final ScheduledThreadPoolExecutor TIMER = timer();
 
   private final Tls tls;
   private final Runnable told;
   private final ReloadedSslContext context;
-  private final ScheduledThreadPoolExecutor timer;
+  private volatile @Nullable Future<?> looking;
 
   private TlsFiles inUse;
   private long reloads;
@@ -27,13 +35,20 @@ final class TlsReloader implements AutoCloseable {
     this.tls = tls;
     this.told = told;
     this.inUse = files;
-    this.context = new ReloadedSslContext(files.context());
-    // Its thread starts with the first interval.
-    this.timer = new ScheduledThreadPoolExecutor(1, task -> {
+    // gRPC never lets go of a channel that nobody closes; a server runs on although nobody knows it.
+    this.context = new ReloadedSslContext(files.context(), tls.forClient ? null : this);
+  }
+
+  private static ScheduledThreadPoolExecutor timer() {
+    ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1, task -> {
       Thread thread = new Thread(task, "mullion-tls-reload");
       thread.setDaemon(true);
       return thread;
     });
+    timer.setKeepAliveTime(5, SECONDS);
+    timer.allowCoreThreadTimeOut(true);
+    timer.setRemoveOnCancelPolicy(true);
+    return timer;
   }
 
   /**
@@ -58,11 +73,39 @@ final class TlsReloader implements AutoCloseable {
     return context;
   }
 
-  /** Has the files looked at until it is closed. */
+  /** Has the files looked at until it is closed, or nobody uses the context any more. */
   void start() {
     long nanos = Check.nanos(tls.reloadInterval);
     if (nanos > 0) {
-      timer.scheduleWithFixedDelay(this::look, nanos, nanos, NANOSECONDS);
+      looking = Look.every(nanos, this);
+    }
+  }
+
+  /** Looks at the files of what it does not keep from being collected. */
+  private static final class Look implements Runnable {
+    private final WeakReference<TlsReloader> reloader;
+    private volatile @Nullable Future<?> own;
+
+    private Look(TlsReloader reloader) {
+      this.reloader = new WeakReference<>(reloader);
+    }
+
+    static Future<?> every(long nanos, TlsReloader reloader) {
+      Look look = new Look(reloader);
+      Future<?> own = TIMER.scheduleWithFixedDelay(look, nanos, nanos, NANOSECONDS);
+      look.own = own;
+      return own;
+    }
+
+    @Override
+    public void run() {
+      TlsReloader looked = reloader.get();
+      Future<?> scheduled = own;
+      if (looked != null) {
+        looked.look();
+      } else if (scheduled != null) {
+        scheduled.cancel(false);
+      }
     }
   }
 
@@ -80,6 +123,7 @@ final class TlsReloader implements AutoCloseable {
       TlsFiles files = TlsFiles.read(tls);
       boolean changed = !files.equals(inUse);
       if (changed) {
+        files.checkValid();
         context.replace(files.context());
         inUse = files;
         reloads++;
@@ -109,7 +153,10 @@ final class TlsReloader implements AutoCloseable {
 
   @Override
   public void close() {
-    // Without an interrupt, which to one who reads would look like a file that cannot be read.
-    timer.shutdown();
+    Future<?> scheduled = looking;
+    if (scheduled != null) {
+      // Without an interrupt, which to one who reads would look like a file that cannot be read.
+      scheduled.cancel(false);
+    }
   }
 }

@@ -27,12 +27,15 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.math.BigInteger;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -363,18 +366,84 @@ class TlsReloadTest extends RpcTest {
     }
   }
 
+  /** Each had a thread of its own, and one that nobody closed had it for ever. */
   @Test
-  void nothingIsLookedAtAfterTheEnd() throws Exception {
+  void oneThreadLooksAtAllFilesAndNoneAfterTheEnd() throws Exception {
     RpcServer server = server(certificates.server().reloadInterval(OFTEN));
     RpcChannel channel = channel(server, certificates.client().reloadInterval(OFTEN));
+    for (int i = 0; i < 20; i++) {
+      forget(server);
+    }
     assertThat(greeting(channel)).isEqualTo("Hello, world!");
-    Await.until("both look at their files", () -> reloading() == 2);
+    Await.until("the files are looked at", () -> reloading() == 1);
 
     channel.close();
     awaitNoClients(server);
     server.close();
 
-    Await.until("none does", () -> reloading() == 0);
+    Await.until("those that are forgotten are collected, and nothing is looked at", () -> {
+      System.gc();
+      return reloading() == 0;
+    });
+  }
+
+  private void forget(RpcServer server) {
+    RpcChannel forgotten = RpcChannel.builder()
+        .target("localhost:" + server.port())
+        .tls(certificates.client().reloadInterval(OFTEN))
+        .build();
+    assertThat(forgotten.tlsState().failure()).isNull();
+  }
+
+  /** A server that nobody refers to still runs, and gRPC lets go of no channel that is not closed. */
+  @Test
+  void filesAreLookedAtAsLongAsAServerHasTheContext() throws Exception {
+    TlsReloader running = TlsReloader.read(certificates.server(), () -> {});
+    SslContext ofServer = running.context();
+    WeakReference<TlsReloader> server = new WeakReference<>(running);
+    running = TlsReloader.read(certificates.client(), () -> {});
+    SslContext ofChannel = running.context();
+    WeakReference<TlsReloader> channel = new WeakReference<>(running);
+    running = TlsReloader.read(certificates.client(), () -> {});
+
+    Await.until("that of the channel is collected", () -> {
+      System.gc();
+      return channel.get() == null;
+    });
+    assertThat(server.get()).isNotNull();
+    assertThat(List.of(ofServer.isServer(), ofChannel.isClient(), running.context().isClient()))
+        .containsOnly(true);
+  }
+
+  @Test
+  void certificateThatHasExpiredIsNotTaken() throws Exception {
+    RpcServer server = server(certificates.server().reloadInterval(Duration.ZERO));
+    RpcChannel channel = channel(server, certificates.mutualClient().reloadInterval(Duration.ZERO));
+    BigInteger first = seen(channel);
+    Instant now = Instant.now();
+
+    certificates.renewServer(TestCertificates.ofServer("localhost")
+        .notBefore(now.minus(Duration.ofDays(3)))
+        .notAfter(now.minus(Duration.ofDays(1))));
+    assertThatExceptionOfType(IOException.class)
+        .isThrownBy(server::reloadTls)
+        .withMessageStartingWith("certificateChain: " + certificates.serverChain
+            + " has expired, certificate of CN=server: NotAfter: ");
+    certificates.renewServer(TestCertificates.ofServer("localhost")
+        .notBefore(now.plus(Duration.ofDays(1)))
+        .notAfter(now.plus(Duration.ofDays(3))));
+    assertThatExceptionOfType(IOException.class)
+        .isThrownBy(server::reloadTls)
+        .withMessageStartingWith("certificateChain: " + certificates.serverChain
+            + " is not valid yet, certificate of CN=server: NotBefore: ");
+
+    assertThat(server.tlsState().failedReloads()).isEqualTo(2);
+    assertThat(server.tlsState().failure()).contains("is not valid yet");
+    assertThat(server.counters().tlsReloadsFailed()).isEqualTo(2);
+    assertThat(seen(channel)).isEqualTo(first);
+    BigInteger valid = certificates.renewServer();
+    assertThat(server.reloadTls()).isTrue();
+    assertThat(seen(channel(server, certificates.client()))).isEqualTo(valid);
   }
 
   private static long reloading() {
