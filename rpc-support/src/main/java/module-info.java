@@ -19,6 +19,7 @@ module dev.mullion.rpc {
   requires io.netty.common;
   requires io.netty.handler;
   requires io.netty.transport;
+  requires java.logging;
   requires proto.google.common.protos;
   requires static io.grpc.opentelemetry;
   requires static io.opentelemetry.api;

@@ -62,6 +62,12 @@ final class ConnectionGate {
         @Override
         public void handlerAdded(ChannelHandlerContext context) {
           if (enter(context)) {
+            boolean tls = negotiator.scheme().contentEquals("https");
+            context.pipeline()
+                .addBefore(
+                    context.name(),
+                    null,
+                    new FirstBytes(handler, counters, limits.handshakeTimeoutNanos(), tls));
             context.pipeline().replace(this, null, next);
           } else {
             context.close();

@@ -46,6 +46,10 @@ final class ConnectionLimits {
     return maxConnections;
   }
 
+  long handshakeTimeoutNanos() {
+    return Check.nanos(handshakeTimeout);
+  }
+
   void maxConnectionAge(Duration value) {
     maxConnectionAge = zeroOrLong(value, named("maxConnectionAge"));
   }

@@ -421,6 +421,7 @@ public final class RpcChannelBuilder {
       return InProcessChannelBuilder.forName(inProcessName);
     }
     NettyChannelBuilder builder = networked();
+    GrpcLogs.bound();
     ConnectAttempts attempts = new ConnectAttempts(connectTimeout);
     attempts.watch(builder, files == null ? null : files.context());
     if (socket() == null) {

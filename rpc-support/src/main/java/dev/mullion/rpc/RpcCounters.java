@@ -17,6 +17,9 @@ public final class RpcCounters {
   final AtomicInteger connectionsOpen = new AtomicInteger();
   final LongAdder connectionsOpened = new LongAdder();
   final LongAdder connectionsRefused = new LongAdder();
+  final LongAdder connectionsOfOtherProtocols = new LongAdder();
+  final LongAdder connectionsFailedInTls = new LongAdder();
+  final LongAdder connectionsTimedOut = new LongAdder();
   final LongAdder connectionsEndedForResets = new LongAdder();
   final LongAdder connectionsEndedForPings = new LongAdder();
   final LongAdder connectionsEndedForStreamErrors = new LongAdder();
@@ -82,6 +85,21 @@ public final class RpcCounters {
   /** Returns how many connections were closed at once, since {@code maxConnections} were open. */
   public long connectionsRefused() {
     return connectionsRefused.sum();
+  }
+
+  /** Returns how many connections were closed since their peers spoke something else than HTTP/2. */
+  public long connectionsOfOtherProtocols() {
+    return connectionsOfOtherProtocols.sum();
+  }
+
+  /** Returns how many connections ended in the handshake of TLS. */
+  public long connectionsFailedInTls() {
+    return connectionsFailedInTls.sum();
+  }
+
+  /** Returns how many connections were closed since HTTP/2 did not begin in {@code handshakeTimeout}. */
+  public long connectionsTimedOut() {
+    return connectionsTimedOut.sum();
   }
 
   /**
@@ -230,6 +248,9 @@ public final class RpcCounters {
     all.put("connectionsOpen", (long) connectionsOpen());
     all.put("connectionsOpened", connectionsOpened());
     all.put("connectionsRefused", connectionsRefused());
+    all.put("connectionsOfOtherProtocols", connectionsOfOtherProtocols());
+    all.put("connectionsFailedInTls", connectionsFailedInTls());
+    all.put("connectionsTimedOut", connectionsTimedOut());
     all.put("connectionsEndedForResets", connectionsEndedForResets());
     all.put("connectionsEndedForPings", connectionsEndedForPings());
     all.put("connectionsEndedForStreamErrors", connectionsEndedForStreamErrors());

@@ -156,6 +156,7 @@ final class ServerStart {
   }
 
   private NettyServerBuilder netty(ServerSockets sockets, CallTracker tracker) throws IOException {
+    GrpcLogs.bound();
     NettyServerBuilder builder = sockets
         .builder(new ConnectionGate(settings.connections, tracker))
         .maxInboundMessageSize(settings.maxInboundMessageSize)

@@ -49,6 +49,7 @@ class RpcServerTest extends RpcTest {
     Await.until("the call has ended", () -> server.counters().callsSucceeded() == 1);
     assertThat(server.counters())
         .hasToString("RpcCounters{connectionsOpen=1, connectionsOpened=1, connectionsRefused=0, "
+            + "connectionsOfOtherProtocols=0, connectionsFailedInTls=0, connectionsTimedOut=0, "
             + "connectionsEndedForResets=0, connectionsEndedForPings=0, "
             + "connectionsEndedForStreamErrors=0, connectionsEndedForContinuations=0, "
             + "connectionsEndedForControlFrames=0, connectionsEndedForOther=0, "
