@@ -63,7 +63,8 @@ final class ConnectionGate {
         public void handlerAdded(ChannelHandlerContext context) {
           if (enter(context)) {
             boolean tls = negotiator.scheme().contentEquals("https");
-            context.pipeline()
+            context
+                .pipeline()
                 .addBefore(
                     context.name(),
                     null,

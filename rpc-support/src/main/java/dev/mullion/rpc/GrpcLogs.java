@@ -53,7 +53,8 @@ final class GrpcLogs implements Filter {
       "io.grpc.internal.AbstractClientStream");
 
   /** The log manager would let go of them, and their filters with them. */
-  private static final List<Logger> BOUNDED = NAMES.stream().map(GrpcLogs::bounded).toList();
+  private static final List<Logger> BOUNDED =
+      NAMES.stream().map(GrpcLogs::bounded).toList();
 
   /** Set while a line that is left comes here again. */
   private static final ThreadLocal<Boolean> LEFT = ThreadLocal.withInitial(() -> false);

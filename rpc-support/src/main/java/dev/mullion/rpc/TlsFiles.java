@@ -65,11 +65,15 @@ record TlsFiles(
       try {
         each.checkValidity();
       } catch (CertificateExpiredException expired) {
-        throw new IOException(chain + " has expired, certificate of "
-            + each.getSubjectX500Principal() + ": " + expired.getMessage(), expired);
+        throw new IOException(
+            chain + " has expired, certificate of " + each.getSubjectX500Principal() + ": "
+                + expired.getMessage(),
+            expired);
       } catch (CertificateNotYetValidException early) {
-        throw new IOException(chain + " is not valid yet, certificate of "
-            + each.getSubjectX500Principal() + ": " + early.getMessage(), early);
+        throw new IOException(
+            chain + " is not valid yet, certificate of " + each.getSubjectX500Principal() + ": "
+                + early.getMessage(),
+            early);
       }
     }
   }

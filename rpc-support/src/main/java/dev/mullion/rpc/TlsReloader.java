@@ -35,7 +35,8 @@ final class TlsReloader implements AutoCloseable {
     this.tls = tls;
     this.told = told;
     this.inUse = files;
-    // gRPC never lets go of a channel that nobody closes; a server runs on although nobody knows it.
+    // gRPC never lets go of a channel that nobody closes; a server runs on although nobody knows
+    // it.
     this.context = new ReloadedSslContext(files.context(), tls.forClient ? null : this);
   }
 

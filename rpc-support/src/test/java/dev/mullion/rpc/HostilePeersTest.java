@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
-import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -56,14 +55,13 @@ class HostilePeersTest extends RpcTest {
     FRAME_TOO_LONG(PREFACE + "7fffff 00 00 00000001", null),
     DATA_OF_NO_STREAM(PREFACE + "000001 00 00 00000001 00", null),
     BAD_HPACK(PREFACE + "000004 01 04 00000001 ffffffff", null),
-    BAD_TIMEOUTS(PREFACE, headers(CALL + field("te", "trailers") + field("grpc-timeout", "abc")), null),
+    BAD_TIMEOUTS(
+        PREFACE, headers(CALL + field("te", "trailers") + field("grpc-timeout", "abc")), null),
     UPPER_CASE_NAMES(PREFACE, headers(CALL + field("BAD", "x")), null),
     NO_TRAILERS(PREFACE, headers(CALL), null),
     BAD_BINARY(PREFACE, headers(CALL + field("te", "trailers") + field("x-bin", "???")), null),
     BAD_MESSAGES(
-        PREFACE,
-        headers(CALL + field("te", "trailers")) + " 000005 00 01 STREAM 0900000000",
-        null),
+        PREFACE, headers(CALL + field("te", "trailers")) + " 000005 00 01 STREAM 0900000000", null),
     CUT_MESSAGES(
         PREFACE,
         headers(CALL + field("te", "trailers")) + " 000006 00 01 STREAM 000000000901",
@@ -95,8 +93,7 @@ class HostilePeersTest extends RpcTest {
         all.append(repeated.replace("STREAM", String.format("%08x", 2 * i + 1)));
       }
       return HexFormat.of()
-          .parseHex(
-              all.append(begin.startsWith(PREFACE) ? PING : "").toString().replace(" ", ""));
+          .parseHex(all.append(begin.startsWith(PREFACE) ? PING : "").toString().replace(" ", ""));
     }
   }
 
@@ -191,8 +188,7 @@ class HostilePeersTest extends RpcTest {
     if (peer.counter == null) {
       Await.until("all were there", () -> server.counters().connectionsOpened() == PEERS);
     } else {
-      Await.until(
-          "all are counted", () -> server.counters().asMap().get(peer.counter) == PEERS);
+      Await.until("all are counted", () -> server.counters().asMap().get(peer.counter) == PEERS);
       assertThat(counted).containsEntry("connectionsOpened", 0L);
     }
     assertThat(failed).isEmpty();
@@ -223,7 +219,8 @@ class HostilePeersTest extends RpcTest {
           .tls(certificates.client())
           .closeTimeout(Duration.ZERO)
           .build()) {
-        assertThat(failure(() -> GreeterClient.of(channel).sayHello("x")).isOk()).isFalse();
+        assertThat(failure(() -> GreeterClient.of(channel).sayHello("x")).isOk())
+            .isFalse();
       }
     }
 

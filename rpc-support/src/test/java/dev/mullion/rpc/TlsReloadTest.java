@@ -27,7 +27,6 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.handler.ssl.SslContext;
-import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.math.BigInteger;
@@ -411,7 +410,8 @@ class TlsReloadTest extends RpcTest {
       return channel.get() == null;
     });
     assertThat(server.get()).isNotNull();
-    assertThat(List.of(ofServer.isServer(), ofChannel.isClient(), running.context().isClient()))
+    assertThat(
+            List.of(ofServer.isServer(), ofChannel.isClient(), running.context().isClient()))
         .containsOnly(true);
   }
 
