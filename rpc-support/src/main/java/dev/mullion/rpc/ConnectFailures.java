@@ -181,10 +181,10 @@ final class ConnectFailures {
       return "the server has closed the connection during the handshake of TLS"
           + " (expected: tls of the server)";
     }
-    boolean closed = cause == null || CLOSED_IN_NEGOTIATION.matcher(description).lookingAt()
-        ? description.startsWith(CLOSED)
-            || CLOSED_IN_NEGOTIATION.matcher(description).lookingAt()
-        : RESET.matcher(message(cause)).find();
+    boolean noCause = cause == null && description.startsWith(CLOSED);
+    boolean reset = cause != null && RESET.matcher(message(cause)).find();
+    boolean closed =
+        noCause || reset || CLOSED_IN_NEGOTIATION.matcher(description).lookingAt();
     if (!closed) {
       return null;
     }

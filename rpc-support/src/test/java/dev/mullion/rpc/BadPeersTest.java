@@ -74,7 +74,7 @@ class BadPeersTest extends RpcTest {
   Path directory;
 
   private int listening(Peer peer) throws IOException {
-    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")));
+    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
     Threads.run(() -> {
       while (!listening.isClosed()) {
         try {

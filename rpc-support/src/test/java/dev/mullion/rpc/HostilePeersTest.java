@@ -9,6 +9,7 @@ import dev.mullion.rpc.greeter.GreeterService;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,13 +76,13 @@ class HostilePeersTest extends RpcTest {
 
     private final String begin;
     private final String repeated;
-    private final String counter;
+    private final @Nullable String counter;
 
-    Peer(String begin, String counter) {
+    Peer(String begin, @Nullable String counter) {
       this(begin, "", counter);
     }
 
-    Peer(String begin, String repeated, String counter) {
+    Peer(String begin, String repeated, @Nullable String counter) {
       this.begin = begin;
       this.repeated = repeated;
       this.counter = counter;
@@ -137,7 +139,7 @@ class HostilePeersTest extends RpcTest {
 
   /** Sends, and reads until the server has closed the connection or answered a ping. */
   private static void attack(int port, byte[] bytes) throws IOException {
-    try (Socket socket = new Socket("127.0.0.1", port)) {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket.setSoTimeout(30_000);
       socket.getOutputStream().write(bytes);
       DataInputStream in = new DataInputStream(socket.getInputStream());
@@ -188,7 +190,9 @@ class HostilePeersTest extends RpcTest {
     if (peer.counter == null) {
       Await.until("all were there", () -> server.counters().connectionsOpened() == PEERS);
     } else {
-      Await.until("all are counted", () -> server.counters().asMap().get(peer.counter) == PEERS);
+      Await.until(
+          "all are counted",
+          () -> Long.valueOf(PEERS).equals(server.counters().asMap().get(peer.counter)));
       assertThat(counted).containsEntry("connectionsOpened", 0L);
     }
     assertThat(failed).isEmpty();
@@ -250,7 +254,7 @@ class HostilePeersTest extends RpcTest {
   void thatOnlyConnectAreNone() throws Exception {
     RpcServer server = start(RpcServer.builder().addService(new GreeterService()));
     for (int i = 0; i < 5; i++) {
-      new Socket("127.0.0.1", server.port()).close();
+      new Socket(InetAddress.getLoopbackAddress(), server.port()).close();
     }
     attack(server.port(), Peer.OTHER_FRAMES.bytes());
 

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
@@ -36,7 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SeveralServersTest extends RpcTest {
   /** Accepts connections, and says nothing. */
   private SocketAddress silent() throws IOException {
-    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1")));
+    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
     Threads.run(() -> {
       while (!listening.isClosed()) {
         try {
@@ -116,15 +117,15 @@ class SeveralServersTest extends RpcTest {
     }
 
     void say(ServingStatus status) {
-      StreamObserver<HealthCheckResponse> replies = watching.get();
-      assertThat(replies).isNotNull();
-      replies.onNext(HealthCheckResponse.newBuilder().setStatus(status).build());
+      requireNonNull(watching.get())
+          .onNext(HealthCheckResponse.newBuilder().setStatus(status).build());
     }
   }
 
   private int serving(HealthGrpc.HealthImplBase health) throws IOException {
     Server server = NettyServerBuilder.forAddress(
-            new InetSocketAddress("127.0.0.1", 0), InsecureServerCredentials.create())
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+            InsecureServerCredentials.create())
         .addService(new GreeterService())
         .addService(health)
         .build()
@@ -181,7 +182,7 @@ class SeveralServersTest extends RpcTest {
   /** Whoever has a proxy wants no connection past it. */
   @Test
   void proxiesHoldForSeveralAddressesAsForOne() throws Exception {
-    SocketAddress proxy = new InetSocketAddress("127.0.0.1", 1);
+    SocketAddress proxy = new InetSocketAddress(InetAddress.getLoopbackAddress(), 1);
     SeveralAddresses addresses = new SeveralAddresses(List.of(
         InetSocketAddress.createUnresolved("known.only.to.the.proxy.invalid", 5),
         InetSocketAddress.createUnresolved("127.0.0.1", 6)));
@@ -192,7 +193,8 @@ class SeveralServersTest extends RpcTest {
 
     assertThat(groups)
         .extracting(EquivalentAddressGroup::getAddresses)
-        .containsExactly(List.of(proxy), List.of(new InetSocketAddress("127.0.0.1", 6)));
+        .containsExactly(
+            List.of(proxy), List.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), 6)));
     assertThat(groups)
         .extracting(
             each -> each.getAttributes().get(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE))
