@@ -85,8 +85,8 @@ public final class EchoServer implements AutoCloseable {
   /**
    * Stops: no more connections are accepted, what was received is answered, and each connection is
    * closed when its replies are sent. What is not done after the builder's {@code closeTimeout} is cut
-   * and counted. Returns when everything is closed; when the thread is interrupted, that is at once. A
-   * second call waits for the first.
+   * and counted. Returns when everything is closed, at most 2 seconds after that; when the thread is
+   * interrupted, that is at once. A second call cuts what is left when its own time is over.
    */
   @Override
   public void close() {

@@ -4,7 +4,6 @@ package dev.mullion.framing.tcp;
 enum Event {
   ACCEPT_FAILED,
   LISTENING_ENDED,
-  NOT_SET_UP,
   NO_THREAD,
   HANDLER_FAILED,
   HANDLER_ENDED,

@@ -1,6 +1,5 @@
 package dev.mullion.framing.tcp;
 
-import static dev.mullion.framing.tcp.DueReplies.NOBODY;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
@@ -13,13 +12,10 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
-import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;

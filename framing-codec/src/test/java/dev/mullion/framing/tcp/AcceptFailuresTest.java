@@ -10,6 +10,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -142,7 +143,7 @@ class AcceptFailuresTest {
       assertThat(echoes(Integer.parseInt(port))).isTrue();
       List<Socket> peers = new ArrayList<>();
       for (int i = 0; i < 400; i++) {
-        peers.add(new Socket("127.0.0.1", Integer.parseInt(port)));
+        peers.add(new Socket(InetAddress.getLoopbackAddress(), Integer.parseInt(port)));
       }
       assertThat(says.readLine()).isEqualTo("cannot accept");
       for (Socket each : peers) {
@@ -155,7 +156,7 @@ class AcceptFailuresTest {
   }
 
   private static boolean echoes(int port) {
-    try (Socket peer = new Socket("127.0.0.1", port)) {
+    try (Socket peer = new Socket(InetAddress.getLoopbackAddress(), port)) {
       peer.setSoTimeout(20_000);
       peer.getOutputStream().write(new byte[] {0, 0, 0, 2, 'h', 'i'});
       return peer.getInputStream().readNBytes(6).length == 6;

@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.FrameBatch;
@@ -470,8 +471,8 @@ class ClocksTest {
   void textsSayWhoseTimeWasMeasured(Scenario scenario, String text) throws Exception {
     Side side = new Side(false);
     run(scenario, side);
-    assertThat(side.link.ending.cause().getMessage().replaceFirst(" [0-9]+ ms", " N ms"))
-        .isEqualTo(text);
+    String seen = requireNonNull(requireNonNull(side.link.ending.cause()).getMessage());
+    assertThat(seen.replaceFirst(" [0-9]+ ms", " N ms")).isEqualTo(text);
   }
 
   /** Each setting that is a time has its line in the table of the package. */

@@ -60,6 +60,7 @@ class HostileLogTest {
   }
 
   /** What a hostile peer does. */
+  @SuppressWarnings("ImmutableEnumChecker") // Nobody changes the arrays.
   private enum Attack {
     TOO_LARGE(0xFF, 0xFF, 0xFF, 0xFF),
     HTTP('G', 'E', 'T', ' ', '/', ' ', 'H', 'T', 'T', 'P'),
@@ -118,8 +119,7 @@ class HostileLogTest {
         }
       }
       FramedServers.awaitEmpty(server);
-      Await.until(
-          "each is counted", () -> server.counters().handshakesFailed() == PEERS);
+      Await.until("each is counted", () -> server.counters().handshakesFailed() == PEERS);
     }
     long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
     assertThat(logged.size()).isLessThanOrEqualTo((int) seconds + 1);
@@ -167,11 +167,11 @@ class HostileLogTest {
           connection::close,
           () -> connection.sendAsync(new byte[1]),
           connection::isOpen,
-          connection::toString)) {
+          () -> assertThat(connection)
+              .hasToString("FramedConnection[" + connection.remoteAddress() + "]"))) {
         call.run();
       }
     }
-    assertThat(logged)
-        .allSatisfy(entry -> assertThat(entry.getThrown()).isNull());
+    assertThat(logged).allSatisfy(entry -> assertThat(entry.getThrown()).isNull());
   }
 }

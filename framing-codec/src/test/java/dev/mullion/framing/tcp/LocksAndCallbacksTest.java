@@ -138,11 +138,10 @@ class LocksAndCallbacksTest {
     Logger logger = Logger.getLogger("dev.mullion.framing.tcp");
     Handler log = new WatchingLog();
     logger.addHandler(log);
-    try (FramedServer server =
-            FramedServer.builder()
-                .slowHandlerLimit(Duration.ZERO)
-                .batchHandler(WatchingEcho::new)
-                .start();
+    try (FramedServer server = FramedServer.builder()
+            .slowHandlerLimit(Duration.ZERO)
+            .batchHandler(WatchingEcho::new)
+            .start();
         FramedClient client = client(server.port())) {
       requester.set(client);
       List<CompletableFuture<Void>> threads = new ArrayList<>();

@@ -8,6 +8,7 @@ import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import io.netty.buffer.PooledByteBufAllocator;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.StandardSocketOptions;
@@ -205,7 +206,7 @@ class MemoryHeldTest {
   private static Socket connect(Fill fill, FramedServer server) throws Exception {
     Socket peer = fill.socket();
     peer.setReceiveBufferSize(16 * 1024);
-    peer.connect(new InetSocketAddress("127.0.0.1", server.port()));
+    peer.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
     if (peer instanceof SSLSocket secure) {
       secure.startHandshake();
     }

@@ -235,7 +235,8 @@ class ReconnectPeersTest {
     AtomicReference<String> at = new AtomicReference<>("127.0.0.2");
     NameLookup names = new NameLookup(host -> InetAddress.getAllByName(at.get()));
     try (ScriptedServer server = ScriptedServer.start("127.0.0.2", 0, ScriptedServer::keep)) {
-      InetSocketAddress own = new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port());
+      InetSocketAddress own =
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port());
       try (FramedClient client = FramedClient.builder()
           .host("moves.test")
           .port(server.port())

@@ -56,6 +56,7 @@ class RequestOrderModelTest {
     NO_ANSWER,
     ABORT;
 
+    @SuppressWarnings("EnumOrdinal") // Both sides are of this test.
     byte[] frame(long number, int length) {
       return ByteBuffer.allocate(length).put((byte) ordinal()).putLong(number).array();
     }
@@ -155,7 +156,7 @@ class RequestOrderModelTest {
       case 2 -> request(client, Ask.ECHO, length, null).cancel(true);
       case 3 -> {
         CompletableFuture<byte[]> reply = request(client, Ask.ECHO, length, null);
-        Thread.yield();
+        LockSupport.parkNanos(1);
         reply.complete(null);
       }
       case 4 -> timeOut(client, Ask.ANSWER_LATE, length, Duration.ofMillis(1));
@@ -238,7 +239,7 @@ class RequestOrderModelTest {
       reply.get(60, TimeUnit.SECONDS);
     } catch (ExecutionException | CancellationException e) {
       // It has been looked at. A refused one must not be made again and again without a pause.
-      Thread.yield();
+      LockSupport.parkNanos(1);
     } catch (InterruptedException | TimeoutException e) {
       wrong.add("a request has no end: " + e);
     }

@@ -1,6 +1,7 @@
 package dev.mullion.framing.tcp;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -179,7 +180,7 @@ class RequestsTest {
       FrameWriter out = FrameWriter.of(peer.getOutputStream(), FrameFormat.defaults());
       byte[] frame;
       do {
-        frame = in.read();
+        frame = requireNonNull(in.read());
         out.write(frame);
         out.flush();
       } while (frame.length != "kept".length());
@@ -197,14 +198,14 @@ class RequestsTest {
       FrameReader in = FrameReader.of(peer.getInputStream(), FrameFormat.defaults());
       FrameWriter out = FrameWriter.of(peer.getOutputStream(), FrameFormat.defaults());
       CompletableFuture<byte[]> one = client.request(bytes("one"));
-      out.write(in.read());
+      out.write(requireNonNull(in.read()));
       out.write(bytes("news"));
       out.flush();
       assertThat(reply(one)).isEqualTo("one");
       Await.until("it is counted", () -> client.counters().repliesUnrequested() == 1);
 
       CompletableFuture<byte[]> two = client.request(bytes("two"));
-      out.write(in.read());
+      out.write(requireNonNull(in.read()));
       out.flush();
       assertThat(reply(two)).isEqualTo("two");
       assertThat(client.counters().repliesDropped()).isOne();
@@ -216,7 +217,7 @@ class RequestsTest {
     FrameFormat later = FrameFormat.netstring().toBuilder().maxFrameLength(100).build();
     try (FramedServer server = FramedServer.builder()
             .handler(connection -> {
-              connection.send(connection.receive());
+              connection.send(requireNonNull(connection.receive()));
               connection.format(later);
               for (byte[] frame : connection) {
                 connection.send(frame);

@@ -222,9 +222,15 @@ class SettingsEdgesTest {
     return Stream.of(
         server("connectionsIdle", b -> b.idleTimeout(LEAST)),
         server("framesTimedOut", b -> b.frameTimeout(LEAST)),
-        server("connectionsStalled", b -> b.stallTimeout(LEAST).handler(connection -> {
-          connection.closed().toCompletableFuture().handle((done, error) -> "").join();
-        })));
+        server(
+            "connectionsStalled",
+            b -> b.stallTimeout(LEAST).handler(connection -> {
+              connection
+                  .closed()
+                  .toCompletableFuture()
+                  .handle((done, error) -> "")
+                  .join();
+            })));
   }
 
   @ParameterizedTest(name = "{0}")

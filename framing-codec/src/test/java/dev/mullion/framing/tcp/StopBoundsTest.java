@@ -213,10 +213,11 @@ class StopBoundsTest {
 
       assertThat(report.cut()).isOne();
       assertThat(server.isTerminated()).isFalse();
-      assertThat(log.records).anySatisfy(line -> assertThat(line)
-          .startsWith("WARNING stop: a callback still holds its event loop (peer "
-              + peer.address() + ")")
-          .contains("Callback.hold"));
+      assertThat(log.records)
+          .anySatisfy(line -> assertThat(line)
+              .startsWith("WARNING stop: a callback still holds its event loop (peer "
+                  + peer.address() + ")")
+              .contains("Callback.hold"));
       callback.release.countDown();
       assertThat(server.awaitTermination(Duration.ofSeconds(PATIENCE_SECONDS))).isTrue();
       peer.expectClosed();
@@ -239,11 +240,12 @@ class StopBoundsTest {
           }
         })
         .start();
-    try (EchoPeer holds = EchoPeer.of(server)) {
+    EchoPeer holds = EchoPeer.of(server);
+    try {
       callback.awaitHeld();
       EchoPeer other = null;
-      // Connections go to the loops in turn, so that one of two gets to the one that is free. If the
-      // loop that accepts is held, none does, and there is nothing to see.
+      // Connections go to the loops in turn, so that one of two gets to the one that is free.
+      // If the loop that accepts is held, none does, and there is nothing to see.
       for (int i = 0; i < 2 && other == null; i++) {
         EchoPeer tried = EchoPeer.of(server);
         tried.socket.setSoTimeout(1_000);
@@ -254,7 +256,7 @@ class StopBoundsTest {
           tried.close();
         }
       }
-      StopReport report = server.stop(Duration.ofSeconds(2));
+      StopReport report = server.stop(Duration.ofSeconds(4));
 
       if (other != null) {
         assertThat(report.finished()).isGreaterThanOrEqualTo(1);
@@ -263,6 +265,7 @@ class StopBoundsTest {
       }
     } finally {
       callback.release.countDown();
+      holds.close();
     }
     assertThat(server.awaitTermination(Duration.ofSeconds(PATIENCE_SECONDS))).isTrue();
   }
@@ -274,8 +277,7 @@ class StopBoundsTest {
     FramedServer server = callback.server();
     try (EchoPeer peer = EchoPeer.of(server)) {
       callback.awaitHeld();
-      CompletableFuture<StopReport> first =
-          Threads.call(() -> server.stop(Duration.ofDays(1)));
+      CompletableFuture<StopReport> first = Threads.call(() -> server.stop(Duration.ofDays(1)));
       FramedServers.awaitOpen(server, 1);
 
       StopReport second = server.stop(TIMEOUT);

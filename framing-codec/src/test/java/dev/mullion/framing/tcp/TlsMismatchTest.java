@@ -101,8 +101,8 @@ class TlsMismatchTest {
 
   @Test
   void plainServerThatGreetsATlsClient() throws Exception {
-    try (ScriptedServer server = ScriptedServer.start(
-        (socket, number) -> socket.getOutputStream().write(GREETING))) {
+    try (ScriptedServer server =
+        ScriptedServer.start((socket, number) -> socket.getOutputStream().write(GREETING))) {
       assertThatThrownBy(() -> FramedClient.builder()
               .port(server.port())
               .tls(certificates.client())

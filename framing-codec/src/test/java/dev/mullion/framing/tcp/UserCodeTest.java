@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -41,6 +40,7 @@ class UserCodeTest {
   private static final byte[] BAD = {2};
 
   /** What is thrown. */
+  @SuppressWarnings("ImmutableEnumChecker") // No supplier has a state.
   private enum Kind {
     RUNTIME(() -> new IllegalStateException("thrown by the test")),
     CHECKED(() -> new IOException("thrown by the test")),
@@ -236,7 +236,8 @@ class UserCodeTest {
     }
   }
 
-  private record Replies(Calls calls, FramedConnection connection, @Nullable Place place)
+  private record Replies(
+      Calls calls, FramedConnection connection, @Nullable Place place)
       implements Flow.Subscriber<byte[]> {
     @Override
     public void onSubscribe(Flow.Subscription subscription) {
@@ -302,7 +303,8 @@ class UserCodeTest {
       }
       assertThat(log.records)
           .filteredOn(line -> line.startsWith("WARNING"))
-          .containsExactly("WARNING handler failed, closing connection (peer " + bad.address() + ")");
+          .containsExactly(
+              "WARNING handler failed, closing connection (peer " + bad.address() + ")");
       bad.close();
       good.echo(GOOD).close();
       awaitEmpty(server);
@@ -340,7 +342,6 @@ class UserCodeTest {
       default -> bad.send(BAD);
     }
   }
-
 
   /** A length encoding is called for each frame, also under a lock. */
   private record FailingLength(Kind kind, boolean atRead) implements LengthEncoding {
@@ -398,11 +399,13 @@ class UserCodeTest {
   void frameThatCannotBeEncodedIsRefusedAndNothingElse(Kind kind) throws Exception {
     FrameFormat format =
         FrameFormat.builder().lengthEncoding(new FailingLength(kind, false)).build();
-    try (FramedServer server = FramedServerTest.Way.BLOCKING.echo().format(format).start();
+    try (FramedServer server =
+            FramedServerTest.Way.BLOCKING.echo().format(format).start();
         FramedClient client =
             FramedClient.builder().port(server.port()).format(format).connect()) {
       byte[] bad = new byte[9];
-      assertThatThrownBy(() -> client.connection().send(bad)).hasMessageContaining("failed to write 9");
+      assertThatThrownBy(() -> client.connection().send(bad))
+          .hasMessageContaining("failed to write 9");
       assertThatThrownBy(() -> client.connection().trySend(bad)).isInstanceOf(IOException.class);
       assertThatThrownBy(() -> client.request(bad).get()).hasCauseInstanceOf(IOException.class);
       assertThat(client.request(GOOD).get(20, TimeUnit.SECONDS)).isEqualTo(GOOD);

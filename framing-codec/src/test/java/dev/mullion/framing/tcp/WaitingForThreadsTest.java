@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(60)
 class WaitingForThreadsTest {
   /** The executors of one thread, the library's own and those of a user. */
+  @SuppressWarnings("ImmutableEnumChecker") // No supplier has a state.
   private enum Pool {
     OWN(() -> HandlerThreads.platform(1)),
     FIXED(() -> Executors.newFixedThreadPool(1)),
@@ -81,7 +82,7 @@ class WaitingForThreadsTest {
         EchoPeer second = EchoPeer.of(server)) {
       awaitWaiting(server, 1);
       release.countDown();
-      first.close();
+      first.socket.close();
 
       assertThat(second.receive()).hasSize(1);
       second.echo((byte) 7);
@@ -105,8 +106,9 @@ class WaitingForThreadsTest {
       assertThat(server.counters().connectionsNotServed()).isOne();
       assertThat(server.counters().handlersFailed()).isZero();
       assertThat(log.records)
-          .containsExactly("WARNING no handler thread was free in 50 ms (handlerThreadTimeout, peer "
-              + second.address() + ")");
+          .containsExactly(
+              "WARNING no handler thread was free in 50 ms (handlerThreadTimeout, peer "
+                  + second.address() + ")");
       release.countDown();
       first.echo((byte) 7);
     }
@@ -128,7 +130,7 @@ class WaitingForThreadsTest {
       awaitWaiting(server, 3);
       assertThat(server.counters().connectionsNotServed()).isOne();
       release.countDown();
-      first.close();
+      first.socket.close();
       awaitWaiting(server, 0);
     }
   }
