@@ -1,0 +1,53 @@
+package dev.mullion.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Random clients, good, slow and hostile ones, over TCP, TLS and unix sockets, call framed and gRPC
+ * servers with small limits at the same time. Each good client has a model of what it must see, and at
+ * the end every gauge, and what the process holds, is back where it began.
+ *
+ * <p>{@code -Dsoak.seconds=1800} runs it for half an hour, {@code -Dsoak.seed=17} with that seed.
+ */
+@Timeout(4 * 3600)
+class SoakTest {
+  private static final Duration LENGTH = Duration.ofSeconds(Long.getLong("soak.seconds", 6));
+  private static final Duration WARM_UP = Duration.ofSeconds(Math.min(30, LENGTH.toSeconds() / 2));
+  private static final long SEED = Long.getLong("soak.seed", System.nanoTime());
+
+  @TempDir
+  Path directory;
+
+  @Test
+  void goodClientsSeeWhatTheyMustAndNothingIsLeft() throws Exception {
+    TestCertificates certificates = TestCertificates.in(directory.resolve("certificates"));
+    try (SoakFramed framed = new SoakFramed(directory, certificates);
+        SoakRpc rpc = new SoakRpc(directory, certificates)) {
+      SoakRun run = new SoakRun(SEED);
+      framed.clients(run);
+      rpc.clients(run);
+      run.forTime(WARM_UP);
+      SoakHeld before = awaitQuiet(run, framed, rpc);
+      run.forTime(LENGTH);
+      SoakHeld after = awaitQuiet(run, framed, rpc);
+
+      System.out.println("soak of " + LENGTH.toSeconds() + " s, seed " + SEED + "\n" + run.summary()
+          + framed.summary() + rpc.summary() + "before: " + before + "\nafter:  " + after);
+      assertThat(run.wrong()).isEmpty();
+      assertThat(after.beyond(before)).isEmpty();
+    }
+  }
+
+  /** Waits until the servers have no client, and returns what is held then. */
+  private static SoakHeld awaitQuiet(SoakRun run, SoakFramed framed, SoakRpc rpc) throws Exception {
+    run.expect("framed servers are quiet", framed::awaitQuiet);
+    run.expect("gRPC servers are quiet", rpc::awaitQuiet);
+    return SoakHeld.now();
+  }
+}
