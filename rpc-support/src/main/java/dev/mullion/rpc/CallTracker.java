@@ -23,6 +23,12 @@ import org.jspecify.annotations.Nullable;
  * any thread is taken for it, and of the end of each exactly once.
  */
 final class CallTracker {
+  /**
+   * So many callbacks more than {@code maxCalls} may wait; then calls are refused. Else they would become
+   * more and more when clients cancel calls whose clean-up is slow.
+   */
+  private static final int MORE_CALLBACKS = 256;
+
   private static final Context.Key<OpenCall> KEY = Context.key("mullion-call");
 
   final RpcCounters counters = new RpcCounters();
@@ -36,6 +42,9 @@ final class CallTracker {
   private volatile Executor callbacks = Runnable::run;
 
   private volatile @Nullable ScheduledExecutorService timer;
+
+  /** How many callbacks of calls, also of those that are over, wait for a thread or run. */
+  private final AtomicInteger callbacksWaiting = new AtomicInteger();
 
   CallTracker(int maxCalls, Set<String> uncountedServices) {
     this.maxCalls = maxCalls;
@@ -100,7 +109,8 @@ final class CallTracker {
     if (uncountedServices.contains(service)) {
       return opened(Kind.UNCOUNTED);
     }
-    if (counters.callsOpen.incrementAndGet() > maxCalls) {
+    if (counters.callsOpen.incrementAndGet() > maxCalls
+        || callbacksWaiting.get() > (long) maxCalls + MORE_CALLBACKS) {
       counters.callsOpen.decrementAndGet();
       counters.callsRefused.increment();
       return new OpenCall(Kind.REFUSED);
@@ -307,32 +317,24 @@ final class CallTracker {
       changed();
     }
 
-    /**
-     * Runs the user's code that belongs to no event, on a thread that it may hold. Until it has run, the
-     * call keeps its place among {@code maxCalls}, so that not more and more of it waits for a thread.
-     */
+    /** Runs the user's code that belongs to no event, on a thread that it may hold. */
     void callback(Runnable task) {
-      Runnable afterwards = hold() ? this::release : () -> {};
+      callbacksWaiting.incrementAndGet();
       boolean taken = false;
       try {
         callbacks.execute(() -> {
           try {
             CallEvents.run(task);
           } finally {
-            afterwards.run();
+            callbacksWaiting.decrementAndGet();
           }
         });
         taken = true;
       } finally {
         if (!taken) {
-          afterwards.run();
+          callbacksWaiting.decrementAndGet();
         }
       }
-    }
-
-    /** Returns whether it keeps its place until the release that belongs to this; else it has none. */
-    private boolean hold() {
-      return holders.getAndUpdate(now -> now == 0 ? 0 : now + 1) > 0;
     }
 
     /** Returns whether the server has ended it, by itself or for its service. */
@@ -386,7 +388,6 @@ final class CallTracker {
         where.drain();
       }
       open.remove(this);
-      // Before the release, since those that are told may hold its place.
       if (guarded != null && !guarded.isEndedByService()) {
         guarded.cancelContext(status);
       }

@@ -82,8 +82,8 @@ final class Observability {
       watchers.add(log);
     }
     if (!watchers.isEmpty()) {
-      ofServer.tracers = List.of(
-          new CallObserver(watchers, uncountedServices, counters.observersFailed));
+      ofServer.tracers =
+          List.of(new CallObserver(watchers, uncountedServices, counters.observersFailed));
     }
     return ofServer;
   }

@@ -54,6 +54,7 @@ class CallbackThreadsTest extends RpcTest {
     DIRECT
   }
 
+  @SuppressWarnings("ImmutableEnumChecker") // Nobody changes them.
   enum Kind {
     UNARY(TestService.UNARY, "context", "stage", "signal"),
     SERVER_STREAMING(
@@ -315,8 +316,8 @@ class CallbackThreadsTest extends RpcTest {
     GreeterClient client = GreeterClient.of(channel);
 
     // Elsewhere, since a stage that is added late runs on the spot.
-    CompletableFuture<Void> slow = Threads.run(
-        () -> client.sayHelloAsync("slow").thenAccept(greeting -> slow("greeting")).join());
+    CompletableFuture<Void> slow = Threads.run(() ->
+        client.sayHelloAsync("slow").thenAccept(greeting -> slow("greeting")).join());
     CompletableFuture<Void> late = Threads.run(() -> client
         .sayHelloAsync("late", Duration.ofNanos(1))
         .handle((greeting, error) -> {

@@ -153,7 +153,7 @@ class MalformedCallsTest extends RpcTest {
     return RpcServer.builder()
         .addService(new GreeterService())
         .maxCalls(3)
-        .micrometer(new SimpleMeterRegistry())
+        .observe(MicrometerObserver.of(new SimpleMeterRegistry()))
         .accessLog(call -> logged.incrementAndGet());
   }
 

@@ -31,9 +31,7 @@ class UnreadRepliesMemoryTest extends RpcTest {
           .maxThreads(16)
           .addService(new GreeterService())
           .addService(TestService.unary((request, replies) -> {
-            replies.onNext(HelloReply.newBuilder()
-                .setMessage("x".repeat(REPLY))
-                .build());
+            replies.onNext(HelloReply.newBuilder().setMessage("x".repeat(REPLY)).build());
             replies.onCompleted();
           }))
           .start()) {
