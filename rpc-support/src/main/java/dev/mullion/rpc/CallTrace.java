@@ -14,6 +14,7 @@ import io.grpc.ServerStreamTracer;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.context.Context;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,14 +72,24 @@ final class CallTrace {
   }
 
   /** Makes it so for calls made elsewhere, such as after a stage, if there is no current one. */
-  static final class Continued implements ClientInterceptor {
+  record Continued(LongAdder failures) implements ClientInterceptor {
     @Override
     public <Q, R> ClientCall<Q, R> interceptCall(
         MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
       Context trace = current();
-      return trace == null || Span.current().getSpanContext().isValid()
+      return trace == null || isInSpan()
           ? next.newCall(method, options)
           : trace.wrapSupplier(() -> next.newCall(method, options)).get();
+    }
+
+    /** The current span is the user's own. */
+    private boolean isInSpan() {
+      try {
+        return Span.current().getSpanContext().isValid();
+      } catch (Throwable thrown) {
+        ObserverFailures.failed(failures, this, thrown);
+        return false;
+      }
     }
   }
 

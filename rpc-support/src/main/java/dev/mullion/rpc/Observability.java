@@ -69,7 +69,7 @@ final class Observability {
     OfServer ofServer = new OfServer();
     List<CallWatcher> watchers = new ArrayList<>();
     for (RpcObserver each : observers.values()) {
-      each.configure(builder);
+      each.configure(builder, counters.observersFailed);
       RpcObserver.OfServer own = each.ofServer(services);
       if (own != null) {
         ofServer.observers.add(own);
@@ -100,7 +100,10 @@ final class Observability {
     }
 
     void started(SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls) {
-      observers.forEach(each -> each.started(address, counters, maxConnections, maxCalls));
+      observers.forEach(each -> ObserverFailures.guard(
+          counters.observersFailed,
+          each,
+          () -> each.started(address, counters, maxConnections, maxCalls)));
     }
 
     @Override

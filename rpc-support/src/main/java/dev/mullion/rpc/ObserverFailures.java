@@ -23,13 +23,18 @@ final class ObserverFailures {
     try {
       told.run();
     } catch (Throwable thrown) {
-      counter.increment();
-      LOG.log(
-          Event.FAILED,
-          Level.WARNING,
-          null,
-          () -> "observer of calls failed: " + observer.getClass().getName(),
-          thrown);
+      failed(counter, observer, thrown);
     }
+  }
+
+  /** Adds what an observer has thrown to the counter. */
+  static void failed(LongAdder counter, Object observer, Throwable thrown) {
+    counter.increment();
+    LOG.log(
+        Event.FAILED,
+        Level.WARNING,
+        null,
+        () -> "observer of calls failed: " + observer.getClass().getName(),
+        thrown);
   }
 }

@@ -10,6 +10,7 @@ import io.grpc.opentelemetry.GrpcOpenTelemetry;
 import io.grpc.opentelemetry.InternalGrpcOpenTelemetry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 
 /**
@@ -31,6 +32,9 @@ import java.util.function.Consumer;
  * of the threads on which services run, also those of streams. Calls made inside a call over a channel
  * that is observed too continue its trace, on any thread that has the call's {@link io.grpc.Context},
  * which takes the deadline along too.
+ *
+ * <p>What the given OpenTelemetry throws changes no call: it is counted, in {@link
+ * RpcCounters#observersFailed} of a server and {@link #failures} for channels.
  */
 public final class OpenTelemetryObserver extends RpcObserver {
   private final OpenTelemetry openTelemetry;
@@ -67,11 +71,11 @@ public final class OpenTelemetryObserver extends RpcObserver {
   }
 
   @Override
-  void configure(ServerBuilder<?> builder) {
+  void configure(ServerBuilder<?> builder, LongAdder failed) {
     builder.addStreamTracerFactory(new CallTrace.Room());
     // Of these gRPC calls the last one first: this one is called in the span of the call.
     builder.intercept(new CallTrace.Kept());
-    traced(telemetry -> telemetry.configureServerBuilder(builder));
+    traced(failed, telemetry -> telemetry.configureServerBuilder(builder));
   }
 
   /** It is called on the thread of the service. */
@@ -82,12 +86,13 @@ public final class OpenTelemetryObserver extends RpcObserver {
 
   @Override
   void configure(ManagedChannelBuilder<?> builder) {
-    traced(telemetry -> telemetry.configureChannelBuilder(builder));
-    builder.intercept(new CallTrace.Continued());
+    traced(failures, telemetry -> telemetry.configureChannelBuilder(builder));
+    builder.intercept(new CallTrace.Continued(failures));
   }
 
-  private void traced(Consumer<GrpcOpenTelemetry> adding) {
-    Tracing.on(GrpcOpenTelemetry.newBuilder().sdk(openTelemetry), adding);
+  private void traced(LongAdder failed, Consumer<GrpcOpenTelemetry> adding) {
+    OpenTelemetry guarded = GuardedTelemetry.of(openTelemetry, failed);
+    Tracing.on(GrpcOpenTelemetry.newBuilder().sdk(guarded), adding);
   }
 
   /**

@@ -216,8 +216,8 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how often what watches calls has thrown: an access log, or a registry of meters. The calls
-   * went on.
+   * Returns how often what watches calls has thrown: an access log, a registry of meters, or an
+   * OpenTelemetry. The calls went on.
    */
   public long observersFailed() {
     return observersFailed.sum();

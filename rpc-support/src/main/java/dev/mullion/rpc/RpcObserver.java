@@ -31,8 +31,8 @@ public abstract class RpcObserver {
     return failures.sum();
   }
 
-  /** Adds to a server that is to be built. */
-  void configure(ServerBuilder<?> builder) {}
+  /** Adds to a server that is to be built; what its library throws from then on is to be counted. */
+  void configure(ServerBuilder<?> builder, LongAdder failed) {}
 
   /** Adds to a channel that is to be built. */
   void configure(ManagedChannelBuilder<?> builder) {}

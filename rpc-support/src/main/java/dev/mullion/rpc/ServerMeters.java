@@ -10,7 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /** A server's calls and counters as meters of Micrometer, which may be absent elsewhere. */
 final class ServerMeters implements RpcObserver.OfServer {
@@ -18,6 +20,7 @@ final class ServerMeters implements RpcObserver.OfServer {
   private final MethodMeters calls;
   private final Set<String> methods;
   private final List<Meter> ofServer = new ArrayList<>();
+  private LongAdder failures = new LongAdder();
 
   /** Clients may ask for any method; only those that there are have meters. */
   ServerMeters(MeterRegistry registry, Set<String> methods) {
@@ -43,20 +46,26 @@ final class ServerMeters implements RpcObserver.OfServer {
   @Override
   public void started(
       SocketAddress listening, RpcCounters counters, int maxConnections, int maxCalls) {
+    failures = counters.observersFailed;
     String address = text(listening);
     for (String counter : counters.asMap().keySet()) {
       String name = name(counter);
       LongSupplier value = () -> counters.asMap().getOrDefault(counter, 0L);
       // A registry holds the object that is measured weakly, but the function strongly.
-      ofServer.add(
+      add(() ->
           counter.endsWith("Open") || counter.endsWith("Waiting") || counter.endsWith("Pending")
               ? gauge(name, value, address)
               : FunctionCounter.builder(name, value, any -> value.getAsLong())
                   .tags("address", address)
                   .register(registry));
     }
-    ofServer.add(gauge(name("maxConnections"), () -> maxConnections, address));
-    ofServer.add(gauge(name("maxCalls"), () -> maxCalls, address));
+    add(() -> gauge(name("maxConnections"), () -> maxConnections, address));
+    add(() -> gauge(name("maxCalls"), () -> maxCalls, address));
+  }
+
+  /** One that fails keeps no other one, nor the server, from starting. */
+  private void add(Supplier<Meter> made) {
+    ObserverFailures.guard(failures, registry, () -> ofServer.add(made.get()));
   }
 
   private static String text(SocketAddress address) {
@@ -79,6 +88,8 @@ final class ServerMeters implements RpcObserver.OfServer {
 
   @Override
   public void stopped() {
-    ofServer.forEach(registry::remove);
+    for (Meter each : ofServer) {
+      ObserverFailures.guard(failures, registry, () -> registry.remove(each));
+    }
   }
 }

@@ -10,11 +10,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The threads of one server. Three kinds of tasks must not wait for each other:
  *
- * <pre>
- *   calls       what services do; a body may hold its thread for hours
- *   deliveries  the events of streams whose bodies hold a thread of calls, such as the next request
- *   callbacks   what runs when a call is cancelled or the server stops: the user's code, of any length
- * </pre>
+ * <ul>
+ *   <li>calls: what services do; a body may hold its thread for hours;
+ *   <li>deliveries: the events of streams whose bodies hold a thread of calls, such as the next request;
+ *   <li>callbacks: what runs when a call is cancelled or the server stops, users' code of any length.
+ * </ul>
  *
  * <p>Virtual threads never wait for a thread, so one executor serves all three. Else each has a pool of
  * its own.
