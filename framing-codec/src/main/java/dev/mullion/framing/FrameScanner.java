@@ -110,11 +110,11 @@ final class FrameScanner {
    * Looks whether the stream begins with a handshake or an alert of TLS. That may be good in a format,
    * and is only said when there is an error.
    *
-   * <pre>
+   * <pre>{@code
    *  +------------------+-------------------+-------+
    *  | type: 0x16, 0x15 | version: 0x03 0-4 | ...   |
    *  +------------------+-------------------+-------+
-   * </pre>
+   * }</pre>
    */
   private void noteBeginning(ByteBuffer in, int from, int to) {
     if (frames == 0 && to - from >= 3) {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * are never sent has none.
  *
  * <pre>{@code
+ *  ----------------------------------------------------------
  *  sent:       greeting   request 1   event   event   request 2
  *  due here:   NOBODY     request 1   NOBODY  NOBODY  request 2
  * }</pre>

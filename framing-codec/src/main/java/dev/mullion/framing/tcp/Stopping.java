@@ -21,10 +21,10 @@ import org.jspecify.annotations.Nullable;
  * How a server stops. Each step is taken whatever another step has thrown, and each wait has an end,
  * whatever a callback does to an event loop.
  *
- * <pre>
+ * <pre>{@code
  *  0            timeout                       timeout + 2 s
  *  |-- drain ---|-- cut --- end the loops ---|
- * </pre>
+ * }</pre>
  */
 final class Stopping {
   /** How long a stop may take beyond its timeout. */

@@ -16,7 +16,7 @@ import java.util.concurrent.atomic.LongAdder;
  *  -------------------------------------------------------------------------------------------
  *  ours: bytes wait for a handler, or memory is short    stallTimeout  a frame taken, a byte sent
  *  the peer's: all else                                  idleTimeout   a byte, either way
- *  the peer's, of a frame that has begun; we do read     frameTimeout  the end of the frame
+ *  the peer's, of a frame that has begun, as we read     frameTimeout  the end of the frame
  * }</pre>
  *
  * <p>A clock never goes on by more than two intervals between two looks, however long the loop was

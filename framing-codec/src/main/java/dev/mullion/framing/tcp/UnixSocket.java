@@ -30,8 +30,10 @@ import org.jspecify.annotations.Nullable;
  * is removed only if it still is the name of the same file.
  *
  * <pre>{@code
+ *   step                file              what it is
+ *   -----------------------------------------------------------------
  *   bind(beside())      .server.sock.x7   listens
- *   publish()           server.sock       the same file, by a hard link; .server.sock.x7 is gone
+ *   publish()           server.sock       the same file, by a hard link, without the first name
  *   remove()            -                 unless server.sock is another file by now
  * }</pre>
  */

@@ -13,7 +13,7 @@
  * <p>Every clock, and what it measures. None goes on while the event loop is held up; {@code 0} sets no
  * limit where that is allowed.
  *
- * <pre>
+ * <pre>{@code
  *  setting            measures the time in which                            then
  *  ---------------------------------------------------------------------------------------------
  *  idleTimeout        no byte came or went, and it was for the peer to go   connectionsIdle
@@ -34,7 +34,7 @@
  *  slowHandlerLimit   one call of a handler held its event loop             handlersSlow, logged
  *  Reconnect          firstDelay, maxDelay: no attempt is made              the next attempt
  *                     resetAfter: a connection has stayed open              failures are forgotten
- * </pre>
+ * }</pre>
  */
 @NullMarked
 package dev.mullion.framing.tcp;

@@ -16,10 +16,11 @@ import org.jspecify.annotations.Nullable;
  * the last of these came.
  *
  * <pre>{@code
- * log.log(Kind.TLS_FAILED, Level.INFO, peer, () -> "TLS failed: " + error.getMessage());
- *
- * TLS failed: not an SSL/TLS record (peer /127.0.0.1:50312)
- * TLS failed: no common version (peer /127.0.0.1:50977) [4711 more in the last 2 s, last peer /127.0.0.1:50976]
+ *  at      the lines of one kind of event
+ *  ----------------------------------------------------------------------------------
+ *  0 s     TLS failed: not an SSL/TLS record (peer /127.0.0.1:50312)
+ *  2.1 s   TLS failed: no common version (peer /127.0.0.1:50977)
+ *          [4711 more in the last 2 s, last peer /127.0.0.1:50976]
  * }</pre>
  *
  * <p>A logger that throws does no harm to the caller: the failure is counted. Any thread may call any

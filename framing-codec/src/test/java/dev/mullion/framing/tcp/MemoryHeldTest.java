@@ -50,8 +50,8 @@ class MemoryHeldTest {
   /** A read, of 4 KiB when memory is short, and what an allocator rounds up. */
   private static final int EACH = 16 * 1024;
 
-  /** The buffers of event loops, to read into and for replies. */
-  private static final int EACH_LOOP = 512 * 1024;
+  /** The buffers of event loops, to read into and for replies, as the allocator rounds them up. */
+  private static final int EACH_LOOP = 768 * 1024;
 
   /** Objects of a connection besides its bytes: sockets, pipelines, engines of TLS, threads. */
   private static final int OBJECTS = 160 * 1024;
