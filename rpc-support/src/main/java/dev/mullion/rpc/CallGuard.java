@@ -189,14 +189,18 @@ record CallGuard(
       }
     }
 
-    /** For the service it is a cancellation when another has ended its call. */
+    /**
+     * For the service it is a cancellation when another has ended its call. What is thrown changes nothing
+     * any more.
+     */
     @Override
     public void onComplete() {
-      if (call.ended() == null) {
-        super.onComplete();
-      } else {
-        super.onCancel();
-      }
+      CallEvents.run(call.ended() == null ? super::onComplete : super::onCancel);
+    }
+
+    @Override
+    public void onCancel() {
+      CallEvents.run(super::onCancel);
     }
 
     /** Checked exceptions come too, from languages that do not check them. */

@@ -1,6 +1,7 @@
 package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -15,6 +16,9 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +26,12 @@ import org.jspecify.annotations.Nullable;
  * the application's interceptors, so that what they set counts before all defaults.
  */
 final class ClientGuard implements ClientInterceptor {
+  /**
+   * Cancels the calls that are late. Not the common pool: all of its threads may wait for just these
+   * calls.
+   */
+  private static final Executor LATE = late();
+
   private final MethodTimeouts timeouts;
   private final boolean waitForReady;
   private final @Nullable String compression;
@@ -45,6 +55,17 @@ final class ClientGuard implements ClientInterceptor {
     this.limits = limits;
     this.failures = failures;
     this.defaultTimeout = defaultTimeout;
+  }
+
+  private static Executor late() {
+    ThreadPoolExecutor threads =
+        new ThreadPoolExecutor(8, 8, 5, SECONDS, new LinkedBlockingQueue<>(), task -> {
+          Thread thread = new Thread(task, "mullion-rpc-late");
+          thread.setDaemon(true);
+          return thread;
+        });
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
   }
 
   void timeout(String name, Duration timeout) {
@@ -143,15 +164,16 @@ final class ClientGuard implements ClientInterceptor {
           },
           headers);
       if (limit != null && limit.unset) {
-        // On a thread of the common pool: to cancel a call may run code of a service in this
-        // process.
+        // On threads of their own: to cancel a call may run code of a service in this process.
         ended
             .orTimeout(limit.deadline.timeRemaining(NANOSECONDS), NANOSECONDS)
-            .exceptionallyAsync(tooLate -> {
-              late = true;
-              cancel(limit.text(), null);
-              return null;
-            });
+            .exceptionallyAsync(
+                tooLate -> {
+                  late = true;
+                  cancel(limit.text(), null);
+                  return null;
+                },
+                LATE);
       }
     }
 

@@ -1,5 +1,8 @@
 package dev.mullion.rpc;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -20,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private static final System.Logger LOG = System.getLogger(GuardedCall.class.getName());
+
+  /** How long an event loop waits for a service's thread that is about to leave. */
+  private static final long FOR_SERVICE = MILLISECONDS.toNanos(500);
 
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
@@ -333,12 +339,15 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   /** What is left to a service's thread would come too late, behind the reset. It soon leaves. */
   private synchronized void awaitService() {
     boolean interrupted = false;
-    while (inside > 0 && !closed && service != Thread.currentThread()) {
+    long begin = System.nanoTime();
+    long left = FOR_SERVICE;
+    while (inside > 0 && !closed && service != Thread.currentThread() && left > 0) {
       try {
-        wait();
+        NANOSECONDS.timedWait(this, left);
       } catch (InterruptedException e) {
         interrupted = true;
       }
+      left = FOR_SERVICE - (System.nanoTime() - begin);
     }
     if (interrupted) {
       Thread.currentThread().interrupt();

@@ -57,17 +57,24 @@ final class StreamBody<Q> implements StreamObserver<Q> {
 
   /** Asks for the first request, and returns this as what takes it. */
   StreamObserver<Q> reading(ServerCallStreamObserver<?> flow) {
-    open.watch(() -> {
-      Status ended = open.ended();
-      if (ended != null) {
-        requests.fail(ended.asRuntimeException());
-      }
-    });
+    open.watch(this::endIfOver);
+    endIfOver();
     CallEvents events = stream.events();
     silence = open.later(() -> events.deliver(this::silent), FOR_FIRST_REQUEST);
     flow.disableAutoRequest();
     flow.request(1);
     return this;
+  }
+
+  /** After an end by the service gRPC tells nobody that no more requests come. */
+  private void endIfOver() {
+    GuardedCall<?, ?> guarded = open.guarded();
+    Status ended = open.isOver() && guarded != null && guarded.isEndedByService()
+        ? Status.CANCELLED.withDescription("the service has ended the call")
+        : open.ended();
+    if (ended != null) {
+      requests.fail(ended.asRuntimeException());
+    }
   }
 
   /** Interceptors may keep {@code onReady} to themselves. */

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -141,6 +142,25 @@ class DefaultTimeoutsTest extends RpcTest {
       Status status = ended.get(30, SECONDS);
       assertThat(status.getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
       assertThat(status.getDescription()).startsWith(ending);
+    }
+  }
+
+  /** All of its threads may wait for calls, which nobody would end then. */
+  @Test
+  void defaultOfUnaryCallsCountsWhenTheCommonPoolIsTaken() throws Exception {
+    RpcChannelBuilder builder = to(server(LONG));
+    builder.unaryTimeout = SHORT;
+    RpcChannel channel = closing(builder.build());
+    List<CompletableFuture<Status>> ended = new ArrayList<>();
+
+    for (int i = 0; i < 2 * ForkJoinPool.getCommonPoolParallelism() + 2; i++) {
+      CompletableFuture<Status> each = new CompletableFuture<>();
+      ended.add(each);
+      ForkJoinPool.commonPool().execute(() -> each.complete(failure(() -> call(channel))));
+    }
+
+    for (CompletableFuture<Status> each : ended) {
+      assertThat(each.get(30, SECONDS).getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
     }
   }
 

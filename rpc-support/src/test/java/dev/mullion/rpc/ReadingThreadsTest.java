@@ -7,6 +7,7 @@ import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
@@ -101,6 +102,53 @@ class ReadingThreadsTest extends RpcTest {
 
     for (CompletableFuture<String> each : sums) {
       assertThat(each.get(30, TimeUnit.SECONDS)).isEqualTo(String.valueOf(MESSAGES));
+    }
+  }
+
+  /** How a service ends its call while one of its threads waits for more requests. */
+  private enum Ending {
+    COMPLETE {
+      @Override
+      void end(StreamWriter<HelloReply> replies) {
+        replies.complete();
+      }
+    },
+    FAIL {
+      @Override
+      void end(StreamWriter<HelloReply> replies) {
+        replies.fail(Status.NOT_FOUND.asRuntimeException());
+      }
+    },
+    FAIL_ELSEWHERE {
+      @Override
+      void end(StreamWriter<HelloReply> replies) {
+        Threads.run(() -> FAIL.end(replies));
+      }
+    };
+
+    abstract void end(StreamWriter<HelloReply> replies);
+  }
+
+  /** gRPC tells a service nothing of its own end, so its body kept the thread for ever. */
+  @ParameterizedTest
+  @EnumSource
+  void noThreadWaitsForRequestsWhenItsServiceHasEndedTheCall(Ending ending) throws Exception {
+    CompletableFuture<Status> left = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .addService(TestService.bidi(observer -> RpcMethod.<HelloRequest, HelloReply>bidiStreaming(
+            observer,
+            (requests, replies) -> {
+              ending.end(replies);
+              left.complete(failure(() -> Reading.all(requests)));
+            }))));
+
+    try (ClientStream<HelloRequest, HelloReply> stream = ClientStream.open(
+        (StreamObserver<HelloReply> replies) -> ClientCalls.asyncBidiStreamingCall(
+            channel(server).newCall(TestService.BIDI, CallOptions.DEFAULT), replies))) {
+      assertThat(left.get(30, TimeUnit.SECONDS))
+          .extracting(Status::getCode, Status::getDescription)
+          .containsExactly(Status.Code.CANCELLED, "the service has ended the call");
+      assertThat(stream.requests()).isNotNull();
     }
   }
 

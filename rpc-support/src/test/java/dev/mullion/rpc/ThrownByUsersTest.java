@@ -36,7 +36,10 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Handler;
 import java.util.logging.Level;
+import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,6 +47,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Whatever is thrown from whatever code of users a server calls: the call ends once, with a status, and
@@ -377,6 +381,57 @@ class ThrownByUsersTest extends RpcTest {
     assertThat(server.counters().callsSucceeded()).isEqualTo(3);
     assertThat(server.counters().callsOpen()).isZero();
     assertThat(observer.failures()).isEqualTo(9);
+  }
+
+  /** Clients end as many calls as they like; gRPC has a line with a stack trace for each. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatEndsOfCallsThrowIsLoggedAtABoundedRate(boolean direct) throws Exception {
+    loud();
+    List<LogRecord> lines = new CopyOnWriteArrayList<>();
+    Handler counting = new Handler() {
+      @Override
+      public void publish(LogRecord line) {
+        lines.add(line);
+      }
+
+      @Override
+      public void flush() {}
+
+      @Override
+      public void close() {}
+    };
+    Logger root = Logger.getLogger("");
+    root.addHandler(counting);
+    closing(() -> root.removeHandler(counting));
+    AtomicInteger ends = new AtomicInteger();
+    RpcServerBuilder builder = RpcServer.builder()
+        .intercept(new ServerInterceptor() {
+          @Override
+          public <Q, R> ServerCall.Listener<Q> interceptCall(
+              ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+            return new SimpleForwardingServerCallListener<>(next.startCall(call, headers)) {
+              @Override
+              public void onComplete() {
+                ends.incrementAndGet();
+                throw new LinkageError("at the end");
+              }
+            };
+          }
+        })
+        .addService(TestService.unary(ThrownByUsersTest::reply));
+    RpcServer server = start(direct ? builder.directExecutor() : builder);
+    RpcChannel channel =
+        closing(RpcChannel.builder().address("127.0.0.1", server.port()).build());
+
+    for (int i = 0; i < 100; i++) {
+      assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
+    }
+
+    Await.until("the calls have ended", () -> ends.get() == 100);
+    Await.until("no call is left", () -> server.counters().callsOpen() == 0);
+    assertThat(lines.stream().filter(each -> each.getThrown() instanceof LinkageError).toList())
+        .hasSizeLessThan(50);
   }
 
   private static void reply(HelloRequest request, StreamObserver<HelloReply> replies) {
