@@ -31,6 +31,7 @@ final class BatchLink extends Link {
 
   private boolean flushScheduled;
   private boolean closed;
+  private boolean outputEnded;
   private boolean inside;
   private boolean completed;
   private long insideSince;
@@ -172,7 +173,7 @@ final class BatchLink extends Link {
       present = FrameEncoder.of(settings.format(), totals.frames(), peer());
       encoder = present;
     }
-    if (!inRead && !isFlushedLater()) {
+    if (outputEnded || (!inRead && !isFlushedLater())) {
       totals.bytesNotSent.add(length);
       return;
     }
@@ -221,7 +222,7 @@ final class BatchLink extends Link {
 
   /** Writes frames as they are, behind the replies before them. */
   void reply(EncodedFrames frames) {
-    if (!inRead && !isFlushedLater()) {
+    if (outputEnded || (!inRead && !isFlushedLater())) {
       totals.bytesNotSent.add(frames.content().readableBytes());
       frames.release();
       return;
@@ -273,6 +274,14 @@ final class BatchLink extends Link {
   void flushReplies() {
     emitReplies();
     context().flush();
+  }
+
+  @Override
+  void onOutputEnding() {
+    flushReplies();
+    // What the peer has left no room for, and was given behind the end, is lost.
+    totals.bytesNotSent.add(connection().outbound().unsent());
+    outputEnded = true;
   }
 
   @Override

@@ -295,6 +295,7 @@ final class Ending {
     // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
     boolean isHalf = !secure || link.connection().isStopping();
     if (channel instanceof DuplexChannel duplex && isHalf && !peerEnded) {
+      link.onOutputEnding();
       outputEnded = true;
       quietLooks = 0;
       if (secure) {
@@ -310,9 +311,7 @@ final class Ending {
   private void closeNow() {
     if (isActive()) {
       closedHere = true;
-      if (link.isOpened()) {
-        unsentAtClose = link.connection().outbound().unsent();
-      }
+      unsentAtClose = link.isOpened() ? link.connection().outbound().unsent() : 0;
     }
     link.context().close();
   }

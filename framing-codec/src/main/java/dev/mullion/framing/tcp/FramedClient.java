@@ -103,6 +103,10 @@ public final class FramedClient implements AutoCloseable {
         requireNonNull(frame, "frame"), TcpListener.nanos(Check.positive(timeout, "timeout")));
   }
 
+  TcpConnector connector() {
+    return connector;
+  }
+
   String target() {
     return connector.target();
   }

@@ -207,7 +207,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * waits: it is gathered with the other replies to a read, and flushed with them; outside of a read,
    * in a dependent action or a scheduled task, it is flushed a moment later. It keeps its order with
    * frames that the event loop sends in other ways. While replies wait for a peer beyond the bound, the
-   * peer is not read from. On a connection that is closed it is dropped, and counted as not sent.
+   * peer is not read from. On a connection that is closed, or has sent its FIN, it is dropped, and
+   * counted as not sent.
    *
    * @throws IllegalStateException if this is not the event loop of a connection with a batch handler
    * @throws UncheckedIOException if the frame does not fit the format

@@ -291,6 +291,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** Hands them on without a flush, so that what is written now comes behind them. */
   void emitReplies() {}
 
+  /** Called before the FIN is sent, behind which nothing can be. */
+  void onOutputEnding() {}
+
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     watch.remove(this);
@@ -305,6 +308,13 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       reading.end();
       ctx.fireChannelInactive();
     }
+  }
+
+  /** The end of a channel that never was active: it is not told of any other. */
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    watch.remove(this);
+    reading.end();
   }
 
   /** Each step is taken whatever another has thrown: somebody waits for it. */

@@ -70,6 +70,11 @@ final class LoopWatch {
     links.remove(link);
   }
 
+  /** Returns how many connections it looks at. */
+  int size() {
+    return links.size();
+  }
+
   private void look() {
     long now = System.nanoTime();
     // One that is closed now removes itself.

@@ -52,6 +52,11 @@ final class MemoryBudget {
     return used.get();
   }
 
+  /** Returns how many connections share it. */
+  int connections() {
+    return connections.get();
+  }
+
   void opened() {
     connections.incrementAndGet();
   }

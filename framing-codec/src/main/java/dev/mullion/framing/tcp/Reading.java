@@ -137,8 +137,11 @@ final class Reading {
     }
   }
 
-  /** Gives everything back: the connection is closed. */
+  /** Gives everything back, once: the connection is closed. */
   void end() {
-    budget.closed(this, held.getAndSet(CLOSED));
+    long last = held.getAndSet(CLOSED);
+    if (last != CLOSED) {
+      budget.closed(this, last);
+    }
   }
 }

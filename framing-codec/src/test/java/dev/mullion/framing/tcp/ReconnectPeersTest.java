@@ -226,6 +226,12 @@ class ReconnectPeersTest {
       Await.until("all have failed", () -> client.counters().reconnectsFailed() == ATTEMPTS);
       assertThat(client.counters().reconnects()).isZero();
       assertThat(client.isConnected()).isFalse();
+      // What belonged to an attempt that had failed stayed with the client, for ever.
+      TcpConnector connector = client.connector();
+      Await.until(
+          "nothing is left of them",
+          () -> connector.loop.submit(connector.watch::size).get() == 0
+              && connector.connectionSettings.budget().connections() == 0);
     }
   }
 

@@ -231,4 +231,35 @@ class ReplyOrderTest {
       assertThat(server.counters().handlersFailed()).isZero();
     }
   }
+
+  /** The peer never got it, and nobody was told. */
+  @Test
+  void replyBehindTheFinIsCounted() throws Exception {
+    BatchHandler handler = new BatchHandler() {
+      private boolean ended;
+
+      @Override
+      public void frames(FramedConnection connection, FrameBatch batch) {
+        connection.reply(new byte[10]);
+        if (!ended) {
+          ended = true;
+          connection.endOutput();
+          // Before the FIN is sent: it is not late.
+          connection.reply(new byte[5]);
+        }
+      }
+    };
+    try (FramedServer server =
+            FramedServer.builder().batchHandler(() -> handler).start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      peer.send(new byte[1]);
+      assertThat(peer.receive()).hasSize(10);
+      assertThat(peer.receive()).hasSize(5);
+      assertThat(peer.receive()).isNull();
+      assertThat(server.counters().bytesNotSent()).isZero();
+      peer.send(new byte[1]);
+      Await.until("it is counted", () -> server.counters().bytesNotSent() == 10);
+      assertThat(server.counters().handlersFailed()).isZero();
+    }
+  }
 }
