@@ -33,8 +33,7 @@ final class GuardedTelemetry implements InvocationHandler {
 
   /** Returns one that adds to the counter what the given one throws. */
   static OpenTelemetry of(OpenTelemetry telemetry, LongAdder failures) {
-    return (OpenTelemetry)
-        guarded(OpenTelemetry.class, telemetry, OpenTelemetry.noop(), failures);
+    return (OpenTelemetry) guarded(OpenTelemetry.class, telemetry, OpenTelemetry.noop(), failures);
   }
 
   private static Object guarded(Class<?> type, Object guarded, Object noop, LongAdder failures) {
@@ -60,9 +59,7 @@ final class GuardedTelemetry implements InvocationHandler {
       return result;
     }
     Object without = method.invoke(noop, known);
-    return result == null || without == null
-        ? without
-        : guarded(type, result, without, failures);
+    return result == null || without == null ? without : guarded(type, result, without, failures);
   }
 
   private static boolean isGuarded(Class<?> type) {

@@ -50,8 +50,9 @@ class ObserversThatThrowTest extends RpcTest {
         .setTracerProvider(SdkTracerProvider.builder()
             .addSpanProcessor(SimpleSpanProcessor.create(InMemorySpanExporter.create()))
             .build())
-        .setMeterProvider(
-            SdkMeterProvider.builder().registerMetricReader(InMemoryMetricReader.create()).build())
+        .setMeterProvider(SdkMeterProvider.builder()
+            .registerMetricReader(InMemoryMetricReader.create())
+            .build())
         .setPropagators(ContextPropagators.create(W3CTraceContextPropagator.getInstance()))
         .build());
   }
@@ -111,11 +112,10 @@ class ObserversThatThrowTest extends RpcTest {
         "extract"
       })
   void openTelemetryChangesNoCall(String method) throws Exception {
-    OpenTelemetryObserver observer = OpenTelemetryObserver.of(
-        (OpenTelemetry) throwingIn(method, OpenTelemetry.class, sdk()));
-    RpcServer server = start(RpcServer.builder()
-        .observe(observer)
-        .addService(TestService.unary((request, replies) -> {
+    OpenTelemetryObserver observer =
+        OpenTelemetryObserver.of((OpenTelemetry) throwingIn(method, OpenTelemetry.class, sdk()));
+    RpcServer server = start(
+        RpcServer.builder().observe(observer).addService(TestService.unary((request, replies) -> {
           replies.onNext(HelloReply.getDefaultInstance());
           replies.onCompleted();
         })));
@@ -162,8 +162,7 @@ class ObserversThatThrowTest extends RpcTest {
   void metersThatThrowKeepNoServerFromStartingAndStopping() throws Exception {
     SimpleMeterRegistry broken = new SimpleMeterRegistry() {
       @Override
-      protected <T> Gauge newGauge(
-          Meter.Id id, @Nullable T measured, ToDoubleFunction<T> value) {
+      protected <T> Gauge newGauge(Meter.Id id, @Nullable T measured, ToDoubleFunction<T> value) {
         throw new LinkageError("no gauge");
       }
 
@@ -179,7 +178,8 @@ class ObserversThatThrowTest extends RpcTest {
           replies.onCompleted();
         })));
 
-    assertThat(broken.get("mullion.rpc.calls.started").functionCounter().count()).isZero();
+    assertThat(broken.get("mullion.rpc.calls.started").functionCounter().count())
+        .isZero();
     long atStart = server.counters().observersFailed();
     assertThat(atStart).isPositive();
 

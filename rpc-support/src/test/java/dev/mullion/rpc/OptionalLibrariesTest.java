@@ -25,8 +25,13 @@ class OptionalLibrariesTest extends RpcTest {
   /** These and what only they use are for those that have the library. */
   private static final Set<String> DOORS = Set.of("MicrometerObserver", "OpenTelemetryObserver");
 
-  private static final Set<String> BEHIND_THE_DOORS =
-      Set.of("CallTrace", "CallTrace$Traced", "ClientMeters", "MethodMeters", "ServerMeters");
+  private static final Set<String> BEHIND_THE_DOORS = Set.of(
+      "CallTrace",
+      "CallTrace$Traced",
+      "GuardedTelemetry",
+      "ClientMeters",
+      "MethodMeters",
+      "ServerMeters");
 
   private static boolean isOptional(String entry) {
     return entry.matches(".*(micrometer|opentelemetry|grpc-xds)[^/]*");

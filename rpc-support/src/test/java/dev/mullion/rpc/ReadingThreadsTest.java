@@ -135,9 +135,8 @@ class ReadingThreadsTest extends RpcTest {
   void noThreadWaitsForRequestsWhenItsServiceHasEndedTheCall(Ending ending) throws Exception {
     CompletableFuture<Status> left = new CompletableFuture<>();
     RpcServer server = start(RpcServer.builder()
-        .addService(TestService.bidi(observer -> RpcMethod.<HelloRequest, HelloReply>bidiStreaming(
-            observer,
-            (requests, replies) -> {
+        .addService(TestService.bidi(observer ->
+            RpcMethod.<HelloRequest, HelloReply>bidiStreaming(observer, (requests, replies) -> {
               ending.end(replies);
               left.complete(failure(() -> Reading.all(requests)));
             }))));

@@ -430,7 +430,9 @@ class ThrownByUsersTest extends RpcTest {
 
     Await.until("the calls have ended", () -> ends.get() == 100);
     Await.until("no call is left", () -> server.counters().callsOpen() == 0);
-    assertThat(lines.stream().filter(each -> each.getThrown() instanceof LinkageError).toList())
+    assertThat(lines.stream()
+            .filter(each -> each.getThrown() instanceof LinkageError)
+            .toList())
         .hasSizeLessThan(50);
   }
 

@@ -43,7 +43,31 @@ public final class ClassesWithout implements AutoCloseable {
         .filter(entry -> !entry.isEmpty() && !absent.test(entry))
         .map(ClassesWithout::url)
         .toArray(URL[]::new);
-    loader = new URLClassLoader(present, ClassLoader.getPlatformClassLoader());
+    loader = new Without(present);
+  }
+
+  /**
+   * Takes from elsewhere the JDK's classes only: on a module path the loader of the platform would find
+   * those of the module under test, with all that it has.
+   */
+  private static final class Without extends URLClassLoader {
+    Without(URL[] present) {
+      super(present, null);
+    }
+
+    @Override
+    protected Class<?> findClass(String name) throws ClassNotFoundException {
+      try {
+        return super.findClass(name);
+      } catch (ClassNotFoundException absent) {
+        Class<?> found = ClassLoader.getPlatformClassLoader().loadClass(name);
+        String module = String.valueOf(found.getModule().getName());
+        if (module.startsWith("java.") || module.startsWith("jdk.")) {
+          return found;
+        }
+        throw absent;
+      }
+    }
   }
 
   private static URL url(String entry) {
