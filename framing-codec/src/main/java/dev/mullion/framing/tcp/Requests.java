@@ -103,7 +103,7 @@ final class Requests {
       if (inbox.isAtEnd()) {
         end(new IOException(
             "connection was closed by the peer before the reply came; the request may"
-                + " have been handled (peer " + peer() + ")"));
+                + " have been handled (peer " + peer() + ")" + hint()));
       }
     } catch (IOException e) {
       end(lost(e));
@@ -137,6 +137,14 @@ final class Requests {
         totals.repliesUnrequested.increment();
       }
     }
+  }
+
+  /** A server that expects TLS ends a plain connection without a word. */
+  private String hint() {
+    boolean silent = connection.counters().bytesReceived() == 0;
+    return silent && connection.tlsSession() == null
+        ? "; it has sent nothing: perhaps it speaks TLS and this side does not (setting: tls)"
+        : "";
   }
 
   private IOException lost(Exception error) {

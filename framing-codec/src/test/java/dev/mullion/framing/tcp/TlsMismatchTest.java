@@ -19,6 +19,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -80,6 +81,17 @@ class TlsMismatchTest {
           .contains("INFO TLS failed: the peer does not speak TLS, it sent 000003e8"
               + "00".repeat(28) + " (expected: a TLS record, or no tls) (peer "
               + connection.localAddress() + ")");
+    }
+  }
+
+  @Test
+  void requestOfAPlainClientToATlsServer() throws Exception {
+    try (FramedServer server = Way.BLOCKING.echo().tls(certificates.server()).start();
+        FramedClient client = FramedClient.connect("127.0.0.1", server.port())) {
+      assertThatThrownBy(() -> client.request(new byte[10]).get(20, TimeUnit.SECONDS))
+          .hasMessageContaining("peer 127.0.0.1")
+          .hasMessageContaining("perhaps")
+          .hasMessageContaining("TLS");
     }
   }
 
