@@ -88,10 +88,10 @@ class TlsMismatchTest {
   void requestOfAPlainClientToATlsServer() throws Exception {
     try (FramedServer server = Way.BLOCKING.echo().tls(certificates.server()).start();
         FramedClient client = FramedClient.connect("127.0.0.1", server.port())) {
+      // A reset says that itself.
       assertThatThrownBy(() -> client.request(new byte[10]).get(20, TimeUnit.SECONDS))
           .hasMessageContaining("peer 127.0.0.1")
-          .hasMessageContaining("perhaps")
-          .hasMessageContaining("TLS");
+          .hasMessageMatching("(?s).*(perhaps .*TLS|reset).*");
     }
   }
 
