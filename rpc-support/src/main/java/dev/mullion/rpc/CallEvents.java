@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -96,7 +97,11 @@ final class CallEvents implements Executor {
       lock.unlock();
     }
     try {
-      (delivery ? deliveries : threads).execute(() -> drain(next));
+      if (delivery) {
+        deliveries.execute(() -> drain(next));
+      } else {
+        hand(() -> drain(next));
+      }
     } catch (RejectedExecutionException full) {
       if (anyway) {
         deliveries.execute(() -> drain(next));
@@ -104,6 +109,26 @@ final class CallEvents implements Executor {
         refused(event);
         throw full;
       }
+    }
+  }
+
+  /**
+   * Has the threads run something. Some executors run it in the thread that hands it over, such as one
+   * with a {@code CallerRunsPolicy} that is full: an event loop, which must not wait in a body.
+   */
+  private void hand(Runnable task) {
+    Thread here = Thread.currentThread();
+    AtomicBoolean handing = new AtomicBoolean(true);
+    try {
+      threads.execute(() -> {
+        if (handing.get() && Thread.currentThread() == here) {
+          deliveries.execute(task);
+        } else {
+          task.run();
+        }
+      });
+    } finally {
+      handing.set(false);
     }
   }
 

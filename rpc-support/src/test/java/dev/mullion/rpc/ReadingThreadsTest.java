@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -103,6 +104,22 @@ class ReadingThreadsTest extends RpcTest {
     for (CompletableFuture<String> each : sums) {
       assertThat(each.get(30, TimeUnit.SECONDS)).isEqualTo(String.valueOf(MESSAGES));
     }
+  }
+
+  /** The body waited on the event loop for requests that only that loop could bring. */
+  @Test
+  void executorThatRunsTasksInTheCallersThreadHoldsUpNoEventLoop() throws Exception {
+    RpcServer server = start(RpcServer.builder()
+        .executor(Runnable::run)
+        .addService(TestService.bidi(observer -> RpcMethod.<HelloRequest, HelloReply>bidiStreaming(
+            observer,
+            (requests, replies) -> replies.write(HelloReply.newBuilder()
+                .setMessage(String.valueOf(Reading.all(requests)))
+                .build())))));
+
+    CompletableFuture<String> sum = Threads.call(() -> sum(channel(server)));
+
+    assertThat(sum.get(30, TimeUnit.SECONDS)).isEqualTo(String.valueOf(MESSAGES));
   }
 
   /** How a service ends its call while one of its threads waits for more requests. */

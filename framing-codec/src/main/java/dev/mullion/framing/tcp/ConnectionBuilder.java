@@ -181,7 +181,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
    * Sets how many bytes of memory all connections together may hold for frames that are incomplete, not
    * handled or not sent, and for records of TLS that are incomplete. Buffers count with all their
    * capacity; the JDK's own state of TLS does not. It is exceeded at most by a read of 4 KiB for each
-   * connection, and by one frame if that is longer than an eighth of it. What waits for a blocking or
+   * connection, by one frame if that is longer than an eighth of it, and by a frame or reply that is the
+   * only one to wait for its peer. What waits for a blocking or
    * reactive handler or for {@code receive} is on the heap; what waits for a peer, what a batch handler
    * has not got yet, and what TLS holds is in direct memory. So by default it is a quarter of the
    * largest heap, or of the direct memory that the JVM allows if that is less, and at least {@link
