@@ -53,6 +53,10 @@ final class Ending {
   private boolean outputEnded;
   private boolean bounded;
   private boolean closedHere;
+
+  /** Whether this side has closed, and waits for the end of the peer's. */
+  private boolean closesWithPeer;
+
   private int quietLooks;
   private long unsentAtClose;
   private final AtomicBoolean lossCounted = new AtomicBoolean();
@@ -106,7 +110,7 @@ final class Ending {
 
   /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
   boolean dropsInput() {
-    return inputEnded && link.connection().isStopping();
+    return closesWithPeer || (inputEnded && link.connection().isStopping());
   }
 
   private boolean isActive() {
@@ -116,6 +120,10 @@ final class Ending {
   /** The peer has ended its side in good order. With TLS it takes nothing more either. */
   void peerEnds() {
     peerEnded = true;
+    if (closesWithPeer) {
+      closeNow();
+      return;
+    }
     endInput();
     if (outputEnded) {
       closeNow();
@@ -225,7 +233,7 @@ final class Ending {
         endInput();
         whenWritten(this::shutOutput);
       } else {
-        whenWritten(this::closeNow);
+        whenWritten(this::closeInOrder);
       }
       boundClosing();
     });
@@ -306,6 +314,28 @@ final class Ending {
     } else {
       closeNow();
     }
+  }
+
+  /**
+   * Closes a connection that has sent everything. A client of TLS waits for its server to end too, for
+   * half of {@code closeTimeout}: what the server still sends of TLS, such as tickets, would reset a
+   * socket that is closed, with all that the server has not read.
+   */
+  private void closeInOrder() {
+    Channel channel = link.context().channel();
+    boolean waits = secure && !peerEnded && !outputEnded && channel instanceof DuplexChannel;
+    if (!waits || !isActive() || !TlsEvents.isClient(channel.pipeline())) {
+      closeNow();
+      return;
+    }
+    link.onOutputEnding();
+    outputEnded = true;
+    closesWithPeer = true;
+    link.reading.resumeAll();
+    TlsEvents.closeOutbound(channel.pipeline(), ((DuplexChannel) channel)::shutdownOutput);
+    link.context()
+        .executor()
+        .schedule(this::closeNow, link.settings.closeNanos() / 2, TimeUnit.NANOSECONDS);
   }
 
   private void closeNow() {

@@ -53,6 +53,11 @@ final class TlsEvents {
     pipeline.get(SslHandler.class).closeOutbound().addListener(done -> then.run());
   }
 
+  static boolean isClient(ChannelPipeline pipeline) {
+    SslHandler handler = pipeline.get(SslHandler.class);
+    return handler != null && handler.engine().getUseClientMode();
+  }
+
   static @Nullable SSLSession session(ChannelPipeline pipeline) {
     SslHandler handler = pipeline.get(SslHandler.class);
     return handler == null ? null : handler.engine().getSession();

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.RepeatedTest;
@@ -51,6 +52,29 @@ class FramedTlsTest {
           .isNotNull()
           .extracting(SSLSession::getProtocol)
           .isEqualTo("TLSv1.3");
+    }
+  }
+
+  /** Tickets of the server came to a socket that was closed, which reset it with all that was sent. */
+  @RepeatedTest(5)
+  void clientThatClosesAtOnceLosesNothing() throws Exception {
+    AtomicInteger received = new AtomicInteger();
+    CompletableFuture<Integer> all = new CompletableFuture<>();
+    try (FramedServer server = FramedServer.builder()
+        .tls(certificates.server())
+        .handler(connection -> {
+          while (connection.receive() != null) {
+            received.incrementAndGet();
+          }
+          all.complete(received.get());
+        })
+        .start()) {
+      try (FramedClient client = client(server).connect()) {
+        for (int i = 0; i < 60; i++) {
+          client.connection().send(new byte[20_000]);
+        }
+      }
+      assertThat(all.get(20, TimeUnit.SECONDS)).isEqualTo(60);
     }
   }
 
