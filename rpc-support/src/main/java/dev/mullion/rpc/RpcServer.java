@@ -155,7 +155,7 @@ public final class RpcServer implements AutoCloseable {
    * after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are interrupted. When
    * the calling thread is interrupted, that is at once.
    *
-   * <p>Calls are waited for, connections are not: half a second after the last call has ended, those are
+   * <p>Calls are waited for, connections are not: a quarter of the timeout after the last call has ended, 2 seconds at most, those are
    * closed whose clients have not answered. A call that stops its own server cannot end before, so it
    * takes the whole time and is cut; do that on another thread.
    *

@@ -17,13 +17,16 @@ import java.util.function.Consumer;
  *
  * <p>It waits for calls, not for connections. gRPC asks each client for a PING before it closes a
  * connection, so that no call is lost that is on its way, and would give it 10 seconds for that: a client
- * that has no call is given {@link #FOR_IDLE_PEERS}.
+ * that has no call is given a quarter of the timeout, from {@link #LEAST_FOR_IDLE_PEERS} to
+ * {@link #MOST_FOR_IDLE_PEERS}: one that is well says in that time that it sends no more calls.
  */
 final class ServerStop {
   private static final System.Logger LOG = System.getLogger(ServerStop.class.getName());
   private static final Status STOPPING = Status.UNAVAILABLE.withDescription("server is stopping");
   private static final long FOR_LAST_STATUSES = SECONDS.toNanos(1);
-  static final long FOR_IDLE_PEERS = MILLISECONDS.toNanos(500);
+  private static final long LEAST_FOR_IDLE_PEERS = MILLISECONDS.toNanos(500);
+
+  static final long MOST_FOR_IDLE_PEERS = MILLISECONDS.toNanos(2_000);
   private static final long POLL = MILLISECONDS.toNanos(10);
 
   /** What is to be stopped, besides gRPC's server. */
@@ -39,6 +42,7 @@ final class ServerStop {
   private final Parts parts;
   private final Consumer<String> beforeStep;
   private final long begin = System.nanoTime();
+  private long forIdlePeers;
   private boolean interrupted;
   private boolean drained;
   private long finished;
@@ -52,6 +56,7 @@ final class ServerStop {
   }
 
   StopReport run(Thread hook, long delay, long timeout) {
+    forIdlePeers = Math.min(MOST_FOR_IDLE_PEERS, Math.max(LEAST_FOR_IDLE_PEERS, timeout / 4));
     CallTracker tracker = parts.tracker();
     step("shutdown hook", () -> removeHook(hook));
     step("health", () -> parts.standard().stopServing());
@@ -111,7 +116,7 @@ final class ServerStop {
     }
     long now = System.nanoTime();
     idleSince = idleSince == Long.MIN_VALUE ? now : idleSince;
-    return now - idleSince >= FOR_IDLE_PEERS && parts.tracker().shutIfIdle();
+    return now - idleSince >= forIdlePeers && parts.tracker().shutIfIdle();
   }
 
   /** Clients are told; only those that do not listen are just cut off. */

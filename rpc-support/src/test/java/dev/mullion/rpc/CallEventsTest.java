@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import io.grpc.Context;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -128,7 +129,7 @@ class CallEventsTest extends RpcTest {
           if (full.get()) {
             throw new RejectedExecutionException("full");
           }
-          task.run();
+          Threads.run(task).join();
         },
         deliveries,
         Context.ROOT);

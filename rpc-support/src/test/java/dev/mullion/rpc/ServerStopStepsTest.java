@@ -129,7 +129,7 @@ class ServerStopStepsTest extends RpcTest {
     long begin = System.nanoTime();
     Await.until(
         "more time has passed than an idle peer has",
-        () -> System.nanoTime() - begin > 2 * ServerStop.FOR_IDLE_PEERS);
+        () -> System.nanoTime() - begin > 2 * ServerStop.MOST_FOR_IDLE_PEERS);
     assertThat(stop).isNotDone();
     released.countDown();
 
