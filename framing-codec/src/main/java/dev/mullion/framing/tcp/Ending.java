@@ -303,16 +303,21 @@ final class Ending {
     // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
     boolean isHalf = !secure || link.connection().isStopping();
     if (channel instanceof DuplexChannel duplex && isHalf && !peerEnded) {
-      link.onOutputEnding();
-      outputEnded = true;
-      quietLooks = 0;
-      if (secure) {
-        TlsEvents.closeOutbound(channel.pipeline(), duplex::shutdownOutput);
-      } else {
-        duplex.shutdownOutput();
-      }
+      sendEnd(duplex);
     } else {
       closeNow();
+    }
+  }
+
+  /** Sends the end of this side, behind which nothing can be. */
+  private void sendEnd(DuplexChannel channel) {
+    link.onOutputEnding();
+    outputEnded = true;
+    quietLooks = 0;
+    if (secure) {
+      TlsEvents.closeOutbound(channel.pipeline(), channel::shutdownOutput);
+    } else {
+      channel.shutdownOutput();
     }
   }
 
@@ -323,16 +328,16 @@ final class Ending {
    */
   private void closeInOrder() {
     Channel channel = link.context().channel();
-    boolean waits = secure && !peerEnded && !outputEnded && channel instanceof DuplexChannel;
-    if (!waits || !isActive() || !TlsEvents.isClient(channel.pipeline())) {
+    boolean waits = secure && !peerEnded && !outputEnded && isActive();
+    if (!waits
+        || !(channel instanceof DuplexChannel duplex)
+        || !TlsEvents.isClient(channel.pipeline())) {
       closeNow();
       return;
     }
-    link.onOutputEnding();
-    outputEnded = true;
     closesWithPeer = true;
+    sendEnd(duplex);
     link.reading.resumeAll();
-    TlsEvents.closeOutbound(channel.pipeline(), ((DuplexChannel) channel)::shutdownOutput);
     link.context()
         .executor()
         .schedule(this::closeNow, link.settings.closeNanos() / 2, TimeUnit.NANOSECONDS);
