@@ -31,8 +31,10 @@ class AcceptFailuresTest {
   private boolean closing;
 
   private EmbeddedChannel listening(System.Logger logger) {
-    return new EmbeddedChannel(
+    EmbeddedChannel listening = new EmbeddedChannel(
         new AcceptFailures(totals, new BoundedLog<>(logger, Event.class), () -> closing));
+    listening.freezeTime();
+    return listening;
   }
 
   /** Whatever is thrown, and also if the log cannot be written, as without file descriptors. */
