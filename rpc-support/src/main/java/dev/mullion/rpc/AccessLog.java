@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.DaemonThreads;
 import java.lang.System.Logger.Level;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -24,11 +25,12 @@ final class AccessLog implements CallWatcher, AutoCloseable {
     this.log = log;
     this.counters = counters;
     thread = new ThreadPoolExecutor(
-        1, 1, 5, TimeUnit.SECONDS, new LinkedBlockingQueue<>(MAX_WAITING), task -> {
-          Thread made = new Thread(task, "mullion-rpc-access-log");
-          made.setDaemon(true);
-          return made;
-        });
+        1,
+        1,
+        5,
+        TimeUnit.SECONDS,
+        new LinkedBlockingQueue<>(MAX_WAITING),
+        DaemonThreads.named("mullion-rpc-access-log"));
     thread.allowCoreThreadTimeOut(true);
   }
 

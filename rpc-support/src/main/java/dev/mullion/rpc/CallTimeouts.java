@@ -3,6 +3,8 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
+import dev.mullion.net.base.Check;
+import dev.mullion.net.base.DaemonThreads;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Status;
@@ -31,11 +33,7 @@ final class CallTimeouts implements AutoCloseable {
     this.methods = methods;
     this.counters = counters;
     // Its thread starts with the first timeout.
-    this.timer = new ScheduledThreadPoolExecutor(1, task -> {
-      Thread thread = new Thread(task, "mullion-rpc-timer");
-      thread.setDaemon(true);
-      return thread;
-    });
+    this.timer = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("mullion-rpc-timer"));
     timer.setRemoveOnCancelPolicy(true);
   }
 

@@ -3,6 +3,8 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
+import dev.mullion.net.base.Check;
+import dev.mullion.net.base.DaemonThreads;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -58,12 +60,8 @@ final class ClientGuard implements ClientInterceptor {
   }
 
   private static Executor late() {
-    ThreadPoolExecutor threads =
-        new ThreadPoolExecutor(8, 8, 5, SECONDS, new LinkedBlockingQueue<>(), task -> {
-          Thread thread = new Thread(task, "mullion-rpc-late");
-          thread.setDaemon(true);
-          return thread;
-        });
+    ThreadPoolExecutor threads = new ThreadPoolExecutor(
+        8, 8, 5, SECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("mullion-rpc-late"));
     threads.allowCoreThreadTimeOut(true);
     return threads;
   }

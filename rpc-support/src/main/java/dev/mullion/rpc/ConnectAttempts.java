@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Attributes;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.base.Check;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.util.internal.PlatformDependent;
 import java.time.Duration;

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.Collections;
@@ -108,7 +109,7 @@ public final class HedgingPolicy {
      * UNAVAILABLE} by default. The next attempt comes when its delay has passed, not before.
      */
     public Builder nonFatalStatusCodes(Status.Code first, Status.Code... others) {
-      codes = Check.failures("nonFatalStatusCodes", first, others);
+      codes = RetryPolicy.failures("nonFatalStatusCodes", first, others);
       return this;
     }
 

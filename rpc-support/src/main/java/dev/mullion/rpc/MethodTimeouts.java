@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
 import java.time.Duration;

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
 import io.grpc.ServerServiceDefinition;
@@ -72,6 +73,7 @@ public final class MicrometerObserver extends RpcObserver {
 
   private static void checkPresent() {
     Check.present(
+        MicrometerObserver.class,
         "micrometer",
         "io.micrometer.core.instrument.MeterRegistry",
         "io.micrometer:micrometer-core");

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptor;
@@ -67,7 +68,10 @@ public final class OpenTelemetryObserver extends RpcObserver {
 
   private static void checkPresent() {
     Check.present(
-        "openTelemetry", "io.grpc.opentelemetry.GrpcOpenTelemetry", "io.grpc:grpc-opentelemetry");
+        OpenTelemetryObserver.class,
+        "openTelemetry",
+        "io.grpc.opentelemetry.GrpcOpenTelemetry",
+        "io.grpc:grpc-opentelemetry");
   }
 
   @Override

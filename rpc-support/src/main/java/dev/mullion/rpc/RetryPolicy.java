@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.Collections;
@@ -94,6 +95,15 @@ public final class RetryPolicy {
         + "]";
   }
 
+  /** Returns non-OK status codes. */
+  static Set<Status.Code> failures(String name, Status.Code first, Status.Code... others) {
+    Set<Status.Code> codes = EnumSet.of(first, others);
+    if (codes.contains(Status.Code.OK)) {
+      throw new IllegalArgumentException(name + ": OK (expected: codes of failures)");
+    }
+    return codes;
+  }
+
   /** Collects the settings of a {@link RetryPolicy}. Not safe for use by several threads. */
   public static final class Builder {
     private int maxAttempts = 3;
@@ -135,7 +145,7 @@ public final class RetryPolicy {
 
     /** Sets on which statuses a call is tried again, {@code UNAVAILABLE} by default. */
     public Builder retryOn(Status.Code first, Status.Code... others) {
-      codes = Check.failures("retryOn", first, others);
+      codes = failures("retryOn", first, others);
       return this;
     }
 

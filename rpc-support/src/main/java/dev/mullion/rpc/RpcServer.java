@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Server;
 import java.io.IOException;
 import java.net.InetSocketAddress;

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.UnixSocketFile;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Server;
 import io.grpc.ServerCredentials;
@@ -8,6 +9,7 @@ import io.grpc.netty.NettySslContextServerCredentials;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -27,6 +29,8 @@ final class ServerSockets implements AutoCloseable {
   private final List<SocketAddress> wanted;
 
   private final @Nullable TlsReloader tls;
+
+  private volatile @Nullable UnixSocketFile unixSocket;
 
   private ServerSockets(
       RpcServerBuilder settings, List<SocketAddress> wanted, @Nullable TlsReloader tls) {
@@ -100,15 +104,17 @@ final class ServerSockets implements AutoCloseable {
     ServerCredentials credentials = tls == null
         ? InsecureServerCredentials.create()
         : NettySslContextServerCredentials.create(tls.context());
-    NettyServerBuilder builder =
-        NettyServerBuilder.forAddress(wanted.get(0), gate.before(credentials));
+    UnixSocketFile file =
+        settings.unixSocket == null ? null : UnixSocketFile.at(settings.unixSocket);
+    SocketAddress first = file == null ? wanted.get(0) : UnixDomainSocketAddress.of(file.beside());
+    NettyServerBuilder builder = NettyServerBuilder.forAddress(first, gate.before(credentials));
     wanted.stream().skip(1).forEach(builder::addListenAddress);
-    if (settings.unixSocket != null) {
-      UnixSocket.removeStale(settings.unixSocket);
+    if (file != null) {
+      unixSocket = file;
       builder
           .channelType(NioServerDomainSocketChannel.class)
-          .bossEventLoopGroup(UnixSocket.eventLoops())
-          .workerEventLoopGroup(UnixSocket.eventLoops())
+          .bossEventLoopGroup(UnixLoops.ALL)
+          .workerEventLoopGroup(UnixLoops.ALL)
           // gRPC sets it, and Netty warns at each connection that there is no such option here.
           .withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
@@ -122,10 +128,37 @@ final class ServerSockets implements AutoCloseable {
     return tls;
   }
 
+  /** Gives the file of a server that listens its name. Until then nobody finds it. */
+  void publish() throws IOException {
+    UnixSocketFile file = unixSocket;
+    Exception failed = file == null ? null : file.publish();
+    if (failed != null) {
+      BindException clear =
+          new BindException("cannot listen on " + file + ": " + failed.getMessage());
+      clear.initCause(failed);
+      throw clear;
+    }
+  }
+
+  /** Removes the file of a server that still listens, unless a successor's is there. */
+  void removeFile() {
+    UnixSocketFile file = unixSocket;
+    try {
+      if (file != null) {
+        file.remove();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot remove " + file, e);
+    }
+  }
+
   /** Returns where a server that has started listens, in the order of the settings. */
   List<SocketAddress> started(Server server) {
     if (tls != null) {
       tls.start();
+    }
+    if (unixSocket != null) {
+      return wanted;
     }
     List<SocketAddress> left = new ArrayList<>(server.getListenSockets());
     if (left.size() == 1) {

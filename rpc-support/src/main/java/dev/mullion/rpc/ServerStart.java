@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.base.Check;
 import io.grpc.Server;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptor;
@@ -207,19 +208,28 @@ final class ServerStart {
       CallTimeouts timeouts,
       ServerThreads threads)
       throws IOException {
+    Server server = builder.build();
     boolean started = false;
     try {
-      Server server = builder.build().start();
+      bind(server, sockets);
+      sockets.publish();
       started = true;
       return server;
-    } catch (IOException failed) {
-      throw sockets.clear(failed);
     } finally {
       connections.started(started);
       if (!started) {
+        server.shutdownNow();
         timeouts.close();
         threads.shutdownNow();
       }
+    }
+  }
+
+  private static void bind(Server server, ServerSockets sockets) throws IOException {
+    try {
+      server.start();
+    } catch (IOException failed) {
+      throw sockets.clear(failed);
     }
   }
 }

@@ -62,6 +62,7 @@ final class ServerStop {
     step("health", () -> parts.standard().stopServing());
     step("delay", () -> await(server::isTerminated, Math.min(timeout, delay)));
     long endedBefore = ended();
+    step("socket file", parts.sockets()::removeFile);
     step("sockets", server::shutdown);
     step("signal", () -> tracker.stop(STOPPING));
     step("drain", () -> drained = await(this::isDrained, timeout - (System.nanoTime() - begin)));

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.DaemonThreads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
@@ -49,7 +50,7 @@ final class ServerThreads {
     return new ServerThreads(
         settings.executor,
         settings.directExecutor,
-        settings.maxThreads == 0 ? CallThreads.DEFAULT_MAX : settings.maxThreads);
+        settings.maxThreads == 0 ? DaemonThreads.DEFAULT_MAX : settings.maxThreads);
   }
 
   private Executor pool(@Nullable ExecutorService virtual, int most) {

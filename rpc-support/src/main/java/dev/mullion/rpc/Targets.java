@@ -84,7 +84,7 @@ final class Targets {
   static NettyChannelBuilder forUnixSocket(Path path) {
     return NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(path))
         .channelType(NioDomainSocketChannel.class, UnixDomainSocketAddress.class)
-        .eventLoopGroup(UnixSocket.eventLoops())
+        .eventLoopGroup(UnixLoops.ALL)
         // gRPC sets it, and Netty warns at each connection that there is no such option here.
         .withOption(ChannelOption.SO_KEEPALIVE, null)
         .overrideAuthority("localhost");

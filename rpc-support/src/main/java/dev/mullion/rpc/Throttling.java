@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.Check;
 import java.util.Map;
 
 /** How many of a channel's calls must succeed so that there are attempts beyond the first. */

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

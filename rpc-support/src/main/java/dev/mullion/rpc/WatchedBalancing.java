@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.mullion.net.base.BoundedLog;
+import dev.mullion.net.base.Check;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;

@@ -19,6 +19,7 @@ import java.net.UnknownHostException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -150,6 +151,22 @@ class RpcAddressesTest extends RpcTest {
     start(greeter().unixSocket(socket));
 
     assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+  }
+
+  /** It was removed by its name, whosever file had that name by then. */
+  @Test
+  void stoppedServerLeavesTheSocketOfItsSuccessor() throws Exception {
+    Path socket = directory.resolve("greeter.sock");
+    RpcServer old = start(greeter().unixSocket(socket));
+    Files.delete(socket);
+    start(greeter().unixSocket(socket));
+
+    old.close();
+
+    assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+    try (Stream<Path> files = Files.list(directory)) {
+      assertThat(files).containsExactly(socket);
+    }
   }
 
   @Test

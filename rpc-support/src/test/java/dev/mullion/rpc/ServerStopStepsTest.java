@@ -34,6 +34,7 @@ class ServerStopStepsTest extends RpcTest {
       "shutdown hook",
       "health",
       "delay",
+      "socket file",
       "sockets",
       "signal",
       "drain",

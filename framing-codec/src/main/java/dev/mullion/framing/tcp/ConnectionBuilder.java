@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
 import dev.mullion.net.base.BoundedLog;
+import dev.mullion.net.base.Check;
 import io.netty.channel.ChannelOption;
 import io.netty.util.internal.PlatformDependent;
 import java.net.SocketOption;
@@ -211,10 +212,10 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
         format,
         tooLargePolicy,
         parts,
-        TcpListener.nanos(idleTimeout),
-        TcpListener.nanos(stallTimeout),
-        TcpListener.nanos(frameTimeout),
-        TcpListener.nanos(closeTimeout),
+        Check.nanos(idleTimeout),
+        Check.nanos(stallTimeout),
+        Check.nanos(frameTimeout),
+        Check.nanos(closeTimeout),
         inboundHigh,
         lowMark(),
         outboundHigh,

@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.net.base.Check;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.time.Duration;
@@ -100,7 +101,7 @@ public final class FramedClient implements AutoCloseable {
   /** Sends a request, whose reply must come in a time of its own. */
   public CompletableFuture<byte[]> request(byte[] frame, Duration timeout) {
     return connector.request(
-        requireNonNull(frame, "frame"), TcpListener.nanos(Check.positive(timeout, "timeout")));
+        requireNonNull(frame, "frame"), Check.nanos(Check.positive(timeout, "timeout")));
   }
 
   TcpConnector connector() {
@@ -247,15 +248,15 @@ public final class FramedClient implements AutoCloseable {
               transport,
               options(),
               tls == null ? null : tls.clientContext(),
-              TcpListener.nanos(connectTimeout),
+              Check.nanos(connectTimeout),
               maxRequestsInFlight,
               reconnect,
-              TcpListener.nanos(slowHandlerLimit),
+              Check.nanos(slowHandlerLimit),
               onConnected),
           settings,
           batchHandler);
       connector.connect();
-      return new FramedClient(connector, TcpListener.nanos(requestTimeout));
+      return new FramedClient(connector, Check.nanos(requestTimeout));
     }
   }
 }

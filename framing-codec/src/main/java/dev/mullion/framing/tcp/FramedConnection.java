@@ -77,7 +77,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /** Made on the event loop, when the connection is there. */
   FramedConnection(Link link) {
     this.link = link;
-    localAddress = UnixSocket.localAddress(link.context().channel());
+    localAddress = Sockets.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
     outbound = new Outbound(link, counters);
     sending = new Sending(outbound, link);

@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -306,7 +307,7 @@ public final class FramedServer implements AutoCloseable {
           requireNonNull(handler, "handler"),
           executor,
           maxHandlerThreads,
-          TcpListener.nanos(handlerThreadTimeout),
+          Check.nanos(handlerThreadTimeout),
           maxConnections);
     }
   }

@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -74,12 +75,11 @@ public final class MicrometerMetrics implements AutoCloseable {
   }
 
   private static void checkPresent() {
-    try {
-      Class.forName("io.micrometer.core.instrument.MeterRegistry");
-    } catch (ClassNotFoundException absent) {
-      throw new IllegalStateException(
-          "metrics need io.micrometer:micrometer-core on the class path", absent);
-    }
+    Check.present(
+        MicrometerMetrics.class,
+        "micrometer",
+        "io.micrometer.core.instrument.MeterRegistry",
+        "io.micrometer:micrometer-core");
   }
 
   private static String text(SocketAddress address) {

@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.net.base.DaemonThreads;
 import io.netty.util.NetUtil;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -48,7 +48,7 @@ final class NameLookup {
         IDLE_SECONDS,
         TimeUnit.SECONDS,
         new LinkedBlockingQueue<>(MAX_WAITING),
-        new DefaultThreadFactory("mullion-lookup", true));
+        DaemonThreads.named("mullion-lookup"));
     threads.allowCoreThreadTimeOut(true);
   }
 

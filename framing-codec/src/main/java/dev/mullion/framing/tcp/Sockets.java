@@ -1,12 +1,16 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.util.AttributeKey;
+import java.net.SocketAddress;
 import java.net.SocketOption;
 import java.net.StandardSocketOptions;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The options of sockets. */
 final class Sockets {
@@ -17,7 +21,23 @@ final class Sockets {
 
   private static final Map<SocketOption<?>, ChannelOption<?>> KNOWN = known();
 
+  /** The address that a channel and those it accepts report, in place of its temporary name. */
+  private static final AttributeKey<SocketAddress> ADDRESS =
+      AttributeKey.valueOf(Sockets.class, "ADDRESS");
+
   private Sockets() {}
+
+  /** Sets the address that {@link #localAddress} returns for a listening channel. */
+  static void setAddress(Channel listening, SocketAddress address) {
+    listening.attr(ADDRESS).set(address);
+  }
+
+  /** Returns the address of a channel at this side. */
+  static @Nullable SocketAddress localAddress(Channel channel) {
+    Channel parent = channel.parent();
+    SocketAddress set = (parent == null ? channel : parent).attr(ADDRESS).get();
+    return set == null ? channel.localAddress() : set;
+  }
 
   private static Map<SocketOption<?>, ChannelOption<?>> known() {
     Map<SocketOption<?>, ChannelOption<?>> known = new LinkedHashMap<>();

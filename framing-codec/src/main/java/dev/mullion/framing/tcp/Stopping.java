@@ -4,6 +4,7 @@ import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.mullion.net.base.BoundedLog;
+import dev.mullion.net.base.UnixSocketFile;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
@@ -36,7 +37,7 @@ final class Stopping {
   /** What there is to be stopped. */
   record Parts(
       Channel listening,
-      @Nullable UnixSocket file,
+      @Nullable UnixSocketFile file,
       EventLoopGroup group,
       ChannelGroup connections,
       Collection<LoopWatch> watches,

@@ -2,6 +2,8 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
+import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -44,7 +46,7 @@ final class TcpListener {
   private final ChannelGroup connections;
   private final Map<EventExecutor, LoopWatch> watches = new HashMap<>();
   private final TcpCounters totals;
-  private final @Nullable UnixSocket unixSocket;
+  private final @Nullable UnixSocketFile unixSocket;
   private final Channel channel;
   private final Stopping stopping;
 
@@ -60,7 +62,7 @@ final class TcpListener {
     totals = connectionSettings.totals();
     transport = settings.transport().parts();
     Path path = settings.path();
-    unixSocket = path == null ? null : UnixSocket.at(path);
+    unixSocket = path == null ? null : UnixSocketFile.at(path);
     SocketAddress address = path == null
         ? new InetSocketAddress(resolve(settings.host()), settings.port())
         : transport.unixAddress(path);
@@ -70,7 +72,7 @@ final class TcpListener {
     group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
     handling.begin(group);
     channel = bind(address);
-    long slow = nanos(settings.slowHandlerLimit());
+    long slow = Check.nanos(settings.slowHandlerLimit());
     stopping = new Stopping(new Stopping.Parts(
         channel,
         unixSocket,
@@ -137,13 +139,13 @@ final class TcpListener {
     settings
         .options()
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
-    UnixSocket file = unixSocket;
+    UnixSocketFile file = unixSocket;
     ChannelFuture bound = bootstrap
         .bind(file == null ? wanted : transport.unixAddress(file.beside()))
         .awaitUninterruptibly();
     Throwable cause = bound.cause();
     if (cause == null && file != null) {
-      UnixSocket.setAddress(bound.channel(), wanted);
+      Sockets.setAddress(bound.channel(), wanted);
       cause = file.publish();
     }
     if (cause == null) {
@@ -158,7 +160,7 @@ final class TcpListener {
   }
 
   SocketAddress address() {
-    return requireNonNull(UnixSocket.localAddress(channel), "address");
+    return requireNonNull(Sockets.localAddress(channel), "address");
   }
 
   Transport transport() {
@@ -182,7 +184,7 @@ final class TcpListener {
   }
 
   boolean awaitTermination(Duration timeout) throws InterruptedException {
-    return group.terminationFuture().await(nanos(timeout), TimeUnit.NANOSECONDS);
+    return group.terminationFuture().await(Check.nanos(timeout), TimeUnit.NANOSECONDS);
   }
 
   /** Stops, or joins the stop that is on. Returns what was cut, or null if another does it. */
@@ -194,12 +196,7 @@ final class TcpListener {
       }
     }
     closing = true;
-    return stopping.stop(nanos(timeout));
-  }
-
-  /** Unlike {@link Duration#toNanos}, it takes a duration that no {@code long} can hold. */
-  static long nanos(Duration duration) {
-    return TimeUnit.NANOSECONDS.convert(duration);
+    return stopping.stop(Check.nanos(timeout));
   }
 
   /** Sets up each connection that is accepted, or refuses it. */

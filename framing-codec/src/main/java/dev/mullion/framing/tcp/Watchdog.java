@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.mullion.net.base.DaemonThreads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
@@ -40,11 +41,7 @@ final class Watchdog implements AutoCloseable {
     this.limitNanos = limitNanos;
     this.settings = settings;
     loops.forEach(loop -> this.loops.add(new Seen(loop)));
-    thread = Executors.newSingleThreadScheduledExecutor(task -> {
-      Thread made = new Thread(task, "mullion-watchdog");
-      made.setDaemon(true);
-      return made;
-    });
+    thread = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("mullion-watchdog"));
     long interval = Math.max(1, limitNanos / 4);
     thread.scheduleAtFixedRate(this::look, interval, interval, TimeUnit.NANOSECONDS);
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.net.base.DaemonThreads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -68,7 +69,7 @@ class HandlerThreadsTest {
   @Test
   void noVirtualThreadsOnAnOldJdk() {
     assumeTrue(!VIRTUAL, "this JDK has virtual threads");
-    assertThat(HandlerThreads.virtual()).isNull();
+    assertThat(DaemonThreads.virtual("x")).isNull();
   }
 
   @Test

@@ -128,7 +128,7 @@ class MicrometerMetricsTest {
           (Runnable) classes.load(Caller.class.getName()).getConstructor().newInstance();
       assertThatThrownBy(caller::run)
           .isInstanceOf(IllegalStateException.class)
-          .hasMessage("metrics need io.micrometer:micrometer-core on the class path");
+          .hasMessage("micrometer needs io.micrometer:micrometer-core on the class path");
     }
   }
 

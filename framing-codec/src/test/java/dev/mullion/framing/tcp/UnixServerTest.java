@@ -8,6 +8,7 @@ import dev.mullion.framing.FrameReader;
 import dev.mullion.framing.FrameWriter;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -142,7 +143,7 @@ class UnixServerTest {
   /** One that has begun to listen between the look and the bind. */
   @Test
   void nameThatIsTakenIsNotReplaced() throws Exception {
-    UnixSocket socket = UnixSocket.at(path);
+    UnixSocketFile socket = UnixSocketFile.at(path);
     try (ServerSocketChannel own = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       own.bind(UnixDomainSocketAddress.of(socket.beside()));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -51,7 +52,7 @@ class UnixSocketTest {
 
   @Test
   void noFileIsFine() throws Exception {
-    UnixSocket.removeStale(path);
+    UnixSocketFile.at(path);
 
     assertThat(path).doesNotExist();
   }
@@ -61,7 +62,7 @@ class UnixSocketTest {
     listen().close();
     assertThat(path).exists();
 
-    UnixSocket.removeStale(path);
+    UnixSocketFile.at(path);
 
     assertThat(path).doesNotExist();
     listen().close();
@@ -109,7 +110,7 @@ class UnixSocketTest {
     listen().close();
     Path link = Files.createSymbolicLink(directory.resolve("link"), path);
 
-    assertThatThrownBy(() -> UnixSocket.removeStale(link))
+    assertThatThrownBy(() -> UnixSocketFile.at(link))
         .isExactlyInstanceOf(BindException.class)
         .hasMessage("cannot listen on " + link + ": it exists and is not a socket");
     assertThat(path).exists();
@@ -126,7 +127,7 @@ class UnixSocketTest {
   }
 
   private void refused(String why) {
-    assertThatThrownBy(() -> UnixSocket.removeStale(path))
+    assertThatThrownBy(() -> UnixSocketFile.at(path))
         .isExactlyInstanceOf(BindException.class)
         .hasMessage("cannot listen on " + path + ": " + why);
   }
@@ -141,7 +142,7 @@ class UnixSocketTest {
   void transportServesAndRemovesItsSocket(Transport transport) throws Exception {
     listen().close();
     Transport.Parts parts = transport.parts();
-    UnixSocket.removeStale(path);
+    UnixSocketFile.at(path);
 
     echo(parts, parts.unixServerChannel(), parts.unixChannel(), parts.unixAddress(path));
 

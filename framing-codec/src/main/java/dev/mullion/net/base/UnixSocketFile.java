@@ -1,14 +1,11 @@
-package dev.mullion.framing.tcp;
+package dev.mullion.net.base;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 
-import io.netty.channel.Channel;
-import io.netty.util.AttributeKey;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
-import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
@@ -37,11 +34,7 @@ import org.jspecify.annotations.Nullable;
  *   remove()            -                 unless server.sock is another file by now
  * }</pre>
  */
-final class UnixSocket {
-  /** The address that a channel and those that it accepts tell, in place of the name for the moment. */
-  private static final AttributeKey<SocketAddress> ADDRESS =
-      AttributeKey.valueOf(UnixSocket.class, "ADDRESS");
-
+public final class UnixSocketFile {
   /** To such a path some bytes can be added: systems take from 103 to 107. */
   private static final int SHORT_PATH_BYTES = 64;
 
@@ -57,19 +50,19 @@ final class UnixSocket {
   private final Path beside;
   private @Nullable String published;
 
-  private UnixSocket(Path path, Path beside) {
+  private UnixSocketFile(Path path, Path beside) {
     this.path = path;
     this.beside = beside;
   }
 
   /**
-   * Makes place for a socket.
+   * Makes place for a socket: removes one on which no server listens.
    *
-   * @throws BindException as {@link #removeStale} says
+   * @throws BindException if a server listens there, or if it is another kind of file
    */
-  static UnixSocket at(Path path) throws IOException {
+  public static UnixSocketFile at(Path path) throws IOException {
     removeStale(path);
-    return new UnixSocket(path, beside(path));
+    return new UnixSocketFile(path, beside(path));
   }
 
   /**
@@ -91,13 +84,12 @@ final class UnixSocket {
   }
 
   /** Returns the name to bind a channel to. */
-  Path beside() {
+  public Path beside() {
     return beside;
   }
 
   /** Gives the socket, which listens, the name that was wanted. Returns why it could not. */
-  @Nullable
-  Exception publish() {
+  public @Nullable Exception publish() {
     try {
       if (!beside.equals(path)) {
         rename();
@@ -129,7 +121,7 @@ final class UnixSocket {
    *
    * @return whether it is gone
    */
-  boolean remove() throws IOException {
+  public boolean remove() throws IOException {
     return published != null && published.equals(identity(path)) && Files.deleteIfExists(path);
   }
 
@@ -139,24 +131,7 @@ final class UnixSocket {
     return path.toString();
   }
 
-  /** Sets the address that {@link #localAddress} returns for a listening channel. */
-  static void setAddress(Channel listening, SocketAddress address) {
-    listening.attr(ADDRESS).set(address);
-  }
-
-  /** Returns the address of a channel at this side. */
-  static @Nullable SocketAddress localAddress(Channel channel) {
-    Channel parent = channel.parent();
-    SocketAddress set = (parent == null ? channel : parent).attr(ADDRESS).get();
-    return set == null ? channel.localAddress() : set;
-  }
-
-  /**
-   * Removes a socket where nobody listens, so that a server can.
-   *
-   * @throws BindException if somebody listens there, or if it is another kind of file
-   */
-  static void removeStale(Path path) throws IOException {
+  private static void removeStale(Path path) throws IOException {
     try {
       removeIfStale(path);
     } catch (NoSuchFileException gone) {

@@ -1,26 +1,24 @@
-package dev.mullion.rpc;
+package dev.mullion.net.base;
 
 import static java.util.Objects.requireNonNull;
 
-import io.grpc.Status;
 import java.time.Duration;
-import java.util.EnumSet;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
-/** What the builders' setters check. */
-final class Check {
+/** What the builders' setters check: the same mistake has the same exception in all modules. */
+public final class Check {
   private Check() {}
 
-  static String notBlank(String value, String name, String expected) {
+  /** Returns a text that is not blank; {@code expected} says what it should be. */
+  public static String notBlank(String value, String name, String expected) {
     if (requireNonNull(value, name).isBlank()) {
       throw new IllegalArgumentException(name + ": \"" + value + "\" (expected: " + expected + ")");
     }
     return value;
   }
 
-  /** Returns a name or address, if it could be one: the resolvers take what stands before a slash. */
-  static String host(String value) {
+  /** Returns a name or address, if it could be one: resolvers take what stands before a slash. */
+  public static String host(String value) {
     notBlank(value, "host", "a name or address");
     boolean colons = value.indexOf(':') >= 0 && !value.matches("\\[?[0-9a-fA-F:.]*:[^\\]/]*]?");
     if (colons || value.chars().anyMatch(each -> each <= ' ' || "/\\?#@".indexOf(each) >= 0)) {
@@ -30,7 +28,8 @@ final class Check {
     return value;
   }
 
-  static int within(int value, int least, int most, String name) {
+  /** Returns a number within bounds, both included. */
+  public static int within(int value, int least, int most, String name) {
     if (value < least || value > most) {
       String expected = most == Integer.MAX_VALUE ? ">= " + least : least + " to " + most;
       throw new IllegalArgumentException(name + ": " + value + " (expected: " + expected + ")");
@@ -38,38 +37,39 @@ final class Check {
     return value;
   }
 
-  static Duration notNegative(Duration value, String name) {
+  /** Returns a number that is not less than another. */
+  public static long atLeast(long value, long least, String name) {
+    if (value < least) {
+      throw new IllegalArgumentException(name + ": " + value + " (expected: >= " + least + ")");
+    }
+    return value;
+  }
+
+  /** Returns a duration that is zero or longer. */
+  public static Duration notNegative(Duration value, String name) {
     if (requireNonNull(value, name).isNegative()) {
       throw new IllegalArgumentException(name + ": " + value + " (expected: >= PT0S)");
     }
     return value;
   }
 
-  static Duration positive(Duration value, String name) {
+  /** Returns a duration that is longer than zero. */
+  public static Duration positive(Duration value, String name) {
     if (requireNonNull(value, name).isNegative() || value.isZero()) {
       throw new IllegalArgumentException(name + ": " + value + " (expected: > PT0S)");
     }
     return value;
   }
 
-  /** Returns codes of which none is that of success. */
-  static Set<Status.Code> failures(String name, Status.Code first, Status.Code... others) {
-    Set<Status.Code> codes = EnumSet.of(first, others);
-    if (codes.contains(Status.Code.OK)) {
-      throw new IllegalArgumentException(name + ": OK (expected: codes of failures)");
-    }
-    return codes;
-  }
-
   /** Returns nanoseconds; what is longer than 292 years is 292 years. */
-  static long nanos(Duration duration) {
+  public static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
   }
 
-  /** Throws if a setting needs a library that is not there. */
-  static void present(String setting, String type, String artifact) {
+  /** Throws if a setting needs a library that the class which has the setting cannot see. */
+  public static void present(Class<?> user, String setting, String type, String artifact) {
     try {
-      Class.forName(type);
+      Class.forName(type, false, user.getClassLoader());
     } catch (ClassNotFoundException absent) {
       throw new IllegalStateException(
           setting + " needs " + artifact + " on the class path", absent);
