@@ -7,6 +7,12 @@ import java.util.stream.Stream;
 
 /** What the tests of the server share. */
 final class EchoServers {
+  /**
+   * How often a server is stopped under load, at another moment each time; {@code
+   * -Dmullion.framing.stopRounds=100} makes the run long.
+   */
+  static final int STOP_ROUNDS = Integer.getInteger("mullion.framing.stopRounds", 8);
+
   private EchoServers() {}
 
   /** The transports that this machine has. */

@@ -1,6 +1,9 @@
 package dev.mullion.framing.testing;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
@@ -22,5 +25,45 @@ public final class Threads {
   /** Runs a task that has a result. */
   public static <T> CompletableFuture<T> call(Supplier<T> task) {
     return CompletableFuture.supplyAsync(task, EACH);
+  }
+
+  /** What is done with one of several values. */
+  public interface Task<T> {
+    /** Does it. */
+    void run(T value) throws Exception;
+  }
+
+  /**
+   * Runs a task for each value, all at the same time, and waits for them: for tests that wait much
+   * longer than they work.
+   *
+   * @throws AssertionError if one of them fails; its text begins with that one's value
+   */
+  public static <T> void forEach(List<T> values, Task<T> task) throws Exception {
+    List<CompletableFuture<Void>> all = new ArrayList<>();
+    for (T value : values) {
+      all.add(run(() -> {
+        try {
+          task.run(value);
+        } catch (Exception | AssertionError e) {
+          throw new AssertionError(value + ": " + e, e);
+        }
+      }));
+    }
+    AssertionError failed = null;
+    for (CompletableFuture<Void> each : all) {
+      try {
+        each.get();
+      } catch (ExecutionException e) {
+        if (failed == null) {
+          failed = new AssertionError(e.getCause().getMessage(), e.getCause());
+        } else {
+          failed.addSuppressed(e.getCause());
+        }
+      }
+    }
+    if (failed != null) {
+      throw failed;
+    }
   }
 }
