@@ -300,13 +300,20 @@ final class BatchLink extends Link {
   void onInputEnded(FramedConnection connection) {
     if (connection.isStopping()) {
       // What still comes, the rest of this read too, is not decoded.
-      codecGone = true;
-      context().pipeline().remove(codec);
+      onInputDropped();
       ending.finish();
     } else {
       handler.inputEnded(connection);
     }
     flushReplies();
+  }
+
+  @Override
+  void onInputDropped() {
+    if (!codecGone) {
+      codecGone = true;
+      context().pipeline().remove(codec);
+    }
   }
 
   @Override

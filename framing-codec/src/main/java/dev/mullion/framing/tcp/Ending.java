@@ -14,6 +14,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +58,7 @@ final class Ending {
   /** Whether this side has closed, and waits for the end of the peer's. */
   private boolean closesWithPeer;
 
+  private @Nullable ScheduledFuture<?> closeTimer;
   private int quietLooks;
   private long unsentAtClose;
   private final AtomicBoolean lossCounted = new AtomicBoolean();
@@ -189,6 +191,11 @@ final class Ending {
     });
   }
 
+  /** The network has ended the connection. Behind the end of this side that is no failure. */
+  void lost(IOException why) {
+    abort(closesWithPeer ? null : why);
+  }
+
   /** Sends what was taken and closes, with an error. Any thread may call it. */
   void finish(Throwable why) {
     link.runOnLoop(() -> {
@@ -228,7 +235,7 @@ final class Ending {
         return;
       }
       sendRest("connection was closed");
-      if (link.connection().isStopping() && heard) {
+      if (link.connection().isStopping() && (heard || hasSent())) {
         // Closing while the peer sends would reset the connection, and it could lose its replies.
         endInput();
         whenWritten(this::shutOutput);
@@ -305,12 +312,15 @@ final class Ending {
     if (channel instanceof DuplexChannel duplex && isHalf && !peerEnded) {
       sendEnd(duplex);
     } else {
-      closeNow();
+      closeInOrder();
     }
   }
 
   /** Sends the end of this side, behind which nothing can be. */
   private void sendEnd(DuplexChannel channel) {
+    if (outputEnded) {
+      return;
+    }
     link.onOutputEnding();
     outputEnded = true;
     quietLooks = 0;
@@ -322,25 +332,42 @@ final class Ending {
   }
 
   /**
-   * Closes a connection that has sent everything. A client of TLS waits for its server to end too, for
-   * half of {@code closeTimeout}: what the server still sends of TLS, such as tickets, would reset a
-   * socket that is closed, with all that the server has not read.
+   * Closes a connection that has sent everything, when its peer has ended too, or half of {@code
+   * closeTimeout} is over. What a peer still sends would reset a socket that is closed, with all that
+   * the peer has not got or not read. Nothing can be lost where nothing was sent.
+   *
+   * <pre>{@code
+   *  this side   --- frames --- FIN ---|--- reads and drops -------|--- close
+   *  the peer    --- what it still sends --- reads the end --- FIN -|
+   * }</pre>
    */
   private void closeInOrder() {
-    Channel channel = link.context().channel();
-    boolean waits = secure && !peerEnded && !outputEnded && isActive();
-    if (!waits
-        || !(channel instanceof DuplexChannel duplex)
-        || !TlsEvents.isClient(channel.pipeline())) {
+    if (closesWithPeer) {
+      return;
+    }
+    if (peerEnded
+        || !isActive()
+        || !mayLoseOutput()
+        || !(link.context().channel() instanceof DuplexChannel duplex)) {
       closeNow();
       return;
     }
     closesWithPeer = true;
     sendEnd(duplex);
     link.reading.resumeAll();
-    link.context()
+    link.guarded(link::onInputDropped);
+    closeTimer = link.context()
         .executor()
         .schedule(this::closeNow, link.settings.closeNanos() / 2, TimeUnit.NANOSECONDS);
+  }
+
+  /** A server of TLS may not have got the end of the handshake yet. */
+  private boolean mayLoseOutput() {
+    return hasSent() || (secure && TlsEvents.isClient(link.context().pipeline()));
+  }
+
+  private boolean hasSent() {
+    return link.connection().counters().bytesSent() > 0;
   }
 
   private void closeNow() {
@@ -413,6 +440,9 @@ final class Ending {
 
   /** Works out, when the channel is closed, what the cause was and what is lost. */
   void closed() {
+    if (closeTimer != null) {
+      closeTimer.cancel(false);
+    }
     if (secure && !peerEnded && !outputEnded && !closedHere && cause == null) {
       cause = cutError();
     }
@@ -428,6 +458,8 @@ final class Ending {
     }
     if (cause != null) {
       link.totals.connectionsFailed.increment();
+    } else if (outputEnded && !peerEnded && hasSent()) {
+      link.totals.closesUnconfirmed.increment();
     }
   }
 }

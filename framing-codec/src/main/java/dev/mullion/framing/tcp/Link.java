@@ -61,6 +61,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   /** Ends the input behind the frame that has begun, if one has, when the server stops. */
   abstract void stopInput();
 
+  /** What it does when this side has closed: what still comes is for nobody. */
+  abstract void onInputDropped();
+
   /** What it does when the server begins to stop. */
   abstract void onStopping(FramedConnection connection);
 
@@ -259,9 +262,9 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       log(Event.FRAME_TOO_LARGE, INFO, String.valueOf(tooLarge.getMessage()), null);
     } else if (error instanceof FramingException framing) {
       ending.broken(framing);
-    } else if (error instanceof IOException) {
+    } else if (error instanceof IOException lost) {
       log(Event.CONNECTION_LOST, DEBUG, "connection lost" + ofPeer(ctx), error);
-      ending.abort(secure && !opened ? new IOException(Ending.ENDED_IN_HANDSHAKE, error) : error);
+      ending.lost(secure && !opened ? new IOException(Ending.ENDED_IN_HANDSHAKE, error) : lost);
     } else if (error instanceof DecoderException
         && error.getCause() instanceof SSLException cause) {
       tlsFailed(TlsEvents.inPlainWords(cause));

@@ -89,6 +89,12 @@ final class QueueLink extends Link {
   }
 
   @Override
+  void onInputDropped() {
+    connection().inbox().end(closedError(null));
+    arrived();
+  }
+
+  @Override
   void stopInput() {
     connection().inbox().endAfterFrame();
     arrived();
@@ -128,10 +134,11 @@ final class QueueLink extends Link {
   void onClosed(FramedConnection connection, @Nullable Throwable cause) {
     connection
         .inbox()
-        .end(
-            cause == null && ending.isInputEnded()
-                ? null
-                : new IOException("connection is closed (peer " + peer() + ")", cause));
+        .end(cause == null && ending.isInputEnded() ? null : closedError(cause));
     arrived();
+  }
+
+  private IOException closedError(@Nullable Throwable cause) {
+    return new IOException("connection is closed (peer " + peer() + ")", cause);
   }
 }

@@ -55,8 +55,12 @@ final class Reading {
     return outputLeft;
   }
 
-  /** Pauses reading if the peer does not read either, or if memory is short. */
+  /** Pauses reading if the peer does not read either, or if memory is short; what is dropped needs none. */
   void afterRead() {
+    if (link.ending.dropsInput()) {
+      noteOutput();
+      return;
+    }
     if (link.connection().outbound().isFull()) {
       pause(PEER_BEHIND);
     }

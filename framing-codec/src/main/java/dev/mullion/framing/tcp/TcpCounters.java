@@ -19,6 +19,7 @@ public final class TcpCounters {
   final LongAdder connectionsStalled = new LongAdder();
   final LongAdder connectionsCut = new LongAdder();
   final LongAdder connectionsFailed = new LongAdder();
+  final LongAdder closesUnconfirmed = new LongAdder();
   final LongAdder framesTimedOut = new LongAdder();
   final LongAdder readsPaused = new LongAdder();
   final LongAdder readsPausedForMemory = new LongAdder();
@@ -96,6 +97,14 @@ public final class TcpCounters {
   /** Returns how many connections ended with an error: reset, out of step, timed out. */
   public long connectionsFailed() {
     return connectionsFailed.sum();
+  }
+
+  /**
+   * Returns how many connections were closed behind everything that was sent, before their peer had
+   * ended its side. Such a peer may not have read all of it.
+   */
+  public long closesUnconfirmed() {
+    return closesUnconfirmed.sum();
   }
 
   /** Returns how many connections were closed since a frame was not complete in {@code frameTimeout}. */
@@ -196,6 +205,7 @@ public final class TcpCounters {
     all.put("connectionsStalled", connectionsStalled());
     all.put("connectionsCut", connectionsCut());
     all.put("connectionsFailed", connectionsFailed());
+    all.put("closesUnconfirmed", closesUnconfirmed());
     all.put("framesTimedOut", framesTimedOut());
     all.put("readsPaused", readsPaused());
     all.put("readsPausedForMemory", readsPausedForMemory());
