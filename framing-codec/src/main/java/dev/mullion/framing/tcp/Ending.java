@@ -115,6 +115,11 @@ final class Ending {
     return closesWithPeer || (inputEnded && link.connection().isStopping());
   }
 
+  /** Whether this side has closed in order, and reads and drops until the peer does. */
+  boolean closesWithPeer() {
+    return closesWithPeer;
+  }
+
   private boolean isActive() {
     return link.context().channel().isActive();
   }

@@ -57,7 +57,7 @@ final class Reading {
 
   /** Pauses reading if the peer does not read either, or if memory is short; what is dropped needs none. */
   void afterRead() {
-    if (link.ending.dropsInput()) {
+    if (link.ending.closesWithPeer()) {
       noteOutput();
       return;
     }
