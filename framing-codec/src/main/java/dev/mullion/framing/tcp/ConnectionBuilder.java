@@ -143,7 +143,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   /**
    * Sets how long closing a server or client may take before what is left is cut, 5 seconds by
    * default. It is also the time after which a connection that is being closed is cut, if in all of it
-   * its peer took nothing of what was to be sent.
+   * its peer took nothing of what was to be sent. Half of it is how long a connection that has sent
+   * everything waits for its peer to end too, as {@link FramedConnection#close} says.
    */
   public B closeTimeout(Duration closeTimeout) {
     this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");

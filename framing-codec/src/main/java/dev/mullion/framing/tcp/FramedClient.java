@@ -118,7 +118,8 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Sends what was taken, closes, and connects no more; waits for that for {@code closeTimeout}. What is
+   * Sends what was taken, closes as {@link FramedConnection#close} says, and connects no more; waits for
+   * that for {@code closeTimeout}, of which a server that does not end its side costs half. What is
    * then left is cut and counted, also if a callback holds the event loop: its connection is closed when
    * the callback returns. An interrupt ends the waiting and not the closing, which goes on for {@code
    * closeTimeout} at most. On the event loop it does not wait.

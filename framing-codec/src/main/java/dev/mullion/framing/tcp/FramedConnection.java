@@ -445,8 +445,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Takes no more frames, sends what was taken, and closes, without waiting for that. Frames that
-   * still wait for room fail as with {@link #endOutput}.
+   * Closes like {@link #close}, without waiting for that. Frames that still wait for room fail as with
+   * {@link #endOutput}.
    */
   public void closeWhenSent() {
     link.ending.finish();
@@ -458,9 +458,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Takes no more frames, sends what was taken, and closes. Waits for that for the {@code
-   * closeTimeout} of its server or client and then closes by force; on the event loop it does not
-   * wait. Interrupting the thread ends its waiting only: what was taken is still sent in that time.
+   * Takes no more frames, sends what was taken and then the end of this side, and closes when the peer
+   * has ended its side too. Until then it reads what the peer still sends, drops it, and counts it
+   * ({@link TcpCounters#bytesNotHandled}): closing the socket earlier would reset the connection, and
+   * the peer could lose frames that were sent. A peer that does not end within half of {@code
+   * closeTimeout} is not waited for any longer, and is counted ({@link
+   * TcpCounters#closesUnconfirmed}). If no frame was ever sent, or the peer has ended already, the
+   * socket is closed at once.
+   *
+   * <p>Waits for all of that for the {@code closeTimeout} of its server or client and then closes by
+   * force; on the event loop it does not wait. Interrupting the thread ends its waiting only: what was
+   * taken is still sent in that time.
    */
   @Override
   public void close() {

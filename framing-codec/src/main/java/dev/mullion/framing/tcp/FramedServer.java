@@ -108,8 +108,9 @@ public final class FramedServer implements AutoCloseable {
    * Stops: no more connections are accepted and the handlers are told ({@link
    * FramedConnection#isStopping}, {@link BatchHandler#stopping}). What has come is handled and
    * answered; a connection on which nothing comes any more then gets the end of its input, and is
-   * closed when its handler has ended and everything is sent. What is left after the timeout is closed
-   * by force, and the threads of blocking handlers are interrupted, but for those of an {@code
+   * closed when its handler has ended and everything is sent: when its client has ended too, or has sent
+   * nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). What is left after the
+   * timeout is closed by force, and the threads of blocking handlers are interrupted, but for those of an {@code
    * executor}. When the calling thread is interrupted, that is at once.
    *
    * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until then, the

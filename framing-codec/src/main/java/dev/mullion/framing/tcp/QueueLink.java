@@ -132,9 +132,7 @@ final class QueueLink extends Link {
 
   @Override
   void onClosed(FramedConnection connection, @Nullable Throwable cause) {
-    connection
-        .inbox()
-        .end(cause == null && ending.isInputEnded() ? null : closedError(cause));
+    connection.inbox().end(cause == null && ending.isInputEnded() ? null : closedError(cause));
     arrived();
   }
 

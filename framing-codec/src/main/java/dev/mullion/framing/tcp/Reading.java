@@ -55,7 +55,7 @@ final class Reading {
     return outputLeft;
   }
 
-  /** Pauses reading if the peer does not read either, or if memory is short; what is dropped needs none. */
+  /** Pauses reading if the peer does not read either, or if memory is short; not for what is dropped. */
   void afterRead() {
     if (link.ending.closesWithPeer()) {
       noteOutput();

@@ -26,6 +26,7 @@
  *  closeTimeout       a connection that is being closed could send          connectionsFailed
  *                     nothing of what is left
  *                     a client or server as a whole is closed               connectionsCut
+ *                     half of it: this side has ended, the peer has not     closesUnconfirmed
  *  connectTimeout     a connection is being made: name, TCP and TLS         the attempt fails
  *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
  *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut

@@ -9,6 +9,7 @@ import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -67,7 +68,7 @@ class CloseInOrderTest {
   private static ServerSocket listener() throws IOException {
     ServerSocket listener = new ServerSocket();
     listener.setOption(StandardSocketOptions.SO_RCVBUF, 4 * 1024);
-    listener.bind(new InetSocketAddress("127.0.0.1", 0));
+    listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     return listener;
   }
 
@@ -93,6 +94,10 @@ class CloseInOrderTest {
         some.countDown();
       }
     });
+  }
+
+  private static void end(Socket peer) throws IOException {
+    peer.close();
   }
 
   private static int framesUntilTheEnd(Socket peer) throws IOException {
@@ -128,7 +133,7 @@ class CloseInOrderTest {
       assertThat(framesUntilTheEnd(peer)).isEqualTo(FRAMES);
 
       // It sends as long as this side listens, and this side listens as long as it has not ended.
-      peer.close();
+      end(peer);
       sender.get(20, TimeUnit.SECONDS);
       closer.get(20, TimeUnit.SECONDS);
       Await.until("it is closed", () -> client.counters().connectionsOpen() == 0);
@@ -149,7 +154,7 @@ class CloseInOrderTest {
 
       assertThat(framesUntilTheEnd(peer)).isEqualTo(FRAMES);
 
-      peer.close();
+      end(peer);
       sender.get(20, TimeUnit.SECONDS);
       FramedServers.awaitEmpty(server);
       assertThat(server.counters().connectionsFailed()).isZero();
@@ -219,7 +224,7 @@ class CloseInOrderTest {
       client.connection().closeWhenSent();
       assertThat(framesUntilTheEnd(peer)).isOne();
       peer.setSoLinger(true, 0);
-      peer.close();
+      end(peer);
 
       client.connection().closed().toCompletableFuture().get(20, TimeUnit.SECONDS);
       assertThat(client.counters().closesUnconfirmed()).isOne();
