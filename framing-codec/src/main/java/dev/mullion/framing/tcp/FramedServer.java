@@ -110,8 +110,8 @@ public final class FramedServer implements AutoCloseable {
    * answered; a connection on which nothing comes any more then gets the end of its input, and is
    * closed when its handler has ended and everything is sent: when its client has ended too, or has sent
    * nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). What is left after the
-   * timeout is closed by force, and the threads of blocking handlers are interrupted, but for those of an {@code
-   * executor}. When the calling thread is interrupted, that is at once.
+   * timeout is closed by force, and the threads of blocking handlers are interrupted, but for those of
+   * an {@code executor}. When the calling thread is interrupted, that is at once.
    *
    * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until then, the
    * connections of that loop are counted as cut, and are closed when the callback returns; a line in the
