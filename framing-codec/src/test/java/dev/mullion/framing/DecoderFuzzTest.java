@@ -1,5 +1,6 @@
 package dev.mullion.framing;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
@@ -10,10 +11,15 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /**
  * Draws a format, a wire and its cuts, and compares all that decodes: the codec frame by frame and in
@@ -31,6 +37,21 @@ class DecoderFuzzTest {
   private static final int MANY =
       "1".equals(System.getenv("JAZZER_FUZZ")) ? 256 : Integer.MAX_VALUE;
 
+  /** Without the fuzzer, which takes ten seconds to start. */
+  @Test
+  void savedInputsAreDecoded() throws Exception {
+    decodes(Bytes.NONE);
+    Path saved =
+        Path.of(requireNonNull(DecoderFuzzTest.class.getResource("DecoderFuzzTestInputs/decodes"))
+            .toURI());
+    try (Stream<Path> files = Files.list(saved)) {
+      assertThat(files.toList())
+          .hasSizeGreaterThan(15)
+          .allSatisfy(file -> decodes(Files.readAllBytes(file)));
+    }
+  }
+
+  @EnabledIfEnvironmentVariable(named = "JAZZER_FUZZ", matches = "1")
   @FuzzTest(maxDuration = "60s")
   void decodes(byte[] input) throws IOException {
     FuzzInput draw = new FuzzInput(input);

@@ -9,6 +9,11 @@ import java.util.Random;
 final class RandomFormats {
   private final Random random;
 
+  /** How often a test draws; {@code -Dmullion.framing.draws=10} has it draw ten times as often. */
+  static int times(int usual) {
+    return usual * Integer.getInteger("mullion.framing.draws", 1);
+  }
+
   RandomFormats(Random random) {
     this.random = random;
   }

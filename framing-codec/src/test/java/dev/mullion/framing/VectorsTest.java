@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -19,7 +18,6 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The golden vectors of {@code vectors.json}, which another implementation can read as well. */
@@ -112,40 +110,45 @@ class VectorsTest {
     }
   }
 
-  private static Stream<Arguments> decodings() throws IOException {
-    return vectors().stream()
-        .flatMap(vector -> Arrays.stream(Decoding.values()).map(way -> Arguments.of(vector, way)));
+  private static Stream<Vector> encodable() throws IOException {
+    return vectors().stream().filter(vector -> vector.error() == null && !vector.decodeOnly());
   }
 
-  private static Stream<Arguments> encodings() throws IOException {
-    return vectors().stream()
-        .filter(vector -> vector.error() == null && !vector.decodeOnly())
-        .flatMap(vector -> Arrays.stream(Encoding.values()).map(way -> Arguments.of(vector, way)));
+  @ParameterizedTest
+  @MethodSource("vectors")
+  void isDecoded(Vector vector) {
+    for (Decoding way : Decoding.values()) {
+      Delivery.of(vector.bytes())
+          .filter(delivery -> delivery.copies() == 1)
+          .forEach(delivery -> checkDecoded(vector, way, delivery));
+    }
   }
 
-  @ParameterizedTest(name = "{0}, {1}")
-  @MethodSource("decodings")
-  void isDecoded(Vector vector, Decoding way) {
-    Delivery.of(vector.bytes()).filter(delivery -> delivery.copies() == 1).forEach(delivery -> {
-      List<String> decoded = way.decode(vector.format(), delivery.pieces());
-      if (vector.error() == null) {
-        assertThat(decoded).as(delivery.name()).isEqualTo(vector.frames());
-      } else {
-        int frames = vector.frames().size();
-        assertThat(decoded).as(delivery.name()).hasSizeGreaterThan(frames);
-        assertThat(decoded.subList(0, frames)).isEqualTo(vector.frames());
-        assertThat(decoded.get(frames))
-            .startsWith(Objects.requireNonNull(ERRORS.get(vector.error())).getSimpleName() + ": ");
-      }
-    });
+  private static void checkDecoded(Vector vector, Decoding way, Delivery delivery) {
+    String name = way + ", " + delivery.name();
+    List<String> decoded = way.decode(vector.format(), delivery.pieces());
+    if (vector.error() == null) {
+      assertThat(decoded).as(name).isEqualTo(vector.frames());
+    } else {
+      int frames = vector.frames().size();
+      assertThat(decoded).as(name).hasSizeGreaterThan(frames);
+      assertThat(decoded.subList(0, frames)).as(name).isEqualTo(vector.frames());
+      assertThat(decoded.get(frames))
+          .as(name)
+          .startsWith(Objects.requireNonNull(ERRORS.get(vector.error())).getSimpleName() + ": ");
+    }
   }
 
-  @ParameterizedTest(name = "{0}, {1}")
-  @MethodSource("encodings")
-  void isEncoded(Vector vector, Encoding way) throws IOException {
+  @ParameterizedTest
+  @MethodSource("encodable")
+  void isEncoded(Vector vector) throws IOException {
     List<byte[]> frames = vector.frames().stream().map(Wire::bytes).toList();
 
-    assertThat(Wire.hex(way.encode(vector.format(), frames))).isEqualTo(Wire.hex(vector.wire()));
+    for (Encoding way : Encoding.values()) {
+      assertThat(Wire.hex(way.encode(vector.format(), frames)))
+          .as(way.name())
+          .isEqualTo(Wire.hex(vector.wire()));
+    }
   }
 
   @Test

@@ -92,7 +92,7 @@ class ClosingTest {
 
   /** The whole takes it far longer than the timeout; only time without progress counts. */
   private static void readSlowly(Way way) throws Exception {
-    Duration limit = Duration.ofSeconds(5);
+    Duration limit = Duration.ofMillis(2_500);
     int frames = 2 * FRAMES;
     try (FramedServer server = way.echo()
             .option(SO_SNDBUF, 16 * 1024)

@@ -34,6 +34,9 @@ class FlowRulesTest {
   private static final long COLLECTED_MILLIS = 1000;
   private static final long QUIET_MILLIS = 50;
 
+  /** How often the kit looks for an error; else it sleeps for the whole timeout before it looks. */
+  private static final long LOOK_MILLIS = 10;
+
   private static final Deque<FramedClient> CLIENTS = new ConcurrentLinkedDeque<>();
 
   /** Sends as many frames as the first one of its client says, and ends. */
@@ -76,6 +79,10 @@ class FlowRulesTest {
     }
   }
 
+  private static TestEnvironment environment() {
+    return new TestEnvironment(TIMEOUT_MILLIS, QUIET_MILLIS, LOOK_MILLIS);
+  }
+
   private static void closeClients() {
     for (FramedClient client = CLIENTS.poll(); client != null; client = CLIENTS.poll()) {
       client.close();
@@ -88,7 +95,7 @@ class FlowRulesTest {
     private final FramedServer sink;
 
     PublisherRules(FramedServer source, FramedServer sink) {
-      super(new TestEnvironment(TIMEOUT_MILLIS, QUIET_MILLIS), COLLECTED_MILLIS);
+      super(environment(), COLLECTED_MILLIS);
       this.source = source;
       this.sink = sink;
     }
@@ -113,7 +120,7 @@ class FlowRulesTest {
     private final FramedServer sink;
 
     SubscriberRules(FramedServer sink) {
-      super(new TestEnvironment(TIMEOUT_MILLIS, QUIET_MILLIS));
+      super(environment());
       this.sink = sink;
     }
 

@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -82,6 +83,7 @@ class FlowTest {
   @Test
   void subscriberIsToldOfTheEndWhenTheEventLoopHasEnded() throws Exception {
     try (FramedServer server = FramedServer.builder()
+        .closeTimeout(Duration.ZERO)
         .reactiveHandler(connection -> connection.sendAsync(new byte[1]))
         .start()) {
       FramedClient client = FramedClient.connect("127.0.0.1", server.port());

@@ -15,6 +15,7 @@ import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
@@ -24,8 +25,6 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Which connections are idle, over real sockets. How long is long enough is not said in time: it is
@@ -62,9 +61,12 @@ class IdlePeersTest {
   }
 
   /** After a level that was the same at each look, it was closed. */
-  @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void peerThatOnlyReceivesIsNotIdle(boolean tls) throws Exception {
+  @Test
+  void peerThatOnlyReceivesIsNotIdle() throws Exception {
+    Threads.forEach(List.of(false, true), IdlePeersTest::onlyReceive);
+  }
+
+  private static void onlyReceive(boolean tls) throws Exception {
     CompletableFuture<FramedConnection> pushing = new CompletableFuture<>();
     try (FramedServer server = server(tls)
             .handler(connection -> {
@@ -101,10 +103,13 @@ class IdlePeersTest {
     }
   }
 
-  @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void peerThatIsNotReadFromIsNotIdle(boolean tls) throws Exception {
-    int frames = 100;
+  @Test
+  void peerThatIsNotReadFromIsNotIdle() throws Exception {
+    Threads.forEach(List.of(false, true), IdlePeersTest::isNotReadFrom);
+  }
+
+  private static void isNotReadFrom(boolean tls) throws Exception {
+    int frames = 30;
     byte[] frame = EchoServers.random(100_000, 1);
     CompletableFuture<Void> go = new CompletableFuture<>();
     AtomicInteger handled = new AtomicInteger();
@@ -246,7 +251,7 @@ class IdlePeersTest {
     try (ServerSocket listener = new ServerSocket(0, 2, InetAddress.getLoopbackAddress());
         FramedClient client = FramedClient.builder()
             .port(listener.getLocalPort())
-            .frameTimeout(Duration.ofSeconds(3))
+            .frameTimeout(Duration.ofSeconds(1))
             .connect();
         Socket peer = listener.accept()) {
       peer.getOutputStream().write(new byte[] {0, 0, 0, 2, 'h'});
@@ -257,7 +262,7 @@ class IdlePeersTest {
       // For longer than one that is late would be left.
       try (FramedClient other = FramedClient.builder()
               .port(listener.getLocalPort())
-              .frameTimeout(Duration.ofSeconds(3))
+              .frameTimeout(Duration.ofSeconds(1))
               .connect();
           Socket late = listener.accept()) {
         late.getOutputStream().write(0);

@@ -45,7 +45,7 @@ import org.junit.jupiter.api.Timeout;
  */
 @Timeout(value = 1, unit = TimeUnit.DAYS)
 class LocksAndCallbacksTest {
-  private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 2);
+  private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 1);
   private static final int THREADS = 6;
   private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
   private static final FrameFormat FORMAT =

@@ -32,8 +32,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MemoryHeldTest {
   private static final int MIB = 1024 * 1024;
   private static final int BUDGET = 4 * MIB;
-  private static final int PEERS = 24;
+  private static final int PEERS = 12;
   private static final int LOOPS = 2;
+  private static final int KERNEL = 256 * 1024;
   private static final byte[] HALF = new byte[450_000];
   private static final byte[] FRAMES = new byte[10 * 1000];
 
@@ -160,7 +161,8 @@ class MemoryHeldTest {
         .format(FORMAT)
         .memoryBudget(BUDGET)
         .eventLoopThreads(LOOPS)
-        .option(StandardSocketOptions.SO_SNDBUF, 16 * 1024);
+        .option(StandardSocketOptions.SO_SNDBUF, 16 * 1024)
+        .option(StandardSocketOptions.SO_RCVBUF, KERNEL);
     long heapBefore = heap();
     long directBefore = direct();
     List<Socket> peers = new ArrayList<>();
@@ -209,6 +211,8 @@ class MemoryHeldTest {
   private static Socket connect(Fill fill, FramedServer server) throws Exception {
     Socket peer = fill.socket();
     peer.setReceiveBufferSize(16 * 1024);
+    // Or the kernel takes megabytes of each, and TLS encrypts them.
+    peer.setSendBufferSize(KERNEL);
     peer.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
     if (peer instanceof SSLSocket secure) {
       secure.startHandshake();

@@ -45,7 +45,8 @@ class OpenStateTest {
             over.join();
           });
       server = (secure ? serving.tls(certificates.server()) : serving).start();
-      FramedClient.Builder calling = FramedClient.builder().port(server.port());
+      FramedClient.Builder calling =
+          FramedClient.builder().port(server.port()).closeTimeout(Duration.ofMillis(500));
       client = (secure ? calling.tls(certificates.client()) : calling).connect();
       here = client.connection();
       there = accepted.poll(20, TimeUnit.SECONDS);

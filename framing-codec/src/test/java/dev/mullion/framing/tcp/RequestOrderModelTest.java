@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * <p>A short run is part of each build; {@code -Dmullion.framing.modelSeconds=600} makes it long.
  */
 class RequestOrderModelTest {
-  private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 2);
+  private static final int SECONDS = Integer.getInteger("mullion.framing.modelSeconds", 1);
   private static final int THREADS = 12;
   private static final int MOST_IN_FLIGHT = 200;
   private static final int LONGEST = 1000;
@@ -110,7 +110,8 @@ class RequestOrderModelTest {
       }));
     }
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-    while (System.nanoTime() < end && wrong.isEmpty()) {
+    // A machine that stands still for the whole of the time does not count.
+    while ((System.nanoTime() < end || answered.get() <= 100) && wrong.isEmpty()) {
       LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
       all.removeIf(CompletableFuture::isDone);
     }

@@ -80,7 +80,9 @@ class SlowHandlerTest {
     public void onError(Throwable error) {}
 
     @Override
-    public void onComplete() {}
+    public void onComplete() {
+      connection.closeWhenSent();
+    }
   }
 
   @Test

@@ -154,20 +154,30 @@ class StopBoundsTest {
     }
   }
 
-  /** All places at the same time, since each stop takes its two seconds. */
+  /** All at the same time, since each stop takes its two seconds. */
   @Test
-  void everyStopEndsWhereverACallbackHolds() {
-    List<CompletableFuture<Void>> all = Stream.of(Place.values())
-        .map(this::callback)
-        .map(callback -> Threads.run(() -> {
-          try {
-            everyStopEnds(callback);
-          } catch (Exception e) {
-            throw new AssertionError(callback.place + ": " + e, e);
-          }
-        }))
-        .toList();
-    all.forEach(CompletableFuture::join);
+  void stopsEndWhereverACallbackHolds() throws Exception {
+    List<Part> parts = new ArrayList<>();
+    for (Place place : Place.values()) {
+      Callback held = callback(place);
+      parts.add(new Part("every stop, held by " + place, () -> everyStopEnds(held)));
+    }
+    Callback reported = callback(Place.FRAMES);
+    parts.add(new Part("report", () -> reportTellsWhatIsCutAndTheLogWhoHoldsIt(reported)));
+    Callback other = callback(Place.REACTIVE_HANDLER);
+    parts.add(new Part("other loops", () -> connectionsOfOtherLoopsAreDrained(other)));
+    Threads.forEach(parts, part -> part.run().call());
+  }
+
+  private record Part(String name, Run run) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  private interface Run {
+    void call() throws Exception;
   }
 
   private static void everyStopEnds(Callback callback) throws Exception {
@@ -200,9 +210,7 @@ class StopBoundsTest {
     assertThat(server.counters().connectionsOpen()).isZero();
   }
 
-  @Test
-  void reportTellsWhatIsCutAndTheLogWhoHoldsIt() throws Exception {
-    Callback callback = callback(Place.FRAMES);
+  private static void reportTellsWhatIsCutAndTheLogWhoHoldsIt(Callback callback) throws Exception {
     FramedServer server = callback.server();
     try (FramedServers.Log log = new FramedServers.Log();
         EchoPeer peer = EchoPeer.of(server)) {
@@ -225,9 +233,7 @@ class StopBoundsTest {
   }
 
   /** One loop is held; the connections of the other still get their replies, and the time for them. */
-  @Test
-  void connectionsOfOtherLoopsAreDrained() throws Exception {
-    Callback callback = callback(Place.REACTIVE_HANDLER);
+  private static void connectionsOfOtherLoopsAreDrained(Callback callback) throws Exception {
     CountDownLatch begun = new CountDownLatch(1);
     FramedServer server = FramedServer.builder()
         .eventLoopThreads(2)
@@ -256,7 +262,7 @@ class StopBoundsTest {
           tried.close();
         }
       }
-      StopReport report = server.stop(Duration.ofSeconds(4));
+      StopReport report = server.stop(Duration.ofSeconds(3));
 
       if (other != null) {
         assertThat(report.finished()).isGreaterThanOrEqualTo(1);

@@ -82,7 +82,7 @@ class LeakExtensionTest {
   private static EngineExecutionResults run(Class<?> tests) {
     return EngineTestKit.engine("junit-jupiter")
         .enableImplicitConfigurationParameters(true)
-        .configurationParameter(LeakExtension.LOOKS, "1000")
+        .configurationParameter(LeakExtension.LOOKS, "400")
         .selectors(selectClass(tests))
         .execute();
   }
@@ -138,7 +138,7 @@ class LeakExtensionTest {
     @Test
     void d_releasesLate() {
       ByteBuf buffer = newBuffer();
-      Executor late = CompletableFuture.delayedExecutor(50, TimeUnit.MILLISECONDS);
+      Executor late = CompletableFuture.delayedExecutor(20, TimeUnit.MILLISECONDS);
       late.execute(buffer::release);
     }
   }
