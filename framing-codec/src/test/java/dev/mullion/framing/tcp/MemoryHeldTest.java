@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLSocket;
+import javax.net.ssl.SSLSocketFactory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,10 +65,12 @@ class MemoryHeldTest {
   static Path directory;
 
   private static TestCertificates certificates;
+  private static SSLSocketFactory sockets;
 
   @BeforeAll
   static void makeCertificates() throws Exception {
     certificates = TestCertificates.in(directory);
+    sockets = certificates.sockets();
     // What the JDK keeps of TLS once and for all is no part of a connection.
     try (FramedServer server = Way.BATCH.echo().tls(certificates.server()).start();
         Socket first = connect(Fill.HALF_FRAMES_OVER_TLS, server)) {
@@ -136,7 +139,7 @@ class MemoryHeldTest {
     }
 
     Socket socket() throws Exception {
-      return tls ? certificates.sockets().createSocket() : new Socket();
+      return tls ? sockets.createSocket() : new Socket();
     }
 
     abstract void send(Socket socket) throws IOException;
