@@ -68,7 +68,7 @@ final class ConnectFailures {
 
   private final @Nullable Tls tls;
 
-  /** Whether a call has ended well: then later failures have other causes. */
+  /** Whether a connection was ready or a call has ended well: later failures have other causes. */
   private volatile boolean worked;
 
   /** Why the last attempt failed, as far as it is known. */
@@ -108,13 +108,18 @@ final class ConnectFailures {
     }
   }
 
-  /** Returns why a server at these addresses cannot be connected to. */
-  Status ofConnection(Status status, List<EquivalentAddressGroup> server) {
+  /** Notes that a server has answered as a gRPC server does. */
+  void answered() {
+    worked = true;
+  }
+
+  /** Returns why a server at these addresses, which may have answered before, cannot be connected to. */
+  Status ofConnection(Status status, List<EquivalentAddressGroup> server, boolean answered) {
     List<String> addresses = new ArrayList<>();
     server.forEach(group -> group.getAddresses().forEach(each -> addresses.add(each.toString())));
     String words = inWords(status);
     if (words == null) {
-      words = closed(status);
+      words = closed(status, answered);
     }
     return noConnection(
         words == null ? connected(status) : status.withDescription(words),
@@ -167,11 +172,11 @@ final class ConnectFailures {
         return words;
       }
     }
-    return worked ? null : closed(status);
+    return worked ? null : closed(status, false);
   }
 
   /** The reason may get lost when the other side closes right away. */
-  private @Nullable String closed(Status status) {
+  private @Nullable String closed(Status status, boolean answered) {
     Throwable cause = status.getCause();
     String description = String.valueOf(status.getDescription());
     if (description.startsWith(NO_ALPN)) {
@@ -189,6 +194,9 @@ final class ConnectFailures {
       return null;
     }
     String begin = "the server has closed the connection before any answer";
+    if (answered) {
+      return begin;
+    }
     if (tls == null) {
       return begin
           + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";

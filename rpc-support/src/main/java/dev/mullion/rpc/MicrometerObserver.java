@@ -76,7 +76,8 @@ public final class MicrometerObserver extends RpcObserver {
         MicrometerObserver.class,
         "micrometer",
         "io.micrometer.core.instrument.MeterRegistry",
-        "io.micrometer:micrometer-core");
+        "io.micrometer:micrometer-core",
+        "micrometer.core");
   }
 
   @Override

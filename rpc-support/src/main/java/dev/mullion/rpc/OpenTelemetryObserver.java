@@ -71,7 +71,8 @@ public final class OpenTelemetryObserver extends RpcObserver {
         OpenTelemetryObserver.class,
         "openTelemetry",
         "io.grpc.opentelemetry.GrpcOpenTelemetry",
-        "io.grpc:grpc-opentelemetry");
+        "io.grpc:grpc-opentelemetry",
+        "io.grpc.opentelemetry");
   }
 
   @Override

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.NettyVersion;
 import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
@@ -324,7 +325,7 @@ public final class RpcChannelBuilder {
   /**
    * Returns a channel, which connects when the first call needs it.
    *
-   * @throws IllegalStateException if settings contradict each other
+   * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
    * @throws UncheckedIOException if a file for TLS cannot be used
    */
   public RpcChannel build() {
@@ -333,6 +334,9 @@ public final class RpcChannelBuilder {
       throw new IllegalStateException("inProcessName: " + inProcessName + " (expected: no "
           + (tls == null ? "keepalive" : "tls")
           + " beside it)");
+    }
+    if (inProcessName == null) {
+      NettyVersion.check();
     }
     policies.check();
     if (compression != null) {
@@ -361,7 +365,7 @@ public final class RpcChannelBuilder {
   /**
    * Returns a channel that is connected, to one of several addresses at least.
    *
-   * @throws IllegalStateException if settings contradict each other
+   * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
    * @throws IOException if it cannot connect within {@code connectTimeout}, or a file for TLS cannot
    *     be used; nothing is left open then
    */

@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.NettyVersion;
 import io.grpc.BindableService;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerInterceptor;
@@ -538,12 +539,16 @@ public final class RpcServerBuilder {
   /**
    * Starts a server and returns it when it listens. If that fails, nothing is left running.
    *
-   * @throws IllegalStateException if settings contradict each other, or there is no service
+   * @throws IllegalStateException if settings contradict each other, there is no service, or Netty is
+   *     older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
    * @throws java.net.BindException if the address cannot be listened on
    * @throws IOException if a file for TLS cannot be used, or the server cannot be started otherwise
    */
   public RpcServer start() throws IOException {
+    if (inProcessName == null) {
+      NettyVersion.check();
+    }
     return new ServerStart(this).start();
   }
 }

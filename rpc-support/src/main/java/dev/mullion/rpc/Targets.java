@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.Check;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
@@ -93,12 +94,12 @@ final class Targets {
   /** Returns the target, if what it needs is there. */
   static String known(String target) {
     if (target.startsWith(XDS)) {
-      try {
-        Class.forName("io.grpc.xds.XdsNameResolverProvider", false, Targets.class.getClassLoader());
-      } catch (ClassNotFoundException absent) {
-        throw new IllegalStateException(
-            "target: " + target + " needs io.grpc:grpc-xds on the class path", absent);
-      }
+      Check.present(
+          Targets.class,
+          "target: " + target,
+          "io.grpc.xds.XdsNameResolverProvider",
+          "io.grpc:grpc-xds",
+          "io.grpc.xds");
     }
     return target;
   }

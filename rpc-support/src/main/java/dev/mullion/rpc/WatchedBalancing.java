@@ -183,6 +183,9 @@ final class WatchedBalancing extends LoadBalancerProvider {
     private final LoadBalancer.Helper helper;
     private final Settings settings;
 
+    /** Whether a connection to it was ever ready, which takes the settings of HTTP/2. */
+    private boolean answered;
+
     Watched(LoadBalancer.Subchannel subchannel, LoadBalancer.Helper helper, Settings settings) {
       this.subchannel = subchannel;
       this.helper = helper;
@@ -196,11 +199,18 @@ final class WatchedBalancing extends LoadBalancerProvider {
 
     @Override
     public void start(LoadBalancer.SubchannelStateListener listener) {
-      subchannel.start(state -> listener.onSubchannelState(
-          state.getState() == ConnectivityState.TRANSIENT_FAILURE
-              ? ConnectivityStateInfo.forTransientFailure(
-                  settings.failures().ofConnection(state.getStatus(), getAllAddresses()))
-              : state));
+      subchannel.start(state -> listener.onSubchannelState(explained(state)));
+    }
+
+    private ConnectivityStateInfo explained(ConnectivityStateInfo state) {
+      if (state.getState() == ConnectivityState.READY) {
+        answered = true;
+        settings.failures().answered();
+      }
+      return state.getState() == ConnectivityState.TRANSIENT_FAILURE
+          ? ConnectivityStateInfo.forTransientFailure(
+              settings.failures().ofConnection(state.getStatus(), getAllAddresses(), answered))
+          : state;
     }
 
     /** Health is asked over this. */

@@ -7,6 +7,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.GreeterService;
+import io.grpc.Status;
+import io.grpc.Status.Code;
+import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.ConnectException;
@@ -16,6 +19,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,6 +36,7 @@ class BadPeersTest extends RpcTest {
   private static final String NO_TLS =
       "the server does not speak TLS (expected: tls of the server, or none of the channel)";
   private static final String SILENT = "no answer within connectTimeout PT1S";
+  private static final int HEADERS = 1;
   private static final String HTTP1 = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
 
   /** What a peer says to whoever connects, and what is said of it to a channel without TLS or with it. */
@@ -125,6 +130,48 @@ class BadPeersTest extends RpcTest {
             .tls(TestCertificates.in(directory).client()),
         peer.withTls,
         "127.0.0.1:" + port);
+  }
+
+  /** Answers as gRPC does until a call begins, and then not at all. */
+  private int crashing() throws IOException {
+    ServerSocket listening = closing(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
+    Threads.run(() -> {
+      try (Socket client = listening.accept()) {
+        client.getOutputStream().write(new byte[] {0, 0, 0, 4, 0, 0, 0, 0, 0});
+        DataInputStream frames = new DataInputStream(client.getInputStream());
+        frames.skipNBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".length());
+        int type = 0;
+        while (type != HEADERS) {
+          int lengthAndType = frames.readInt();
+          type = lengthAndType & 0xff;
+          frames.skipNBytes(5L + (lengthAndType >>> 8));
+        }
+      } catch (IOException gone) {
+        return;
+      }
+      while (!listening.isClosed()) {
+        try (Socket client = listening.accept()) {
+          client.setSoLinger(true, 0);
+        } catch (IOException closed) {
+          return;
+        }
+      }
+    });
+    return listening.getLocalPort();
+  }
+
+  /** A client was told to use TLS when a server that had answered without it went away. */
+  @Test
+  void plainServerThatGoesAwayIsNotTakenForOneWithTls() throws Exception {
+    RpcChannel channel =
+        closing(RpcChannel.builder().address("127.0.0.1", crashing()).connect());
+
+    Status first = failure(() -> call(channel));
+    Status second = failure(() -> call(channel));
+
+    assertThat(List.of(first.getCode(), second.getCode())).containsOnly(Code.UNAVAILABLE);
+    assertThat(text(first) + text(second)).doesNotContainIgnoringCase("tls");
+    assertThat(text(second)).contains("the server has closed the connection before any answer");
   }
 
   @Test

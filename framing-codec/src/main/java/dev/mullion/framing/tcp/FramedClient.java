@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.time.Duration;
@@ -229,12 +230,13 @@ public final class FramedClient implements AutoCloseable {
     /**
      * Connects, and returns the client when it is connected. If that fails, nothing is left running.
      *
-     * @throws IllegalStateException if settings contradict each other
+     * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
      * @throws java.net.UnknownHostException if the host cannot be resolved
      * @throws java.net.ConnectException if nobody accepts the connection, or not in time
      * @throws IOException if it cannot be made otherwise, by TLS for instance
      */
     public FramedClient connect() throws IOException {
+      NettyVersion.check();
       if (path == null && port == 0) {
         throw new IllegalStateException("port: not set (expected: a port, or a path)");
       }

@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -249,12 +250,13 @@ public final class FramedServer implements AutoCloseable {
      * Starts a server and returns it when it listens. If that fails, nothing is left running.
      *
      * @throws IllegalStateException if settings contradict each other, there is not exactly one
-     *     handler, or the transport is not available
+     *     handler, the transport is not available, or Netty is older than 4.2
      * @throws java.net.UnknownHostException if the host cannot be resolved
      * @throws java.net.BindException if the address cannot be listened on
      * @throws IOException if the server cannot be started otherwise
      */
     public FramedServer start() throws IOException {
+      NettyVersion.check();
       checkHandlers();
       ConnectionSettings connectionSettings = connectionSettings();
       Handling handling = handling();

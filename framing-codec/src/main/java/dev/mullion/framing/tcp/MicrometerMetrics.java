@@ -79,7 +79,8 @@ public final class MicrometerMetrics implements AutoCloseable {
         MicrometerMetrics.class,
         "micrometer",
         "io.micrometer.core.instrument.MeterRegistry",
-        "io.micrometer:micrometer-core");
+        "io.micrometer:micrometer-core",
+        "micrometer.core");
   }
 
   private static String text(SocketAddress address) {

@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -176,11 +177,12 @@ public final class Tls {
       throw new IllegalStateException("tls: settings of a " + role(forClient) + " (expected: of a "
           + role(wantedForClient) + ")");
     }
-    try {
-      Class.forName("io.netty.handler.ssl.SslContext", false, Tls.class.getClassLoader());
-    } catch (ClassNotFoundException absent) {
-      throw new IllegalStateException("tls needs io.netty:netty-handler on the class path", absent);
-    }
+    Check.present(
+        Tls.class,
+        "tls",
+        "io.netty.handler.ssl.SslContext",
+        "io.netty:netty-handler",
+        "io.netty.handler");
     return TlsContext.of(this);
   }
 

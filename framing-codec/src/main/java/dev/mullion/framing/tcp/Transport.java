@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.net.base.Check;
 import io.netty.channel.Channel;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.ServerChannel;
@@ -11,13 +12,15 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How sockets are served. All but {@link #NIO} need Netty's classes and native library for them on the
  * class path, for instance {@code io.netty:netty-transport-classes-epoll} and {@code
- * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}.
+ * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}; on a module path both
+ * have to be named by {@code --add-modules} too.
  */
 public enum Transport {
   /** Epoll, kqueue or NIO: the first that is there. The default. */
@@ -73,8 +76,8 @@ public enum Transport {
               + " is not available: "
               + cause
               + " (expected: AUTO, NIO, or "
-              + artifacts()
-              + " on the class path and an operating system that has it)",
+              + libraries()
+              + " and an operating system that has it)",
           cause);
     }
     return switch (this) {
@@ -106,9 +109,17 @@ public enum Transport {
     }
   }
 
-  private String artifacts() {
-    String name = this == IO_URING ? "io_uring" : name().toLowerCase(java.util.Locale.ROOT);
+  private String libraries() {
+    String name = name().toLowerCase(Locale.ROOT);
+    String system = this == KQUEUE ? "osx" : "linux";
+    String processor = switch (System.getProperty("os.arch", "")) {
+      case "amd64" -> "x86_64";
+      case "aarch64" -> "aarch_64";
+      default -> System.getProperty("os.arch", "");
+    };
     return "io.netty:netty-transport-classes-" + name + " and io.netty:netty-transport-native-"
-        + name;
+        + name + " with the classifier " + system + "-" + processor
+        + Check.place("io.netty.transport.classes." + name + ",io.netty.transport." + name + "."
+            + system + "." + processor);
   }
 }

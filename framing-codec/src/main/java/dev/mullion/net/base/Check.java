@@ -67,12 +67,22 @@ public final class Check {
   }
 
   /** Throws if a setting needs a library that the class which has the setting cannot see. */
-  public static void present(Class<?> user, String setting, String type, String artifact) {
+  public static void present(
+      Class<?> user, String setting, String type, String artifact, String module) {
     try {
       Class.forName(type, false, user.getClassLoader());
     } catch (ClassNotFoundException absent) {
-      throw new IllegalStateException(
-          setting + " needs " + artifact + " on the class path", absent);
+      throw new IllegalStateException(setting + " needs " + artifact + place(module), absent);
     }
+  }
+
+  /** Returns where libraries have to be that are these modules. */
+  public static String place(String modules) {
+    return place(modules, Check.class.getModule().isNamed());
+  }
+
+  /** A jar on the module path is ignored unless its module is required or added. */
+  static String place(String modules, boolean named) {
+    return named ? " on the module path, with --add-modules " + modules : " on the class path";
   }
 }

@@ -69,8 +69,11 @@ class EchoServerStartTest {
         .hasMessage("transport: KQUEUE is not available: "
             + KQueue.unavailabilityCause()
             + " (expected: AUTO, NIO, or io.netty:netty-transport-classes-kqueue and"
-            + " io.netty:netty-transport-native-kqueue on the class path and an operating system"
-            + " that has it)")
+            + " io.netty:netty-transport-native-kqueue with the classifier osx-"
+            + System.getProperty("os.arch")
+                .replace("amd64", "x86_64")
+                .replace("aarch64", "aarch_64")
+            + " on the class path and an operating system that has it)")
         .hasCause(KQueue.unavailabilityCause());
   }
 

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -29,6 +30,12 @@ public final class ClassesWithout implements AutoCloseable {
 
   /** The module is that of a class of its; its classes must be in a directory. */
   public ClassesWithout(Class<?> ofModule, Predicate<String> absent) throws IOException {
+    this(ofModule, absent, UnaryOperator.identity());
+  }
+
+  /** In place of entries of the class path there may be others. */
+  public ClassesWithout(Class<?> ofModule, Predicate<String> absent, UnaryOperator<String> replaced)
+      throws IOException {
     try {
       classes =
           Path.of(ofModule.getProtectionDomain().getCodeSource().getLocation().toURI());
@@ -41,6 +48,7 @@ public final class ClassesWithout implements AutoCloseable {
                 .flatMap(
                     each -> Arrays.stream(System.getProperty(each, "").split(File.pathSeparator))))
         .filter(entry -> !entry.isEmpty() && !absent.test(entry))
+        .map(replaced)
         .map(ClassesWithout::url)
         .toArray(URL[]::new);
     loader = new Without(present);
