@@ -37,6 +37,11 @@ record CallGuard(
   static final Status EXECUTOR_IS_FULL =
       Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
 
+  /** Returns one with other limits. */
+  CallGuard with(MessageLimits others) {
+    return new CallGuard(maxCalls, others, timeouts, mapping, threads);
+  }
+
   /** Called on the event loop: from here on the call's time passes, also while it waits for a thread. */
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {

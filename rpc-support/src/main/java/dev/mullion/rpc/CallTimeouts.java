@@ -40,7 +40,7 @@ final class CallTimeouts implements AutoCloseable {
   /** Has calls ended that wait for a thread longer than a time, which is looked at four times in it. */
   void limitWaiting(CallTracker tracker, Duration limit, Status status) {
     long nanos = Check.nanos(limit);
-    long interval = Math.max(1, Math.min(nanos / 4, SECONDS.toNanos(1)));
+    long interval = Math.min(nanos / 4, SECONDS.toNanos(1));
     timer.scheduleWithFixedDelay(
         () -> CallEvents.run(() -> tracker.endWaiting(nanos, status)),
         interval,

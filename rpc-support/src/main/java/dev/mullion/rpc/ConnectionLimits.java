@@ -18,6 +18,8 @@ final class ConnectionLimits {
   /** gRPC would take it in place of anything shorter. */
   private static final Duration LEAST = Duration.ofSeconds(1);
 
+  private static final Duration MILLISECOND = Duration.ofMillis(1);
+
   private int maxConnections = 10_000;
   private Duration maxConnectionAge = Duration.ZERO;
   private @Nullable Duration maxConnectionAgeGrace;
@@ -52,7 +54,7 @@ final class ConnectionLimits {
   }
 
   void maxConnectionAge(Duration value) {
-    maxConnectionAge = zeroOrLong(value, named("maxConnectionAge"));
+    maxConnectionAge = Check.zeroOrAtLeast(value, LEAST, named("maxConnectionAge"));
   }
 
   void maxConnectionAgeGrace(Duration value) {
@@ -60,15 +62,12 @@ final class ConnectionLimits {
   }
 
   void maxConnectionIdle(Duration value) {
-    maxConnectionIdle = zeroOrLong(value, named("maxConnectionIdle"));
+    maxConnectionIdle = Check.zeroOrAtLeast(value, LEAST, named("maxConnectionIdle"));
   }
 
   void handshakeTimeout(Duration value) {
     // gRPC has it in milliseconds.
-    if (Check.positive(value, named("handshakeTimeout")).toMillis() == 0) {
-      throw new IllegalArgumentException("handshakeTimeout: " + value + " (expected: >= PT0.001S)");
-    }
-    handshakeTimeout = value;
+    handshakeTimeout = Check.atLeast(value, MILLISECOND, named("handshakeTimeout"));
   }
 
   void maxResets(int value, Duration window) {
@@ -100,14 +99,6 @@ final class ConnectionLimits {
   private String named(String setting) {
     given.add(setting);
     return setting;
-  }
-
-  private static Duration zeroOrLong(Duration value, String name) {
-    if (!Check.notNegative(value, name).isZero() && value.compareTo(LEAST) < 0) {
-      throw new IllegalArgumentException(
-          name + ": " + value + " (expected: PT0S for none, or >= " + LEAST + ")");
-    }
-    return value;
   }
 
   /** Throws if these settings contradict each other, or that the server has a name only. */

@@ -27,6 +27,9 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   /** How long an event loop waits for a service's thread that is about to leave. */
   private static final long FOR_SERVICE = MILLISECONDS.toNanos(500);
 
+  /** That of gRPC, for services that set no other. */
+  private static final int READY_THRESHOLD = 32 * 1024;
+
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
 
@@ -72,6 +75,16 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   /** Sets where its messages wait for the peer. */
   void sentOn(@Nullable PeerStream peer) {
     stream = peer;
+    if (peer != null && peer.room() < READY_THRESHOLD) {
+      super.setOnReadyThreshold(peer.room());
+    }
+  }
+
+  /** A call is behind before it can reach the server's bound by itself. */
+  @Override
+  public void setOnReadyThreshold(int bytes) {
+    PeerStream peer = stream;
+    super.setOnReadyThreshold(peer == null ? bytes : Math.min(bytes, peer.room()));
   }
 
   void runIn(CallContext context) {

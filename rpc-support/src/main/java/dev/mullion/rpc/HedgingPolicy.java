@@ -115,7 +115,7 @@ public final class HedgingPolicy {
 
     /**
      * Sets how many tokens there are, 1 to 1000, 10 by default: half as many failures in a row stop
-     * hedging. And what part of a token a success gives back, 0.001 at least, 0.1 by default.
+     * hedging. And how many tokens a success gives back, 0.001 to 1000, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       this.throttling = new Throttling(maxTokens, tokenRatio);

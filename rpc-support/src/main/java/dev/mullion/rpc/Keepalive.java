@@ -1,7 +1,5 @@
 package dev.mullion.rpc;
 
-import static java.util.Objects.requireNonNull;
-
 import dev.mullion.net.base.Check;
 import io.grpc.Status;
 import java.time.Duration;
@@ -21,18 +19,17 @@ import java.time.Duration;
  *
  * @param time after which time without a byte there is a ping; at least 10 seconds, since gRPC would
  *     take that instead
- * @param timeout how long an answer may take
+ * @param timeout how long an answer may take; at least 10 ms, for the same reason
  * @param withoutCalls whether connections without calls are watched too
  */
 public record Keepalive(Duration time, Duration timeout, boolean withoutCalls) {
   private static final Duration LEAST = Duration.ofSeconds(10);
+  private static final Duration LEAST_TIMEOUT = Duration.ofMillis(10);
 
   /** Checks the durations. */
   public Keepalive {
-    if (requireNonNull(time, "time").compareTo(LEAST) < 0) {
-      throw new IllegalArgumentException("time: " + time + " (expected: >= " + LEAST + ")");
-    }
-    Check.positive(timeout, "timeout");
+    Check.atLeast(time, LEAST, "time");
+    Check.atLeast(timeout, LEAST_TIMEOUT, "timeout");
   }
 
   /** Returns the defaults. */
@@ -57,7 +54,7 @@ public record Keepalive(Duration time, Duration timeout, boolean withoutCalls) {
 
   /** Returns how often a server lets clients ping: a little more often, for timers that are early. */
   Duration permitted() {
-    return time.multipliedBy(4).dividedBy(5);
+    return time.minus(time.dividedBy(5));
   }
 
   /** Returns the status of a call, with the way out if the server found the pings too many. */

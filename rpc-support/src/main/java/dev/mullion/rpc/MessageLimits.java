@@ -13,6 +13,12 @@ import java.util.regex.Pattern;
 
 /** How long messages may be, and what is said of one that is longer. */
 record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
+  /** Of what comes and of what goes, unless told otherwise. */
+  private static final int USUAL = 4 * 1024 * 1024;
+
+  /** A health service says in so many bytes that it serves, or does not. */
+  static final int OF_HEALTH = 2;
+
   /** Leaves messages as they are on the wire, so that their size shows. */
   static final MethodDescriptor.Marshaller<InputStream> AS_STREAMS =
       new MethodDescriptor.Marshaller<>() {
@@ -33,6 +39,11 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   private static final Pattern OF_MESSAGES =
       Pattern.compile("inbound message |Encountered end-of-stream mid-frame"
           + "|gRPC frame header malformed|Can't decode compressed gRPC message");
+
+  /** Returns those of health and reflection, which reply whatever the others may. */
+  MessageLimits forStandardServices() {
+    return new MessageLimits(maxInboundMessageSize, Math.max(maxOutboundMessageSize, USUAL));
+  }
 
   /**
    * Returns the message, or one with the same bytes. What can be read but once is read once.

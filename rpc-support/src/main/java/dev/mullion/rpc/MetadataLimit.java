@@ -14,6 +14,14 @@ import io.netty.handler.codec.http2.Http2Exception;
 record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   private static final int LEAST_OF_TRANSPORT = 64 * 1024;
 
+  /** What gRPC itself sends with each call and reply, in all languages, must fit into it. */
+  private static final int LEAST = 512;
+
+  static int checked(int maxInboundMetadataSize) {
+    return Check.within(
+        maxInboundMetadataSize, LEAST, Integer.MAX_VALUE, "maxInboundMetadataSize");
+  }
+
   /** Returns how much the transport should take. */
   static int ofTransport(int maxInboundMetadataSize) {
     long several = 4L * maxInboundMetadataSize;

@@ -62,6 +62,11 @@ final class PeerStream {
     return of != null && of.isOver();
   }
 
+  /** Returns how many bytes of its call may wait before it counts as behind. */
+  int room() {
+    return replies.room();
+  }
+
   long pending() {
     return pending.get();
   }

@@ -48,13 +48,23 @@ final class PendingReplies {
   }
 
   /**
+   * Returns how many bytes of one call may wait before it counts as behind: a call that writes only when
+   * it is ready would else reach the bound by itself, although its client reads.
+   */
+  int room() {
+    return (int) Math.max(1, Math.min(Integer.MAX_VALUE, max / 2));
+  }
+
+  /**
    * Counts bytes that a call is to send, and returns whether it may: it may not if its own connection
-   * holds most. A message goes whatever its size if no other one waits.
+   * holds most. A message goes whatever its size if no other call's wait, and its call was not behind.
    */
   boolean admit(PeerStream stream, long bytes) {
+    long before = stream.pending();
     stream.add(bytes);
+    long bound = Math.max(max, before < room() ? before + bytes : bytes);
     AtomicLong total = counters.replyBytesPending;
-    while (total.get() > Math.max(max, bytes)) {
+    while (total.get() > bound) {
       PeerConnection most = holdsMoreThan(stream.connection());
       CallTracker.OpenCall largest = most == null ? null : tracker.largestOf(most);
       PeerStream place = largest == null ? null : largest.stream();

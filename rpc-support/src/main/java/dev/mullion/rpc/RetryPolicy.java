@@ -79,7 +79,9 @@ public final class RetryPolicy {
     return policy;
   }
 
-  static String seconds(Duration duration) {
+  /** gRPC takes no more than 10,000 years. */
+  static String seconds(Duration set) {
+    Duration duration = Duration.ofNanos(Check.nanos(set));
     return String.format(Locale.ROOT, "%d.%09ds", duration.getSeconds(), duration.getNano());
   }
 
@@ -150,10 +152,12 @@ public final class RetryPolicy {
     }
 
     /**
-     * Sets how many tokens there are, 1 to 1000, 10 by default: half as many failures in a row stop
-     * retries. And what part of a token a success gives back, 0.001 at least, 0.1 by default.
+     * Sets how many tokens there are, 3 to 1000, 10 by default: half as many failures in a row stop
+     * retries, and with fewer than 3 the first one would. And how many tokens a success gives back, 0.001
+     * to 1000, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
+      Check.within(maxTokens, 3, Throttling.MOST_TOKENS, "maxTokens");
       this.throttling = new Throttling(maxTokens, tokenRatio);
       return this;
     }

@@ -11,6 +11,7 @@ import io.grpc.ManagedChannelBuilder;
 import io.grpc.MethodDescriptor;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.ChannelOption;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -292,10 +293,13 @@ public final class RpcChannelBuilder {
     return this;
   }
 
-  /** Sets how many bytes the metadata that comes with a reply may have, 8 KiB by default. */
+  /**
+   * Sets how many bytes the metadata that comes with a reply may have, 8 KiB by default; 512 at least,
+   * since gRPC has entries of its own.
+   */
   public RpcChannelBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
     this.maxInboundMetadataSize =
-        Check.within(maxInboundMetadataSize, 1, Integer.MAX_VALUE, "maxInboundMetadataSize");
+        MetadataLimit.checked(maxInboundMetadataSize);
     return this;
   }
 
@@ -337,6 +341,10 @@ public final class RpcChannelBuilder {
     }
     if (inProcessName == null) {
       NettyVersion.check();
+    }
+    if (inTurn() && healthCheck && maxInboundMessageSize < MessageLimits.OF_HEALTH) {
+      throw new IllegalStateException("maxInboundMessageSize: " + maxInboundMessageSize
+          + " (expected: >= " + MessageLimits.OF_HEALTH + " for replies of the healthCheck)");
     }
     policies.check();
     if (compression != null) {
@@ -435,6 +443,8 @@ public final class RpcChannelBuilder {
           inTurn() ? WatchedBalancing.ROUND_ROBIN : WatchedBalancing.PICK_FIRST,
           new WatchedBalancing.Settings(attempts, failures));
     }
+    // The attempts have a bound of their own; Netty would end them after 30 seconds.
+    builder.withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0);
     if (keepalive != null) {
       builder
           .keepAliveTime(Check.nanos(keepalive.time()), NANOSECONDS)

@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Collects the settings of an {@link RpcServer}. Not safe for use by several threads. */
 public final class RpcServerBuilder {
+  /** To hand a call to a thread that is free takes some time too. */
+  private static final Duration LEAST_THREAD_TIMEOUT = Duration.ofMillis(1);
+
   @Nullable
   String host;
 
@@ -173,7 +176,8 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many bytes a message that goes may have, before it is compressed, 4 MiB by default: what
-   * gRPC's clients take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}.
+   * gRPC's clients take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}. Health and the other
+   * standard services may send 4 MiB at least.
    */
   public RpcServerBuilder maxOutboundMessageSize(int maxOutboundMessageSize) {
     this.maxOutboundMessageSize =
@@ -183,13 +187,13 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many bytes the metadata of a call may have, 8 KiB by default; names and values, and 32 for
-   * each entry, as HTTP/2 counts. A call with more ends with {@code RESOURCE_EXHAUSTED} before it comes
+   * each entry, as HTTP/2 counts; 512 at least, since gRPC has entries of its own. A call with more ends with {@code RESOURCE_EXHAUSTED} before it comes
    * to any service. One with more than four times as much, and 64 KiB, is refused in the words of HTTP,
    * or with its connection.
    */
   public RpcServerBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
     this.maxInboundMetadataSize =
-        Check.within(maxInboundMetadataSize, 1, Integer.MAX_VALUE, "maxInboundMetadataSize");
+        MetadataLimit.checked(maxInboundMetadataSize);
     return this;
   }
 
@@ -276,7 +280,10 @@ public final class RpcServerBuilder {
    * of the heap, or of the direct memory that Netty may take if that is less. Beyond that a call of the
    * connection for which most bytes wait ends with {@code RESOURCE_EXHAUSTED}: the one that is to send, or
    * for a message of another connection the one with most bytes. So clients that do not read take no
-   * memory from those that do. A single message may be longer when no other one waits.
+   * memory from those that do. A message may be longer while no other call's wait.
+   *
+   * <p>A call is ready for more while less than half of it waits for its client, so that a stream that
+   * waits until it is ready, as a {@link StreamWriter} does, never ends by its own messages alone.
    */
   public RpcServerBuilder maxPendingReplyBytes(long maxPendingReplyBytes) {
     connections.maxPendingReplyBytes(maxPendingReplyBytes);
@@ -493,13 +500,13 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a call may wait for a thread, 10 seconds by default. Then it ends with {@code
+   * Sets how long a call may wait for a thread, 10 seconds by default; one millisecond at least. Then it ends with {@code
    * RESOURCE_EXHAUSTED: no thread was free within threadTimeout PT10S (maxThreads 256)}, and the advice
    * to retry. Those that wait are in {@link RpcCounters#callsWaiting}. {@link Duration#ZERO} sets no
    * limit. With virtual threads no call waits.
    */
   public RpcServerBuilder threadTimeout(Duration threadTimeout) {
-    this.threadTimeout = Check.notNegative(threadTimeout, "threadTimeout");
+    this.threadTimeout = Check.zeroOrAtLeast(threadTimeout, LEAST_THREAD_TIMEOUT, "threadTimeout");
     return this;
   }
 

@@ -189,10 +189,11 @@ final class ServerStart {
       builder.addService(guarded(
           ServerInterceptors.interceptForward(KeptMessages.in(service), interceptors), guard));
     }
+    CallGuard ofStandard = guard.with(guard.limits().forStandardServices());
     standard
         .definitions()
-        .forEach(service ->
-            builder.addService(guarded(ServerInterceptors.intercept(service, metadata), guard)));
+        .forEach(service -> builder.addService(
+            guarded(ServerInterceptors.intercept(service, metadata), ofStandard)));
   }
 
   /** The guard comes first and sees messages as they are on the wire. */

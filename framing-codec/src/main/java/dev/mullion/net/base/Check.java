@@ -61,6 +61,21 @@ public final class Check {
     return value;
   }
 
+  public static Duration atLeast(Duration value, Duration least, String name) {
+    if (requireNonNull(value, name).compareTo(least) < 0) {
+      throw new IllegalArgumentException(name + ": " + value + " (expected: >= " + least + ")");
+    }
+    return value;
+  }
+
+  public static Duration zeroOrAtLeast(Duration value, Duration least, String name) {
+    if (!notNegative(value, name).isZero() && value.compareTo(least) < 0) {
+      throw new IllegalArgumentException(
+          name + ": " + value + " (expected: PT0S for none, or >= " + least + ")");
+    }
+    return value;
+  }
+
   /** Returns nanoseconds; what is longer than 292 years is 292 years. */
   public static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
