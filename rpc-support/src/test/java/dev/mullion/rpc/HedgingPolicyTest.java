@@ -162,7 +162,7 @@ class HedgingPolicyTest extends RpcTest {
         .withMessage("nonFatalStatusCodes: OK (expected: codes of failures)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> HedgingPolicy.builder().throttling(10, 0))
-        .withMessage("tokenRatio: 0.0 (expected: >= 0.001)");
+        .withMessage("tokenRatio: 0.0 (expected: 0.001 to 1000)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcChannel.builder().hedgingPolicy(HedgingPolicy.defaults(), "/a.B/C"))
         .withMessage("method: \"/a.B/C\" (expected: package.Service or package.Service/Method)");

@@ -220,13 +220,13 @@ class RpcServerLimitsTest extends RpcTest {
   void metadataOfAStreamAndOfHealthIsLimitedToo() throws Exception {
     RpcServer server = start(RpcServer.builder()
         .inProcessName("metadata-limit")
-        .maxInboundMetadataSize(500)
+        .maxInboundMetadataSize(512)
         .addService(TestService.stream((request, replies) -> replies.onCompleted())));
     RpcChannel channel =
         closing(RpcChannel.builder().inProcessName("metadata-limit").build());
-    Channel tooMuch = withMetadata(channel, 468);
+    Channel tooMuch = withMetadata(channel, 480);
     String expected = "RESOURCE_EXHAUSTED: inbound metadata of \\d+ bytes exceeds "
-        + "maxInboundMetadataSize 500";
+        + "maxInboundMetadataSize 512";
 
     assertThat(server.port()).isEqualTo(-1);
     assertThat(text(failure(() -> stream(tooMuch).hasNext()))).matches(expected);

@@ -52,7 +52,7 @@ final class SettingsEdges {
   private static final Duration NEGATIVE = NANO.negated();
   private static final int MAX = Integer.MAX_VALUE;
   private static final Duration SECOND = Duration.ofSeconds(1);
-  private static final String MORE = "x".repeat(1000);
+  static final String MORE = "x".repeat(1000);
   private static final int STREAM = 20;
   private static final Duration MILLISECOND = Duration.ofMillis(1);
 
@@ -125,12 +125,12 @@ final class SettingsEdges {
     void of(V value, RpcChannel channel) throws Exception;
   }
 
-  private static RpcChannelBuilder to(RpcServer server) {
+  static RpcChannelBuilder to(RpcServer server) {
     return RpcChannel.builder().address("127.0.0.1", server.port());
   }
 
   /** A service of three kinds of methods, which reply with what they are sent. */
-  private static ServerServiceDefinition echo() {
+  static ServerServiceDefinition echo() {
     return ServerServiceDefinition.builder(ServiceDescriptor.newBuilder("test.Service")
             .addMethod(TestService.UNARY)
             .addMethod(TestService.STREAM)
@@ -172,7 +172,7 @@ final class SettingsEdges {
     exchange(channel, MORE);
   }
 
-  private static void exchange(Channel channel, String text) {
+  static void exchange(Channel channel, String text) {
     HelloRequest request = request(text);
     for (int i = 0; i < 5; i++) {
       assertThat(call(channel, TestService.UNARY, request)).isEqualTo(reply(request));
@@ -327,13 +327,13 @@ final class SettingsEdges {
         (builder, value) -> builder.timeout(TestService.UNARY, value), late("its timeout"));
     ofServer("timeout(String, Duration)", Duration.class, zeroOrMore, negative,
         (builder, value) -> builder.timeout("test.Service", value), late("its timeout"));
-    ofServer("maxConnectionAge", Duration.class, zeroOrSecond, noSecond,
-        RpcServerBuilder::maxConnectionAge, SettingsEdges::works);
+    row("RpcServerBuilder.maxConnectionAge(Duration)", "maxConnectionAge",
+        zeroOrSecond, noSecond, SettingsEdges::age);
     ofServer("maxConnectionAgeGrace", Duration.class, List.of(Duration.ZERO, GREATEST), negative,
         (builder, value) -> builder.maxConnectionAge(SECOND).maxConnectionAgeGrace(value),
         SettingsEdges::cutAfterGrace);
-    ofServer("maxConnectionIdle", Duration.class, zeroOrSecond, noSecond,
-        RpcServerBuilder::maxConnectionIdle, SettingsEdges::works);
+    row("RpcServerBuilder.maxConnectionIdle(Duration)", "maxConnectionIdle",
+        zeroOrSecond, noSecond, SettingsEdges::idle);
     ofServer("closeTimeout", Duration.class, List.of(Duration.ZERO, GREATEST), negative,
         RpcServerBuilder::closeTimeout, SettingsEdges::works);
     ofServer("shutdownDelay", Duration.class,
@@ -363,6 +363,33 @@ final class SettingsEdges {
   private static ClientStream<HelloRequest, HelloReply> chat(Channel channel) {
     return ClientStream.open(came -> ClientCalls.asyncBidiStreamingCall(
         channel.newCall(TestService.BIDI, CallOptions.DEFAULT), came));
+  }
+
+  /** No call fails while one connection takes the place of another. */
+  private static void age(Duration age) throws Exception {
+    try (RpcServer server =
+            RpcServer.builder().addService(echo()).maxConnectionAge(age).start();
+        RpcChannel channel = to(server).build()) {
+      exchange(channel, MORE);
+      if (age.equals(SECOND)) {
+        Await.until("there is a new connection", () -> {
+          assertThat(call(channel)).isEqualTo(reply(REQUEST));
+          return server.counters().connectionsOpened() > 1;
+        });
+      }
+    }
+  }
+
+  private static void idle(Duration idle) throws Exception {
+    try (RpcServer server =
+            RpcServer.builder().addService(echo()).maxConnectionIdle(idle).start();
+        RpcChannel channel = to(server).build()) {
+      exchange(channel, MORE);
+      if (idle.equals(SECOND)) {
+        Await.until("it is closed", () -> server.counters().connectionsOpen() == 0);
+        exchange(channel, MORE);
+      }
+    }
   }
 
   /** Its connection is at its end after a second. */

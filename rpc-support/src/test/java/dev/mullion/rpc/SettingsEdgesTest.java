@@ -1,10 +1,10 @@
 package dev.mullion.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.protobuf.MessageLiteOrBuilder;
-import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.ClassesWithout;
 import dev.mullion.rpc.SettingsEdges.Row;
 import java.lang.reflect.Executable;
@@ -18,9 +18,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -137,5 +139,131 @@ class SettingsEdgesTest extends RpcTest {
     assertThat(refused)
         .message()
         .matches(row.name() + ": " + Pattern.quote(value.toString()) + " \\(expected: .*[0-9].*\\)");
+  }
+
+  /** Settings that contradict each other are named with both values. */
+  @Test
+  void contradictionsAreRefused() {
+    Duration two = Duration.ofSeconds(2);
+    Duration one = Duration.ofSeconds(1);
+    contradicts(
+        server().defaultTimeout(two).maxTimeout(one)::start,
+        "defaultTimeout: PT2S (expected: <= maxTimeout: PT1S)");
+    contradicts(
+        server().shutdownDelay(two).closeTimeout(two)::start,
+        "shutdownDelay: PT2S (expected: < closeTimeout: PT2S)");
+    contradicts(
+        server().shutdownDelay(SettingsEdges.GREATEST).closeTimeout(SettingsEdges.GREATEST)::start,
+        "shutdownDelay: " + SettingsEdges.GREATEST + " (expected: < closeTimeout: "
+            + SettingsEdges.GREATEST + ")");
+    contradicts(
+        server().maxConnectionAgeGrace(one)::start,
+        "maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
+    contradicts(
+        server().maxThreads(7).directExecutor()::start,
+        "maxThreads: 7 (expected: neither directExecutor nor executor beside it)");
+    contradicts(
+        RpcChannel.builder().address("localhost", 1).perRpcBufferLimit(6).retryBufferSize(5)::build,
+        "perRpcBufferLimit: 6 (expected: <= retryBufferSize: 5)");
+    contradicts(
+        RetryPolicy.builder().initialBackoff(two).maxBackoff(one)::build,
+        "initialBackoff: PT2S (expected: <= maxBackoff: PT1S)");
+    contradicts(
+        RpcChannel.builder()
+            .address("localhost", 1)
+            .retryPolicy(RetryPolicy.builder().throttling(5, 1).build(), "a.B")
+            .hedgingPolicy(HedgingPolicy.builder().throttling(6, 1).build(), "a.C")::build,
+        "throttling: maxTokens=5, tokenRatio=1.0 and maxTokens=6, tokenRatio=1.0 "
+            + "(expected: the same in all policies of a channel)");
+    // A reply of health has two bytes, so no server would ever be called.
+    contradicts(
+        twice(1).maxInboundMessageSize(1)::build,
+        "maxInboundMessageSize: 1 (expected: >= 2 for replies of the healthCheck)");
+  }
+
+  private static RpcServerBuilder server() {
+    return RpcServer.builder().addService(SettingsEdges.echo());
+  }
+
+  private static RpcChannelBuilder twice(int port) {
+    return RpcChannel.builder().address("127.0.0.1", port).address("127.0.0.1", port);
+  }
+
+  private static void contradicts(ThrowingCallable start, String message) {
+    assertThatIllegalStateException().isThrownBy(start).withMessage(message);
+  }
+
+  private static Stream<Arguments> pair(
+      String name, UnaryOperator<RpcServerBuilder> server, UnaryOperator<RpcChannelBuilder> to) {
+    return Stream.of(Arguments.of(name, server, to));
+  }
+
+  /** Pairs that look as if they contradicted each other, and do not. */
+  static Stream<Arguments> pairs() {
+    Duration hour = Duration.ofHours(1);
+    Duration tenSeconds = Duration.ofSeconds(10);
+    return Stream.of(
+            pair("a connection may have more calls than all", server -> server.maxCalls(1)
+                .maxCallsPerConnection(1_000), to -> to),
+            pair("a reply may be longer than what may wait", server -> server
+                .maxOutboundMessageSize(Integer.MAX_VALUE)
+                .maxPendingReplyBytes(100), to -> to),
+            pair("an answer to a ping may take longer than the next ping", server -> server
+                .keepalive(new Keepalive(tenSeconds, hour, true)), to ->
+                    to.keepalive(new Keepalive(tenSeconds, hour, true))),
+            pair("a timeout of a method may be longer than maxTimeout", server -> server
+                .maxTimeout(tenSeconds)
+                .timeout(TestService.UNARY, hour), to -> to),
+            pair("no defaultTimeout", server -> server
+                .defaultTimeout(Duration.ZERO)
+                .maxTimeout(tenSeconds), to -> to),
+            pair("a thread may be waited for longer than a call lasts", server -> server
+                .maxTimeout(tenSeconds)
+                .threadTimeout(hour), to -> to),
+            pair("grace longer than age", server -> server
+                .maxConnectionAge(tenSeconds)
+                .maxConnectionAgeGrace(hour), to -> to),
+            pair("age shorter than idle", server -> server
+                .maxConnectionAge(tenSeconds)
+                .maxConnectionIdle(hour), to -> to),
+            pair("a pause between attempts longer than the call", server -> server, to -> to
+                .defaultTimeout(tenSeconds)
+                .retryPolicy(
+                    RetryPolicy.builder().maxBackoff(hour).initialBackoff(hour).build())),
+            pair("more attempts than tokens", server -> server, to -> to
+                .retryPolicy(RetryPolicy.builder().maxAttempts(100).throttling(3, 1).build())))
+        .flatMap(Function.identity());
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("pairs")
+  void pairsThatDoNotContradictEachOtherWork(
+      String name, UnaryOperator<RpcServerBuilder> set, UnaryOperator<RpcChannelBuilder> to)
+      throws Exception {
+    RpcServer server = start(set.apply(server()));
+    RpcChannel channel = closing(to.apply(SettingsEdges.to(server)).build());
+
+    SettingsEdges.exchange(channel, SettingsEdges.MORE);
+  }
+
+  /** The reply of health was refused for its two bytes, and no server was called. */
+  @Test
+  void healthIsHeardWhateverMessagesMayHave() throws Exception {
+    RpcServer server = start(server().maxOutboundMessageSize(1).maxInboundMessageSize(1));
+
+    SettingsEdges.exchange(closing(twice(server.port()).maxInboundMessageSize(2).build()), "");
+    SettingsEdges.exchange(
+        closing(twice(server.port()).maxInboundMessageSize(1).healthCheck(false).build()), "");
+  }
+
+  /** A call that waits until it is ready was ended, though its client read, since its bytes waited. */
+  @Test
+  void streamIsNotEndedByItsOwnMessages() throws Exception {
+    int large = 60_000;
+    RpcServer server = start(server().maxPendingReplyBytes(100_000));
+
+    SettingsEdges.exchange(
+        closing(SettingsEdges.to(server).build()), "x".repeat(large));
+    assertThat(server.counters().repliesRefused()).isZero();
   }
 }

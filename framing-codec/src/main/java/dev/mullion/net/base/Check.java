@@ -61,6 +61,7 @@ public final class Check {
     return value;
   }
 
+  /** Returns a duration that is not shorter than another. */
   public static Duration atLeast(Duration value, Duration least, String name) {
     if (requireNonNull(value, name).compareTo(least) < 0) {
       throw new IllegalArgumentException(name + ": " + value + " (expected: >= " + least + ")");
@@ -68,6 +69,7 @@ public final class Check {
     return value;
   }
 
+  /** Returns a duration that is zero, which sets no limit, or not shorter than another. */
   public static Duration zeroOrAtLeast(Duration value, Duration least, String name) {
     if (!notNegative(value, name).isZero() && value.compareTo(least) < 0) {
       throw new IllegalArgumentException(
