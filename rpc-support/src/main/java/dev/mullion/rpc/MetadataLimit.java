@@ -19,8 +19,7 @@ record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   private static final int LEAST = 512;
 
   static int checked(int maxInboundMetadataSize) {
-    return Check.within(
-        maxInboundMetadataSize, LEAST, Integer.MAX_VALUE, "maxInboundMetadataSize");
+    return Check.within(maxInboundMetadataSize, LEAST, Integer.MAX_VALUE, "maxInboundMetadataSize");
   }
 
   /** Returns how much the transport should take. */

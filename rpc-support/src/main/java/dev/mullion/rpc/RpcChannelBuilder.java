@@ -298,8 +298,7 @@ public final class RpcChannelBuilder {
    * since gRPC has entries of its own.
    */
   public RpcChannelBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
-    this.maxInboundMetadataSize =
-        MetadataLimit.checked(maxInboundMetadataSize);
+    this.maxInboundMetadataSize = MetadataLimit.checked(maxInboundMetadataSize);
     return this;
   }
 

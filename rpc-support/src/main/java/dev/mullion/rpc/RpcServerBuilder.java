@@ -192,8 +192,7 @@ public final class RpcServerBuilder {
    * or with its connection.
    */
   public RpcServerBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
-    this.maxInboundMetadataSize =
-        MetadataLimit.checked(maxInboundMetadataSize);
+    this.maxInboundMetadataSize = MetadataLimit.checked(maxInboundMetadataSize);
     return this;
   }
 

@@ -64,8 +64,9 @@ class SettingsEdgesTest extends RpcTest {
           .flatMap(Arrays::stream)
           .filter(each -> Modifier.isPublic(each.getModifiers()) && !each.isSynthetic())
           .forEach(each -> {
-            long numbers =
-                Arrays.stream(each.getParameterTypes()).filter(NUMBERS::contains).count();
+            long numbers = Arrays.stream(each.getParameterTypes())
+                .filter(NUMBERS::contains)
+                .count();
             if (numbers > 0) {
               found.put(named(type, each), numbers);
             }
@@ -79,7 +80,8 @@ class SettingsEdgesTest extends RpcTest {
         .map(Class::getSimpleName)
         .collect(Collectors.joining(", ", "(", ")"));
     String owner = type.getName().replaceFirst(".*\\.", "").replace('$', '.');
-    return owner + (method.getName().equals(type.getName()) ? "" : "." + method.getName())
+    return owner
+        + (method.getName().equals(type.getName()) ? "" : "." + method.getName())
         + parameters;
   }
 
@@ -138,7 +140,8 @@ class SettingsEdgesTest extends RpcTest {
     assertThat(refused).isInstanceOf(IllegalArgumentException.class);
     assertThat(refused)
         .message()
-        .matches(row.name() + ": " + Pattern.quote(value.toString()) + " \\(expected: .*[0-9].*\\)");
+        .matches(
+            row.name() + ": " + Pattern.quote(value.toString()) + " \\(expected: .*[0-9].*\\)");
   }
 
   /** Settings that contradict each other are named with both values. */
@@ -203,35 +206,52 @@ class SettingsEdgesTest extends RpcTest {
     Duration hour = Duration.ofHours(1);
     Duration tenSeconds = Duration.ofSeconds(10);
     return Stream.of(
-            pair("a connection may have more calls than all", server -> server.maxCalls(1)
-                .maxCallsPerConnection(1_000), to -> to),
-            pair("a reply may be longer than what may wait", server -> server
-                .maxOutboundMessageSize(Integer.MAX_VALUE)
-                .maxPendingReplyBytes(100), to -> to),
-            pair("an answer to a ping may take longer than the next ping", server -> server
-                .keepalive(new Keepalive(tenSeconds, hour, true)), to ->
-                    to.keepalive(new Keepalive(tenSeconds, hour, true))),
-            pair("a timeout of a method may be longer than maxTimeout", server -> server
-                .maxTimeout(tenSeconds)
-                .timeout(TestService.UNARY, hour), to -> to),
-            pair("no defaultTimeout", server -> server
-                .defaultTimeout(Duration.ZERO)
-                .maxTimeout(tenSeconds), to -> to),
-            pair("a thread may be waited for longer than a call lasts", server -> server
-                .maxTimeout(tenSeconds)
-                .threadTimeout(hour), to -> to),
-            pair("grace longer than age", server -> server
-                .maxConnectionAge(tenSeconds)
-                .maxConnectionAgeGrace(hour), to -> to),
-            pair("age shorter than idle", server -> server
-                .maxConnectionAge(tenSeconds)
-                .maxConnectionIdle(hour), to -> to),
-            pair("a pause between attempts longer than the call", server -> server, to -> to
-                .defaultTimeout(tenSeconds)
-                .retryPolicy(
-                    RetryPolicy.builder().maxBackoff(hour).initialBackoff(hour).build())),
-            pair("more attempts than tokens", server -> server, to -> to
-                .retryPolicy(RetryPolicy.builder().maxAttempts(100).throttling(3, 1).build())))
+            pair(
+                "a connection may have more calls than all",
+                server -> server.maxCalls(1).maxCallsPerConnection(1_000),
+                to -> to),
+            pair(
+                "a reply may be longer than what may wait",
+                server ->
+                    server.maxOutboundMessageSize(Integer.MAX_VALUE).maxPendingReplyBytes(100),
+                to -> to),
+            pair(
+                "an answer to a ping may take longer than the next ping",
+                server -> server.keepalive(new Keepalive(tenSeconds, hour, true)),
+                to -> to.keepalive(new Keepalive(tenSeconds, hour, true))),
+            pair(
+                "a timeout of a method may be longer than maxTimeout",
+                server -> server.maxTimeout(tenSeconds).timeout(TestService.UNARY, hour),
+                to -> to),
+            pair(
+                "no defaultTimeout",
+                server -> server.defaultTimeout(Duration.ZERO).maxTimeout(tenSeconds),
+                to -> to),
+            pair(
+                "a thread may be waited for longer than a call lasts",
+                server -> server.maxTimeout(tenSeconds).threadTimeout(hour),
+                to -> to),
+            pair(
+                "grace longer than age",
+                server -> server.maxConnectionAge(tenSeconds).maxConnectionAgeGrace(hour),
+                to -> to),
+            pair(
+                "age shorter than idle",
+                server -> server.maxConnectionAge(tenSeconds).maxConnectionIdle(hour),
+                to -> to),
+            pair(
+                "a pause between attempts longer than the call",
+                server -> server,
+                to -> to.defaultTimeout(tenSeconds)
+                    .retryPolicy(RetryPolicy.builder()
+                        .maxBackoff(hour)
+                        .initialBackoff(hour)
+                        .build())),
+            pair(
+                "more attempts than tokens",
+                server -> server,
+                to -> to.retryPolicy(
+                    RetryPolicy.builder().maxAttempts(100).throttling(3, 1).build())))
         .flatMap(Function.identity());
   }
 
@@ -262,8 +282,7 @@ class SettingsEdgesTest extends RpcTest {
     int large = 60_000;
     RpcServer server = start(server().maxPendingReplyBytes(100_000));
 
-    SettingsEdges.exchange(
-        closing(SettingsEdges.to(server).build()), "x".repeat(large));
+    SettingsEdges.exchange(closing(SettingsEdges.to(server).build()), "x".repeat(large));
     assertThat(server.counters().repliesRefused()).isZero();
   }
 }
