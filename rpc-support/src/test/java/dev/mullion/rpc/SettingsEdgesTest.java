@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.protobuf.MessageLiteOrBuilder;
 import dev.mullion.framing.testing.ClassesWithout;
-import dev.mullion.rpc.SettingsEdges.Row;
+import dev.mullion.rpc.EdgeRows.Row;
 import java.lang.reflect.Executable;
 import java.lang.reflect.Modifier;
 import java.time.Duration;
@@ -29,8 +29,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each setting that is a number or a time works at its least and at its greatest value, and is refused
- * one step beyond them in a text with the value and its name.
+ * Each setting that is a number or a time works at its least and at its greatest value, and is
+ * refused one step beyond them in a text with the value and its name.
  */
 class SettingsEdgesTest extends RpcTest {
   private static final Set<Class<?>> NUMBERS =
@@ -40,14 +40,20 @@ class SettingsEdgesTest extends RpcTest {
   private static final Set<Class<?>> RESULTS =
       Set.of(CallRecord.class, StopReport.class, TlsState.class);
 
+  private static List<Row<?>> rows() {
+    List<Row<?>> all = new ArrayList<>(new ServerEdges().rows);
+    all.addAll(new ChannelEdges().rows);
+    return all;
+  }
+
   /** A new setting without a row is found here. */
   @Test
   void eachSettingHasItsRow() throws Exception {
-    Map<String, Long> rows = SettingsEdges.all().stream()
+    Map<String, Long> rows = rows().stream()
         .collect(Collectors.groupingBy(Row::setting, TreeMap::new, Collectors.counting()));
 
     assertThat(rows).isEqualTo(settings());
-    assertThat(SettingsEdges.all()).allSatisfy(row -> {
+    assertThat(rows()).allSatisfy(row -> {
       assertThat(row.allowed()).as(row.setting()).hasSizeGreaterThanOrEqualTo(2);
       // As in ExecutorService, one does not wait for less than no time.
       if (!row.setting().contains("awaitTermination")) {
@@ -122,7 +128,7 @@ class SettingsEdgesTest extends RpcTest {
   }
 
   private static Stream<Arguments> cases(Function<Row<?>, List<?>> values) {
-    return SettingsEdges.all().stream()
+    return rows().stream()
         .flatMap(row -> values.apply(row).stream().map(value -> Arguments.of(row, value)));
   }
 
@@ -156,9 +162,9 @@ class SettingsEdgesTest extends RpcTest {
         server().shutdownDelay(two).closeTimeout(two)::start,
         "shutdownDelay: PT2S (expected: < closeTimeout: PT2S)");
     contradicts(
-        server().shutdownDelay(SettingsEdges.GREATEST).closeTimeout(SettingsEdges.GREATEST)::start,
-        "shutdownDelay: " + SettingsEdges.GREATEST + " (expected: < closeTimeout: "
-            + SettingsEdges.GREATEST + ")");
+        server().shutdownDelay(EdgeRows.GREATEST).closeTimeout(EdgeRows.GREATEST)::start,
+        "shutdownDelay: " + EdgeRows.GREATEST + " (expected: < closeTimeout: " + EdgeRows.GREATEST
+            + ")");
     contradicts(
         server().maxConnectionAgeGrace(one)::start,
         "maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
@@ -185,7 +191,7 @@ class SettingsEdgesTest extends RpcTest {
   }
 
   private static RpcServerBuilder server() {
-    return RpcServer.builder().addService(SettingsEdges.echo());
+    return RpcServer.builder().addService(EdgeRows.echo());
   }
 
   private static RpcChannelBuilder twice(int port) {
@@ -261,9 +267,9 @@ class SettingsEdgesTest extends RpcTest {
       String name, UnaryOperator<RpcServerBuilder> set, UnaryOperator<RpcChannelBuilder> to)
       throws Exception {
     RpcServer server = start(set.apply(server()));
-    RpcChannel channel = closing(to.apply(SettingsEdges.to(server)).build());
+    RpcChannel channel = closing(to.apply(EdgeRows.to(server)).build());
 
-    SettingsEdges.exchange(channel, SettingsEdges.MORE);
+    EdgeRows.exchange(channel, EdgeRows.MORE);
   }
 
   /** The reply of health was refused for its two bytes, and no server was called. */
@@ -271,18 +277,18 @@ class SettingsEdgesTest extends RpcTest {
   void healthIsHeardWhateverMessagesMayHave() throws Exception {
     RpcServer server = start(server().maxOutboundMessageSize(1).maxInboundMessageSize(1));
 
-    SettingsEdges.exchange(closing(twice(server.port()).maxInboundMessageSize(2).build()), "");
-    SettingsEdges.exchange(
+    EdgeRows.exchange(closing(twice(server.port()).maxInboundMessageSize(2).build()), "");
+    EdgeRows.exchange(
         closing(twice(server.port()).maxInboundMessageSize(1).healthCheck(false).build()), "");
   }
 
-  /** A call that waits until it is ready was ended, though its client read, since its bytes waited. */
+  /** A call that waits until it is ready was ended for its own bytes, though its client read. */
   @Test
   void streamIsNotEndedByItsOwnMessages() throws Exception {
     int large = 60_000;
     RpcServer server = start(server().maxPendingReplyBytes(100_000));
 
-    SettingsEdges.exchange(closing(SettingsEdges.to(server).build()), "x".repeat(large));
+    EdgeRows.exchange(closing(EdgeRows.to(server).build()), "x".repeat(large));
     assertThat(server.counters().repliesRefused()).isZero();
   }
 }
