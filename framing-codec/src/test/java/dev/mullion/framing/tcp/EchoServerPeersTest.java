@@ -101,7 +101,7 @@ class EchoServerPeersTest {
   void slowPeerThatHalfClosesGetsAllReplies(Transport transport) throws Exception {
     try (EchoServer server = EchoServer.builder().transport(transport).start();
         EchoPeer peer = EchoPeer.of(server)) {
-      int frames = 3000;
+      int frames = 2000;
       CompletableFuture<Void> sent = Threads.run(() -> {
         try {
           for (int i = 0; i < frames; i++) {

@@ -38,16 +38,24 @@ final class FramedServers {
         () -> server.counters().connectionsFailed() == connections);
   }
 
-  /** Sends frames until the peer's and the kernel's buffers are full too, and says how many. */
+  /**
+   * Sends frames until the peer's and the kernel's buffers are full too, and have been for so long as
+   * TCP may pause, 200 ms, and more. Says how many.
+   */
   static int fill(FramedConnection connection, FramedServer server, byte[] frame) throws Exception {
-    int sent = 0;
-    do {
+    int[] sent = {0};
+    long[] seen = {-1, 0};
+    Await.until("nothing more can be sent", () -> {
+      int before = sent[0];
       while (connection.trySend(frame)) {
-        sent++;
+        sent[0]++;
       }
-      awaitStill(server);
-    } while (connection.trySend(frame) && ++sent > 0);
-    return sent;
+      long now = server.memoryUsed();
+      seen[1] = sent[0] == before && now == seen[0] ? seen[1] + 1 : 0;
+      seen[0] = now;
+      return seen[1] == 2000;
+    });
+    return sent[0];
   }
 
   /** Waits until what is held stays the same for so long as TCP may pause, 200 ms, and more. */

@@ -191,7 +191,7 @@ class MemoryHeldTest {
         most[1] = Math.max(most[1], used);
         still[1] = used == still[0] && used > 0 ? still[1] + 1 : 0;
         still[0] = used;
-        return still[1] == 1500;
+        return still[1] == 1000;
       });
       long heap = heap() - heapBefore;
 

@@ -106,7 +106,7 @@ class StopUnderLoadTest {
   @ParameterizedTest
   @CsvSource({"BLOCKING, TLS_1_3", "BATCH, TLS_1_3", "REACTIVE, TLS_1_3", "BATCH, TLS_1_2"})
   void acceptedFramesAreAnsweredOverTlsToo(Way way, Wire wire) throws Exception {
-    for (int round = 1; round <= (EchoServers.STOP_ROUNDS + 1) / 2; round++) {
+    for (int round = 1; round <= (EchoServers.STOP_ROUNDS + 3) / 4; round++) {
       stopUnderLoad(way, wire, PEERS, round * 50, LAST_FRAMES, Duration.ofSeconds(20));
       awaitNoThreads();
     }
