@@ -13,12 +13,13 @@ public final class EncodedFrames extends DefaultByteBufHolder {
   /**
    * Takes over a buffer with frames.
    *
-   * @param wire frames, headers and trailers with them; released with this object
+   * @param wire frames, headers and trailers with them; released with this object, or now if the size is refused
    * @param size how many frames end in it
    */
   public EncodedFrames(ByteBuf wire, int size) {
     super(wire);
     if (size < 0) {
+      wire.release();
       throw new IllegalArgumentException("size: " + size + " (expected: >= 0)");
     }
     this.size = size;

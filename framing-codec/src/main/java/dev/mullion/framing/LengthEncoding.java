@@ -9,10 +9,11 @@ import java.nio.ByteBuffer;
  * <p>{@link #varint32()}, {@link #asciiDecimal(char)}, {@link #asciiHex(int)} and {@link
  * #asciiHexUpperCase(int)} are here; implement the interface for another one. An implementation is
  * immutable, may be called by many threads at a time, and names its settings in {@code toString()};
- * a record does all of that. It is called while a connection is locked, and so must not wait or call
- * the library. Its {@code read} and {@code write} must be each other's inverse: one
- * value has one form on the wire, and any other form is refused as corrupt, so that a frame that is
- * decoded and encoded again gives the same bytes.
+ * a record does all of that. It must not wait, since an event loop may call it. {@link #write} is
+ * called with no lock held. {@link #read} must not use the connection whose frame it reads: others who
+ * receive from that wait until it has returned. {@code read} and {@code write} must be each other's
+ * inverse: one value has one form on the wire, and any other form is refused as corrupt, so that a
+ * frame that is decoded and encoded again gives the same bytes.
  *
  * <p>Here is one with four decimal digits:
  *

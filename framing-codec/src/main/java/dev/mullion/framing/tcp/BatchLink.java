@@ -227,14 +227,23 @@ final class BatchLink extends Link {
       frames.release();
       return;
     }
-    Outbound outbound = connection().outbound();
-    if (outbound.isAheadOfReplies()) {
-      outbound.goFirst();
+    boolean waits;
+    boolean isNext = false;
+    try {
+      Outbound outbound = connection().outbound();
+      if (outbound.isAheadOfReplies()) {
+        outbound.goFirst();
+      }
+      emitReplies();
+      waits = outbound.held() > 0;
+      isNext = true;
+    } finally {
+      if (!isNext) {
+        frames.release();
+      }
     }
-    emitReplies();
     framesSent += frames.size();
     bytesSent += frames.content().readableBytes();
-    boolean waits = outbound.held() > 0;
     EncodedFrames own = waits ? owned(frames) : frames;
     Object message = codecGone ? own.content() : own;
     context().write(message, context().channel().unsafe().voidPromise());

@@ -15,12 +15,14 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Handles connections in blocking code, each on a thread of an executor. A connection that waits for a
- * thread is counted, and closed when none was free for {@code handlerThreadTimeout}.
+ * thread is counted, and closed when none was free for {@code handlerThreadTimeout}. One that ends before
+ * that does not wait any more.
  */
 final class BlockingHandling implements Handling {
   /** How many looks fit into the timeout, and so how late it may be noticed. */
@@ -35,9 +37,13 @@ final class BlockingHandling implements Handling {
   private final int maxWaiting;
   private final Set<Start> waiting = ConcurrentHashMap.newKeySet();
 
+  /** How many tasks the executor holds, also those of connections that wait no more. */
+  private final AtomicInteger tasks = new AtomicInteger();
+
   /**
    * @param given the executor, or null for one of its own, which then ends with the server
-   * @param maxWaiting how many connections may wait, also those that were closed meanwhile
+   * @param maxWaiting how many connections may wait, also those that were closed meanwhile if
+   *     the executor does not give their tasks back
    */
   BlockingHandling(
       ConnectionHandler handler,
@@ -69,7 +75,9 @@ final class BlockingHandling implements Handling {
     Link link = connection.link();
     Start start = new Start(connection);
     waiting.add(start);
-    if (link.totals.connectionsWaiting.incrementAndGet() > maxWaiting) {
+    link.totals.connectionsWaiting.incrementAndGet();
+    if (tasks.incrementAndGet() > maxWaiting) {
+      tasks.decrementAndGet();
       start.giveUp("no handler thread is free and " + maxWaiting
           + " connections wait for one (maxConnections");
       return;
@@ -80,10 +88,12 @@ final class BlockingHandling implements Handling {
       accepted = true;
     } finally {
       if (!accepted) {
+        tasks.decrementAndGet();
         // What was thrown ends the connection.
         start.leave();
       }
     }
+    connection.closed().whenComplete((done, error) -> start.connectionEnded());
   }
 
   private void look() {
@@ -108,50 +118,67 @@ final class BlockingHandling implements Handling {
 
   /** A connection from its first moment to the end of its handler. */
   private final class Start implements Runnable {
-    private final FramedConnection connection;
-    private final Link link;
+    /** While it waits; what is left in an executor's queue then holds no connection. */
+    private final AtomicReference<@Nullable FramedConnection> waits;
+
     private final long since = System.nanoTime();
-    private final AtomicBoolean left = new AtomicBoolean();
 
     Start(FramedConnection connection) {
-      this.connection = connection;
-      link = connection.link();
+      waits = new AtomicReference<>(connection);
     }
 
-    /** Waits no more. Returns whether it has until now. */
-    boolean leave() {
-      if (!left.compareAndSet(false, true)) {
-        return false;
+    /** Waits no more. Returns the connection if it has waited until now. */
+    @Nullable
+    FramedConnection leave() {
+      FramedConnection connection = waits.getAndSet(null);
+      if (connection != null) {
+        waiting.remove(this);
+        connection.link().totals.connectionsWaiting.decrementAndGet();
       }
-      waiting.remove(this);
-      link.totals.connectionsWaiting.decrementAndGet();
-      return true;
+      return connection;
+    }
+
+    /** The connection is closed, by its peer for instance, and is not handled if it still waits. */
+    void connectionEnded() {
+      FramedConnection connection = leave();
+      if (connection != null) {
+        notServed(connection.link());
+      }
+    }
+
+    private void notServed(Link link) {
+      if (executor instanceof ThreadPoolExecutor pool && pool.remove(this)) {
+        tasks.decrementAndGet();
+      }
+      link.totals.connectionsNotServed.increment();
+      link.totals.bytesNotHandled.add(link.bytesNotTaken());
     }
 
     void giveUp(String why) {
-      if (!leave()) {
+      FramedConnection connection = leave();
+      if (connection == null) {
         return;
       }
-      if (executor instanceof ThreadPoolExecutor pool) {
-        pool.remove(this);
-      }
+      Link link = connection.link();
       String text = why + ", peer " + link.peer() + ")";
-      link.totals.connectionsNotServed.increment();
-      link.totals.bytesNotHandled.add(link.bytesNotTaken());
+      notServed(link);
       link.settings.log().log(Event.NO_THREAD, WARNING, link.peer(), () -> text);
       link.ending.abort(new IOException(text));
     }
 
     @Override
     public void run() {
-      if (!leave()) {
+      tasks.decrementAndGet();
+      FramedConnection connection = leave();
+      if (connection == null) {
         return;
       }
+      Link link = connection.link();
       try {
         handler.handle(connection);
         link.ending.finish();
       } catch (Throwable e) {
-        failed(e);
+        failed(connection, e);
       } finally {
         link.totals.bytesNotHandled.add(link.bytesNotTaken());
       }
@@ -161,7 +188,8 @@ final class BlockingHandling implements Handling {
       return error instanceof IOException || error instanceof InterruptedException;
     }
 
-    private void failed(Throwable e) {
+    private void failed(FramedConnection connection, Throwable e) {
+      Link link = connection.link();
       if (e instanceof InterruptedException) {
         Thread.currentThread().interrupt();
       }

@@ -226,9 +226,19 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     reply(Unpooled.wrappedBuffer(frame), 0, frame.length);
   }
 
-  /** Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over. */
+  /**
+   * Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over, and released
+   * also if this throws.
+   */
   public void reply(EncodedFrames frames) {
-    batchLink(REPLY).reply(requireNonNull(frames, "frames"));
+    BatchLink batch;
+    try {
+      batch = batchLink(REPLY);
+    } catch (IllegalStateException e) {
+      requireNonNull(frames, "frames").release();
+      throw e;
+    }
+    batch.reply(requireNonNull(frames, "frames"));
   }
 
   private BatchLink batchLink(String otherwise) {

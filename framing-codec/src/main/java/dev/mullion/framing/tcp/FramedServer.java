@@ -212,7 +212,9 @@ public final class FramedServer implements AutoCloseable {
      * Sets how long a connection may wait for a thread for its blocking handler, 10 seconds by default;
      * then it is closed, logged and counted ({@link TcpCounters#connectionsNotServed}). It holds for
      * each kind of executor. Those that wait are counted ({@link TcpCounters#connectionsWaiting}), and
-     * there may be {@code maxConnections} of them, also counting those that were closed meanwhile.
+     * there may be {@code maxConnections} of them. One whose connection breaks waits no more; its
+     * handler is not called. One whose peer has only ended its side still waits, since that peer may
+     * still read.
      */
     public Builder handlerThreadTimeout(Duration handlerThreadTimeout) {
       this.handlerThreadTimeout = Check.positive(handlerThreadTimeout, "handlerThreadTimeout");

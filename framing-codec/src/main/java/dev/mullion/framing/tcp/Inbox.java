@@ -82,9 +82,19 @@ final class Inbox {
   /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
   long put(ByteBuf bytes) {
     int length = bytes.readableBytes();
+    int made = 0;
     lock.lock();
     try {
-      lastWithRoom(length).writeBytes(bytes);
+      // Short reads share a buffer: with one for each byte, they would hold a hundred times as
+      // much.
+      ByteBuf last = queue.peekLast();
+      if (last == null || last.writableBytes() < length) {
+        int capacity = (int) Math.max(length, Math.min(queued, MAX_SHARED));
+        last = Unpooled.wrappedBuffer(new byte[capacity]).clear();
+        queue.add(last);
+        made = capacity;
+      }
+      last.writeBytes(bytes);
       queued += length;
       changes.incrementAndGet();
       arrived.signalAll();
@@ -92,20 +102,10 @@ final class Inbox {
     } finally {
       lock.unlock();
       bytes.release();
+      // It may have others read on, and so is told without the lock; whoever has taken the bytes
+      // meanwhile may have said so first.
+      link.reading.hold(made);
     }
-  }
-
-  /** Short reads share a buffer: with one for each byte, they would hold a hundred times as much. */
-  private ByteBuf lastWithRoom(int length) {
-    ByteBuf last = queue.peekLast();
-    if (last != null && last.writableBytes() >= length) {
-      return last;
-    }
-    int capacity = (int) Math.max(length, Math.min(queued, MAX_SHARED));
-    ByteBuf made = Unpooled.wrappedBuffer(new byte[capacity]).clear();
-    link.reading.hold(capacity);
-    queue.add(made);
-    return made;
   }
 
   /** Whether everything has been taken to be made into frames. */

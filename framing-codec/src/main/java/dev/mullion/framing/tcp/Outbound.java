@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.tcp.DueReplies.Place;
@@ -12,6 +13,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -95,11 +97,45 @@ final class Outbound {
 
   /** Uses another format from the next frame on. */
   void format(FrameFormat format) {
+    FrameEncoder next = buffer.newEncoder(format);
     lock.lock();
     try {
-      buffer.format(format);
+      buffer.use(next);
     } finally {
       lock.unlock();
+    }
+  }
+
+  /**
+   * Takes the lock, with nothing left to be called under it that is not the library's: a frame of a
+   * format with a user's length encoding is encoded before that. It stays its owner's.
+   *
+   * @param copies whether its bytes may not be kept, however many they are
+   * @return what is to be given to the queue, and then released if it is another object
+   */
+  Object lockFor(Object frame, boolean copies) throws FramingException {
+    while (true) {
+      FrameFormat ahead = buffer.ahead();
+      Object ready = ahead == null ? frame : buffer.encodeAhead(frame, ahead, copies);
+      lock.lock();
+      if (isSame(buffer.ahead(), ahead)) {
+        return ready;
+      }
+      // The format has changed meanwhile.
+      lock.unlock();
+      release(ready, frame);
+    }
+  }
+
+  @SuppressWarnings("ReferenceEquality") // Equal formats may have encodings that are not equal.
+  private static boolean isSame(@Nullable FrameFormat one, @Nullable FrameFormat other) {
+    return one == other;
+  }
+
+  /** Releases what was made by {@link #lockFor}, if it is not the frame itself. */
+  static void release(Object ready, Object frame) {
+    if (ready != frame) {
+      ReferenceCountUtil.release(ready);
     }
   }
 
@@ -199,12 +235,13 @@ final class Outbound {
   /** On the event loop: takes a reply, which is copied, behind what was sent. It waits for no room. */
   void reply(ByteBuf frame) throws FramingException {
     List<PendingSend> failed;
-    lock.lock();
+    Object ready = lockFor(frame, true);
     try {
       failed = takeOwn();
-      taken(buffer.addCopy(frame), null);
+      taken(buffer.addCopy(ready), null);
     } finally {
       lock.unlock();
+      release(ready, frame);
     }
     failed.forEach(PendingSend::fail);
   }

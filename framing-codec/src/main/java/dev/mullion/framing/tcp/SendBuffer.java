@@ -26,6 +26,10 @@ final class SendBuffer {
   private final ConnectionSettings settings;
   private final @Nullable SocketAddress peer;
   private @Nullable FrameEncoder encoder;
+
+  /** The present format, if frames must be encoded before the lock is taken; any thread may look. */
+  private volatile @Nullable FrameFormat ahead;
+
   private @Nullable ByteBuf chunk;
   private Queue<ByteBuf> full = new ArrayDeque<>(0);
 
@@ -34,6 +38,7 @@ final class SendBuffer {
     this.allocator = allocator;
     this.peer = peer;
     this.settings = settings;
+    ahead = EncodedAhead.isNeeded(settings.format()) ? settings.format() : null;
   }
 
   static int length(Object frame) {
@@ -41,18 +46,41 @@ final class SendBuffer {
         ? bytes.length
         : frame instanceof ByteBuffer buffer
             ? buffer.remaining()
-            : ((ByteBuf) frame).readableBytes();
+            : frame instanceof EncodedAhead encoded
+                ? encoded.length()
+                : ((ByteBuf) frame).readableBytes();
+  }
+
+  /** Makes an encoder, for a caller without the lock. */
+  FrameEncoder newEncoder(FrameFormat format) {
+    return FrameEncoder.of(format, settings.totals().frames(), peer);
   }
 
   /** Uses another format from the next frame on. */
-  void format(FrameFormat format) {
-    encoder = FrameEncoder.of(format, settings.totals().frames(), peer);
+  void use(FrameEncoder next) {
+    encoder = next;
+    ahead = EncodedAhead.isNeeded(next.format()) ? next.format() : null;
+  }
+
+  /**
+   * Returns the present format if frames must be encoded in it before the lock is taken, or {@code
+   * null}. Any thread may ask, and asks again when it has the lock.
+   */
+  @Nullable
+  FrameFormat ahead() {
+    return ahead;
+  }
+
+  /** Encodes a frame without the lock; it stays its owner's. */
+  EncodedAhead encodeAhead(Object frame, FrameFormat format, boolean copies)
+      throws FramingException {
+    return EncodedAhead.of(frame, newEncoder(format), allocator, copies);
   }
 
   private FrameEncoder encoder() {
     FrameEncoder present = encoder;
     if (present == null) {
-      present = FrameEncoder.of(settings.format(), settings.totals().frames(), peer);
+      present = newEncoder(settings.format());
       encoder = present;
     }
     return present;
@@ -60,6 +88,9 @@ final class SendBuffer {
 
   /** Encodes a frame, which stays its owner's. Returns its bytes on the wire. */
   int add(Object frame) throws FramingException {
+    if (frame instanceof EncodedAhead encoded) {
+      return addEncoded(encoded.take());
+    }
     FrameEncoder with = encoder();
     int bytes;
     if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
@@ -74,9 +105,12 @@ final class SendBuffer {
   }
 
   /** Encodes a frame that is not to be kept, however long it is. Returns its bytes on the wire. */
-  int addCopy(ByteBuf frame) throws FramingException {
+  int addCopy(Object frame) throws FramingException {
+    if (frame instanceof EncodedAhead encoded) {
+      return addEncoded(encoded.take());
+    }
     FrameEncoder with = encoder();
-    int bytes = copy(frame, chunkWithRoom(frame.readableBytes() + with.maxOverhead()), with);
+    int bytes = copy(frame, chunkWithRoom(length(frame) + with.maxOverhead()), with);
     with.report();
     return bytes;
   }
@@ -94,15 +128,22 @@ final class SendBuffer {
 
   /** Encodes a frame apart from the others, on the heap if it is copied; it stays its owner's. */
   ByteBuf encode(Object frame) throws FramingException {
-    FrameEncoder with = encoder();
-    ByteBuf encoded;
-    if (frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
-      encoded = with.encode(buf.retain(), allocator).content();
-    } else {
-      encoded = Unpooled.buffer(length(frame) + with.maxOverhead());
-      copy(frame, encoded, with);
+    if (frame instanceof EncodedAhead encoded) {
+      return encoded.take();
     }
+    FrameEncoder with = encoder();
+    ByteBuf encoded = encode(frame, with, allocator, false);
     with.report();
+    return encoded;
+  }
+
+  static ByteBuf encode(Object frame, FrameEncoder with, ByteBufAllocator allocator, boolean copies)
+      throws FramingException {
+    if (!copies && frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
+      return with.encode(buf.retain(), allocator).content();
+    }
+    ByteBuf encoded = Unpooled.buffer(length(frame) + with.maxOverhead());
+    copy(frame, encoded, with);
     return encoded;
   }
 

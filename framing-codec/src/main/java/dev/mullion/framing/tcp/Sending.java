@@ -29,15 +29,19 @@ final class Sending {
   /** Sends a frame, and waits for room. */
   void send(Object frame) throws IOException {
     try {
-      queue.lock.lockInterruptibly();
+      if (Thread.interrupted()) {
+        throw new InterruptedException();
+      }
+      Object ready = queue.lockFor(frame, false);
       try {
-        if (queue.admits(SendBuffer.length(frame))) {
-          queue.append(frame, NOBODY);
+        if (queue.admits(SendBuffer.length(ready))) {
+          queue.append(ready, NOBODY);
         } else {
-          sendWhenThereIsRoom(frame);
+          sendWhenThereIsRoom(ready);
         }
       } finally {
         queue.lock.unlock();
+        Outbound.release(ready, frame);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -68,14 +72,15 @@ final class Sending {
   /** Sends a frame if there is room now. */
   boolean trySend(Object frame) throws IOException {
     try {
-      queue.lock.lock();
+      Object ready = queue.lockFor(frame, false);
       try {
-        if (queue.admits(SendBuffer.length(frame))) {
-          queue.append(frame, NOBODY);
+        if (queue.admits(SendBuffer.length(ready))) {
+          queue.append(ready, NOBODY);
           return true;
         }
       } finally {
         queue.lock.unlock();
+        Outbound.release(ready, frame);
       }
       settings.totals().sendsRefused.increment();
       return false;
@@ -100,19 +105,20 @@ final class Sending {
   }
 
   private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
-    int length = SendBuffer.length(frame);
     try {
-      queue.lock.lock();
+      Object ready = queue.lockFor(frame, false);
       try {
+        int length = SendBuffer.length(ready);
         if (!queue.admits(length)) {
-          return await(frame, length, bounded, place);
+          return await(ready, length, bounded, place);
         }
-        queue.append(frame, place);
+        queue.append(ready, place);
         PendingSend send = new PendingSend(this, length, place, false);
         queue.sends.add(send);
         return send;
       } finally {
         queue.lock.unlock();
+        Outbound.release(ready, frame);
       }
     } catch (IOException e) {
       return CompletableFuture.failedFuture(e);
@@ -128,7 +134,7 @@ final class Sending {
    */
   @Nullable
   PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
-    queue.lock.lock();
+    Object ready = queue.lockFor(frame, false);
     try {
       queue.checkOpen(queue.replies.ended());
       int inFlight = queue.replies.requests() + queue.waiting.requests();
@@ -139,12 +145,13 @@ final class Sending {
             + channel.remoteAddress() + ")");
       }
       if (!queue.admits(frame.length)) {
-        return await(frame, frame.length, true, request);
+        return await(ready, frame.length, true, request);
       }
-      queue.append(frame, request);
+      queue.append(ready, request);
       return null;
     } finally {
       queue.lock.unlock();
+      Outbound.release(ready, frame);
     }
   }
 

@@ -59,8 +59,8 @@ public final class TcpCounters {
   }
 
   /**
-   * Returns how many connections were closed since no thread was free for their blocking handler
-   * within {@code handlerThreadTimeout}, or before the server stopped.
+   * Returns how many connections ended without their blocking handler, since no thread was free for it
+   * within {@code handlerThreadTimeout}, or before the server stopped or the peer closed.
    */
   public long connectionsNotServed() {
     return connectionsNotServed.sum();

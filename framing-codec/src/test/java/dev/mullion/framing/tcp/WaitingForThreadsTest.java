@@ -114,24 +114,66 @@ class WaitingForThreadsTest {
     }
   }
 
-  /** Those who come and go would else fill the executor's queue without a bound. */
+  /** One that had gone was counted, and held what it had sent, until its time was over. */
   @ParameterizedTest
   @EnumSource
-  void moreThanMayBeOpenDoNotWait(Pool pool) throws Exception {
+  void connectionThatBreaksWaitsNoMore(Pool pool) throws Exception {
     try (FramedServer server = server(pool).maxConnections(3).start();
         EchoPeer first = served(server)) {
-      for (int i = 0; i < 3; i++) {
-        EchoPeer.of(server).reset();
-        awaitWaiting(server, i + 1);
+      EchoPeer gone = EchoPeer.of(server);
+      awaitWaiting(server, 1);
+      gone.reset();
+
+      awaitWaiting(server, 0);
+      FramedServers.awaitOpen(server, 1);
+      assertThat(server.counters().connectionsNotServed()).isOne();
+      assertThat(server.counters().handlersFailed()).isZero();
+      release.countDown();
+      first.echo((byte) 7);
+    }
+  }
+
+  /** Those who come and go would else fill an executor's queue that gives nothing back. */
+  @ParameterizedTest
+  @EnumSource
+  void executorHoldsNoMoreThanMayBeOpen(Pool pool) throws Exception {
+    try (FramedServer server = server(pool).maxConnections(3).start();
+        EchoPeer first = served(server)) {
+      int refused = pool == Pool.WRAPPED ? 2 : 0;
+      for (int i = 0; i < 5; i++) {
+        EchoPeer each = EchoPeer.of(server);
+        if (i < 5 - refused) {
+          awaitWaiting(server, 1);
+          each.reset();
+        } else {
+          each.expectClosed();
+        }
+        awaitWaiting(server, 0);
         FramedServers.awaitOpen(server, 1);
       }
-      EchoPeer.of(server).expectClosed();
 
-      awaitWaiting(server, 3);
-      assertThat(server.counters().connectionsNotServed()).isOne();
+      assertThat(server.counters().connectionsNotServed()).isEqualTo(5);
       release.countDown();
       first.socket.close();
-      awaitWaiting(server, 0);
+      FramedServers.awaitEmpty(server);
+      served(server).close();
+    }
+  }
+
+  /** It may still read, and what it has sent is not lost. */
+  @ParameterizedTest
+  @EnumSource
+  void peerThatHasOnlyEndedItsSideStillWaits(Pool pool) throws Exception {
+    try (FramedServer server = server(pool).start();
+        EchoPeer first = served(server);
+        EchoPeer second = EchoPeer.of(server).send(new byte[5]).halfClose()) {
+      awaitWaiting(server, 1);
+      release.countDown();
+      first.socket.close();
+
+      assertThat(second.receive()).hasSize(1);
+      assertThat(second.receive()).hasSize(5);
+      assertThat(second.receive()).isNull();
     }
   }
 

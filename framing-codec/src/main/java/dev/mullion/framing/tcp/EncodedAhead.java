@@ -1,0 +1,76 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.FrameEncoder;
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramingException;
+import dev.mullion.framing.LengthEncoding;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.DefaultByteBufHolder;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A frame that was encoded before its queue was locked: in a format whose {@link LengthEncoding} is not
+ * one of the library's, and may do anything.
+ */
+final class EncodedAhead extends DefaultByteBufHolder {
+  private static final Set<Class<?>> OWN = Stream.of(
+          FrameFormat.defaults().lengthEncoding(),
+          LengthEncoding.varint32(),
+          LengthEncoding.asciiDecimal(':'),
+          LengthEncoding.asciiHex(1))
+      .map(Object::getClass)
+      .collect(Collectors.toUnmodifiableSet());
+
+  private final FrameEncoder encoder;
+  private final int length;
+
+  private EncodedAhead(FrameEncoder encoder, ByteBuf encoded, int length) {
+    super(encoded);
+    this.encoder = encoder;
+    this.length = length;
+  }
+
+  /** Whether frames of a format must be encoded before a lock is taken. */
+  static boolean isNeeded(FrameFormat format) {
+    return !OWN.contains(format.lengthEncoding().getClass());
+  }
+
+  /** Encodes a frame, which stays its owner's. The encoder is for this frame alone. */
+  static EncodedAhead of(
+      Object frame, FrameEncoder encoder, ByteBufAllocator allocator, boolean copies)
+      throws FramingException {
+    return new EncodedAhead(
+        encoder, SendBuffer.encode(frame, encoder, allocator, copies), SendBuffer.length(frame));
+  }
+
+  /** The length of its payload. */
+  int length() {
+    return length;
+  }
+
+  /** Returns the bytes for the wire, retained, and counts the frame. */
+  ByteBuf take() {
+    encoder.report();
+    return content().retain();
+  }
+
+  // It is what it is, not what it holds.
+  @Override
+  @SuppressWarnings("ReferenceEquality")
+  public boolean equals(Object other) {
+    return this == other;
+  }
+
+  @Override
+  public int hashCode() {
+    return System.identityHashCode(this);
+  }
+
+  @Override
+  public EncodedAhead replace(ByteBuf encoded) {
+    return new EncodedAhead(encoder, encoded, length);
+  }
+}
