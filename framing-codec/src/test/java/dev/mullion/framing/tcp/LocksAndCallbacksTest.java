@@ -2,12 +2,16 @@ package dev.mullion.framing.tcp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.framing.CorruptFrameException;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.LengthEncoding;
 import dev.mullion.framing.TooLargePolicy;
+import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.HeldLocks;
 import dev.mullion.framing.testing.Threads;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.buffer.UnpooledHeapByteBuf;
 import java.io.IOException;
@@ -81,6 +85,7 @@ class LocksAndCallbacksTest {
   private final AtomicLong lookedAt = new AtomicLong(System.nanoTime());
   private final AtomicInteger depth = new AtomicInteger();
   private final AtomicReference<@Nullable FramedClient> requester = new AtomicReference<>();
+  private final AtomicInteger lengthsWritten = new AtomicInteger();
   private volatile boolean over;
 
   /** To be called by all that the library calls. */
@@ -165,6 +170,116 @@ class LocksAndCallbacksTest {
     }
     assertThat(wrong).as("seed %d", seed).isEmpty();
     assertThat(calls).containsAll(KINDS);
+  }
+
+  /** It was called under the lock of the frames to send. Small marks have some frames wait. */
+  @Test
+  void lengthEncodingWritesUnderNoLock() throws Exception {
+    FrameFormat format =
+        FrameFormat.builder().lengthEncoding(new WatchingLength()).build();
+    try (FramedServer server = FramedServer.builder()
+            .format(format)
+            .outboundHighWaterMark(100)
+            .batchHandler(() -> this::answer)
+            .start();
+        FramedClient client = FramedClient.builder()
+            .port(server.port())
+            .format(format)
+            .outboundHighWaterMark(100)
+            .onConnected(connections::add)
+            .connect()) {
+      FramedConnection connection = client.connection();
+      for (int length : new int[] {1, 50, 99, 101, 5000}) {
+        byte[] frame = new byte[length];
+        connection.send(frame);
+        connection.send(ByteBuffer.wrap(frame));
+        connection.send(Unpooled.wrappedBuffer(frame));
+        connection.trySend(frame);
+        connection.trySend(Unpooled.wrappedBuffer(frame));
+        connection.sendAsync(frame);
+        connection.sendAsync(Unpooled.wrappedBuffer(frame));
+        connection.sendUnanswered(frame);
+        connection.outbound().format(format);
+      }
+      connection.send(new byte[] {'e'});
+      assertThat(lengthsWritten).hasValueGreaterThan(20);
+      Await.until("the server has answered", () -> calls.contains("answer"));
+    }
+    try (FramedServer server = FramedServer.builder()
+            .format(format)
+            .batchHandler(() -> (connection, batch) -> {
+              for (int i = 0; i < batch.size(); i++) {
+                connection.reply(batch.bytes(i));
+              }
+            })
+            .start();
+        FramedClient client = FramedClient.builder()
+            .port(server.port())
+            .format(format)
+            .onConnected(connections::add)
+            .connect()) {
+      assertThat(client.request(new byte[9]).get(20, TimeUnit.SECONDS)).hasSize(9);
+    }
+    assertThat(wrong).isEmpty();
+  }
+
+  /** In every way that a batch handler has, ahead of each other and behind. */
+  private void answer(FramedConnection connection, FrameBatch batch) {
+    connections.add(connection);
+    byte[] last = batch.bytes(batch.size() - 1);
+    try {
+      connection.reply(last);
+      connection.trySend(last);
+      connection.reply(last);
+      connection.sendAsync(last);
+      connection.sendAsync(last);
+      connection.reply(last);
+      connection.reply(batch.encoded());
+    } catch (IOException e) {
+      wrong.add("not sent: " + e);
+    }
+    if (last.length == 1 && last[0] == 'e') {
+      calls.add("answer");
+    }
+  }
+
+  private final class WatchingLength implements LengthEncoding {
+    private final LengthEncoding hex = LengthEncoding.asciiHex(4);
+
+    @Override
+    public int minWidth() {
+      return hex.minWidth();
+    }
+
+    @Override
+    public int maxWidth() {
+      return hex.maxWidth();
+    }
+
+    @Override
+    public long maxValue() {
+      return hex.maxValue();
+    }
+
+    @Override
+    public long read(ByteBuffer in) throws CorruptFrameException {
+      return hex.read(in);
+    }
+
+    @Override
+    public void write(long value, ByteBuffer out) throws CorruptFrameException {
+      lengthsWritten.incrementAndGet();
+      for (FramedConnection connection : connections) {
+        if (isLockedByThisThread(connection)) {
+          wrong.add("a length was written under a lock of " + connection);
+        }
+      }
+      List<String> held = HeldLocks.ofThisThread();
+      if (!held.isEmpty()) {
+        wrong.add("a length was written with " + held);
+      }
+      hex.write(value, out);
+    }
   }
 
   private FramedClient client(int port) throws IOException {

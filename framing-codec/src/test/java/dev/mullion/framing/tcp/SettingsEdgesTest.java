@@ -2,11 +2,18 @@ package dev.mullion.framing.tcp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.framing.FrameDecoder;
+import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramingException;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -15,10 +22,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Each setting that is a number or a time works at its least and at its greatest value. */
 @Timeout(60)
@@ -28,6 +38,9 @@ class SettingsEdgesTest {
   private static final int MAX = Integer.MAX_VALUE;
   private static final FrameFormat SHORT =
       FrameFormat.builder().maxFrameLength(64 * 1024).build();
+
+  @TempDir
+  static Path folder;
 
   /** What is set on a server or client; it is what both have in common. */
   private interface Setting {
@@ -148,6 +161,8 @@ class SettingsEdgesTest {
         server("eventLoopThreads 1024", b -> b.eventLoopThreads(1024)),
         server("maxHandlerThreads 1", b -> b.maxHandlerThreads(1)),
         server("maxHandlerThreads greatest", b -> b.maxHandlerThreads(1_000_000)),
+        server("closeTimeout 0", b -> b.closeTimeout(Duration.ZERO)),
+        server("closeTimeout least", b -> b.closeTimeout(LEAST)),
         server("handlerThreadTimeout greatest", b -> b.handlerThreadTimeout(GREATEST)),
         server("slowHandlerLimit 0", b -> b.slowHandlerLimit(Duration.ZERO)),
         server("slowHandlerLimit least", b -> b.slowHandlerLimit(LEAST)),
@@ -175,6 +190,8 @@ class SettingsEdgesTest {
   static Stream<Arguments> clientSettings() {
     return Stream.of(
         client("connectTimeout greatest", b -> b.connectTimeout(GREATEST)),
+        client("closeTimeout 0", b -> b.closeTimeout(Duration.ZERO)),
+        client("closeTimeout least", b -> b.closeTimeout(LEAST)),
         client("requestTimeout greatest", b -> b.requestTimeout(GREATEST)),
         client("maxRequestsInFlight 1", b -> b.maxRequestsInFlight(1)),
         client("maxRequestsInFlight greatest", b -> b.maxRequestsInFlight(MAX)),
@@ -188,6 +205,7 @@ class SettingsEdgesTest {
                 .multiplier(1)
                 .jitter(0)
                 .maxAttempts(1)
+                .resetAfter(LEAST)
                 .build())),
         client(
             "reconnect greatest",
@@ -197,6 +215,7 @@ class SettingsEdgesTest {
                 .multiplier(Double.MAX_VALUE)
                 .jitter(1)
                 .maxAttempts(MAX)
+                .resetAfter(GREATEST)
                 .build())));
   }
 
@@ -216,6 +235,171 @@ class SettingsEdgesTest {
         assertThat(client.request(frame).get(20, TimeUnit.SECONDS)).isEqualTo(frame);
       }
     }
+  }
+
+  @Test
+  void leastConnectTimeoutIsRefusedInWordsOrEnough() throws Exception {
+    try (FramedServer server = Way.BATCH.echo().start()) {
+      FramedClient.Builder builder =
+          FramedClient.builder().port(server.port()).connectTimeout(LEAST);
+      try (FramedClient client = builder.connect()) {
+        assertThat(client.isConnected()).isTrue();
+      } catch (ConnectException late) {
+        assertThat(late).hasMessageContaining("(connectTimeout)");
+      }
+    }
+  }
+
+  @Test
+  void leastRequestTimeoutFailsTheRequestAndNotTheNext() throws Exception {
+    try (FramedServer server = Way.BATCH.echo().start();
+        FramedClient client =
+            FramedClient.builder().port(server.port()).requestTimeout(LEAST).connect()) {
+      assertThat(client.request(new byte[1]))
+          .failsWithin(20, TimeUnit.SECONDS)
+          .withThrowableThat()
+          .havingCause()
+          .withMessageContaining("(requestTimeout");
+      assertThat(client.request(new byte[2], GREATEST).get(20, TimeUnit.SECONDS))
+          .hasSize(2);
+    }
+  }
+
+  @Test
+  void leastHandlerThreadTimeoutServesOrCounts() throws Exception {
+    try (FramedServer server = Way.BLOCKING.echo().handlerThreadTimeout(LEAST).start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      boolean served;
+      try {
+        peer.echo((byte) 1);
+        served = true;
+      } catch (IOException | AssertionError closed) {
+        served = false;
+      }
+      assertThat(server.counters().connectionsNotServed()).isEqualTo(served ? 0 : 1);
+    }
+  }
+
+  /** What is lost after a connection of the least time is called again, and of the greatest counts on. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void resetAfterForgetsAttemptsOrCountsOn(boolean least) throws Exception {
+    try (ScriptedServer server = ScriptedServer.start((socket, number) -> socket.close());
+        FramedClient client = FramedClient.builder()
+            .port(server.port())
+            .reconnect(Reconnect.builder()
+                .firstDelay(LEAST)
+                .maxDelay(LEAST)
+                .maxAttempts(2)
+                .resetAfter(least ? LEAST : GREATEST)
+                .build())
+            .connect()) {
+      int expected = least ? 6 : 3;
+      Await.until(expected + " visits", () -> server.visits.size() >= expected);
+      if (!least) {
+        Await.until("both are over", () -> client.counters().connectionsOpen() == 0);
+        assertThat(server.visits).hasSize(3);
+      }
+    }
+  }
+
+  @Test
+  void handshakeTimeoutAtItsEdges() throws Exception {
+    TestCertificates certificates = TestCertificates.in(folder);
+    try (FramedServer server =
+        Way.BATCH.echo().tls(certificates.server().handshakeTimeout(GREATEST)).start()) {
+      FramedClient.Builder builder = FramedClient.builder().host("localhost").port(server.port());
+      try (FramedClient client =
+          builder.tls(certificates.client().handshakeTimeout(GREATEST)).connect()) {
+        assertThat(client.request(new byte[3]).get(20, TimeUnit.SECONDS)).hasSize(3);
+      }
+      try (FramedClient client =
+          builder.tls(certificates.client().handshakeTimeout(LEAST)).connect()) {
+        assertThat(client.request(new byte[3]).get(20, TimeUnit.SECONDS)).hasSize(3);
+      } catch (IOException late) {
+        assertThat(late).hasMessageContaining("handshakeTimeout");
+      }
+    }
+  }
+
+  static Stream<Arguments> echoServerSettings() {
+    return Stream.of(
+        echoServer("eventLoopThreads 1", b -> b.eventLoopThreads(1)),
+        echoServer("maxConnections 1", b -> b.maxConnections(1)),
+        echoServer("maxConnections greatest", b -> b.maxConnections(MAX)),
+        echoServer("idleTimeout 0", b -> b.idleTimeout(Duration.ZERO)),
+        echoServer("idleTimeout greatest", b -> b.idleTimeout(GREATEST)),
+        echoServer("closeTimeout 0", b -> b.closeTimeout(Duration.ZERO)),
+        echoServer("closeTimeout least", b -> b.closeTimeout(LEAST)),
+        echoServer("closeTimeout greatest", b -> b.closeTimeout(GREATEST)));
+  }
+
+  private static Arguments echoServer(String name, UnaryOperator<EchoServer.Builder> setting) {
+    return Arguments.of(name, setting);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("echoServerSettings")
+  void echoServerEchoes(String name, UnaryOperator<EchoServer.Builder> setting) throws Exception {
+    try (EchoServer server = setting.apply(EchoServer.builder()).start();
+        EchoPeer peer = EchoPeer.of(server)) {
+      peer.echo((byte) 1).echo(EchoServers.random(10_000, 1));
+    }
+  }
+
+  /** Every pair of edges makes a format that works at its bounds, or is refused with the numbers. */
+  @Test
+  void formatsAtTheirEdgesWorkOrAreRefused() throws Exception {
+    int[] offsets = {0, 1, MAX};
+    int[] adjustments = {Integer.MIN_VALUE, -1, 0, 1, MAX};
+    int[] strips = {-1, 0, 1, MAX};
+    int[] longest = {1, 255, 256, MAX};
+    int made = 0;
+    for (int width : new int[] {1, 8}) {
+      for (int offset : offsets) {
+        for (int adjustment : adjustments) {
+          for (int strip : strips) {
+            for (int most : longest) {
+              made += isMade(width, offset, adjustment, strip, most) ? 1 : 0;
+            }
+          }
+        }
+      }
+    }
+    assertThat(made).isBetween(20, 400);
+  }
+
+  private static boolean isMade(int width, int offset, int adjustment, int strip, int most)
+      throws Exception {
+    FrameFormat.Builder builder = FrameFormat.builder()
+        .lengthFieldLength(width)
+        .lengthFieldOffset(offset)
+        .lengthAdjustment(adjustment)
+        .maxFrameLength(most);
+    if (strip >= 0) {
+      builder.initialBytesToStrip(strip);
+    }
+    FrameFormat format;
+    try {
+      format = builder.build();
+    } catch (IllegalStateException refused) {
+      assertThat(refused).hasMessageMatching("(?s).*\\d.*");
+      return false;
+    }
+    if (format.whyNotEncodable().isPresent()) {
+      return true;
+    }
+    int kept = Math.max(0, offset + width - format.initialBytesToStrip());
+    byte[] frame = new byte[kept + Math.min(most, 1000)];
+    ByteBuf wire = Unpooled.buffer();
+    try (FrameDecoder decoder = FrameDecoder.of(format)) {
+      FrameEncoder.of(format).encode(frame, wire);
+      decoder.add(wire);
+      assertThat(decoder.next()).as("%s", format).hasSize(frame.length);
+    } catch (FramingException tooSmall) {
+      assertThat(tooSmall).as("%s", format).hasMessageMatching("(?s).*\\d.*");
+    }
+    return true;
   }
 
   static Stream<Arguments> leastTimeouts() {
