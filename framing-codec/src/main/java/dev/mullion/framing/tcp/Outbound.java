@@ -113,6 +113,7 @@ final class Outbound {
    * @param copies whether its bytes may not be kept, however many they are
    * @return what is to be given to the queue, and then released if it is another object
    */
+  @SuppressWarnings("LockNotBeforeTry") // It is the caller that unlocks.
   Object lockFor(Object frame, boolean copies) throws FramingException {
     while (true) {
       FrameFormat ahead = buffer.ahead();
