@@ -95,7 +95,7 @@ class FrameTimeoutTest {
       }
       awaitOpen(server, count + 1);
       Await.until("all bytes have come", () -> server.memoryUsed() >= 5 * count);
-      assertThat(server.memoryUsed()).isLessThanOrEqualTo(count * (2 * 5 + 4096));
+      assertThat(server.memoryUsed()).isLessThanOrEqualTo(count * (2 * 5 + 4096L));
 
       for (int i = 0; server.counters().connectionsOpen() > 1; i++) {
         good.echo((byte) i);

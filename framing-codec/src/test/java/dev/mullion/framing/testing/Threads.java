@@ -3,7 +3,7 @@ package dev.mullion.framing.testing;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
@@ -40,30 +40,24 @@ public final class Threads {
    * @throws AssertionError if one of them fails; its text begins with that one's value
    */
   public static <T> void forEach(List<T> values, Task<T> task) throws Exception {
+    List<AssertionError> failures = new CopyOnWriteArrayList<>();
     List<CompletableFuture<Void>> all = new ArrayList<>();
     for (T value : values) {
       all.add(run(() -> {
         try {
           task.run(value);
         } catch (Exception | AssertionError e) {
-          throw new AssertionError(value + ": " + e, e);
+          failures.add(new AssertionError(value + ": " + e, e));
         }
       }));
     }
-    AssertionError failed = null;
     for (CompletableFuture<Void> each : all) {
-      try {
-        each.get();
-      } catch (ExecutionException e) {
-        if (failed == null) {
-          failed = new AssertionError(e.getCause().getMessage(), e.getCause());
-        } else {
-          failed.addSuppressed(e.getCause());
-        }
-      }
+      each.get();
     }
-    if (failed != null) {
-      throw failed;
+    if (!failures.isEmpty()) {
+      AssertionError first = failures.get(0);
+      failures.stream().skip(1).forEach(first::addSuppressed);
+      throw first;
     }
   }
 }
