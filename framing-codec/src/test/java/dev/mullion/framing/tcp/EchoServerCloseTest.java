@@ -132,7 +132,7 @@ class EchoServerCloseTest {
         }
         assertThat(peer.receive()).isEqualTo(random(100, 1));
         assertThat(peer.receive()).isNull();
-        peer.close();
+        peer.halfClose();
         for (CompletableFuture<Boolean> call : calls) {
           assertThat(call.get()).isTrue();
         }

@@ -94,7 +94,7 @@ class FrameTimeoutTest {
         peers.add(EchoPeer.of(server).write(0, 0x80, 0, 0, 1));
       }
       awaitOpen(server, count + 1);
-      Await.until("all bytes have come", () -> server.memoryUsed() >= 5 * count);
+      Await.until("all bytes have come", () -> server.memoryUsed() >= 5L * count);
       assertThat(server.memoryUsed()).isLessThanOrEqualTo(count * (2 * 5 + 4096L));
 
       for (int i = 0; server.counters().connectionsOpen() > 1; i++) {
