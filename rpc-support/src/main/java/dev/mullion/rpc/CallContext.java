@@ -26,7 +26,7 @@ final class CallContext {
   /** How long a call whose time is over waits for a thread for callbacks before it ends without. */
   private static final long FOR_A_THREAD = MILLISECONDS.toNanos(50);
 
-  private final CallTracker.OpenCall open;
+  private final CallRegistry.OpenCall open;
   private final Context.CancellableContext own;
 
   /** What is the current one where the own is attached. */
@@ -43,7 +43,7 @@ final class CallContext {
    * @param expired what ends the call when the limit has passed, perhaps twice
    */
   CallContext(
-      CallTracker.OpenCall open,
+      CallRegistry.OpenCall open,
       Context outer,
       @Nullable Deadline limit,
       ScheduledExecutorService timer,
@@ -60,7 +60,7 @@ final class CallContext {
       own.addListener(
           cancelled -> {
             if (cancelled.cancellationCause() instanceof TimeoutException) {
-              CallEvents.run(expired);
+              CallExecutor.run(expired);
             }
           },
           Runnable::run);
@@ -76,7 +76,7 @@ final class CallContext {
   }
 
   /** Sets what runs the end of a call that ended well, behind its events. */
-  void endAfter(CallEvents events) {
+  void endAfter(CallExecutor events) {
     afterEvents = events::executeAnyway;
   }
 
@@ -127,7 +127,7 @@ final class CallContext {
         timer.schedule(
             () -> {
               if (!own.isCancelled()) {
-                CallEvents.run(expired);
+                CallExecutor.run(expired);
               }
             },
             FOR_A_THREAD,

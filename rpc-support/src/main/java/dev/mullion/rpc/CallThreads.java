@@ -32,7 +32,7 @@ final class CallThreads {
 
   /** Runs a task after the shutdown. It may come from an event loop, which is not to run it. */
   static void runLate(Runnable task) {
-    DaemonThreads.named(NAME + "late").newThread(() -> CallEvents.run(task)).start();
+    DaemonThreads.named(NAME + "late").newThread(() -> CallExecutor.run(task)).start();
   }
 
   /**

@@ -38,11 +38,11 @@ final class CallTimeouts implements AutoCloseable {
   }
 
   /** Has calls ended that wait for a thread longer than a time, which is looked at four times in it. */
-  void limitWaiting(CallTracker tracker, Duration limit, Status status) {
+  void limitWaiting(CallRegistry registry, Duration limit, Status status) {
     long nanos = Check.nanos(limit);
     long interval = Math.min(nanos / 4, SECONDS.toNanos(1));
     timer.scheduleWithFixedDelay(
-        () -> CallEvents.run(() -> tracker.endWaiting(nanos, status)),
+        () -> CallExecutor.run(() -> registry.endWaiting(nanos, status)),
         interval,
         interval,
         NANOSECONDS);
@@ -53,7 +53,7 @@ final class CallTimeouts implements AutoCloseable {
   }
 
   /** Limits the time of a call, which begins now, and gives it a context that has this deadline. */
-  void limit(CallTracker.OpenCall open, GuardedCall<?, ?> call) {
+  void limit(CallRegistry.OpenCall open, GuardedCall<?, ?> call) {
     Context current = Context.current();
     Deadline deadline = current.getDeadline();
     Duration own = methods.find(call.getMethodDescriptor());

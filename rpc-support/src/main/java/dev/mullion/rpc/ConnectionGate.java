@@ -27,10 +27,10 @@ final class ConnectionGate {
   private final PendingReplies replies;
   private final AtomicInteger open = new AtomicInteger();
 
-  ConnectionGate(ConnectionLimits limits, CallTracker tracker) {
+  ConnectionGate(ConnectionLimits limits, CallRegistry registry) {
     this.limits = limits;
-    this.counters = tracker.counters;
-    this.replies = new PendingReplies(limits.maxPendingReplyBytes(), tracker);
+    this.counters = registry.counters;
+    this.replies = new PendingReplies(limits.maxPendingReplyBytes(), registry);
   }
 
   /** Returns credentials for connections that come through this gate, to be handled as by the given. */

@@ -67,23 +67,23 @@ final class Observability {
       Set<String> uncountedServices,
       RpcCounters counters) {
     OfServer ofServer = new OfServer();
-    List<CallWatcher> watchers = new ArrayList<>();
+    List<CallRecorder.Sink> sinks = new ArrayList<>();
     for (RpcObserver each : observers.values()) {
       each.configure(builder, counters.observersFailed);
       RpcObserver.OfServer own = each.ofServer(services);
       if (own != null) {
         ofServer.observers.add(own);
-        watchers.add(own);
+        sinks.add(own);
       }
     }
     if (accessLog != null) {
       AccessLog log = new AccessLog(accessLog, counters);
       ofServer.accessLog = log;
-      watchers.add(log);
+      sinks.add(log);
     }
-    if (!watchers.isEmpty()) {
+    if (!sinks.isEmpty()) {
       ofServer.tracers =
-          List.of(new CallObserver(watchers, uncountedServices, counters.observersFailed));
+          List.of(new CallRecorder(sinks, uncountedServices, counters.observersFailed));
     }
     return ofServer;
   }

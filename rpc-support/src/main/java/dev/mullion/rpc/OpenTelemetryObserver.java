@@ -77,22 +77,22 @@ public final class OpenTelemetryObserver extends RpcObserver {
 
   @Override
   void configure(ServerBuilder<?> builder, LongAdder failed) {
-    builder.addStreamTracerFactory(new CallTrace.Room());
+    builder.addStreamTracerFactory(new TracePropagation.Room());
     // Of these gRPC calls the last one first: this one is called in the span of the call.
-    builder.intercept(new CallTrace.Kept());
+    builder.intercept(new TracePropagation.Kept());
     traced(failed, telemetry -> telemetry.configureServerBuilder(builder));
   }
 
   /** It is called on the thread of the service. */
   @Override
   List<ServerInterceptor> inServices() {
-    return List.of(new CallTrace.Restored());
+    return List.of(new TracePropagation.Restored());
   }
 
   @Override
   void configure(ManagedChannelBuilder<?> builder) {
     traced(failures, telemetry -> telemetry.configureChannelBuilder(builder));
-    builder.intercept(new CallTrace.Continued(failures));
+    builder.intercept(new TracePropagation.Continued(failures));
   }
 
   private void traced(LongAdder failed, Consumer<GrpcOpenTelemetry> adding) {

@@ -21,7 +21,7 @@ final class PeerStream {
   private final Http2Stream stream;
   private final AtomicLong pending = new AtomicLong();
   private volatile boolean drained;
-  private volatile CallTracers.@Nullable Tracked tracked;
+  private volatile StreamTracers.@Nullable TracedStream tracked;
 
   /** Of the message that is sent; used by the thread that sends it. */
   private long announced;
@@ -40,25 +40,25 @@ final class PeerStream {
     return stream;
   }
 
-  void belongsTo(CallTracers.Tracked call) {
+  void belongsTo(StreamTracers.TracedStream call) {
     tracked = call;
   }
 
-  CallTracker.@Nullable OpenCall call() {
-    CallTracers.Tracked of = tracked;
+  CallRegistry.@Nullable OpenCall call() {
+    StreamTracers.TracedStream of = tracked;
     return of == null ? null : of.call();
   }
 
   /** Returns whether the server has ended its call, so that the peer has nothing to reset any more. */
   boolean isEndedHere() {
-    CallTracers.Tracked of = tracked;
-    CallTracker.OpenCall call = of == null ? null : of.call();
+    StreamTracers.TracedStream of = tracked;
+    CallRegistry.OpenCall call = of == null ? null : of.call();
     return (of != null && of.isOver()) || (call != null && call.isEndedHere());
   }
 
   /** Returns whether its call has ended. */
   boolean isOver() {
-    CallTracers.Tracked of = tracked;
+    StreamTracers.TracedStream of = tracked;
     return of != null && of.isOver();
   }
 
@@ -83,7 +83,7 @@ final class PeerStream {
 
   /** Ends the call for a message that may not be sent. */
   void refuse() {
-    CallTracker.OpenCall call = call();
+    CallRegistry.OpenCall call = call();
     if (call != null) {
       replies.end(call);
     }
@@ -135,7 +135,7 @@ final class PeerStream {
    */
   void cut(Status status) {
     connection.execute(() -> {
-      CallTracers.Tracked of = tracked;
+      StreamTracers.TracedStream of = tracked;
       if (of == null || of.isOver()) {
         return;
       }
@@ -150,7 +150,7 @@ final class PeerStream {
   /** Called when the stream is closed. gRPC may be about to say why. */
   void closed() {
     drain();
-    CallTracers.Tracked of = tracked;
+    StreamTracers.TracedStream of = tracked;
     if (of == null || !of.isOver()) {
       connection.execute(() -> {
         if (of == null || !of.abandoned(CLOSED)) {

@@ -12,14 +12,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class PendingReplies {
   private final long max;
-  private final CallTracker tracker;
+  private final CallRegistry registry;
   private final RpcCounters counters;
   private final Set<PeerConnection> connections = ConcurrentHashMap.newKeySet();
 
-  PendingReplies(long max, CallTracker tracker) {
+  PendingReplies(long max, CallRegistry registry) {
     this.max = max;
-    this.tracker = tracker;
-    this.counters = tracker.counters;
+    this.registry = registry;
+    this.counters = registry.counters;
   }
 
   /** Returns a quarter of what replies may wait in: the heap, or direct memory if that is less. */
@@ -40,7 +40,7 @@ final class PendingReplies {
   }
 
   /** Ends a call for which there is no room. */
-  void end(CallTracker.OpenCall call) {
+  void end(CallRegistry.OpenCall call) {
     if (call.cut(Status.RESOURCE_EXHAUSTED.withDescription(
         "too many bytes of replies wait for clients, maxPendingReplyBytes " + max))) {
       counters.repliesRefused.increment();
@@ -66,7 +66,7 @@ final class PendingReplies {
     AtomicLong total = counters.replyBytesPending;
     while (total.get() > bound) {
       PeerConnection most = holdsMoreThan(stream.connection());
-      CallTracker.OpenCall largest = most == null ? null : tracker.largestOf(most);
+      CallRegistry.OpenCall largest = most == null ? null : registry.largestOf(most);
       PeerStream place = largest == null ? null : largest.stream();
       if (largest == null || place == null) {
         stream.add(-bytes);

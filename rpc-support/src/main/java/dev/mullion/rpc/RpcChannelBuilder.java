@@ -39,7 +39,7 @@ public final class RpcChannelBuilder {
   /** Of unary calls if nobody has set another; tests need not wait for so long. */
   Duration unaryTimeout = MethodTimeouts.OF_UNARY_CALLS;
 
-  private final CallPolicies policies = new CallPolicies();
+  private final ChannelPolicies policies = new ChannelPolicies();
   private final Observability observability = new Observability();
   private @Nullable String compression;
   private final MethodTimeouts timeouts = new MethodTimeouts();

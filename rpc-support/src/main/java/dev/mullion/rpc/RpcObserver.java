@@ -57,7 +57,7 @@ public abstract class RpcObserver {
   void tlsReloadFailed() {}
 
   /** Watches the calls of one server, and its counters from its start to its stop. */
-  interface OfServer extends CallWatcher {
+  interface OfServer extends CallRecorder.Sink {
     void started(SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls);
 
     void stopped();

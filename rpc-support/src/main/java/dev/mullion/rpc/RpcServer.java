@@ -111,7 +111,7 @@ public final class RpcServer implements AutoCloseable {
 
   /** Returns the counters, which go on after it has stopped. */
   public RpcCounters counters() {
-    return parts.tracker().counters;
+    return parts.registry().counters;
   }
 
   /**

@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a writer of replies knows of its call. */
 record ServedCall(
-    CallTracker.OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
+    CallRegistry.OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
     implements StreamWriter.Call {
-  ServedCall(CallTracker.OpenCall open, ServerCallStreamObserver<?> observer) {
+  ServedCall(CallRegistry.OpenCall open, ServerCallStreamObserver<?> observer) {
     this(open, observer, Context.current(), Thread.currentThread());
   }
 

@@ -44,26 +44,26 @@ final class ServerStart {
         .definitions()
         .forEach(each -> uncounted.add(each.getServiceDescriptor().getName()));
     checkOwn(uncounted);
-    CallTracker tracker = new CallTracker(settings.maxCalls, uncounted);
+    CallRegistry registry = new CallRegistry(settings.maxCalls, uncounted);
     CallTimeouts timeouts = new CallTimeouts(
-        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), tracker.counters);
-    ServerSockets sockets = ServerSockets.of(settings, tracker.counters);
-    ServerBuilder<?> builder = transport(sockets, tracker);
+        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), registry.counters);
+    ServerSockets sockets = ServerSockets.of(settings, registry.counters);
+    ServerBuilder<?> builder = transport(sockets, registry);
     Observability.OfServer observed =
-        settings.observability.server(builder, settings.services, uncounted, tracker.counters);
-    builder.addStreamTracerFactory(new CallTracers(tracker, observed.tracers()));
-    ConnectionTracker connections = new ConnectionTracker(tracker.counters);
+        settings.observability.server(builder, settings.services, uncounted, registry.counters);
+    builder.addStreamTracerFactory(new StreamTracers(registry, observed.tracers()));
+    ConnectionTracker connections = new ConnectionTracker(registry.counters);
     builder.addTransportFilter(connections);
     ServerThreads threads = ServerThreads.of(settings);
-    tracker.runOn(threads.callbacks, timeouts.timer());
+    registry.runOn(threads.callbacks, timeouts.timer());
     if (threads.scarce != null && !settings.threadTimeout.isZero()) {
       timeouts.limitWaiting(
-          tracker,
+          registry,
           settings.threadTimeout,
           Status.RESOURCE_EXHAUSTED.withDescription("no thread was free within threadTimeout "
               + settings.threadTimeout + " (" + threads.scarce + ")"));
     }
-    CallGuard guard = new CallGuard(
+    ServerGuard guard = new ServerGuard(
         settings.maxCalls,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
@@ -76,14 +76,14 @@ final class ServerStart {
     }
     RpcServer server = new RpcServer(
         listen(builder, sockets, connections, timeouts, threads),
-        new ServerStop.Parts(tracker, standard, timeouts, threads, observed, sockets),
+        new ServerStop.Parts(registry, standard, timeouts, threads, observed, sockets),
         settings.shutdownDelay,
         settings.closeTimeout);
     boolean complete = false;
     try {
       observed.started(
           server.address(),
-          tracker.counters,
+          registry.counters,
           settings.connections.maxConnections(),
           settings.maxCalls);
       if (settings.shutdownHook) {
@@ -147,19 +147,20 @@ final class ServerStart {
     }
   }
 
-  private ServerBuilder<?> transport(ServerSockets sockets, CallTracker tracker)
+  private ServerBuilder<?> transport(ServerSockets sockets, CallRegistry registry)
       throws IOException {
     String name = settings.inProcessName;
     return name == null
-        ? netty(sockets, tracker)
+        ? netty(sockets, registry)
         : InProcessServerBuilder.forName(name)
             .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
   }
 
-  private NettyServerBuilder netty(ServerSockets sockets, CallTracker tracker) throws IOException {
+  private NettyServerBuilder netty(ServerSockets sockets, CallRegistry registry)
+      throws IOException {
     GrpcLogs.bound();
     NettyServerBuilder builder = sockets
-        .builder(new ConnectionGate(settings.connections, tracker))
+        .builder(new ConnectionGate(settings.connections, registry))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
     settings.connections.apply(builder);
@@ -176,7 +177,7 @@ final class ServerStart {
         .permitKeepAliveWithoutCalls(keepalive.withoutCalls());
   }
 
-  private void addServices(ServerBuilder<?> builder, StandardServices standard, CallGuard guard) {
+  private void addServices(ServerBuilder<?> builder, StandardServices standard, ServerGuard guard) {
     MetadataLimit metadata = new MetadataLimit(settings.maxInboundMetadataSize);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
@@ -189,7 +190,7 @@ final class ServerStart {
       builder.addService(guarded(
           ServerInterceptors.interceptForward(KeptMessages.in(service), interceptors), guard));
     }
-    CallGuard ofStandard = guard.with(guard.limits().forStandardServices());
+    ServerGuard ofStandard = guard.with(guard.limits().forStandardServices());
     standard
         .definitions()
         .forEach(service -> builder.addService(
@@ -197,7 +198,8 @@ final class ServerStart {
   }
 
   /** The guard comes first and sees messages as they are on the wire. */
-  private static ServerServiceDefinition guarded(ServerServiceDefinition service, CallGuard guard) {
+  private static ServerServiceDefinition guarded(
+      ServerServiceDefinition service, ServerGuard guard) {
     return ServerInterceptors.intercept(
         ServerInterceptors.useMarshalledMessages(service, MessageLimits.AS_STREAMS), guard);
   }

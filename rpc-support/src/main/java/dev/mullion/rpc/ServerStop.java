@@ -31,7 +31,7 @@ final class ServerStop {
 
   /** What is to be stopped, besides gRPC's server. */
   record Parts(
-      CallTracker tracker,
+      CallRegistry registry,
       StandardServices standard,
       CallTimeouts timeouts,
       ServerThreads threads,
@@ -57,14 +57,14 @@ final class ServerStop {
 
   StopReport run(Thread hook, long delay, long timeout) {
     forIdlePeers = Math.min(MOST_FOR_IDLE_PEERS, Math.max(LEAST_FOR_IDLE_PEERS, timeout / 4));
-    CallTracker tracker = parts.tracker();
+    CallRegistry registry = parts.registry();
     step("shutdown hook", () -> removeHook(hook));
     step("health", () -> parts.standard().stopServing());
     step("delay", () -> await(server::isTerminated, Math.min(timeout, delay)));
     long endedBefore = ended();
     step("socket file", parts.sockets()::removeFile);
     step("sockets", server::shutdown);
-    step("signal", () -> tracker.stop(STOPPING));
+    step("signal", () -> registry.stop(STOPPING));
     step("drain", () -> drained = await(this::isDrained, timeout - (System.nanoTime() - begin)));
     finished = ended() - endedBefore;
     step("cut", this::cut);
@@ -100,7 +100,7 @@ final class ServerStop {
   }
 
   private long ended() {
-    RpcCounters counters = parts.tracker().counters;
+    RpcCounters counters = parts.registry().counters;
     return counters.callsSucceeded() + counters.callsFailed();
   }
 
@@ -111,26 +111,26 @@ final class ServerStop {
     if (server.isTerminated()) {
       return true;
     }
-    if (parts.tracker().hasOpenCalls()) {
+    if (parts.registry().hasOpenCalls()) {
       idleSince = Long.MIN_VALUE;
       return false;
     }
     long now = System.nanoTime();
     idleSince = idleSince == Long.MIN_VALUE ? now : idleSince;
-    return now - idleSince >= forIdlePeers && parts.tracker().shutIfIdle();
+    return now - idleSince >= forIdlePeers && parts.registry().shutIfIdle();
   }
 
   /** Clients are told; only those that do not listen are just cut off. */
   private void cut() {
-    CallTracker tracker = parts.tracker();
-    if (drained || tracker.shutIfIdle()) {
+    CallRegistry registry = parts.registry();
+    if (drained || registry.shutIfIdle()) {
       drained = true;
       return;
     }
-    cut = tracker.endAll(CallTracker.Kind.COUNTED, STOPPING);
-    tracker.counters.callsCut.add(cut);
+    cut = registry.endAll(CallRegistry.Kind.COUNTED, STOPPING);
+    registry.counters.callsCut.add(cut);
     interrupted |= Thread.interrupted();
-    await(() -> server.isTerminated() || !tracker.hasOpenCalls(), FOR_LAST_STATUSES);
+    await(() -> server.isTerminated() || !registry.hasOpenCalls(), FOR_LAST_STATUSES);
   }
 
   private void closeConnections() {

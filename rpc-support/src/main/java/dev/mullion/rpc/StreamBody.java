@@ -20,7 +20,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   /** How long a client that sends no request is waited for. */
   private static final long FOR_FIRST_REQUEST = MILLISECONDS.toNanos(100);
 
-  private final CallTracker.OpenCall open;
+  private final CallRegistry.OpenCall open;
   private final StreamListener<?> stream;
   private final StreamReader<Q> requests;
   private final Runnable body;
@@ -35,7 +35,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   private boolean begun;
 
   private StreamBody(
-      CallTracker.OpenCall open,
+      CallRegistry.OpenCall open,
       StreamListener<?> stream,
       StreamReader<Q> requests,
       Runnable body) {
@@ -46,7 +46,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   }
 
   static <Q> StreamBody<Q> of(StreamReader<Q> requests, Runnable body) {
-    CallTracker.OpenCall open = CallTracker.currentOrNull();
+    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
     StreamListener<?> stream = open == null ? null : open.streamListener();
     if (open == null || stream == null) {
       throw new IllegalStateException("no thread that may wait"
@@ -59,7 +59,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   StreamObserver<Q> reading(ServerCallStreamObserver<?> flow) {
     open.watch(this::endIfOver);
     endIfOver();
-    CallEvents events = stream.events();
+    CallExecutor events = stream.events();
     silence = open.later(() -> events.deliver(this::silent), FOR_FIRST_REQUEST);
     flow.disableAutoRequest();
     flow.request(1);
@@ -115,7 +115,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
     }
     begun = true;
     requireNonNull(silence).cancel(false);
-    CallEvents events = stream.events();
+    CallExecutor events = stream.events();
     // An interceptor may have attached another one for this event.
     Context current = Context.current();
     events.runBody(current == events.context() ? context.wrap(body) : body);

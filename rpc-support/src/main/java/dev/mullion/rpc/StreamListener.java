@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * for the peer is told at once, whatever those threads are busy with.
  */
 final class StreamListener<Q> extends ServerCall.Listener<Q> {
-  private final CallTracker.OpenCall open;
-  private final CallEvents events;
+  private final CallRegistry.OpenCall open;
+  private final CallExecutor events;
   private final GuardedCall<Q, ?> call;
   private final MessageLimits limits;
 
@@ -29,8 +29,8 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   private ServerCall.Listener<Q> listener = new ServerCall.Listener<>() {};
 
   StreamListener(
-      CallTracker.OpenCall open,
-      CallEvents events,
+      CallRegistry.OpenCall open,
+      CallExecutor events,
       GuardedCall<Q, ?> call,
       MessageLimits limits,
       Supplier<ServerCall.Listener<Q>> start) {
@@ -63,7 +63,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
       events.execute(event);
       return true;
     } catch (RejectedExecutionException full) {
-      call.end(CallGuard.EXECUTOR_IS_FULL, new Metadata());
+      call.end(ServerGuard.EXECUTOR_IS_FULL, new Metadata());
       return false;
     }
   }
@@ -97,7 +97,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     }
   }
 
-  CallEvents events() {
+  CallExecutor events() {
     return events;
   }
 

@@ -101,7 +101,7 @@ public final class StreamWriter<T> {
    */
   public static <T> StreamWriter<T> of(StreamObserver<T> replies, int buffer) {
     Check.within(buffer, 1, Integer.MAX_VALUE, "buffer");
-    CallTracker.OpenCall open = CallTracker.currentOrNull();
+    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
     if (open == null
         || !(requireNonNull(replies, "replies") instanceof ServerCallStreamObserver<T> observer)) {
       throw new IllegalStateException("no call of an RpcServer on this thread"
@@ -382,7 +382,7 @@ public final class StreamWriter<T> {
     } finally {
       lock.unlock();
     }
-    callbacks.forEach(each -> CallEvents.run(() -> call.run(each)));
+    callbacks.forEach(each -> CallExecutor.run(() -> call.run(each)));
   }
 
   private static void moveIf(BooleanSupplier condition, List<Runnable> from, List<Runnable> to) {

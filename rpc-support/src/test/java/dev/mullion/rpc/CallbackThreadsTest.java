@@ -148,7 +148,7 @@ class CallbackThreadsTest extends RpcTest {
   }
 
   private void observe(HelloRequest request, StreamObserver<HelloReply> observer) {
-    if (CallTracker.current().streamListener() != null) {
+    if (CallRegistry.current().streamListener() != null) {
       ((ServerCallStreamObserver<HelloReply>) observer).setOnCancelHandler(() -> slow("handler"));
     }
     contextAndSignal(observer::onCompleted);

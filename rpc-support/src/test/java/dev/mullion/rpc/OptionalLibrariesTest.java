@@ -26,8 +26,8 @@ class OptionalLibrariesTest extends RpcTest {
   private static final Set<String> DOORS = Set.of("MicrometerObserver", "OpenTelemetryObserver");
 
   private static final Set<String> BEHIND_THE_DOORS = Set.of(
-      "CallTrace",
-      "CallTrace$Traced",
+      "TracePropagation",
+      "TracePropagation$Traced",
       "GuardedTelemetry",
       "ClientMeters",
       "MethodMeters",

@@ -195,16 +195,16 @@ class RpcServerStopTest extends RpcTest {
   /** A client whose watch ends asks again at once, perhaps before it hears that the server goes. */
   @Test
   void watchOfTheHealthThatComesDuringTheStopIsEndedToo() {
-    CallTracker tracker = new CallTracker(2, Set.of("grpc.health.v1.Health"));
-    CallTracker.OpenCall counted =
-        tracker.newServerStreamTracer("test.Service/Unary", new Metadata());
-    CallTracker.OpenCall before =
-        tracker.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+    CallRegistry registry = new CallRegistry(2, Set.of("grpc.health.v1.Health"));
+    CallRegistry.OpenCall counted =
+        registry.newServerStreamTracer("test.Service/Unary", new Metadata());
+    CallRegistry.OpenCall before =
+        registry.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
 
-    tracker.stop(Status.UNAVAILABLE);
+    registry.stop(Status.UNAVAILABLE);
 
-    CallTracker.OpenCall after =
-        tracker.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+    CallRegistry.OpenCall after =
+        registry.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
     assertThat(before.ended()).isEqualTo(Status.UNAVAILABLE);
     assertThat(after.ended()).isEqualTo(Status.UNAVAILABLE);
     assertThat(counted.ended()).isNull();

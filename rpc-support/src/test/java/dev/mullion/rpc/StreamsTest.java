@@ -568,8 +568,8 @@ class StreamsTest extends RpcTest {
       }
     };
     StreamListener<HelloRequest> listener = new StreamListener<>(
-        new CallTracker(1, Set.of()).newServerStreamTracer("test.Service/Stream", new Metadata()),
-        new CallEvents(tasks::add, tasks::add, Context.ROOT),
+        new CallRegistry(1, Set.of()).newServerStreamTracer("test.Service/Stream", new Metadata()),
+        new CallExecutor(tasks::add, tasks::add, Context.ROOT),
         null,
         new MessageLimits(1, 1),
         () -> counting);

@@ -12,18 +12,27 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/** Measures each call from its first bytes to its last, and tells its watchers. */
-final class CallObserver extends ServerStreamTracer.Factory {
+/** Measures each call from its first bytes to its last, and gives its record to the sinks. */
+final class CallRecorder extends ServerStreamTracer.Factory {
   private static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
   private static final ServerStreamTracer NONE = new ServerStreamTracer() {};
 
-  private final List<CallWatcher> watchers;
+  /** Is called on event loops and threads of services, so it must not block. */
+  interface Sink {
+    /** Called when a message has been received or sent. */
+    default void message(String method, boolean received, long bytes) {}
+
+    /** Called once, when the call has ended. */
+    void ended(CallRecord call);
+  }
+
+  private final List<Sink> sinks;
   private final Set<String> uncountedServices;
   private final LongAdder failures;
 
-  CallObserver(List<CallWatcher> watchers, Set<String> uncountedServices, LongAdder failures) {
-    this.watchers = List.copyOf(watchers);
+  CallRecorder(List<Sink> sinks, Set<String> uncountedServices, LongAdder failures) {
+    this.sinks = List.copyOf(sinks);
     this.failures = failures;
     this.uncountedServices = Set.copyOf(uncountedServices);
   }
@@ -74,7 +83,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
     private void message(boolean received, AtomicLong sum, long wireSize) {
       long bytes = Math.max(0, wireSize);
       sum.addAndGet(bytes);
-      for (CallWatcher each : watchers) {
+      for (Sink each : sinks) {
         ObserverFailures.guard(failures, each, () -> each.message(method, received, bytes));
       }
     }
@@ -91,7 +100,7 @@ final class CallObserver extends ServerStreamTracer.Factory {
           messagesSent.get(),
           bytesSent.get(),
           requestId == null ? null : CallRecord.printable(requestId, 128));
-      for (CallWatcher each : watchers) {
+      for (Sink each : sinks) {
         ObserverFailures.guard(failures, each, () -> each.ended(call));
       }
     }

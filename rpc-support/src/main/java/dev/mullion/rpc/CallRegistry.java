@@ -19,10 +19,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts the calls, and says which are too many. It is told of each call by {@link CallTracers}, before
+ * Counts the calls, and says which are too many. It is told of each call by {@link StreamTracers}, before
  * any thread is taken for it, and of the end of each exactly once.
  */
-final class CallTracker {
+final class CallRegistry {
   /**
    * So many callbacks more than {@code maxCalls} may wait; then calls are refused. Else they would become
    * more and more when clients cancel calls whose clean-up is slow.
@@ -46,7 +46,7 @@ final class CallTracker {
   /** How many callbacks of calls, also of those that are over, wait for a thread or run. */
   private final AtomicInteger callbacksWaiting = new AtomicInteger();
 
-  CallTracker(int maxCalls, Set<String> uncountedServices) {
+  CallRegistry(int maxCalls, Set<String> uncountedServices) {
     this.maxCalls = maxCalls;
     this.uncountedServices = Set.copyOf(uncountedServices);
   }
@@ -81,7 +81,7 @@ final class CallTracker {
     for (OpenCall each : open) {
       if (each.waitsLongerThan(nanos)) {
         GuardedCall<?, ?> guarded = each.guarded();
-        if (guarded != null && guarded.end(status, CallGuard.pushback())) {
+        if (guarded != null && guarded.end(status, ServerGuard.pushback())) {
           counters.callsWithoutThread.increment();
         }
       }
@@ -169,7 +169,7 @@ final class CallTracker {
     /** Null in one process. */
     private volatile @Nullable PeerStream stream;
 
-    private volatile CallTracers.@Nullable Tracked tracked;
+    private volatile StreamTracers.@Nullable TracedStream tracked;
 
     private volatile @Nullable GuardedCall<?, ?> call;
     private volatile @Nullable Status ending;
@@ -195,7 +195,7 @@ final class CallTracker {
       }
     }
 
-    void on(CallTracers.Tracked its, @Nullable PeerStream where) {
+    void on(StreamTracers.TracedStream its, @Nullable PeerStream where) {
       tracked = its;
       stream = where;
     }
@@ -289,7 +289,7 @@ final class CallTracker {
     void changed() {
       Queue<Runnable> all = watchers;
       if (all != null) {
-        all.forEach(CallEvents::run);
+        all.forEach(CallExecutor::run);
       }
     }
 
@@ -324,7 +324,7 @@ final class CallTracker {
       try {
         callbacks.execute(() -> {
           try {
-            CallEvents.run(task);
+            CallExecutor.run(task);
           } finally {
             callbacksWaiting.decrementAndGet();
           }
@@ -356,7 +356,7 @@ final class CallTracker {
     private boolean cut(GuardedCall<?, ?> guarded, Status status) {
       return guarded.cut(status, () -> {
         PeerStream where = stream;
-        CallTracers.Tracked its = tracked;
+        StreamTracers.TracedStream its = tracked;
         if (where != null) {
           where.cut(status);
         } else if (its != null) {

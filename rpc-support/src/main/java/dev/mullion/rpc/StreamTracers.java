@@ -15,19 +15,19 @@ import org.jspecify.annotations.Nullable;
  * has accepted it, and ends when gRPC says so, when it is cut, or when its HTTP/2 stream is closed,
  * whichever comes first.
  */
-final class CallTracers extends ServerStreamTracer.Factory {
-  private final CallTracker tracker;
+final class StreamTracers extends ServerStreamTracer.Factory {
+  private final CallRegistry registry;
   private final List<ServerStreamTracer.Factory> observers;
 
-  CallTracers(CallTracker tracker, List<ServerStreamTracer.Factory> observers) {
-    this.tracker = tracker;
+  StreamTracers(CallRegistry registry, List<ServerStreamTracer.Factory> observers) {
+    this.registry = registry;
     this.observers = List.copyOf(observers);
   }
 
   @Override
   public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
     PeerStream stream = PeerConnection.currentStream();
-    Tracked tracked = new Tracked(fullMethodName, headers, stream);
+    TracedStream tracked = new TracedStream(fullMethodName, headers, stream);
     if (stream != null) {
       stream.belongsTo(tracked);
     }
@@ -35,27 +35,27 @@ final class CallTracers extends ServerStreamTracer.Factory {
   }
 
   /** A stream that has become a call, or may do so. */
-  final class Tracked extends ServerStreamTracer {
+  final class TracedStream extends ServerStreamTracer {
     private final String method;
     private final Metadata headers;
     private final @Nullable PeerStream stream;
-    private CallTracker.@Nullable OpenCall call;
+    private CallRegistry.@Nullable OpenCall call;
     private List<ServerStreamTracer> observed = List.of();
     private volatile boolean over;
 
-    private Tracked(String method, Metadata headers, @Nullable PeerStream stream) {
+    private TracedStream(String method, Metadata headers, @Nullable PeerStream stream) {
       this.method = method;
       this.headers = headers;
       this.stream = stream;
     }
 
     /** In one process a client may cancel while its call begins, on another thread. */
-    private synchronized CallTracker.OpenCall begun() {
-      CallTracker.OpenCall before = call;
+    private synchronized CallRegistry.OpenCall begun() {
+      CallRegistry.OpenCall before = call;
       if (before != null) {
         return before;
       }
-      CallTracker.OpenCall begun = tracker.newServerStreamTracer(method, headers);
+      CallRegistry.OpenCall begun = registry.newServerStreamTracer(method, headers);
       call = begun;
       begun.on(this, stream);
       List<ServerStreamTracer> made = new ArrayList<>(observers.size());
@@ -65,7 +65,7 @@ final class CallTracers extends ServerStreamTracer.Factory {
     }
 
     /** Returns null until gRPC has accepted it. */
-    synchronized CallTracker.@Nullable OpenCall call() {
+    synchronized CallRegistry.@Nullable OpenCall call() {
       return call;
     }
 
@@ -75,7 +75,7 @@ final class CallTracers extends ServerStreamTracer.Factory {
 
     /** Ends it unless it has ended. */
     void end(Status status) {
-      CallTracker.OpenCall ended;
+      CallRegistry.OpenCall ended;
       synchronized (this) {
         if (over) {
           return;

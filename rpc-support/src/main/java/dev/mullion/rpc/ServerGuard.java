@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * so that they need not wait for a thread, and so do those of health, which must be answered when all
  * threads are taken.
  */
-record CallGuard(
+record ServerGuard(
     int maxCalls,
     MessageLimits limits,
     CallTimeouts timeouts,
@@ -38,16 +38,16 @@ record CallGuard(
       Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
 
   /** Returns one with other limits. */
-  CallGuard with(MessageLimits others) {
-    return new CallGuard(maxCalls, others, timeouts, mapping, threads);
+  ServerGuard with(MessageLimits others) {
+    return new ServerGuard(maxCalls, others, timeouts, mapping, threads);
   }
 
   /** Called on the event loop: from here on the call's time passes, also while it waits for a thread. */
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
-    CallTracker.OpenCall open = CallTracker.current();
+    CallRegistry.OpenCall open = CallRegistry.current();
     Executor calls = threads.calls;
-    if (calls == null || open.kind != CallTracker.Kind.COUNTED || isStream(open.kind, call)) {
+    if (calls == null || open.kind != CallRegistry.Kind.COUNTED || isStream(open.kind, call)) {
       return null;
     }
     GuardedCall<Q, R> guarded = guarded(open, call);
@@ -66,8 +66,8 @@ record CallGuard(
   @Override
   public <Q, R> ServerCall.Listener<Q> interceptCall(
       ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-    CallTracker.OpenCall open = CallTracker.current();
-    if (open.kind == CallTracker.Kind.REFUSED) {
+    CallRegistry.OpenCall open = CallRegistry.current();
+    if (open.kind == CallRegistry.Kind.REFUSED) {
       refuse(call);
       return deaf();
     }
@@ -78,7 +78,7 @@ record CallGuard(
     if (calls == null || !isStream(open.kind, call)) {
       return started(open, guarded, headers, next, context);
     }
-    CallEvents events = new CallEvents(open.on(calls), threads.deliveries, context);
+    CallExecutor events = new CallExecutor(open.on(calls), threads.deliveries, context);
     if (own != null) {
       own.endAfter(events);
     }
@@ -88,7 +88,7 @@ record CallGuard(
 
   /** Returns the call under guard, of which there is one, whoever asks first. */
   @SuppressWarnings("unchecked")
-  private <Q, R> GuardedCall<Q, R> guarded(CallTracker.OpenCall open, ServerCall<Q, R> call) {
+  private <Q, R> GuardedCall<Q, R> guarded(CallRegistry.OpenCall open, ServerCall<Q, R> call) {
     GuardedCall<?, ?> before = open.guarded();
     if (before != null) {
       return (GuardedCall<Q, R>) before;
@@ -96,7 +96,7 @@ record CallGuard(
     GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
     guarded.sentOn(open.stream());
     open.guardedBy(guarded);
-    if (open.kind == CallTracker.Kind.COUNTED && guarded.ended() == null) {
+    if (open.kind == CallRegistry.Kind.COUNTED && guarded.ended() == null) {
       timeouts.limit(open, guarded);
     }
     return guarded;
@@ -104,7 +104,7 @@ record CallGuard(
 
   /** One that has ended while it waited for a thread is none of its service's any more. */
   private <Q, R> ServerCall.Listener<Q> started(
-      CallTracker.OpenCall open,
+      CallRegistry.OpenCall open,
       GuardedCall<Q, R> guarded,
       Metadata headers,
       ServerCallHandler<Q, R> next,
@@ -119,8 +119,8 @@ record CallGuard(
   }
 
   /** Returns whether its events come on the event loop, which must not wait. */
-  private static boolean isStream(CallTracker.Kind kind, ServerCall<?, ?> call) {
-    return kind == CallTracker.Kind.COUNTED
+  private static boolean isStream(CallRegistry.Kind kind, ServerCall<?, ?> call) {
+    return kind == CallRegistry.Kind.COUNTED
         && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
   }
 
@@ -200,12 +200,12 @@ record CallGuard(
      */
     @Override
     public void onComplete() {
-      CallEvents.run(call.ended() == null ? super::onComplete : super::onCancel);
+      CallExecutor.run(call.ended() == null ? super::onComplete : super::onCancel);
     }
 
     @Override
     public void onCancel() {
-      CallEvents.run(super::onCancel);
+      CallExecutor.run(super::onCancel);
     }
 
     /** Checked exceptions come too, from languages that do not check them. */

@@ -20,10 +20,10 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** The events of a call: one at a time, in their order, whatever bodies hold their threads. */
-class CallEventsTest extends RpcTest {
+class CallExecutorTest extends RpcTest {
   private final ThreadPoolExecutor threads = pool(1);
   private final ThreadPoolExecutor deliveries = pool(2);
-  private final CallEvents events = new CallEvents(threads, deliveries, Context.ROOT);
+  private final CallExecutor events = new CallExecutor(threads, deliveries, Context.ROOT);
 
   private ThreadPoolExecutor pool(int size) {
     ThreadPoolExecutor pool = CallThreads.platform(size);
@@ -80,7 +80,7 @@ class CallEventsTest extends RpcTest {
     for (int i = 0; i < calls; i++) {
       List<Integer> order = Collections.synchronizedList(new ArrayList<>());
       ran.add(order);
-      CallEvents call = new CallEvents(threads, deliveries, Context.ROOT);
+      CallExecutor call = new CallExecutor(threads, deliveries, Context.ROOT);
       AtomicBoolean busy = new AtomicBoolean();
       int body = random.nextInt(each);
       int until = body + random.nextInt(each - body);
@@ -96,7 +96,7 @@ class CallEventsTest extends RpcTest {
           if (number == body) {
             busy.set(false);
             call.runBody(() -> {
-              CallEvents.run(() -> join(over));
+              CallExecutor.run(() -> join(over));
               bodies.incrementAndGet();
             });
             wrong.addAndGet(busy.compareAndSet(false, true) ? 0 : 1);
@@ -124,7 +124,7 @@ class CallEventsTest extends RpcTest {
   @Test
   void endRunsThoughTheExecutorIsFull() throws Exception {
     AtomicBoolean full = new AtomicBoolean();
-    CallEvents ofUsers = new CallEvents(
+    CallExecutor ofUsers = new CallExecutor(
         task -> {
           if (full.get()) {
             throw new RejectedExecutionException("full");

@@ -19,14 +19,14 @@ import org.jspecify.annotations.Nullable;
  * something for a thread around each event would take from the body what was set for it. So a body may
  * also read on any thread, and a pool that is taken up by bodies does not lock up.
  */
-final class CallEvents implements Executor {
+final class CallExecutor implements Executor {
   /** A client makes calls fail as often as it likes. */
   private enum Kind {
     EVENT_FAILED
   }
 
   private static final BoundedLog<Kind> LOG =
-      new BoundedLog<>(System.getLogger(CallEvents.class.getName()), Kind.class);
+      new BoundedLog<>(System.getLogger(CallExecutor.class.getName()), Kind.class);
 
   private final Executor threads;
   private final Executor deliveries;
@@ -56,7 +56,7 @@ final class CallEvents implements Executor {
   /** What the current event keeps that a body does not need. */
   private Runnable keptByEvent = () -> {};
 
-  CallEvents(Executor threads, Executor deliveries, Context context) {
+  CallExecutor(Executor threads, Executor deliveries, Context context) {
     this.threads = threads;
     this.deliveries = deliveries;
     this.context = context;

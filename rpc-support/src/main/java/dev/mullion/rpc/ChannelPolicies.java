@@ -12,7 +12,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** The policies of a channel by method, by service, and for all others, whose name is empty. */
-final class CallPolicies {
+final class ChannelPolicies {
   private static final String ALL = "";
 
   private final Map<String, RetryPolicy> retries = new LinkedHashMap<>();

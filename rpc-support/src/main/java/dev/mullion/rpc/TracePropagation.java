@@ -21,11 +21,11 @@ import org.jspecify.annotations.Nullable;
  * Takes a call's trace wherever its {@link io.grpc.Context} goes. gRPC's tracing sets it for the thread
  * on which events of a call arrive, but the services of streams run on others.
  */
-final class CallTrace {
+final class TracePropagation {
   private static final io.grpc.Context.Key<AtomicReference<@Nullable Context>> KEY =
       io.grpc.Context.key("mullion-trace");
 
-  private CallTrace() {}
+  private TracePropagation() {}
 
   /**
    * Makes room for the trace in the call's context, before anything else of the call: whatever context is
