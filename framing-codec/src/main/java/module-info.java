@@ -3,6 +3,7 @@
 module dev.mullion.framing {
   exports dev.mullion.framing;
   exports dev.mullion.framing.tcp;
+  exports dev.mullion.net;
   exports dev.mullion.net.base to
       dev.mullion.rpc;
 

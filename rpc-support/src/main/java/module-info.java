@@ -4,11 +4,11 @@ module dev.mullion.rpc {
   exports dev.mullion.rpc.greeter;
 
   requires transitive com.google.protobuf;
+  requires transitive dev.mullion.framing;
   requires transitive io.grpc;
   requires transitive io.grpc.protobuf;
   requires transitive io.grpc.stub;
   requires com.google.common;
-  requires dev.mullion.framing;
   requires io.grpc.internal;
   requires io.grpc.inprocess;
   requires io.grpc.netty;

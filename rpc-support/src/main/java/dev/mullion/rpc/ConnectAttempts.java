@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.Tls;
 import dev.mullion.net.base.Check;
 import io.grpc.Attributes;
 import io.grpc.InsecureChannelCredentials;
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * gRPC would wait for these as long as the connection stays open, and the other addresses of a name
  * would never have their turn.
  */
-record ConnectAttempts(Duration connectTimeout) {
+record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
   /** The share of the time that one of several addresses has. */
   static final Attributes.Key<Long> NANOS = Attributes.Key.create("mullion-connect-nanos");
 
@@ -41,11 +42,11 @@ record ConnectAttempts(Duration connectTimeout) {
   }
 
   /** Has the attempts of a channel watched that speaks TLS, or none if there is no context. */
-  void watch(NettyChannelBuilder builder, @Nullable SslContext tls) {
+  void watch(NettyChannelBuilder builder, @Nullable SslContext context) {
     ClientFactory factory = InternalNettyChannelCredentials.toNegotiator(
-        tls == null
+        context == null
             ? InsecureChannelCredentials.create()
-            : NettySslContextChannelCredentials.create(tls));
+            : NettySslContextChannelCredentials.create(context));
     InternalNettyChannelBuilder.setProtocolNegotiatorFactory(builder, new ClientFactory() {
       @Override
       public ProtocolNegotiator newNegotiator() {
@@ -108,6 +109,7 @@ record ConnectAttempts(Duration connectTimeout) {
           .executor()
           .schedule(() -> end(context), share == null ? share(1) : share, NANOSECONDS);
       context.channel().closeFuture().addListener(closed -> timer.cancel(false));
+      HandshakeTimer.addBefore(context, tls);
       context.pipeline().replace(this, null, next);
     }
 

@@ -2,9 +2,11 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.Tls;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.Status;
 import io.netty.handler.ssl.NotSslRecordException;
+import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import java.net.ConnectException;
 import java.net.SocketException;
 import java.nio.file.Path;
@@ -201,7 +203,7 @@ final class ConnectFailures {
       return begin
           + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
     }
-    return tls.identity == null
+    return tls.certificateChain() == null
         ? begin + " (expected: presenting of Tls.client, if the server demands a certificate)"
         : null;
   }
@@ -226,6 +228,9 @@ final class ConnectFailures {
   private static @Nullable String withTls(Tls tls, Throwable cause) {
     if (cause instanceof NotSslRecordException) {
       return "the server does not speak TLS (expected: tls of the server, or none of the channel)";
+    }
+    if (cause instanceof SslHandshakeTimeoutException) {
+      return "the server does not complete TLS: " + message(cause);
     }
     String wrong = certificate(cause);
     if (wrong != null) {
@@ -256,7 +261,7 @@ final class ConnectFailures {
     if (!OF_CERTIFICATES.contains(alert)) {
       return "the server refuses TLS with alert " + alert;
     }
-    return tls.identity == null
+    return tls.certificateChain() == null
         ? "the server demands a certificate of the client (expected: presenting of Tls.client),"
             + " alert " + alert
         : "the server does not take the client's certificate, alert " + alert;

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import dev.mullion.net.Tls;
 import io.grpc.ServerCredentials;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalNettyServerCredentials;
@@ -15,6 +16,7 @@ import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.AsciiString;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Sees each connection when it is accepted, before TLS and before HTTP/2, and closes those that are too
@@ -23,11 +25,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class ConnectionGate {
   private final ConnectionLimits limits;
+  private final @Nullable Tls tls;
   private final RpcCounters counters;
   private final PendingReplies replies;
   private final AtomicInteger open = new AtomicInteger();
 
-  ConnectionGate(ConnectionLimits limits, CallRegistry registry) {
+  ConnectionGate(ConnectionLimits limits, @Nullable Tls tls, CallRegistry registry) {
+    this.tls = tls;
     this.limits = limits;
     this.counters = registry.counters;
     this.replies = new PendingReplies(limits.maxPendingReplyBytes(), registry);
@@ -62,13 +66,12 @@ final class ConnectionGate {
         @Override
         public void handlerAdded(ChannelHandlerContext context) {
           if (enter(context)) {
-            boolean tls = negotiator.scheme().contentEquals("https");
-            context
-                .pipeline()
-                .addBefore(
-                    context.name(),
-                    null,
-                    new FirstBytes(handler, counters, limits.handshakeTimeoutNanos(), tls));
+            long nanos = tls == null
+                ? limits.handshakeTimeoutNanos()
+                : Math.min(limits.handshakeTimeoutNanos(), HandshakeTimer.nanos(tls));
+            FirstBytes first = new FirstBytes(handler, counters, nanos, tls != null);
+            context.pipeline().addBefore(context.name(), null, first);
+            HandshakeTimer.addBefore(context, tls);
             context.pipeline().replace(this, null, next);
           } else {
             context.close();

@@ -41,7 +41,7 @@ import java.util.Set;
  * {@code unknown} until a server has answered a call of theirs with a message or {@code OK}, unless they
  * are those of generated code, and beyond 1,000 of them. For all
  * channels of a registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as
- * {@link TlsState#failedReloads} does.
+ * {@link dev.mullion.net.TlsState#failedReloads} does.
  */
 public final class MicrometerObserver extends RpcObserver {
   private final MeterRegistry registry;

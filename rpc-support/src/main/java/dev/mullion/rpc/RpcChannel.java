@@ -3,7 +3,10 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.Tls;
+import dev.mullion.net.TlsState;
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.TlsReloader;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -104,21 +107,21 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Looks at the files of {@link Tls} now, and takes them if they have changed. Connections that are
-   * open go on as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
+   * as they are.
    *
    * @return whether they have changed
-   * @throws IOException if one cannot be used; what was there before stays in use
-   * @throws IllegalStateException if the channel speaks no TLS
+   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IllegalStateException if the channel has no TLS
    */
   public boolean reloadTls() throws IOException {
     return files().reload();
   }
 
   /**
-   * Returns what has become of changes of the files for TLS.
+   * Returns what became of changed TLS files.
    *
-   * @throws IllegalStateException if the channel speaks no TLS
+   * @throws IllegalStateException if the channel has no TLS
    */
   public TlsState tlsState() {
     return files().state();
@@ -126,7 +129,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
 
   private TlsReloader files() {
     if (tls == null) {
-      throw new IllegalStateException("channel speaks no TLS (expected: tls of the builder)");
+      throw new IllegalStateException("channel has no TLS (expected: tls of the builder)");
     }
     return tls;
   }

@@ -3,8 +3,10 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.Tls;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
+import dev.mullion.net.base.TlsReloader;
 import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
@@ -103,9 +105,9 @@ public final class RpcChannelBuilder {
     return this;
   }
 
-  /** Sets that TLS is spoken, whom it trusts, and which certificate it presents. */
+  /** Enables TLS; the settings say which authorities it trusts and what it presents. */
   public RpcChannelBuilder tls(Tls tls) {
-    this.tls = Tls.ofClient(tls);
+    this.tls = Check.tls(tls, true);
     return this;
   }
 
@@ -349,7 +351,7 @@ public final class RpcChannelBuilder {
     if (compression != null) {
       ReplyCompression.check(compression);
     }
-    TlsReloader files = TlsReloader.readUnchecked(tls, observability.tlsReloadsFailed());
+    TlsReloader files = RpcTls.readUnchecked(tls, observability.tlsReloadsFailed());
     ConnectFailures failures = new ConnectFailures(tls, socket());
     ManagedChannelBuilder<?> builder = transport(files, failures)
         .maxInboundMessageSize(maxInboundMessageSize)
@@ -434,7 +436,7 @@ public final class RpcChannelBuilder {
     }
     NettyChannelBuilder builder = networked();
     GrpcLogs.bound();
-    ConnectAttempts attempts = new ConnectAttempts(connectTimeout);
+    ConnectAttempts attempts = new ConnectAttempts(connectTimeout, tls);
     attempts.watch(builder, files == null ? null : files.context());
     if (socket() == null) {
       WatchedBalancing.apply(

@@ -3,6 +3,9 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.StopReport;
+import dev.mullion.net.Tls;
+import dev.mullion.net.TlsState;
 import dev.mullion.net.base.Check;
 import io.grpc.Server;
 import java.io.IOException;
@@ -89,21 +92,21 @@ public final class RpcServer implements AutoCloseable {
   }
 
   /**
-   * Looks at the files of {@link Tls} now, and takes them if they have changed. Connections that are
-   * open go on as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
+   * as they are.
    *
    * @return whether they have changed
-   * @throws IOException if one cannot be used; what was there before stays in use
-   * @throws IllegalStateException if the server speaks no TLS
+   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IllegalStateException if the server has no TLS
    */
   public boolean reloadTls() throws IOException {
     return sockets.tls().reload();
   }
 
   /**
-   * Returns what has become of changes of the files for TLS.
+   * Returns what became of changed TLS files.
    *
-   * @throws IllegalStateException if the server speaks no TLS
+   * @throws IllegalStateException if the server has no TLS
    */
   public TlsState tlsState() {
     return sockets.tls().state();
@@ -182,6 +185,6 @@ public final class RpcServer implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0);
+    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), 0, 0, 0, 0);
   }
 }

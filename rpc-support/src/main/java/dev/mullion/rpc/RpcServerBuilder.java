@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.Tls;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
 import io.grpc.BindableService;
@@ -117,9 +118,9 @@ public final class RpcServerBuilder {
     return this;
   }
 
-  /** Sets that TLS is spoken, with which certificate, and whether clients need one. */
+  /** Enables TLS with this certificate; may require client certificates. */
   public RpcServerBuilder tls(Tls tls) {
-    this.tls = Tls.ofServer(tls);
+    this.tls = Check.tls(tls, false);
     return this;
   }
 

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.TlsReloader;
 import dev.mullion.net.base.UnixSocketFile;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Server;
@@ -43,9 +44,8 @@ final class ServerSockets implements AutoCloseable {
   static ServerSockets of(RpcServerBuilder settings, RpcCounters counters) throws IOException {
     check(settings);
     List<SocketAddress> wanted = wanted(settings);
-    TlsReloader tls = settings.tls == null
-        ? null
-        : TlsReloader.read(settings.tls, counters.tlsReloadsFailed::increment);
+    TlsReloader tls =
+        settings.tls == null ? null : RpcTls.read(settings.tls, counters.tlsReloadsFailed);
     return new ServerSockets(settings, wanted, tls);
   }
 
@@ -123,7 +123,7 @@ final class ServerSockets implements AutoCloseable {
 
   TlsReloader tls() {
     if (tls == null) {
-      throw new IllegalStateException("server speaks no TLS (expected: tls of the builder)");
+      throw new IllegalStateException("server has no TLS (expected: tls of the builder)");
     }
     return tls;
   }

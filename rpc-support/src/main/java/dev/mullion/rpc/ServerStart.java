@@ -160,7 +160,7 @@ final class ServerStart {
       throws IOException {
     GrpcLogs.bound();
     NettyServerBuilder builder = sockets
-        .builder(new ConnectionGate(settings.connections, registry))
+        .builder(new ConnectionGate(settings.connections, settings.tls, registry))
         .maxInboundMessageSize(settings.maxInboundMessageSize)
         .maxInboundMetadataSize(MetadataLimit.ofTransport(settings.maxInboundMetadataSize));
     settings.connections.apply(builder);

@@ -4,6 +4,7 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
+import dev.mullion.net.StopReport;
 import io.grpc.Server;
 import io.grpc.Status;
 import java.lang.System.Logger.Level;
@@ -76,7 +77,7 @@ final class ServerStop {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut);
+    return new StopReport(Duration.ofNanos(System.nanoTime() - begin), finished, cut, 0, 0);
   }
 
   private void step(String name, Runnable step) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.GreeterService;
 import io.grpc.Status;
@@ -127,7 +128,7 @@ class BadPeersTest extends RpcTest {
     assertSaid(
         RpcChannel.builder()
             .address("127.0.0.1", port)
-            .tls(TestCertificates.in(directory).client()),
+            .tls(Certificates.in(directory).client()),
         peer.withTls,
         "127.0.0.1:" + port);
   }
@@ -176,7 +177,7 @@ class BadPeersTest extends RpcTest {
 
   @Test
   void tlsOnOneSideOnly() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer plain = start(RpcServer.builder().addService(new GreeterService()));
     RpcServer secured =
         start(RpcServer.builder().addService(new GreeterService()).tls(certificates.server()));

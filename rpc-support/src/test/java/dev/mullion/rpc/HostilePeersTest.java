@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import java.io.DataInputStream;
@@ -207,7 +208,7 @@ class HostilePeersTest extends RpcTest {
 
   @Test
   void thatFailInTlsAreCounted() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer server = start(RpcServer.builder()
         .addService(new GreeterService())
         .tls(certificates.mutualServer())

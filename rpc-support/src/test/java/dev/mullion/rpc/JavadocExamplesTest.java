@@ -179,13 +179,6 @@ class JavadocExamplesTest extends RpcTest {
         .build();
 
     assertThat(hedging.maxAttempts()).isEqualTo(3);
-    Tls server = Tls.server(Path.of("server.pem"), Path.of("server.key"));
-    Tls client = Tls.client().trusting(Path.of("authorities.pem"));
-    // mutual: the server demands a certificate, and the client presents one
-    Tls strict = server.trusting(Path.of("authorities.pem"));
-    Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
-
-    assertThat(strict.authorities).isEqualTo(known.authorities);
     assertThat(keepalive.permitted()).isEqualTo(Duration.ofSeconds(16));
     assertThat(policy.maxAttempts()).isEqualTo(4);
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import io.grpc.CallOptions;
@@ -272,7 +273,7 @@ class MalformedCallsTest extends RpcTest {
 
   @Test
   void malformedCallsOverTlsLeaveNothing(@TempDir Path directory) throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer server = start(small().tls(certificates.server()));
     SSLContext trusting = SSLContext.getInstance("TLS");
     trusting.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import java.io.IOException;
@@ -196,7 +197,7 @@ class RpcAddressesTest extends RpcTest {
 
   @Test
   void unixSocketSpeaksTlsAsLocalhost() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     Path socket = directory.resolve("greeter.sock");
     start(greeter().unixSocket(socket).tls(certificates.mutualServer()));
 
@@ -206,7 +207,7 @@ class RpcAddressesTest extends RpcTest {
 
   @Test
   void nameOfDnsIsCalledWithTlsAndWithout() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer plain = start(greeter());
     RpcServer secured = start(greeter().tls(certificates.server()));
 

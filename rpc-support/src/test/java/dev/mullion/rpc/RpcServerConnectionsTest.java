@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
@@ -121,7 +122,7 @@ class RpcServerConnectionsTest extends RpcTest {
 
   @Test
   void peerThatDoesNotBeginTlsIsClosedAndGivesItsPlace(@TempDir Path directory) throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer server = start(impatient().tls(certificates.server()));
 
     awaitClosed(socket(server));
@@ -132,7 +133,7 @@ class RpcServerConnectionsTest extends RpcTest {
   @Test
   void peerThatSaysNothingOverTlsIsClosedAndGivesItsPlace(@TempDir Path directory)
       throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer server = start(impatient().tls(certificates.server()));
     SSLContext trusting = SSLContext.getInstance("TLS");
     trusting.init(null, InsecureTrustManagerFactory.INSTANCE.getTrustManagers(), null);

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.Tls;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import io.grpc.Grpc;
@@ -14,6 +16,7 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.ConnectException;
@@ -28,6 +31,7 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.LongAdder;
 import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.BeforeAll;
@@ -37,11 +41,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Who is let in over TLS, and what the others are told. */
 class RpcTlsTest extends RpcTest {
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   private static RpcServerBuilder greeter() {
@@ -116,7 +120,7 @@ class RpcTlsTest extends RpcTest {
   @RepeatedTest(5)
   void clientOfAnotherAuthorityIsRefused(@TempDir Path directory) throws Exception {
     RpcServer server = start(greeter().tls(certificates.mutualServer()));
-    TestCertificates others = TestCertificates.in(directory);
+    Certificates others = Certificates.in(directory);
 
     refused(
         server,
@@ -130,7 +134,7 @@ class RpcTlsTest extends RpcTest {
 
     refused(
         server,
-        to(server).tls(TestCertificates.in(directory).client()),
+        to(server).tls(Certificates.in(directory).client()),
         "the server's certificate is of no authority that is trusted: ",
         "unable to find valid certification path");
     refused(
@@ -141,8 +145,8 @@ class RpcTlsTest extends RpcTest {
 
   @Test
   void serverOfAnotherNameIsRefused(@TempDir Path directory) throws Exception {
-    TestCertificates others = TestCertificates.in(directory);
-    others.renewServer(TestCertificates.ofServer("elsewhere.test"));
+    Certificates others = Certificates.in(directory);
+    others.renewServer(Certificates.ofServer("elsewhere.test"));
     RpcServer server = start(greeter().tls(others.server()));
 
     refused(
@@ -161,8 +165,8 @@ class RpcTlsTest extends RpcTest {
 
   @Test
   void serverWhoseCertificateHasExpiredIsRefused(@TempDir Path directory) throws Exception {
-    TestCertificates others = TestCertificates.in(directory);
-    others.renewServer(TestCertificates.ofServer("localhost")
+    Certificates others = Certificates.in(directory);
+    others.renewServer(Certificates.ofServer("localhost")
         .notBefore(Instant.now().minus(Duration.ofDays(3)))
         .notAfter(Instant.now().minus(Duration.ofDays(1))));
     RpcServer server = start(greeter().tls(others.server()));
@@ -244,8 +248,8 @@ class RpcTlsTest extends RpcTest {
       assertThat(socket.getInputStream().readNBytes(7)).endsWith(2, 70).startsWith(21, 3);
     }
     for (Tls tls : new Tls[] {certificates.server(), certificates.client()}) {
-      assertThat(TlsFiles.read(tls)
-              .context()
+      assertThat(RpcTls.read(tls, new LongAdder())
+              .newest()
               .newEngine(UnpooledByteBufAllocator.DEFAULT)
               .getEnabledProtocols())
           .containsExactlyInAnyOrder("TLSv1.3", "TLSv1.2");
@@ -255,9 +259,9 @@ class RpcTlsTest extends RpcTest {
   @Test
   void http2IsAgreedOnByAlpn() throws Exception {
     RpcServer server = start(greeter().tls(certificates.server()));
-    TlsFiles client = TlsFiles.read(certificates.client());
+    SslContext client = RpcTls.read(certificates.client(), new LongAdder()).newest();
 
-    assertThat(client.context().applicationProtocolNegotiator().protocols()).containsExactly("h2");
+    assertThat(client.applicationProtocolNegotiator().protocols()).containsExactly("h2");
     assertThat(negotiated(server, "h2", "http/1.1")).isEqualTo("h2");
   }
 
@@ -287,8 +291,8 @@ class RpcTlsTest extends RpcTest {
   @Test
   void nameOfEachOfSeveralServersIsVerified(@TempDir Path one, @TempDir Path two) throws Exception {
     RpcServer first = start(named("first").tls(certificates.server()));
-    TestCertificates others = TestCertificates.in(two);
-    others.renewServer(TestCertificates.ofServer("other.test").addSanIpAddress("127.0.0.2"));
+    Certificates others = Certificates.in(two);
+    others.renewServer(Certificates.ofServer("other.test").addSanIpAddress("127.0.0.2"));
     RpcServer second = start(named("second").host("127.0.0.2").tls(others.server()));
     RpcServer third = start(named("third").host("127.0.0.3").tls(others.server()));
     Path both = others.write(

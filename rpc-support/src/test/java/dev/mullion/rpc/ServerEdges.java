@@ -7,6 +7,8 @@ import static dev.mullion.rpc.RpcTest.text;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.StopReport;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.Channel;
@@ -418,33 +420,73 @@ final class ServerEdges extends EdgeRows {
 
   private void tls() {
     row(
+        "Tls.handshakeTimeout(Duration)",
+        "handshakeTimeout",
+        List.of(NANO, GREATEST),
+        List.of(NEGATIVE, Duration.ZERO),
+        ServerEdges::tlsHandshake);
+    row(
         "Tls.reloadInterval(Duration)",
         "reloadInterval",
         List.of(Duration.ZERO, NANO, GREATEST),
         List.of(NEGATIVE),
-        value -> {
-          Path directory = Files.createTempDirectory("mullion-edges");
-          TestCertificates certificates = TestCertificates.in(directory);
-          try (RpcServer server = RpcServer.builder()
-                  .addService(echo())
-                  .tls(certificates.server().reloadInterval(value))
-                  .start();
-              RpcChannel channel =
-                  to(server).tls(certificates.client().reloadInterval(value)).build()) {
-            exchange(channel, MORE);
-            certificates.renewServer();
-            if (value.equals(NANO)) {
-              Await.until("it is read", () -> server.tlsState().reloads() > 0);
-            }
-            exchange(channel, MORE);
-          } finally {
-            try (Stream<Path> files = Files.list(directory)) {
-              for (Path each : files.toList()) {
-                Files.delete(each);
-              }
-            }
-            Files.delete(directory);
-          }
-        });
+        ServerEdges::reloads);
+  }
+
+  private interface WithCertificates {
+    void use(Certificates certificates) throws Exception;
+  }
+
+  private static void certified(WithCertificates use) throws Exception {
+    Path directory = Files.createTempDirectory("mullion-edges");
+    try {
+      use.use(Certificates.in(directory));
+    } finally {
+      try (Stream<Path> files = Files.list(directory)) {
+        for (Path each : files.toList()) {
+          Files.delete(each);
+        }
+      }
+      Files.delete(directory);
+    }
+  }
+
+  private static void tlsHandshake(Duration value) throws Exception {
+    certified(certificates -> {
+      try (RpcServer server = RpcServer.builder()
+              .addService(echo())
+              .tls(certificates.server().handshakeTimeout(value))
+              .start();
+          RpcChannel channel =
+              to(server).tls(certificates.client().handshakeTimeout(value)).build()) {
+        if (value.equals(GREATEST)) {
+          exchange(channel, MORE);
+          return;
+        }
+        try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+          silent.setSoTimeout(20_000);
+          silent.getInputStream().transferTo(OutputStream.nullOutputStream());
+        }
+        Await.until("it is counted", () -> server.counters().connectionsTimedOut() == 1);
+      }
+    });
+  }
+
+  private static void reloads(Duration value) throws Exception {
+    certified(certificates -> {
+      try (RpcServer server = RpcServer.builder()
+              .addService(echo())
+              .tls(certificates.server().reloadInterval(value))
+              .start();
+          RpcChannel channel =
+              to(server).tls(certificates.client().reloadInterval(value)).build()) {
+        exchange(channel, MORE);
+        certificates.renewServer();
+        if (value.equals(NANO)) {
+          Await.until("it is read", () -> server.tlsState().reloads() > 0);
+        }
+        exchange(channel, MORE);
+      }
+    });
   }
 }

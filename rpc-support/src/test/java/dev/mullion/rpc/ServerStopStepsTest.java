@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.StopReport;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;

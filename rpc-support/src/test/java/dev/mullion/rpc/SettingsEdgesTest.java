@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.protobuf.MessageLiteOrBuilder;
 import dev.mullion.framing.testing.ClassesWithout;
+import dev.mullion.net.StopReport;
+import dev.mullion.net.TlsState;
 import dev.mullion.rpc.EdgeRows.Row;
 import java.lang.reflect.Executable;
 import java.lang.reflect.Modifier;

@@ -3,6 +3,8 @@ package dev.mullion.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -159,7 +161,7 @@ class SettingsTest extends RpcTest {
 
   @Test
   void serverListensOnSeveralAddressesOverMutualTls() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     RpcServer server = serving(serve(directory, 0));
 
     for (var each : server.addresses()) {

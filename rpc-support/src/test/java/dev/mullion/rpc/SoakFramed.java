@@ -11,9 +11,10 @@ import dev.mullion.framing.tcp.FramedClient;
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
 import dev.mullion.framing.tcp.Reconnect;
-import dev.mullion.framing.tcp.Tls;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -54,7 +55,7 @@ final class SoakFramed implements AutoCloseable {
   private final Path path;
   private final Tls clientTls;
 
-  SoakFramed(Path directory, TestCertificates certificates) throws IOException {
+  SoakFramed(Path directory, Certificates certificates) throws IOException {
     path = directory.resolve("framed.sock");
     clientTls = Tls.client().trusting(certificates.authorities);
     batches = limited()

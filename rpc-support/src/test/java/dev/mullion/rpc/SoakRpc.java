@@ -4,7 +4,9 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.Tls;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.CallOptions;
@@ -44,7 +46,7 @@ final class SoakRpc implements AutoCloseable {
   private final Path path;
   private final Tls clientTls;
 
-  SoakRpc(Path directory, TestCertificates certificates) throws IOException {
+  SoakRpc(Path directory, Certificates certificates) throws IOException {
     path = directory.resolve("rpc.sock");
     clientTls = certificates.client();
     plain = limited().start();

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.framing.testing.Certificates;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,7 @@ class SoakTest {
 
   @Test
   void goodClientsSeeWhatTheyMustAndNothingIsLeft() throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory.resolve("certificates"));
+    Certificates certificates = Certificates.in(directory.resolve("certificates"));
     try (SoakFramed framed = new SoakFramed(directory, certificates);
         SoakRpc rpc = new SoakRpc(directory, certificates)) {
       SoakRun run = new SoakRun(SEED);

@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import dev.mullion.net.StopReport;
 import dev.mullion.rpc.greeter.HelloReply;
 import java.time.Duration;
 import java.util.Iterator;

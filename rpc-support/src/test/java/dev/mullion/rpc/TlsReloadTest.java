@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
+import dev.mullion.net.TlsState;
+import dev.mullion.net.base.TlsReloader;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import dev.mullion.rpc.greeter.HelloReply;
@@ -41,6 +45,7 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
@@ -59,14 +64,14 @@ class TlsReloadTest extends RpcTest {
   @TempDir
   Path directory;
 
-  private TestCertificates certificates;
+  private Certificates certificates;
 
   /** The numbers of the certificates that the clients of each call have shown. */
   private final List<BigInteger> shownByClients = Collections.synchronizedList(new ArrayList<>());
 
   @BeforeEach
   void makeCertificates() throws Exception {
-    certificates = TestCertificates.in(directory.resolve("own"));
+    certificates = Certificates.in(directory.resolve("own"));
   }
 
   private RpcServer server(Tls tls) throws IOException {
@@ -83,7 +88,7 @@ class TlsReloadTest extends RpcTest {
           public <Q, R> ServerCall.Listener<Q> interceptCall(
               ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
             SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
-            if (session != null && tls.authorities != null) {
+            if (session != null && tls.authorities() != null) {
               shownByClients.add(peer(session));
             }
             return next.startCall(call, headers);
@@ -286,7 +291,7 @@ class TlsReloadTest extends RpcTest {
   }
 
   private static AutoCloseable logging(List<String> logged) {
-    Logger logger = Logger.getLogger(TlsReloader.class.getName());
+    Logger logger = Logger.getLogger(Tls.class.getName());
     Handler handler = new Handler() {
       @Override
       public void publish(LogRecord entry) {
@@ -355,13 +360,13 @@ class TlsReloadTest extends RpcTest {
     for (ThrowingCallable asking : List.<ThrowingCallable>of(server::reloadTls, server::tlsState)) {
       assertThatIllegalStateException()
           .isThrownBy(asking)
-          .withMessage("server speaks no TLS (expected: tls of the builder)");
+          .withMessage("server has no TLS (expected: tls of the builder)");
     }
     for (ThrowingCallable asking :
         List.<ThrowingCallable>of(channel::reloadTls, channel::tlsState)) {
       assertThatIllegalStateException()
           .isThrownBy(asking)
-          .withMessage("channel speaks no TLS (expected: tls of the builder)");
+          .withMessage("channel has no TLS (expected: tls of the builder)");
     }
   }
 
@@ -397,13 +402,13 @@ class TlsReloadTest extends RpcTest {
   /** A server that nobody refers to still runs, and gRPC lets go of no channel that is not closed. */
   @Test
   void filesAreLookedAtAsLongAsAServerHasTheContext() throws Exception {
-    TlsReloader running = TlsReloader.read(certificates.server(), () -> {});
+    TlsReloader running = RpcTls.read(certificates.server(), new LongAdder());
     SslContext ofServer = running.context();
     WeakReference<TlsReloader> server = new WeakReference<>(running);
-    running = TlsReloader.read(certificates.client(), () -> {});
+    running = RpcTls.read(certificates.client(), new LongAdder());
     SslContext ofChannel = running.context();
     WeakReference<TlsReloader> channel = new WeakReference<>(running);
-    running = TlsReloader.read(certificates.client(), () -> {});
+    running = RpcTls.read(certificates.client(), new LongAdder());
 
     Await.until("that of the channel is collected", () -> {
       System.gc();
@@ -422,14 +427,14 @@ class TlsReloadTest extends RpcTest {
     BigInteger first = seen(channel);
     Instant now = Instant.now();
 
-    certificates.renewServer(TestCertificates.ofServer("localhost")
+    certificates.renewServer(Certificates.ofServer("localhost")
         .notBefore(now.minus(Duration.ofDays(3)))
         .notAfter(now.minus(Duration.ofDays(1))));
     assertThatExceptionOfType(IOException.class)
         .isThrownBy(server::reloadTls)
         .withMessageStartingWith("certificateChain: " + certificates.serverChain
             + " has expired, certificate of CN=server: NotAfter: ");
-    certificates.renewServer(TestCertificates.ofServer("localhost")
+    certificates.renewServer(Certificates.ofServer("localhost")
         .notBefore(now.plus(Duration.ofDays(1)))
         .notAfter(now.plus(Duration.ofDays(3))));
     assertThatExceptionOfType(IOException.class)
@@ -454,7 +459,7 @@ class TlsReloadTest extends RpcTest {
 
   @Test
   void channelTrustsANewAuthority() throws Exception {
-    TestCertificates others = TestCertificates.in(directory.resolve("others"));
+    Certificates others = Certificates.in(directory.resolve("others"));
     RpcServer server = server(others.server());
     RpcChannel channel = channel(server, certificates.client().reloadInterval(OFTEN));
     assertThat(text(failure(() -> greeting(channel))))
@@ -469,12 +474,13 @@ class TlsReloadTest extends RpcTest {
   @Test
   void clientThatIsNotTrustedAnyMoreHasNoSessionToComeBackWith() throws Exception {
     RpcServer server = server(certificates.mutualServer().reloadInterval(Duration.ZERO));
-    SslContext ofClient = TlsFiles.read(certificates.mutualClient()).context();
+    SslContext ofClient =
+        RpcTls.read(certificates.mutualClient(), new LongAdder()).newest();
     SSLSession first = session(plain(server, ofClient));
     SSLSession continued = session(plain(server, ofClient));
     assertThat(continued.getCreationTime()).isEqualTo(first.getCreationTime());
 
-    TestCertificates others = TestCertificates.in(directory.resolve("others"));
+    Certificates others = Certificates.in(directory.resolve("others"));
     certificates.write("authorities.pem", Files.readString(others.authorities));
     assertThat(server.reloadTls()).isTrue();
 

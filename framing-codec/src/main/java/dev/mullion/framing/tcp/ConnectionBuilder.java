@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
+import dev.mullion.net.Tls;
 import dev.mullion.net.base.BoundedLog;
 import dev.mullion.net.base.Check;
 import io.netty.channel.ChannelOption;
@@ -55,7 +56,10 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   /** 0 stands for the default. */
   private long memoryBudget;
 
-  ConnectionBuilder(Duration idleTimeout) {
+  private final boolean forClient;
+
+  ConnectionBuilder(boolean forClient, Duration idleTimeout) {
+    this.forClient = forClient;
     this.idleTimeout = idleTimeout;
     stallTimeout = idleTimeout;
   }
@@ -95,9 +99,12 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
     return self();
   }
 
-  /** Sets TLS; by default there is none. A client verifies that the server's name is {@code host}. */
+  /**
+   * Enables TLS; it is off by default. A client verifies that the server's certificate is for {@code
+   * host}.
+   */
   public B tls(Tls tls) {
-    this.tls = requireNonNull(tls, "tls");
+    this.tls = Check.tls(tls, forClient);
     return self();
   }
 

@@ -3,6 +3,8 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FrameFormat;
+import dev.mullion.net.Tls;
+import dev.mullion.net.TlsState;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
@@ -113,6 +115,27 @@ public final class FramedClient implements AutoCloseable {
     return connector.target();
   }
 
+  /**
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
+   * as they are.
+   *
+   * @return whether they have changed
+   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IllegalStateException if the client has no TLS
+   */
+  public boolean reloadTls() throws IOException {
+    return connector.tls().reload();
+  }
+
+  /**
+   * Returns what became of changed TLS files.
+   *
+   * @throws IllegalStateException if the client has no TLS
+   */
+  public TlsState tlsState() {
+    return connector.tls().state();
+  }
+
   /** Returns the counters over all its connections. */
   public TcpCounters counters() {
     return connector.counters();
@@ -143,7 +166,7 @@ public final class FramedClient implements AutoCloseable {
     private @Nullable SocketAddress localAddress;
 
     private Builder() {
-      super(Duration.ZERO);
+      super(true, Duration.ZERO);
     }
 
     @Override
@@ -250,7 +273,7 @@ public final class FramedClient implements AutoCloseable {
               localAddress,
               transport,
               options(),
-              tls == null ? null : tls.clientContext(),
+              TlsContext.of(tls, settings.totals()),
               Check.nanos(connectTimeout),
               maxRequestsInFlight,
               reconnect,

@@ -2,6 +2,9 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.StopReport;
+import dev.mullion.net.Tls;
+import dev.mullion.net.TlsState;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
@@ -75,6 +78,27 @@ public final class FramedServer implements AutoCloseable {
     return listener.counters();
   }
 
+  /**
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
+   * as they are.
+   *
+   * @return whether they have changed
+   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IllegalStateException if the server has no TLS
+   */
+  public boolean reloadTls() throws IOException {
+    return listener.tls().reload();
+  }
+
+  /**
+   * Returns what became of changed TLS files.
+   *
+   * @throws IllegalStateException if the server has no TLS
+   */
+  public TlsState tlsState() {
+    return listener.tls().state();
+  }
+
   /** Returns how many bytes all connections hold together: incomplete, not handled, not sent. */
   public long memoryUsed() {
     return listener.memoryUsed();
@@ -144,7 +168,7 @@ public final class FramedServer implements AutoCloseable {
     private String threadName = "mullion-server";
 
     private Builder() {
-      super(Duration.ofMinutes(5));
+      super(false, Duration.ofMinutes(5));
     }
 
     @Override
@@ -274,7 +298,7 @@ public final class FramedServer implements AutoCloseable {
                 eventLoopThreads,
                 maxConnections,
                 options(),
-                tls == null ? null : tls.serverContext(),
+                TlsContext.of(tls, connectionSettings.totals()),
                 handler == null ? slowHandlerLimit : Duration.ZERO,
                 closeTimeout),
             connectionSettings,

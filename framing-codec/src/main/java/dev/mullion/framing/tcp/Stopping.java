@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.mullion.net.StopReport;
 import dev.mullion.net.base.BoundedLog;
 import dev.mullion.net.base.UnixSocketFile;
 import io.netty.channel.Channel;
@@ -43,6 +44,7 @@ final class Stopping {
       Collection<LoopWatch> watches,
       @Nullable Watchdog watchdog,
       Handling handling,
+      @Nullable TlsContext tls,
       TcpCounters totals,
       BoundedLog<Event> log) {}
 
@@ -110,6 +112,11 @@ final class Stopping {
       step("end the watchdog", () -> {
         if (parts.watchdog != null) {
           parts.watchdog.close();
+        }
+      });
+      step("end the checks of TLS files", () -> {
+        if (parts.tls != null) {
+          parts.tls.close();
         }
       });
       step("end the event loops", () -> interrupted[0] |= endLoops(end));

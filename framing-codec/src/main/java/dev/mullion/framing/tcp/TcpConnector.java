@@ -92,6 +92,14 @@ final class TcpConnector {
     return requireNonNull(connection, "connection");
   }
 
+  TlsContext tls() {
+    TlsContext tls = settings.tls();
+    if (tls == null) {
+      throw new IllegalStateException("client has no TLS (expected: tls of the builder)");
+    }
+    return tls;
+  }
+
   boolean isConnected() {
     return !closing.get() && connection().isOpen();
   }
@@ -111,6 +119,9 @@ final class TcpConnector {
     try {
       first.begin().get(settings.connectNanos(), TimeUnit.NANOSECONDS);
       connected = true;
+      if (settings.tls() != null) {
+        settings.tls().start();
+      }
     } catch (ExecutionException e) {
       throw e.getCause() instanceof IOException clear ? clear : new IOException(e.getCause());
     } catch (TimeoutException e) {
@@ -238,6 +249,9 @@ final class TcpConnector {
     if (closing.compareAndSet(false, true)) {
       if (watchdog != null) {
         watchdog.close();
+      }
+      if (settings.tls() != null) {
+        settings.tls().close();
       }
       onLoop(() -> beginToClose(nanos));
     }

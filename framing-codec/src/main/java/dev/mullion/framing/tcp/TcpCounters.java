@@ -34,6 +34,7 @@ public final class TcpCounters {
   final LongAdder repliesUnrequested = new LongAdder();
   final LongAdder reconnects = new LongAdder();
   final LongAdder reconnectsFailed = new LongAdder();
+  final LongAdder tlsReloadsFailed = new LongAdder();
   private final FrameCounters frames = new FrameCounters();
 
   TcpCounters() {}
@@ -186,6 +187,11 @@ public final class TcpCounters {
     return reconnectsFailed.sum();
   }
 
+  /** Returns how often changed TLS files could not be used; the previous ones stayed in use. */
+  public long tlsReloadsFailed() {
+    return tlsReloadsFailed.sum();
+  }
+
   /** Returns the counters of frames over all connections. */
   public FrameCounters frames() {
     return frames;
@@ -220,6 +226,7 @@ public final class TcpCounters {
     all.put("repliesUnrequested", repliesUnrequested());
     all.put("reconnects", reconnects());
     all.put("reconnectsFailed", reconnectsFailed());
+    all.put("tlsReloadsFailed", tlsReloadsFailed());
     return all;
   }
 

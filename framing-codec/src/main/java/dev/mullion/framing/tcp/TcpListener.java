@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.StopReport;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
@@ -81,6 +82,7 @@ final class TcpListener {
         watches.values(),
         slow > 0 ? new Watchdog(watches.values(), slow, connectionSettings) : null,
         handling,
+        settings.tls(),
         totals,
         connectionSettings.log()));
   }
@@ -88,7 +90,11 @@ final class TcpListener {
   static TcpListener start(
       TcpSettings settings, ConnectionSettings connectionSettings, Handling handling)
       throws IOException {
-    return new TcpListener(settings, connectionSettings, handling);
+    TcpListener listener = new TcpListener(settings, connectionSettings, handling);
+    if (settings.tls() != null) {
+      settings.tls().start();
+    }
+    return listener;
   }
 
   static InetAddress resolve(String host) throws UnknownHostException {
@@ -161,6 +167,14 @@ final class TcpListener {
 
   SocketAddress address() {
     return requireNonNull(Sockets.localAddress(channel), "address");
+  }
+
+  TlsContext tls() {
+    TlsContext tls = settings.tls();
+    if (tls == null) {
+      throw new IllegalStateException("server has no TLS (expected: tls of the builder)");
+    }
+    return tls;
   }
 
   Transport transport() {

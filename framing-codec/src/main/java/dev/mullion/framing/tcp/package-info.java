@@ -4,7 +4,7 @@
  * dev.mullion.framing.tcp.ConnectionHandler} in blocking code, {@link
  * dev.mullion.framing.tcp.BatchHandler} on the event loop, and what a publisher and a subscriber are
  * connected to. A {@link dev.mullion.framing.tcp.FramedClient} makes such a connection, and can match
- * replies with requests. {@link dev.mullion.framing.tcp.Tls} secures both, {@link
+ * replies with requests. {@link dev.mullion.net.Tls} secures both, {@link
  * dev.mullion.framing.tcp.Transport} says how sockets are served, {@link
  * dev.mullion.framing.tcp.TcpCounters} tell what was done, also to a registry of Micrometer by {@link
  * dev.mullion.framing.tcp.MicrometerMetrics}, and {@link dev.mullion.framing.tcp.EchoServer} answers
@@ -29,6 +29,7 @@
  *                     half of it: this side has ended, the peer has not     closesUnconfirmed
  *  connectTimeout     a connection is being made: name, TCP and TLS         the attempt fails
  *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
+ *  reloadInterval     between two checks of the files of TLS                changed ones are loaded
  *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut
  *  receive(timeout)   no frame came                                         receive() fails
  *  handlerThreadTimeout   a connection waited for a thread of its handler   connectionsNotServed

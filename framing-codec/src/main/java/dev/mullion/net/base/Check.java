@@ -2,6 +2,7 @@ package dev.mullion.net.base;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.Tls;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
@@ -81,6 +82,19 @@ public final class Check {
   /** Returns nanoseconds; what is longer than 292 years is 292 years. */
   public static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
+  }
+
+  /** Returns TLS settings that are for this side. */
+  public static Tls tls(Tls tls, boolean forClient) {
+    if (requireNonNull(tls, "tls").isForClient() != forClient) {
+      throw new IllegalArgumentException(
+          "tls: settings of a " + side(!forClient) + " (expected: of a " + side(forClient) + ")");
+    }
+    return tls;
+  }
+
+  private static String side(boolean client) {
+    return client ? "client" : "server";
   }
 
   /** Throws if a setting needs a library that the class which has the setting cannot see. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -30,11 +31,11 @@ class ConnectingTest {
       .maxDelay(Duration.ofMillis(20))
       .build();
 
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   private static NameLookup names(String... addresses) {
@@ -143,7 +144,7 @@ class ConnectingTest {
   /** A certificate that is not trusted at one address says nothing of the next. */
   @Test
   void addressWhoseHandshakeFailsIsPassedOver(@TempDir Path directory) throws Exception {
-    TestCertificates others = TestCertificates.in(directory);
+    Certificates others = Certificates.in(directory);
     try (FramedServer bad = Way.BATCH.echo().tls(others.server()).start();
         FramedServer good = Way.BATCH
             .echo()

@@ -9,6 +9,7 @@ import dev.mullion.framing.FrameDecoder;
 import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
+import dev.mullion.net.Tls;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.buffer.ByteBuf;
@@ -75,7 +76,7 @@ class ConnectionExamplesTest {
   void tlsSettingsAreReadWhenTheyAreUsed() {
     Tls server = Tls.server(Path.of("server.pem"), Path.of("server.key"));
     Tls client = Tls.client().trusting(Path.of("authorities.pem"));
-    // mutual: the server demands a certificate, and the client presents one
+    // mutual: the server requires a certificate, and the client presents one
     Tls strict = server.trusting(Path.of("authorities.pem"));
     Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
 
@@ -86,7 +87,7 @@ class ConnectionExamplesTest {
         .isInstanceOf(IOException.class)
         .hasMessageContaining(" cannot be read");
     assertThatThrownBy(() -> FramedClient.builder().port(1).tls(server).connect())
-        .isInstanceOf(IllegalStateException.class)
+        .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("tls: settings of a server (expected: of a client)");
   }
 

@@ -8,6 +8,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ConnectException;

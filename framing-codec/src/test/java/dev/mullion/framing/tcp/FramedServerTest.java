@@ -8,6 +8,7 @@ import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.StopReport;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;

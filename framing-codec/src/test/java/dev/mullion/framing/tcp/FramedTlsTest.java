@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.framing.testing.Certificates;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,11 +23,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Framed connections over TLS. */
 @Timeout(60)
 class FramedTlsTest {
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   private static FramedClient.Builder client(FramedServer server) {
@@ -142,7 +143,7 @@ class FramedTlsTest {
   /** The error once said that the peer had closed, when the alert had been written at once. */
   @RepeatedTest(10)
   void serverOfAnotherAuthorityIsRefused(@TempDir Path directory) throws Exception {
-    TestCertificates others = TestCertificates.in(directory);
+    Certificates others = Certificates.in(directory);
     try (FramedServer server =
         FramedServerTest.Way.BATCH.echo().tls(certificates.server()).start()) {
       assertThatThrownBy(() -> client(server).tls(others.client()).connect())

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.file.Path;
@@ -103,7 +105,7 @@ class HostileLogTest {
   @Test
   void failedHandshakesMakeFewLinesAndAreCounted() throws Exception {
     long start = System.nanoTime();
-    Tls tls = TestCertificates.in(directory).server();
+    Tls tls = Certificates.in(directory).server();
     try (FramedServer server = FramedServer.builder()
         .tls(tls)
         .batchHandler(() -> HostileLogTest::reply)

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.io.InputStream;
@@ -37,11 +38,11 @@ class IdlePeersTest {
   @TempDir
   static Path directory;
 
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates() throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   private static void awaitIdleOther(FramedServer server, boolean tls) throws Exception {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import io.netty.buffer.PooledByteBufAllocator;
 import java.io.IOException;
@@ -64,12 +65,12 @@ class MemoryHeldTest {
   @TempDir
   static Path directory;
 
-  private static TestCertificates certificates;
+  private static Certificates certificates;
   private static SSLSocketFactory sockets;
 
   @BeforeAll
   static void makeCertificates() throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
     sockets = certificates.sockets();
     // What the JDK keeps of TLS once and for all is no part of a connection.
     try (FramedServer server = Way.BATCH.echo().tls(certificates.server()).start();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,11 +22,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What {@code isOpen} and {@code isConnected} say in each state of a connection. */
 @Timeout(60)
 class OpenStateTest {
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   /** A client and the server's side of its connection, which the test uses itself. */

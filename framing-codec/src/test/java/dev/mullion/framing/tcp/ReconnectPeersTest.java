@@ -7,6 +7,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FrameWriter;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -191,7 +192,7 @@ class ReconnectPeersTest {
   /** It was given up after the ten seconds of a handshake, whatever connectTimeout said. */
   @Test
   void peerThatIsSilentInTheHandshakeIsAFailedAttempt(@TempDir Path directory) throws Exception {
-    TestCertificates certificates = TestCertificates.in(directory);
+    Certificates certificates = Certificates.in(directory);
     FramedServer server = Way.BLOCKING.echo().tls(certificates.server()).start();
     try (FramedClient client = FramedClient.builder()
         .port(server.port())

@@ -8,6 +8,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -306,7 +307,7 @@ class SettingsEdgesTest {
 
   @Test
   void handshakeTimeoutAtItsEdges() throws Exception {
-    TestCertificates certificates = TestCertificates.in(folder);
+    Certificates certificates = Certificates.in(folder);
     try (FramedServer server =
         Way.BATCH.echo().tls(certificates.server().handshakeTimeout(GREATEST)).start()) {
       FramedClient.Builder builder = FramedClient.builder().host("localhost").port(server.port());

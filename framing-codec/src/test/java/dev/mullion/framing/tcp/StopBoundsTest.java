@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.StopReport;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

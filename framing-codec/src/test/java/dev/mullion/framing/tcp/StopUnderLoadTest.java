@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.StopReport;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -49,11 +51,11 @@ class StopUnderLoadTest {
   @TempDir
   static Path directory;
 
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates() throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   @ParameterizedTest

@@ -5,6 +5,8 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -58,11 +60,11 @@ class TlsHandshakeTest {
   /** How the handshake of the one connection ended on the server, which echoes. */
   private final CompletableFuture<SSLSession> accepted = new CompletableFuture<>();
 
-  private TestCertificates known;
+  private Certificates known;
 
   @BeforeEach
   void makeCertificates() throws Exception {
-    known = TestCertificates.in(directory.resolve("known"));
+    known = Certificates.in(directory.resolve("known"));
   }
 
   @AfterEach
@@ -118,7 +120,7 @@ class TlsHandshakeTest {
 
   @Test
   void unknownAuthorityIsRefused() throws Exception {
-    TestCertificates other = TestCertificates.in(directory.resolve("other"));
+    Certificates other = Certificates.in(directory.resolve("other"));
 
     Throwable failure = refused(other.client(), serve(known.server()), "localhost");
 
@@ -163,7 +165,7 @@ class TlsHandshakeTest {
 
   @Test
   void clientCertificateOfAnotherAuthorityIsRefused() throws Exception {
-    TestCertificates other = TestCertificates.in(directory.resolve("other"));
+    Certificates other = Certificates.in(directory.resolve("other"));
     Tls client = known.client().presenting(other.clientChain, other.clientKey);
 
     Peer peer = connect(client, serve(known.mutualServer()), "localhost");
@@ -272,7 +274,7 @@ class TlsHandshakeTest {
   }
 
   private int serve(Tls tls) throws Exception {
-    TlsContext context = tls.serverContext();
+    TlsContext context = TlsContext.of(tls, new TcpCounters());
     Channel channel = new ServerBootstrap()
         .group(group)
         .channel(Transport.NIO.parts().serverChannel())
@@ -306,7 +308,7 @@ class TlsHandshakeTest {
   }
 
   private Peer start(Tls tls, int port, String host) throws Exception {
-    TlsContext context = tls.clientContext();
+    TlsContext context = TlsContext.of(tls, new TcpCounters());
     Replies replies = new Replies();
     Channel channel = new Bootstrap()
         .group(group)

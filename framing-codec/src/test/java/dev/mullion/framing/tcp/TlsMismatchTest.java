@@ -11,6 +11,7 @@ import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthEncoding;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Certificates;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -38,11 +39,11 @@ class TlsMismatchTest {
 
   private static final byte[] GREETING = "220 hello\r\n".getBytes(US_ASCII);
 
-  private static TestCertificates certificates;
+  private static Certificates certificates;
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
-    certificates = TestCertificates.in(directory);
+    certificates = Certificates.in(directory);
   }
 
   @ParameterizedTest

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.tcp.FramedServerTest.Way;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -44,8 +46,8 @@ final class TlsPeer {
   }
 
   private void makeCertificates() throws Exception {
-    TestCertificates.in(ours);
-    TestCertificates.in(others);
+    Certificates.in(ours);
+    Certificates.in(others);
   }
 
   private void serve() throws Exception {

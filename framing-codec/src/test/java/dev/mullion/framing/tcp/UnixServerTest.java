@@ -8,6 +8,7 @@ import dev.mullion.framing.FrameReader;
 import dev.mullion.framing.FrameWriter;
 import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Threads;
+import dev.mullion.net.StopReport;
 import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelFuture;

@@ -1,7 +1,7 @@
 package dev.mullion.examples.greetertls;
 
+import dev.mullion.net.Tls;
 import dev.mullion.rpc.RpcChannel;
-import dev.mullion.rpc.Tls;
 import dev.mullion.rpc.greeter.GreeterClient;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;

@@ -1,7 +1,7 @@
 package dev.mullion.examples.greetertls;
 
+import dev.mullion.net.Tls;
 import dev.mullion.rpc.RpcServer;
-import dev.mullion.rpc.Tls;
 import dev.mullion.rpc.greeter.GreeterService;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -3,7 +3,7 @@ package dev.mullion.examples.ticker;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.mullion.framing.tcp.FramedClient;
-import dev.mullion.framing.tcp.Tls;
+import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.file.Path;

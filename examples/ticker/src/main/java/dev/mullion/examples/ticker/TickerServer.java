@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
-import dev.mullion.framing.tcp.Tls;
+import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.file.Path;

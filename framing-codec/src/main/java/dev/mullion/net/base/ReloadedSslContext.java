@@ -1,4 +1,4 @@
-package dev.mullion.rpc;
+package dev.mullion.net.base;
 
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.ssl.SslContext;
@@ -8,14 +8,14 @@ import javax.net.ssl.SSLSessionContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes each connection's engine by the newest context. A context as a whole is replaced, not the
- * certificates in it: sessions are continued within one context only, so that whom a new authority does
- * not know has no old session to come back with.
+ * Makes each connection's engine with the newest context. The context as a whole is replaced, not the
+ * certificates in it: sessions can be resumed within one context only, so clients that are no longer
+ * trusted cannot resume old sessions.
  */
 final class ReloadedSslContext extends SslContext {
   private volatile SslContext newest;
 
-  /** If any, it lives as long as connections may be made with this, also when nobody else knows it. */
+  /** If any, it lives as long as connections can be made with this, without other references. */
   @SuppressWarnings({"unused", "FieldCanBeLocal"})
   private final @Nullable Object reloader;
 
@@ -28,6 +28,10 @@ final class ReloadedSslContext extends SslContext {
     newest = newer;
   }
 
+  SslContext newest() {
+    return newest;
+  }
+
   @Override
   public boolean isClient() {
     return newest.isClient();
@@ -38,7 +42,7 @@ final class ReloadedSslContext extends SslContext {
     return newest.cipherSuites();
   }
 
-  /** Netty wants to be asked in another way, gRPC asks in this one. */
+  /** Netty has deprecated it, and gRPC calls it. */
   @Override
   @SuppressWarnings("deprecation")
   public io.netty.handler.ssl.ApplicationProtocolNegotiator applicationProtocolNegotiator() {

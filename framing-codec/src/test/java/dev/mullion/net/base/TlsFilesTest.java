@@ -1,18 +1,21 @@
-package dev.mullion.rpc;
+package dev.mullion.net.base;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.mullion.rpc.greeter.GreeterService;
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.CertificateBuilder.Algorithm;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,12 +25,12 @@ class TlsFilesTest {
   @TempDir
   Path directory;
 
-  private TestCertificates known;
+  private Certificates known;
   private Path none;
 
   @BeforeEach
   void makeCertificates() throws Exception {
-    known = TestCertificates.in(directory);
+    known = Certificates.in(directory);
     none = directory.resolve("none.pem");
   }
 
@@ -39,26 +42,6 @@ class TlsFilesTest {
   }
 
   @Test
-  void neitherServerNorChannelStartsWithoutItsFiles() {
-    String text =
-        "authorities: " + none + " cannot be read: java.nio.file.NoSuchFileException: " + none;
-
-    assertThat(catchThrowable(RpcServer.builder()
-            .addService(new GreeterService())
-            .tls(known.server().trusting(none))::start))
-        .isExactlyInstanceOf(IOException.class)
-        .hasMessage(text);
-    RpcChannelBuilder channel =
-        RpcChannel.builder().target("localhost:1").tls(Tls.client().trusting(none));
-    assertThat(catchThrowable(channel::connect))
-        .isExactlyInstanceOf(IOException.class)
-        .hasMessage(text);
-    assertThat(catchThrowable(channel::build))
-        .isExactlyInstanceOf(UncheckedIOException.class)
-        .hasMessage(text);
-  }
-
-  @Test
   void fileThatIsNotThere() {
     String cause = " cannot be read: java.nio.file.NoSuchFileException: " + none;
 
@@ -66,9 +49,32 @@ class TlsFilesTest {
         .hasMessage("certificateChain: " + none + cause)
         .hasCauseExactlyInstanceOf(NoSuchFileException.class);
     assertThat(failure(Tls.server(known.serverChain, none)))
-        .hasMessage("privateKey: " + none + cause);
+        .hasMessage("privateKey: " + none + cause)
+        .hasCauseExactlyInstanceOf(NoSuchFileException.class);
+    assertThat(failure(known.server().trusting(none)))
+        .hasMessage("authorities: " + none + cause)
+        .hasCauseExactlyInstanceOf(NoSuchFileException.class);
     assertThat(failure(Tls.client().presenting(none, known.clientKey)))
         .hasMessage("certificateChain: " + none + cause);
+    assertThat(failure(Tls.client().trusting(none))).hasMessage("authorities: " + none + cause);
+  }
+
+  @Test
+  void directoryInsteadOfAFile() {
+    assertThat(failure(Tls.client().trusting(directory)))
+        .hasMessage(
+            "authorities: " + directory + " cannot be read: java.io.IOException: Is a directory");
+  }
+
+  @Test
+  void fileOfAnotherUser() throws Exception {
+    Files.setPosixFilePermissions(known.serverKey, PosixFilePermissions.fromString("---------"));
+    assumeTrue(!Files.isReadable(known.serverKey), "the user may read everything");
+
+    assertThat(failure(known.server()))
+        .hasMessage("privateKey: " + known.serverKey
+            + " cannot be read: java.nio.file.AccessDeniedException: " + known.serverKey)
+        .hasCauseExactlyInstanceOf(AccessDeniedException.class);
   }
 
   @Test
@@ -110,18 +116,23 @@ class TlsFilesTest {
   }
 
   @Test
-  void keyOfAnotherCertificate() throws Exception {
-    X509Bundle other =
-        known.issue(new CertificateBuilder().algorithm(Algorithm.ecp384).subject("CN=384"));
-    Path otherCurve = known.write("other.key", other.getPrivateKeyPEM());
+  void keyThatIsDamaged() throws Exception {
+    Path damaged =
+        known.write("damaged.key", Files.readString(known.serverKey).replace("\nM", "\nA"));
 
-    for (Path key : new Path[] {known.clientKey, otherCurve}) {
-      assertThat(failure(Tls.server(known.serverChain, key)))
-          .hasMessage("privateKey: " + key
-              + " is not the key of the first certificate in certificateChain: "
-              + known.serverChain)
-          .hasNoCause();
-    }
+    assertThat(failure(Tls.server(known.serverChain, damaged)).getMessage())
+        .startsWith("privateKey: " + damaged
+            + " cannot be used: java.security.spec.InvalidKeySpecException: ")
+        .endsWith(" (expected: an EC key as in its certificate)");
+  }
+
+  @Test
+  void keyOfAnotherCertificate() {
+    assertThat(failure(Tls.server(known.serverChain, known.clientKey)))
+        .hasMessage("privateKey: " + known.clientKey
+            + " is not the key of the first certificate in certificateChain: "
+            + known.serverChain)
+        .hasNoCause();
   }
 
   @Test
@@ -133,6 +144,18 @@ class TlsFilesTest {
         .startsWith("privateKey: " + known.serverKey
             + " cannot be used: java.security.spec.InvalidKeySpecException: ")
         .endsWith(" (expected: an RSA key as in its certificate)");
+  }
+
+  @Test
+  void keyOnAnotherCurve() throws Exception {
+    X509Bundle other =
+        known.issue(new CertificateBuilder().algorithm(Algorithm.ecp384).subject("CN=384"));
+    Path key = known.write("other.key", other.getPrivateKeyPEM());
+
+    assertThat(failure(Tls.server(known.serverChain, key)))
+        .hasMessage("privateKey: " + key
+            + " is not the key of the first certificate in certificateChain: "
+            + known.serverChain);
   }
 
   @Test
@@ -177,7 +200,7 @@ class TlsFilesTest {
   }
 
   private static void context(Tls tls) throws IOException {
-    TlsFiles.read(tls).context();
+    TlsFiles.read(tls).context(UnaryOperator.identity());
   }
 
   private static IOException failure(Tls tls) {

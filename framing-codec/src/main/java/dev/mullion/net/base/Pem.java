@@ -1,4 +1,4 @@
-package dev.mullion.rpc;
+package dev.mullion.net.base;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -1,8 +1,13 @@
 package dev.mullion.framing.tcp;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
@@ -13,28 +18,31 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.time.Duration;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What settings can be made, and what becomes of them. */
+/** What becomes of TLS settings in a framed server or client. */
 @Timeout(60)
-class TlsTest {
+class TlsContextTest {
   private static final Path CHAIN = Path.of("chain.pem");
   private static final Path KEY = Path.of("own.key");
 
   @TempDir
   Path directory;
 
+  private static TlsContext context(Tls tls) throws IOException {
+    return requireNonNull(TlsContext.of(tls, new TcpCounters()));
+  }
+
   @Test
   void protocolsAreTheNewestTwo() throws Exception {
-    TestCertificates known = TestCertificates.in(directory);
+    Certificates known = Certificates.in(directory);
 
-    assertThat(handler(known.server().serverContext(), null).engine().getEnabledProtocols())
+    assertThat(handler(context(known.server()), null).engine().getEnabledProtocols())
         .containsExactlyInAnyOrder("TLSv1.3", "TLSv1.2");
-    assertThat(handler(Tls.client().clientContext(), "localhost").engine().getEnabledProtocols())
+    assertThat(handler(context(Tls.client()), "localhost").engine().getEnabledProtocols())
         .containsExactlyInAnyOrder("TLSv1.3", "TLSv1.2");
   }
 
@@ -50,17 +58,17 @@ class TlsTest {
   }
 
   private static long timeoutMillis(Tls client) throws Exception {
-    return handler(client.clientContext(), "localhost").getHandshakeTimeoutMillis();
+    return handler(context(client), "localhost").getHandshakeTimeoutMillis();
   }
 
   @Test
   void hostNameIsNeededToVerifyIt() throws Exception {
-    TlsContext strict = Tls.client().clientContext();
-    TlsContext loose = Tls.client().withoutHostNameVerification().clientContext();
+    TlsContext strict = context(Tls.client());
+    TlsContext loose = context(Tls.client().withoutHostNameVerification());
 
-    refused(
-        () -> handler(strict, null),
-        "tls: no host name to verify (expected: a host to connect to, or"
+    assertThatIllegalStateException()
+        .isThrownBy(() -> handler(strict, null))
+        .withMessage("tls: no host name to verify (expected: a host to connect to, or"
             + " withoutHostNameVerification)");
     assertThat(algorithm(handler(strict, "localhost"))).isEqualTo("HTTPS");
     assertThat(algorithm(handler(loose, "localhost"))).isNullOrEmpty();
@@ -83,84 +91,28 @@ class TlsTest {
         .build();
 
     Tls tls = Tls.of(context).handshakeTimeout(Duration.ofSeconds(2));
-    SslHandler handler = handler(tls.clientContext(), "localhost");
+    SslHandler handler = handler(context(tls), "localhost");
 
     assertThat(handler.engine().getEnabledProtocols()).containsExactly("TLSv1.2");
     assertThat(algorithm(handler)).isEqualTo("LDAPS");
     assertThat(handler.getHandshakeTimeoutMillis()).isEqualTo(2000);
-    assertThat(handler(tls.clientContext(), null).engine().getPeerHost()).isNull();
+    assertThat(handler(context(tls), null).engine().getPeerHost()).isNull();
   }
 
+  /** At the setter, as with gRPC servers and channels. */
   @Test
-  void contextOfTheCallerHasNoOtherSettings() throws Exception {
-    Tls tls = Tls.of(SslContextBuilder.forClient().build());
-
-    String left = ": left to the SslContext that was given (expected: Tls.server or Tls.client)";
-    refused(() -> tls.trusting(CHAIN), "trusting" + left);
-    refused(() -> tls.presenting(CHAIN, KEY), "presenting" + left);
-    refused(tls::withoutHostNameVerification, "withoutHostNameVerification" + left);
-  }
-
-  @Test
-  void serverHasNoSettingsOfAClient() {
-    Tls server = Tls.server(CHAIN, KEY);
-
-    String wrong = ": not a setting of a server (expected: Tls.client)";
-    refused(() -> server.presenting(CHAIN, KEY), "presenting" + wrong);
-    refused(() -> server.presenting(CHAIN, KEY, "secret"), "presenting" + wrong);
-    refused(server::withoutHostNameVerification, "withoutHostNameVerification" + wrong);
-  }
-
-  @Test
-  void settingsOfTheOtherSide() throws Exception {
+  void settingsOfTheOtherSideAreRejected() throws Exception {
     Tls own = Tls.of(SslContextBuilder.forClient().build());
 
-    refused(Tls.client()::serverContext, "tls: settings of a client (expected: of a server)");
-    refused(own::serverContext, "tls: settings of a client (expected: of a server)");
-    // Before any file is looked for.
-    refused(
-        Tls.server(CHAIN, KEY)::clientContext, "tls: settings of a server (expected: of a client)");
-  }
-
-  private static void refused(ThrowingCallable call, String text) {
-    assertThatThrownBy(call).isExactlyInstanceOf(IllegalStateException.class).hasMessage(text);
-  }
-
-  @Test
-  void handshakeTimeoutOutOfRange() {
-    assertThatThrownBy(() -> Tls.client().handshakeTimeout(Duration.ZERO))
-        .isExactlyInstanceOf(IllegalArgumentException.class)
-        .hasMessage("handshakeTimeout: PT0S (expected: > PT0S)");
-    assertThatThrownBy(() -> Tls.client().handshakeTimeout(Duration.ofMillis(-1)))
-        .isExactlyInstanceOf(IllegalArgumentException.class)
-        .hasMessage("handshakeTimeout: PT-0.001S (expected: > PT0S)");
-  }
-
-  @Test
-  @SuppressWarnings("NullAway") // It is what the test is about.
-  void nullSettingsAreNamed() {
-    isNull(() -> Tls.server(null, KEY), "certificateChain");
-    isNull(() -> Tls.server(CHAIN, null), "privateKey");
-    isNull(() -> Tls.server(CHAIN, KEY, null), "password");
-    isNull(() -> Tls.client().presenting(null, KEY), "certificateChain");
-    isNull(() -> Tls.client().presenting(CHAIN, null), "privateKey");
-    isNull(() -> Tls.client().presenting(CHAIN, KEY, null), "password");
-    isNull(() -> Tls.client().trusting(null), "authorities");
-    isNull(() -> Tls.client().handshakeTimeout(null), "handshakeTimeout");
-    isNull(() -> Tls.of(null), "context");
-  }
-
-  private static void isNull(ThrowingCallable call, String name) {
-    assertThatThrownBy(call).isExactlyInstanceOf(NullPointerException.class).hasMessage(name);
-  }
-
-  @Test
-  void textHidesThePassword() {
-    assertThat(Tls.server(CHAIN, KEY, "secret").trusting(Path.of("ca.pem")))
-        .hasToString("Tls[server, certificateChain=chain.pem, privateKey=own.key,"
-            + " authorities=ca.pem, handshakeTimeout=PT10S]");
-    assertThat(Tls.client().withoutHostNameVerification())
-        .hasToString("Tls[client, verifiesHostNames=false, handshakeTimeout=PT10S]");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> FramedServer.builder().tls(Tls.client()))
+        .withMessage("tls: settings of a client (expected: of a server)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> FramedServer.builder().tls(own))
+        .withMessage("tls: settings of a client (expected: of a server)");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> FramedClient.builder().tls(Tls.server(CHAIN, KEY)))
+        .withMessage("tls: settings of a server (expected: of a client)");
   }
 
   /** Without it, the class loads, and the error says what is missing. */
@@ -181,8 +133,8 @@ class TlsTest {
   static final class Caller {
     private Caller() {}
 
-    static Object newClientContext() throws IOException {
-      return Tls.client().trusting(CHAIN).presenting(CHAIN, KEY).clientContext();
+    static @Nullable Object newClientContext() throws IOException {
+      return TlsContext.of(Tls.client().trusting(CHAIN), new TcpCounters());
     }
   }
 
@@ -197,7 +149,7 @@ class TlsTest {
         throw new ClassNotFoundException(name);
       }
       Class<?> loaded = findLoadedClass(name);
-      if (loaded != null || !name.startsWith("dev.mullion.framing.tcp.")) {
+      if (loaded != null || !name.startsWith("dev.mullion.")) {
         return loaded == null ? super.loadClass(name, resolve) : loaded;
       }
       try (InputStream in = getResourceAsStream(name.replace('.', '/') + ".class")) {

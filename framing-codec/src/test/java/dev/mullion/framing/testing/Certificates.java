@@ -1,5 +1,6 @@
-package dev.mullion.rpc;
+package dev.mullion.framing.testing;
 
+import dev.mullion.net.Tls;
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
@@ -7,24 +8,34 @@ import java.math.BigInteger;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
+import javax.net.ssl.TrustManagerFactory;
 
 /**
  * An authority with a certificate of a server, for {@code localhost} and {@code 127.0.0.1}, and one of
  * a client, each in files of a directory. No two authorities trust each other.
  */
-final class TestCertificates {
+public final class Certificates {
   /** The certificate of the authority. */
-  final Path authorities;
+  public final Path authorities;
 
-  final Path serverChain;
-  final Path serverKey;
-  final Path clientChain;
-  final Path clientKey;
+  /** The certificate of the server. */
+  public final Path serverChain;
+
+  /** The key of the server. */
+  public final Path serverKey;
+
+  /** The certificate of the client. */
+  public final Path clientChain;
+
+  /** The key of the client. */
+  public final Path clientKey;
 
   private final Path directory;
   private final X509Bundle authority;
 
-  private TestCertificates(Path directory) throws Exception {
+  private Certificates(Path directory) throws Exception {
     this.directory = Files.createDirectories(directory);
     authority = new CertificateBuilder()
         .ecp256()
@@ -41,11 +52,12 @@ final class TestCertificates {
   }
 
   /** Makes an authority of its own in the directory, which is made too. */
-  static TestCertificates in(Path directory) throws Exception {
-    return new TestCertificates(directory);
+  public static Certificates in(Path directory) throws Exception {
+    return new Certificates(directory);
   }
 
-  static CertificateBuilder ofServer(String host) {
+  /** Returns what a server's certificate is made with. */
+  public static CertificateBuilder ofServer(String host) {
     return new CertificateBuilder()
         .ecp256()
         .subject("CN=server")
@@ -54,16 +66,17 @@ final class TestCertificates {
   }
 
   /** Replaces the server's certificate, and returns the new one's number. */
-  BigInteger renewServer() throws Exception {
+  public BigInteger renewServer() throws Exception {
     return renewServer(ofServer("localhost").addSanIpAddress("127.0.0.1"));
   }
 
-  BigInteger renewServer(CertificateBuilder certificate) throws Exception {
+  /** Replaces the server's certificate by a given one, and returns its number. */
+  public BigInteger renewServer(CertificateBuilder certificate) throws Exception {
     return renew(serverChain, serverKey, certificate);
   }
 
   /** Replaces the client's certificate, and returns the new one's number. */
-  BigInteger renewClient() throws Exception {
+  public BigInteger renewClient() throws Exception {
     return renew(
         clientChain,
         clientKey,
@@ -77,34 +90,43 @@ final class TestCertificates {
     return renewed.getCertificate().getSerialNumber();
   }
 
-  X509Bundle issue(CertificateBuilder certificate) throws Exception {
+  /** Returns what makes the JDK's own sockets, which trust this authority. */
+  public SSLSocketFactory sockets() throws Exception {
+    SSLContext context = SSLContext.getInstance("TLS");
+    TrustManagerFactory trust = authority.toTrustManagerFactory();
+    context.init(null, trust.getTrustManagers(), null);
+    return context.getSocketFactory();
+  }
+
+  /** Returns a certificate of this authority. */
+  public X509Bundle issue(CertificateBuilder certificate) throws Exception {
     return certificate.buildIssuedBy(authority);
   }
 
-  /** At once, so that nobody reads half of it. */
-  Path write(String name, String content) throws IOException {
+  /** Writes a file at once, so that nobody reads half of it. */
+  public Path write(String name, String content) throws IOException {
     Path file = directory.resolve(name);
     Path written = Files.writeString(directory.resolve(name + ".new"), content);
     return Files.move(written, file, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** Returns the settings of a server. */
-  Tls server() {
+  public Tls server() {
     return Tls.server(serverChain, serverKey);
   }
 
   /** Returns the settings of a server that demands a certificate of this authority. */
-  Tls mutualServer() {
+  public Tls mutualServer() {
     return server().trusting(authorities);
   }
 
   /** Returns the settings of a client that trusts this authority. */
-  Tls client() {
+  public Tls client() {
     return Tls.client().trusting(authorities);
   }
 
   /** Returns the settings of such a client that presents its certificate. */
-  Tls mutualClient() {
+  public Tls mutualClient() {
     return client().presenting(clientChain, clientKey);
   }
 }

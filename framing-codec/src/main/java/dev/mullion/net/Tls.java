@@ -1,0 +1,271 @@
+package dev.mullion.net;
+
+import static java.util.Objects.requireNonNull;
+
+import io.netty.handler.ssl.SslContext;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The TLS settings of a server or a client, as one immutable value. TLS needs {@code
+ * io.netty:netty-handler} on the class path; gRPC brings it.
+ *
+ * <pre>{@code
+ * Tls server = Tls.server(Path.of("server.pem"), Path.of("server.key"));
+ * Tls client = Tls.client().trusting(Path.of("authorities.pem"));
+ * // mutual: the server requires a certificate, and the client presents one
+ * Tls strict = server.trusting(Path.of("authorities.pem"));
+ * Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
+ * }</pre>
+ *
+ * <p>TLS 1.3 and 1.2 are enabled, older versions are not. A client verifies that the certificate is for
+ * the host it connects to; a gRPC channel with several addresses verifies the host of each. gRPC
+ * negotiates HTTP/2 by ALPN. The JDK's TLS is used, unless {@code
+ * io.netty:netty-tcnative-boringssl-static} is on the class path.
+ *
+ * <p>Files are PEM, a private key is PKCS #8. They are read when a server starts, a client connects or
+ * a channel is built; a file that cannot be used makes that fail with an {@link IOException} that names
+ * it. From then on they are checked every minute and loaded again when they have changed. New
+ * connections use the new certificates and resume no earlier session; open connections continue. While
+ * a changed file cannot be used, or a certificate has expired or is not valid yet, the previous ones
+ * stay in use; that is logged, and counted in {@link TlsState}. One thread checks the files of all
+ * servers and clients. Write a file under another name and rename it, so that none is read half
+ * written; a certificate and its key may be in one file, which then change together.
+ */
+public final class Tls {
+  private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration RELOAD_INTERVAL = Duration.ofMinutes(1);
+
+  /** What one side presents to the other. */
+  private record Identity(
+      Path certificateChain, Path privateKey, @Nullable String password) {
+    Identity {
+      requireNonNull(certificateChain, "certificateChain");
+      requireNonNull(privateKey, "privateKey");
+    }
+  }
+
+  private final boolean forClient;
+  private final @Nullable SslContext context;
+  private final @Nullable Identity identity;
+  private final @Nullable Path authorities;
+  private final boolean verifiesHostNames;
+  private final Duration handshakeTimeout;
+  private final Duration reloadInterval;
+
+  private Tls(
+      boolean forClient,
+      @Nullable SslContext context,
+      @Nullable Identity identity,
+      @Nullable Path authorities,
+      boolean verifiesHostNames,
+      Duration handshakeTimeout,
+      Duration reloadInterval) {
+    this.forClient = forClient;
+    this.context = context;
+    this.identity = identity;
+    this.authorities = authorities;
+    this.verifiesHostNames = verifiesHostNames;
+    this.handshakeTimeout = handshakeTimeout;
+    this.reloadInterval = reloadInterval;
+  }
+
+  /** Returns a server's settings: its certificate, followed by any intermediate certificates. */
+  public static Tls server(Path certificateChain, Path privateKey) {
+    return server(new Identity(certificateChain, privateKey, null));
+  }
+
+  /** Returns a server's settings with an encrypted private key. */
+  public static Tls server(Path certificateChain, Path privateKey, String password) {
+    return server(new Identity(certificateChain, privateKey, requireNonNull(password, "password")));
+  }
+
+  private static Tls server(Identity identity) {
+    return new Tls(false, null, identity, null, false, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
+  }
+
+  /** Returns a client's settings, which trust the JDK's CAs. */
+  public static Tls client() {
+    return new Tls(true, null, null, null, true, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
+  }
+
+  /**
+   * Returns the settings of a server or client, whichever the context is for. Protocols, certificates
+   * and host name verification are then the context's own, and there are no files to reload. For gRPC
+   * the context must offer {@code h2} by ALPN, and a channel always verifies host names. The context is
+   * never released.
+   */
+  // Not transitive: modules that do without TLS would not compile without netty-handler.
+  @SuppressWarnings("exports")
+  public static Tls of(SslContext context) {
+    boolean forClient = requireNonNull(context, "context").isClient();
+    return new Tls(forClient, context, null, null, false, HANDSHAKE_TIMEOUT, Duration.ZERO);
+  }
+
+  /**
+   * Returns these settings with the certificates of the only authorities to trust. A server then
+   * requires a certificate from each client.
+   */
+  public Tls trusting(Path authorities) {
+    requireNonNull(authorities, "authorities");
+    rejectContext("trusting");
+    return with(identity, authorities, verifiesHostNames);
+  }
+
+  /** Returns these client settings with the certificate to present if the server asks for one. */
+  public Tls presenting(Path certificateChain, Path privateKey) {
+    return presenting(new Identity(certificateChain, privateKey, null));
+  }
+
+  /** Returns these client settings with a certificate whose private key is encrypted. */
+  public Tls presenting(Path certificateChain, Path privateKey, String password) {
+    return presenting(
+        new Identity(certificateChain, privateKey, requireNonNull(password, "password")));
+  }
+
+  private Tls presenting(Identity presented) {
+    rejectContext("presenting");
+    rejectServer("presenting");
+    return with(presented, authorities, verifiesHostNames);
+  }
+
+  /**
+   * Returns these client settings without host name verification. Anybody with a certificate from a
+   * trusted authority can then pose as the server.
+   */
+  public Tls withoutHostNameVerification() {
+    rejectContext("withoutHostNameVerification");
+    rejectServer("withoutHostNameVerification");
+    return with(identity, authorities, false);
+  }
+
+  private Tls with(@Nullable Identity identity, @Nullable Path authorities, boolean verifies) {
+    return new Tls(
+        forClient, context, identity, authorities, verifies, handshakeTimeout, reloadInterval);
+  }
+
+  /**
+   * Returns these settings with the time limit of a handshake, 10 seconds by default. A gRPC handshake
+   * never has more than 10 seconds.
+   */
+  public Tls handshakeTimeout(Duration handshakeTimeout) {
+    if (requireNonNull(handshakeTimeout, "handshakeTimeout").compareTo(Duration.ZERO) <= 0) {
+      throw new IllegalArgumentException(
+          "handshakeTimeout: " + handshakeTimeout + " (expected: > PT0S)");
+    }
+    return new Tls(
+        forClient,
+        context,
+        identity,
+        authorities,
+        verifiesHostNames,
+        handshakeTimeout,
+        reloadInterval);
+  }
+
+  /**
+   * Returns these settings with the interval at which files are checked, 1 minute by default. {@link
+   * Duration#ZERO} switches that off: call {@code reloadTls} of the running server or client instead.
+   */
+  public Tls reloadInterval(Duration reloadInterval) {
+    if (requireNonNull(reloadInterval, "reloadInterval").isNegative()) {
+      throw new IllegalArgumentException(
+          "reloadInterval: " + reloadInterval + " (expected: >= PT0S)");
+    }
+    rejectContext("reloadInterval");
+    return new Tls(
+        forClient,
+        context,
+        identity,
+        authorities,
+        verifiesHostNames,
+        handshakeTimeout,
+        reloadInterval);
+  }
+
+  private void rejectContext(String setting) {
+    if (context != null) {
+      throw new IllegalStateException(
+          setting + ": left to the given SslContext (expected: Tls.server or Tls.client)");
+    }
+  }
+
+  private void rejectServer(String setting) {
+    if (!forClient) {
+      throw new IllegalStateException(
+          setting + ": not a setting of a server (expected: Tls.client)");
+    }
+  }
+
+  /** Returns whether these are the settings of a client, not of a server. */
+  public boolean isForClient() {
+    return forClient;
+  }
+
+  /** Returns the context that was given to {@link #of}, or {@code null} if there is none. */
+  @SuppressWarnings("exports") // As above.
+  public @Nullable SslContext context() {
+    return context;
+  }
+
+  /** Returns the file of the own certificate, or {@code null} if there is none. */
+  public @Nullable Path certificateChain() {
+    return identity == null ? null : identity.certificateChain();
+  }
+
+  /** Returns the file of the own private key, or {@code null} if there is none. */
+  public @Nullable Path privateKey() {
+    return identity == null ? null : identity.privateKey();
+  }
+
+  /** Returns the password of the private key, or {@code null} if there is none. */
+  public @Nullable String password() {
+    return identity == null ? null : identity.password();
+  }
+
+  /** Returns the file of the trusted authorities, or {@code null} if there is none. */
+  public @Nullable Path authorities() {
+    return authorities;
+  }
+
+  /** Returns whether a client verifies host names; {@code false} for a server or a given context. */
+  public boolean verifiesHostNames() {
+    return verifiesHostNames;
+  }
+
+  /** Returns the time limit of a handshake. */
+  public Duration handshakeTimeout() {
+    return handshakeTimeout;
+  }
+
+  /** Returns the interval at which files are checked, or zero if they are not. */
+  public Duration reloadInterval() {
+    return reloadInterval;
+  }
+
+  /** Lists the settings, without the password. */
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("Tls[").append(forClient ? "client" : "server");
+    if (context != null) {
+      text.append(", context=").append(context);
+    }
+    if (identity != null) {
+      text.append(", certificateChain=").append(identity.certificateChain());
+      text.append(", privateKey=").append(identity.privateKey());
+    }
+    if (authorities != null) {
+      text.append(", authorities=").append(authorities);
+    }
+    if (forClient && context == null) {
+      text.append(", verifiesHostNames=").append(verifiesHostNames);
+    }
+    text.append(", handshakeTimeout=").append(handshakeTimeout);
+    if (context == null) {
+      text.append(", reloadInterval=").append(reloadInterval);
+    }
+    return text.append(']').toString();
+  }
+}
