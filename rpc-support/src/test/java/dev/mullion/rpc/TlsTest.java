@@ -112,13 +112,13 @@ class TlsTest extends RpcTest {
     Certificates known = Certificates.in(directory);
     RpcServer server =
         start(greeter().tls(known.server().handshakeTimeout(Duration.ofMillis(200))));
-    try (Socket silent = new Socket("127.0.0.1", server.port())) {
+    try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
       silent.setSoTimeout(8_000);
       assertThat(silent.getInputStream().read()).isEqualTo(-1);
     }
     Await.until("it is counted", () -> server.counters().connectionsTimedOut() == 1);
 
-    try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
+    try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
       RpcChannel channel = closing(RpcChannel.builder()
           .address("localhost", silent.getLocalPort())
           .tls(known.client().handshakeTimeout(Duration.ofMillis(200)))

@@ -1,6 +1,7 @@
 package dev.mullion.framing.tcp;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -20,6 +21,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLSession;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,8 +62,8 @@ class FramedTlsReloadTest {
     return FramedClient.builder().host("localhost").port(server.port()).tls(tls).connect();
   }
 
-  private static BigInteger number(SSLSession session) throws IOException {
-    return ((X509Certificate) session.getPeerCertificates()[0]).getSerialNumber();
+  private static BigInteger number(@Nullable SSLSession session) throws IOException {
+    return ((X509Certificate) requireNonNull(session).getPeerCertificates()[0]).getSerialNumber();
   }
 
   /** Returns the number of the certificate that a new client sees. */

@@ -274,7 +274,7 @@ class TlsHandshakeTest {
   }
 
   private int serve(Tls tls) throws Exception {
-    TlsContext context = TlsContext.of(tls, new TcpCounters());
+    TlsContext context = requireNonNull(TlsContext.of(tls, new TcpCounters()));
     Channel channel = new ServerBootstrap()
         .group(group)
         .channel(Transport.NIO.parts().serverChannel())
@@ -308,7 +308,7 @@ class TlsHandshakeTest {
   }
 
   private Peer start(Tls tls, int port, String host) throws Exception {
-    TlsContext context = TlsContext.of(tls, new TcpCounters());
+    TlsContext context = requireNonNull(TlsContext.of(tls, new TcpCounters()));
     Replies replies = new Replies();
     Channel channel = new Bootstrap()
         .group(group)

@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
@@ -112,19 +111,20 @@ class TlsReloaderTest {
   /** The counter of a registry was called under the lock that the state needs. */
   @Test
   void listenerIsCalledWithoutALock() throws Exception {
-    AtomicReference<TlsReloader> reloader = new AtomicReference<>();
+    CompletableFuture<TlsReloader> reloader = new CompletableFuture<>();
     CompletableFuture<TlsState> seen = new CompletableFuture<>();
-    reloader.set(started(Duration.ZERO, UnaryOperator.identity(), () -> {
+    reloader.complete(started(Duration.ZERO, UnaryOperator.identity(), () -> {
       CompletableFuture<TlsState> elsewhere = CompletableFuture.supplyAsync(() -> {
         assertThatExceptionOfType(IOException.class)
-            .isThrownBy(() -> reloader.get().reload());
-        return reloader.get().state();
+            .isThrownBy(() -> reloader.join().reload());
+        return reloader.join().state();
       });
       seen.complete(elsewhere.orTimeout(20, TimeUnit.SECONDS).join());
     }));
     breakFile();
 
-    assertThatExceptionOfType(IOException.class).isThrownBy(() -> reloader.get().reload());
+    assertThatExceptionOfType(IOException.class)
+        .isThrownBy(() -> reloader.join().reload());
 
     assertThat(seen.join().failedReloads()).isEqualTo(1);
   }
