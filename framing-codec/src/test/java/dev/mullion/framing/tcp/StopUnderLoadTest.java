@@ -256,7 +256,7 @@ class StopUnderLoadTest {
     assertThat(answered).isEqualTo(counters.frames().framesDecoded());
     assertThat(report)
         .extracting(StopReport::finished, StopReport::cut, StopReport::bytesNotSent)
-        .containsExactly(count, 0, 0L);
+        .containsExactly((long) count, 0L, 0L);
     assertThat(report.bytesNotHandled()).isZero();
     expectNoTraceOf(server);
     return report;
