@@ -16,7 +16,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,45 +26,28 @@ final class Ending {
   static final String ENDED_IN_HANDSHAKE =
       "the peer ended the connection in the TLS handshake, perhaps since it does not speak TLS";
 
-  /** A connection on which nothing came for so long has sent what it had to send. */
-  private static final long QUIET_MILLIS = 20;
-
-  /**
-   * One that was quiet, and has been sent a FIN, is closed when nothing came for so many times as
-   * long: TCP itself may pause for 200 ms when a window was closed.
-   */
-  private static final int LAST_LOOKS = 15;
-
-  /** The same when half of the time is over. */
-  private static final int LATE_LAST_LOOKS = 3;
-
   private final Link link;
   private final boolean secure;
   private @Nullable Throwable cause;
-  private boolean heard;
-  private boolean heardSinceQuiet;
-  private volatile boolean begun;
   private Runnable onPeerEnd = () -> {};
-  private boolean peerEnded;
-  private boolean inputStops;
-  private boolean peerGoesOn;
-  private boolean inputEnded;
-  private boolean outputEnding;
-  private boolean outputEnded;
-  private boolean bounded;
-  private boolean closedHere;
+  private final Losses losses;
 
-  /** Whether this side has closed, and waits for the end of the peer's. */
-  private boolean closesWithPeer;
+  /** Any thread sets it, before the event loop moves the states. */
+  private volatile boolean begun;
+
+  private InputState input = InputState.OPEN;
+  private OutputState output = OutputState.OPEN;
+  private CloseState close = CloseState.OPEN;
+
+  /** How often something came. */
+  private long heard;
 
   private @Nullable ScheduledFuture<?> closeTimer;
-  private int quietLooks;
-  private long unsentAtClose;
-  private final AtomicBoolean lossCounted = new AtomicBoolean();
 
   Ending(Link link, boolean secure) {
     this.link = link;
     this.secure = secure;
+    losses = new Losses(link);
   }
 
   /** Whether this side or the peer has ended its direction, or the connection; any thread may ask. */
@@ -93,31 +75,40 @@ final class Ending {
 
   /** Says that something came. */
   void active() {
-    heard = true;
-    heardSinceQuiet = true;
+    heard++;
+  }
+
+  /** How often something came. */
+  long heard() {
+    return heard;
   }
 
   boolean isPeerEnded() {
-    return peerEnded;
+    return input == InputState.PEER_ENDED;
   }
 
   boolean isInputEnded() {
-    return inputEnded;
+    return input.isEnded();
   }
 
   /** Whether the input ends behind the frame that has begun. */
   boolean isInputStopping() {
-    return inputStops;
+    return input == InputState.LAST_FRAME;
   }
 
   /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
   boolean dropsInput() {
-    return closesWithPeer || (inputEnded && link.connection().isStopping());
+    return close.dropsInput() || (input.isEnded() && link.connection().isStopping());
   }
 
   /** Whether this side has closed in order, and reads and drops until the peer does. */
   boolean closesWithPeer() {
-    return closesWithPeer;
+    return close.dropsInput();
+  }
+
+  /** Whether the end of this side has been sent. */
+  boolean isOutputEnded() {
+    return output == OutputState.ENDED;
   }
 
   private boolean isActive() {
@@ -126,26 +117,41 @@ final class Ending {
 
   /** The peer has ended its side in good order. With TLS it takes nothing more either. */
   void peerEnds() {
-    peerEnded = true;
-    if (closesWithPeer) {
+    if (close.dropsInput()) {
+      input = InputState.PEER_ENDED;
       closeNow();
       return;
     }
-    endInput();
-    if (outputEnded) {
+    endInput(InputState.PEER_ENDED);
+    if (output == OutputState.ENDED) {
       closeNow();
-    } else if (outputEnding) {
-      boundClosing();
+    } else if (output == OutputState.ENDING) {
+      link.timeouts.boundClosing();
     }
     onPeerEnd.run();
   }
 
+  /** This side wants nothing more behind the frame that has begun, if one has. */
+  void stopInput() {
+    link.reading.resumeAll();
+    input = InputState.LAST_FRAME;
+    link.stopInput();
+  }
+
+  /** This side wants nothing more. */
   void endInput() {
+    endInput(InputState.ENDED);
+  }
+
+  private void endInput(InputState end) {
     begun = true;
+    boolean ended = input.isEnded();
+    if (end.compareTo(input) > 0) {
+      input = end;
+    }
     if (!link.isOpened()) {
       link.context().close();
-    } else if (!inputEnded) {
-      inputEnded = true;
+    } else if (!ended) {
       if (dropsInput()) {
         link.reading.resumeAll();
       }
@@ -156,7 +162,7 @@ final class Ending {
   /** The peer broke the format: the frames before that are answered. Any thread may call it. */
   void broken(FramingException error) {
     link.runOnLoop(() -> {
-      if (cause == null && !closedHere) {
+      if (cause == null && !close.isClosed()) {
         // Else the stream was cut by this side, or that has been logged already.
         link.log(kind(error), INFO, String.valueOf(error.getMessage()), null);
         cause = error;
@@ -173,7 +179,7 @@ final class Ending {
 
   /** The peer, or the network, ended a TLS connection without TLS having said so. */
   void cut() {
-    if (outputEnded) {
+    if (output == OutputState.ENDED) {
       // This side has said that it ends, and not everyone replies to that.
       closeNow();
     } else {
@@ -198,7 +204,7 @@ final class Ending {
 
   /** The network has ended the connection. Behind the end of this side that is no failure. */
   void lost(IOException why) {
-    abort(closesWithPeer ? null : why);
+    abort(close.dropsInput() ? null : why);
   }
 
   /** Sends what was taken and closes, with an error. Any thread may call it. */
@@ -240,14 +246,14 @@ final class Ending {
         return;
       }
       sendRest("connection was closed");
-      if (link.connection().isStopping() && (heard || hasSent())) {
+      if (link.connection().isStopping() && (heard > 0 || hasSent())) {
         // Closing while the peer sends would reset the connection, and it could lose its replies.
         endInput();
         whenWritten(this::shutOutput);
       } else {
         whenWritten(this::closeInOrder);
       }
-      boundClosing();
+      link.timeouts.boundClosing();
     });
   }
 
@@ -267,9 +273,11 @@ final class Ending {
   /** Says that nothing more is to be sent behind what waits. Any thread may call it. */
   void outputEnds() {
     link.runOnLoop(() -> {
-      outputEnding = true;
-      if (peerEnded) {
-        boundClosing();
+      if (output == OutputState.OPEN) {
+        output = OutputState.ENDING;
+      }
+      if (isPeerEnded()) {
+        link.timeouts.boundClosing();
       }
     });
   }
@@ -287,34 +295,11 @@ final class Ending {
         done -> done.channel().eventLoop().execute(then));
   }
 
-  /** A peer that takes nothing of what is left for {@code closeTimeout} does not get it. */
-  private void boundClosing() {
-    if (!bounded && isActive()) {
-      bounded = true;
-      lookAtProgress(link.output.sent());
-    }
-  }
-
-  private void lookAtProgress(long before) {
-    Runnable look = () -> {
-      if (!isActive() || outputEnded) {
-        return;
-      }
-      long mark = link.output.sent();
-      if (mark != before) {
-        lookAtProgress(mark);
-      } else {
-        link.timeouts.closingTakesTooLong();
-      }
-    };
-    link.context().executor().schedule(look, link.settings.closeNanos(), TimeUnit.NANOSECONDS);
-  }
-
   private void shutOutput() {
     Channel channel = link.context().channel();
     // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
     boolean isHalf = !secure || link.connection().isStopping();
-    if (channel instanceof DuplexChannel duplex && isHalf && !peerEnded) {
+    if (channel instanceof DuplexChannel duplex && isHalf && !isPeerEnded()) {
       sendEnd(duplex);
     } else {
       closeInOrder();
@@ -323,12 +308,11 @@ final class Ending {
 
   /** Sends the end of this side, behind which nothing can be. */
   private void sendEnd(DuplexChannel channel) {
-    if (outputEnded) {
+    if (output == OutputState.ENDED) {
       return;
     }
     link.onOutputEnding();
-    outputEnded = true;
-    quietLooks = 0;
+    output = OutputState.ENDED;
     if (secure) {
       TlsEvents.closeOutbound(channel.pipeline(), channel::shutdownOutput);
     } else {
@@ -347,17 +331,17 @@ final class Ending {
    * }</pre>
    */
   private void closeInOrder() {
-    if (closesWithPeer) {
+    if (close != CloseState.OPEN) {
       return;
     }
-    if (peerEnded
+    if (isPeerEnded()
         || !isActive()
         || !mayLoseOutput()
         || !(link.context().channel() instanceof DuplexChannel duplex)) {
       closeNow();
       return;
     }
-    closesWithPeer = true;
+    close = CloseState.WITH_PEER;
     sendEnd(duplex);
     link.reading.resumeAll();
     link.guarded(link::onInputDropped);
@@ -375,59 +359,13 @@ final class Ending {
     return link.connection().counters().bytesSent() > 0;
   }
 
-  private void closeNow() {
+  /** Closes the socket. */
+  void closeNow() {
     if (isActive()) {
-      closedHere = true;
-      unsentAtClose = link.isOpened() ? link.connection().outbound().unsent() : 0;
+      close = close.dropsInput() ? CloseState.IN_ORDER : CloseState.AT_ONCE;
+      losses.noteUnsent();
     }
     link.context().close();
-  }
-
-  /**
-   * Answers what has been received and closes. A peer that goes on sending is not answered any more
-   * after so many nanoseconds, but is still read from, since closing now would reset the connection
-   * and could take sent replies from it.
-   */
-  void drain(long nanos) {
-    if (!link.isOpened()) {
-      link.context().close();
-      return;
-    }
-    link.connection().stopping();
-    link.guarded(() -> link.onStopping(link.connection()));
-    heardSinceQuiet = false;
-    lookAgain(System.nanoTime() + nanos);
-  }
-
-  private void lookAgain(long until) {
-    link.context()
-        .executor()
-        .schedule(() -> lookWhileStopping(until), QUIET_MILLIS, TimeUnit.MILLISECONDS);
-  }
-
-  private void lookWhileStopping(long until) {
-    if (!link.context().channel().isOpen()) {
-      return;
-    }
-    boolean late = System.nanoTime() - until >= 0;
-    boolean busy = heardSinceQuiet || link.isInsideFrame() || link.reading.isPaused();
-    quietLooks = heardSinceQuiet ? 0 : quietLooks + 1;
-    heardSinceQuiet = false;
-    if (dropsInput()) {
-      closeIfQuiet(late ? LATE_LAST_LOOKS : LAST_LOOKS);
-    } else if (!inputStops && (late || !busy)) {
-      link.reading.resumeAll();
-      inputStops = true;
-      peerGoesOn = busy;
-      link.stopInput();
-    }
-    lookAgain(until);
-  }
-
-  private void closeIfQuiet(int looks) {
-    if (outputEnded && !peerGoesOn && quietLooks >= looks) {
-      closeNow();
-    }
   }
 
   /**
@@ -435,10 +373,7 @@ final class Ending {
    * the connection when that returns. Any thread may call it; returns whether it has counted.
    */
   boolean cutFromOutside(IOException why) {
-    boolean counts = lossCounted.compareAndSet(false, true);
-    if (counts) {
-      link.totals.bytesNotSent.add(link.connection().outbound().held());
-    }
+    boolean counts = losses.countHeld();
     abort(why);
     return counts;
   }
@@ -448,22 +383,20 @@ final class Ending {
     if (closeTimer != null) {
       closeTimer.cancel(false);
     }
-    if (secure && !peerEnded && !outputEnded && !closedHere && cause == null) {
+    boolean outputEnded = output == OutputState.ENDED;
+    if (secure && !isPeerEnded() && !outputEnded && !close.isClosed() && cause == null) {
       cause = cutError();
     }
     long outputLeft = link.reading.outputLeft();
-    if (!closedHere && outputLeft > 0) {
+    if (!close.isClosed() && outputLeft > 0) {
       // A write failed, and Netty has closed the connection without a word.
-      unsentAtClose = outputLeft;
+      losses.noteUnsent(outputLeft);
       because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
     }
-    long lost = Math.max(unsentAtClose, link.connection().outbound().notHandedOn());
-    if (lossCounted.compareAndSet(false, true)) {
-      link.totals.bytesNotSent.add(lost);
-    }
+    losses.countAtEnd();
     if (cause != null) {
       link.totals.connectionsFailed.increment();
-    } else if (outputEnded && !peerEnded && hasSent()) {
+    } else if (outputEnded && !isPeerEnded() && hasSent()) {
       link.totals.closesUnconfirmed.increment();
     }
   }

@@ -34,6 +34,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   final Reading reading;
   final Timeouts timeouts;
   final Ending ending;
+  final Draining draining;
   private final LoopWatch watch;
   private final boolean secure;
   private @Nullable ChannelHandlerContext context;
@@ -50,6 +51,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     reading = new Reading(this);
     timeouts = new Timeouts(this);
     ending = new Ending(this, secure);
+    draining = new Draining(this, ending);
   }
 
   /** What a kind of connection does with its first moment. */

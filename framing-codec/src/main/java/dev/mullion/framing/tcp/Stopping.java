@@ -185,7 +185,7 @@ final class Stopping {
   private static void drain(Channel connection, long half) {
     Link link = connection.pipeline().get(Link.class);
     if (link != null) {
-      link.ending.drain(half);
+      link.draining.begin(half);
     }
   }
 

@@ -3,8 +3,10 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.DEBUG;
 
 import java.net.SocketTimeoutException;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A connection's clocks, which the event loop moves on when it looks. At each look it is somebody's
@@ -35,6 +37,7 @@ final class Timeouts {
   private long stalled;
   private long frame;
   private long frameSince;
+  private @Nullable ScheduledFuture<?> progressTimer;
 
   Timeouts(Link link) {
     this.link = link;
@@ -132,10 +135,28 @@ final class Timeouts {
     return limit > 0 && nanos >= limit;
   }
 
-  /** Says that in all of {@code closeTimeout} nothing of what is left could be sent. */
-  void closingTakesTooLong() {
-    end("connection is not closed after " + millis(settings.closeNanos())
-        + " ms in which nothing could be sent (closeTimeout, peer " + link.peer() + ")");
+  /** Ends a closing connection whose peer takes nothing of what is left for {@code closeTimeout}. */
+  void boundClosing() {
+    if (progressTimer == null && link.context().channel().isActive()) {
+      lookAtProgress(output.sent());
+    }
+  }
+
+  private void lookAtProgress(long before) {
+    Runnable look = () -> {
+      if (!link.context().channel().isActive() || link.ending.isOutputEnded()) {
+        return;
+      }
+      long mark = output.sent();
+      if (mark != before) {
+        lookAtProgress(mark);
+      } else {
+        end("connection is not closed after " + millis(settings.closeNanos())
+            + " ms in which nothing could be sent (closeTimeout, peer " + link.peer() + ")");
+      }
+    };
+    progressTimer =
+        link.context().executor().schedule(look, settings.closeNanos(), TimeUnit.NANOSECONDS);
   }
 
   private void timeOut(LongAdder counter, String text) {

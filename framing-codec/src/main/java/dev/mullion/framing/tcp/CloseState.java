@@ -1,0 +1,35 @@
+package dev.mullion.framing.tcp;
+
+/**
+ * Whether and how this side has closed a connection. A connection that the peer or the network closes
+ * keeps the state that it has.
+ *
+ * <pre>{@code
+ *  OPEN ---- all is sent ----> WITH_PEER ---- FIN of the peer, time is over, abort ----> IN_ORDER
+ *    |
+ *    +---- abort, or all is sent and nothing can be lost -----------------------------> AT_ONCE
+ * }</pre>
+ */
+enum CloseState {
+  /** This side has not closed. */
+  OPEN,
+
+  /** This side has closed, and reads and drops until the peer does too. */
+  WITH_PEER,
+
+  /** The socket was closed after that. */
+  IN_ORDER,
+
+  /** The socket was closed without waiting for the peer. */
+  AT_ONCE;
+
+  /** Whether this side reads and drops, or has done so until the socket was closed. */
+  boolean dropsInput() {
+    return this == WITH_PEER || this == IN_ORDER;
+  }
+
+  /** Whether this side has closed the socket. */
+  boolean isClosed() {
+    return this == IN_ORDER || this == AT_ONCE;
+  }
+}
