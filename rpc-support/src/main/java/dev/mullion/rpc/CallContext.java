@@ -9,12 +9,12 @@ import io.grpc.Status;
 import java.util.List;
 import java.util.concurrent.AbstractExecutorService;
 import java.util.concurrent.Callable;
-import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,41 +26,50 @@ final class CallContext {
   /** How long a call whose time is over waits for a thread for callbacks before it ends without. */
   private static final long FOR_A_THREAD = MILLISECONDS.toNanos(50);
 
-  private final CallRegistry.OpenCall open;
+  private final OpenCall open;
   private final Context.CancellableContext own;
 
   /** What is the current one where the own is attached. */
   private final Context context;
 
+  /** Null if the call's events need no executor, since none of them may wait. */
+  private final @Nullable CallExecutor events;
+
   private final AtomicBoolean ending = new AtomicBoolean();
-  private volatile Executor afterEvents = Runnable::run;
+
+  /**
+   * A deadline of the server's.
+   *
+   * @param deadline earlier than gRPC's own
+   * @param timer what waits for it
+   * @param expired what ends the call when it has passed, perhaps twice
+   */
+  record Limit(Deadline deadline, ScheduledExecutorService timer, Runnable expired) {}
 
   /**
    * Makes one of gRPC's own.
    *
-   * @param limit an earlier deadline than gRPC's, if the server sets one
-   * @param timer what waits for the limit
-   * @param expired what ends the call when the limit has passed, perhaps twice
+   * @param limit null if the server sets no earlier deadline
+   * @param newEvents makes the executor of the call's events, in this context; null if it needs none
    */
   CallContext(
-      CallRegistry.OpenCall open,
+      OpenCall open,
       Context outer,
-      @Nullable Deadline limit,
-      ScheduledExecutorService timer,
-      Runnable expired) {
+      @Nullable Limit limit,
+      @Nullable Function<Context, CallExecutor> newEvents) {
     this.open = open;
     Context forked = outer.fork();
-    Deadline deadline = limit == null ? outer.getDeadline() : limit;
+    Deadline deadline = limit == null ? outer.getDeadline() : limit.deadline();
     own = deadline == null
         ? forked.withCancellation()
-        : forked.withDeadline(deadline, new Expiry(limit == null ? null : timer, expired));
+        : forked.withDeadline(deadline, new Expiry(limit));
     if (limit != null) {
       // The first listener, so before any that is slow: whoever sees the end finds the context
       // cancelled.
       own.addListener(
           cancelled -> {
             if (cancelled.cancellationCause() instanceof TimeoutException) {
-              CallExecutor.run(expired);
+              CallExecutor.run(limit.expired());
             }
           },
           Runnable::run);
@@ -68,6 +77,7 @@ final class CallContext {
     Context before = own.attach();
     context = Context.current();
     own.detach(before);
+    events = newEvents == null ? null : newEvents.apply(context);
     outer.addListener(this::ended, Runnable::run);
   }
 
@@ -75,9 +85,9 @@ final class CallContext {
     return context;
   }
 
-  /** Sets what runs the end of a call that ended well, behind its events. */
-  void endAfter(CallExecutor events) {
-    afterEvents = events::executeAnyway;
+  @Nullable
+  CallExecutor events() {
+    return events;
   }
 
   /** Cancels it, unless it has ended or will. */
@@ -97,41 +107,45 @@ final class CallContext {
       cancel(Status.CANCELLED);
     } else if (!ending.compareAndSet(false, true)) {
       return;
-    } else if (cause == null) {
-      afterEvents.execute(() -> own.cancel(null));
-    } else {
+    } else if (cause != null) {
       open.callback(() -> own.cancel(cause));
+    } else if (events == null) {
+      own.cancel(null);
+    } else {
+      events.executeAnyway(() -> own.cancel(null));
     }
   }
 
   /** What a context waits for its deadline by. */
   private final class Expiry extends AbstractExecutorService implements ScheduledExecutorService {
-    private final @Nullable ScheduledExecutorService timer;
-    private final Runnable expired;
+    private final @Nullable Limit limit;
 
-    /** Without a timer, gRPC's own context has the deadline too and is cancelled by it. */
-    Expiry(@Nullable ScheduledExecutorService timer, Runnable expired) {
-      this.timer = timer;
-      this.expired = expired;
+    /** Without a limit, gRPC's own context has the deadline too and is cancelled by it. */
+    Expiry(@Nullable Limit limit) {
+      this.limit = limit;
     }
 
     @Override
     public @Nullable ScheduledFuture<?> schedule(Runnable cancel, long delay, TimeUnit unit) {
-      return timer == null ? null : timer.schedule(() -> expire(timer, cancel), delay, unit);
+      return limit == null
+          ? null
+          : limit.timer().schedule(() -> expire(limit, cancel), delay, unit);
     }
 
     /** All threads for callbacks may be taken by others, which is not to hold up the end of the call. */
-    private void expire(ScheduledExecutorService timer, Runnable cancel) {
+    private void expire(Limit limit, Runnable cancel) {
       if (ending.compareAndSet(false, true)) {
         open.callback(cancel);
-        timer.schedule(
-            () -> {
-              if (!own.isCancelled()) {
-                CallExecutor.run(expired);
-              }
-            },
-            FOR_A_THREAD,
-            NANOSECONDS);
+        limit
+            .timer()
+            .schedule(
+                () -> {
+                  if (!own.isCancelled()) {
+                    CallExecutor.run(limit.expired());
+                  }
+                },
+                FOR_A_THREAD,
+                NANOSECONDS);
       }
     }
 

@@ -2,6 +2,7 @@ package dev.mullion.rpc;
 
 import dev.mullion.net.base.BoundedLog;
 import io.grpc.Context;
+import io.grpc.Status;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -27,6 +28,10 @@ final class CallExecutor implements Executor {
 
   private static final BoundedLog<Kind> LOG =
       new BoundedLog<>(System.getLogger(CallExecutor.class.getName()), Kind.class);
+
+  /** With which a call ends whose executor has no thread for it. */
+  static final Status FULL =
+      Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
 
   private final Executor threads;
   private final Executor deliveries;

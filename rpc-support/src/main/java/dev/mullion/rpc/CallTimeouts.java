@@ -7,11 +7,13 @@ import dev.mullion.net.base.Check;
 import dev.mullion.net.base.DaemonThreads;
 import io.grpc.Context;
 import io.grpc.Deadline;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Ends calls that take longer than the server lets them; a duration of zero sets no limit. */
@@ -52,12 +54,19 @@ final class CallTimeouts implements AutoCloseable {
     return timer;
   }
 
-  /** Limits the time of a call, which begins now, and gives it a context that has this deadline. */
-  void limit(CallRegistry.OpenCall open, GuardedCall<?, ?> call) {
+  /**
+   * Returns a context for a call, whose time begins now and is limited.
+   *
+   * @param newEvents makes the executor of the call's events, in that context; null if it needs none
+   */
+  CallContext newContext(
+      OpenCall open,
+      MethodDescriptor<?, ?> method,
+      @Nullable Function<Context, CallExecutor> newEvents) {
     Context current = Context.current();
     Deadline deadline = current.getDeadline();
-    Duration own = methods.find(call.getMethodDescriptor());
-    Duration ofDefault = MethodTimeouts.byDefault(defaultTimeout, call.getMethodDescriptor());
+    Duration own = methods.find(method);
+    Duration ofDefault = MethodTimeouts.byDefault(defaultTimeout, method);
     // The maximum may be shorter than a default that nobody has set.
     boolean byDefault = deadline == null
         && !ofDefault.isZero()
@@ -65,18 +74,20 @@ final class CallTimeouts implements AutoCloseable {
     Duration timeout = own != null ? own : byDefault ? ofDefault : maxTimeout;
     long nanos = Check.nanos(timeout);
     if (nanos == 0 || (deadline != null && deadline.timeRemaining(NANOSECONDS) <= nanos)) {
-      call.runIn(new CallContext(open, current, null, timer, () -> {}));
-      return;
+      return new CallContext(open, current, null, newEvents);
     }
     String setting = own != null ? "its timeout " : byDefault ? "defaultTimeout " : "maxTimeout ";
     Status status =
         Status.DEADLINE_EXCEEDED.withDescription("call took longer than " + setting + timeout);
     tick();
-    call.runIn(new CallContext(open, current, Deadline.after(nanos, NANOSECONDS), timer, () -> {
+    Runnable expired = () -> {
       if (open.cut(status)) {
         counters.callsTimedOut.increment();
       }
-    }));
+    };
+    CallContext.Limit limit =
+        new CallContext.Limit(Deadline.after(nanos, NANOSECONDS), timer, expired);
+    return new CallContext(open, current, limit, newEvents);
   }
 
   /**

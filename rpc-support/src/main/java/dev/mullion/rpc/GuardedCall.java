@@ -32,6 +32,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   private final MessageLimits limits;
   private final ExceptionMapping mapping;
+  private final @Nullable PeerStream peer;
+  private final Runnable whenEnded;
 
   private boolean closed;
 
@@ -44,26 +46,29 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   /** What to do when it has left. */
   private @Nullable Runnable afterwards;
 
-  private volatile @Nullable PeerStream stream;
-
-  /** Null stands for gRPC's own context of the call. */
-  private volatile @Nullable CallContext context;
-
   private volatile @Nullable Status ended;
-  private volatile Runnable whenEnded = () -> {};
 
-  GuardedCall(ServerCall<Q, R> call, MessageLimits limits, ExceptionMapping mapping) {
+  /**
+   * Puts a guard around a call.
+   *
+   * @param peer where its messages wait for the peer; null in one process
+   * @param whenEnded what is told when it has been ended in its service's place: at once, though the
+   *     client may have to read before it knows
+   */
+  GuardedCall(
+      ServerCall<Q, R> call,
+      MessageLimits limits,
+      ExceptionMapping mapping,
+      @Nullable PeerStream peer,
+      Runnable whenEnded) {
     super(call);
     this.limits = limits;
     this.mapping = mapping;
-  }
-
-  /**
-   * Sets what is told when it has been ended in its service's place: at once, though the client may
-   * have to read before it knows.
-   */
-  void whenEnded(Runnable told) {
-    whenEnded = told;
+    this.peer = peer;
+    this.whenEnded = whenEnded;
+    if (peer != null && peer.room() < READY_THRESHOLD) {
+      super.setOnReadyThreshold(peer.room());
+    }
   }
 
   /** Returns the status with which it was ended in its service's place. */
@@ -72,41 +77,15 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return ended;
   }
 
-  /** Sets where its messages wait for the peer. */
-  void sentOn(@Nullable PeerStream peer) {
-    stream = peer;
-    if (peer != null && peer.room() < READY_THRESHOLD) {
-      super.setOnReadyThreshold(peer.room());
-    }
-  }
-
   /** A call is behind before it can reach the server's bound by itself. */
   @Override
   public void setOnReadyThreshold(int bytes) {
-    PeerStream peer = stream;
     super.setOnReadyThreshold(peer == null ? bytes : Math.min(bytes, peer.room()));
-  }
-
-  void runIn(CallContext context) {
-    this.context = context;
   }
 
   /** Returns whether its service has ended it, well or not, and nobody did so in its place. */
   synchronized boolean isEndedByService() {
     return closed && ended == null;
-  }
-
-  /** Cancels what its service sees as its context. */
-  void cancelContext(Status status) {
-    CallContext own = context;
-    if (own != null) {
-      own.cancel(status);
-    }
-  }
-
-  @Nullable
-  CallContext context() {
-    return context;
   }
 
   @Override
@@ -188,7 +167,6 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     } catch (IOException e) {
       throw MessageLimits.failed("reply cannot be read", e).asRuntimeException();
     }
-    PeerStream peer = stream;
     if (!admitted && peer != null) {
       peer.refuse();
     }
@@ -196,7 +174,6 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   /** Returns whether the server may hold it until the peer takes it. */
   private boolean isAdmitted(R message) throws IOException {
-    PeerStream peer = stream;
     if (peer == null || !(message instanceof InputStream bytes)) {
       return true;
     }

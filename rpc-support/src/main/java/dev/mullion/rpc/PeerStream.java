@@ -44,7 +44,8 @@ final class PeerStream {
     tracked = call;
   }
 
-  CallRegistry.@Nullable OpenCall call() {
+  @Nullable
+  OpenCall call() {
     StreamTracers.TracedStream of = tracked;
     return of == null ? null : of.call();
   }
@@ -52,7 +53,7 @@ final class PeerStream {
   /** Returns whether the server has ended its call, so that the peer has nothing to reset any more. */
   boolean isEndedHere() {
     StreamTracers.TracedStream of = tracked;
-    CallRegistry.OpenCall call = of == null ? null : of.call();
+    OpenCall call = of == null ? null : of.call();
     return (of != null && of.isOver()) || (call != null && call.isEndedHere());
   }
 
@@ -83,7 +84,7 @@ final class PeerStream {
 
   /** Ends the call for a message that may not be sent. */
   void refuse() {
-    CallRegistry.OpenCall call = call();
+    OpenCall call = call();
     if (call != null) {
       replies.end(call);
     }

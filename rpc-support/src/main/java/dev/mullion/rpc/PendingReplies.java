@@ -40,7 +40,7 @@ final class PendingReplies {
   }
 
   /** Ends a call for which there is no room. */
-  void end(CallRegistry.OpenCall call) {
+  void end(OpenCall call) {
     if (call.cut(Status.RESOURCE_EXHAUSTED.withDescription(
         "too many bytes of replies wait for clients, maxPendingReplyBytes " + max))) {
       counters.repliesRefused.increment();
@@ -66,7 +66,7 @@ final class PendingReplies {
     AtomicLong total = counters.replyBytesPending;
     while (total.get() > bound) {
       PeerConnection most = holdsMoreThan(stream.connection());
-      CallRegistry.OpenCall largest = most == null ? null : registry.largestOf(most);
+      OpenCall largest = most == null ? null : registry.largestOf(most);
       PeerStream place = largest == null ? null : largest.stream();
       if (largest == null || place == null) {
         stream.add(-bytes);

@@ -84,7 +84,7 @@ public final class RpcMethod {
       return;
     }
     cancelWithTheCall(stage);
-    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
+    OpenCall open = OpenCall.currentOrNull();
     stage.whenComplete((reply, error) -> {
       try {
         if (error == null) {
@@ -99,7 +99,7 @@ public final class RpcMethod {
     });
   }
 
-  private static void failed(CallRegistry.@Nullable OpenCall open, Throwable thrown) {
+  private static void failed(@Nullable OpenCall open, Throwable thrown) {
     if (open == null) {
       UnsentMessage.<RuntimeException>sneak(thrown);
     } else {
@@ -109,7 +109,7 @@ public final class RpcMethod {
 
   /** Returns what ends its call also with what is thrown by an interceptor around it. */
   private static Runnable ending(Runnable body) {
-    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
+    OpenCall open = OpenCall.currentOrNull();
     return () -> {
       try {
         body.run();

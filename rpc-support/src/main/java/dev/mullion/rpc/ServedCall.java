@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a writer of replies knows of its call. */
 record ServedCall(
-    CallRegistry.OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
+    OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
     implements StreamWriter.Call {
-  ServedCall(CallRegistry.OpenCall open, ServerCallStreamObserver<?> observer) {
+  ServedCall(OpenCall open, ServerCallStreamObserver<?> observer) {
     this(open, observer, Context.current(), Thread.currentThread());
   }
 

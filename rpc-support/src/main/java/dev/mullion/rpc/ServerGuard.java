@@ -9,11 +9,9 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
-import io.grpc.Status;
 import java.io.InputStream;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,39 +22,34 @@ import org.jspecify.annotations.Nullable;
  * threads are taken.
  */
 record ServerGuard(
-    int maxCalls,
+    CallRegistry registry,
     MessageLimits limits,
     CallTimeouts timeouts,
     ExceptionMapping mapping,
     ServerThreads threads)
     implements ServerInterceptor, ServerCallExecutorSupplier {
-  /** A client that retries does so after this time, whatever its policy says of the status. */
-  private static final Metadata.Key<String> PUSHBACK =
-      Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
-
-  static final Status EXECUTOR_IS_FULL =
-      Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
-
   /** Returns one with other limits. */
   ServerGuard with(MessageLimits others) {
-    return new ServerGuard(maxCalls, others, timeouts, mapping, threads);
+    return new ServerGuard(registry, others, timeouts, mapping, threads);
   }
 
   /** Called on the event loop: from here on the call's time passes, also while it waits for a thread. */
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
-    CallRegistry.OpenCall open = CallRegistry.current();
-    Executor calls = threads.calls;
-    if (calls == null || open.kind != CallRegistry.Kind.COUNTED || isStream(open.kind, call)) {
+    OpenCall open = OpenCall.current();
+    if (open.kind != OpenCall.Kind.COUNTED || !isUnary(call)) {
       return null;
     }
-    GuardedCall<Q, R> guarded = guarded(open, call);
-    Executor turns = open.on(calls);
+    AcceptedCall<Q, R> accepted = accepted(open, call);
+    FirstTurn turn = accepted.turn();
+    if (turn == null) {
+      return null;
+    }
     return task -> {
       try {
-        turns.execute(task);
+        turn.execute(task);
       } catch (RejectedExecutionException full) {
-        guarded.end(EXECUTOR_IS_FULL, new Metadata());
+        accepted.call().end(CallExecutor.FULL, new Metadata());
         // What is left of a call that is over, and perhaps was with its service before.
         threads.deliveries.execute(task);
       }
@@ -66,62 +59,71 @@ record ServerGuard(
   @Override
   public <Q, R> ServerCall.Listener<Q> interceptCall(
       ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-    CallRegistry.OpenCall open = CallRegistry.current();
-    if (open.kind == CallRegistry.Kind.REFUSED) {
-      refuse(call);
-      return deaf();
+    OpenCall open = OpenCall.current();
+    if (open.kind == OpenCall.Kind.REFUSED) {
+      call.close(registry.tooMany(), CallRegistry.pushback());
+      return noopListener();
     }
-    GuardedCall<Q, R> guarded = guarded(open, call);
-    CallContext own = guarded.context();
+    AcceptedCall<Q, R> accepted = accepted(open, call);
+    GuardedCall<Q, R> guarded = accepted.call();
+    CallContext own = accepted.context();
     Context context = own == null ? Context.current() : own.context();
-    Executor calls = threads.calls;
-    if (calls == null || !isStream(open.kind, call)) {
-      return started(open, guarded, headers, next, context);
-    }
-    CallExecutor events = new CallExecutor(open.on(calls), threads.deliveries, context);
-    if (own != null) {
-      own.endAfter(events);
-    }
-    return new StreamListener<>(
-        open, events, guarded, limits, () -> started(open, guarded, headers, next, context));
+    StreamListener<Q> stream = accepted.stream();
+    return stream == null
+        ? started(open, guarded, headers, next, context)
+        : stream.start(() -> started(open, guarded, headers, next, context));
   }
 
-  /** Returns the call under guard, of which there is one, whoever asks first. */
+  /** Returns the call with all that is put around it, which is made once, for whoever asks first. */
   @SuppressWarnings("unchecked")
-  private <Q, R> GuardedCall<Q, R> guarded(CallRegistry.OpenCall open, ServerCall<Q, R> call) {
-    GuardedCall<?, ?> before = open.guarded();
+  private <Q, R> AcceptedCall<Q, R> accepted(OpenCall open, ServerCall<Q, R> call) {
+    AcceptedCall<?, ?> before = open.accepted();
     if (before != null) {
-      return (GuardedCall<Q, R>) before;
+      return (AcceptedCall<Q, R>) before;
     }
-    GuardedCall<Q, R> guarded = new GuardedCall<>(call, limits, mapping);
-    guarded.sentOn(open.stream());
-    open.guardedBy(guarded);
-    if (open.kind == CallRegistry.Kind.COUNTED && guarded.ended() == null) {
-      timeouts.limit(open, guarded);
-    }
-    return guarded;
+    GuardedCall<Q, R> guarded =
+        new GuardedCall<>(call, limits, mapping, open.stream(), open::changed);
+    AcceptedCall<Q, R> accepted = open.kind == OpenCall.Kind.COUNTED && open.ended() == null
+        ? counted(open, guarded)
+        : new AcceptedCall<>(guarded, null, null, null);
+    open.accept(accepted);
+    return accepted;
+  }
+
+  private <Q, R> AcceptedCall<Q, R> counted(OpenCall open, GuardedCall<Q, R> guarded) {
+    Executor calls = threads.calls;
+    FirstTurn turn = calls == null ? null : open.newTurn(calls);
+    CallContext own = timeouts.newContext(
+        open,
+        guarded.getMethodDescriptor(),
+        turn == null || isUnary(guarded)
+            ? null
+            : context -> new CallExecutor(turn, threads.deliveries, context));
+    CallExecutor events = own.events();
+    StreamListener<Q> stream =
+        events == null ? null : new StreamListener<>(open, events, guarded, limits);
+    return new AcceptedCall<>(guarded, own, turn, stream);
+  }
+
+  /** Its events come on a thread that may wait, those of others on the event loop. */
+  private static boolean isUnary(ServerCall<?, ?> call) {
+    return call.getMethodDescriptor().getType() == MethodDescriptor.MethodType.UNARY;
   }
 
   /** One that has ended while it waited for a thread is none of its service's any more. */
   private <Q, R> ServerCall.Listener<Q> started(
-      CallRegistry.OpenCall open,
+      OpenCall open,
       GuardedCall<Q, R> guarded,
       Metadata headers,
       ServerCallHandler<Q, R> next,
       Context context) {
     return guarded.ended() == null && !open.isOver()
         ? listener(guarded, headers, next, context)
-        : deaf();
+        : noopListener();
   }
 
-  private static <Q> ServerCall.Listener<Q> deaf() {
+  private static <Q> ServerCall.Listener<Q> noopListener() {
     return new ServerCall.Listener<>() {};
-  }
-
-  /** Returns whether its events come on the event loop, which must not wait. */
-  private static boolean isStream(CallRegistry.Kind kind, ServerCall<?, ?> call) {
-    return kind == CallRegistry.Kind.COUNTED
-        && call.getMethodDescriptor().getType() != MethodDescriptor.MethodType.UNARY;
   }
 
   /** Starts a call in its service, in a context that may be the current one. */
@@ -136,21 +138,8 @@ record ServerGuard(
               : Contexts.interceptCall(context, guarded, headers, next));
     } catch (Throwable thrown) {
       guarded.fail(thrown);
-      return deaf();
+      return noopListener();
     }
-  }
-
-  private void refuse(ServerCall<?, ?> call) {
-    call.close(
-        Status.RESOURCE_EXHAUSTED.withDescription("too many calls, maxCalls " + maxCalls),
-        pushback());
-  }
-
-  /** Returns trailers that tell a client to come again, but not all of them at the same moment. */
-  static Metadata pushback() {
-    Metadata trailers = new Metadata();
-    trailers.put(PUSHBACK, String.valueOf(ThreadLocalRandom.current().nextInt(50, 151)));
-    return trailers;
   }
 
   /** Passes on what happens until the call is ended, and sees what is thrown. */

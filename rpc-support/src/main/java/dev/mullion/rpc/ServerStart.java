@@ -44,18 +44,19 @@ final class ServerStart {
         .definitions()
         .forEach(each -> uncounted.add(each.getServiceDescriptor().getName()));
     checkOwn(uncounted);
-    CallRegistry registry = new CallRegistry(settings.maxCalls, uncounted);
+    RpcCounters counters = new RpcCounters();
     CallTimeouts timeouts = new CallTimeouts(
-        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), registry.counters);
-    ServerSockets sockets = ServerSockets.of(settings, registry.counters);
+        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), counters);
+    ServerSockets sockets = ServerSockets.of(settings, counters);
+    ServerThreads threads = ServerThreads.of(settings);
+    CallRegistry registry = new CallRegistry(
+        settings.maxCalls, uncounted, counters, new Callbacks(threads.callbacks, timeouts.timer()));
     ServerBuilder<?> builder = transport(sockets, registry);
     Observability.OfServer observed =
-        settings.observability.server(builder, settings.services, uncounted, registry.counters);
+        settings.observability.server(builder, settings.services, uncounted, counters);
     builder.addStreamTracerFactory(new StreamTracers(registry, observed.tracers()));
-    ConnectionTracker connections = new ConnectionTracker(registry.counters);
+    ConnectionTracker connections = new ConnectionTracker(counters);
     builder.addTransportFilter(connections);
-    ServerThreads threads = ServerThreads.of(settings);
-    registry.runOn(threads.callbacks, timeouts.timer());
     if (threads.scarce != null && !settings.threadTimeout.isZero()) {
       timeouts.limitWaiting(
           registry,
@@ -64,7 +65,7 @@ final class ServerStart {
               + settings.threadTimeout + " (" + threads.scarce + ")"));
     }
     ServerGuard guard = new ServerGuard(
-        settings.maxCalls,
+        registry,
         new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
         timeouts,
         settings.mapping.copy(),
@@ -82,10 +83,7 @@ final class ServerStart {
     boolean complete = false;
     try {
       observed.started(
-          server.address(),
-          registry.counters,
-          settings.connections.maxConnections(),
-          settings.maxCalls);
+          server.address(), counters, settings.connections.maxConnections(), settings.maxCalls);
       if (settings.shutdownHook) {
         Runtime.getRuntime().addShutdownHook(server.hook);
       }

@@ -128,7 +128,7 @@ final class ServerStop {
       drained = true;
       return;
     }
-    cut = registry.endAll(CallRegistry.Kind.COUNTED, STOPPING);
+    cut = registry.endAll(OpenCall.Kind.COUNTED, STOPPING);
     registry.counters.callsCut.add(cut);
     interrupted |= Thread.interrupted();
     await(() -> server.isTerminated() || !registry.hasOpenCalls(), FOR_LAST_STATUSES);

@@ -16,9 +16,9 @@ import io.grpc.Context;
  * <p>Any thread may call any method.
  */
 public final class StopSignal {
-  private final CallRegistry.OpenCall call;
+  private final OpenCall call;
 
-  private StopSignal(CallRegistry.OpenCall call) {
+  private StopSignal(OpenCall call) {
     this.call = call;
   }
 
@@ -28,7 +28,7 @@ public final class StopSignal {
    * @throws IllegalStateException if it works for no call of an {@link RpcServer}
    */
   public static StopSignal current() {
-    CallRegistry.OpenCall call = CallRegistry.currentOrNull();
+    OpenCall call = OpenCall.currentOrNull();
     if (call == null) {
       throw new IllegalStateException(
           "no call of an RpcServer on this thread (expected: the Context of such a call)");

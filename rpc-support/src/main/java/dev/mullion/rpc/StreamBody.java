@@ -20,7 +20,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   /** How long a client that sends no request is waited for. */
   private static final long FOR_FIRST_REQUEST = MILLISECONDS.toNanos(100);
 
-  private final CallRegistry.OpenCall open;
+  private final OpenCall open;
   private final StreamListener<?> stream;
   private final StreamReader<Q> requests;
   private final Runnable body;
@@ -35,10 +35,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   private boolean begun;
 
   private StreamBody(
-      CallRegistry.OpenCall open,
-      StreamListener<?> stream,
-      StreamReader<Q> requests,
-      Runnable body) {
+      OpenCall open, StreamListener<?> stream, StreamReader<Q> requests, Runnable body) {
     this.open = open;
     this.stream = stream;
     this.requests = requests;
@@ -46,7 +43,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   }
 
   static <Q> StreamBody<Q> of(StreamReader<Q> requests, Runnable body) {
-    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
+    OpenCall open = OpenCall.currentOrNull();
     StreamListener<?> stream = open == null ? null : open.streamListener();
     if (open == null || stream == null) {
       throw new IllegalStateException("no thread that may wait"
@@ -68,8 +65,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
 
   /** After an end by the service gRPC tells nobody that no more requests come. */
   private void endIfOver() {
-    GuardedCall<?, ?> guarded = open.guarded();
-    Status ended = open.isOver() && guarded != null && guarded.isEndedByService()
+    Status ended = open.isOver() && open.isEndedByService()
         ? Status.CANCELLED.withDescription("the service has ended the call")
         : open.ended();
     if (ended != null) {

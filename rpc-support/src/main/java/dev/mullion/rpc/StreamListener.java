@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * for the peer is told at once, whatever those threads are busy with.
  */
 final class StreamListener<Q> extends ServerCall.Listener<Q> {
-  private final CallRegistry.OpenCall open;
+  private final OpenCall open;
   private final CallExecutor events;
   private final GuardedCall<Q, ?> call;
   private final MessageLimits limits;
@@ -28,18 +28,17 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   /** Used by the events only. */
   private ServerCall.Listener<Q> listener = new ServerCall.Listener<>() {};
 
-  StreamListener(
-      CallRegistry.OpenCall open,
-      CallExecutor events,
-      GuardedCall<Q, ?> call,
-      MessageLimits limits,
-      Supplier<ServerCall.Listener<Q>> start) {
+  StreamListener(OpenCall open, CallExecutor events, GuardedCall<Q, ?> call, MessageLimits limits) {
     this.open = open;
     this.events = events;
     this.call = call;
     this.limits = limits;
-    open.runIn(this);
+  }
+
+  /** Starts the call in its service as the first of its events, and returns this. */
+  ServerCall.Listener<Q> start(Supplier<ServerCall.Listener<Q>> start) {
     post(() -> listener = start.get());
+    return this;
   }
 
   @Override
@@ -63,7 +62,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
       events.execute(event);
       return true;
     } catch (RejectedExecutionException full) {
-      call.end(ServerGuard.EXECUTOR_IS_FULL, new Metadata());
+      call.end(CallExecutor.FULL, new Metadata());
       return false;
     }
   }

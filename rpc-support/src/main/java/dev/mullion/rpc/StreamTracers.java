@@ -39,7 +39,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     private final String method;
     private final Metadata headers;
     private final @Nullable PeerStream stream;
-    private CallRegistry.@Nullable OpenCall call;
+    private @Nullable OpenCall call;
     private List<ServerStreamTracer> observed = List.of();
     private volatile boolean over;
 
@@ -50,14 +50,14 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     }
 
     /** In one process a client may cancel while its call begins, on another thread. */
-    private synchronized CallRegistry.OpenCall begun() {
-      CallRegistry.OpenCall before = call;
+    private synchronized OpenCall begun() {
+      OpenCall before = call;
       if (before != null) {
         return before;
       }
-      CallRegistry.OpenCall begun = registry.newServerStreamTracer(method, headers);
+      // What the peer has not taken stays with it, in one process.
+      OpenCall begun = registry.begin(method, stream, stream == null ? this::end : stream::cut);
       call = begun;
-      begun.on(this, stream);
       List<ServerStreamTracer> made = new ArrayList<>(observers.size());
       observers.forEach(each -> made.add(each.newServerStreamTracer(method, headers)));
       observed = made;
@@ -65,7 +65,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     }
 
     /** Returns null until gRPC has accepted it. */
-    synchronized CallRegistry.@Nullable OpenCall call() {
+    synchronized @Nullable OpenCall call() {
       return call;
     }
 
@@ -75,7 +75,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
 
     /** Ends it unless it has ended. */
     void end(Status status) {
-      CallRegistry.OpenCall ended;
+      OpenCall ended;
       synchronized (this) {
         if (over) {
           return;
@@ -109,7 +109,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
 
     @Override
     public Context filterContext(Context context) {
-      Context filtered = begun().filterContext(context);
+      Context filtered = begun().in(context);
       for (ServerStreamTracer each : observed) {
         filtered = each.filterContext(filtered);
       }

@@ -101,7 +101,7 @@ public final class StreamWriter<T> {
    */
   public static <T> StreamWriter<T> of(StreamObserver<T> replies, int buffer) {
     Check.within(buffer, 1, Integer.MAX_VALUE, "buffer");
-    CallRegistry.OpenCall open = CallRegistry.currentOrNull();
+    OpenCall open = OpenCall.currentOrNull();
     if (open == null
         || !(requireNonNull(replies, "replies") instanceof ServerCallStreamObserver<T> observer)) {
       throw new IllegalStateException("no call of an RpcServer on this thread"

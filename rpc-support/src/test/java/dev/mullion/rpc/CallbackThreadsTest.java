@@ -149,7 +149,7 @@ class CallbackThreadsTest extends RpcTest {
   }
 
   private void observe(HelloRequest request, StreamObserver<HelloReply> observer) {
-    if (CallRegistry.current().streamListener() != null) {
+    if (OpenCall.current().streamListener() != null) {
       ((ServerCallStreamObserver<HelloReply>) observer).setOnCancelHandler(() -> slow("handler"));
     }
     contextAndSignal(observer::onCompleted);

@@ -26,8 +26,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Who may be inside gRPC's call, and that nobody waits for a lock there. */
 class GuardedCallTest extends RpcTest {
   private final SlowCall call = new SlowCall();
-  private final GuardedCall<HelloRequest, HelloReply> guarded =
-      new GuardedCall<>(call, new MessageLimits(100, 100), ExceptionMapping.usual());
+  private final GuardedCall<HelloRequest, HelloReply> guarded = new GuardedCall<>(
+      call, new MessageLimits(100, 100), ExceptionMapping.usual(), null, () -> {});
 
   /** Is slow to send a message, and notes what it is told. */
   private final class SlowCall extends ServerCall<HelloRequest, HelloReply> {

@@ -8,7 +8,6 @@ import dev.mullion.net.StopReport;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
 import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
@@ -20,7 +19,6 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.Iterator;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -196,16 +194,13 @@ class RpcServerStopTest extends RpcTest {
   /** A client whose watch ends asks again at once, perhaps before it hears that the server goes. */
   @Test
   void watchOfTheHealthThatComesDuringTheStopIsEndedToo() {
-    CallRegistry registry = new CallRegistry(2, Set.of("grpc.health.v1.Health"));
-    CallRegistry.OpenCall counted =
-        registry.newServerStreamTracer("test.Service/Unary", new Metadata());
-    CallRegistry.OpenCall before =
-        registry.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+    CallRegistry registry = TestCalls.registry(2, "grpc.health.v1.Health");
+    OpenCall counted = TestCalls.begin(registry, "test.Service/Unary");
+    OpenCall before = TestCalls.begin(registry, "grpc.health.v1.Health/Watch");
 
     registry.stop(Status.UNAVAILABLE);
 
-    CallRegistry.OpenCall after =
-        registry.newServerStreamTracer("grpc.health.v1.Health/Watch", new Metadata());
+    OpenCall after = TestCalls.begin(registry, "grpc.health.v1.Health/Watch");
     assertThat(before.ended()).isEqualTo(Status.UNAVAILABLE);
     assertThat(after.ended()).isEqualTo(Status.UNAVAILABLE);
     assertThat(counted.ended()).isNull();

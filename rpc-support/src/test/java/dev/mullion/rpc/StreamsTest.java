@@ -24,7 +24,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -568,11 +567,11 @@ class StreamsTest extends RpcTest {
       }
     };
     StreamListener<HelloRequest> listener = new StreamListener<>(
-        new CallRegistry(1, Set.of()).newServerStreamTracer("test.Service/Stream", new Metadata()),
+        TestCalls.begin(TestCalls.registry(1), "test.Service/Stream"),
         new CallExecutor(tasks::add, tasks::add, Context.ROOT),
         null,
-        new MessageLimits(1, 1),
-        () -> counting);
+        new MessageLimits(1, 1));
+    listener.start(() -> counting);
 
     for (int i = 0; i < 1000; i++) {
       listener.onReady();
