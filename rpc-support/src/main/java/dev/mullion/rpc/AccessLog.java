@@ -8,7 +8,9 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/** Takes records to a log that may be slow, on a thread of its own that there is while it is needed. */
+/**
+ * Takes records to a log that may be slow, on a thread of its own that there is while it is needed.
+ */
 final class AccessLog implements CallRecorder.Sink, AutoCloseable {
   static final int MAX_WAITING = 10_000;
 

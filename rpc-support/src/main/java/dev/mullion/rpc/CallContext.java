@@ -50,7 +50,8 @@ final class CallContext {
    * Makes one of gRPC's own.
    *
    * @param limit null if the server sets no earlier deadline
-   * @param newEvents makes the executor of the call's events, in this context; null if it needs none
+   * @param newEvents makes the executor of the call's events, in this context; null if it needs
+   *     none
    */
   CallContext(
       OpenCall open,
@@ -100,7 +101,9 @@ final class CallContext {
     }
   }
 
-  /** Called when gRPC's own context is cancelled; without a cause, when the call's status was sent. */
+  /**
+   * Called when gRPC's own context is cancelled; without a cause, when the call's status was sent.
+   */
   private void ended(Context outer) {
     Throwable cause = outer.cancellationCause();
     if (cause == null && open.ended() != null) {
@@ -132,7 +135,10 @@ final class CallContext {
           : limit.timer().schedule(() -> expire(limit, cancel), delay, unit);
     }
 
-    /** All threads for callbacks may be taken by others, which is not to hold up the end of the call. */
+    /**
+     * All threads for callbacks may be taken by others, which is not to hold up the end of the
+     * call.
+     */
     private void expire(Limit limit, Runnable cancel) {
       if (ending.compareAndSet(false, true)) {
         open.callback(cancel);

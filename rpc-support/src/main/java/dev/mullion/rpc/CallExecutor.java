@@ -14,11 +14,12 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs what happens in a call, one event after the other, on threads of an executor. A {@link #runBody
- * body} may hold its thread for as long as it likes: meanwhile events run on threads for deliveries.
- * They never run on the body's thread, not even while it waits for them, since an interceptor that sets
- * something for a thread around each event would take from the body what was set for it. So a body may
- * also read on any thread, and a pool that is taken up by bodies does not lock up.
+ * Runs what happens in a call, one event after the other, on threads of an executor. A {@link
+ * #runBody body} may hold its thread for as long as it likes: meanwhile events run on threads for
+ * deliveries. They never run on the body's thread, not even while it waits for them, since an
+ * interceptor that sets something for a thread around each event would take from the body what was
+ * set for it. So a body may also read on any thread, and a pool that is taken up by bodies does not
+ * lock up.
  */
 final class CallExecutor implements Executor {
   /** A client makes calls fail as often as it likes. */
@@ -55,7 +56,10 @@ final class CallExecutor implements Executor {
   /** Whether a body has ended and waits for its turn, to leave the event that it began in. */
   private boolean returning;
 
-  /** Whether the threads have taken an event; what comes when they refuse later ones is still to run. */
+  /**
+   * Whether the threads have taken an event; what comes when they refuse later ones is still to
+   * run.
+   */
   private boolean begun;
 
   /** What the current event keeps that a body does not need. */
@@ -118,8 +122,8 @@ final class CallExecutor implements Executor {
   }
 
   /**
-   * Has the threads run something. Some executors run it in the thread that hands it over, such as one
-   * with a {@code CallerRunsPolicy} that is full: an event loop, which must not wait in a body.
+   * Has the threads run something. Some executors run it in the thread that hands it over, such as
+   * one with a {@code CallerRunsPolicy} that is full: an event loop, which must not wait in a body.
    */
   private void hand(Runnable task) {
     Thread here = Thread.currentThread();

@@ -9,11 +9,12 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call that has ended, as a server's access log sees it. Bytes are those of messages as they were on
- * the wire, that is compressed if they were, and without what HTTP/2 adds. In-process calls have none.
+ * A call that has ended, as a server's access log sees it. Bytes are those of messages as they were
+ * on the wire, that is compressed if they were, and without what HTTP/2 adds. In-process calls have
+ * none.
  *
- * @param method the full name of the method, such as {@code hello.Greeter/SayHello}, with {@code ?} for
- *     what is not printable, and cut after 256 characters
+ * @param method the full name of the method, such as {@code hello.Greeter/SayHello}, with {@code ?}
+ *     for what is not printable, and cut after 256 characters
  * @param peer the client, or null if the server has no such method
  * @param status how it ended
  * @param duration how long it took, from its first bytes to its last
@@ -21,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param bytesReceived how many bytes those had
  * @param messagesSent how many messages went
  * @param bytesSent how many bytes those had
- * @param requestId the metadata {@code x-request-id} that came with it, treated as the method's name is
- *     and cut after 128 characters; null if there was none
+ * @param requestId the metadata {@code x-request-id} that came with it, treated as the method's
+ *     name is and cut after 128 characters; null if there was none
  */
 public record CallRecord(
     String method,

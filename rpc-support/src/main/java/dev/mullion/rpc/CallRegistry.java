@@ -9,13 +9,13 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds a server's open calls, counts them, and says which are too many. {@link StreamTracers} tells it of
- * each call before any thread is taken for it, and of the end of each exactly once.
+ * Holds a server's open calls, counts them, and says which are too many. {@link StreamTracers}
+ * tells it of each call before any thread is taken for it, and of the end of each exactly once.
  */
 final class CallRegistry {
   /**
-   * So many callbacks more than {@code maxCalls} may wait; then calls are refused. Else they would become
-   * more and more when clients cancel calls whose clean-up is slow.
+   * So many callbacks more than {@code maxCalls} may wait; then calls are refused. Else they would
+   * become more and more when clients cancel calls whose clean-up is slow.
    */
   private static final int MORE_CALLBACKS = 256;
 
@@ -91,8 +91,8 @@ final class CallRegistry {
   }
 
   /**
-   * Tells all open calls that they should come to their end, and ends those of health, also those that
-   * still come: to watch it lasts for as long as the client likes.
+   * Tells all open calls that they should come to their end, and ends those of health, also those
+   * that still come: to watch it lasts for as long as the client likes.
    */
   void stop(Status status) {
     stopping = status;
@@ -115,8 +115,8 @@ final class CallRegistry {
   }
 
   /**
-   * Lets no more calls in if none is open, and returns whether that is so. One that comes from then on
-   * ends with the status of the stop, which has begun.
+   * Lets no more calls in if none is open, and returns whether that is so. One that comes from then
+   * on ends with the status of the stop, which has begun.
    */
   boolean shutIfIdle() {
     shut = true;

@@ -19,9 +19,9 @@ final class CallThreads {
   }
 
   /**
-   * Returns an executor on these threads that takes what comes after their shutdown too: gRPC still has
-   * to do something for calls that are over, and without it their messages would leak. A pool does so
-   * by itself.
+   * Returns an executor on these threads that takes what comes after their shutdown too: gRPC still
+   * has to do something for calls that are over, and without it their messages would leak. A pool
+   * does so by itself.
    */
   static Executor alsoAfterShutdown(ExecutorService threads) {
     if (threads instanceof ThreadPoolExecutor) {
@@ -36,8 +36,8 @@ final class CallThreads {
   }
 
   /**
-   * Returns whether what waits there for a thread cannot be taken back. In a pool it can, and on virtual
-   * threads nothing waits.
+   * Returns whether what waits there for a thread cannot be taken back. In a pool it can, and on
+   * virtual threads nothing waits.
    */
   static boolean isOutOfReach(Executor threads) {
     return !(threads instanceof ThreadPoolExecutor || threads instanceof Lasting);

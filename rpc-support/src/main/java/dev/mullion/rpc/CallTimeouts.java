@@ -39,7 +39,9 @@ final class CallTimeouts implements AutoCloseable {
     timer.setRemoveOnCancelPolicy(true);
   }
 
-  /** Has calls ended that wait for a thread longer than a time, which is looked at four times in it. */
+  /**
+   * Has calls ended that wait for a thread longer than a time, which is looked at four times in it.
+   */
   void limitWaiting(CallRegistry registry, Duration limit, Status status) {
     long nanos = Check.nanos(limit);
     long interval = Math.min(nanos / 4, SECONDS.toNanos(1));
@@ -57,7 +59,8 @@ final class CallTimeouts implements AutoCloseable {
   /**
    * Returns a context for a call, whose time begins now and is limited.
    *
-   * @param newEvents makes the executor of the call's events, in that context; null if it needs none
+   * @param newEvents makes the executor of the call's events, in that context; null if it needs
+   *     none
    */
   CallContext newContext(
       OpenCall open,
@@ -91,8 +94,8 @@ final class CallTimeouts implements AutoCloseable {
   }
 
   /**
-   * A task that is the next one of the timer wakes its thread. On a server that has one call at a time
-   * each would be that, so there is one that comes before most.
+   * A task that is the next one of the timer wakes its thread. On a server that has one call at a
+   * time each would be that, so there is one that comes before most.
    */
   private void tick() {
     if (!ticks.get() && ticks.compareAndSet(false, true)) {

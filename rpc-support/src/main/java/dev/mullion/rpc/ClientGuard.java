@@ -24,13 +24,13 @@ import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives each call its deadline when it starts, and says in plain words why one has failed. It comes after
- * the application's interceptors, so that what they set counts before all defaults.
+ * Gives each call its deadline when it starts, and says in plain words why one has failed. It comes
+ * after the application's interceptors, so that what they set counts before all defaults.
  */
 final class ClientGuard implements ClientInterceptor {
   /**
-   * Cancels the calls that are late. Not the common pool: all of its threads may wait for just these
-   * calls.
+   * Cancels the calls that are late. Not the common pool: all of its threads may wait for just
+   * these calls.
    */
   private static final Executor LATE = late();
 
@@ -116,8 +116,8 @@ final class ClientGuard implements ClientInterceptor {
   /**
    * The time that the channel gives a call.
    *
-   * @param unset whether nobody has set it: then it is not sent, or a server would take it for a deadline
-   *     that somebody wants, and its own {@code defaultTimeout} would never count
+   * @param unset whether nobody has set it: then it is not sent, or a server would take it for a
+   *     deadline that somebody wants, and its own {@code defaultTimeout} would never count
    */
   private record Limit(String setting, Duration timeout, boolean unset, Deadline deadline) {
     /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */

@@ -17,9 +17,9 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The last of a channel's interceptors. It turns each request into bytes once, whatever its marshaller
- * makes of it, so that all attempts send the same, and ends the call if that fails, or if a message is
- * too long.
+ * The last of a channel's interceptors. It turns each request into bytes once, whatever its
+ * marshaller makes of it, so that all attempts send the same, and ends the call if that fails, or
+ * if a message is too long.
  */
 record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean inProcess)
     implements ClientInterceptor {

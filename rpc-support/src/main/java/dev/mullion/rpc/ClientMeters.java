@@ -18,8 +18,9 @@ import java.util.concurrent.atomic.LongAdder;
 /**
  * A channel's calls as meters: each call with all its attempts, and the messages of each attempt.
  *
- * <p>A proxy passes on any name that its own clients think of. So a name has meters of its own only if
- * it is that of generated code, or a server has answered a call of it, and there are so many at most.
+ * <p>A proxy passes on any name that its own clients think of. So a name has meters of its own only
+ * if it is that of generated code, or a server has answered a call of it, and there are so many at
+ * most.
  */
 final class ClientMeters implements ClientInterceptor {
   static final int MAX_METHODS = 1_000;

@@ -10,8 +10,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call whose client sends a stream: a {@link StreamWriter} for its requests and a {@link StreamReader}
- * for its replies, of an asynchronous stub's method.
+ * A call whose client sends a stream: a {@link StreamWriter} for its requests and a {@link
+ * StreamReader} for its replies, of an asynchronous stub's method.
  *
  * <pre>{@code
  * try (ClientStream<HelloRequest, HelloReply> chat = ClientStream.open(stub::chat)) {
@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Writes wait while more than 32 KiB wait for the server, unless {@code
- * CallOptions.withOnReadyThreshold} says otherwise. A server that replies while it reads waits too, so a
- * long stream must be read while it is written, by another thread. To close it cancels the call, unless
- * it has ended.
+ * CallOptions.withOnReadyThreshold} says otherwise. A server that replies while it reads waits too,
+ * so a long stream must be read while it is written, by another thread. To close it cancels the
+ * call, unless it has ended.
  */
 public final class ClientStream<Q, R> implements AutoCloseable {
   private final Opening<Q, R> opened;
@@ -57,7 +57,9 @@ public final class ClientStream<Q, R> implements AutoCloseable {
     return requireNonNull(opened.reader);
   }
 
-  /** Cancels the call, unless it has ended: the server sees it, and what is read and written fails. */
+  /**
+   * Cancels the call, unless it has ended: the server sees it, and what is read and written fails.
+   */
   public void cancel(String reason) {
     requireNonNull(reason, "reason");
     if (opened.ended == null) {

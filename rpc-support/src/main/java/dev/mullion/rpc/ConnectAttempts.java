@@ -24,9 +24,9 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds the time of each attempt of a channel to connect: TCP, TLS and the first settings of HTTP/2.
- * gRPC would wait for these as long as the connection stays open, and the other addresses of a name
- * would never have their turn.
+ * Bounds the time of each attempt of a channel to connect: TCP, TLS and the first settings of
+ * HTTP/2. gRPC would wait for these as long as the connection stays open, and the other addresses
+ * of a name would never have their turn.
  */
 record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
   /** The share of the time that one of several addresses has. */

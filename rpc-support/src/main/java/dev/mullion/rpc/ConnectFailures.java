@@ -38,7 +38,9 @@ final class ConnectFailures {
       "unknown_ca",
       "unsupported_certificate");
 
-  /** How the records of TLS begin, where a frame of HTTP/2 should: those of alerts and handshakes. */
+  /**
+   * How the records of TLS begin, where a frame of HTTP/2 should: those of alerts and handshakes.
+   */
   private static final Pattern TLS_INSTEAD_OF_HTTP2 =
       Pattern.compile("First received frame was not SETTINGS\\..*: 1[56]03.*");
 
@@ -97,7 +99,10 @@ final class ConnectFailures {
         : failure.words;
   }
 
-  /** A connection could not be made: the words are those of the status, with the peer if it is known. */
+  /**
+   * A connection could not be made: the words are those of the status, with the peer if it is
+   * known.
+   */
   static final class NoConnectionException extends ConnectException {
     private static final long serialVersionUID = 1;
 
@@ -115,7 +120,10 @@ final class ConnectFailures {
     worked = true;
   }
 
-  /** Returns why a server at these addresses, which may have answered before, cannot be connected to. */
+  /**
+   * Returns why a server at these addresses, which may have answered before, cannot be connected
+   * to.
+   */
   Status ofConnection(Status status, List<EquivalentAddressGroup> server, boolean answered) {
     List<String> addresses = new ArrayList<>();
     server.forEach(group -> group.getAddresses().forEach(each -> addresses.add(each.toString())));

@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sees each connection when it is accepted, before TLS and before HTTP/2, and closes those that are too
- * many. gRPC shows connections to others only after the handshake, and its reasons for ending one not
- * at all; hence the types that it does not promise to keep.
+ * Sees each connection when it is accepted, before TLS and before HTTP/2, and closes those that are
+ * too many. gRPC shows connections to others only after the handshake, and its reasons for ending
+ * one not at all; hence the types that it does not promise to keep.
  */
 final class ConnectionGate {
   private final ConnectionLimits limits;
@@ -37,7 +37,9 @@ final class ConnectionGate {
     this.replies = new PendingReplies(limits.maxPendingReplyBytes(), registry);
   }
 
-  /** Returns credentials for connections that come through this gate, to be handled as by the given. */
+  /**
+   * Returns credentials for connections that come through this gate, to be handled as by the given.
+   */
   ServerCredentials before(ServerCredentials credentials) {
     ServerFactory factory = InternalNettyServerCredentials.toNegotiator(credentials);
     ServerFactory gated = pool -> new Gated(factory.newNegotiator(pool));

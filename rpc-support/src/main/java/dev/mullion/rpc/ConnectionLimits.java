@@ -11,8 +11,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many connections a server takes, how long each may take to begin and may last, how many calls it
- * may have, and how often it may reset them.
+ * How many connections a server takes, how long each may take to begin and may last, how many calls
+ * it may have, and how often it may reset them.
  */
 final class ConnectionLimits {
   /** gRPC would take it in place of anything shorter. */
@@ -121,7 +121,9 @@ final class ConnectionLimits {
     return new ResetLimit(maxResets, Check.nanos(resetWindow), reason);
   }
 
-  /** Sets all but the number of connections and of resets, which are the {@link ConnectionGate}'s. */
+  /**
+   * Sets all but the number of connections and of resets, which are the {@link ConnectionGate}'s.
+   */
   void apply(NettyServerBuilder builder) {
     builder.maxConcurrentCallsPerConnection(maxCallsPerConnection);
     builder.handshakeTimeout(Check.nanos(handshakeTimeout), NANOSECONDS);

@@ -6,8 +6,8 @@ import io.grpc.Status;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * Counts the connections, and lets the first ones wait until the server has started: gRPC's listens a
- * moment before it can take calls, and would fail those that come in between.
+ * Counts the connections, and lets the first ones wait until the server has started: gRPC's listens
+ * a moment before it can take calls, and would fail those that come in between.
  */
 final class ConnectionTracker extends ServerTransportFilter {
   private final RpcCounters counters;

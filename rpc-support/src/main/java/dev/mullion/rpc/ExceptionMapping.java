@@ -109,8 +109,8 @@ final class ExceptionMapping {
   }
 
   /**
-   * Returns what to give to {@code onError} so that the exception itself is mapped: gRPC would take the
-   * status of any cause, which may be that of a call to another server.
+   * Returns what to give to {@code onError} so that the exception itself is mapped: gRPC would take
+   * the status of any cause, which may be that of a call to another server.
    */
   static Throwable toBeMapped(Throwable thrown) {
     Throwable error = unwrapped(thrown);

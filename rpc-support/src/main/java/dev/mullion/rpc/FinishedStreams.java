@@ -12,9 +12,9 @@ import io.netty.handler.codec.http2.Http2LifecycleManager;
 import io.netty.handler.codec.http2.Http2Stream;
 
 /**
- * Resets a stream whose status has been sent with {@code NO_ERROR} in place of {@code CANCEL}, as HTTP/2
- * has it for a client that still sends: those that stand on gRPC's core in C, such as Python's, would
- * take the {@code CANCEL} for what has ended the call, and drop the status.
+ * Resets a stream whose status has been sent with {@code NO_ERROR} in place of {@code CANCEL}, as
+ * HTTP/2 has it for a client that still sends: those that stand on gRPC's core in C, such as
+ * Python's, would take the {@code CANCEL} for what has ended the call, and drop the status.
  */
 record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
     implements Http2LifecycleManager {
@@ -82,7 +82,9 @@ record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
     }
   }
 
-  /** Returns whether it is a message that is dropped with its stream, whose call has ended before. */
+  /**
+   * Returns whether it is a message that is dropped with its stream, whose call has ended before.
+   */
   private boolean isDropped(Throwable cause) {
     if (!(cause instanceof Http2Exception.StreamException dropped)) {
       return false;

@@ -17,9 +17,10 @@ import java.lang.System.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sees what a peer sends first. One that does not speak HTTP/2 is closed, counted and logged at a bounded
- * rate before gRPC would write a stack trace for each; so are those that fail in TLS or take too long.
- * One that connects and closes without a byte, as load balancers do, is nothing of the kind.
+ * Sees what a peer sends first. One that does not speak HTTP/2 is closed, counted and logged at a
+ * bounded rate before gRPC would write a stack trace for each; so are those that fail in TLS or
+ * take too long. One that connects and closes without a byte, as load balancers do, is nothing of
+ * the kind.
  */
 final class FirstBytes extends ChannelInboundHandlerAdapter {
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);

@@ -7,10 +7,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The executor of one call, whose first task may have to wait for a thread. A call that is over by then
- * takes its task out of a pool's queue, and runs it at once, which is short, since its service is not to
- * see it. So calls that are cancelled while they wait do not pile up there. Where the queue is out of
- * reach, the call keeps its place among {@code maxCalls} until its turn comes.
+ * The executor of one call, whose first task may have to wait for a thread. A call that is over by
+ * then takes its task out of a pool's queue, and runs it at once, which is short, since its service
+ * is not to see it. So calls that are cancelled while they wait do not pile up there. Where the
+ * queue is out of reach, the call keeps its place among {@code maxCalls} until its turn comes.
  *
  * <p>The tasks of a call come one after the other, so what follows the first is never in its way.
  */

@@ -11,10 +11,10 @@ import java.util.logging.SimpleFormatter;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds what gRPC logs of its peers: it has a line with a stack trace for each frame that is wrong, of
- * which one connection can send some ten thousand in a second. Of each kind one line a second is left,
- * under its own name and at its own level, with the number of those left out. Lines below {@code INFO},
- * which somebody has asked for, are all there.
+ * Bounds what gRPC logs of its peers: it has a line with a stack trace for each frame that is
+ * wrong, of which one connection can send some ten thousand in a second. Of each kind one line a
+ * second is left, under its own name and at its own level, with the number of those left out. Lines
+ * below {@code INFO}, which somebody has asked for, are all there.
  */
 final class GrpcLogs implements Filter {
   /** What a peer can cause as often as it likes, by how the line begins. */

@@ -16,10 +16,10 @@ import java.lang.System.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call that can also be ended in its service's place: by a timer, by the transport, by a limit. What
- * its service does then goes nowhere. gRPC's own call may be used by one thread at a time: who ends it
- * while its service is inside leaves the last word to the service's thread. No lock is held there, since
- * in the same process the peer may be called on the spot.
+ * A call that can also be ended in its service's place: by a timer, by the transport, by a limit.
+ * What its service does then goes nowhere. gRPC's own call may be used by one thread at a time: who
+ * ends it while its service is inside leaves the last word to the service's thread. No lock is held
+ * there, since in the same process the peer may be called on the spot.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private static final System.Logger LOG = System.getLogger(GuardedCall.class.getName());
@@ -52,8 +52,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
    * Puts a guard around a call.
    *
    * @param peer where its messages wait for the peer; null in one process
-   * @param whenEnded what is told when it has been ended in its service's place: at once, though the
-   *     client may have to read before it knows
+   * @param whenEnded what is told when it has been ended in its service's place: at once, though
+   *     the client may have to read before it knows
    */
   GuardedCall(
       ServerCall<Q, R> call,
@@ -315,8 +315,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   /**
-   * Called by the transport when it has given up the stream, just before it resets it: the client is
-   * told why, and does not see {@code CANCELLED}.
+   * Called by the transport when it has given up the stream, just before it resets it: the client
+   * is told why, and does not see {@code CANCELLED}.
    */
   void transportFailed(Status status) {
     Status reworded = limits.reworded(status);

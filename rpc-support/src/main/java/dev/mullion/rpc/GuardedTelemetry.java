@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An OpenTelemetry whose failures change no call. What its tracers, spans, meters and propagators throw is
- * counted and logged, and what they should have returned comes from one that does nothing.
+ * An OpenTelemetry whose failures change no call. What its tracers, spans, meters and propagators
+ * throw is counted and logged, and what they should have returned comes from one that does nothing.
  */
 final class GuardedTelemetry implements InvocationHandler {
   private static final Set<String> GUARDED = Set.of(

@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * When a channel makes a call once more before it knows how the first attempt ends, as one immutable
- * value. The first good reply counts, and the other attempts are cancelled. It makes the slowest calls
- * faster, and is for methods only that may be run several times.
+ * When a channel makes a call once more before it knows how the first attempt ends, as one
+ * immutable value. The first good reply counts, and the other attempts are cancelled. It makes the
+ * slowest calls faster, and is for methods only that may be run several times.
  *
  * <pre>{@code
  * HedgingPolicy hedging = HedgingPolicy.builder()
@@ -23,12 +23,13 @@ import java.util.Set;
  * }</pre>
  *
  * <p>By default there are 2 attempts in all, the second after 100 ms. An attempt that ends with
- * {@code UNAVAILABLE} before leaves the call to the next one; any other failure ends the call. The delay
- * should be what most calls are faster than. A server's {@code grpc-retry-pushback-ms} takes its place.
+ * {@code UNAVAILABLE} before leaves the call to the next one; any other failure ends the call. The
+ * delay should be what most calls are faster than. A server's {@code grpc-retry-pushback-ms} takes
+ * its place.
  *
- * <p>Attempts are throttled per channel, as those of a {@link RetryPolicy} are: of 10 tokens a failure
- * takes one, a success gives a tenth back, and there are only first attempts while half of them or fewer
- * are left.
+ * <p>Attempts are throttled per channel, as those of a {@link RetryPolicy} are: of 10 tokens a
+ * failure takes one, a success gives a tenth back, and there are only first attempts while half of
+ * them or fewer are left.
  */
 public final class HedgingPolicy {
   private final int maxAttempts;
@@ -96,8 +97,8 @@ public final class HedgingPolicy {
     }
 
     /**
-     * Sets after which time without a reply there is another attempt, 100 ms by default; with {@link
-     * Duration#ZERO} all are made at once.
+     * Sets after which time without a reply there is another attempt, 100 ms by default; with
+     * {@link Duration#ZERO} all are made at once.
      */
     public Builder hedgingDelay(Duration hedgingDelay) {
       this.hedgingDelay = Check.notNegative(hedgingDelay, "hedgingDelay");

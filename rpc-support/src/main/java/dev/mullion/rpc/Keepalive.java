@@ -5,20 +5,21 @@ import io.grpc.Status;
 import java.time.Duration;
 
 /**
- * How a connection is found to be dead when nothing comes on it, as one value for servers and clients.
+ * How a connection is found to be dead when nothing comes on it, as one value for servers and
+ * clients.
  *
  * <pre>{@code
  * Keepalive keepalive = Keepalive.defaults().time(Duration.ofSeconds(20)).withoutCalls(true);
  * }</pre>
  *
- * <p>Both sides ping after {@code time} without a byte from the other, and give a connection up when
- * {@code timeout} passes without an answer. A server closes the connection of a client that pings more
- * often than it permits, with {@code ENHANCE_YOUR_CALM}: one with this same value permits what its
- * clients do. By default that is a ping after 60 seconds, an answer within 20, and none on connections
- * without calls.
+ * <p>Both sides ping after {@code time} without a byte from the other, and give a connection up
+ * when {@code timeout} passes without an answer. A server closes the connection of a client that
+ * pings more often than it permits, with {@code ENHANCE_YOUR_CALM}: one with this same value
+ * permits what its clients do. By default that is a ping after 60 seconds, an answer within 20, and
+ * none on connections without calls.
  *
- * @param time after which time without a byte there is a ping; at least 10 seconds, since gRPC would
- *     take that instead
+ * @param time after which time without a byte there is a ping; at least 10 seconds, since gRPC
+ *     would take that instead
  * @param timeout how long an answer may take; at least 10 ms, for the same reason
  * @param withoutCalls whether connections without calls are watched too
  */
@@ -52,7 +53,9 @@ public record Keepalive(Duration time, Duration timeout, boolean withoutCalls) {
     return new Keepalive(time, timeout, withoutCalls);
   }
 
-  /** Returns how often a server lets clients ping: a little more often, for timers that are early. */
+  /**
+   * Returns how often a server lets clients ping: a little more often, for timers that are early.
+   */
   Duration permitted() {
     return time.minus(time.dividedBy(5));
   }

@@ -16,9 +16,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Keeps messages that are streams, as proxies have them, until they are read: gRPC closes the stream of
- * a message that came as soon as its marshaller has returned, and it would be empty for whoever reads
- * it later.
+ * Keeps messages that are streams, as proxies have them, until they are read: gRPC closes the
+ * stream of a message that came as soon as its marshaller has returned, and it would be empty for
+ * whoever reads it later.
  */
 final class KeptMessages {
   private KeptMessages() {}

@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a call ends with, in no more bytes than its peer takes: of more the peer would see an error of
- * HTTP/2 in place of the status, and end all calls of the connection with it. Code and text stay; of the
- * trailers those are left out that do not fit, and the text says so.
+ * What a call ends with, in no more bytes than its peer takes: of more the peer would see an error
+ * of HTTP/2 in place of the status, and end all calls of the connection with it. Code and text
+ * stay; of the trailers those are left out that do not fit, and the text says so.
  *
  * @param status code and text
  * @param trailers what goes with them

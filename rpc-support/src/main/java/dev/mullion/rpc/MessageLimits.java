@@ -93,8 +93,8 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   }
 
   /**
-   * Returns a message that came, or one with the same bytes; one that no transport has checked may be
-   * too long.
+   * Returns a message that came, or one with the same bytes; one that no transport has checked may
+   * be too long.
    *
    * @throws io.grpc.StatusRuntimeException if it is, or is not what it is said to be
    */

@@ -9,8 +9,9 @@ import io.grpc.Status;
 import io.netty.handler.codec.http2.Http2Exception;
 
 /**
- * Refuses calls with too much metadata, and says so. The transport ends such a call with the status of
- * HTTP alone, and far above its limit the whole connection: its limit is higher, and there for memory.
+ * Refuses calls with too much metadata, and says so. The transport ends such a call with the status
+ * of HTTP alone, and far above its limit the whole connection: its limit is higher, and there for
+ * memory.
  */
 record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   private static final int LEAST_OF_TRANSPORT = 64 * 1024;
@@ -47,8 +48,8 @@ record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   }
 
   /**
-   * Returns what a channel takes of the end of a call. Of an error code and text stay, and what is said
-   * beside them is left out if it is too much.
+   * Returns what a channel takes of the end of a call. Of an error code and text stay, and what is
+   * said beside them is left out if it is too much.
    */
   static LastWord taken(Status status, Metadata trailers, int maxInboundMetadataSize) {
     long size = LastWord.size(trailers);

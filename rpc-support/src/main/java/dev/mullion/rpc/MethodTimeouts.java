@@ -40,8 +40,8 @@ final class MethodTimeouts {
   }
 
   /**
-   * Returns the timeout of a method that has none of its own: what was set for all kinds of calls, else
-   * {@link #OF_UNARY_CALLS}, and none for streams.
+   * Returns the timeout of a method that has none of its own: what was set for all kinds of calls,
+   * else {@link #OF_UNARY_CALLS}, and none for streams.
    */
   static Duration byDefault(@Nullable Duration set, MethodDescriptor<?, ?> method) {
     return byDefault(set, method, OF_UNARY_CALLS);

@@ -5,8 +5,8 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * The one place for what those throw that watch calls: meters, logs, whatever it is. It changes no call,
- * but is counted, and logged once a second at most.
+ * The one place for what those throw that watch calls: meters, logs, whatever it is. It changes no
+ * call, but is counted, and logged once a second at most.
  */
 final class ObserverFailures {
   private static final BoundedLog<Event> LOG =

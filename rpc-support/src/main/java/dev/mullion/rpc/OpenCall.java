@@ -15,9 +15,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call from its first bytes to its last. It is complete from the start but for its {@link AcceptedCall},
- * which it gets once, after gRPC has accepted it. It may be cut, signalled and watched before that too.
- * The gRPC {@link Context} of the call carries it to whoever works for the call.
+ * A call from its first bytes to its last. It is complete from the start but for its {@link
+ * AcceptedCall}, which it gets once, after gRPC has accepted it. It may be cut, signalled and
+ * watched before that too. The gRPC {@link Context} of the call carries it to whoever works for the
+ * call.
  */
 final class OpenCall {
   private static final Context.Key<OpenCall> KEY = Context.key("mullion-call");
@@ -49,7 +50,9 @@ final class OpenCall {
   private volatile boolean stopping;
   private volatile boolean over;
 
-  /** What keeps its place among {@code maxCalls}: the call, and a first turn that is out of reach. */
+  /**
+   * What keeps its place among {@code maxCalls}: the call, and a first turn that is out of reach.
+   */
   private final AtomicInteger holders = new AtomicInteger(1);
 
   /**
@@ -88,7 +91,9 @@ final class OpenCall {
     return context.withValue(KEY, this);
   }
 
-  /** Sets what the guard has put around it, once; ends that if the server has ended the call before. */
+  /**
+   * Sets what the guard has put around it, once; ends that if the server has ended the call before.
+   */
   void accept(AcceptedCall<?, ?> made) {
     accepted = made;
     Status status = ending.get();
@@ -243,8 +248,8 @@ final class OpenCall {
   }
 
   /**
-   * Ends it now, also if its service has ended it and the peer has not taken all of it. Returns whether
-   * it had not come to its end. One that is not accepted yet is ended when it is.
+   * Ends it now, also if its service has ended it and the peer has not taken all of it. Returns
+   * whether it had not come to its end. One that is not accepted yet is ended when it is.
    */
   boolean cut(Status status) {
     boolean first = ending.compareAndSet(null, status);

@@ -23,11 +23,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection of a server below gRPC, seen frame by frame: which HTTP/2 stream belongs to which call,
- * how much the peer resets, and what waits for it. Used by its event loop except where said.
+ * A connection of a server below gRPC, seen frame by frame: which HTTP/2 stream belongs to which
+ * call, how much the peer resets, and what waits for it. Used by its event loop except where said.
  */
 final class PeerConnection {
-  /** The stream whose headers the current event loop gives to gRPC, which makes a tracer of them. */
+  /**
+   * The stream whose headers the current event loop gives to gRPC, which makes a tracer of them.
+   */
   private static final FastThreadLocal<@Nullable PeerStream> CURRENT = new FastThreadLocal<>();
 
   private final Http2ConnectionHandler handler;

@@ -9,14 +9,16 @@ import io.netty.handler.codec.http2.Http2FrameListenerDecorator;
 import io.netty.handler.codec.http2.Http2Settings;
 
 /**
- * How much metadata the client of a connection takes, as its settings of HTTP/2 say. Neither Netty nor
- * gRPC heeds it on a server.
+ * How much metadata the client of a connection takes, as its settings of HTTP/2 say. Neither Netty
+ * nor gRPC heeds it on a server.
  */
 final class PeerMetadata {
   private static final Attributes.Key<PeerMetadata> KEY =
       Attributes.Key.create("mullion-peer-metadata");
 
-  /** Set while the settings are read, which is when gRPC asks for the attributes of a connection. */
+  /**
+   * Set while the settings are read, which is when gRPC asks for the attributes of a connection.
+   */
   private static final ThreadLocal<PeerMetadata> READING = new ThreadLocal<>();
 
   private volatile long most = LastWord.USUAL;

@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The HTTP/2 stream of a call, whose end surely comes: with the connection at the latest. It counts the
- * bytes of replies that wait here for the peer.
+ * The HTTP/2 stream of a call, whose end surely comes: with the connection at the latest. It counts
+ * the bytes of replies that wait here for the peer.
  */
 final class PeerStream {
   /** What gRPC puts before each message. */
@@ -50,7 +50,9 @@ final class PeerStream {
     return of == null ? null : of.call();
   }
 
-  /** Returns whether the server has ended its call, so that the peer has nothing to reset any more. */
+  /**
+   * Returns whether the server has ended its call, so that the peer has nothing to reset any more.
+   */
   boolean isEndedHere() {
     StreamTracers.TracedStream of = tracked;
     OpenCall call = of == null ? null : of.call();
@@ -131,8 +133,8 @@ final class PeerStream {
   }
 
   /**
-   * Ends the call on the wire, behind what gRPC has been told before: with its trailers if they have gone
-   * out, else without what was sent before them.
+   * Ends the call on the wire, behind what gRPC has been told before: with its trailers if they
+   * have gone out, else without what was sent before them.
    */
   void cut(Status status) {
     connection.execute(() -> {

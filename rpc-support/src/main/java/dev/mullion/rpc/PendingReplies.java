@@ -7,8 +7,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds the bytes of replies that wait for a server's peers, over all calls. Beyond the bound a call of
- * the connection that holds most ends, so that peers that do not read take nothing from those that do.
+ * Bounds the bytes of replies that wait for a server's peers, over all calls. Beyond the bound a
+ * call of the connection that holds most ends, so that peers that do not read take nothing from
+ * those that do.
  */
 final class PendingReplies {
   private final long max;
@@ -48,16 +49,17 @@ final class PendingReplies {
   }
 
   /**
-   * Returns how many bytes of one call may wait before it counts as behind: a call that writes only when
-   * it is ready would else reach the bound by itself, although its client reads.
+   * Returns how many bytes of one call may wait before it counts as behind: a call that writes only
+   * when it is ready would else reach the bound by itself, although its client reads.
    */
   int room() {
     return (int) Math.max(1, Math.min(Integer.MAX_VALUE, max / 2));
   }
 
   /**
-   * Counts bytes that a call is to send, and returns whether it may: it may not if its own connection
-   * holds most. A message goes whatever its size if no other call's wait, and its call was not behind.
+   * Counts bytes that a call is to send, and returns whether it may: it may not if its own
+   * connection holds most. A message goes whatever its size if no other call's wait, and its call
+   * was not behind.
    */
   boolean admit(PeerStream stream, long bytes) {
     long before = stream.pending();

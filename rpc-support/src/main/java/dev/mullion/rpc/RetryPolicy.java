@@ -23,14 +23,14 @@ import java.util.Set;
  *     .build();
  * }</pre>
  *
- * <p>By default there are 3 attempts in all, on {@code UNAVAILABLE} only; the pause before the first
- * retry is a random time around 100 ms, twice that before each further one, and 2 seconds at most. A
- * call whose reply has begun is not retried, nor is one past its deadline. A server's {@code
- * grpc-retry-pushback-ms} takes the place of the pause.
+ * <p>By default there are 3 attempts in all, on {@code UNAVAILABLE} only; the pause before the
+ * first retry is a random time around 100 ms, twice that before each further one, and 2 seconds at
+ * most. A call whose reply has begun is not retried, nor is one past its deadline. A server's
+ * {@code grpc-retry-pushback-ms} takes the place of the pause.
  *
- * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth back,
- * and there are no retries while half of them or fewer are left. So a server that is down is not called
- * twice as often. What has been sent is kept for a retry up to the channel's {@code
+ * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth
+ * back, and there are no retries while half of them or fewer are left. So a server that is down is
+ * not called twice as often. What has been sent is kept for a retry up to the channel's {@code
  * perRpcBufferLimit}.
  */
 public final class RetryPolicy {
@@ -153,8 +153,8 @@ public final class RetryPolicy {
 
     /**
      * Sets how many tokens there are, 3 to 1000, 10 by default: half as many failures in a row stop
-     * retries, and with fewer than 3 the first one would. And how many tokens a success gives back, 0.001
-     * to 1000, 0.1 by default.
+     * retries, and with fewer than 3 the first one would. And how many tokens a success gives back,
+     * 0.001 to 1000, 0.1 by default.
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       Check.within(maxTokens, 3, Throttling.MOST_TOKENS, "maxTokens");

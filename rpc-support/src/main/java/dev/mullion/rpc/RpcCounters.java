@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What a server has done since it started. Calls of health and reflection are not counted. Any thread
- * may read it.
+ * What a server has done since it started. Calls of health and reflection are not counted. Any
+ * thread may read it.
  */
 public final class RpcCounters {
   private static final int CODES = Status.Code.values().length;
@@ -87,7 +87,9 @@ public final class RpcCounters {
     return connectionsRefused.sum();
   }
 
-  /** Returns how many connections were closed since their peers spoke something else than HTTP/2. */
+  /**
+   * Returns how many connections were closed since their peers spoke something else than HTTP/2.
+   */
   public long connectionsOfOtherProtocols() {
     return connectionsOfOtherProtocols.sum();
   }
@@ -97,27 +99,32 @@ public final class RpcCounters {
     return connectionsFailedInTls.sum();
   }
 
-  /** Returns how many connections were closed since HTTP/2 did not begin in {@code handshakeTimeout}. */
+  /**
+   * Returns how many connections were closed since HTTP/2 did not begin in {@code
+   * handshakeTimeout}.
+   */
   public long connectionsTimedOut() {
     return connectionsTimedOut.sum();
   }
 
   /**
-   * Returns how many connections were ended since their clients reset more calls than they may, by {@code
-   * maxResets}.
+   * Returns how many connections were ended since their clients reset more calls than they may, by
+   * {@code maxResets}.
    */
   public long connectionsEndedForResets() {
     return connectionsEndedForResets.sum();
   }
 
-  /** Returns how many connections were ended since their clients pinged more often than they may. */
+  /**
+   * Returns how many connections were ended since their clients pinged more often than they may.
+   */
   public long connectionsEndedForPings() {
     return connectionsEndedForPings.sum();
   }
 
   /**
-   * Returns how many connections were ended since their clients had the server reset more streams than
-   * {@code maxResets}, by frames or headers that break the protocol.
+   * Returns how many connections were ended since their clients had the server reset more streams
+   * than {@code maxResets}, by frames or headers that break the protocol.
    */
   public long connectionsEndedForStreamErrors() {
     return connectionsEndedForStreamErrors.sum();
@@ -129,8 +136,8 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how many connections were ended since their clients asked for answers that they did not read,
-   * such as by {@code SETTINGS} and {@code PING} frames.
+   * Returns how many connections were ended since their clients asked for answers that they did not
+   * read, such as by {@code SETTINGS} and {@code PING} frames.
    */
   public long connectionsEndedForControlFrames() {
     return connectionsEndedForControlFrames.sum();
@@ -167,8 +174,8 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how many streams of HTTP/2 could not become calls, for headers that gRPC does not take, such
-   * as a malformed {@code grpc-timeout} or another content type. They are not among the calls.
+   * Returns how many streams of HTTP/2 could not become calls, for headers that gRPC does not take,
+   * such as a malformed {@code grpc-timeout} or another content type. They are not among the calls.
    */
   public long callsMalformed() {
     return callsMalformed.sum();
@@ -185,8 +192,8 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how many calls were reset with replies that their clients had not taken: at a timeout, at a
-   * stop, or since too many bytes waited. They are counted for that reason too.
+   * Returns how many calls were reset with replies that their clients had not taken: at a timeout,
+   * at a stop, or since too many bytes waited. They are counted for that reason too.
    */
   public long repliesDropped() {
     return repliesDropped.sum();
@@ -202,7 +209,9 @@ public final class RpcCounters {
     return callsCut.sum();
   }
 
-  /** Returns how many calls are missing from the access log, since it was not as quick as they were. */
+  /**
+   * Returns how many calls are missing from the access log, since it was not as quick as they were.
+   */
   public long accessRecordsDropped() {
     return accessRecordsDropped.sum();
   }

@@ -12,8 +12,8 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the methods of a generated {@code ImplBase} as functions: what they return is the reply, what
- * they throw goes through {@code mapException}, and nobody forgets {@code onCompleted}.
+ * Writes the methods of a generated {@code ImplBase} as functions: what they return is the reply,
+ * what they throw goes through {@code mapException}, and nobody forgets {@code onCompleted}.
  *
  * <pre>{@code
  * public void sayHello(HelloRequest request, StreamObserver<HelloReply> observer) {
@@ -21,13 +21,13 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Streams need an {@link RpcServer} with threads, one for each; in {@code directExecutor} mode only
- * unary methods are possible, and a {@link StreamWriter} of one's own.
+ * <p>Streams need an {@link RpcServer} with threads, one for each; in {@code directExecutor} mode
+ * only unary methods are possible, and a {@link StreamWriter} of one's own.
  *
- * <p>A function runs inside an event of its call, so inside what interceptors set for the thread around
- * events: that of a stream of requests inside the first request, or its end. If none comes within 100
- * ms, since the client waits for the server to speak first, it is {@code onReady}. What comes while it
- * runs passes through interceptors on other threads, one event at a time.
+ * <p>A function runs inside an event of its call, so inside what interceptors set for the thread
+ * around events: that of a stream of requests inside the first request, or its end. If none comes
+ * within 100 ms, since the client waits for the server to speak first, it is {@code onReady}. What
+ * comes while it runs passes through interceptors on other threads, one event at a time.
  */
 public final class RpcMethod {
   /** Writes a stream of replies. */
@@ -65,8 +65,9 @@ public final class RpcMethod {
   }
 
   /**
-   * Replies with what a stage completes with, on the thread that completes it. One that never does is
-   * ended by the call's timeout. If the call is cancelled, so is the stage's {@code CompletableFuture}.
+   * Replies with what a stage completes with, on the thread that completes it. One that never does
+   * is ended by the call's timeout. If the call is cancelled, so is the stage's {@code
+   * CompletableFuture}.
    */
   public static <R> void unaryAsync(
       StreamObserver<R> observer, Callable<? extends CompletionStage<? extends R>> body) {

@@ -15,11 +15,11 @@ import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The first of a server's interceptors. It refuses calls that are too many, ends those that take too
- * long or break a limit, and maps what services throw. It gives calls their threads, if there are any:
- * unary ones before they come to it, streams afterwards. Calls that are refused stay on the event loop,
- * so that they need not wait for a thread, and so do those of health, which must be answered when all
- * threads are taken.
+ * The first of a server's interceptors. It refuses calls that are too many, ends those that take
+ * too long or break a limit, and maps what services throw. It gives calls their threads, if there
+ * are any: unary ones before they come to it, streams afterwards. Calls that are refused stay on
+ * the event loop, so that they need not wait for a thread, and so do those of health, which must be
+ * answered when all threads are taken.
  */
 record ServerGuard(
     CallRegistry registry,
@@ -33,7 +33,10 @@ record ServerGuard(
     return new ServerGuard(registry, others, timeouts, mapping, threads);
   }
 
-  /** Called on the event loop: from here on the call's time passes, also while it waits for a thread. */
+  /**
+   * Called on the event loop: from here on the call's time passes, also while it waits for a
+   * thread.
+   */
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
     OpenCall open = OpenCall.current();
@@ -74,7 +77,9 @@ record ServerGuard(
         : stream.start(() -> started(open, guarded, headers, next, context));
   }
 
-  /** Returns the call with all that is put around it, which is made once, for whoever asks first. */
+  /**
+   * Returns the call with all that is put around it, which is made once, for whoever asks first.
+   */
   @SuppressWarnings("unchecked")
   private <Q, R> AcceptedCall<Q, R> accepted(OpenCall open, ServerCall<Q, R> call) {
     AcceptedCall<?, ?> before = open.accepted();
@@ -184,8 +189,8 @@ record ServerGuard(
     }
 
     /**
-     * For the service it is a cancellation when another has ended its call. What is thrown changes nothing
-     * any more.
+     * For the service it is a cancellation when another has ended its call. What is thrown changes
+     * nothing any more.
      */
     @Override
     public void onComplete() {

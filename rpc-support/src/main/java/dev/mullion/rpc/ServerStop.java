@@ -13,12 +13,12 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
- * One stop of a server, in steps. Each step runs whatever another one has thrown, and what must not be
- * left undone, such as to close the sockets, is done by two of them. What was thrown is logged.
+ * One stop of a server, in steps. Each step runs whatever another one has thrown, and what must not
+ * be left undone, such as to close the sockets, is done by two of them. What was thrown is logged.
  *
  * <p>It waits for calls, not for connections. gRPC asks each client for a PING before it closes a
- * connection, so that no call is lost that is on its way, and would give it 10 seconds for that: a client
- * that has no call is given a quarter of the timeout, from {@link #LEAST_FOR_IDLE_PEERS} to
+ * connection, so that no call is lost that is on its way, and would give it 10 seconds for that: a
+ * client that has no call is given a quarter of the timeout, from {@link #LEAST_FOR_IDLE_PEERS} to
  * {@link #MOST_FOR_IDLE_PEERS}: one that is well says in that time that it sends no more calls.
  */
 final class ServerStop {
@@ -107,7 +107,9 @@ final class ServerStop {
 
   private long idleSince = Long.MIN_VALUE;
 
-  /** Returns whether every connection is closed, or no call was open for a while and none comes in. */
+  /**
+   * Returns whether every connection is closed, or no call was open for a while and none comes in.
+   */
   private boolean isDrained() {
     if (server.isTerminated()) {
       return true;
@@ -150,7 +152,10 @@ final class ServerStop {
     }
   }
 
-  /** Returns whether the condition holds within a time. An interrupted thread stays so, and waits no more. */
+  /**
+   * Returns whether the condition holds within a time. An interrupted thread stays so, and waits no
+   * more.
+   */
   private boolean await(BooleanSupplier condition, long nanos) {
     long start = System.nanoTime();
     try {

@@ -13,12 +13,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>calls: what services do; a body may hold its thread for hours;
- *   <li>deliveries: the events of streams whose bodies hold a thread of calls, such as the next request;
- *   <li>callbacks: what runs when a call is cancelled or the server stops, users' code of any length.
+ *   <li>deliveries: the events of streams whose bodies hold a thread of calls, such as the next
+ *       request;
+ *   <li>callbacks: what runs when a call is cancelled or the server stops, users' code of any
+ *       length.
  * </ul>
  *
- * <p>Virtual threads never wait for a thread, so one executor serves all three. Else each has a pool of
- * its own.
+ * <p>Virtual threads never wait for a thread, so one executor serves all three. Else each has a
+ * pool of its own.
  */
 final class ServerThreads {
   /** Null if services run on the event loops. */

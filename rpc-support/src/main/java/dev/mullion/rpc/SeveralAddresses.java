@@ -18,8 +18,8 @@ import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Resolves any target to the servers that were given to the builder. Names are looked up again after a
- * connection has failed; one that cannot be resolved is left out as long as another can.
+ * Resolves any target to the servers that were given to the builder. Names are looked up again
+ * after a connection has failed; one that cannot be resolved is left out as long as another can.
  */
 final class SeveralAddresses extends NameResolver.Factory {
   static final String SCHEME = "several";

@@ -5,11 +5,14 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts the description of a status that would be too long for a header: gRPC's clients take 8 KiB of
- * metadata by default, and of more they see an error of HTTP/2 in place of the status.
+ * Cuts the description of a status that would be too long for a header: gRPC's clients take 8 KiB
+ * of metadata by default, and of more they see an error of HTTP/2 in place of the status.
  */
 final class StatusText {
-  /** What it may take on the wire, where all but printable ASCII takes three bytes for each of UTF-8. */
+  /**
+   * What it may take on the wire, where all but printable ASCII takes three bytes for each of
+   * UTF-8.
+   */
   static final int MAX = 4096;
 
   private static final int MOST_OF_A_CHAR = 9;

@@ -42,10 +42,10 @@ public final class StopSignal {
   }
 
   /**
-   * Adds what runs once when the server is to stop, at once if it is, unless the call has ended then. It
-   * runs on a thread of the server's own for callbacks, never on an event loop or the thread that stops
-   * the server, also with {@code directExecutor}. What it throws is logged. Each one that is added is
-   * kept until the call ends, so add one for a call, not one for each message.
+   * Adds what runs once when the server is to stop, at once if it is, unless the call has ended
+   * then. It runs on a thread of the server's own for callbacks, never on an event loop or the
+   * thread that stops the server, also with {@code directExecutor}. What it throws is logged. Each
+   * one that is added is kept until the call ends, so add one for a call, not one for each message.
    */
   public void onGiven(Runnable callback) {
     call.whenStopping(Context.current().wrap(requireNonNull(callback, "callback")));

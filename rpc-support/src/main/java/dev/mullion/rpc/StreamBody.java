@@ -11,10 +11,10 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The body of a method that reads a stream. It begins inside the first event of its requests, and so
- * inside what interceptors set for the thread around events, such as a user or a logging context, as
- * the body of a unary method does. A client that waits for the server to speak first sends no request;
- * then it begins inside {@code onReady}.
+ * The body of a method that reads a stream. It begins inside the first event of its requests, and
+ * so inside what interceptors set for the thread around events, such as a user or a logging
+ * context, as the body of a unary method does. A client that waits for the server to speak first
+ * sends no request; then it begins inside {@code onReady}.
  */
 final class StreamBody<Q> implements StreamObserver<Q> {
   /** How long a client that sends no request is waited for. */

@@ -13,8 +13,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes the events of a stream on the event loop and passes them on to threads that may wait. Who waits
- * for the peer is told at once, whatever those threads are busy with.
+ * Takes the events of a stream on the event loop and passes them on to threads that may wait. Who
+ * waits for the peer is told at once, whatever those threads are busy with.
  */
 final class StreamListener<Q> extends ServerCall.Listener<Q> {
   private final OpenCall open;

@@ -11,8 +11,8 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the messages of a stream, one after the other, and waits for each. Two of them are in memory at
- * most: the one that was read last and the next; the peer waits with the others.
+ * Reads the messages of a stream, one after the other, and waits for each. Two of them are in
+ * memory at most: the one that was read last and the next; the peer waits with the others.
  *
  * <pre>{@code
  * for (HelloRequest request : requests) {
@@ -20,10 +20,11 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>The loop ends when the peer has ended its stream well. If it has not, the iterator throws a {@link
- * StatusRuntimeException}; with {@code CANCELLED} if the thread is interrupted, which it stays. Any
- * thread may read, one at a time, through any of the iterators, which all go on from where the stream
- * is. In a service it need not be the thread of the method's body, which may wait for it.
+ * <p>The loop ends when the peer has ended its stream well. If it has not, the iterator throws a
+ * {@link StatusRuntimeException}; with {@code CANCELLED} if the thread is interrupted, which it
+ * stays. Any thread may read, one at a time, through any of the iterators, which all go on from
+ * where the stream is. In a service it need not be the thread of the method's body, which may wait
+ * for it.
  */
 public final class StreamReader<T> implements Iterable<T> {
   private final IntConsumer request;

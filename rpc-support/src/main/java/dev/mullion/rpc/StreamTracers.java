@@ -9,11 +9,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells a server's tracers of each call exactly once that it has begun, and exactly once that it has
- * ended. gRPC makes tracers before it looks at a call's headers, and never closes those of a call that it
- * then cannot accept, such as one with a malformed {@code grpc-timeout}. So a call begins here when gRPC
- * has accepted it, and ends when gRPC says so, when it is cut, or when its HTTP/2 stream is closed,
- * whichever comes first.
+ * Tells a server's tracers of each call exactly once that it has begun, and exactly once that it
+ * has ended. gRPC makes tracers before it looks at a call's headers, and never closes those of a
+ * call that it then cannot accept, such as one with a malformed {@code grpc-timeout}. So a call
+ * begins here when gRPC has accepted it, and ends when gRPC says so, when it is cut, or when its
+ * HTTP/2 stream is closed, whichever comes first.
  */
 final class StreamTracers extends ServerStreamTracer.Factory {
   private final CallRegistry registry;
@@ -93,8 +93,8 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     }
 
     /**
-     * Called when its HTTP/2 stream is closed, and gRPC has not said why. Returns whether it has become a
-     * call.
+     * Called when its HTTP/2 stream is closed, and gRPC has not said why. Returns whether it has
+     * become a call.
      */
     boolean abandoned(Status status) {
       synchronized (this) {

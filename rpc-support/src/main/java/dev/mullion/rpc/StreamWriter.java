@@ -22,9 +22,10 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the messages of a stream, and waits while the peer is behind: what the transport holds of them
- * is at most {@link #DEFAULT_BUFFER} bytes, and one message. A service makes one of the observer that it
- * is called with, for a stream of replies; a {@link ClientStream} has one for its requests.
+ * Writes the messages of a stream, and waits while the peer is behind: what the transport holds of
+ * them is at most {@link #DEFAULT_BUFFER} bytes, and one message. A service makes one of the
+ * observer that it is called with, for a stream of replies; a {@link ClientStream} has one for its
+ * requests.
  *
  * <pre>{@code
  * StreamWriter<HelloReply> replies = StreamWriter.of(observer);
@@ -34,12 +35,14 @@ import org.jspecify.annotations.Nullable;
  * replies.complete();
  * }</pre>
  *
- * <p>Once the call has ended otherwise, by its client, a timeout or the server, writes fail with a {@link
- * StatusRuntimeException} that says so. {@link RpcMethod} completes and fails streams by itself.
+ * <p>Once the call has ended otherwise, by its client, a timeout or the server, writes fail with a
+ * {@link StatusRuntimeException} that says so. {@link RpcMethod} completes and fails streams by
+ * itself.
  *
- * <p>Any thread may call any method. Callbacks of a server's run on threads of its own for them, beside
- * the service's method, and may block; those of a client on its channel's threads. With {@code
- * directExecutor} what hangs on {@link #writeAsync} runs on the event loop, where the peer's news comes.
+ * <p>Any thread may call any method. Callbacks of a server's run on threads of its own for them,
+ * beside the service's method, and may block; those of a client on its channel's threads. With
+ * {@code directExecutor} what hangs on {@link #writeAsync} runs on the event loop, where the peer's
+ * news comes.
  */
 public final class StreamWriter<T> {
   /** How many bytes wait for the peer before writes do, unless told otherwise: 256 KiB. */
@@ -53,7 +56,9 @@ public final class StreamWriter<T> {
 
     boolean isStopping();
 
-    /** Returns whether the current thread is one that brings the news that a write would wait for. */
+    /**
+     * Returns whether the current thread is one that brings the news that a write would wait for.
+     */
     boolean mayNotWait();
 
     void run(Runnable callback);
@@ -85,8 +90,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Returns a writer of the replies of the call that the current thread works for. To be called in the
-   * service's method, before it returns.
+   * Returns a writer of the replies of the call that the current thread works for. To be called in
+   * the service's method, before it returns.
    *
    * @throws IllegalStateException if this is not such a call of an {@link RpcServer}
    */
@@ -120,9 +125,10 @@ public final class StreamWriter<T> {
   /**
    * Writes a message, and waits before that while the peer is behind.
    *
-   * @throws StatusRuntimeException if the call has ended otherwise; with {@code CANCELLED} if the thread
-   *     is interrupted, which it stays
-   * @throws IllegalStateException if the stream is finished, or this is an event loop, which may not wait
+   * @throws StatusRuntimeException if the call has ended otherwise; with {@code CANCELLED} if the
+   *     thread is interrupted, which it stays
+   * @throws IllegalStateException if the stream is finished, or this is an event loop, which may
+   *     not wait
    */
   public void write(T message) {
     requireNonNull(message, "message");
@@ -138,8 +144,8 @@ public final class StreamWriter<T> {
   /**
    * Writes a message as soon as the peer is not behind. One may wait like this at a time.
    *
-   * @return a stage that completes when the message is written, and the next one may be; it fails with a
-   *     {@link StatusRuntimeException} if the call has ended otherwise, and with an {@link
+   * @return a stage that completes when the message is written, and the next one may be; it fails
+   *     with a {@link StatusRuntimeException} if the call has ended otherwise, and with an {@link
    *     IllegalStateException} if the stream is finished or another message waits
    */
   public CompletionStage<Void> writeAsync(T message) {
@@ -153,11 +159,11 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Writes messages, each as soon as the peer is not behind and no other one waits. They are asked for on
-   * this thread first, and then where callbacks run.
+   * Writes messages, each as soon as the peer is not behind and no other one waits. They are asked
+   * for on this thread first, and then where callbacks run.
    *
-   * @return a stage that completes when all are written, which leaves the stream open; it fails as with
-   *     {@link #writeAsync}, or with what the iterator throws
+   * @return a stage that completes when all are written, which leaves the stream open; it fails as
+   *     with {@link #writeAsync}, or with what the iterator throws
    */
   public CompletionStage<Void> writeAllAsync(Iterator<? extends T> messages) {
     CompletableFuture<Void> all = new CompletableFuture<>();
@@ -234,8 +240,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Adds what runs once the call has ended otherwise than by this writer; at once if it has. To stop what
-   * makes the messages, while no write is there to fail.
+   * Adds what runs once the call has ended otherwise than by this writer; at once if it has. To
+   * stop what makes the messages, while no write is there to fail.
    */
   public void onCancelled(Runnable callback) {
     add(onCancelled, requireNonNull(callback, "callback"));
@@ -247,8 +253,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Adds what runs once the server is to stop; at once if it is. There is then still the time of the stop
-   * for last messages; after it the call is cut.
+   * Adds what runs once the server is to stop; at once if it is. There is then still the time of
+   * the stop for last messages; after it the call is cut.
    */
   public void onStopping(Runnable callback) {
     add(onStopping, requireNonNull(callback, "callback"));
@@ -276,8 +282,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream with an error, once; if the call has ended otherwise, that stays. On a server {@code
-   * mapException} says what the client sees.
+   * Ends the stream with an error, once; if the call has ended otherwise, that stays. On a server
+   * {@code mapException} says what the client sees.
    *
    * @throws IllegalStateException if the stream is finished
    */
@@ -296,8 +302,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream unless it is finished, and returns whether it was not. The end may be told to others
-   * on the spot, so it is without the lock; nothing is sent any more by then.
+   * Ends the stream unless it is finished, and returns whether it was not. The end may be told to
+   * others on the spot, so it is without the lock; nothing is sent any more by then.
    */
   boolean finish(Runnable last) {
     sending.lock();

@@ -18,7 +18,9 @@ final class Targets {
   private static final String XDS = "xds:";
   private static final int MAX_PORT = 65535;
 
-  /** What follows the host in {@code host:port}, {@code [::1]:port} and {@code dns:///host:port}. */
+  /**
+   * What follows the host in {@code host:port}, {@code [::1]:port} and {@code dns:///host:port}.
+   */
   private static final Pattern DNS_PORT =
       Pattern.compile("(?!unix:)(?:dns:(?://[^/]*/)?)?(?:[^/:]+|\\[[^/\\]]*\\]):(\\d+)");
 

@@ -18,8 +18,8 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes a call's trace wherever its {@link io.grpc.Context} goes. gRPC's tracing sets it for the thread
- * on which events of a call arrive, but the services of streams run on others.
+ * Takes a call's trace wherever its {@link io.grpc.Context} goes. gRPC's tracing sets it for the
+ * thread on which events of a call arrive, but the services of streams run on others.
  */
 final class TracePropagation {
   private static final io.grpc.Context.Key<AtomicReference<@Nullable Context>> KEY =
@@ -28,8 +28,8 @@ final class TracePropagation {
   private TracePropagation() {}
 
   /**
-   * Makes room for the trace in the call's context, before anything else of the call: whatever context is
-   * derived from that one has it, also one that is made before the trace is known.
+   * Makes room for the trace in the call's context, before anything else of the call: whatever
+   * context is derived from that one has it, also one that is made before the trace is known.
    */
   static final class Room extends ServerStreamTracer.Factory {
     @Override

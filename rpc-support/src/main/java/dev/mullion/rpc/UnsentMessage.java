@@ -3,7 +3,9 @@ package dev.mullion.rpc;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** In place of a message whose marshaller has thrown: it takes that to where its call can be ended. */
+/**
+ * In place of a message whose marshaller has thrown: it takes that to where its call can be ended.
+ */
 final class UnsentMessage extends InputStream {
   private final Throwable thrown;
 

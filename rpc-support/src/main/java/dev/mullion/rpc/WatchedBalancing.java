@@ -35,9 +35,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * gRPC's own ways to choose a server, with what they leave out: each address has a share of the time to
- * connect, a failure to connect says where and why in plain words, and a health service that says nothing
- * keeps no calls from its server.
+ * gRPC's own ways to choose a server, with what they leave out: each address has a share of the
+ * time to connect, a failure to connect says where and why in plain words, and a health service
+ * that says nothing keeps no calls from its server.
  */
 final class WatchedBalancing extends LoadBalancerProvider {
   /** All calls to the first address that can be connected to. */

@@ -10,10 +10,10 @@ import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A message that can be sent as often as a call is tried. gRPC keeps messages for further attempts in
- * the form that it got them in, so a stream that can be read only once would be empty from the second
- * attempt on, and that of a generated message is such a one, which matters where gRPC passes messages on
- * as streams: it does for {@code xds:///}.
+ * A message that can be sent as often as a call is tried. gRPC keeps messages for further attempts
+ * in the form that it got them in, so a stream that can be read only once would be empty from the
+ * second attempt on, and that of a generated message is such a one, which matters where gRPC passes
+ * messages on as streams: it does for {@code xds:///}.
  */
 final class WholeMessage {
   private static final byte[] NONE = {};

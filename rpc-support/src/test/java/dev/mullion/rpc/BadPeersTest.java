@@ -28,8 +28,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What calls and {@code connect} say of a place where no gRPC server answers: in plain words, and where
- * it is. Of some it was "io exception", "http2 exception", or a deadline that had passed.
+ * What calls and {@code connect} say of a place where no gRPC server answers: in plain words, and
+ * where it is. Of some it was "io exception", "http2 exception", or a deadline that had passed.
  */
 class BadPeersTest extends RpcTest {
   private static final String CLOSED = "the server has closed the connection before any answer"
@@ -40,7 +40,10 @@ class BadPeersTest extends RpcTest {
   private static final int HEADERS = 1;
   private static final String HTTP1 = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
 
-  /** What a peer says to whoever connects, and what is said of it to a channel without TLS or with it. */
+  /**
+   * What a peer says to whoever connects, and what is said of it to a channel without TLS or with
+   * it.
+   */
   private enum Peer {
     SPEAKS_HTTP1(
         HTTP1, false, "the server speaks HTTP/1 (expected: gRPC, which needs HTTP/2)", NO_TLS),

@@ -39,8 +39,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Where code of the user's runs that a call's end or a stop calls: never on an event loop or a timer,
- * where all other calls would wait for it.
+ * Where code of the user's runs that a call's end or a stop calls: never on an event loop or a
+ * timer, where all other calls would wait for it.
  */
 class CallbackThreadsTest extends RpcTest {
   private static final HelloRequest QUICK =
@@ -81,7 +81,9 @@ class CallbackThreadsTest extends RpcTest {
   }
 
   record Row(Mode mode, Kind kind, End end) {
-    /** With directExecutor bodies must not wait, and an observer's handlers are where bodies are. */
+    /**
+     * With directExecutor bodies must not wait, and an observer's handlers are where bodies are.
+     */
     boolean isPossible() {
       return mode != Mode.DIRECT || kind == Kind.UNARY || kind == Kind.OBSERVER;
     }
@@ -275,7 +277,9 @@ class CallbackThreadsTest extends RpcTest {
     return call;
   }
 
-  /** What follows a call that ended well comes behind its last event, on a thread of the service's. */
+  /**
+   * What follows a call that ended well comes behind its last event, on a thread of the service's.
+   */
   @ParameterizedTest
   @EnumSource(names = {"UNARY", "SERVER_STREAMING", "BIDI"})
   void contextOfACallThatEndsWellEndsOnItsThreads(Kind kind) throws Exception {

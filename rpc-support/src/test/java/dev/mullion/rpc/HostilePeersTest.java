@@ -31,8 +31,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What peers do that mean no good is counted, and a few lines in the log: 30 peers that spoke HTTP/1 made
- * 811 lines, and one connection 320,000 in 9 s.
+ * What peers do that mean no good is counted, and a few lines in the log: 30 peers that spoke
+ * HTTP/1 made 811 lines, and one connection 320,000 in 9 s.
  */
 class HostilePeersTest extends RpcTest {
   private static final int PEERS = 30;
@@ -45,7 +45,10 @@ class HostilePeersTest extends RpcTest {
       + field("content-type", "application/grpc");
   private static final String PING = "000008 06 00 00000000 0102030405060708";
 
-  /** What each of the peers sends, and the counter that shows it, if they are refused before any call. */
+  /**
+   * What each of the peers sends, and the counter that shows it, if they are refused before any
+   * call.
+   */
   private enum Peer {
     HTTP1(hex("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "connectionsOfOtherProtocols"),
     TLS("16030100050102030405", "connectionsOfOtherProtocols"),

@@ -34,8 +34,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Metadata above what the other side takes was an error of HTTP/2, which ended other calls too: a code
- * and its text arrive all the same, and no other call is harmed.
+ * Metadata above what the other side takes was an error of HTTP/2, which ended other calls too: a
+ * code and its text arrive all the same, and no other call is harmed.
  */
 class LargeMetadataTest extends RpcTest {
   private static final Metadata.Key<String> NOTE =

@@ -37,8 +37,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Whatever is wrong with a call, it leaves nothing behind. Those with a malformed {@code grpc-timeout}
- * kept their places among {@code maxCalls} for ever: gRPC had made their tracers, and never closed them.
+ * Whatever is wrong with a call, it leaves nothing behind. Those with a malformed {@code
+ * grpc-timeout} kept their places among {@code maxCalls} for ever: gRPC had made their tracers, and
+ * never closed them.
  */
 class MalformedCallsTest extends RpcTest {
   private static final String[] GOOD = {

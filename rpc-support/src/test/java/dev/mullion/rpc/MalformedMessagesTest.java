@@ -23,15 +23,24 @@ import org.junit.jupiter.params.provider.CsvSource;
 class MalformedMessagesTest extends RpcTest {
   /** The prefix of a message is a flag and four bytes of length. */
   private static final String CASES = """
-      gzip      | 01 00000004 61626364   | INTERNAL: inbound message cannot be decompressed: Not in GZIP format
-      gzip      | 01 00000001 1f         | INTERNAL: inbound message cannot be decompressed: java.io.EOFException
-      gzip      | 01 00000017 1f8b0800000000000203e362ac00000000000000000000 | INTERNAL: inbound message cannot be decompressed: Corrupt GZIP trailer
-      gzip      | 01 0000000d 1f8b0800000000000203e362ac | INTERNAL: inbound message cannot be decompressed: Unexpected end of ZLIB input stream
-      identity  | 00 ffffffff            | RESOURCE_EXHAUSTED: inbound message of 4294967295 bytes exceeds maxInboundMessageSize 4194304
-      identity  | 00 80000000            | RESOURCE_EXHAUSTED: inbound message of 2147483648 bytes exceeds maxInboundMessageSize 4194304
-      identity  | 00 00400001            | RESOURCE_EXHAUSTED: inbound message of 4194305 bytes exceeds maxInboundMessageSize 4194304
-      identity  | 02 00000000            | INTERNAL: gRPC frame header malformed: reserved bits not zero
-      identity  | 01 00000001 00         | INTERNAL: Can't decode compressed gRPC message as compression not configured
+      gzip      | 01 00000004 61626364   | INTERNAL: inbound message cannot be decompressed: Not \
+      in GZIP format
+      gzip      | 01 00000001 1f         | INTERNAL: inbound message cannot be decompressed: \
+      java.io.EOFException
+      gzip      | 01 00000017 1f8b0800000000000203e362ac00000000000000000000 | INTERNAL: inbound \
+      message cannot be decompressed: Corrupt GZIP trailer
+      gzip      | 01 0000000d 1f8b0800000000000203e362ac | INTERNAL: inbound message cannot be \
+      decompressed: Unexpected end of ZLIB input stream
+      identity  | 00 ffffffff            | RESOURCE_EXHAUSTED: inbound message of 4294967295 \
+      bytes exceeds maxInboundMessageSize 4194304
+      identity  | 00 80000000            | RESOURCE_EXHAUSTED: inbound message of 2147483648 \
+      bytes exceeds maxInboundMessageSize 4194304
+      identity  | 00 00400001            | RESOURCE_EXHAUSTED: inbound message of 4194305 bytes \
+      exceeds maxInboundMessageSize 4194304
+      identity  | 02 00000000            | INTERNAL: gRPC frame header malformed: reserved bits \
+      not zero
+      identity  | 01 00000001 00         | INTERNAL: Can't decode compressed gRPC message as \
+      compression not configured
       identity  | 00 00000005 6162       | INTERNAL: Encountered end-of-stream mid-frame
       identity  | 00 0000                | INTERNAL: Encountered end-of-stream mid-frame
       identity  | 00 00000002 ffff       | INTERNAL: Invalid protobuf byte sequence

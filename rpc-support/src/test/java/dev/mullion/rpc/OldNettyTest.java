@@ -13,7 +13,9 @@ import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** With Netty 4.1, which Spring Boot 3 manages, servers and channels ended in NoClassDefFoundError. */
+/**
+ * With Netty 4.1, which Spring Boot 3 manages, servers and channels ended in NoClassDefFoundError.
+ */
 class OldNettyTest {
   @TempDir
   private Path jars;

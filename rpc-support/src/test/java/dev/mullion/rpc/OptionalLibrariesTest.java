@@ -18,8 +18,8 @@ import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 
 /**
- * Micrometer, OpenTelemetry and xDS may be absent. The builders had types of theirs in their signatures:
- * whoever listed their methods, such as Spring or a mock, got a NoClassDefFoundError.
+ * Micrometer, OpenTelemetry and xDS may be absent. The builders had types of theirs in their
+ * signatures: whoever listed their methods, such as Spring or a mock, got a NoClassDefFoundError.
  */
 class OptionalLibrariesTest extends RpcTest {
   /** These and what only they use are for those that have the library. */

@@ -27,8 +27,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Which resets count for {@code maxResets}, and what the end of a connection is counted as. Resets that
- * the server had caused counted too, and any flood was one of resets.
+ * Which resets count for {@code maxResets}, and what the end of a connection is counted as. Resets
+ * that the server had caused counted too, and any flood was one of resets.
  */
 class ResetsTest extends RpcTest {
   private static final byte[] CANCEL = {0, 0, 0, 8};
@@ -52,7 +52,10 @@ class ResetsTest extends RpcTest {
         .isEmpty();
   }
 
-  /** One call is open, so all others are refused. Clients reset those of which they have not sent all. */
+  /**
+   * One call is open, so all others are refused. Clients reset those of which they have not sent
+   * all.
+   */
   @Test
   void refusedCallsAreNoResets() throws Exception {
     RpcServer server =

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Three servers, of which one after the other is stopped and started again while there is load. {@code
- * -Drestarts=500} makes it as many.
+ * Three servers, of which one after the other is stopped and started again while there is load.
+ * {@code -Drestarts=500} makes it as many.
  */
 @Timeout(3600)
 class RollingRestartTest extends RpcTest {

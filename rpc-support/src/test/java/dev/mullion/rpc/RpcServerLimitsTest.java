@@ -56,7 +56,10 @@ class RpcServerLimitsTest extends RpcTest {
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
   }
 
-  /** Clients that stand on gRPC's core in C take a reset for the end of the call, unless it is no error. */
+  /**
+   * Clients that stand on gRPC's core in C take a reset for the end of the call, unless it is no
+   * error.
+   */
   @Test
   void resetBehindAStatusIsNoError() throws Exception {
     RpcServer server = start(RpcServer.builder()

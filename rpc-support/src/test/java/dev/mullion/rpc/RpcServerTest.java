@@ -226,7 +226,8 @@ class RpcServerTest extends RpcTest {
     assertThatIllegalStateException()
         .isThrownBy(greeter().inProcessName("x").port(0)::start)
         .withMessage(
-            "inProcessName: x (expected: neither host, port, address, unixSocket, tls nor keepalive beside it)");
+            "inProcessName: x (expected: neither host, port, address, unixSocket, tls nor keepalive"
+                + " beside it)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().directExecutor().executor(Runnable::run)::start)
         .withMessage("directExecutor and executor (expected: one of them)");

@@ -47,8 +47,8 @@ abstract class RpcTest {
   }
 
   /**
-   * Starts a server. It is closed when its clients are gone: gRPC's server leaks the text of its GOAWAY
-   * when a client closes the connection in the same moment.
+   * Starts a server. It is closed when its clients are gone: gRPC's server leaks the text of its
+   * GOAWAY when a client closes the connection in the same moment.
    */
   RpcServer start(RpcServerBuilder builder) throws IOException {
     return serving(builder.start());

@@ -78,7 +78,10 @@ class SlowReaderTest extends RpcTest {
       return BytesValue.newBuilder().setValue(bytes).build();
     }
 
-    /** Returns the most memory that the process has had, all kinds together, where the system says it. */
+    /**
+     * Returns the most memory that the process has had, all kinds together, where the system says
+     * it.
+     */
     private static long peakKib() throws IOException {
       Path status = Path.of("/proc/self/status");
       if (!Files.isReadable(status)) {

@@ -11,8 +11,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Random clients, good, slow and hostile ones, over TCP, TLS and unix sockets, call framed and gRPC
- * servers with small limits at the same time. Each good client has a model of what it must see, and at
- * the end every gauge, and what the process holds, is back where it began.
+ * servers with small limits at the same time. Each good client has a model of what it must see, and
+ * at the end every gauge, and what the process holds, is back where it began.
  *
  * <p>{@code -Dsoak.seconds=1800} runs it for half an hour, {@code -Dsoak.seed=17} with that seed.
  */

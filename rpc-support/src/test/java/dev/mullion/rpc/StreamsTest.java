@@ -156,7 +156,10 @@ class StreamsTest extends RpcTest {
             "CANCELLED: the client has cancelled the call");
   }
 
-  /** Each stream has one thread, so that a pool that is taken up by those that wait must not lock up. */
+  /**
+   * Each stream has one thread, so that a pool that is taken up by those that wait must not lock
+   * up.
+   */
   @Test
   void moreStreamsThanThreadsAllComeToTheirEnd() throws Exception {
     RpcServer server = start(RpcServer.builder()
@@ -554,7 +557,9 @@ class StreamsTest extends RpcTest {
         .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT1S");
   }
 
-  /** Each time that its peer caught up, a stream that writes left an event behind for its thread. */
+  /**
+   * Each time that its peer caught up, a stream that writes left an event behind for its thread.
+   */
   @Test
   @SuppressWarnings("NullAway") // No call is needed for it.
   void readinessIsOneEventUntilThereIsAThreadForIt() {

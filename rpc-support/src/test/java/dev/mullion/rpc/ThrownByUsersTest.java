@@ -50,8 +50,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Whatever is thrown from whatever code of users a server calls: the call ends once, with a status, and
- * what only watches calls changes none.
+ * Whatever is thrown from whatever code of users a server calls: the call ends once, with a status,
+ * and what only watches calls changes none.
  */
 class ThrownByUsersTest extends RpcTest {
   private static final Executor ELSEWHERE = task -> new Thread(task, "elsewhere").start();

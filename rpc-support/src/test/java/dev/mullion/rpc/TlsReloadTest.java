@@ -399,7 +399,9 @@ class TlsReloadTest extends RpcTest {
     assertThat(forgotten.tlsState().failure()).isNull();
   }
 
-  /** A server that nobody refers to still runs, and gRPC lets go of no channel that is not closed. */
+  /**
+   * A server that nobody refers to still runs, and gRPC lets go of no channel that is not closed.
+   */
   @Test
   void filesAreLookedAtAsLongAsAServerHasTheContext() throws Exception {
     TlsReloader running = RpcTls.read(certificates.server(), new LongAdder());

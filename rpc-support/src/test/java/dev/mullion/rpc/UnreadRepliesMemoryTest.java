@@ -15,8 +15,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /**
- * A server with a heap of 256 MiB has 300 calls whose replies of 4 MB nobody reads. It kept them all,
- * and ended with an OutOfMemoryError.
+ * A server with a heap of 256 MiB has 300 calls whose replies of 4 MB nobody reads. It kept them
+ * all, and ended with an OutOfMemoryError.
  */
 class UnreadRepliesMemoryTest extends RpcTest {
   private static final int REPLY = 4_000_000;

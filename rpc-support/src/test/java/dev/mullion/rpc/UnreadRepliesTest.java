@@ -35,8 +35,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Clients that do not read. A timeout ended their calls in name only: what waited for them was sent all
- * the same, and until then each kept its place and its memory.
+ * Clients that do not read. A timeout ended their calls in name only: what waited for them was sent
+ * all the same, and until then each kept its place and its memory.
  */
 class UnreadRepliesTest extends RpcTest {
   private static final int REPLY = 100_000;

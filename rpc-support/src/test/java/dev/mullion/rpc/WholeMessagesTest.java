@@ -38,8 +38,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What arrives at each attempt of a call, byte for byte. Messages that were streams arrived empty, since
- * they had been read already: to be measured, at an earlier attempt, or before their service was called.
+ * What arrives at each attempt of a call, byte for byte. Messages that were streams arrived empty,
+ * since they had been read already: to be measured, at an earlier attempt, or before their service
+ * was called.
  */
 class WholeMessagesTest extends RpcTest {
   private static final String SERVICE = "test.Bytes";

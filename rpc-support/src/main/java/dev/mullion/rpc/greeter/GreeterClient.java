@@ -36,8 +36,8 @@ public final class GreeterClient {
   }
 
   /**
-   * Returns the greeting for a name, and waits for it. When the calling thread is interrupted, the call
-   * is cancelled and the thread stays interrupted.
+   * Returns the greeting for a name, and waits for it. When the calling thread is interrupted, the
+   * call is cancelled and the thread stays interrupted.
    */
   public String sayHello(String name) {
     return await(name, CallOptions.DEFAULT);

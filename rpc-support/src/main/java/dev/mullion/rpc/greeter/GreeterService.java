@@ -18,8 +18,8 @@ import java.util.function.UnaryOperator;
  * }</pre>
  *
  * <p>A name that is empty, or longer than {@link #MAX_NAME_LENGTH}, is refused with {@code
- * INVALID_ARGUMENT} and a {@code google.rpc.BadRequest} that names the field; {@link ErrorDetails#find}
- * finds it on the client's side.
+ * INVALID_ARGUMENT} and a {@code google.rpc.BadRequest} that names the field; {@link
+ * ErrorDetails#find} finds it on the client's side.
  */
 public class GreeterService extends GreeterGrpc.GreeterImplBase {
   /** How many characters (UTF-16) a name may have. */

@@ -12,9 +12,9 @@ import io.grpc.Server;
 import io.grpc.stub.StreamObserver;
 
 /**
- * Greeters to measure beside each other: {@code GreeterServers <kind> <port>}. Of kind {@code plain} it
- * is a server of bare grpc-java, as its quick start has it; {@code defaults} is an {@link RpcServer} with
- * nothing set, {@code direct} one for services that never block.
+ * Greeters to measure beside each other: {@code GreeterServers <kind> <port>}. Of kind {@code
+ * plain} it is a server of bare grpc-java, as its quick start has it; {@code defaults} is an {@link
+ * RpcServer} with nothing set, {@code direct} one for services that never block.
  */
 public final class GreeterServers {
   private GreeterServers() {}
