@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Timer;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -44,6 +45,8 @@ class JavadocExamplesTest extends RpcTest {
       Path.of("src/test/java/dev/mullion/rpc/JavadocExamplesTest.java");
   private static final Pattern PREFORMATTED =
       Pattern.compile("<pre>\\{@code\n(.*?)\n *\\* }</pre>", Pattern.DOTALL);
+
+  private static final Pattern CLASS_NAME = Pattern.compile("\\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\\b");
 
   private static List<Path> sources() throws IOException {
     try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
@@ -61,12 +64,34 @@ class JavadocExamplesTest extends RpcTest {
 
     assertThat(shown)
         .as("examples of %s that are not compiled as they are shown", source)
+        .filteredOn(example -> !isDrawing(example))
         .filteredOn(example -> !compiled.contains(words(withoutStars(example))))
         .isEmpty();
     // Nothing hides behind other tags.
     assertThat(shown)
         .as("blocks of %s", source)
         .hasSize(javadoc.split("<pre|@snippet", -1).length - 1);
+  }
+
+  private static boolean isDrawing(String preformatted) {
+    return preformatted.contains("---") && !preformatted.contains(";");
+  }
+
+  /** A picture of the source is wrong as soon as a class has another name. */
+  @ParameterizedTest
+  @MethodSource("sources")
+  void drawingsNameClassesThatThereAre(Path source) throws IOException {
+    List<String> names = PREFORMATTED
+        .matcher(Files.readString(source))
+        .results()
+        .map(found -> found.group(1))
+        .filter(JavadocExamplesTest::isDrawing)
+        .flatMap(drawing -> CLASS_NAME.matcher(drawing).results())
+        .map(MatchResult::group)
+        .toList();
+
+    assertThat(names)
+        .allSatisfy(name -> assertThat(source.resolveSibling(name + ".java")).exists());
   }
 
   @Test
