@@ -1,0 +1,28 @@
+package com.example.frames;
+
+import dev.mullion.framing.tcp.FramedServer;
+import java.io.IOException;
+
+/** Answers each frame with itself until Ctrl-C. */
+public final class FrameServer {
+  private FrameServer() {}
+
+  public static void main(String[] args) throws InterruptedException {
+    try (FramedServer server = FramedServer.builder()
+        .port(Integer.getInteger("port", 7000))
+        .handler(connection -> {
+          for (byte[] frame : connection) {
+            connection.send(frame);
+          }
+        })
+        .start()) {
+      // On Ctrl-C, what was received is still answered.
+      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+      System.out.println("listening on " + server.address());
+      server.awaitTermination();
+    } catch (IOException e) {
+      System.err.println("frame-server: " + e.getMessage());
+      System.exit(1);
+    }
+  }
+}
