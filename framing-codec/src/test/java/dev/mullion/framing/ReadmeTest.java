@@ -2,16 +2,27 @@ package dev.mullion.framing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
-/** What the README shows is what compiles and what is drawn. */
+/** What the READMEs show is what compiles and what is drawn. */
 class ReadmeTest {
   private static final Path ROOT = Path.of("..");
   private static final Path HELLO =
       ROOT.resolve("examples/echo/src/main/java/dev/mullion/examples/echo/Hello.java");
+  private static final Path FRAMES = ROOT.resolve("examples/frames");
+  private static final Path FRAMES_SOURCES = FRAMES.resolve("src/main/java/com/example/frames");
+  private static final Pattern LINK = Pattern.compile("]\\(([^)#:]+)(#[^)]*)?\\)");
 
   @Test
   void firstProgramIsTheOneThatCompiles() throws IOException {
@@ -35,11 +46,83 @@ class ReadmeTest {
   @Test
   void serverAndClientAreThoseThatCompile() throws IOException {
     String readme = Files.readString(ROOT.resolve("README.md"));
-    String compiled = words(Files.readString(
-        Path.of("src/test/java/dev/mullion/framing/tcp/ConnectionExamplesTest.java")));
+    String server = words(Files.readString(FRAMES_SOURCES.resolve("FrameServer.java")));
+    String client = words(Files.readString(FRAMES_SOURCES.resolve("FrameClient.java")));
 
-    assertThat(compiled).contains(words(block(readme, "```java\nFramedServer")));
-    assertThat(compiled).contains(words(block(readme, "```java\ntry (FramedClient")));
+    String main = "  public static void main(String[] args) throws InterruptedException {";
+    assertThat(server)
+        .contains(words(block(readme, "```java\n" + main + "\n    try (FramedServer")));
+    String trying = words(block(readme, "```java\ntry (FramedClient"));
+    assertThat(client).contains(trying.substring(0, trying.length() - 1));
+  }
+
+  /** Whoever copies them has the example, to the letter. */
+  @Test
+  void tutorialIsTheExample() throws IOException {
+    String readme = Files.readString(Path.of("README.md"));
+
+    assertThat(readme)
+        .contains(
+            "```java\n" + Files.readString(FRAMES_SOURCES.resolve("FrameServer.java")) + "```")
+        .contains(
+            "```java\n" + Files.readString(FRAMES_SOURCES.resolve("FrameClient.java")) + "```");
+    for (String each : List.of(readme, Files.readString(ROOT.resolve("README.md")))) {
+      String pom = block(each, "```xml\n<project");
+      assertThat(Files.readString(FRAMES.resolve("pom.xml")))
+          .startsWith(pom.substring(0, pom.length() - "</project>\n".length()));
+    }
+  }
+
+  @Test
+  void formatInPlaceOfNettysDecoder() throws IOException {
+    EmbeddedChannel channel = new EmbeddedChannel();
+    // What the README shows.
+    FrameFormat format = FrameFormat.builder()
+        .lengthFieldLength(2)
+        .lengthAdjustment(-2) // this length counts itself too
+        .maxFrameLength(16 * 1024)
+        .build();
+    channel.pipeline().addLast(LengthDelimitedCodec.of(format), new YourHandler());
+    // The end of it.
+    String shown = block(Files.readString(Path.of("README.md")), "```java\nFrameFormat format");
+    String test = Files.readString(Path.of("src/test/java/dev/mullion/framing/ReadmeTest.java"));
+    EmbeddedChannel nettys =
+        new EmbeddedChannel(new LengthFieldBasedFrameDecoder(16 * 1024 + 2, 0, 2, -2, 2));
+
+    assertThat(words(test)).contains("//WhattheREADMEshows." + words(shown) + "//Theendofit.");
+    assertThat(decoded(channel)).isEqualTo(decoded(nettys)).isEqualTo("hi");
+  }
+
+  /** Netty's own way to see what a handler gets. */
+  private static final class YourHandler extends ChannelInboundHandlerAdapter
+      implements ChannelHandler {}
+
+  private static String decoded(EmbeddedChannel channel) {
+    channel.writeInbound(Unpooled.wrappedBuffer(new byte[] {0, 4, 'h', 'i'}));
+    ByteBuf frame = channel.readInbound();
+    try {
+      return frame.toString(java.nio.charset.StandardCharsets.US_ASCII);
+    } finally {
+      frame.release();
+      channel.finish();
+    }
+  }
+
+  /** Of each README in the project; those of other modules lie beside this one. */
+  @Test
+  void linksLeadSomewhere() throws IOException {
+    for (String each : List.of(
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "framing-codec/README.md",
+        "rpc-support/README.md",
+        "examples/README.md")) {
+      Path file = ROOT.resolve(each);
+      assertThat(LINK.matcher(Files.readString(file)).results().map(link -> link.group(1)))
+          .as(each)
+          .allSatisfy(link -> assertThat(file.resolveSibling(link)).exists());
+    }
   }
 
   /** The layout is not the same in both. */
@@ -48,7 +131,9 @@ class ReadmeTest {
   }
 
   private static String block(String text, String opening) {
-    int start = text.indexOf(opening) + "```java\n".length();
+    int start = text.indexOf(opening);
+    assertThat(start).as(opening).isNotNegative();
+    start = text.indexOf('\n', start) + 1;
     return text.substring(start, text.indexOf("```", start));
   }
 }

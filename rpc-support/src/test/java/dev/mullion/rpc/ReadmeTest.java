@@ -12,27 +12,54 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** What the README shows stands in the example that is built and run. */
+/** What the READMEs show stands in the examples that are built and run. */
 class ReadmeTest {
+  private static final Path HELLO = Path.of("../examples/hello");
+  private static final Path SOURCES = HELLO.resolve("src/main/java/com/example/hello");
   private static final Path EXAMPLE = Path.of("../examples/streaming");
-  private static final Pattern BLOCK =
-      Pattern.compile("```(?:java|xml|proto)\n(.*?)```", Pattern.DOTALL);
+  private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+
+  /** Whoever copies them has the example, to the letter. */
+  @Test
+  void tutorialIsTheExample() throws IOException {
+    String readme = Files.readString(Path.of("README.md"));
+    int pom = readme.indexOf("```xml\n<project") + "```xml\n".length();
+
+    assertThat(readme)
+        .contains("```proto\n" + text(HELLO.resolve("src/main/protobuf/hello.proto")) + "```")
+        .contains("```java\n" + text(SOURCES.resolve("HelloServer.java")) + "```")
+        .contains("```java\n" + text(SOURCES.resolve("HelloClient.java")) + "```");
+    assertThat(text(HELLO.resolve("pom.xml")))
+        .startsWith(readme.substring(pom, readme.indexOf("</project>", pom)));
+  }
 
   @Test
-  void codeIsThatOfTheExample() throws IOException {
-    String example = words(Files.readString(EXAMPLE.resolve("pom.xml")) + sources());
-    List<String> shown = BLOCK
-        .matcher(Files.readString(Path.of("README.md")))
+  void codeIsThatOfTheExamples() throws IOException {
+    String examples = words(sources(EXAMPLE) + sources(HELLO));
+    List<String> shown = JAVA.matcher(Files.readString(Path.of("README.md")))
         .results()
         .map(block -> block.group(1))
         .toList();
 
-    assertThat(shown).hasSizeGreaterThan(6);
-    assertThat(shown).allSatisfy(block -> assertThat(example).contains(words(block)));
+    assertThat(shown).hasSizeGreaterThan(3);
+    assertThat(shown).allSatisfy(block -> assertThat(examples).contains(words(block)));
   }
 
-  private static String sources() throws IOException {
-    try (Stream<Path> files = Files.walk(EXAMPLE.resolve("src/main"))) {
+  @Test
+  void programOfTheMainReadmeIsThatOfTheExample() throws IOException {
+    String readme = Files.readString(Path.of("../README.md"));
+    String server = JAVA.matcher(readme)
+        .results()
+        .map(block -> block.group(1))
+        .filter(block -> block.contains("RpcServer"))
+        .collect(Collectors.joining());
+
+    assertThat(text(SOURCES.resolve("HelloServer.java"))).contains(server);
+    assertThat(server).contains("awaitTermination", "shutdownHook(true)");
+  }
+
+  private static String sources(Path example) throws IOException {
+    try (Stream<Path> files = Files.walk(example.resolve("src/main"))) {
       return files.filter(Files::isRegularFile).map(ReadmeTest::text).collect(Collectors.joining());
     }
   }
