@@ -1,10 +1,10 @@
 package dev.mullion.framing;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
@@ -93,15 +93,14 @@ class ReadmeTest {
     assertThat(decoded(channel)).isEqualTo(decoded(nettys)).isEqualTo("hi");
   }
 
-  /** Netty's own way to see what a handler gets. */
-  private static final class YourHandler extends ChannelInboundHandlerAdapter
-      implements ChannelHandler {}
+  /** Passes on what it gets. */
+  private static final class YourHandler extends ChannelInboundHandlerAdapter {}
 
   private static String decoded(EmbeddedChannel channel) {
     channel.writeInbound(Unpooled.wrappedBuffer(new byte[] {0, 4, 'h', 'i'}));
     ByteBuf frame = channel.readInbound();
     try {
-      return frame.toString(java.nio.charset.StandardCharsets.US_ASCII);
+      return frame.toString(US_ASCII);
     } finally {
       frame.release();
       channel.finish();
