@@ -1,5 +1,7 @@
 package dev.mullion.framing.tcp;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameEncoder;
@@ -10,15 +12,19 @@ import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
+import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** A connection whose frames are handled on the event loop as they come. */
 final class BatchLink extends Link {
   private static final int REPLIES_SIZE = 16 * 1024;
+  private static final String REPLY =
+      "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
   private static final LoopBuffer REPLIES = new LoopBuffer();
 
   private final BatchHandler handler;
   private LengthDelimitedCodec codec;
+  private @Nullable FramedConnection connection;
 
   /** Whether the server stops and what still comes is not decoded. */
   private boolean codecGone;
@@ -50,6 +56,29 @@ final class BatchLink extends Link {
     this.codec = codec;
   }
 
+  static IllegalStateException replyElsewhere() {
+    return new IllegalStateException(REPLY);
+  }
+
+  @Override
+  void prepare() {
+    connection = new FramedConnection(this);
+  }
+
+  private FramedConnection connection() {
+    return requireNonNull(connection, "connection");
+  }
+
+  @Override
+  Inbox inbox(String way) {
+    throw Inbox.taken("the batch handler", way);
+  }
+
+  @Override
+  byte[] takeReceivedBytes() {
+    throw new IllegalStateException("received bytes are taken by the batch handler");
+  }
+
   @Override
   ChannelHandlerContext wire() {
     // The codec takes encoded frames only; what has been encoded already goes past it. At the
@@ -60,7 +89,7 @@ final class BatchLink extends Link {
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
-    active();
+    ending.active();
     inRead = true;
     if (msg instanceof ByteBuf bytes) {
       // There is no codec any more.
@@ -69,29 +98,29 @@ final class BatchLink extends Link {
       return;
     }
     FramedConnection connection = connection();
-    watch().enter(this);
+    watch.enter(this);
     try {
       if (msg instanceof FrameBatch batch) {
         completed = true;
         handle(connection, batch);
       } else if (msg instanceof FramePart part) {
         completed |= part.isLast();
-        connection.counters().received(part.isLast() ? 1 : 0, part.wireLength());
+        counters.received(part.isLast() ? 1 : 0, part.wireLength());
         handler.part(connection, part);
       }
     } catch (Throwable e) {
       // As in guarded(), without an object for each read.
       handlerFailed(e);
     } finally {
-      watch().exit();
+      watch.exit();
     }
     if (ending.isInputStopping()) {
-      stopInput();
+      onInputStopping();
     }
   }
 
   @Override
-  void stopInput() {
+  void onInputStopping() {
     if (!isInsideFrame()) {
       ending.endInput();
     }
@@ -100,19 +129,33 @@ final class BatchLink extends Link {
   private void handle(FramedConnection connection, FrameBatch batch) {
     int size = batch.size();
     int length = batch.wireLength();
-    connection.counters().received(size, length);
+    counters.received(size, length);
     handler.frames(connection, batch);
     if (batch.size() < size) {
-      connection.counters().received(batch.size() - size, batch.wireLength() - length);
+      counters.received(batch.size() - size, batch.wireLength() - length);
     }
   }
 
+  @Override
   FrameFormat format() {
     return codec.format();
   }
 
-  /** Puts a codec of another format in the place of the present one. */
+  @Override
   void format(FrameFormat format) {
+    if (isElsewhere()) {
+      throw new IllegalStateException("format() under a batch handler is for its event loop");
+    }
+    changeCodec(format);
+    outbound().format(format);
+  }
+
+  private boolean isElsewhere() {
+    return thread() != Thread.currentThread();
+  }
+
+  /** Puts a codec of another format in the place of the present one. */
+  private void changeCodec(FrameFormat format) {
     if (codec.isInsideFrame() && codec.bufferedBytes() == 0) {
       throw new IllegalStateException(
           "format cannot change inside a frame that is passed on in parts, or skipped");
@@ -151,6 +194,21 @@ final class BatchLink extends Link {
   }
 
   @Override
+  void onCutFromOutside(IOException why) {
+    // The handler is told at the end.
+  }
+
+  @Override
+  boolean waitsForHandler() {
+    return false;
+  }
+
+  @Override
+  long bytesNotTaken() {
+    return 0;
+  }
+
+  @Override
   boolean isInsideFrame() {
     return codec.isInsideFrame();
   }
@@ -166,8 +224,11 @@ final class BatchLink extends Link {
     return insideSince;
   }
 
-  /** Encodes a reply behind those of this read. */
+  @Override
   void reply(ByteBuf buffer, int index, int length) throws FramingException {
+    if (isElsewhere()) {
+      throw replyElsewhere();
+    }
     FrameEncoder present = encoder;
     if (present == null) {
       present = FrameEncoder.of(settings.format(), totals.frames(), peer());
@@ -177,7 +238,7 @@ final class BatchLink extends Link {
       totals.bytesNotSent.add(length);
       return;
     }
-    Outbound outbound = connection().outbound();
+    Outbound outbound = outbound();
     if (outbound.isAheadOfReplies()) {
       outbound.reply(buffer.slice(index, length));
       return;
@@ -202,7 +263,7 @@ final class BatchLink extends Link {
     flushScheduled = false;
     if (!closed) {
       flushReplies();
-      reading.noteOutput();
+      outbound().noteHeld();
     }
   }
 
@@ -220,8 +281,12 @@ final class BatchLink extends Link {
     return made;
   }
 
-  /** Writes frames as they are, behind the replies before them. */
+  @Override
   void reply(EncodedFrames frames) {
+    if (isElsewhere()) {
+      frames.release();
+      throw replyElsewhere();
+    }
     if (outputEnded || (!inRead && !isFlushedLater())) {
       totals.bytesNotSent.add(frames.content().readableBytes());
       frames.release();
@@ -230,7 +295,7 @@ final class BatchLink extends Link {
     boolean waits;
     boolean isNext = false;
     try {
-      Outbound outbound = connection().outbound();
+      Outbound outbound = outbound();
       if (outbound.isAheadOfReplies()) {
         outbound.goFirst();
       }
@@ -267,7 +332,7 @@ final class BatchLink extends Link {
     }
     report();
     if (framesSent > 0 || bytesSent > 0) {
-      connection().counters().sent((int) framesSent, bytesSent);
+      counters.sent((int) framesSent, bytesSent);
       framesSent = 0;
       bytesSent = 0;
     }
@@ -289,30 +354,30 @@ final class BatchLink extends Link {
   void onOutputEnding() {
     flushReplies();
     // What the peer has left no room for, and was given behind the end, is lost.
-    totals.bytesNotSent.add(connection().outbound().unsent());
+    totals.bytesNotSent.add(outbound().unsent());
     outputEnded = true;
   }
 
   @Override
-  void onOpened(FramedConnection connection) {
-    handler.opened(connection);
+  void onOpened() {
+    handler.opened(connection());
     flushReplies();
   }
 
   @Override
-  void onStopping(FramedConnection connection) {
-    handler.stopping(connection);
+  void onStopping() {
+    handler.stopping(connection());
     flushReplies();
   }
 
   @Override
-  void onInputEnded(FramedConnection connection) {
-    if (connection.isStopping()) {
+  void onInputEnded() {
+    if (ending.isStopping()) {
       // What still comes, the rest of this read too, is not decoded.
       onInputDropped();
       ending.finish();
     } else {
-      handler.inputEnded(connection);
+      handler.inputEnded(connection());
     }
     flushReplies();
   }
@@ -326,7 +391,7 @@ final class BatchLink extends Link {
   }
 
   @Override
-  void onClosed(FramedConnection connection, @Nullable Throwable cause) {
+  void onClosed(@Nullable Throwable cause) {
     closed = true;
     inRead = false;
     ByteBuf unsent = replies;
@@ -336,6 +401,6 @@ final class BatchLink extends Link {
       unsent.release();
     }
     report();
-    handler.closed(connection, cause);
+    handler.closed(connection(), cause);
   }
 }

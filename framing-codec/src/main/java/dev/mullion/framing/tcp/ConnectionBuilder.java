@@ -229,7 +229,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
         outboundHigh,
         new MemoryBudget(budget(), format.maxFrameLength()),
         new TcpCounters(),
-        new BoundedLog<>(Link.LOG, Event.class));
+        new BoundedLog<>(LinkContext.LOG, Event.class));
   }
 
   private int lowMark() {

@@ -25,7 +25,8 @@ final class Draining {
   /** The same when half of the time is over. */
   private static final int LATE_LAST_LOOKS = 3;
 
-  private final Link link;
+  private final LinkContext link;
+  private final Reading reading;
   private final Ending ending;
 
   /** When the peer is not answered any longer, whatever it sends. */
@@ -37,8 +38,9 @@ final class Draining {
   /** Whether the peer was still sending when its input was ended: it may take no notice of a FIN. */
   private boolean peerGoesOn;
 
-  Draining(Link link, Ending ending) {
+  Draining(LinkContext link, Reading reading, Ending ending) {
     this.link = link;
+    this.reading = reading;
     this.ending = ending;
   }
 
@@ -52,8 +54,8 @@ final class Draining {
       link.context().close();
       return;
     }
-    link.connection().stopping();
-    link.guarded(() -> link.onStopping(link.connection()));
+    ending.stopping();
+    link.guarded(link::onStopping);
     heardBefore = ending.heard();
     until = System.nanoTime() + nanos;
     lookAgain();
@@ -70,7 +72,7 @@ final class Draining {
     boolean heard = ending.heard() != heardBefore;
     heardBefore = ending.heard();
     boolean late = System.nanoTime() - until >= 0;
-    boolean busy = heard || link.isInsideFrame() || link.reading.isPaused();
+    boolean busy = heard || link.isInsideFrame() || reading.isPaused();
     quietLooks = heard || !ending.isOutputEnded() ? 0 : quietLooks + 1;
     if (ending.dropsInput()) {
       closeIfQuiet(late ? LATE_LAST_LOOKS : LAST_LOOKS);

@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,11 +27,14 @@ final class Ending {
   static final String ENDED_IN_HANDSHAKE =
       "the peer ended the connection in the TLS handshake, perhaps since it does not speak TLS";
 
-  private final Link link;
-  private final boolean secure;
+  private final LinkContext link;
+  private final Reading reading;
+  private final Timeouts timeouts;
+  private final Supplier<Outbound> outbound;
+  private final Losses losses;
+  private volatile boolean stopping;
   private @Nullable Throwable cause;
   private Runnable onPeerEnd = () -> {};
-  private final Losses losses;
 
   /** Any thread sets it, before the event loop moves the states. */
   private volatile boolean begun;
@@ -44,10 +48,25 @@ final class Ending {
 
   private @Nullable ScheduledFuture<?> closeTimer;
 
-  Ending(Link link, boolean secure) {
+  /**
+   * @param outbound what is sent goes through, once the connection is open
+   */
+  Ending(LinkContext link, Reading reading, Timeouts timeouts, Supplier<Outbound> outbound) {
     this.link = link;
-    this.secure = secure;
-    losses = new Losses(link);
+    this.reading = reading;
+    this.timeouts = timeouts;
+    this.outbound = outbound;
+    losses = new Losses(link.totals, outbound);
+  }
+
+  /** Says that the server is stopping. */
+  void stopping() {
+    stopping = true;
+  }
+
+  /** Whether the server is stopping; any thread may ask. */
+  boolean isStopping() {
+    return stopping;
   }
 
   /** Whether this side or the peer has ended its direction, or the connection; any thread may ask. */
@@ -98,7 +117,7 @@ final class Ending {
 
   /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
   boolean dropsInput() {
-    return close.dropsInput() || (input.isEnded() && link.connection().isStopping());
+    return close.dropsInput() || (input.isEnded() && stopping);
   }
 
   /** Whether this side has closed in order, and reads and drops until the peer does. */
@@ -126,16 +145,16 @@ final class Ending {
     if (output == OutputState.ENDED) {
       closeNow();
     } else if (output == OutputState.ENDING) {
-      link.timeouts.boundClosing();
+      boundClosing();
     }
     onPeerEnd.run();
   }
 
   /** This side wants nothing more behind the frame that has begun, if one has. */
   void stopInput() {
-    link.reading.resumeAll();
+    reading.resumeAll();
     input = InputState.LAST_FRAME;
-    link.stopInput();
+    link.onInputStopping();
   }
 
   /** This side wants nothing more. */
@@ -153,9 +172,9 @@ final class Ending {
       link.context().close();
     } else if (!ended) {
       if (dropsInput()) {
-        link.reading.resumeAll();
+        reading.resumeAll();
       }
-      link.guarded(() -> link.onInputEnded(link.connection()));
+      link.guarded(link::onInputEnded);
     }
   }
 
@@ -233,7 +252,7 @@ final class Ending {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException e) {
-      Link.LOG.log(DEBUG, "connection was closed by force (peer " + link.peer() + ")", e);
+      LinkContext.LOG.log(DEBUG, "connection was closed by force (peer " + link.peer() + ")", e);
     }
   }
 
@@ -246,14 +265,14 @@ final class Ending {
         return;
       }
       sendRest("connection was closed");
-      if (link.connection().isStopping() && (heard > 0 || hasSent())) {
+      if (stopping && (heard > 0 || hasSent())) {
         // Closing while the peer sends would reset the connection, and it could lose its replies.
         endInput();
         whenWritten(this::shutOutput);
       } else {
         whenWritten(this::closeInOrder);
       }
-      link.timeouts.boundClosing();
+      boundClosing();
     });
   }
 
@@ -277,15 +296,15 @@ final class Ending {
         output = OutputState.ENDING;
       }
       if (isPeerEnded()) {
-        link.timeouts.boundClosing();
+        boundClosing();
       }
     });
   }
 
   private void sendRest(String why) {
-    Outbound outbound = link.connection().outbound();
-    outbound.end(new IOException(why + " (peer " + link.peer() + ")"));
-    outbound.drain();
+    Outbound rest = outbound.get();
+    rest.end(new IOException(why + " (peer " + link.peer() + ")"));
+    rest.drain();
     link.flushReplies();
   }
 
@@ -295,10 +314,16 @@ final class Ending {
         done -> done.channel().eventLoop().execute(then));
   }
 
+  private void boundClosing() {
+    if (output != OutputState.ENDED) {
+      timeouts.boundClosing();
+    }
+  }
+
   private void shutOutput() {
     Channel channel = link.context().channel();
     // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
-    boolean isHalf = !secure || link.connection().isStopping();
+    boolean isHalf = !link.secure || stopping;
     if (channel instanceof DuplexChannel duplex && isHalf && !isPeerEnded()) {
       sendEnd(duplex);
     } else {
@@ -313,7 +338,8 @@ final class Ending {
     }
     link.onOutputEnding();
     output = OutputState.ENDED;
-    if (secure) {
+    timeouts.outputEnded();
+    if (link.secure) {
       TlsEvents.closeOutbound(channel.pipeline(), channel::shutdownOutput);
     } else {
       channel.shutdownOutput();
@@ -343,7 +369,7 @@ final class Ending {
     }
     close = CloseState.WITH_PEER;
     sendEnd(duplex);
-    link.reading.resumeAll();
+    reading.resumeAll();
     link.guarded(link::onInputDropped);
     closeTimer = link.context()
         .executor()
@@ -352,18 +378,18 @@ final class Ending {
 
   /** A server of TLS may not have got the end of the handshake yet. */
   private boolean mayLoseOutput() {
-    return hasSent() || (secure && TlsEvents.isClient(link.context().pipeline()));
+    return hasSent() || (link.secure && TlsEvents.isClient(link.context().pipeline()));
   }
 
   private boolean hasSent() {
-    return link.connection().counters().bytesSent() > 0;
+    return link.counters.bytesSent() > 0;
   }
 
   /** Closes the socket. */
   void closeNow() {
     if (isActive()) {
       close = close.dropsInput() ? CloseState.IN_ORDER : CloseState.AT_ONCE;
-      losses.noteUnsent();
+      losses.noteUnsent(link.isOpened() ? outbound.get().unsent() : 0);
     }
     link.context().close();
   }
@@ -384,10 +410,10 @@ final class Ending {
       closeTimer.cancel(false);
     }
     boolean outputEnded = output == OutputState.ENDED;
-    if (secure && !isPeerEnded() && !outputEnded && !close.isClosed() && cause == null) {
+    if (link.secure && !isPeerEnded() && !outputEnded && !close.isClosed() && cause == null) {
       cause = cutError();
     }
-    long outputLeft = link.reading.outputLeft();
+    long outputLeft = reading.outputLeft();
     if (!close.isClosed() && outputLeft > 0) {
       // A write failed, and Netty has closed the connection without a word.
       losses.noteUnsent(outputLeft);

@@ -10,18 +10,24 @@ import org.jspecify.annotations.Nullable;
 
 /** Receives the frames of a connection. */
 final class FrameIterator implements Iterator<byte[]> {
-  private final FramedConnection connection;
+  /** Where frames come from. */
+  @FunctionalInterface
+  interface Source {
+    byte @Nullable [] receive() throws IOException;
+  }
+
+  private final Source source;
   private byte @Nullable [] next;
 
-  FrameIterator(FramedConnection connection) {
-    this.connection = connection;
+  FrameIterator(Source source) {
+    this.source = source;
   }
 
   @Override
   public boolean hasNext() {
     try {
       if (next == null) {
-        next = connection.receive();
+        next = source.receive();
       }
       return next != null;
     } catch (IOException e) {

@@ -10,17 +10,19 @@ import org.jspecify.annotations.Nullable;
 
 /** A connection's frames as a publisher for one subscriber, which is called on the event loop. */
 final class FramePublisher implements Flow.Publisher<byte[]> {
-  private final FramedConnection connection;
+  private final Link link;
 
-  FramePublisher(FramedConnection connection) {
-    this.connection = connection;
+  FramePublisher(Link link) {
+    this.link = link;
   }
 
   @Override
   public void subscribe(Flow.Subscriber<? super byte[]> subscriber) {
     requireNonNull(subscriber, "subscriber");
+    Inbox inbox;
     try {
-      connection.claimOnce("publisher()");
+      inbox = link.inbox("publisher()");
+      inbox.claimOnce("publisher()");
     } catch (IllegalStateException e) {
       Refused refused = new Refused();
       subscriber.onSubscribe(refused);
@@ -29,7 +31,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       }
       return;
     }
-    new Subscription(connection, subscriber).signal();
+    new Subscription(link, inbox, subscriber).signal();
   }
 
   private static final class Refused implements Flow.Subscription {
@@ -52,8 +54,8 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
    * thread at a time, and never from inside its own call.
    */
   private static final class Subscription implements Flow.Subscription {
-    private final FramedConnection connection;
-    private final QueueLink link;
+    private final Link link;
+    private final Inbox inbox;
     private final AtomicInteger signals = new AtomicInteger();
     private final AtomicLong demand = new AtomicLong();
     private volatile @Nullable Long badRequest;
@@ -63,9 +65,9 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private Flow.@Nullable Subscriber<? super byte[]> subscriber;
     private boolean introduced;
 
-    Subscription(FramedConnection connection, Flow.Subscriber<? super byte[]> subscriber) {
-      this.connection = connection;
-      this.link = (QueueLink) connection.link();
+    Subscription(Link link, Inbox inbox, Flow.Subscriber<? super byte[]> subscriber) {
+      this.link = link;
+      this.inbox = inbox;
       this.subscriber = subscriber;
     }
 
@@ -119,7 +121,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       if (!introduced) {
         introduced = true;
         present.onSubscribe(this);
-        link.onArrival(this::signal);
+        inbox.onArrival(this::signal);
       }
       giveFrames(present);
     }
@@ -142,7 +144,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
 
     private byte @Nullable [] poll(Flow.Subscriber<? super byte[]> present) {
       try {
-        return connection.inbox().poll();
+        return inbox.poll();
       } catch (IOException e) {
         fail(present, e);
         return null;
@@ -151,7 +153,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
 
     private boolean endsHere(Flow.Subscriber<? super byte[]> present) {
       try {
-        return connection.inbox().endsHere();
+        return inbox.endsHere();
       } catch (IOException e) {
         fail(present, e);
         return false;
@@ -163,7 +165,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       Long bad = badRequest;
       if (cancelled && subscriber != null) {
         giveUp();
-        connection.closeWhenSent();
+        link.ending.finish();
       } else if (bad != null && subscriber != null) {
         fail(present, new IllegalArgumentException("request: " + bad + " (expected: > 0)"));
       }
@@ -174,14 +176,14 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private void giveUp() {
       if (subscriber != null) {
         subscriber = null;
-        link.abandon();
+        inbox.abandon();
       }
     }
 
     private void fail(Flow.Subscriber<? super byte[]> failed, Exception error) {
       giveUp();
       // Nobody would take what comes later, whatever the policy for frames that are too large.
-      connection.closeWhenSent();
+      link.ending.finish();
       failed.onError(error);
     }
   }

@@ -14,7 +14,8 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   /** How many frames may be on their way from the publisher to the socket, while they are short. */
   private static final int MAX_WINDOW = 64;
 
-  private final FramedConnection connection;
+  private final Link link;
+  private final Sending sending;
   private Flow.@Nullable Subscription subscription;
   private volatile boolean done;
   private volatile CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
@@ -25,8 +26,9 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   /** How many frames were asked for and are not written; of the event loop. */
   private int requested;
 
-  FrameSubscriber(FramedConnection connection) {
-    this.connection = connection;
+  FrameSubscriber(Link link, Sending sending) {
+    this.link = link;
+    this.sending = sending;
   }
 
   @Override
@@ -39,7 +41,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     this.subscription = subscription;
     // The first one alone, since it tells how long they are.
     onLoop(() -> request(subscription, 1));
-    connection.closed().whenComplete((closed, error) -> cancel(subscription));
+    link.closed().whenComplete((closed, error) -> cancel(subscription));
   }
 
   @Override
@@ -47,9 +49,9 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
     requireNonNull(frame, "frame");
     Flow.Subscription source = requireNonNull(subscription, "subscription");
     longest = Math.max(longest, frame.length);
-    CompletableFuture<Void> sending = connection.sending().sendRequested(frame);
-    last = sending;
-    sending.whenComplete((sent, error) -> {
+    CompletableFuture<Void> sent = sending.sendRequested(frame);
+    last = sent;
+    sent.whenComplete((written, error) -> {
       if (error == null) {
         onLoop(() -> written(source));
         return;
@@ -57,20 +59,19 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
       cancel(source);
       if (!(error instanceof FrameNotSentException)) {
         // One that was not sent, since the connection is closing, must not cut those before it.
-        connection.link().ending.abort(error);
+        link.ending.abort(error);
       }
     });
   }
 
   /** The subscription is the publisher's code. */
   private void onLoop(Runnable call) {
-    Link link = connection.link();
     link.runOnLoopOrHere(() -> link.guarded(call));
   }
 
   private void written(Flow.Subscription source) {
     requested--;
-    int window = Math.min(MAX_WINDOW, connection.link().settings.outboundHigh() / longest);
+    int window = Math.min(MAX_WINDOW, link.settings.outboundHigh() / longest);
     int missing = Math.max(1, window) - requested;
     if (missing > 0) {
       request(source, missing);
@@ -97,14 +98,14 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   public void onError(Throwable error) {
     requireNonNull(error, "error");
     done = true;
-    last.whenComplete((sent, failed) -> connection.link().ending.finish(error));
+    last.whenComplete((sent, failed) -> link.ending.finish(error));
   }
 
   @Override
   public void onComplete() {
     done = true;
-    connection.link().ending.outputEnds();
+    link.ending.outputEnds();
     // A frame that waits for room would be refused.
-    last.whenComplete((sent, error) -> connection.endOutput());
+    last.whenComplete((sent, error) -> link.ending.finishOutput());
   }
 }

@@ -58,46 +58,23 @@ import org.jspecify.annotations.Nullable;
  * #close} sends what was taken and closes.
  */
 public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
-  private static final String REPLY =
-      "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
-
   private final Link link;
-  private final ConnectionCounters counters = new ConnectionCounters();
-  private final Outbound outbound;
   private final Sending sending;
-  private final @Nullable Inbox inbox;
   private final @Nullable SocketAddress localAddress;
   private final SocketAddress remoteAddress;
-  private final CompletableFuture<Void> closed = new CompletableFuture<>();
-  private final AtomicReference<@Nullable String> reader = new AtomicReference<>();
   private volatile @Nullable Object attachment;
   private final AtomicReference<@Nullable Requests> requests = new AtomicReference<>();
-  private volatile boolean stopping;
 
   /** Made on the event loop, when the connection is there. */
   FramedConnection(Link link) {
     this.link = link;
     localAddress = Sockets.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
-    outbound = new Outbound(link, counters);
-    sending = new Sending(outbound, link);
-    inbox = link instanceof QueueLink queue ? new Inbox(queue, link.settings, counters) : null;
+    sending = new Sending(link.outbound(), link);
   }
 
   Link link() {
     return link;
-  }
-
-  Outbound outbound() {
-    return outbound;
-  }
-
-  Sending sending() {
-    return sending;
-  }
-
-  Inbox inbox() {
-    return requireNonNull(inbox, "inbox");
   }
 
   /** Returns the address of this side, or {@code null} if the socket has none. */
@@ -117,7 +94,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /** Returns what this connection has carried. */
   public ConnectionCounters counters() {
-    return counters;
+    return link.counters;
   }
 
   /** Returns the object that was attached last. */
@@ -215,7 +192,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   public void reply(ByteBuf buffer, int index, int length) {
     try {
-      batchLink(REPLY).reply(buffer, index, length);
+      link.reply(buffer, index, length);
     } catch (FramingException e) {
       throw new UncheckedIOException(e);
     }
@@ -231,21 +208,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * also if this throws.
    */
   public void reply(EncodedFrames frames) {
-    BatchLink batch;
-    try {
-      batch = batchLink(REPLY);
-    } catch (IllegalStateException e) {
-      requireNonNull(frames, "frames").release();
-      throw e;
-    }
-    batch.reply(requireNonNull(frames, "frames"));
-  }
-
-  private BatchLink batchLink(String otherwise) {
-    if (link instanceof BatchLink batch && batch.thread() == Thread.currentThread()) {
-      return batch;
-    }
-    throw new IllegalStateException(otherwise);
+    link.reply(requireNonNull(frames, "frames"));
   }
 
   /**
@@ -260,7 +223,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if frames are received in another way
    */
   public byte @Nullable [] receive() throws IOException {
-    return receive(Inbox.forever());
+    return take(claim("receive()"), Inbox.forever());
   }
 
   /**
@@ -269,39 +232,34 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws SocketTimeoutException if there was none in that time; nothing is lost
    */
   public byte @Nullable [] receive(Duration timeout) throws IOException {
-    byte[] frame = receive(TimeUnit.NANOSECONDS.convert(timeout));
+    long nanos = TimeUnit.NANOSECONDS.convert(timeout);
+    Inbox inbox = claim("receive()");
+    byte[] frame = take(inbox, nanos);
     if (frame != null) {
       return frame;
     }
-    if (!inbox().isAtEnd()) {
+    if (!inbox.isAtEnd()) {
       throw new SocketTimeoutException(
           "no frame came in " + timeout.toMillis() + " ms (peer " + remoteAddress + ")");
     }
-    return inbox().poll();
+    return inbox.poll();
   }
 
-  private byte @Nullable [] receive(long nanos) throws IOException {
-    claim("receive()");
+  private Inbox claim(String way) {
+    Inbox inbox = link.inbox(way);
+    inbox.claim(way);
+    return inbox;
+  }
+
+  private byte @Nullable [] take(Inbox inbox, long nanos) throws IOException {
     if (link.context().executor().inEventLoop()) {
       throw new IllegalStateException("receive() would wait on the event loop");
     }
     try {
-      return inbox().take(nanos);
+      return inbox.take(nanos);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while waiting for a frame");
-    }
-  }
-
-  /** Makes sure that frames are received in one way only. */
-  void claim(String way) {
-    if (inbox != null && reader.get() == null) {
-      reader.compareAndSet(null, way);
-    }
-    String present = inbox == null ? "the batch handler" : reader.get();
-    if (!way.equals(present)) {
-      throw new IllegalStateException(
-          "frames are received by " + present + " already (not by " + way + ")");
     }
   }
 
@@ -311,27 +269,18 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     if (present != null) {
       return present;
     }
-    claim("request()");
-    if (inbox().wereBytesTaken()) {
+    Inbox inbox = claim("request()");
+    if (inbox.wereBytesTaken()) {
       throw new IllegalStateException(
           "request() cannot be used: takeReceivedBytes() has taken bytes"
               + " that may have been replies (peer " + remoteAddress + ")");
     }
-    Requests made = new Requests(this, maxInFlight);
+    Requests made = new Requests(link, inbox, sending, maxInFlight);
     if (requests.compareAndSet(null, made)) {
       made.start();
       return made;
     }
     return requireNonNull(requests.get(), "requests");
-  }
-
-  /** Like {@link #claim}, for a way that there can be only once. */
-  void claimOnce(String way) {
-    if (inbox == null || !reader.compareAndSet(null, way)) {
-      String present = inbox == null ? "the batch handler" : reader.get();
-      throw new IllegalStateException(
-          "frames are received by " + present + " already (not by " + way + ")");
-    }
   }
 
   /**
@@ -340,7 +289,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    */
   @Override
   public Iterator<byte[]> iterator() {
-    return new FrameIterator(this);
+    return new FrameIterator(this::receive);
   }
 
   /**
@@ -349,7 +298,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * Cancelling the subscription closes the connection.
    */
   public Flow.Publisher<byte[]> publisher() {
-    return new FramePublisher(this);
+    return new FramePublisher(link);
   }
 
   /**
@@ -357,7 +306,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * kernel. When it completes, a FIN is sent behind them; an error closes the connection.
    */
   public Flow.Subscriber<byte[]> subscriber() {
-    return new FrameSubscriber(this);
+    return new FrameSubscriber(link, sending);
   }
 
   /**
@@ -370,19 +319,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    *     the call is not on its event loop, or inside of a frame that comes in parts
    */
   public void format(FrameFormat format) {
-    requireNonNull(format, "format");
-    if (inbox == null) {
-      batchLink("format() under a batch handler is for its event loop").format(format);
-      outbound.format(format);
-    } else {
-      outbound.format(format);
-      inbox.format(format);
-    }
+    link.format(requireNonNull(format, "format"));
   }
 
   /** Returns the format of the next frame that is received. */
   public FrameFormat format() {
-    return link instanceof BatchLink batch ? batch.format() : inbox().format();
+    return link.format();
   }
 
   /**
@@ -392,13 +334,10 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if there is a batch handler, or a request was made, which take them
    */
   public byte[] takeReceivedBytes() {
-    if (inbox == null) {
-      throw new IllegalStateException("received bytes are taken by the batch handler");
-    }
     if (requests.get() != null) {
       throw new IllegalStateException("received bytes are taken by request()");
     }
-    return inbox.takeBytes();
+    return link.takeReceivedBytes();
   }
 
   /**
@@ -413,16 +352,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /** Whether nothing can be sent or received any more. */
   boolean isClosed() {
-    return !link.context().channel().isActive() || closed.isDone();
+    return !link.context().channel().isActive() || link.closed().isDone();
   }
 
   /** Returns whether the server is stopping; a handler that sees it should come to an end. */
   public boolean isStopping() {
-    return stopping;
-  }
-
-  void stopping() {
-    stopping = true;
+    return link.ending.isStopping();
   }
 
   /**
@@ -430,19 +365,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * ended it. Dependent actions run on the event loop and must not block.
    */
   public CompletionStage<Void> closed() {
-    return closed.minimalCompletionStage();
-  }
-
-  void closed(@Nullable Throwable cause) {
-    try {
-      outbound.fail(new IOException("connection is closed (peer " + remoteAddress + ")", cause));
-    } finally {
-      if (cause == null) {
-        closed.complete(null);
-      } else {
-        closed.completeExceptionally(cause);
-      }
-    }
+    return link.closed().minimalCompletionStage();
   }
 
   /**
@@ -484,17 +407,13 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   public void close() {
     link.ending.finish();
     if (!link.context().executor().inEventLoop()) {
-      link.ending.awaitClosed(closed.copy());
+      link.ending.awaitClosed(link.closed().copy());
     }
   }
 
   /** Ends what others wait for while the event loop is held; returns whether that was counted. */
   boolean cutFromOutside(IOException why) {
-    boolean counted = link.ending.cutFromOutside(why);
-    outbound.end(why);
-    if (inbox != null) {
-      inbox.end(why);
-    }
+    boolean counted = link.cutFromOutside(why);
     Requests present = requests.get();
     if (present != null) {
       present.end(why);

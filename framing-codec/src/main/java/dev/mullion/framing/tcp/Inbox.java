@@ -12,6 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -27,9 +28,15 @@ final class Inbox {
   /** How long a buffer is that is shared by short reads, once so many bytes wait. */
   private static final int MAX_SHARED = 4 * 1024;
 
-  private final QueueLink link;
+  private final LinkContext link;
+  private final Reading reading;
+  private final Ending ending;
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
+
+  private final AtomicReference<@Nullable String> reader = new AtomicReference<>();
+  private volatile @Nullable Runnable onArrival;
+  private volatile boolean abandoned;
 
   final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
@@ -72,11 +79,62 @@ final class Inbox {
   private volatile boolean atEnd;
   private volatile long insideSince;
 
-  Inbox(QueueLink link, ConnectionSettings settings, ConnectionCounters counters) {
+  Inbox(LinkContext link, Reading reading, Ending ending) {
     this.link = link;
-    this.settings = settings;
-    this.counters = counters;
+    this.reading = reading;
+    this.ending = ending;
+    settings = link.settings;
+    counters = link.counters;
     decoder = FrameDecoder.of(settings.format(), settings.totals().frames(), link.peer());
+  }
+
+  /** Makes sure that frames are received in one way only. */
+  void claim(String way) {
+    if (reader.get() == null) {
+      reader.compareAndSet(null, way);
+    }
+    String present = reader.get();
+    if (!way.equals(present)) {
+      throw taken(present, way);
+    }
+  }
+
+  /** Like {@link #claim}, for a way that there can be only once. */
+  void claimOnce(String way) {
+    if (!reader.compareAndSet(null, way)) {
+      throw taken(reader.get(), way);
+    }
+  }
+
+  static IllegalStateException taken(@Nullable String by, String way) {
+    return new IllegalStateException(
+        "frames are received by " + by + " already (not by " + way + ")");
+  }
+
+  /** Sets what the event loop does when something has come, or the end. Any thread may call it. */
+  void onArrival(Runnable action) {
+    onArrival = action;
+    link.runOnLoop(action);
+  }
+
+  /** On the event loop: says that something has come, or the end. */
+  void arrived() {
+    Runnable action = onArrival;
+    if (action != null) {
+      link.guarded(action);
+    }
+  }
+
+  /** Says that nobody takes frames any more, with the connection about to be closed. Any thread. */
+  void abandon() {
+    if (!abandoned) {
+      abandoned = true;
+      link.totals.bytesNotHandled.add(bytesLeft());
+    }
+  }
+
+  boolean isAbandoned() {
+    return abandoned;
   }
 
   /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
@@ -104,7 +162,7 @@ final class Inbox {
       bytes.release();
       // It may have others read on, and so is told without the lock; whoever has taken the bytes
       // meanwhile may have said so first.
-      link.reading.hold(made);
+      reading.hold(made);
     }
   }
 
@@ -180,15 +238,15 @@ final class Inbox {
     if (tellReceivers) {
       tellReceivers();
     }
-    link.reading.hold(change);
+    reading.hold(change);
     if (tellStopped) {
-      link.inputStopped();
+      link.runOnLoop(ending::endInput);
     }
     if (tellEmptied) {
-      link.inboxEmptied();
+      reading.handlerCaughtUp();
     }
     if (tellBroken != null) {
-      link.ending.broken(tellBroken);
+      ending.broken(tellBroken);
     }
   }
 

@@ -5,115 +5,76 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.TooLargePolicy;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.DecoderException;
 import java.io.IOException;
-import java.lang.System.Logger.Level;
-import java.net.SocketAddress;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.function.Consumer;
+import java.util.concurrent.CompletableFuture;
 import javax.net.ssl.SSLException;
-import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The event loop's side of a connection. When it is read from, its timeouts and its end are parts of
  * their own. All but what is said otherwise is called by the loop's thread.
  */
-abstract class Link extends ChannelInboundHandlerAdapter {
-  static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
-
-  final ConnectionSettings settings;
-  final TcpCounters totals;
-  final SocketOutput output = new SocketOutput();
+abstract class Link extends LinkContext {
   final Reading reading;
-  final Timeouts timeouts;
   final Ending ending;
   final Draining draining;
-  private final LoopWatch watch;
-  private final boolean secure;
-  private @Nullable ChannelHandlerContext context;
-  private volatile @Nullable FramedConnection connection;
-  private @Nullable SocketAddress peer;
-  private volatile @Nullable Thread thread;
-  private boolean opened;
+  private final Timeouts timeouts;
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+  private @Nullable Outbound outbound;
 
   Link(ConnectionSettings settings, LoopWatch watch, boolean secure) {
-    this.settings = settings;
-    this.totals = settings.totals();
-    this.watch = watch;
-    this.secure = secure;
+    super(settings, watch, secure);
     reading = new Reading(this);
-    timeouts = new Timeouts(this);
-    ending = new Ending(this, secure);
-    draining = new Draining(this, ending);
+    timeouts = new Timeouts(this, reading);
+    ending = new Ending(this, reading, timeouts, this::outbound);
+    draining = new Draining(this, reading, ending);
   }
 
-  /** What a kind of connection does with its first moment. */
-  abstract void onOpened(FramedConnection connection);
+  /**
+   * Returns what frames are pulled from.
+   *
+   * @param way by whom
+   * @throws IllegalStateException if a batch handler has them
+   */
+  abstract Inbox inbox(String way);
 
-  /** What it does when the peer has ended its side, or the server wants no more of it. */
-  abstract void onInputEnded(FramedConnection connection);
+  /** Encodes part of a buffer as a reply, and keeps it until the end of the read. */
+  abstract void reply(ByteBuf buffer, int index, int length) throws FramingException;
 
-  /** Ends the input behind the frame that has begun, if one has, when the server stops. */
-  abstract void stopInput();
+  /** Takes over frames as a reply, and keeps them until the end of the read. */
+  abstract void reply(EncodedFrames frames);
 
-  /** What it does when this side has closed: what still comes is for nobody. */
-  abstract void onInputDropped();
+  /** Returns the format of the next frame that is received. */
+  abstract FrameFormat format();
 
-  /** What it does when the server begins to stop. */
-  abstract void onStopping(FramedConnection connection);
+  /** Uses another format from the next frame on, in both directions. */
+  abstract void format(FrameFormat format);
 
-  /** What it does at the end. */
-  abstract void onClosed(FramedConnection connection, @Nullable Throwable cause);
+  /** Takes the bytes that have come and are in no frame that was received. */
+  abstract byte[] takeReceivedBytes();
 
-  /** Whether the peer is in the middle of a frame. */
-  abstract boolean isInsideFrame();
-
-  /** Since when the rest of a frame is missing, or 0. */
-  abstract long insideSince(long now);
-
-  /** Whether bytes have come that no handler has looked at. */
-  boolean waitsForHandler() {
-    return false;
+  /** What any thread sends goes into it. */
+  final Outbound outbound() {
+    return requireNonNull(outbound, "outbound");
   }
 
-  /** The context from which bytes go straight to the socket, or to TLS. */
-  ChannelHandlerContext wire() {
-    return context();
-  }
-
-  final ChannelHandlerContext context() {
-    return requireNonNull(context, "context");
-  }
-
-  final FramedConnection connection() {
-    return requireNonNull(connection, "connection");
-  }
-
-  /** Any thread may call it. */
-  final @Nullable SSLSession tlsSession() {
-    return secure ? TlsEvents.session(context().pipeline()) : null;
-  }
-
-  /** Any thread may call it. */
-  final @Nullable SocketAddress peer() {
-    return peer;
-  }
-
-  /** The event loop's thread; any thread may ask. */
-  final @Nullable Thread thread() {
-    return thread;
+  /** Completes when the connection is closed. */
+  final CompletableFuture<Void> closed() {
+    return closed;
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
-    context = ctx;
+    super.handlerAdded(ctx);
     ctx.pipeline().addFirst(output);
     if (secure) {
       TlsInput.addTo(ctx.pipeline(), reading);
@@ -132,59 +93,39 @@ abstract class Link extends ChannelInboundHandlerAdapter {
 
   /** Called when bytes or frames can go to and fro. */
   final void open() {
-    if (opened) {
+    if (isOpened()) {
       return;
     }
-    opened = true;
-    thread = Thread.currentThread();
-    peer = context().channel().remoteAddress();
-    FramedConnection made = new FramedConnection(this);
-    connection = made;
-    guarded(() -> onOpened(made));
+    noteConnected();
+    outbound = new Outbound(this, reading);
+    prepare();
+    noteOpened();
+    guarded(this::onOpened);
+  }
+
+  @Override
+  final void abort(@Nullable Throwable why) {
+    ending.abort(why);
+  }
+
+  @Override
+  public final void look(long now, long most) {
+    // The handshake has a timeout of its own.
+    if (isOpened() && context().channel().isActive()) {
+      outbound().noteHeld();
+      timeouts.look(now, most);
+    }
   }
 
   /**
-   * Calls code that is not the library's, under the eyes of the watchdog. Whatever it throws, also a
-   * checked exception that nobody declares, ends the connection and goes no further.
+   * Ends what others wait for while the event loop is held, and closes when it is free again. Any thread
+   * may call it; returns whether what is lost was counted.
    */
-  final void guarded(Runnable call) {
-    watch.enter(this);
-    try {
-      call.run();
-    } catch (Throwable e) {
-      handlerFailed(e);
-    } finally {
-      watch.exit();
-    }
-  }
-
-  final boolean isOpened() {
-    return connection != null;
-  }
-
-  /** How many bytes have come that no handler has taken; any thread may ask. */
-  long bytesNotTaken() {
-    return 0;
-  }
-
-  final LoopWatch watch() {
-    return watch;
-  }
-
-  /** The one end of whatever code that is not the library's has thrown. Any thread may call it. */
-  final void handlerFailed(Throwable e) {
-    totals.handlersFailed.increment();
-    log(Event.HANDLER_FAILED, WARNING, "handler failed, closing connection (peer " + peer + ")", e);
-    ending.abort(e);
-  }
-
-  final void log(Event event, Level level, String text, @Nullable Throwable error) {
-    settings.log().log(event, level, context().channel().remoteAddress(), () -> text, error);
-  }
-
-  /** Says that something came. */
-  final void active() {
-    ending.active();
+  final boolean cutFromOutside(IOException why) {
+    boolean counted = ending.cutFromOutside(why);
+    outbound().end(why);
+    onCutFromOutside(why);
+    return counted;
   }
 
   @Override
@@ -192,47 +133,33 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     // Part of a TLS record, or of a frame that is collected, is something that came too.
     timeouts.active();
     if (isOpened()) {
-      reading.afterRead();
+      afterRead();
     } else {
       reading.limitMemory();
     }
     ctx.fireChannelReadComplete();
   }
 
+  /** Pauses reading if the peer does not read either, or if memory is short; not for what is dropped. */
+  private void afterRead() {
+    boolean drops = ending.closesWithPeer();
+    if (!drops && outbound().isFull()) {
+      reading.pause(Reading.PEER_BEHIND);
+    }
+    outbound().noteHeld();
+    if (!drops) {
+      reading.limitMemory();
+    }
+  }
+
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
     if (ctx.channel().isWritable() && isOpened()) {
-      connection().outbound().roomMayBeThere();
-      reading.peerReads();
+      outbound().roomMayBeThere();
+      outbound().noteHeld();
+      reading.resume(Reading.PEER_BEHIND);
     }
     ctx.fireChannelWritabilityChanged();
-  }
-
-  /** Any thread may call it. */
-  final void runOnLoop(Runnable task) {
-    runOnLoop(task, refused -> {
-      // The loop has ended, and with it every connection.
-      if (context().channel().isOpen()) {
-        throw refused;
-      }
-    });
-  }
-
-  /** Like {@link #runOnLoop}, but in the calling thread if the loop has ended. */
-  final void runOnLoopOrHere(Runnable task) {
-    runOnLoop(task, refused -> task.run());
-  }
-
-  private void runOnLoop(Runnable task, Consumer<RejectedExecutionException> whenRefused) {
-    if (context().executor().inEventLoop()) {
-      task.run();
-      return;
-    }
-    try {
-      context().executor().execute(task);
-    } catch (RejectedExecutionException e) {
-      whenRefused.accept(e);
-    }
   }
 
   @Override
@@ -266,7 +193,7 @@ abstract class Link extends ChannelInboundHandlerAdapter {
       ending.broken(framing);
     } else if (error instanceof IOException lost) {
       log(Event.CONNECTION_LOST, DEBUG, "connection lost" + ofPeer(ctx), error);
-      ending.lost(secure && !opened ? new IOException(Ending.ENDED_IN_HANDSHAKE, error) : lost);
+      ending.lost(secure && !isOpened() ? new IOException(Ending.ENDED_IN_HANDSHAKE, error) : lost);
     } else if (error instanceof DecoderException
         && error.getCause() instanceof SSLException cause) {
       tlsFailed(TlsEvents.inPlainWords(cause));
@@ -290,22 +217,12 @@ abstract class Link extends ChannelInboundHandlerAdapter {
     return " (peer " + ctx.channel().remoteAddress() + ")";
   }
 
-  /** Sends the replies that the event loop has gathered. */
-  void flushReplies() {}
-
-  /** Hands them on without a flush, so that what is written now comes behind them. */
-  void emitReplies() {}
-
-  /** Called before the FIN is sent, behind which nothing can be. */
-  void onOutputEnding() {}
-
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     watch.remove(this);
     try {
-      FramedConnection present = connection;
-      if (present != null) {
-        ended(present);
+      if (isOpened()) {
+        ended();
       } else if (secure) {
         totals.handshakesFailed.increment();
       }
@@ -323,12 +240,25 @@ abstract class Link extends ChannelInboundHandlerAdapter {
   }
 
   /** Each step is taken whatever another has thrown: somebody waits for it. */
-  private void ended(FramedConnection present) {
+  private void ended() {
     try {
       ending.closed();
     } finally {
-      guarded(() -> onClosed(present, ending.cause()));
-      present.closed(ending.cause());
+      guarded(() -> onClosed(ending.cause()));
+      // After that, since what it has thrown may be the cause.
+      endWaiting(ending.cause());
+    }
+  }
+
+  private void endWaiting(@Nullable Throwable cause) {
+    try {
+      outbound().fail(new IOException("connection is closed (peer " + peer() + ")", cause));
+    } finally {
+      if (cause == null) {
+        closed.complete(null);
+      } else {
+        closed.completeExceptionally(cause);
+      }
     }
   }
 }

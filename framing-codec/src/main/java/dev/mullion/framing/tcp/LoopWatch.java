@@ -1,8 +1,10 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.util.concurrent.EventExecutor;
+import java.lang.System.Logger.Level;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.net.SocketAddress;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -15,6 +17,30 @@ import org.jspecify.annotations.Nullable;
  * loop is in. Used by that loop's thread only, but for {@link #inside} and {@link #entries}.
  */
 final class LoopWatch {
+  /** A connection of the loop. */
+  interface Watched {
+    /**
+     * Moves its clocks on.
+     *
+     * @param most by how much at most
+     */
+    void look(long now, long most);
+
+    /** Ends it, since code that is not the library's has thrown. */
+    void handlerFailed(Throwable error);
+
+    /** Logs what concerns it; any thread may call it. */
+    void log(Event event, Level level, String text, @Nullable Throwable error);
+
+    /** Its peer, for the log; any thread may ask. */
+    @Nullable
+    SocketAddress peer();
+
+    /** The loop's thread; any thread may ask. */
+    @Nullable
+    Thread thread();
+  }
+
   /** How many looks fit into the shortest timeout, and so how late it may be noticed. */
   private static final int LOOKS = 8;
 
@@ -26,7 +52,7 @@ final class LoopWatch {
   static {
     try {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
-      INSIDE = lookup.findVarHandle(LoopWatch.class, "inside", Link.class);
+      INSIDE = lookup.findVarHandle(LoopWatch.class, "inside", Watched.class);
       ENTRIES = lookup.findVarHandle(LoopWatch.class, "entries", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
@@ -36,12 +62,11 @@ final class LoopWatch {
   /** However busy the loop may be, it does not look more often. */
   private static final long SHORTEST_INTERVAL = TimeUnit.MILLISECONDS.toNanos(1);
 
-  private final EventExecutor loop;
   private final long interval;
-  private final Set<Link> links = new LinkedHashSet<>();
+  private final Set<Watched> links = new LinkedHashSet<>();
 
   @SuppressWarnings("unused") // Read and written by its handle only.
-  private @Nullable Link inside;
+  private @Nullable Watched inside;
 
   private long entries;
 
@@ -50,7 +75,6 @@ final class LoopWatch {
 
   /** Looks for the first time after an interval; the loop's end is the watch's. */
   LoopWatch(EventExecutor loop, long shortestTimeoutNanos) {
-    this.loop = loop;
     interval =
         Math.max(SHORTEST_INTERVAL, Math.min(LONGEST_INTERVAL, shortestTimeoutNanos / LOOKS));
     if (shortestTimeoutNanos > 0) {
@@ -58,15 +82,11 @@ final class LoopWatch {
     }
   }
 
-  EventExecutor loop() {
-    return loop;
-  }
-
-  void add(Link link) {
+  void add(Watched link) {
     links.add(link);
   }
 
-  void remove(Link link) {
+  void remove(Watched link) {
     links.remove(link);
   }
 
@@ -78,9 +98,9 @@ final class LoopWatch {
   private void look() {
     long now = System.nanoTime();
     // One that is closed now removes itself.
-    for (Link link : new ArrayList<>(links)) {
+    for (Watched link : new ArrayList<>(links)) {
       try {
-        link.timeouts.look(now, 2 * interval);
+        link.look(now, 2 * interval);
       } catch (Throwable e) {
         // Else no connection of this loop would be looked at any more.
         link.handlerFailed(e);
@@ -89,7 +109,7 @@ final class LoopWatch {
   }
 
   /** Says that the handler of a connection is about to be called. Of nested calls the first counts. */
-  void enter(Link link) {
+  void enter(Watched link) {
     if (depth++ == 0) {
       ENTRIES.setOpaque(this, entries + 1);
       INSIDE.setRelease(this, link);
@@ -105,8 +125,8 @@ final class LoopWatch {
 
   /** Returns the connection whose handler the loop is in; any thread may ask. */
   @Nullable
-  Link inside() {
-    return (Link) INSIDE.getAcquire(this);
+  Watched inside() {
+    return (Watched) INSIDE.getAcquire(this);
   }
 
   /** Returns how often a handler has been called; any thread may ask. */

@@ -1,32 +1,30 @@
 package dev.mullion.framing.tcp;
 
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 
 /** Counts, once, the bytes that were taken to be sent on a connection and are lost with it. */
 final class Losses {
-  private final Link link;
+  private final TcpCounters totals;
+  private final Supplier<Outbound> outbound;
   private final AtomicBoolean counted = new AtomicBoolean();
   private long unsentAtClose;
 
-  Losses(Link link) {
-    this.link = link;
+  Losses(TcpCounters totals, Supplier<Outbound> outbound) {
+    this.totals = totals;
+    this.outbound = outbound;
   }
 
-  /** Notes, on the event loop, what is left to send when this side closes the socket. */
-  void noteUnsent() {
-    unsentAtClose = link.isOpened() ? link.connection().outbound().unsent() : 0;
-  }
-
-  /** Notes, on the event loop, what was left to send when the socket was closed by others. */
+  /** Notes, on the event loop, what is left to send when the socket is closed. */
   void noteUnsent(long bytes) {
     unsentAtClose = bytes;
   }
 
   /** Counts at the end, on the event loop, what is lost. */
   void countAtEnd() {
-    long lost = Math.max(unsentAtClose, link.connection().outbound().notHandedOn());
+    long lost = Math.max(unsentAtClose, outbound.get().notHandedOn());
     if (counted.compareAndSet(false, true)) {
-      link.totals.bytesNotSent.add(lost);
+      totals.bytesNotSent.add(lost);
     }
   }
 
@@ -34,7 +32,7 @@ final class Losses {
   boolean countHeld() {
     boolean counts = counted.compareAndSet(false, true);
     if (counts) {
-      link.totals.bytesNotSent.add(link.connection().outbound().held());
+      totals.bytesNotSent.add(outbound.get().held());
     }
     return counts;
   }

@@ -29,6 +29,15 @@ import org.jspecify.annotations.Nullable;
  * what the one frame is longer than an eighth of the limit.
  */
 final class MemoryBudget {
+  /** One that shares it: a connection, or rather what says when that is read from. */
+  interface Holder {
+    /** How many bytes it holds in memory; any thread may ask. */
+    long held();
+
+    /** Has it read from again. Any thread may call it. */
+    void memoryIsFree();
+  }
+
   /** A connection may always hold so much, however many there are. */
   private static final long LEAST_SHARE = 4 * 1024;
 
@@ -36,16 +45,12 @@ final class MemoryBudget {
   private final long mark;
   private final AtomicLong used = new AtomicLong();
   private final AtomicInteger connections = new AtomicInteger();
-  private final Queue<Reading> paused = new ConcurrentLinkedQueue<>();
-  private volatile @Nullable Reading first;
+  private final Queue<Holder> paused = new ConcurrentLinkedQueue<>();
+  private volatile @Nullable Holder first;
 
   MemoryBudget(long limit, int longestFrame) {
     this.limit = limit;
     mark = limit - limit / 4 - Math.min(longestFrame, limit / 8);
-  }
-
-  long limit() {
-    return limit;
   }
 
   long used() {
@@ -62,18 +67,18 @@ final class MemoryBudget {
   }
 
   /** Gives back what a connection held. */
-  void closed(Reading reading, long held) {
+  void closed(Holder holder, long held) {
     connections.decrementAndGet();
-    paused.remove(reading);
+    paused.remove(holder);
     add(-held);
-    if (first == reading) {
-      passOn(reading);
+    if (first == holder) {
+      passOn(holder);
     }
   }
 
   void add(long bytes) {
     if (used.addAndGet(bytes) <= mark - mark / 8) {
-      for (Reading next = paused.poll(); next != null; next = paused.poll()) {
+      for (Holder next = paused.poll(); next != null; next = paused.poll()) {
         next.memoryIsFree();
       }
     }
@@ -99,52 +104,52 @@ final class MemoryBudget {
   }
 
   /** Whether a connection that holds too much is the one that is read from all the same. */
-  synchronized boolean goesFirst(Reading reading) {
+  synchronized boolean goesFirst(Holder holder) {
     if (first == null) {
-      first = reading;
+      first = holder;
     }
-    return first == reading;
+    return first == holder;
   }
 
   /** Has a paused connection read from when there is room again, or when it is its turn. */
-  void whenFree(Reading reading) {
-    List<Reading> next = List.of();
+  void whenFree(Holder holder) {
+    List<Holder> next = List.of();
     synchronized (this) {
-      paused.add(reading);
+      paused.add(holder);
       if (first == null) {
         next = turn();
       }
     }
-    next.forEach(Reading::memoryIsFree);
+    next.forEach(Holder::memoryIsFree);
     // It may have become free before that was seen.
     add(0);
   }
 
   /** Says that a connection holds less. */
-  void holdsLess(Reading reading, long held) {
-    if (first == reading && held <= share()) {
-      passOn(reading);
+  void holdsLess(Holder holder, long held) {
+    if (first == holder && held <= share()) {
+      passOn(holder);
     }
   }
 
-  private void passOn(Reading reading) {
-    List<Reading> next = List.of();
+  private void passOn(Holder holder) {
+    List<Holder> next = List.of();
     synchronized (this) {
-      if (first == reading) {
+      if (first == holder) {
         first = null;
         next = turn();
       }
     }
-    next.forEach(Reading::memoryIsFree);
+    next.forEach(Holder::memoryIsFree);
   }
 
   /**
    * Returns who is to be read from now: those who hold little by now, and the one whose turn it is.
    * They are told when the lock is free.
    */
-  private List<Reading> turn() {
-    List<Reading> free = new ArrayList<>();
-    for (Reading next = paused.poll(); next != null; next = paused.poll()) {
+  private List<Holder> turn() {
+    List<Holder> free = new ArrayList<>();
+    for (Holder next = paused.poll(); next != null; next = paused.poll()) {
       free.add(next);
       if (next.held() > share()) {
         first = next;

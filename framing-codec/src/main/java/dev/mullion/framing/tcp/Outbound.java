@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class Outbound {
   private final Channel channel;
-  private final Link link;
+  private final LinkContext link;
+  private final Reading reading;
   private final ConnectionSettings settings;
   private final ConnectionCounters counters;
   final ReentrantLock lock = new ReentrantLock();
@@ -53,12 +54,13 @@ final class Outbound {
   private boolean markSent;
   private @Nullable IOException closed;
 
-  Outbound(Link link, ConnectionCounters counters) {
+  Outbound(LinkContext link, Reading reading) {
     this.link = link;
+    this.reading = reading;
     this.channel = link.context().channel();
     this.settings = link.settings;
     this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
-    this.counters = counters;
+    this.counters = link.counters;
   }
 
   /** Takes the place of the next reply; {@code null} if none is due. */
@@ -170,9 +172,12 @@ final class Outbound {
     return accepted.get() + inNetty();
   }
 
-  /** On the event loop: what all that is not in the kernel takes, also what waits for room. */
-  long memory() {
-    return accepted.get() + waiting.memory() + link.output.memory();
+  /** On the event loop: says what all that is not in the kernel takes, also what waits for room. */
+  void noteHeld() {
+    // The queues are gone with their channel.
+    if (channel.isActive()) {
+      reading.noteOutput(accepted.get() + waiting.memory() + link.output.memory(), unsent());
+    }
   }
 
   /** The bytes that were taken and are not in the kernel yet, without what their queue takes itself. */
@@ -224,7 +229,7 @@ final class Outbound {
   void drain() {
     if (handOn()) {
       link.wire().flush();
-      link.reading.noteOutput();
+      noteHeld();
     }
   }
 

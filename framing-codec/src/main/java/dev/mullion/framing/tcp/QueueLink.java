@@ -1,5 +1,9 @@
 package dev.mullion.framing.tcp;
 
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameFormat;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import java.io.IOException;
@@ -10,8 +14,6 @@ import org.jspecify.annotations.Nullable;
 final class QueueLink extends Link {
   private final Consumer<FramedConnection> onOpened;
   private @Nullable Inbox inbox;
-  private volatile @Nullable Runnable onArrival;
-  private volatile boolean abandoned;
 
   /**
    * @param onOpened what to do with a new connection, on the event loop
@@ -26,23 +28,30 @@ final class QueueLink extends Link {
   }
 
   @Override
-  void onOpened(FramedConnection connection) {
-    inbox = connection.inbox();
-    onOpened.accept(connection);
+  void prepare() {
+    inbox = new Inbox(this, reading, ending);
   }
 
-  /** Sets what the event loop does when something has come, or the end. Any thread may call it. */
-  void onArrival(Runnable action) {
-    onArrival = action;
-    runOnLoop(action);
+  @Override
+  void onOpened() {
+    onOpened.accept(new FramedConnection(this));
+  }
+
+  Inbox inbox() {
+    return requireNonNull(inbox, "inbox");
+  }
+
+  @Override
+  Inbox inbox(String way) {
+    return inbox();
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     ByteBuf bytes = (ByteBuf) msg;
     Inbox present = inbox;
-    active();
-    if (present == null || abandoned || ending.dropsInput()) {
+    ending.active();
+    if (present == null || present.isAbandoned() || ending.dropsInput()) {
       totals.bytesNotHandled.add(bytes.readableBytes());
       bytes.release();
       return;
@@ -54,89 +63,108 @@ final class QueueLink extends Link {
         reading.resume(Reading.HANDLER_BEHIND);
       }
     }
-    arrived();
-  }
-
-  /** Says that nobody takes frames any more, with the connection about to be closed. Any thread. */
-  void abandon() {
-    if (!abandoned) {
-      abandoned = true;
-      totals.bytesNotHandled.add(bytesNotTaken());
-    }
-  }
-
-  private void arrived() {
-    Runnable action = onArrival;
-    if (action != null) {
-      guarded(action);
-    }
-  }
-
-  /** Reads on. Called by the thread that has taken everything. */
-  void inboxEmptied() {
-    // A resume that finds no pause does nothing, and a pause is only ever set for bytes that wait.
-    if (context().executor().inEventLoop()) {
-      reading.resume(Reading.HANDLER_BEHIND);
-    } else if (!context().channel().config().isAutoRead()) {
-      runOnLoop(() -> reading.resume(Reading.HANDLER_BEHIND));
-    }
+    present.arrived();
   }
 
   @Override
-  void onInputEnded(FramedConnection connection) {
-    connection.inbox().end(null);
-    arrived();
+  void reply(ByteBuf buffer, int index, int length) {
+    throw BatchLink.replyElsewhere();
+  }
+
+  @Override
+  void reply(EncodedFrames frames) {
+    frames.release();
+    throw BatchLink.replyElsewhere();
+  }
+
+  @Override
+  FrameFormat format() {
+    return inbox().format();
+  }
+
+  @Override
+  void format(FrameFormat format) {
+    outbound().format(format);
+    inbox().format(format);
+  }
+
+  @Override
+  byte[] takeReceivedBytes() {
+    return inbox().takeBytes();
+  }
+
+  @Override
+  void onInputEnded() {
+    end(null);
   }
 
   @Override
   void onInputDropped() {
-    connection().inbox().end(closedError(null));
-    arrived();
+    end(closedError(null));
   }
 
   @Override
-  void stopInput() {
-    connection().inbox().endAfterFrame();
-    arrived();
-  }
-
-  /** Any thread may call it: the last frame that is wanted has been taken. */
-  void inputStopped() {
-    runOnLoop(ending::endInput);
+  void onInputStopping() {
+    inbox().endAfterFrame();
+    inbox().arrived();
   }
 
   @Override
-  void onStopping(FramedConnection connection) {
+  void onStopping() {
     // The handler sees it when it asks.
   }
 
   @Override
-  boolean isInsideFrame() {
-    return connection().inbox().insideSince() != 0;
+  void onOutputEnding() {
+    // All that was sent is written.
   }
 
   @Override
-  long insideSince(long now) {
-    return connection().inbox().insideSince();
+  void onClosed(@Nullable Throwable cause) {
+    end(cause == null && ending.isInputEnded() ? null : closedError(cause));
   }
 
   @Override
-  boolean waitsForHandler() {
-    return connection().inbox().waitsForHandler();
+  void onCutFromOutside(IOException why) {
+    inbox().end(why);
   }
 
-  @Override
-  long bytesNotTaken() {
-    return connection().inbox().bytesLeft();
-  }
-
-  @Override
-  void onClosed(FramedConnection connection, @Nullable Throwable cause) {
-    connection.inbox().end(cause == null && ending.isInputEnded() ? null : closedError(cause));
-    arrived();
+  private void end(@Nullable IOException why) {
+    inbox().end(why);
+    inbox().arrived();
   }
 
   private IOException closedError(@Nullable Throwable cause) {
     return new IOException("connection is closed (peer " + peer() + ")", cause);
+  }
+
+  @Override
+  boolean isInsideFrame() {
+    return inbox().insideSince() != 0;
+  }
+
+  @Override
+  long insideSince(long now) {
+    return inbox().insideSince();
+  }
+
+  @Override
+  boolean waitsForHandler() {
+    return inbox().waitsForHandler();
+  }
+
+  @Override
+  long bytesNotTaken() {
+    return inbox().bytesLeft();
+  }
+
+  @Override
+  void flushReplies() {
+    // There are none.
+  }
+
+  @Override
+  void emitReplies() {
+    // There are none.
   }
 }

@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * Says when a connection is read from, and counts what it holds in memory. All but what is said
  * otherwise is called by the event loop's thread.
  */
-final class Reading {
+final class Reading implements MemoryBudget.Holder {
   /** Why a connection is not read from; several may hold. */
   static final int HANDLER_BEHIND = 1;
 
@@ -17,7 +17,7 @@ final class Reading {
   /** In place of what is held, when nothing counts any more. */
   private static final long CLOSED = Long.MIN_VALUE;
 
-  private final Link link;
+  private final LinkContext link;
   private final TcpCounters totals;
   private final MemoryBudget budget;
   private final AtomicLong held = new AtomicLong();
@@ -25,7 +25,7 @@ final class Reading {
   private long outputLeft;
   private int pauses;
 
-  Reading(Link link) {
+  Reading(LinkContext link) {
     this.link = link;
     totals = link.totals;
     budget = link.settings.budget();
@@ -45,27 +45,14 @@ final class Reading {
     }
   }
 
-  /** How many bytes the connection holds in memory; any thread may ask. */
-  long held() {
+  @Override
+  public long held() {
     return held.get();
   }
 
   /** How many bytes were to be sent, when that was last looked at. */
   long outputLeft() {
     return outputLeft;
-  }
-
-  /** Pauses reading if the peer does not read either, or if memory is short; not for what is dropped. */
-  void afterRead() {
-    if (link.ending.closesWithPeer()) {
-      noteOutput();
-      return;
-    }
-    if (link.connection().outbound().isFull()) {
-      pause(PEER_BEHIND);
-    }
-    noteOutput();
-    limitMemory();
   }
 
   /** Pauses reading if memory is short; also before the connection is open, when TLS holds it. */
@@ -76,28 +63,33 @@ final class Reading {
     }
   }
 
-  /** Any thread may call it. */
-  void memoryIsFree() {
+  @Override
+  public void memoryIsFree() {
     link.runOnLoop(() -> resume(MEMORY));
   }
 
-  /** Brings what is held up to date with the output, until that is gone with its channel. */
-  void noteOutput() {
-    if (!link.context().channel().isActive()) {
-      return;
+  /**
+   * Brings what is held up to date with the output.
+   *
+   * @param memory what all takes that is not in the kernel
+   * @param unsent how many bytes of it are to be sent
+   */
+  void noteOutput(long memory, long unsent) {
+    if (memory != outputHeld) {
+      hold(memory - outputHeld);
+      outputHeld = memory;
     }
-    long present = link.connection().outbound().memory();
-    if (present != outputHeld) {
-      hold(present - outputHeld);
-      outputHeld = present;
-    }
-    outputLeft = link.connection().outbound().unsent();
+    outputLeft = unsent;
   }
 
-  /** Says that the peer takes again what is sent to it. */
-  void peerReads() {
-    noteOutput();
-    resume(PEER_BEHIND);
+  /** Says that a handler has taken everything. Any thread may call it. */
+  void handlerCaughtUp() {
+    // A resume that finds no pause does nothing, and a pause is only ever set for bytes that wait.
+    if (link.context().executor().inEventLoop()) {
+      resume(HANDLER_BEHIND);
+    } else if (!link.context().channel().config().isAutoRead()) {
+      link.runOnLoop(() -> resume(HANDLER_BEHIND));
+    }
   }
 
   void pause(int reason) {

@@ -17,30 +17,32 @@ import org.jspecify.annotations.Nullable;
  * until its reply has come, and has been dropped.
  */
 final class Requests {
-  private final FramedConnection connection;
+  private final Link link;
+  private final Inbox inbox;
   private final Outbound outbound;
   private final Sending sending;
   private final int maxInFlight;
   private final TcpCounters totals;
 
-  Requests(FramedConnection connection, int maxInFlight) {
-    this.connection = connection;
+  Requests(Link link, Inbox inbox, Sending sending, int maxInFlight) {
+    this.link = link;
+    this.inbox = inbox;
+    this.sending = sending;
     this.maxInFlight = maxInFlight;
-    outbound = connection.outbound();
-    sending = connection.sending();
-    totals = connection.link().totals;
+    outbound = link.outbound();
+    totals = link.totals;
   }
 
   /** Begins to take replies. On a connection that the peer has ended already, nothing can be sent. */
   void start() {
     try {
-      if (connection.inbox().endsHere()) {
+      if (inbox.endsHere()) {
         end(new IOException("connection was closed by the peer (peer " + peer() + ")"));
       }
     } catch (IOException e) {
       end(e);
     }
-    ((QueueLink) connection.link()).onArrival(this::takeReplies);
+    inbox.onArrival(this::takeReplies);
   }
 
   CompletableFuture<byte[]> send(byte[] frame, long timeoutNanos) {
@@ -67,9 +69,7 @@ final class Requests {
 
   private void timeOut(Request request, long nanos) {
     try {
-      request.timeout(connection
-          .link()
-          .context()
+      request.timeout(link.context()
           .executor()
           .schedule(() -> timedOut(request, nanos), nanos, TimeUnit.NANOSECONDS));
     } catch (RejectedExecutionException e) {
@@ -95,9 +95,8 @@ final class Requests {
 
   /** On the event loop. */
   private void takeReplies() {
-    Inbox inbox = connection.inbox();
     try {
-      while (takeReply(inbox)) {
+      while (takeReply()) {
         // The next one may have come too.
       }
       if (inbox.isAtEnd()) {
@@ -110,12 +109,12 @@ final class Requests {
     }
   }
 
-  private boolean takeReply(Inbox inbox) throws IOException {
+  private boolean takeReply() throws IOException {
     byte[] reply;
     try {
       reply = inbox.pollReportingSkipped();
     } catch (FrameTooLargeException e) {
-      if (connection.link().settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
+      if (link.settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
         throw e;
       }
       // The reply to a request all the same, which must not get the next one.
@@ -141,8 +140,8 @@ final class Requests {
 
   /** A server that expects TLS ends a plain connection without a word. */
   private String hint() {
-    boolean silent = connection.counters().bytesReceived() == 0;
-    return silent && connection.tlsSession() == null
+    boolean silent = link.counters.bytesReceived() == 0;
+    return silent && link.tlsSession() == null
         ? "; it has sent nothing: perhaps it speaks TLS and this side does not (setting: tls)"
         : "";
   }
@@ -159,11 +158,11 @@ final class Requests {
     List<Request> lost = outbound.endReplies(why);
     if (lost != null) {
       lost.forEach(request -> request.completeExceptionally(why));
-      connection.closeWhenSent();
+      link.ending.finish();
     }
   }
 
-  private Object peer() {
-    return connection.remoteAddress();
+  private @Nullable Object peer() {
+    return link.peer();
   }
 }

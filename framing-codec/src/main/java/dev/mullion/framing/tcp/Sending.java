@@ -20,7 +20,7 @@ final class Sending {
   private final Channel channel;
   private final ConnectionSettings settings;
 
-  Sending(Outbound queue, Link link) {
+  Sending(Outbound queue, LinkContext link) {
     this.queue = queue;
     channel = link.context().channel();
     settings = link.settings;

@@ -196,7 +196,7 @@ final class Stopping {
   /** First of all, since a successor may bind the same path as soon as it can. */
   private void removeFile() throws IOException {
     if (parts.file != null && parts.file.remove()) {
-      Link.LOG.log(DEBUG, "removed the socket {0}", parts.file);
+      LinkContext.LOG.log(DEBUG, "removed the socket {0}", parts.file);
     }
   }
 
@@ -212,7 +212,7 @@ final class Stopping {
   private static void cut(Channel connection, Left left) {
     Link link = connection.pipeline().get(Link.class);
     if (link != null && link.isOpened()) {
-      left.toSend += link.connection().outbound().held();
+      left.toSend += link.outbound().held();
       left.toHandle += link.bytesNotTaken();
       link.ending.abort(new IOException("server was stopped (peer " + link.peer() + ")"));
     }
@@ -241,7 +241,7 @@ final class Stopping {
 
   /** Names the callback that holds a loop; its connections close when it returns. */
   private void reportHeld(LoopWatch watch) {
-    Link link = watch.inside();
+    LoopWatch.Watched link = watch.inside();
     if (link != null) {
       String text = "stop: a callback still holds its event loop (peer " + link.peer() + ")"
           + Watchdog.stack(link.thread());

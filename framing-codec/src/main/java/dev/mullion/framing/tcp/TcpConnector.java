@@ -200,7 +200,7 @@ final class TcpConnector {
       return;
     }
     if (!reconnect.allows(attempts + 1)) {
-      Link.LOG.log(
+      LinkContext.LOG.log(
           WARNING,
           "gave up connecting to " + target() + " (maxAttempts: " + attempts
               + " since the last connection that lasted, resetAfter: " + reconnect.resetAfter()
@@ -277,7 +277,7 @@ final class TcpConnector {
     try {
       loop.execute(task);
     } catch (RejectedExecutionException e) {
-      Link.LOG.log(DEBUG, "event loop of the client to " + target() + " has ended", e);
+      LinkContext.LOG.log(DEBUG, "event loop of the client to " + target() + " has ended", e);
     }
   }
 
@@ -319,7 +319,7 @@ final class TcpConnector {
         + present.remoteAddress() + ")";
     if (present.cutFromOutside(new IOException(text))) {
       counters().connectionsCut.increment();
-      Link.LOG.log(WARNING, text);
+      LinkContext.LOG.log(WARNING, text);
     }
   }
 }

@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  * held up: what has come meanwhile is read before the next look.
  */
 final class Timeouts {
-  private final Link link;
+  private final LinkContext link;
+  private final Reading reading;
   private final ConnectionSettings settings;
   private final SocketOutput output;
   private boolean readInInterval;
@@ -39,7 +40,8 @@ final class Timeouts {
   private long frameSince;
   private @Nullable ScheduledFuture<?> progressTimer;
 
-  Timeouts(Link link) {
+  Timeouts(LinkContext link, Reading reading) {
+    this.reading = reading;
     this.link = link;
     settings = link.settings;
     output = link.output;
@@ -56,10 +58,6 @@ final class Timeouts {
    * @param most by how much at most
    */
   void look(long now, long most) {
-    if (!link.isOpened() || !link.context().channel().isActive()) {
-      return; // The handshake has a timeout of its own.
-    }
-    link.reading.noteOutput();
     long passed = begun ? Math.min(now - lookedAt, most) : 0;
     begun = true;
     lookedAt = now;
@@ -86,11 +84,11 @@ final class Timeouts {
 
   /** As long as bytes wait for the peer, it is its turn, whatever waits here. */
   private boolean isOurTurn() {
-    return output.pending() == 0 && (link.reading.isPausedByThisSide() || link.waitsForHandler());
+    return output.pending() == 0 && (reading.isPausedByThisSide() || link.waitsForHandler());
   }
 
   private boolean lookAtStall(long passed, boolean goesOn) {
-    long taken = link.connection().counters().framesReceived();
+    long taken = link.counters.framesReceived();
     if (goesOn || taken != takenBefore) {
       takenBefore = taken;
       stalled = 0;
@@ -117,7 +115,7 @@ final class Timeouts {
       frameSince = since;
       frame = 0;
     }
-    if (since == 0 || link.reading.isPaused() || link.waitsForHandler()) {
+    if (since == 0 || reading.isPaused() || link.waitsForHandler()) {
       return false;
     }
     frame += Math.min(passed, now - since);
@@ -135,6 +133,13 @@ final class Timeouts {
     return limit > 0 && nanos >= limit;
   }
 
+  /** Says that the end of this side was sent: what comes then is for the peer. */
+  void outputEnded() {
+    if (progressTimer != null) {
+      progressTimer.cancel(false);
+    }
+  }
+
   /** Ends a closing connection whose peer takes nothing of what is left for {@code closeTimeout}. */
   void boundClosing() {
     if (progressTimer == null && link.context().channel().isActive()) {
@@ -144,7 +149,7 @@ final class Timeouts {
 
   private void lookAtProgress(long before) {
     Runnable look = () -> {
-      if (!link.context().channel().isActive() || link.ending.isOutputEnded()) {
+      if (!link.context().channel().isActive()) {
         return;
       }
       long mark = output.sent();
@@ -166,7 +171,7 @@ final class Timeouts {
 
   private void end(String text) {
     link.log(Event.TIMED_OUT, DEBUG, text, null);
-    link.ending.abort(new SocketTimeoutException(text));
+    link.abort(new SocketTimeoutException(text));
   }
 
   private static long millis(long nanos) {

@@ -55,7 +55,7 @@ final class Watchdog implements AutoCloseable {
 
   private void look(Seen seen, long now) {
     long entry = seen.loop.entries();
-    Link link = seen.loop.inside();
+    LoopWatch.Watched link = seen.loop.inside();
     if (link == null || entry != seen.entry) {
       seen.entry = entry;
       seen.since = now;
@@ -68,7 +68,7 @@ final class Watchdog implements AutoCloseable {
     }
   }
 
-  private void slow(Seen seen, Link link, long now) {
+  private void slow(Seen seen, LoopWatch.Watched link, long now) {
     seen.lastSlow = now;
     if (seen.reported) {
       return;
@@ -96,7 +96,7 @@ final class Watchdog implements AutoCloseable {
     StringBuilder text = new StringBuilder();
     for (StackTraceElement frame : thread.getStackTrace()) {
       text.append(System.lineSeparator()).append("\tat ").append(frame);
-      if (frame.getClassName().equals(Link.class.getName())) {
+      if (frame.getClassName().equals(LinkContext.class.getName())) {
         break;
       }
     }

@@ -18,7 +18,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -345,7 +344,7 @@ class ClocksTest {
     final @Nullable Inbox inbox;
     private long now = System.nanoTime();
 
-    Side(boolean batch) throws Exception {
+    Side(boolean batch) {
       ConnectionSettings settings = FramedServer.builder()
           .idleTimeout(Duration.ofSeconds(IDLE))
           .frameTimeout(Duration.ofSeconds(FRAME))
@@ -362,10 +361,9 @@ class ClocksTest {
         link.open();
         inbox = null;
       } else {
-        CompletableFuture<FramedConnection> opened = new CompletableFuture<>();
-        link = new QueueLink(settings, watch, false, opened::complete);
+        link = new QueueLink(settings, watch, false, opened -> {});
         channel = new Kernel(link);
-        inbox = opened.get().inbox();
+        inbox = link.inbox("test");
       }
       kernel = channel;
     }
@@ -393,13 +391,13 @@ class ClocksTest {
     }
 
     void send(int length) throws IOException {
-      link.connection().trySend(new byte[length]);
+      new Sending(link.outbound(), link).trySend(new byte[length]);
       channel.runPendingTasks();
     }
 
     void look(int seconds) {
       now += seconds * SECOND;
-      link.timeouts.look(now, LATE * SECOND);
+      link.look(now, LATE * SECOND);
       channel.runPendingTasks();
     }
 

@@ -92,7 +92,7 @@ class FlowTest {
       Recorder early = new Recorder();
       connection.publisher().subscribe(early);
       Flow.Subscription subscription = early.subscription.get(20, TimeUnit.SECONDS);
-      Await.until("a frame has come", () -> connection.inbox().bytesLeft() > 0);
+      Await.until("a frame has come", () -> connection.link().bytesNotTaken() > 0);
       client.close();
       other.close();
       Await.until(

@@ -259,7 +259,7 @@ class IdlePeersTest {
       assertThatThrownBy(() -> client.connection().receive(Duration.ofMillis(10)))
           .isInstanceOf(SocketTimeoutException.class);
       peer.getOutputStream().write('i');
-      Await.until("it is complete", () -> client.connection().inbox().bytesLeft() == 6);
+      Await.until("it is complete", () -> client.connection().link().bytesNotTaken() == 6);
       // For longer than one that is late would be left.
       try (FramedClient other = FramedClient.builder()
               .port(listener.getLocalPort())
