@@ -157,7 +157,7 @@ final class ClientGuard implements ClientInterceptor {
             @Override
             public void onClose(Status status, Metadata trailers) {
               ended.complete(null);
-              super.onClose(explained(status), trailers);
+              super.onClose(inPlainWords(status), trailers);
             }
           },
           headers);
@@ -172,6 +172,15 @@ final class ClientGuard implements ClientInterceptor {
                   return null;
                 },
                 LATE);
+      }
+    }
+
+    /** Without them rather than without an end: a cause of the user's own may throw when asked. */
+    private Status inPlainWords(Status status) {
+      try {
+        return explained(status);
+      } catch (Throwable speechless) {
+        return status;
       }
     }
 

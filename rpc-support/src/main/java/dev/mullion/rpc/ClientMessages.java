@@ -5,6 +5,7 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
+import io.grpc.Compressor;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.Metadata;
@@ -18,15 +19,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The last of a channel's interceptors. It turns each request into bytes once, whatever its
- * marshaller makes of it, so that all attempts send the same, and ends the call if that fails, or
- * if a message is too long.
+ * marshaller makes of it, so that all attempts send the same, and compresses it. It ends the call if
+ * that fails, or if a message is too long.
  */
-record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean inProcess)
+record ClientMessages(
+    MessageLimits limits, int maxInboundMetadataSize, boolean inProcess, Compressions compressions)
     implements ClientInterceptor {
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
-    Messages<Q, R> messages = new Messages<>(method);
+    Messages<Q, R> messages = new Messages<>(method, compressions.use(options.getCompressor()));
     return new Call<>(next.newCall(messages.method(), options), messages);
   }
 
@@ -82,6 +84,12 @@ record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean 
     }
 
     @Override
+    public void setMessageCompression(boolean enabled) {
+      messages.compresses = enabled;
+      super.setMessageCompression(enabled);
+    }
+
+    @Override
     public void halfClose() {
       if (messages.wrong == null) {
         super.halfClose();
@@ -92,10 +100,15 @@ record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean 
   /** The messages of one call, and what was wrong with the first that could not be used. */
   private final class Messages<Q, R> {
     private final MethodDescriptor<Q, R> method;
+    private final @Nullable Compressor compressor;
     volatile @Nullable Status wrong;
 
-    Messages(MethodDescriptor<Q, R> method) {
+    /** Whether messages are compressed, if there is something that does so. */
+    volatile boolean compresses = true;
+
+    Messages(MethodDescriptor<Q, R> method, @Nullable Compressor compressor) {
       this.method = method;
+      this.compressor = compressor;
     }
 
     /** Returns the method with messages as they are here. */
@@ -116,9 +129,15 @@ record ClientMessages(MessageLimits limits, int maxInboundMetadataSize, boolean 
           && method.getRequestMarshaller() instanceof PrototypeMarshaller) {
         limits.checkOutbound(known.getSerializedSize());
         // In the same process it arrives as it is.
-        return inProcess ? request : (Q) WholeMessage.of(known);
+        return inProcess ? request : (Q) compressed(WholeMessage.of(known));
       }
-      return (Q) WholeMessage.of(limits.bytes(method.streamRequest(request)));
+      return (Q) compressed(WholeMessage.of(limits.bytes(method.streamRequest(request))));
+    }
+
+    private WholeMessage compressed(WholeMessage message) throws IOException {
+      return compressor == null || inProcess || !compresses
+          ? message
+          : message.compressedBy(compressor);
     }
 
     private Marshaller<Q> requests() {

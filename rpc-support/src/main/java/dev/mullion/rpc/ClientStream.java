@@ -126,6 +126,12 @@ public final class ClientStream<Q, R> implements AutoCloseable {
       return ended;
     }
 
+    /** What the client sends is not the whole call. */
+    @Override
+    public boolean isEndedByService() {
+      return false;
+    }
+
     @Override
     public boolean isStopping() {
       return false;

@@ -6,22 +6,20 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
-import java.lang.System.Logger.Level;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Which status a client sees for an exception of a service. */
 final class ExceptionMapping {
-  private static final System.Logger LOG = System.getLogger(ExceptionMapping.class.getName());
-
+  private final InternalErrors errors =
+      new InternalErrors(System.getLogger(ExceptionMapping.class.getName()));
   private final Map<Class<?>, Function<Throwable, Outcome>> byType = new LinkedHashMap<>();
 
   /** What a client is told. */
@@ -94,16 +92,8 @@ final class ExceptionMapping {
     return internal(error, call);
   }
 
-  private static Outcome internal(Throwable error, String call) {
-    String id = String.format("%016x", ThreadLocalRandom.current().nextLong());
-    try {
-      LOG.log(Level.ERROR, "call " + call + " failed, error id " + id, error);
-    } catch (Throwable unloggable) {
-      // An exception may fail to say what it is; without its text it can be told.
-      LOG.log(
-          Level.ERROR,
-          "call " + call + " failed, error id " + id + ": " + error.getClass().getName());
-    }
+  private Outcome internal(Throwable error, String call) {
+    String id = errors.log(error, call);
     return new Outcome(
         Status.INTERNAL.withDescription("internal error, error id " + id), new Metadata());
   }

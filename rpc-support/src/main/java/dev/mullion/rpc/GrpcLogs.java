@@ -50,7 +50,11 @@ final class GrpcLogs implements Filter {
       "io.grpc.netty.NettyClientHandler",
       "io.grpc.netty.NettyClientStream",
       "io.grpc.internal.AbstractServerStream",
-      "io.grpc.internal.AbstractClientStream");
+      "io.grpc.internal.AbstractClientStream",
+      "io.grpc.internal.ClientCallImpl",
+      "io.grpc.internal.SerializingExecutor",
+      "io.grpc.internal.ServerCallImpl",
+      "io.grpc.internal.ServerImpl");
 
   /** The log manager would let go of them, and their filters with them. */
   private static final List<Logger> BOUNDED =

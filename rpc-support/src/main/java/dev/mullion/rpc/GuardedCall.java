@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import dev.mullion.net.base.BoundedLog;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -22,7 +23,12 @@ import org.jspecify.annotations.Nullable;
  * there, since in the same process the peer may be called on the spot.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
-  private static final System.Logger LOG = System.getLogger(GuardedCall.class.getName());
+  private enum Event {
+    CLOSED_BY_GRPC
+  }
+
+  private static final BoundedLog<Event> LOG =
+      new BoundedLog<>(System.getLogger(GuardedCall.class.getName()), Event.class);
 
   /** How long an event loop waits for a service's thread that is about to leave. */
   private static final long FOR_SERVICE = MILLISECONDS.toNanos(500);
@@ -52,8 +58,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
    * Puts a guard around a call.
    *
    * @param peer where its messages wait for the peer; null in one process
-   * @param whenEnded what is told when it has been ended in its service's place: at once, though
-   *     the client may have to read before it knows
+   * @param whenEnded what is told when it has been ended, by its service or in its place: at once,
+   *     though the client may have to read before it knows
    */
   GuardedCall(
       ServerCall<Q, R> call,
@@ -209,6 +215,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
         closeWith(status, trailers);
       } finally {
         leave();
+        // Who writes on another thread would wait for the peer.
+        whenEnded.run();
       }
     }
   }
@@ -223,7 +231,12 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     try {
       closeWith(status, trailers);
     } catch (IllegalStateException closedAlready) {
-      LOG.log(Level.DEBUG, "call " + this + " was closed by gRPC", closedAlready);
+      LOG.log(
+          Event.CLOSED_BY_GRPC,
+          Level.DEBUG,
+          null,
+          () -> "call " + this + " was closed by gRPC",
+          closedAlready);
     }
   }
 

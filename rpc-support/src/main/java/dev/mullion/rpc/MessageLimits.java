@@ -124,7 +124,16 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     if (thrown instanceof StatusException known) {
       return known.getStatus();
     }
-    return Status.INTERNAL.withDescription(what + ": " + thrown).withCause(thrown);
+    return Status.INTERNAL.withDescription(what + ": " + text(thrown)).withCause(thrown);
+  }
+
+  /** It is the user's own, and may fail to say what it is. */
+  private static String text(Throwable thrown) {
+    try {
+      return thrown.toString();
+    } catch (Throwable speechless) {
+      return thrown.getClass().getName();
+    }
   }
 
   /** Returns the status, in our words if gRPC has failed to read a message that came. */

@@ -31,7 +31,7 @@ final class MethodMeters {
 
   private OfMethod of(String method) {
     OfMethod known = methods.get(method);
-    return known == null ? methods.computeIfAbsent(method, OfMethod::new) : known;
+    return known == null ? kept(methods, method, new OfMethod(method)) : known;
   }
 
   private final class OfMethod {
@@ -54,11 +54,21 @@ final class MethodMeters {
     }
 
     Timer timer(Status.Code status) {
-      return timers.computeIfAbsent(
-          status,
-          code -> Timer.builder(prefix + "calls")
-              .tags("method", method, "status", code.name())
-              .register(registry));
+      Timer known = timers.get(status);
+      return known == null
+          ? kept(
+              timers,
+              status,
+              Timer.builder(prefix + "calls")
+                  .tags("method", method, "status", status.name())
+                  .register(registry))
+          : known;
     }
+  }
+
+  /** A registry is not called under the map's lock: it gives the same meter to whoever comes twice. */
+  private static <K, V> V kept(Map<K, V> map, K key, V made) {
+    V before = map.putIfAbsent(key, made);
+    return before == null ? made : before;
   }
 }

@@ -67,9 +67,10 @@ final class Observability {
       Set<String> uncountedServices,
       RpcCounters counters) {
     OfServer ofServer = new OfServer();
+    TracersApart apart = new TracersApart(builder);
     List<CallRecorder.Sink> sinks = new ArrayList<>();
     for (RpcObserver each : observers.values()) {
-      each.configure(builder, counters.observersFailed);
+      each.configure(apart, counters.observersFailed);
       RpcObserver.OfServer own = each.ofServer(services);
       if (own != null) {
         ofServer.observers.add(own);
@@ -82,9 +83,9 @@ final class Observability {
       sinks.add(log);
     }
     if (!sinks.isEmpty()) {
-      ofServer.tracers =
-          List.of(new CallRecorder(sinks, uncountedServices, counters.observersFailed));
+      apart.tracers.add(new CallRecorder(sinks, uncountedServices, counters.observersFailed));
     }
+    ofServer.tracers = List.copyOf(apart.tracers);
     return ofServer;
   }
 

@@ -108,14 +108,21 @@ public final class OpenTelemetryObserver extends RpcObserver {
     private static final boolean ANYWAY =
         GrpcUtil.getFlag("GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING", false);
 
-    static synchronized void on(
-        GrpcOpenTelemetry.Builder builder, Consumer<GrpcOpenTelemetry> adding) {
-      InternalGrpcOpenTelemetry.enableTracing(builder, true);
+    /** How many add to a builder at the moment: the user's OpenTelemetry is called under no lock. */
+    private static int adding;
+
+    static void on(GrpcOpenTelemetry.Builder builder, Consumer<GrpcOpenTelemetry> added) {
+      change(builder, 1);
       try {
-        adding.accept(builder.build());
+        added.accept(builder.build());
       } finally {
-        InternalGrpcOpenTelemetry.enableTracing(builder, ANYWAY);
+        change(builder, -1);
       }
+    }
+
+    private static synchronized void change(GrpcOpenTelemetry.Builder builder, int more) {
+      adding += more;
+      InternalGrpcOpenTelemetry.enableTracing(builder, adding > 0 || ANYWAY);
     }
   }
 }

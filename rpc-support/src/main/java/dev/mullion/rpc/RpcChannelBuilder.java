@@ -360,9 +360,12 @@ public final class RpcChannelBuilder {
     MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
     ClientGuard guard = new ClientGuard(
         defaultTimeout, unaryTimeout, timeouts.copy(), waitForReady, compression, limits, failures);
+    Compressions compressions = new Compressions();
+    builder.compressorRegistry(compressions.registry());
     // gRPC calls the last one first.
     builder.intercept(
-        new ClientMessages(limits, maxInboundMetadataSize, inProcessName != null), guard);
+        new ClientMessages(limits, maxInboundMetadataSize, inProcessName != null, compressions),
+        guard);
     List<ClientInterceptor> lastFirst = new ArrayList<>(interceptors);
     Collections.reverse(lastFirst);
     builder.intercept(lastFirst);

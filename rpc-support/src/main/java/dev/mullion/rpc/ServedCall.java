@@ -25,6 +25,12 @@ record ServedCall(
   }
 
   @Override
+  public boolean isEndedByService() {
+    AcceptedCall<?, ?> accepted = open.accepted();
+    return accepted != null && accepted.call().isEndedByService();
+  }
+
+  @Override
   public boolean isStopping() {
     return open.isStopping();
   }

@@ -89,7 +89,7 @@ public final class StreamReader<T> implements Iterable<T> {
     }
   }
 
-  private void put(@Nullable T message, @Nullable Throwable failed, boolean last) {
+  private void put(@Nullable T message, @Nullable StatusRuntimeException failed, boolean last) {
     lock.lock();
     try {
       if (message != null) {
@@ -97,7 +97,7 @@ public final class StreamReader<T> implements Iterable<T> {
       }
       if (last && !ended) {
         ended = true;
-        error = failed == null ? null : exception(failed);
+        error = failed;
       }
       changed.signalAll();
     } finally {
@@ -113,7 +113,7 @@ public final class StreamReader<T> implements Iterable<T> {
 
   /** Ends it in its peer's place, unless it has ended. */
   void fail(Throwable error) {
-    put(null, error, true);
+    put(null, exception(error), true);
   }
 
   /** Returns what takes the messages from gRPC. */

@@ -6,6 +6,7 @@ import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,9 +14,12 @@ import org.jspecify.annotations.Nullable;
  * has ended. gRPC makes tracers before it looks at a call's headers, and never closes those of a
  * call that it then cannot accept, such as one with a malformed {@code grpc-timeout}. So a call
  * begins here when gRPC has accepted it, and ends when gRPC says so, when it is cut, or when its
- * HTTP/2 stream is closed, whichever comes first.
+ * HTTP/2 stream is closed, whichever comes first. The tracers of others, such as those of
+ * OpenTelemetry, are told here for the same reason.
  */
 final class StreamTracers extends ServerStreamTracer.Factory {
+  private static final ServerStreamTracer[] NONE = {};
+
   private final CallRegistry registry;
   private final List<ServerStreamTracer.Factory> observers;
 
@@ -39,9 +43,13 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     private final String method;
     private final Metadata headers;
     private final @Nullable PeerStream stream;
-    private @Nullable OpenCall call;
-    private List<ServerStreamTracer> observed = List.of();
+    private volatile ServerStreamTracer[] observed = NONE;
     private volatile boolean over;
+
+    // Guarded by this, under which no tracer is called: they are others' code.
+    private @Nullable OpenCall call;
+    private boolean isObserved;
+    private @Nullable Status closed;
 
     private TracedStream(String method, Metadata headers, @Nullable PeerStream stream) {
       this.method = method;
@@ -50,18 +58,36 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     }
 
     /** In one process a client may cancel while its call begins, on another thread. */
-    private synchronized OpenCall begun() {
-      OpenCall before = call;
-      if (before != null) {
-        return before;
+    private OpenCall begun() {
+      OpenCall begun;
+      synchronized (this) {
+        OpenCall before = call;
+        if (before != null) {
+          return before;
+        }
+        // What the peer has not taken stays with it, in one process.
+        begun = registry.begin(method, stream, stream == null ? this::end : stream::cut);
+        call = begun;
       }
-      // What the peer has not taken stays with it, in one process.
-      OpenCall begun = registry.begin(method, stream, stream == null ? this::end : stream::cut);
-      call = begun;
-      List<ServerStreamTracer> made = new ArrayList<>(observers.size());
-      observers.forEach(each -> made.add(each.newServerStreamTracer(method, headers)));
-      observed = made;
+      ServerStreamTracer[] made = observers.isEmpty() ? NONE : observers();
+      Status before;
+      synchronized (this) {
+        observed = made;
+        isObserved = true;
+        before = closed;
+      }
+      if (before != null) {
+        tellClosed(made, before);
+      }
       return begun;
+    }
+
+    private ServerStreamTracer[] observers() {
+      List<ServerStreamTracer> made = new ArrayList<>(observers.size());
+      for (ServerStreamTracer.Factory each : observers) {
+        guard(each, () -> made.add(each.newServerStreamTracer(method, headers)));
+      }
+      return made.toArray(NONE);
     }
 
     /** Returns null until gRPC has accepted it. */
@@ -75,21 +101,35 @@ final class StreamTracers extends ServerStreamTracer.Factory {
 
     /** Ends it unless it has ended. */
     void end(Status status) {
-      OpenCall ended;
       synchronized (this) {
         if (over) {
           return;
         }
-        ended = begun();
         over = true;
       }
       try {
-        ended.streamClosed(status);
+        begun().streamClosed(status);
       } finally {
-        for (ServerStreamTracer each : observed) {
-          each.streamClosed(status);
+        boolean toTell;
+        synchronized (this) {
+          closed = status;
+          toTell = isObserved;
+        }
+        if (toTell) {
+          tellClosed(observed, status);
         }
       }
+    }
+
+    private void tellClosed(ServerStreamTracer[] tracers, Status status) {
+      for (ServerStreamTracer each : tracers) {
+        guard(each, () -> each.streamClosed(status));
+      }
+    }
+
+    /** What they throw changes no call. */
+    private void guard(Object observer, Runnable told) {
+      ObserverFailures.guard(registry.counters.observersFailed, observer, told);
     }
 
     /**
@@ -109,17 +149,24 @@ final class StreamTracers extends ServerStreamTracer.Factory {
 
     @Override
     public Context filterContext(Context context) {
-      Context filtered = begun().in(context);
+      AtomicReference<Context> filtered = new AtomicReference<>(begun().in(context));
       for (ServerStreamTracer each : observed) {
-        filtered = each.filterContext(filtered);
+        guard(each, () -> filtered.set(each.filterContext(filtered.get())));
       }
-      return filtered;
+      return filtered.get();
     }
 
     @Override
     public void serverCallStarted(ServerCallInfo<?, ?> info) {
       for (ServerStreamTracer each : observed) {
         each.serverCallStarted(info);
+      }
+    }
+
+    @Override
+    public void inboundMessage(int sequence) {
+      for (ServerStreamTracer each : observed) {
+        each.inboundMessage(sequence);
       }
     }
 
@@ -131,12 +178,47 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     }
 
     @Override
+    public void inboundWireSize(long bytes) {
+      for (ServerStreamTracer each : observed) {
+        each.inboundWireSize(bytes);
+      }
+    }
+
+    @Override
+    public void inboundUncompressedSize(long bytes) {
+      for (ServerStreamTracer each : observed) {
+        each.inboundUncompressedSize(bytes);
+      }
+    }
+
+    @Override
+    public void outboundMessage(int sequence) {
+      for (ServerStreamTracer each : observed) {
+        each.outboundMessage(sequence);
+      }
+    }
+
+    @Override
     public void outboundMessageSent(int sequence, long wireSize, long uncompressedSize) {
       if (stream != null) {
         stream.framed(wireSize);
       }
       for (ServerStreamTracer each : observed) {
         each.outboundMessageSent(sequence, wireSize, uncompressedSize);
+      }
+    }
+
+    @Override
+    public void outboundWireSize(long bytes) {
+      for (ServerStreamTracer each : observed) {
+        each.outboundWireSize(bytes);
+      }
+    }
+
+    @Override
+    public void outboundUncompressedSize(long bytes) {
+      for (ServerStreamTracer each : observed) {
+        each.outboundUncompressedSize(bytes);
       }
     }
 

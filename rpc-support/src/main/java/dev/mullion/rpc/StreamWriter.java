@@ -11,14 +11,12 @@ import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +52,9 @@ public final class StreamWriter<T> {
     @Nullable
     Status over();
 
+    /** Returns whether its service has ended it, by this writer or by its observer. */
+    boolean isEndedByService();
+
     boolean isStopping();
 
     /**
@@ -74,15 +75,16 @@ public final class StreamWriter<T> {
   private final AtomicBoolean finished = new AtomicBoolean();
   private final AtomicReference<@Nullable Waiting<T>> waiting = new AtomicReference<>();
 
-  /** Held while something is sent, which never waits. */
-  private final ReentrantLock sending = new ReentrantLock();
+  /** The end of the stream, which the thread sends that has the turn. */
+  private final AtomicReference<@Nullable Runnable> end = new AtomicReference<>();
 
-  /** Guards what follows; never held while something is sent, since event loops take it. */
-  private final ReentrantLock lock = new ReentrantLock();
+  private final SendTurn turn = new SendTurn();
 
-  private final Condition changed = lock.newCondition();
-  private final List<Runnable> onCancelled = new ArrayList<>();
-  private final List<Runnable> onStopping = new ArrayList<>();
+  /** Used by the thread that has the turn. */
+  private boolean endSent;
+
+  private final Queue<Runnable> onCancelled = new ConcurrentLinkedQueue<>();
+  private final Queue<Runnable> onStopping = new ConcurrentLinkedQueue<>();
 
   StreamWriter(CallStreamObserver<T> observer, Call call) {
     this.observer = observer;
@@ -136,8 +138,28 @@ public final class StreamWriter<T> {
       throw new IllegalStateException("write on an event loop, which may not wait"
           + " (expected: writeAsync, or a server without directExecutor)");
     }
-    while (!send(message)) {
-      await();
+    while (true) {
+      long seen = turn.news();
+      if (waiting.get() != null) {
+        // That one was first.
+        retry();
+      }
+      checkOpen();
+      if ((waiting.get() == null || turn.isMine()) && trySend(message)) {
+        return;
+      }
+      awaitAfter(seen);
+    }
+  }
+
+  private boolean trySend(T message) {
+    if (!observer.isReady() || !turn.take()) {
+      return false;
+    }
+    try {
+      return send(message);
+    } finally {
+      leave();
     }
   }
 
@@ -167,33 +189,8 @@ public final class StreamWriter<T> {
    */
   public CompletionStage<Void> writeAllAsync(Iterator<? extends T> messages) {
     CompletableFuture<Void> all = new CompletableFuture<>();
-    writeNext(requireNonNull(messages, "messages"), all);
+    AllWrites.next(this, requireNonNull(messages, "messages"), all);
     return all;
-  }
-
-  /** A loop, since stages that are complete would nest as deep as there are messages. */
-  private void writeNext(Iterator<? extends T> messages, CompletableFuture<Void> all) {
-    try {
-      while (messages.hasNext()) {
-        CompletableFuture<Void> written = writeAsync(messages.next()).toCompletableFuture();
-        if (!written.isDone()) {
-          written.whenComplete((done, error) -> {
-            if (error == null) {
-              writeNext(messages, all);
-            } else {
-              all.completeExceptionally(error);
-            }
-          });
-          return;
-        }
-        written.join();
-      }
-      all.complete(null);
-    } catch (CompletionException failed) {
-      all.completeExceptionally(failed.getCause() == null ? failed : failed.getCause());
-    } catch (Throwable failed) {
-      all.completeExceptionally(failed);
-    }
   }
 
   /** Called on an event loop that runs services, where what hangs on a write runs too. */
@@ -202,19 +199,32 @@ public final class StreamWriter<T> {
     wake();
   }
 
-  /** Sends the message that waits, if that is possible by now. */
+  /** Sends what waits, if that is possible by now; or the thread does that is sending. */
   private void retry() {
-    Runnable outcome;
-    sending.lock();
-    try {
-      outcome = attempt();
-    } finally {
-      sending.unlock();
+    if (turn.takeOrAsk()) {
+      leave();
     }
-    if (outcome != null) {
-      // What comes of it may take any time.
-      outcome.run();
+  }
+
+  /** Sends what waits, also what comes meanwhile, and gives the turn back. */
+  private void leave() {
+    if (turn.giveBackInside()) {
+      return;
     }
+    List<Runnable> outcomes = List.of();
+    do {
+      Runnable outcome = attempt();
+      if (outcome != null) {
+        outcomes = outcomes.isEmpty() ? new ArrayList<>() : outcomes;
+        outcomes.add(outcome);
+      }
+      Runnable last = end.getAndSet(null);
+      if (last != null) {
+        last.run();
+      }
+    } while (!turn.giveBack());
+    // What comes of it may take any time.
+    outcomes.forEach(Runnable::run);
   }
 
   private @Nullable Runnable attempt() {
@@ -223,7 +233,7 @@ public final class StreamWriter<T> {
       return null;
     }
     try {
-      if (!send(next.message())) {
+      if (!sendWaiting(next.message())) {
         return null;
       }
       waiting.set(null);
@@ -234,9 +244,28 @@ public final class StreamWriter<T> {
     }
   }
 
+  /** It came before the end, but that does not wait for the peer. */
+  private boolean sendWaiting(T message) {
+    boolean ready = over() == null && !endSent && observer.isReady();
+    if (ready) {
+      observer.onNext(message);
+    } else {
+      checkOpen();
+    }
+    return ready;
+  }
+
   /** Returns whether nothing more can be written since the call has ended otherwise. */
   public boolean isCancelled() {
-    return call.over() != null;
+    return over() != null;
+  }
+
+  /** What this writer has ended itself has not ended otherwise. */
+  private @Nullable Status over() {
+    Status over = call.over();
+    return over == null && call.isEndedByService() && !finished.get()
+        ? Status.CANCELLED.withDescription("the service has ended the call")
+        : over;
   }
 
   /**
@@ -260,13 +289,8 @@ public final class StreamWriter<T> {
     add(onStopping, requireNonNull(callback, "callback"));
   }
 
-  private void add(List<Runnable> callbacks, Runnable callback) {
-    lock.lock();
-    try {
-      callbacks.add(callback);
-    } finally {
-      lock.unlock();
-    }
+  private void add(Queue<Runnable> callbacks, Runnable callback) {
+    callbacks.add(callback);
     wake();
   }
 
@@ -302,99 +326,95 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream unless it is finished, and returns whether it was not. The end may be told to
-   * others on the spot, so it is without the lock; nothing is sent any more by then.
+   * Ends the stream unless it is finished, and returns whether it was not. While another thread
+   * sends, that one also sends the end, behind its message.
    */
   boolean finish(Runnable last) {
-    sending.lock();
-    try {
-      if (!finished.compareAndSet(false, true)) {
-        return false;
-      }
-    } finally {
-      sending.unlock();
+    if (!finished.compareAndSet(false, true)) {
+      return false;
     }
+    turn.tell();
+    AtomicReference<@Nullable Throwable> failed = new AtomicReference<>();
+    end.set(() -> sendEnd(last, failed));
+    retry();
+    Throwable thrown = failed.get();
+    if (thrown != null) {
+      UnsentMessage.<RuntimeException>sneak(thrown);
+    }
+    return true;
+  }
+
+  private void sendEnd(Runnable last, AtomicReference<@Nullable Throwable> failed) {
+    endSent = true;
     try {
-      if (call.over() == null) {
+      if (call.over() == null && !call.isEndedByService()) {
         last.run();
       }
     } catch (Throwable thrown) {
       // That of an interceptor, for instance. Nobody can end the stream by its writer any more.
-      call.failed(thrown);
-      throw thrown;
+      failed.set(thrown);
+      CallExecutor.run(() -> call.failed(thrown));
     } finally {
-      wake();
+      CallExecutor.run(this::wake);
     }
-    return true;
   }
 
   private static IllegalStateException finishedAlready() {
     return new IllegalStateException("the stream is finished (expected: complete or fail once)");
   }
 
-  /** Sends a message unless the peer is behind, and returns whether it has. */
-  private boolean send(T message) {
-    sending.lock();
-    try {
-      Status over = call.over();
-      if (over != null) {
-        throw over.asRuntimeException();
-      }
-      if (finished.get()) {
-        throw new IllegalStateException("the stream is finished (expected: write before that)");
-      }
-      if (!observer.isReady()) {
-        return false;
-      }
-      observer.onNext(message);
-      return true;
-    } finally {
-      sending.unlock();
+  private void checkOpen() {
+    Status over = over();
+    if (over != null) {
+      throw over.asRuntimeException();
+    }
+    if (finished.get()) {
+      throw new IllegalStateException("the stream is finished (expected: write before that)");
     }
   }
 
-  private void await() {
-    lock.lock();
+  /** Sends a message unless the peer is behind, and returns whether it has. To be called in its turn. */
+  private boolean send(T message) {
+    checkOpen();
+    if (!observer.isReady()) {
+      return false;
+    }
+    observer.onNext(message);
+    return true;
+  }
+
+  private void awaitAfter(long seen) {
     try {
-      while (!isNewsForWriters()) {
-        changed.await();
-      }
+      turn.awaitAfter(seen);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw Status.CANCELLED
           .withDescription("interrupted while the peer is behind")
           .withCause(e)
           .asRuntimeException();
-    } finally {
-      lock.unlock();
     }
-  }
-
-  private boolean isNewsForWriters() {
-    return observer.isReady() || finished.get() || call.over() != null;
   }
 
   /** Called when something may have changed, by any thread. */
   void wake() {
-    List<Runnable> callbacks = new ArrayList<>();
-    lock.lock();
-    try {
-      changed.signalAll();
-      if (waiting.get() != null && isNewsForWriters()) {
-        callbacks.add(this::retry);
-      }
-      moveIf(() -> call.over() != null && !finished.get(), onCancelled, callbacks);
-      moveIf(call::isStopping, onStopping, callbacks);
-    } finally {
-      lock.unlock();
+    turn.tell();
+    boolean over = over() != null;
+    List<Runnable> callbacks = new ArrayList<>(0);
+    if (waiting.get() != null && (over || finished.get() || observer.isReady())) {
+      callbacks.add(this::retry);
+    }
+    if (over && !finished.get()) {
+      move(onCancelled, callbacks);
+    }
+    if (call.isStopping()) {
+      move(onStopping, callbacks);
     }
     callbacks.forEach(each -> CallExecutor.run(() -> call.run(each)));
   }
 
-  private static void moveIf(BooleanSupplier condition, List<Runnable> from, List<Runnable> to) {
-    if (!from.isEmpty() && condition.getAsBoolean()) {
-      to.addAll(from);
-      from.clear();
+  private static void move(Queue<Runnable> from, List<Runnable> to) {
+    for (Runnable each = from.poll(); each != null; each = from.poll()) {
+      to.add(each);
     }
   }
 }

@@ -53,7 +53,10 @@ final class TracePropagation {
     @Override
     public <Q, R> ServerCall.Listener<Q> interceptCall(
         ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-      KEY.get().set(Context.current());
+      AtomicReference<@Nullable Context> room = KEY.get();
+      if (room != null) {
+        room.set(Context.current());
+      }
       return next.startCall(call, headers);
     }
   }

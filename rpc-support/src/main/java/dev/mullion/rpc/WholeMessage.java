@@ -1,6 +1,7 @@
 package dev.mullion.rpc;
 
 import com.google.protobuf.MessageLite;
+import io.grpc.Compressor;
 import io.grpc.Drainable;
 import io.grpc.KnownLength;
 import java.io.ByteArrayInputStream;
@@ -23,17 +24,26 @@ final class WholeMessage {
   /** Used if there is no message. */
   private final byte[] bytes;
 
-  private WholeMessage(@Nullable MessageLite message, byte[] bytes) {
+  /** Null if it is not to be compressed, or not yet. */
+  private final byte @Nullable [] compressed;
+
+  private WholeMessage(@Nullable MessageLite message, byte[] bytes, byte @Nullable [] compressed) {
     this.message = message;
     this.bytes = bytes;
+    this.compressed = compressed;
   }
 
   static WholeMessage of(MessageLite message) {
-    return new WholeMessage(message, NONE);
+    return new WholeMessage(message, NONE, null);
   }
 
   static WholeMessage of(byte[] bytes) {
-    return new WholeMessage(null, bytes);
+    return new WholeMessage(null, bytes, null);
+  }
+
+  /** Returns the same message, compressed once for all attempts. */
+  WholeMessage compressedBy(Compressor compressor) throws IOException {
+    return new WholeMessage(message, bytes, Compressions.compressed(this, compressor));
   }
 
   int size() {
@@ -60,7 +70,9 @@ final class WholeMessage {
         // What is left of it.
         return (int) reading.transferTo(target);
       }
-      if (whole.message == null) {
+      if (whole.compressed != null && target instanceof Compressions.Compressed taking) {
+        taking.take(whole.compressed);
+      } else if (whole.message == null) {
         target.write(whole.bytes);
       } else {
         whole.message.writeTo(target);

@@ -17,6 +17,12 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
+import io.opentelemetry.context.Context;
+import io.opentelemetry.sdk.OpenTelemetrySdk;
+import io.opentelemetry.sdk.trace.ReadWriteSpan;
+import io.opentelemetry.sdk.trace.ReadableSpan;
+import io.opentelemetry.sdk.trace.SdkTracerProvider;
+import io.opentelemetry.sdk.trace.SpanProcessor;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -141,8 +147,39 @@ class MalformedCallsTest extends RpcTest {
 
   private final AtomicLong logged = new AtomicLong();
 
+  /** The spans of the server's that have begun and not ended. */
+  private final AtomicLong spans = new AtomicLong();
+
+  private final OpenTelemetrySdk telemetry = OpenTelemetrySdk.builder()
+      .setTracerProvider(
+          SdkTracerProvider.builder().addSpanProcessor(new OpenSpans()).build())
+      .build();
+
+  private final class OpenSpans implements SpanProcessor {
+    @Override
+    public void onStart(Context parent, ReadWriteSpan span) {
+      spans.incrementAndGet();
+    }
+
+    @Override
+    public boolean isStartRequired() {
+      return true;
+    }
+
+    @Override
+    public void onEnd(ReadableSpan span) {
+      spans.decrementAndGet();
+    }
+
+    @Override
+    public boolean isEndRequired() {
+      return true;
+    }
+  }
+
   @BeforeEach
   void quiet() {
+    closing(telemetry);
     GRPC.setLevel(Level.OFF);
   }
 
@@ -156,6 +193,7 @@ class MalformedCallsTest extends RpcTest {
         .addService(new GreeterService())
         .maxCalls(3)
         .observe(MicrometerObserver.of(new SimpleMeterRegistry()))
+        .observe(OpenTelemetryObserver.of(telemetry))
         .accessLog(call -> logged.incrementAndGet());
   }
 
@@ -204,6 +242,7 @@ class MalformedCallsTest extends RpcTest {
     Await.until(
         "each is logged: " + counters,
         () -> logged.get() == counters.callsStarted() + counters.callsRefused());
+    Await.until("no span is open", () -> spans.get() == 0);
     Await.until("no connection is open: " + counters, () -> counters.connectionsOpen() == 0);
   }
 
@@ -244,6 +283,8 @@ class MalformedCallsTest extends RpcTest {
     assertThat(server.counters().callsOpen()).isZero();
     assertThat(server.counters().connectionsOpen()).isEqualTo(1);
     Await.until("all are counted", () -> server.counters().callsMalformed() == 5_000);
+    // gRPC by itself would have begun one for each, and ended none.
+    assertThat(spans).hasValue(0);
     assertThat(server.counters().callsStarted()).isZero();
     client.close();
     assertNothingIsLeft(server);

@@ -8,6 +8,7 @@ import dev.mullion.framing.testing.Await;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
 import dev.mullion.rpc.greeter.HelloReply;
+import io.grpc.Channel;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -18,9 +19,12 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -115,6 +119,48 @@ class RpcServerErrorsTest extends RpcTest {
     assertThat(logged.get(0).getThrown()).isSameAs(error);
     assertThat(logged.get(0).getMessage())
         .matches("call test.Service/Unary \\(peer /127.0.0.1:\\d+\\) failed, error id " + id);
+  }
+
+  /** A client causes as many as it likes. What was not logged leads to a line of the same fault. */
+  @Test
+  void faultsAreLoggedAtABoundedRateAndIdsLeadToALine() throws Exception {
+    List<Class<? extends Exception>> kinds =
+        List.of(IOException.class, ArithmeticException.class, IllegalStateException.class);
+    AtomicInteger calls = new AtomicInteger();
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.unary((request, replies) -> {
+          int number = calls.getAndIncrement();
+          replies.onError(
+              number < 200
+                  ? new NullPointerException("always the same")
+                  : made(kinds, number - 200));
+        })));
+    Channel channel = channel(server);
+
+    Set<String> faults = new HashSet<>();
+    for (int i = 0; i < 200; i++) {
+      String text = text(failure(() -> call(channel)));
+      faults.add(text.substring(text.length() - 16, text.length() - 8));
+    }
+
+    assertThat(faults).hasSize(1);
+    assertThat(logged).hasSizeBetween(1, 50);
+    assertThat(logged.get(0).getMessage())
+        .contains("error id " + faults.iterator().next());
+    assertThat(logged.get(0).getThrown()).hasMessage("always the same");
+    for (int i = 0; i < kinds.size(); i++) {
+      failure(() -> call(channel));
+    }
+    // Some of the kinds may share a place with others.
+    assertThat(logged).anyMatch(each -> kinds.contains(each.getThrown().getClass()));
+  }
+
+  private static Exception made(List<Class<? extends Exception>> kinds, int number) {
+    try {
+      return kinds.get(number).getConstructor(String.class).newInstance("another");
+    } catch (ReflectiveOperationException e) {
+      throw new AssertionError(e);
+    }
   }
 
   @ParameterizedTest

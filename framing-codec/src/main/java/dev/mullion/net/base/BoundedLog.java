@@ -68,11 +68,24 @@ public final class BoundedLog<K extends Enum<K>> {
       }
       String leftOut = requireNonNull(states.get(kind), "kind").next(nanoTime.getAsLong(), peer);
       if (leftOut != null) {
-        logger.log(level, text.get() + leftOut, error);
+        log(level, text.get() + leftOut, error);
       }
     } catch (Throwable e) {
       // Nowhere to report to: the logger itself has failed, for want of a file descriptor perhaps.
       failures.increment();
+    }
+  }
+
+  /** An error may fail to say what it is; without its text it can be told. */
+  private void log(System.Logger.Level level, String line, @Nullable Throwable error) {
+    try {
+      logger.log(level, line, error);
+    } catch (Throwable e) {
+      if (error == null) {
+        throw e;
+      }
+      failures.increment();
+      logger.log(level, line + ": " + error.getClass().getName(), (Throwable) null);
     }
   }
 

@@ -26,6 +26,10 @@ public final class HeldLocks {
   public static List<String> ofThisThread() {
     long[] self = {Thread.currentThread().getId()};
     ThreadInfo info = THREADS.getThreadInfo(self, true, true)[0];
+    if (info == null) {
+      // Of a virtual thread the JDK does not say.
+      return List.of();
+    }
     List<String> held = new ArrayList<>();
     for (MonitorInfo monitor : info.getLockedMonitors()) {
       StackTraceElement frame = monitor.getLockedStackFrame();

@@ -65,6 +65,19 @@ class BoundedLogTest {
     assertThat(lines.seen).isEmpty();
   }
 
+  @Test
+  void errorThatCannotBeWrittenIsToldByItsType() {
+    lines.unwritable = true;
+    log.log(
+        Kind.FAILED,
+        System.Logger.Level.WARNING,
+        null,
+        () -> "failed",
+        new IllegalStateException("no words"));
+    assertThat(log.failures()).isEqualTo(1);
+    assertThat(lines.seen).containsExactly("failed: java.lang.IllegalStateException");
+  }
+
   private void pass(Duration time) {
     now += time.toNanos();
   }
@@ -74,6 +87,8 @@ class BoundedLogTest {
 
     @Nullable
     Error failure;
+
+    boolean unwritable;
 
     @Override
     public String getName() {
@@ -90,6 +105,9 @@ class BoundedLogTest {
         Level level, @Nullable ResourceBundle bundle, String text, @Nullable Throwable error) {
       if (failure != null) {
         throw failure;
+      }
+      if (unwritable && error != null) {
+        throw new IllegalStateException("it does not say what it is");
       }
       seen.add(text);
     }
