@@ -29,6 +29,10 @@ public final class Demo {
   }
 
   public static void main(String[] args) throws Exception {
+    if (args.length > 0) {
+      System.err.println("usage: Demo (it has no arguments)");
+      System.exit(2);
+    }
     Demo demo = new Demo(System.out);
     demo.formats();
     demo.manyFrames();

@@ -58,6 +58,20 @@ public final class BankClient implements Callable<Integer> {
         // All attempts have the same, so that a retry moves no money twice.
         .setId(UUID.randomUUID().toString())
         .build();
+    try (RpcChannel channel = connect()) {
+      TransferReply reply = BankGrpc.newBlockingStub(channel).transfer(request);
+      System.out.println(from + " has " + reply.getBalance());
+      return 0;
+    } catch (StatusRuntimeException e) {
+      System.err.println("bank-client: " + explain(e));
+      return 1;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("bank-client: " + e.getMessage());
+      return 1;
+    }
+  }
+
+  private RpcChannel connect() throws IOException {
     RpcChannelBuilder builder = RpcChannel.builder().address("127.0.0.1", port);
     if (timeout > 0) {
       builder.defaultTimeout(Duration.ofMillis(timeout));
@@ -66,17 +80,7 @@ public final class BankClient implements Callable<Integer> {
       builder.retryPolicy(
           RetryPolicy.builder().maxAttempts(5).retryOn(Status.Code.UNAVAILABLE).build());
     }
-    try (RpcChannel channel = builder.connect()) {
-      TransferReply reply = BankGrpc.newBlockingStub(channel).transfer(request);
-      System.out.println(from + " has " + reply.getBalance());
-      return 0;
-    } catch (StatusRuntimeException e) {
-      System.err.println("bank-client: " + explain(e));
-      return 1;
-    } catch (IOException e) {
-      System.err.println("bank-client: " + e.getMessage());
-      return 1;
-    }
+    return builder.connect();
   }
 
   private static String explain(StatusRuntimeException e) {

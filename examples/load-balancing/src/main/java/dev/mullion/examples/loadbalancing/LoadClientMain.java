@@ -50,21 +50,28 @@ public final class LoadClientMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    try (RpcChannel channel = connect()) {
+      load(GreeterClient.of(channel));
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("load-client: " + e.getMessage());
+      return 1;
+    }
+    return failed.sum() == 0 ? 0 : 1;
+  }
+
+  private RpcChannel connect() throws IOException {
     RpcChannelBuilder builder = RpcChannel.builder()
         .defaultTimeout(Duration.ofSeconds(5))
         // A call that a server refuses, since it stops, goes to the next one.
         .retryPolicy(RetryPolicy.defaults());
     for (String server : servers) {
+      if (!server.matches(".+:\\d{1,5}")) {
+        throw new IllegalArgumentException("server: " + server + " (expected: HOST:PORT)");
+      }
       int colon = server.lastIndexOf(':');
       builder.address(server.substring(0, colon), Integer.parseInt(server.substring(colon + 1)));
     }
-    try (RpcChannel channel = builder.connect()) {
-      load(GreeterClient.of(channel));
-    } catch (IOException e) {
-      System.err.println("load-client: " + e.getMessage());
-      return 1;
-    }
-    return failed.sum() == 0 ? 0 : 1;
+    return builder.connect();
   }
 
   private void load(GreeterClient client) throws InterruptedException {

@@ -9,29 +9,55 @@ import java.io.IOException;
 import java.util.DoubleSummaryStatistics;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Collects the measurements of each client, and answers a summary when the client has ended. */
-public final class MeasurementServer {
+@Command(
+    name = "measurement-server",
+    showDefaultValues = true,
+    description = "Answers a summary when a client has sent its measurements, until Ctrl-C.")
+public final class MeasurementServer implements Callable<Integer> {
   static final FrameFormat FORMAT =
       FrameFormat.protobufDelimited().toBuilder().maxFrameLength(64 * 1024).build();
 
   /** So that no client makes the server keep more than this. */
   private static final int MAX_SENSORS = 1_000;
 
+  @Parameters(
+      paramLabel = "PORT",
+      defaultValue = "7002",
+      description = "port to listen on, 0 for any")
+  private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private MeasurementServer() {}
 
-  /** Runs it on the port that is the argument, 7002 by default, until Ctrl-C. */
-  public static void main(String[] args) throws IOException, InterruptedException {
-    int port = args.length > 0 ? Integer.parseInt(args[0]) : 7002;
-    FramedServer server = FramedServer.builder()
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new MeasurementServer()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    try (FramedServer server = FramedServer.builder()
         .port(port)
         .format(FORMAT)
         .handler(MeasurementServer::collect)
-        .start();
-    // Ctrl-C runs the hook: each client then gets the summary of what it has sent so far.
-    Runtime.getRuntime().addShutdownHook(new Thread(server::close));
-    System.out.println("listening on 127.0.0.1:" + server.port());
-    server.awaitTermination();
+        .start()) {
+      // Ctrl-C runs the hook: each client then gets the summary of what it has sent so far.
+      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+      System.out.println("listening on 127.0.0.1:" + server.port());
+      server.awaitTermination();
+      return 0;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("measurement-server: " + e.getMessage());
+      return 1;
+    }
   }
 
   private static void collect(FramedConnection connection) throws IOException {

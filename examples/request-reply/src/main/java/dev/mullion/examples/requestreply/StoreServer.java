@@ -5,17 +5,26 @@ import dev.mullion.framing.tcp.FramedServer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /**
  * A key-value store. What it knows it answers at once; a GET takes its time, as from a slow disk, and
  * what comes behind it is not held up: replies are sent as they are ready.
  */
-public final class StoreServer {
+@Command(
+    name = "store-server",
+    showDefaultValues = true,
+    description = "Keeps values by their keys, until Ctrl-C.")
+public final class StoreServer implements Callable<Integer> {
   /** What one client may have asked and not been answered; beyond it, it is not read from. */
   private static final int MAX_UNANSWERED = 8;
 
@@ -28,20 +37,37 @@ public final class StoreServer {
     return thread;
   });
 
+  @Parameters(
+      paramLabel = "PORT",
+      defaultValue = "7001",
+      description = "port to listen on, 0 for any")
+  private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private StoreServer() {}
 
-  /** Runs it on the port that is the argument, 7001 by default, until Ctrl-C. */
-  public static void main(String[] args) throws IOException, InterruptedException {
-    int port = args.length > 0 ? Integer.parseInt(args[0]) : 7001;
-    FramedServer server = FramedServer.builder()
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new StoreServer()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    try (FramedServer server = FramedServer.builder()
         .port(port)
         .format(Message.FORMAT)
-        .handler(new StoreServer()::serve)
-        .start();
-    // Ctrl-C runs the hook: what was asked is still answered.
-    Runtime.getRuntime().addShutdownHook(new Thread(server::close));
-    System.out.println("listening on 127.0.0.1:" + server.port());
-    server.awaitTermination();
+        .handler(this::serve)
+        .start()) {
+      // Ctrl-C runs the hook: what was asked is still answered.
+      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+      System.out.println("listening on 127.0.0.1:" + server.port());
+      server.awaitTermination();
+      return 0;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("store-server: " + e.getMessage());
+      return 1;
+    }
   }
 
   private void serve(FramedConnection connection) throws InterruptedException {

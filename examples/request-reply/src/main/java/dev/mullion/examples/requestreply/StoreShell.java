@@ -7,24 +7,42 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Sends all the commands of its input at once, and prints each reply when it comes. */
-public final class StoreShell {
+@Command(
+    name = "store-shell",
+    showDefaultValues = true,
+    description =
+        "Sends the commands of standard input (get KEY, put KEY=VALUE), and prints the replies.")
+public final class StoreShell implements Callable<Integer> {
   /** No store knows it. */
   private static final byte UNHEARD_OF = 99;
 
+  @Parameters(paramLabel = "PORT", defaultValue = "7001", description = "the server's port")
+  private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private StoreShell() {}
 
-  /** Runs it against the port that is the argument, 7001 by default. */
   public static void main(String[] args) {
-    int port = args.length > 0 ? Integer.parseInt(args[0]) : 7001;
+    System.exit(new CommandLine(new StoreShell()).execute(args));
+  }
+
+  @Override
+  public Integer call() {
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, UTF_8));
-    List<String> commands = in.lines().toList();
     List<CompletableFuture<Void>> printed = new ArrayList<>();
     try (StoreClient client = StoreClient.connect("127.0.0.1", port)) {
-      for (String command : commands) {
+      for (String command : in.lines().toList()) {
         String[] words = command.split(" ", 2);
         String text = words.length > 1 ? words[1] : "";
         printed.add(client
@@ -33,9 +51,10 @@ public final class StoreShell {
                 System.out.println("#" + reply.id() + " " + command + ": " + outcome(reply))));
       }
       CompletableFuture.allOf(printed.toArray(CompletableFuture[]::new)).join();
-    } catch (IOException | CompletionException e) {
+      return 0;
+    } catch (IOException | CompletionException | IllegalArgumentException e) {
       System.err.println("store-shell: " + e.getMessage());
-      System.exit(1);
+      return 1;
     }
   }
 

@@ -71,6 +71,8 @@ public final class StationClient {
         seen++;
         if (seen == 1 || seen == count) {
           System.out.println(text(reading));
+        } else if (seen % 10_000 == 0) {
+          System.err.println(seen + " of " + count + " readings");
         }
         Thread.sleep(pause);
       }

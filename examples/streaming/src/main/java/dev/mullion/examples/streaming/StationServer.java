@@ -3,14 +3,35 @@ package dev.mullion.examples.streaming;
 import dev.mullion.rpc.RpcServer;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Serves the station until Ctrl-C. */
-public final class StationServer {
+@Command(
+    name = "station-server",
+    showDefaultValues = true,
+    description = "Serves a weather station until Ctrl-C.")
+public final class StationServer implements Callable<Integer> {
+  @Parameters(
+      paramLabel = "PORT",
+      defaultValue = "50052",
+      description = "port to listen on, 0 for any")
+  private int port;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private StationServer() {}
 
-  /** Takes the port to listen on, 50052 by default. */
-  public static void main(String[] args) throws IOException, InterruptedException {
-    int port = args.length > 0 ? Integer.parseInt(args[0]) : 50052;
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new StationServer()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
     try (RpcServer server = RpcServer.builder()
         .port(port)
         .addService(new StationService())
@@ -22,6 +43,10 @@ public final class StationServer {
         .start()) {
       System.out.println("listening on 127.0.0.1:" + server.port());
       server.awaitTermination();
+      return 0;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("station-server: " + e.getMessage());
+      return 1;
     }
   }
 }

@@ -7,32 +7,58 @@ import dev.mullion.net.Tls;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Receives a number of ticks, and says how many were missing between them. */
-public final class TickerClient {
+@Command(
+    name = "ticker-client",
+    showDefaultValues = true,
+    description = "Receives a number of ticks, and says how many were missing between them.")
+public final class TickerClient implements Callable<Integer> {
+  @Parameters(paramLabel = "PORT", index = "0", description = "the server's port")
+  private int port;
+
+  @Parameters(paramLabel = "AUTHORITIES", index = "1", description = "certificates to trust, PEM")
+  private Path authorities;
+
+  @Parameters(paramLabel = "TICKS", index = "2", description = "how many ticks to receive")
+  private int ticks;
+
+  @Parameters(paramLabel = "MILLIS", index = "3", description = "milliseconds to take for each")
+  private int millis;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private TickerClient() {}
 
-  /**
-   * Runs it with a port, the PEM file of the authorities to trust, how many ticks to receive, and how
-   * many milliseconds to take over each.
-   */
-  public static void main(String[] args) throws IOException, InterruptedException {
-    int ticks = Integer.parseInt(args[2]);
-    int millis = Integer.parseInt(args[3]);
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new TickerClient()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
     try (FramedClient client = FramedClient.builder()
         .host("localhost")
-        .port(Integer.parseInt(args[0]))
-        .tls(Tls.client().trusting(Path.of(args[1])))
+        .port(port)
+        .tls(Tls.client().trusting(authorities))
         .inboundHighWaterMark(16 * 1024)
         .option(StandardSocketOptions.SO_RCVBUF, 64 * 1024)
         .connect()) {
       System.out.println(client.connection().tlsSession().getProtocol());
-      receive(client, ticks, millis);
+      receive(client);
+      return 0;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("ticker-client: " + e.getMessage());
+      return 1;
     }
   }
 
-  private static void receive(FramedClient client, int ticks, int millis)
-      throws IOException, InterruptedException {
+  private void receive(FramedClient client) throws IOException, InterruptedException {
     long last = 0;
     long missing = 0;
     for (int i = 0; i < ticks; i++) {
@@ -43,6 +69,9 @@ public final class TickerClient {
       long tick = number(frame);
       missing += i == 0 ? 0 : tick - last - 1;
       last = tick;
+      if ((i + 1) % 100 == 0 && i + 1 < ticks) {
+        System.err.println("received " + (i + 1) + " of " + ticks);
+      }
       Thread.sleep(millis);
     }
     System.out.println("received " + ticks + ", missing " + missing);

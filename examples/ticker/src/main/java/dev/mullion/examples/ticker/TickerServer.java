@@ -9,38 +9,67 @@ import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Sends a tick to all its clients a hundred times a second; a slow one misses some of them. */
-public final class TickerServer {
+@Command(
+    name = "ticker-server",
+    showDefaultValues = true,
+    description = "Sends a tick to all clients a hundred times a second over TLS, until Ctrl-C.")
+public final class TickerServer implements Callable<Integer> {
   /** The clients, and how many ticks each has missed. */
   private final Map<FramedConnection, AtomicLong> clients = new ConcurrentHashMap<>();
 
   private long lastTick;
 
+  @Parameters(paramLabel = "PORT", index = "0", description = "port to listen on, 0 for any")
+  private int port;
+
+  @Parameters(paramLabel = "CERTIFICATE", index = "1", description = "the certificate, PEM")
+  private Path certificate;
+
+  @Parameters(paramLabel = "KEY", index = "2", description = "its private key, PEM")
+  private Path key;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
   private TickerServer() {}
 
-  /** Runs it until Ctrl-C, with a port, a certificate's PEM file and that of its private key. */
-  public static void main(String[] args) throws IOException, InterruptedException {
-    TickerServer ticker = new TickerServer();
-    FramedServer server = FramedServer.builder()
-        .port(Integer.parseInt(args[0]))
-        .tls(Tls.server(Path.of(args[1]), Path.of(args[2])))
-        .handler(ticker::serve)
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new TickerServer()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    try (FramedServer server = FramedServer.builder()
+        .port(port)
+        .tls(Tls.server(certificate, key))
+        .handler(this::serve)
         // Some 30 ticks: what a slow client gets is not too old.
         .outboundHighWaterMark(256 * 1024)
         .option(StandardSocketOptions.SO_SNDBUF, 64 * 1024)
-        .start();
-    Runtime.getRuntime().addShutdownHook(new Thread(server::close));
-    System.out.println("listening on 127.0.0.1:" + server.port());
-    ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
-    clock.scheduleAtFixedRate(ticker::tick, 10, 10, TimeUnit.MILLISECONDS);
-    server.awaitTermination();
-    clock.shutdownNow();
+        .start()) {
+      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+      System.out.println("listening on 127.0.0.1:" + server.port());
+      ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+      clock.scheduleAtFixedRate(this::tick, 10, 10, TimeUnit.MILLISECONDS);
+      server.awaitTermination();
+      clock.shutdownNow();
+      return 0;
+    } catch (IOException | IllegalArgumentException e) {
+      System.err.println("ticker-server: " + e.getMessage());
+      return 1;
+    }
   }
 
   /** On a thread of the client's own, which waits here until the client has ended. */
