@@ -61,16 +61,6 @@ public final class MicrometerObserver extends RpcObserver {
     return new MicrometerObserver(requireNonNull(registry, "registry"));
   }
 
-  /** Returns one of what must be a registry, for those that do not know that type. */
-  static RpcObserver ofAny(Object registry) {
-    checkPresent();
-    if (requireNonNull(registry, "registry") instanceof MeterRegistry known) {
-      return new MicrometerObserver(known);
-    }
-    throw new IllegalArgumentException("registry: " + registry.getClass().getName()
-        + " (expected: an io.micrometer.core.instrument.MeterRegistry)");
-  }
-
   private static void checkPresent() {
     Check.present(
         MicrometerObserver.class,

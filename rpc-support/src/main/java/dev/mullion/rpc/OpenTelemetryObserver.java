@@ -55,17 +55,6 @@ public final class OpenTelemetryObserver extends RpcObserver {
     return new OpenTelemetryObserver(requireNonNull(openTelemetry, "openTelemetry"));
   }
 
-  /** Returns one of what must be an OpenTelemetry, for those that do not know that type. */
-  static RpcObserver ofAny(Object openTelemetry) {
-    checkPresent();
-    if (requireNonNull(openTelemetry, "openTelemetry") instanceof OpenTelemetry known) {
-      return new OpenTelemetryObserver(known);
-    }
-    throw new IllegalArgumentException(
-        "openTelemetry: " + openTelemetry.getClass().getName()
-            + " (expected: an io.opentelemetry.api.OpenTelemetry)");
-  }
-
   private static void checkPresent() {
     Check.present(
         OpenTelemetryObserver.class,

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 public final class RpcChannelBuilder {
   private @Nullable String target;
   private final List<InetSocketAddress> addresses = new ArrayList<>();
-  private @Nullable Path unixSocket;
+  private @Nullable Path path;
   private @Nullable String inProcessName;
   private boolean roundRobin;
   private boolean healthCheck = true;
@@ -97,11 +97,11 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets the file of a server's unix-domain socket, in place of a target. To the server, and to TLS,
+   * Sets the path of a server's unix-domain socket, in place of a target. To the server, and to TLS,
    * its name is {@code localhost}.
    */
-  public RpcChannelBuilder unixSocket(Path unixSocket) {
-    this.unixSocket = requireNonNull(unixSocket, "unixSocket");
+  public RpcChannelBuilder path(Path path) {
+    this.path = requireNonNull(path, "path");
     return this;
   }
 
@@ -238,32 +238,6 @@ public final class RpcChannelBuilder {
   public RpcChannelBuilder observe(RpcObserver observer) {
     observability.observe(observer);
     return this;
-  }
-
-  /**
-   * Adds meters of Micrometer.
-   *
-   * @param registry an {@code io.micrometer.core.instrument.MeterRegistry}, whose type is not in this
-   *     signature since it may be absent
-   * @throws IllegalStateException if micrometer-core is missing
-   * @deprecated use {@link #observe} with a {@link MicrometerObserver}, which the compiler can check
-   */
-  @Deprecated
-  public RpcChannelBuilder micrometer(Object registry) {
-    return observe(MicrometerObserver.ofAny(registry));
-  }
-
-  /**
-   * Measures and traces calls with OpenTelemetry.
-   *
-   * @param openTelemetry an {@code io.opentelemetry.api.OpenTelemetry}, whose type is not in this
-   *     signature since it may be absent
-   * @throws IllegalStateException if grpc-opentelemetry is missing
-   * @deprecated use {@link #observe} with an {@link OpenTelemetryObserver}, which the compiler can check
-   */
-  @Deprecated
-  public RpcChannelBuilder openTelemetry(Object openTelemetry) {
-    return observe(OpenTelemetryObserver.ofAny(openTelemetry));
   }
 
   /**
@@ -404,12 +378,11 @@ public final class RpcChannelBuilder {
   private void checkWhere() {
     int places = (target == null ? 0 : 1)
         + (addresses.isEmpty() ? 0 : 1)
-        + (unixSocket == null ? 0 : 1)
+        + (path == null ? 0 : 1)
         + (inProcessName == null ? 0 : 1);
     if (places != 1) {
-      throw new IllegalStateException("places to call: "
-          + places
-          + " (expected: 1 of target, address, unixSocket, inProcessName)");
+      throw new IllegalStateException(
+          "places to call: " + places + " (expected: 1 of target, address, path, inProcessName)");
     }
     if (roundRobin && target == null && addresses.isEmpty()) {
       throw new IllegalStateException(
@@ -424,8 +397,8 @@ public final class RpcChannelBuilder {
     if (inProcessName != null) {
       return "inProcessName " + inProcessName;
     }
-    if (unixSocket != null) {
-      return unixSocket.toString();
+    if (path != null) {
+      return path.toString();
     }
     List<String> named = new ArrayList<>();
     addresses.forEach(each -> named.add(each.getHostString() + ":" + each.getPort()));
@@ -477,7 +450,7 @@ public final class RpcChannelBuilder {
   }
 
   private @Nullable Path socket() {
-    return unixSocket == null ? Targets.unixSocket(target) : unixSocket;
+    return path == null ? Targets.unixSocket(target) : path;
   }
 
   private boolean inTurn() {

@@ -7,6 +7,7 @@ import dev.mullion.net.StopReport;
 import dev.mullion.net.Tls;
 import dev.mullion.net.TlsState;
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.ShutdownHook;
 import io.grpc.Server;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -57,7 +58,7 @@ public final class RpcServer implements AutoCloseable {
   volatile Consumer<String> beforeStopStep = step -> {};
 
   /** Runs when the JVM ends; registered by choice only. */
-  final Thread hook = new Thread(this::close, "mullion-rpc-shutdown");
+  final ShutdownHook hook = new ShutdownHook("mullion-rpc-shutdown", this::close);
 
   RpcServer(Server server, ServerStop.Parts parts, Duration shutdownDelay, Duration closeTimeout) {
     this.server = server;

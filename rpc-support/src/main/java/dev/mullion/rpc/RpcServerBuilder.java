@@ -35,7 +35,7 @@ public final class RpcServerBuilder {
   final List<InetSocketAddress> addresses = new ArrayList<>();
 
   @Nullable
-  Path unixSocket;
+  Path path;
 
   @Nullable
   String inProcessName;
@@ -73,9 +73,9 @@ public final class RpcServerBuilder {
   Executor executor;
 
   /** 0 stands for the default. */
-  int maxThreads;
+  int maxHandlerThreads;
 
-  Duration threadTimeout = Duration.ofSeconds(10);
+  Duration handlerThreadTimeout = Duration.ofSeconds(10);
 
   @Nullable
   Keepalive keepalive;
@@ -109,12 +109,12 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets the file of a unix-domain socket to listen on, in place of host and port. A socket left there
+   * Sets the path of a unix-domain socket to listen on, in place of host and port. A socket left there
    * by a server that was killed is taken over; any other file is an error. The file is removed at the
    * stop. Who may connect is decided by the permissions of its directory.
    */
-  public RpcServerBuilder unixSocket(Path unixSocket) {
-    this.unixSocket = requireNonNull(unixSocket, "unixSocket");
+  public RpcServerBuilder path(Path path) {
+    this.path = requireNonNull(path, "path");
     return this;
   }
 
@@ -348,32 +348,6 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Adds meters of Micrometer.
-   *
-   * @param registry an {@code io.micrometer.core.instrument.MeterRegistry}, whose type is not in this
-   *     signature since it may be absent
-   * @throws IllegalStateException if micrometer-core is missing
-   * @deprecated use {@link #observe} with a {@link MicrometerObserver}, which the compiler can check
-   */
-  @Deprecated
-  public RpcServerBuilder micrometer(Object registry) {
-    return observe(MicrometerObserver.ofAny(registry));
-  }
-
-  /**
-   * Measures and traces calls with OpenTelemetry.
-   *
-   * @param openTelemetry an {@code io.opentelemetry.api.OpenTelemetry}, whose type is not in this
-   *     signature since it may be absent
-   * @throws IllegalStateException if grpc-opentelemetry is missing
-   * @deprecated use {@link #observe} with an {@link OpenTelemetryObserver}, which the compiler can check
-   */
-  @Deprecated
-  public RpcServerBuilder openTelemetry(Object openTelemetry) {
-    return observe(OpenTelemetryObserver.ofAny(openTelemetry));
-  }
-
-  /**
    * Sets how long a call may take that comes without a deadline, also while it waits for a thread. Then
    * its {@link io.grpc.Context} is cancelled, and the client sees {@code DEADLINE_EXCEEDED: call took
    * longer than defaultTimeout PT10S}. A reply that the client has not taken by then is dropped. {@link
@@ -473,8 +447,8 @@ public final class RpcServerBuilder {
   /**
    * Sets the executor of services: of their methods, and of the events of calls. It is not shut down
    * with the server. By default there is a virtual thread for each call on JDK 21 and newer, and before
-   * that {@code maxThreads} threads. A call that is cancelled while it waits there leaves the queue of a
-   * {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays, and counts for {@code maxCalls},
+   * that {@code maxHandlerThreads} threads. A call that is cancelled while it waits there leaves the
+   * queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays, and counts for {@code maxCalls},
    * until its turn comes.
    *
    * <p>Callbacks run on threads of the server's own: what listens to the {@link io.grpc.Context} of a
@@ -490,23 +464,25 @@ public final class RpcServerBuilder {
 
   /**
    * Sets how many platform threads there are for services, 256 by default. More calls than that wait
-   * for one, within their timeouts and {@code threadTimeout}; one that is cancelled or ended meanwhile
-   * waits no more, and its service does not see it. Callbacks, and events of streams whose bodies hold a
-   * thread, have as many threads of their own each. With virtual threads it is ignored.
+   * for one, within their timeouts and {@code handlerThreadTimeout}; one that is cancelled or ended
+   * meanwhile waits no more, and its service does not see it. Callbacks, and events of streams whose
+   * bodies hold a thread, have as many threads of their own each. Ignored with virtual threads; {@link
+   * #start} fails if there is an executor too.
    */
-  public RpcServerBuilder maxThreads(int maxThreads) {
-    this.maxThreads = Check.within(maxThreads, 1, 1_000_000, "maxThreads");
+  public RpcServerBuilder maxHandlerThreads(int maxHandlerThreads) {
+    this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
     return this;
   }
 
   /**
-   * Sets how long a call may wait for a thread, 10 seconds by default; one millisecond at least. Then it ends with {@code
-   * RESOURCE_EXHAUSTED: no thread was free within threadTimeout PT10S (maxThreads 256)}, and the advice
-   * to retry. Those that wait are in {@link RpcCounters#callsWaiting}. {@link Duration#ZERO} sets no
-   * limit. With virtual threads no call waits.
+   * Sets how long a call may wait for a thread, 10 seconds by default, at least one millisecond; {@link
+   * Duration#ZERO} sets no limit. Then it ends with {@code RESOURCE_EXHAUSTED: no thread was free within
+   * handlerThreadTimeout PT10S (maxHandlerThreads 256)}, and the advice to retry. Calls that wait are
+   * counted in {@link RpcCounters#callsWaiting}. With virtual threads no call waits.
    */
-  public RpcServerBuilder threadTimeout(Duration threadTimeout) {
-    this.threadTimeout = Check.zeroOrAtLeast(threadTimeout, LEAST_THREAD_TIMEOUT, "threadTimeout");
+  public RpcServerBuilder handlerThreadTimeout(Duration handlerThreadTimeout) {
+    this.handlerThreadTimeout =
+        Check.zeroOrAtLeast(handlerThreadTimeout, LEAST_THREAD_TIMEOUT, "handlerThreadTimeout");
     return this;
   }
 

@@ -31,7 +31,7 @@ final class ServerSockets implements AutoCloseable {
 
   private final @Nullable TlsReloader tls;
 
-  private volatile @Nullable UnixSocketFile unixSocket;
+  private volatile @Nullable UnixSocketFile socketFile;
 
   private ServerSockets(
       RpcServerBuilder settings, List<SocketAddress> wanted, @Nullable TlsReloader tls) {
@@ -55,16 +55,15 @@ final class ServerSockets implements AutoCloseable {
     if (settings.inProcessName != null
         && (hostOrPort
             || several
-            || settings.unixSocket != null
+            || settings.path != null
             || settings.tls != null
             || settings.keepalive != null)) {
       throw new IllegalStateException("inProcessName: " + settings.inProcessName
-          + " (expected: neither host, port, address, unixSocket, tls nor keepalive beside it)");
+          + " (expected: neither host, port, address, path, tls nor keepalive beside it)");
     }
-    if (settings.unixSocket != null && (hostOrPort || several)) {
-      throw new IllegalStateException("unixSocket: "
-          + settings.unixSocket
-          + " (expected: neither host, port nor address beside it)");
+    if (settings.path != null && (hostOrPort || several)) {
+      throw new IllegalStateException(
+          "path: " + settings.path + " (expected: neither host, port nor address beside it)");
     }
     if (several && hostOrPort) {
       InetSocketAddress first = settings.addresses.get(0);
@@ -77,8 +76,8 @@ final class ServerSockets implements AutoCloseable {
     if (settings.inProcessName != null) {
       return List.of();
     }
-    if (settings.unixSocket != null) {
-      return List.of(UnixDomainSocketAddress.of(settings.unixSocket));
+    if (settings.path != null) {
+      return List.of(UnixDomainSocketAddress.of(settings.path));
     }
     if (settings.addresses.isEmpty()) {
       String host = settings.host == null ? "127.0.0.1" : settings.host;
@@ -104,13 +103,12 @@ final class ServerSockets implements AutoCloseable {
     ServerCredentials credentials = tls == null
         ? InsecureServerCredentials.create()
         : NettySslContextServerCredentials.create(tls.context());
-    UnixSocketFile file =
-        settings.unixSocket == null ? null : UnixSocketFile.at(settings.unixSocket);
+    UnixSocketFile file = settings.path == null ? null : UnixSocketFile.at(settings.path);
     SocketAddress first = file == null ? wanted.get(0) : UnixDomainSocketAddress.of(file.beside());
     NettyServerBuilder builder = NettyServerBuilder.forAddress(first, gate.before(credentials));
     wanted.stream().skip(1).forEach(builder::addListenAddress);
     if (file != null) {
-      unixSocket = file;
+      socketFile = file;
       builder
           .channelType(NioServerDomainSocketChannel.class)
           .bossEventLoopGroup(UnixLoops.ALL)
@@ -130,7 +128,7 @@ final class ServerSockets implements AutoCloseable {
 
   /** Gives the file of a server that listens its name. Until then nobody finds it. */
   void publish() throws IOException {
-    UnixSocketFile file = unixSocket;
+    UnixSocketFile file = socketFile;
     Exception failed = file == null ? null : file.publish();
     if (failed != null) {
       BindException clear =
@@ -142,7 +140,7 @@ final class ServerSockets implements AutoCloseable {
 
   /** Removes the file of a server that still listens, unless a successor's is there. */
   void removeFile() {
-    UnixSocketFile file = unixSocket;
+    UnixSocketFile file = socketFile;
     try {
       if (file != null) {
         file.remove();
@@ -157,7 +155,7 @@ final class ServerSockets implements AutoCloseable {
     if (tls != null) {
       tls.start();
     }
-    if (unixSocket != null) {
+    if (socketFile != null) {
       return wanted;
     }
     List<SocketAddress> left = new ArrayList<>(server.getListenSockets());

@@ -57,12 +57,13 @@ final class ServerStart {
     builder.addStreamTracerFactory(new StreamTracers(registry, observed.tracers()));
     ConnectionTracker connections = new ConnectionTracker(counters);
     builder.addTransportFilter(connections);
-    if (threads.scarce != null && !settings.threadTimeout.isZero()) {
+    if (threads.scarce != null && !settings.handlerThreadTimeout.isZero()) {
       timeouts.limitWaiting(
           registry,
-          settings.threadTimeout,
-          Status.RESOURCE_EXHAUSTED.withDescription("no thread was free within threadTimeout "
-              + settings.threadTimeout + " (" + threads.scarce + ")"));
+          settings.handlerThreadTimeout,
+          Status.RESOURCE_EXHAUSTED.withDescription(
+              "no thread was free within handlerThreadTimeout " + settings.handlerThreadTimeout
+                  + " (" + threads.scarce + ")"));
     }
     ServerGuard guard = new ServerGuard(
         registry,
@@ -85,7 +86,7 @@ final class ServerStart {
       observed.started(
           server.address(), counters, settings.connections.maxConnections(), settings.maxCalls);
       if (settings.shutdownHook) {
-        Runtime.getRuntime().addShutdownHook(server.hook);
+        server.hook.register();
       }
       complete = true;
       return server;
@@ -123,9 +124,9 @@ final class ServerStart {
     if (settings.directExecutor && settings.executor != null) {
       throw new IllegalStateException("directExecutor and executor (expected: one of them)");
     }
-    if (settings.maxThreads != 0 && (settings.directExecutor || settings.executor != null)) {
-      throw new IllegalStateException("maxThreads: "
-          + settings.maxThreads
+    if (settings.maxHandlerThreads != 0 && (settings.directExecutor || settings.executor != null)) {
+      throw new IllegalStateException("maxHandlerThreads: "
+          + settings.maxHandlerThreads
           + " (expected: neither directExecutor nor executor beside it)");
     }
   }

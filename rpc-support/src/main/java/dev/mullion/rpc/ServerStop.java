@@ -5,6 +5,7 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.mullion.net.StopReport;
+import dev.mullion.net.base.ShutdownHook;
 import io.grpc.Server;
 import io.grpc.Status;
 import java.lang.System.Logger.Level;
@@ -56,10 +57,10 @@ final class ServerStop {
     this.beforeStep = beforeStep;
   }
 
-  StopReport run(Thread hook, long delay, long timeout) {
+  StopReport run(ShutdownHook hook, long delay, long timeout) {
     forIdlePeers = Math.min(MOST_FOR_IDLE_PEERS, Math.max(LEAST_FOR_IDLE_PEERS, timeout / 4));
     CallRegistry registry = parts.registry();
-    step("shutdown hook", () -> removeHook(hook));
+    step("shutdown hook", hook::remove);
     step("health", () -> parts.standard().stopServing());
     step("delay", () -> await(server::isTerminated, Math.min(timeout, delay)));
     long endedBefore = ended();
@@ -89,14 +90,6 @@ final class ServerStop {
           Level.ERROR,
           "stop of the server: step \"" + name + "\" failed, the rest goes on",
           thrown);
-    }
-  }
-
-  private static void removeHook(Thread hook) {
-    try {
-      Runtime.getRuntime().removeShutdownHook(hook);
-    } catch (IllegalStateException theJvmEnds) {
-      // The hook runs, perhaps on this very thread.
     }
   }
 

@@ -44,7 +44,7 @@ final class ServerThreads {
     deliveries = pool(virtual, most);
     scarce = executor != null
         ? "executor"
-        : calls instanceof ThreadPoolExecutor ? "maxThreads " + most : null;
+        : calls instanceof ThreadPoolExecutor ? "maxHandlerThreads " + most : null;
   }
 
   /** Makes threads as a server's settings say; none of them starts before it is needed. */
@@ -52,7 +52,7 @@ final class ServerThreads {
     return new ServerThreads(
         settings.executor,
         settings.directExecutor,
-        settings.maxThreads == 0 ? DaemonThreads.DEFAULT_MAX : settings.maxThreads);
+        settings.maxHandlerThreads == 0 ? DaemonThreads.DEFAULT_MAX : settings.maxHandlerThreads);
   }
 
   private Executor pool(@Nullable ExecutorService virtual, int most) {

@@ -203,9 +203,8 @@ class BadPeersTest extends RpcTest {
 
     assertSaid(
         RpcChannel.builder().address("127.0.0.1", port), "Connection refused", "127.0.0.1:" + port);
-    assertSaid(
-        RpcChannel.builder().unixSocket(absent), "No such file or directory", absent.toString());
-    assertSaid(RpcChannel.builder().unixSocket(file), "Connection refused", file.toString());
+    assertSaid(RpcChannel.builder().path(absent), "No such file or directory", absent.toString());
+    assertSaid(RpcChannel.builder().path(file), "Connection refused", file.toString());
   }
 
   /** Of several, all are named when there are as many reasons. */

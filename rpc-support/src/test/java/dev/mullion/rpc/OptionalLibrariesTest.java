@@ -2,14 +2,11 @@ package dev.mullion.rpc;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.framing.testing.ClassesWithout;
 import dev.mullion.rpc.greeter.GreeterClient;
 import dev.mullion.rpc.greeter.GreeterService;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.util.List;
@@ -95,15 +92,10 @@ class OptionalLibrariesTest extends RpcTest {
     }
 
     @Override
-    @SuppressWarnings("deprecation") // They are still there.
     public String call() {
       switch (which) {
         case 0 -> MicrometerObserver.of(null);
         case 1 -> OpenTelemetryObserver.of(null);
-        case 2 -> RpcServer.builder().micrometer("");
-        case 3 -> RpcChannel.builder().micrometer("");
-        case 4 -> RpcServer.builder().openTelemetry("");
-        case 5 -> RpcChannel.builder().openTelemetry("");
         default -> RpcChannel.builder().target("xds:///x").build();
       }
       return "no failure";
@@ -117,13 +109,7 @@ class OptionalLibrariesTest extends RpcTest {
       String micrometer = "micrometer needs io.micrometer:micrometer-core on the class path";
       String telemetry = "openTelemetry needs io.grpc:grpc-opentelemetry on the class path";
       List<String> expected = List.of(
-          micrometer,
-          telemetry,
-          micrometer,
-          micrometer,
-          telemetry,
-          telemetry,
-          "target: xds:///x needs io.grpc:grpc-xds on the class path");
+          micrometer, telemetry, "target: xds:///x needs io.grpc:grpc-xds on the class path");
 
       for (int i = 0; i < expected.size(); i++) {
         Callable<?> asked = (Callable<?>) asking.newInstance(i);
@@ -132,33 +118,5 @@ class OptionalLibrariesTest extends RpcTest {
             .hasMessage(expected.get(i));
       }
     }
-  }
-
-  /** What was written for their earlier signatures still compiles and runs. */
-  @Test
-  @SuppressWarnings("deprecation")
-  void earlierSettingsTakeWhatTheyTook() throws Exception {
-    SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    RpcServer server = start(RpcServer.builder()
-        .addService(new GreeterService())
-        .micrometer(registry)
-        .openTelemetry(OpenTelemetry.noop()));
-    RpcChannel channel = closing(RpcChannel.builder()
-        .address("127.0.0.1", server.port())
-        .micrometer(registry)
-        .openTelemetry(OpenTelemetry.noop())
-        .build());
-
-    assertThat(GreeterClient.of(channel).sayHello("x")).isEqualTo("Hello, x!");
-    channel.close();
-    assertThat(registry.get("mullion.rpc.client.calls").timer().count()).isEqualTo(1);
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> RpcServer.builder().micrometer("meters"))
-        .withMessage("registry: java.lang.String"
-            + " (expected: an io.micrometer.core.instrument.MeterRegistry)");
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> RpcChannel.builder().openTelemetry("traces"))
-        .withMessage("openTelemetry: java.lang.String"
-            + " (expected: an io.opentelemetry.api.OpenTelemetry)");
   }
 }

@@ -117,28 +117,28 @@ class RpcAddressesTest extends RpcTest {
   @Test
   void unixSocketIsCalledByPathAndByTarget() throws Exception {
     Path socket = directory.resolve("greeter.sock");
-    RpcServer server = start(greeter().unixSocket(socket));
+    RpcServer server = start(greeter().path(socket));
 
     assertThat(server.address()).isEqualTo(UnixDomainSocketAddress.of(socket));
     assertThat(server.port()).isEqualTo(-1);
-    assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+    assertThat(greeting(RpcChannel.builder().path(socket))).isEqualTo("Hello, world!");
     assertThat(greeting(RpcChannel.builder().target("unix:" + socket))).isEqualTo("Hello, world!");
     assertThat(greeting(RpcChannel.builder().target("unix://" + socket)))
         .isEqualTo("Hello, world!");
-    RpcChannel channel = closing(RpcChannel.builder().unixSocket(socket).connect());
+    RpcChannel channel = closing(RpcChannel.builder().path(socket).connect());
     assertThat(channel.authority()).isEqualTo("localhost");
   }
 
   @Test
   void unixSocketIsRemovedAtTheStop() throws Exception {
     Path socket = directory.resolve("greeter.sock");
-    RpcServer server = greeter().unixSocket(socket).start();
+    RpcServer server = greeter().path(socket).start();
     assertThat(socket).exists();
     server.close();
 
     assertThat(socket).doesNotExist();
     assertThatExceptionOfType(ConnectException.class)
-        .isThrownBy(RpcChannel.builder().unixSocket(socket)::connect)
+        .isThrownBy(RpcChannel.builder().path(socket)::connect)
         .withMessageStartingWith("cannot connect to " + socket + ": ");
   }
 
@@ -149,22 +149,22 @@ class RpcAddressesTest extends RpcTest {
       killed.bind(UnixDomainSocketAddress.of(socket));
     }
     assertThat(socket).exists();
-    start(greeter().unixSocket(socket));
+    start(greeter().path(socket));
 
-    assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+    assertThat(greeting(RpcChannel.builder().path(socket))).isEqualTo("Hello, world!");
   }
 
   /** It was removed by its name, whosever file had that name by then. */
   @Test
   void stoppedServerLeavesTheSocketOfItsSuccessor() throws Exception {
     Path socket = directory.resolve("greeter.sock");
-    RpcServer old = start(greeter().unixSocket(socket));
+    RpcServer old = start(greeter().path(socket));
     Files.delete(socket);
-    start(greeter().unixSocket(socket));
+    start(greeter().path(socket));
 
     old.close();
 
-    assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+    assertThat(greeting(RpcChannel.builder().path(socket))).isEqualTo("Hello, world!");
     try (Stream<Path> files = Files.list(directory)) {
       assertThat(files).containsExactly(socket);
     }
@@ -174,16 +174,16 @@ class RpcAddressesTest extends RpcTest {
   void unixSocketInUseIsLeftAlone() throws Exception {
     Path socket = directory.resolve("greeter.sock");
     Path file = Files.writeString(directory.resolve("notes.txt"), "keep");
-    start(greeter().unixSocket(socket));
+    start(greeter().path(socket));
 
     assertThatExceptionOfType(BindException.class)
-        .isThrownBy(greeter().unixSocket(socket)::start)
+        .isThrownBy(greeter().path(socket)::start)
         .withMessage("cannot listen on " + socket + ": another server listens there");
     assertThatExceptionOfType(BindException.class)
-        .isThrownBy(greeter().unixSocket(file)::start)
+        .isThrownBy(greeter().path(file)::start)
         .withMessage("cannot listen on " + file + ": it exists and is not a socket");
     assertThat(file).hasContent("keep");
-    assertThat(greeting(RpcChannel.builder().unixSocket(socket))).isEqualTo("Hello, world!");
+    assertThat(greeting(RpcChannel.builder().path(socket))).isEqualTo("Hello, world!");
   }
 
   @Test
@@ -191,7 +191,7 @@ class RpcAddressesTest extends RpcTest {
     Path socket = directory.resolve("absent").resolve("greeter.sock");
 
     assertThatExceptionOfType(BindException.class)
-        .isThrownBy(greeter().unixSocket(socket)::start)
+        .isThrownBy(greeter().path(socket)::start)
         .withMessageStartingWith("cannot listen on " + socket + ": ");
   }
 
@@ -199,9 +199,9 @@ class RpcAddressesTest extends RpcTest {
   void unixSocketSpeaksTlsAsLocalhost() throws Exception {
     Certificates certificates = Certificates.in(directory);
     Path socket = directory.resolve("greeter.sock");
-    start(greeter().unixSocket(socket).tls(certificates.mutualServer()));
+    start(greeter().path(socket).tls(certificates.mutualServer()));
 
-    assertThat(greeting(RpcChannel.builder().unixSocket(socket).tls(certificates.mutualClient())))
+    assertThat(greeting(RpcChannel.builder().path(socket).tls(certificates.mutualClient())))
         .isEqualTo("Hello, world!");
   }
 
@@ -224,16 +224,14 @@ class RpcAddressesTest extends RpcTest {
     Path socket = directory.resolve("greeter.sock");
 
     assertThatIllegalStateException()
-        .isThrownBy(greeter().unixSocket(socket).port(0)::start)
-        .withMessage(
-            "unixSocket: " + socket + " (expected: neither host, port nor address beside it)");
+        .isThrownBy(greeter().path(socket).port(0)::start)
+        .withMessage("path: " + socket + " (expected: neither host, port nor address beside it)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().address("127.0.0.1", 5).host("localhost")::start)
         .withMessage("address: 127.0.0.1:5 (expected: neither host nor port beside it)");
     assertThatIllegalStateException()
-        .isThrownBy(RpcChannel.builder().unixSocket(socket).target("localhost:1")::build)
-        .withMessage(
-            "places to call: 2 (expected: 1 of target, address, unixSocket, inProcessName)");
+        .isThrownBy(RpcChannel.builder().path(socket).target("localhost:1")::build)
+        .withMessage("places to call: 2 (expected: 1 of target, address, path, inProcessName)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().target("unix://host/path")::build)
         .withMessage("target: unix://host/path (expected: unix:path or unix:///path)");

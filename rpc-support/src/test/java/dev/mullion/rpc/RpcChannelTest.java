@@ -345,12 +345,10 @@ class RpcChannelTest extends RpcTest {
   void settingsThatContradictEachOtherAreRefused() {
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder()::build)
-        .withMessage(
-            "places to call: 0 (expected: 1 of target, address, unixSocket, inProcessName)");
+        .withMessage("places to call: 0 (expected: 1 of target, address, path, inProcessName)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().target("a:1").address("b", 2)::build)
-        .withMessage(
-            "places to call: 2 (expected: 1 of target, address, unixSocket, inProcessName)");
+        .withMessage("places to call: 2 (expected: 1 of target, address, path, inProcessName)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").keepalive(Keepalive.defaults())::build)
         .withMessage("inProcessName: x (expected: no keepalive beside it)");

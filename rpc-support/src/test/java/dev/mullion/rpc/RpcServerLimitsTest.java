@@ -252,7 +252,7 @@ class RpcServerLimitsTest extends RpcTest {
   void callsThatAreTooManyAreRefusedAtOnceThoughNoThreadIsFree() throws Exception {
     RpcServer server = start(RpcServer.builder()
         .maxCalls(2)
-        .maxThreads(1)
+        .maxHandlerThreads(1)
         .addService(TestService.unary((request, replies) -> {
           awaitRelease();
           empty(request, replies);
@@ -290,7 +290,7 @@ class RpcServerLimitsTest extends RpcTest {
   void thousandCallsTooManyAreAllRefusedWhileTheOthersWait() throws Exception {
     RpcServer server = start(RpcServer.builder()
         .maxCalls(100)
-        .maxThreads(10)
+        .maxHandlerThreads(10)
         .maxCallsPerConnection(2000)
         .addService(TestService.unary((request, replies) -> {
           awaitRelease();

@@ -169,9 +169,9 @@ class RpcServerStopTest extends RpcTest {
 
     stopped.close();
 
-    assertThat(Runtime.getRuntime().removeShutdownHook(plain.hook)).isFalse();
-    assertThat(Runtime.getRuntime().removeShutdownHook(hooked.hook)).isTrue();
-    assertThat(Runtime.getRuntime().removeShutdownHook(stopped.hook)).isFalse();
+    assertThat(plain.hook.remove()).isFalse();
+    assertThat(hooked.hook.remove()).isTrue();
+    assertThat(stopped.hook.remove()).isFalse();
   }
 
   @Test

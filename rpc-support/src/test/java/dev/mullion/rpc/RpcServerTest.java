@@ -226,14 +226,15 @@ class RpcServerTest extends RpcTest {
     assertThatIllegalStateException()
         .isThrownBy(greeter().inProcessName("x").port(0)::start)
         .withMessage(
-            "inProcessName: x (expected: neither host, port, address, unixSocket, tls nor keepalive"
+            "inProcessName: x (expected: neither host, port, address, path, tls nor keepalive"
                 + " beside it)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().directExecutor().executor(Runnable::run)::start)
         .withMessage("directExecutor and executor (expected: one of them)");
     assertThatIllegalStateException()
-        .isThrownBy(greeter().directExecutor().maxThreads(4)::start)
-        .withMessage("maxThreads: 4 (expected: neither directExecutor nor executor beside it)");
+        .isThrownBy(greeter().directExecutor().maxHandlerThreads(4)::start)
+        .withMessage(
+            "maxHandlerThreads: 4 (expected: neither directExecutor nor executor beside it)");
     assertThatIllegalStateException()
         .isThrownBy(
             greeter().defaultTimeout(Duration.ofSeconds(2)).maxTimeout(Duration.ofSeconds(1))

@@ -111,11 +111,11 @@ final class ServerEdges extends EdgeRows {
         RpcServerBuilder::maxPendingReplyBytes,
         EdgeRows::works);
     ofServer(
-        "maxThreads",
+        "maxHandlerThreads",
         Integer.class,
         List.of(1, 1_000_000),
         List.of(0, 1_000_001),
-        RpcServerBuilder::maxThreads,
+        RpcServerBuilder::maxHandlerThreads,
         EdgeRows::manyAtOnce);
     for (boolean window : new boolean[] {false, true}) {
       row(
@@ -239,8 +239,8 @@ final class ServerEdges extends EdgeRows {
         List.of(NEGATIVE, Duration.ZERO, MILLISECOND.minus(NANO)),
         ServerEdges::handshake);
     row(
-        "RpcServerBuilder.threadTimeout(Duration)",
-        "threadTimeout",
+        "RpcServerBuilder.handlerThreadTimeout(Duration)",
+        "handlerThreadTimeout",
         List.of(Duration.ZERO, MILLISECOND, GREATEST),
         List.of(NEGATIVE, NANO, MILLISECOND.minus(NANO)),
         ServerEdges::threadIsTaken);
@@ -333,7 +333,7 @@ final class ServerEdges extends EdgeRows {
     try (RpcServer server = RpcServer.builder()
             .addService(echo())
             .executor(one)
-            .threadTimeout(timeout)
+            .handlerThreadTimeout(timeout)
             .start();
         RpcChannel channel = to(server).build()) {
       one.execute(() -> {
@@ -346,7 +346,7 @@ final class ServerEdges extends EdgeRows {
         assertThat(waiting)
             .failsWithin(Duration.ofSeconds(20))
             .withThrowableOfType(ExecutionException.class)
-            .withMessageContaining("no thread was free within threadTimeout " + timeout);
+            .withMessageContaining("no thread was free within handlerThreadTimeout " + timeout);
       } else {
         Await.until("it waits", () -> server.counters().callsWaiting() == 1);
       }

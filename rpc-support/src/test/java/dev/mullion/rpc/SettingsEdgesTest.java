@@ -171,8 +171,8 @@ class SettingsEdgesTest extends RpcTest {
         server().maxConnectionAgeGrace(one)::start,
         "maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
     contradicts(
-        server().maxThreads(7).directExecutor()::start,
-        "maxThreads: 7 (expected: neither directExecutor nor executor beside it)");
+        server().maxHandlerThreads(7).directExecutor()::start,
+        "maxHandlerThreads: 7 (expected: neither directExecutor nor executor beside it)");
     contradicts(
         RpcChannel.builder().address("localhost", 1).perRpcBufferLimit(6).retryBufferSize(5)::build,
         "perRpcBufferLimit: 6 (expected: <= retryBufferSize: 5)");
@@ -237,7 +237,7 @@ class SettingsEdgesTest extends RpcTest {
                 to -> to),
             pair(
                 "a thread may be waited for longer than a call lasts",
-                server -> server.maxTimeout(tenSeconds).threadTimeout(hour),
+                server -> server.maxTimeout(tenSeconds).handlerThreadTimeout(hour),
                 to -> to),
             pair(
                 "grace longer than age",

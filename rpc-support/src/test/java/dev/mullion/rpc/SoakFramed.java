@@ -8,8 +8,10 @@ import dev.mullion.framing.FrameReader;
 import dev.mullion.framing.FrameWriter;
 import dev.mullion.framing.tcp.FrameNotSentException;
 import dev.mullion.framing.tcp.FramedClient;
+import dev.mullion.framing.tcp.FramedClientBuilder;
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
+import dev.mullion.framing.tcp.FramedServerBuilder;
 import dev.mullion.framing.tcp.Reconnect;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Certificates;
@@ -73,7 +75,7 @@ final class SoakFramed implements AutoCloseable {
     ticker = limited().handler(SoakFramed::tick).start();
   }
 
-  private static FramedServer.Builder limited() {
+  private static FramedServerBuilder limited() {
     return FramedServer.builder()
         .format(FORMAT)
         .maxConnections(200)
@@ -119,8 +121,8 @@ final class SoakFramed implements AutoCloseable {
     run.add("framed.wrongProtocol", 2, this::wrongProtocol);
   }
 
-  private FramedClient.Builder client(Random random) {
-    FramedClient.Builder builder = FramedClient.builder().format(FORMAT);
+  private FramedClientBuilder client(Random random) {
+    FramedClientBuilder builder = FramedClient.builder().format(FORMAT);
     return switch (random.nextInt(3)) {
       case 0 -> builder.port(batches.port());
       case 1 -> builder.port(secure.port()).tls(clientTls);
@@ -429,7 +431,7 @@ final class SoakFramed implements AutoCloseable {
   /** TLS where there is none, and none where it is. */
   private void wrongProtocol(Random random) throws Exception {
     boolean withTls = random.nextBoolean();
-    FramedClient.Builder builder = FramedClient.builder().connectTimeout(Duration.ofSeconds(10));
+    FramedClientBuilder builder = FramedClient.builder().connectTimeout(Duration.ofSeconds(10));
     SoakRun.attack(() -> {
       try (FramedClient client = withTls
           ? builder.port(batches.port()).tls(clientTls).connect()

@@ -51,7 +51,7 @@ final class SoakRpc implements AutoCloseable {
     clientTls = certificates.client();
     plain = limited().start();
     secure = limited().tls(certificates.server()).start();
-    unix = limited().unixSocket(path).start();
+    unix = limited().path(path).start();
   }
 
   private static RpcServerBuilder limited() {
@@ -60,7 +60,7 @@ final class SoakRpc implements AutoCloseable {
         .maxConnections(200)
         .maxCalls(400)
         .maxCallsPerConnection(100)
-        .maxThreads(64)
+        .maxHandlerThreads(64)
         .maxInboundMessageSize(64 * 1024)
         .handshakeTimeout(Duration.ofSeconds(2))
         .defaultTimeout(TIMEOUT)
@@ -136,7 +136,7 @@ final class SoakRpc implements AutoCloseable {
     return switch (random.nextInt(3)) {
       case 0 -> builder.address("127.0.0.1", plain.port()).build();
       case 1 -> builder.address("127.0.0.1", secure.port()).tls(clientTls).build();
-      default -> builder.unixSocket(path).build();
+      default -> builder.path(path).build();
     };
   }
 

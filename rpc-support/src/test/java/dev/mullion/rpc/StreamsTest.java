@@ -597,7 +597,7 @@ class StreamsTest extends RpcTest {
     CountDownLatch cancelled = new CountDownLatch(1);
     CompletableFuture<Boolean> over = new CompletableFuture<>();
     RpcServer server = start(RpcServer.builder()
-        .maxThreads(1)
+        .maxHandlerThreads(1)
         .addService(TestService.stream((request, observer) ->
             RpcMethod.serverStreaming(observer, replies -> {
               replies.onCancelled(cancelled::countDown);

@@ -44,7 +44,7 @@ class TlsTest extends RpcTest {
             .addService(new GreeterService())
             .inProcessName("x")
             .tls(Tls.server(CHAIN, KEY))::start)
-        .withMessage("inProcessName: x (expected: neither host, port, address, unixSocket, tls nor"
+        .withMessage("inProcessName: x (expected: neither host, port, address, path, tls nor"
             + " keepalive beside it)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").tls(Tls.client())::build)

@@ -28,7 +28,7 @@ class UnreadRepliesMemoryTest extends RpcTest {
     public static void main(String[] args) throws Exception {
       try (RpcServer server = RpcServer.builder()
           // What services hold themselves is not what is tested.
-          .maxThreads(16)
+          .maxHandlerThreads(16)
           .addService(new GreeterService())
           .addService(TestService.unary((request, replies) -> {
             replies.onNext(HelloReply.newBuilder().setMessage("x".repeat(REPLY)).build());

@@ -125,7 +125,7 @@ class WaitingCallsTest extends RpcTest {
   @Test
   void callThatWaitsForAThreadOfTheServersOwnTimesOutToo() throws Exception {
     RpcServer server = start(RpcServer.builder()
-        .maxThreads(1)
+        .maxHandlerThreads(1)
         .timeout(TestService.UNARY, Duration.ofMillis(300))
         .addService(TestService.unary((request, replies) -> awaitRelease())));
     Channel channel = channel(server);
@@ -142,14 +142,16 @@ class WaitingCallsTest extends RpcTest {
   @ParameterizedTest
   @EnumSource
   void callThatFindsNoThreadInTimeIsRefusedInWords(Where where) throws Exception {
-    RpcServerBuilder builder = server(where.executor(pool)).threadTimeout(Duration.ofMillis(300));
+    RpcServerBuilder builder =
+        server(where.executor(pool)).handlerThreadTimeout(Duration.ofMillis(300));
     boolean inProcess = where == Where.POOL_IN_PROCESS;
     RpcServer server = start(inProcess ? builder.inProcessName("no-thread-test") : builder);
     Channel channel = inProcess
         ? closing(RpcChannel.builder().inProcessName("no-thread-test").build())
         : channel(server);
     CompletableFuture<HelloReply> blocking = block(channel);
-    String text = "RESOURCE_EXHAUSTED: no thread was free within threadTimeout PT0.3S (executor)";
+    String text =
+        "RESOURCE_EXHAUSTED: no thread was free within handlerThreadTimeout PT0.3S (executor)";
 
     CompletableFuture<Status> unary = Threads.call(() -> failure(() -> call(channel)));
     assertThat(text(failure(() -> stream(channel).hasNext()))).isEqualTo(text);

@@ -31,7 +31,7 @@ public interface BatchHandler {
 
   /**
    * Called with each part of a frame that is longer than the read in which it began, if that was set
-   * with {@link FramedServer.Builder#parts}. The part is valid until this returns.
+   * with {@link FramedServerBuilder#parts}. The part is valid until this returns.
    */
   default void part(FramedConnection connection, FramePart part) {
     throw new UnsupportedOperationException("parts: true needs a handler with part()");

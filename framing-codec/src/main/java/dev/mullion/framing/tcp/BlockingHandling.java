@@ -66,6 +66,9 @@ final class BlockingHandling implements Handling {
 
   @Override
   public void begin(EventLoopGroup loops) {
+    if (timeoutNanos == 0) {
+      return;
+    }
     long interval = Math.max(1, Math.min(LONGEST_INTERVAL, timeoutNanos / LOOKS));
     loops.next().scheduleWithFixedDelay(this::look, interval, interval, TimeUnit.NANOSECONDS);
   }

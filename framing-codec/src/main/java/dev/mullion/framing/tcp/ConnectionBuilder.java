@@ -12,7 +12,9 @@ import io.netty.util.internal.PlatformDependent;
 import java.net.SocketOption;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -23,11 +25,13 @@ import org.jspecify.annotations.Nullable;
  * @param <B> the kind of builder
  */
 public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
-    permits FramedServer.Builder, FramedClient.Builder {
+    permits FramedServerBuilder, FramedClientBuilder {
   private static final int USUAL_LOW = 64 * 1024;
 
   String host = "127.0.0.1";
-  int port;
+
+  /** -1 if it is not set. */
+  int port = -1;
 
   @Nullable
   Path path;
@@ -38,6 +42,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   Tls tls;
 
   private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
+
+  /** Of each kind the last one. */
+  private final Map<Class<?>, TcpObserver> observers = new LinkedHashMap<>();
 
   private FrameFormat format = FrameFormat.defaults();
   private TooLargePolicy tooLargePolicy = TooLargePolicy.CLOSE;
@@ -202,6 +209,19 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
     return self();
   }
 
+  /**
+   * Has the counters measured: {@code observe(MicrometerMetrics.of(registry))}. Of each kind of observer
+   * the last one counts.
+   */
+  public B observe(TcpObserver observer) {
+    observers.put(requireNonNull(observer, "observer").getClass(), observer);
+    return self();
+  }
+
+  final Collection<TcpObserver> observers() {
+    return List.copyOf(observers.values());
+  }
+
   final Map<ChannelOption<?>, Object> options() {
     return Map.copyOf(options);
   }
@@ -212,9 +232,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
    * @throws IllegalStateException if settings contradict each other
    */
   final ConnectionSettings connectionSettings() {
-    if (path != null && port != 0) {
-      throw new IllegalStateException(
-          "path: " + path + " and port: " + port + " (expected: one of them)");
+    if (path != null && port >= 0) {
+      throw new IllegalStateException("path: " + path + " (expected: no port beside it)");
     }
     return new ConnectionSettings(
         format,

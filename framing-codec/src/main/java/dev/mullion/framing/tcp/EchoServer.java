@@ -3,7 +3,6 @@ package dev.mullion.framing.tcp;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 
@@ -29,18 +28,18 @@ import java.time.Duration;
  * <p>Its threads are daemon threads. All methods may be called by any thread but the server's own.
  */
 public final class EchoServer implements AutoCloseable {
-  private static final int LOW_WATER = 32 * 1024;
-  private static final int HIGH_WATER = 64 * 1024;
+  static final int LOW_WATER = 32 * 1024;
+  static final int HIGH_WATER = 64 * 1024;
 
   private final FramedServer server;
 
-  private EchoServer(FramedServer server) {
+  EchoServer(FramedServer server) {
     this.server = server;
   }
 
   /** Returns a builder that holds the defaults. */
-  public static Builder builder() {
-    return new Builder();
+  public static EchoServerBuilder builder() {
+    return new EchoServerBuilder();
   }
 
   /** Returns the port it listens on. */
@@ -93,83 +92,8 @@ public final class EchoServer implements AutoCloseable {
     server.close();
   }
 
-  /** Collects the settings of an {@link EchoServer}. Not safe for use by several threads. */
-  public static final class Builder {
-    private final FramedServer.Builder server = FramedServer.builder()
-        .batchHandler(Echo::new)
-        .parts(true)
-        .outboundLowWaterMark(LOW_WATER)
-        .outboundHighWaterMark(HIGH_WATER)
-        .threadName("mullion-echo");
-
-    private Builder() {}
-
-    /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
-    public Builder host(String host) {
-      server.host(host);
-      return this;
-    }
-
-    /** Sets the port; 0, the default, takes any that is free. */
-    public Builder port(int port) {
-      server.port(port);
-      return this;
-    }
-
-    /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
-    public Builder format(FrameFormat format) {
-      server.format(format);
-      return this;
-    }
-
-    /** Sets the transport, {@link Transport#AUTO} by default. */
-    public Builder transport(Transport transport) {
-      server.transport(transport);
-      return this;
-    }
-
-    /** Sets the number of threads, 1 to 1024; by default there is one for each processor. */
-    public Builder eventLoopThreads(int eventLoopThreads) {
-      server.eventLoopThreads(eventLoopThreads);
-      return this;
-    }
-
-    /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
-    public Builder maxConnections(int maxConnections) {
-      server.maxConnections(maxConnections);
-      return this;
-    }
-
-    /**
-     * Sets how long a connection may stay without a byte in either direction, 5 minutes by default;
-     * then it is closed. {@link Duration#ZERO} sets no limit.
-     */
-    public Builder idleTimeout(Duration idleTimeout) {
-      server.idleTimeout(idleTimeout);
-      return this;
-    }
-
-    /** Sets how long {@link EchoServer#close()} may take before it cuts, 5 seconds by default. */
-    public Builder closeTimeout(Duration closeTimeout) {
-      server.closeTimeout(closeTimeout);
-      return this;
-    }
-
-    /**
-     * Starts a server and returns it when it listens. If that fails, nothing is left running.
-     *
-     * @throws java.net.UnknownHostException if the host cannot be resolved
-     * @throws java.net.BindException if the address cannot be listened on
-     * @throws IllegalStateException if the transport is not available
-     * @throws IOException if the server cannot be started otherwise
-     */
-    public EchoServer start() throws IOException {
-      return new EchoServer(server.start());
-    }
-  }
-
   /** Sends the frames, and the parts of long frames, of each read back as they lie. */
-  private static final class Echo implements BatchHandler {
+  static final class Echo implements BatchHandler {
     @Override
     public void frames(FramedConnection connection, FrameBatch batch) {
       connection.reply(batch.encoded());

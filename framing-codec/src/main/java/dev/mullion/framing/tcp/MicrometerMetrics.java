@@ -12,86 +12,87 @@ import java.net.SocketAddress;
  * {@code io.micrometer:micrometer-core} on the class path.
  *
  * <pre>{@code
- * try (FramedServer server = FramedServer.builder().handler(echo).start();
- *     MicrometerMetrics metrics = MicrometerMetrics.bind(server, registry)) {
- *   serve();
- * }
+ * FramedServer server = FramedServer.builder()
+ *     .handler(echo)
+ *     .observe(MicrometerMetrics.of(registry))
+ *     .start();
  * }</pre>
  *
  * <p>A counter has the name that it has in {@link TcpCounters}, word by word: {@code
  * mullion.tcp.connections.opened}, {@code mullion.tcp.reads.paused.for.memory}. Those of {@link
  * dev.mullion.framing.FrameCounters} are {@code mullion.frames.decoded}, {@code
  * mullion.frames.bytes.decoded} and so on. {@code mullion.tcp.connections.open}, {@code
- * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each has the tags {@code side}, which is {@code server} or
- * {@code client}, and {@code address}: what the server listens on, or what the client connects to.
+ * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each has
+ * the tags {@code side}, which is {@code server} or {@code client}, and {@code address}: what the server
+ * listens on, or what the client connects to. Several clients of one address need tags that tell them
+ * apart: {@code start} and {@code connect} fail if the meters are there already.
  *
- * <p>The numbers are read when the registry asks, and cost nothing before that. The registry holds the
- * server or client until this is closed, which removes the meters and closes nothing else. All
- * methods may be called by any thread.
+ * <p>The numbers are read when the registry asks, and cost nothing before that. The meters are removed
+ * when the server has stopped, or the client is closed.
  */
-public final class MicrometerMetrics implements AutoCloseable {
-  private final Runnable remove;
+public final class MicrometerMetrics extends TcpObserver {
+  private final MeterRegistry registry;
+  private final String[] tags;
 
-  private MicrometerMetrics(Runnable remove) {
-    this.remove = remove;
+  private MicrometerMetrics(MeterRegistry registry, String[] tags) {
+    this.registry = registry;
+    this.tags = tags;
   }
 
   /**
-   * Adds a server's counters to a registry.
+   * Returns an observer that adds meters to a registry.
    *
    * @param tags more tags, keys and values in turn
-   * @throws IllegalStateException if meters with these tags are there already, or micrometer-core is
-   *     missing
+   * @throws IllegalStateException if micrometer-core is missing
    */
-  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
-  public static MicrometerMetrics bind(
-      FramedServer server, MeterRegistry registry, String... tags) {
-    checkPresent();
-    requireNonNull(server, "server");
-    requireNonNull(registry, "registry");
-    Meters meters = new Meters(registry, "server", text(server.address()), tags);
-    meters.add(server.counters());
-    meters.addMemory(server::memoryUsed);
-    return new MicrometerMetrics(meters::remove);
-  }
-
-  /**
-   * Adds a client's counters to a registry. Several clients of one address need tags that tell them
-   * apart.
-   *
-   * @param tags more tags, keys and values in turn
-   * @throws IllegalStateException if meters with these tags are there already, or micrometer-core is
-   *     missing
-   */
-  @SuppressWarnings("exports") // Who calls it has Micrometer, and nobody else needs it.
-  public static MicrometerMetrics bind(
-      FramedClient client, MeterRegistry registry, String... tags) {
-    checkPresent();
-    requireNonNull(client, "client");
-    requireNonNull(registry, "registry");
-    Meters meters = new Meters(registry, "client", client.target(), tags);
-    meters.add(client.counters());
-    return new MicrometerMetrics(meters::remove);
-  }
-
-  private static void checkPresent() {
+  @SuppressWarnings("exports") // Only callers need Micrometer.
+  public static MicrometerMetrics of(MeterRegistry registry, String... tags) {
     Check.present(
         MicrometerMetrics.class,
         "micrometer",
         "io.micrometer.core.instrument.MeterRegistry",
         "io.micrometer:micrometer-core",
         "micrometer.core");
+    requireNonNull(registry, "registry");
+    if (requireNonNull(tags, "tags").length % 2 != 0) {
+      throw new IllegalArgumentException(
+          "tags: " + tags.length + " (expected: keys and values in turn)");
+    }
+    return new MicrometerMetrics(registry, tags.clone());
+  }
+
+  @Override
+  Runnable observe(FramedServer server) {
+    Meters meters = new Meters(registry, "server", text(server.address()), tags);
+    return begun(meters, () -> {
+      meters.add(server.counters());
+      meters.addMemory(server::memoryUsed);
+    });
+  }
+
+  @Override
+  Runnable observe(FramedClient client) {
+    Meters meters = new Meters(registry, "client", client.target(), tags);
+    return begun(meters, () -> meters.add(client.counters()));
+  }
+
+  /** A registry that throws halfway keeps none of them. */
+  private static Runnable begun(Meters meters, Runnable adding) {
+    boolean complete = false;
+    try {
+      adding.run();
+      complete = true;
+      return meters::remove;
+    } finally {
+      if (!complete) {
+        meters.remove();
+      }
+    }
   }
 
   private static String text(SocketAddress address) {
     return address instanceof InetSocketAddress inet
         ? inet.getHostString() + ":" + inet.getPort()
         : address.toString();
-  }
-
-  /** Removes the meters from the registry. */
-  @Override
-  public void close() {
-    remove.run();
   }
 }

@@ -8,6 +8,9 @@ import java.util.concurrent.TimeUnit;
 
 /** What the builders' setters check: the same mistake has the same exception in all modules. */
 public final class Check {
+  /** An IPv6 address has two colons at least; a name with one has a port. */
+  private static final String ADDRESS_6 = "\\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*:[^\\]/]*]?";
+
   private Check() {}
 
   /** Returns a text that is not blank; {@code expected} says what it should be. */
@@ -21,7 +24,7 @@ public final class Check {
   /** Returns a name or address, if it could be one: resolvers take what stands before a slash. */
   public static String host(String value) {
     notBlank(value, "host", "a name or address");
-    boolean colons = value.indexOf(':') >= 0 && !value.matches("\\[?[0-9a-fA-F:.]*:[^\\]/]*]?");
+    boolean colons = value.indexOf(':') >= 0 && !value.matches(ADDRESS_6);
     if (colons || value.chars().anyMatch(each -> each <= ' ' || "/\\?#@".indexOf(each) >= 0)) {
       throw new IllegalArgumentException(
           "host: " + value + " (expected: a name or address, without scheme, port or path)");

@@ -4,6 +4,7 @@ import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.tcp.BatchHandler;
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
+import dev.mullion.framing.tcp.FramedServerBuilder;
 import io.netty.buffer.ByteBuf;
 
 /**
@@ -15,7 +16,7 @@ public final class StyleServer {
 
   /** Serves until it is killed. */
   public static void main(String[] arguments) throws Exception {
-    FramedServer.Builder builder =
+    FramedServerBuilder builder =
         FramedServer.builder().port(Integer.parseInt(arguments[1])).eventLoopThreads(1);
     switch (arguments[0]) {
       case "blocking" ->

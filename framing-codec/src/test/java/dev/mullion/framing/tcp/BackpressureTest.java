@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class BackpressureTest {
   private static final int HIGH = 64 * 1024;
 
-  private static FramedServer.Builder bounded(FramedServer.Builder builder) {
+  private static FramedServerBuilder bounded(FramedServerBuilder builder) {
     return builder
         .outboundLowWaterMark(16 * 1024)
         .outboundHighWaterMark(HIGH)

@@ -74,7 +74,7 @@ class ClientCloseTest {
 
     FramedClient connect(FramedServer server, Hold hold) throws IOException {
       Reconnect soon = Reconnect.builder().firstDelay(Duration.ofMillis(1)).build();
-      FramedClient.Builder builder =
+      FramedClientBuilder builder =
           FramedClient.builder().port(server.port()).closeTimeout(CLOSE).reconnect(soon);
       if (this == ON_CONNECTED) {
         CountDownLatch first = new CountDownLatch(1);

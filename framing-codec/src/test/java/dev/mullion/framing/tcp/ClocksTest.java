@@ -480,9 +480,9 @@ class ClocksTest {
     String table =
         Files.readString(Path.of("src/main/java/dev/mullion/framing/tcp/package-info.java"));
     Stream.of(
-            FramedServer.Builder.class,
-            FramedClient.Builder.class,
-            EchoServer.Builder.class,
+            FramedServerBuilder.class,
+            FramedClientBuilder.class,
+            EchoServerBuilder.class,
             Reconnect.Builder.class,
             Tls.class)
         .flatMap(settings -> Arrays.stream(settings.getMethods()))

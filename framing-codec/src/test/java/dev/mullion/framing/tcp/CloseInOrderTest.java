@@ -162,8 +162,8 @@ class CloseInOrderTest {
   }
 
   /** Sends some frames when one has come, and closes. */
-  private static FramedServer.Builder greeter(Way way) {
-    FramedServer.Builder builder = FramedServer.builder();
+  private static FramedServerBuilder greeter(Way way) {
+    FramedServerBuilder builder = FramedServer.builder();
     return switch (way) {
       case BATCH ->
         builder.batchHandler(() -> (connection, batch) -> {

@@ -50,7 +50,7 @@ class ConnectingTest {
     return found;
   }
 
-  private static FramedClient.Builder to(int port, NameLookup names) {
+  private static FramedClientBuilder to(int port, NameLookup names) {
     return FramedClient.builder().host("localhost").port(port).lookup(names);
   }
 

@@ -93,18 +93,15 @@ class ConnectionExamplesTest {
 
   private final MeterRegistry registry = new SimpleMeterRegistry();
 
-  private void serve() {
-    assertThat(registry.get("mullion.tcp.connections.open").gauge().value()).isZero();
-  }
-
   @Test
-  @SuppressWarnings("try") // What the example opens it does not use.
-  void countersAreMetersUntilTheyAreUnbound() throws IOException {
+  void countersAreMetersUntilTheStop() throws IOException {
     ConnectionHandler echo = LAMBDA;
-    try (FramedServer server = FramedServer.builder().handler(echo).start();
-        MicrometerMetrics metrics = MicrometerMetrics.bind(server, registry)) {
-      serve();
-    }
+    FramedServer server = FramedServer.builder()
+        .handler(echo)
+        .observe(MicrometerMetrics.of(registry))
+        .start();
+    assertThat(registry.get("mullion.tcp.connections.open").gauge().value()).isZero();
+    server.close();
     assertThat(registry.getMeters()).isEmpty();
   }
 

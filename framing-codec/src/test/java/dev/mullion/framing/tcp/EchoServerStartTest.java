@@ -117,7 +117,7 @@ class EchoServerStartTest {
     EchoServer.builder().idleTimeout(Duration.ZERO).closeTimeout(Duration.ZERO);
   }
 
-  private static void refused(Consumer<EchoServer.Builder> setting, String text) {
+  private static void refused(Consumer<EchoServerBuilder> setting, String text) {
     assertThatThrownBy(() -> setting.accept(EchoServer.builder()))
         .isExactlyInstanceOf(IllegalArgumentException.class)
         .hasMessage(text);
@@ -133,7 +133,7 @@ class EchoServerStartTest {
     isNull(b -> b.closeTimeout(null), "closeTimeout");
   }
 
-  private static void isNull(Consumer<EchoServer.Builder> setting, String name) {
+  private static void isNull(Consumer<EchoServerBuilder> setting, String name) {
     assertThatThrownBy(() -> setting.accept(EchoServer.builder()))
         .isExactlyInstanceOf(NullPointerException.class)
         .hasMessage(name);

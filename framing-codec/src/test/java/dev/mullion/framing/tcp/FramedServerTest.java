@@ -32,8 +32,8 @@ class FramedServerTest {
     BATCH,
     REACTIVE;
 
-    FramedServer.Builder echo() {
-      FramedServer.Builder builder = FramedServer.builder();
+    FramedServerBuilder echo() {
+      FramedServerBuilder builder = FramedServer.builder();
       return switch (this) {
         case BLOCKING ->
           builder.handler(connection -> {

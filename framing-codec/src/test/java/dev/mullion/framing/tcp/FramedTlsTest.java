@@ -30,7 +30,7 @@ class FramedTlsTest {
     certificates = Certificates.in(directory);
   }
 
-  private static FramedClient.Builder client(FramedServer server) {
+  private static FramedClientBuilder client(FramedServer server) {
     return FramedClient.builder().host("localhost").port(server.port()).tls(certificates.client());
   }
 

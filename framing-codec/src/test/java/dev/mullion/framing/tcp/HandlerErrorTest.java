@@ -16,8 +16,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(60)
 class HandlerErrorTest {
   /** Throws an error at the first frame. */
-  private static FramedServer.Builder failing(Way way) {
-    FramedServer.Builder builder = FramedServer.builder();
+  private static FramedServerBuilder failing(Way way) {
+    FramedServerBuilder builder = FramedServer.builder();
     return switch (way) {
       case BLOCKING ->
         builder.handler(connection -> {

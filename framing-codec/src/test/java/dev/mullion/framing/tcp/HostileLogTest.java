@@ -132,7 +132,7 @@ class HostileLogTest {
   @EnumSource(FramedServerTest.Way.class)
   void callsAfterTheEndAreQuiet(FramedServerTest.Way way) throws Exception {
     CompletableFuture<FramedConnection> made = new CompletableFuture<>();
-    FramedServer.Builder builder = FramedServer.builder();
+    FramedServerBuilder builder = FramedServer.builder();
     switch (way) {
       case BLOCKING ->
         builder.handler(connection -> {

@@ -52,12 +52,12 @@ class IdlePeersTest {
   }
 
   private static FramedClient client(int port, boolean tls) throws IOException {
-    FramedClient.Builder client = FramedClient.builder().port(port);
+    FramedClientBuilder client = FramedClient.builder().port(port);
     return (tls ? client.host("localhost").tls(certificates.client()) : client).connect();
   }
 
-  private static FramedServer.Builder server(boolean tls) {
-    FramedServer.Builder server = FramedServer.builder().idleTimeout(IDLE);
+  private static FramedServerBuilder server(boolean tls) {
+    FramedServerBuilder server = FramedServer.builder().idleTimeout(IDLE);
     return tls ? server.tls(certificates.server()) : server;
   }
 

@@ -161,7 +161,7 @@ class MemoryHeldTest {
   @ParameterizedTest
   @MethodSource("fillsOfEachWay")
   void heldMemoryStaysInsideTheBudget(Fill fill, Way way) throws Exception {
-    FramedServer.Builder settings = way.echo()
+    FramedServerBuilder settings = way.echo()
         .format(FORMAT)
         .memoryBudget(BUDGET)
         .eventLoopThreads(LOOPS)

@@ -10,6 +10,7 @@ import dev.mullion.net.base.TlsReloader;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
@@ -20,8 +21,9 @@ import org.junit.jupiter.api.Test;
 class MicrometerMetricsTest {
   private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
 
-  private static FramedServer startEcho() throws Exception {
+  private static FramedServer startEcho(TcpObserver observer) throws Exception {
     return FramedServer.builder()
+        .observe(observer)
         .handler(connection -> {
           for (byte[] frame : connection) {
             connection.send(frame);
@@ -30,17 +32,18 @@ class MicrometerMetricsTest {
         .start();
   }
 
+  private static FramedClient connect(FramedServer server, TcpObserver observer) throws Exception {
+    return FramedClient.builder().port(server.port()).observe(observer).connect();
+  }
+
   private double count(String name, String side) {
     return registry.get(name).tag("side", side).functionCounter().count();
   }
 
   @Test
   void everyCounterIsAMeterWithItsNumber() throws Exception {
-    try (FramedServer server = startEcho();
-        FramedClient client = FramedClient.connect("127.0.0.1", server.port());
-        MicrometerMetrics ofServer = MicrometerMetrics.bind(server, registry);
-        MicrometerMetrics ofClient = MicrometerMetrics.bind(client, registry, "pool", "a")) {
-      assertThat(ofServer).isNotSameAs(ofClient);
+    try (FramedServer server = startEcho(MicrometerMetrics.of(registry));
+        FramedClient client = connect(server, MicrometerMetrics.of(registry, "pool", "a"))) {
       for (int i = 0; i < 3; i++) {
         client.request(new byte[10]).get(20, TimeUnit.SECONDS);
       }
@@ -77,37 +80,76 @@ class MicrometerMetricsTest {
     }
   }
 
+  /** One observer may be given to several of them. */
   @Test
-  void closingRemovesItsOwnMetersOnly() throws Exception {
-    try (FramedServer first = startEcho();
-        FramedServer second = startEcho();
-        MicrometerMetrics kept = MicrometerMetrics.bind(second, registry)) {
-      assertThat(kept).isNotNull();
+  void endRemovesItsOwnMetersOnly() throws Exception {
+    MicrometerMetrics metrics = MicrometerMetrics.of(registry);
+    try (FramedServer second = startEcho(metrics)) {
       int present = registry.getMeters().size();
-      MicrometerMetrics metrics = MicrometerMetrics.bind(first, registry);
-      assertThat(registry.getMeters()).hasSize(2 * present);
-      metrics.close();
-      metrics.close();
+      try (FramedServer first = startEcho(metrics);
+          FramedClient client = connect(first, metrics)) {
+        assertThat(registry.getMeters()).hasSize(3 * present - 1);
+        client.close();
+        client.close();
+        assertThat(registry.getMeters()).hasSize(2 * present);
+        first.close();
+        first.close();
+      }
       assertThat(registry.getMeters())
           .hasSize(present)
           .extracting(Meter::getId)
           .allMatch(id -> id.getTags().toString().contains(":" + second.port()));
     }
+    assertThat(registry.getMeters()).isEmpty();
   }
 
   @Test
-  void sameMetersTwiceAreRefused() throws Exception {
-    try (FramedServer server = startEcho();
-        FramedClient one = FramedClient.connect("127.0.0.1", server.port());
-        FramedClient other = FramedClient.connect("127.0.0.1", server.port());
-        MicrometerMetrics metrics = MicrometerMetrics.bind(one, registry, "client", "one")) {
-      assertThat(metrics).isNotNull();
-      assertThatThrownBy(() -> MicrometerMetrics.bind(other, registry, "client", "one"))
+  void sameMetersTwiceAreRejected() throws Exception {
+    MicrometerMetrics one = MicrometerMetrics.of(registry, "client", "one");
+    try (FramedServer server = startEcho(MicrometerMetrics.of(registry));
+        FramedClient client = connect(server, one)) {
+      int present = registry.getMeters().size();
+      assertThatThrownBy(() -> connect(server, one))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("metrics of client 127.0.0.1:" + server.port()
               + " are bound already (expected: tags that tell it apart)");
-      MicrometerMetrics.bind(other, registry, "client", "other").close();
+      assertThat(registry.getMeters()).hasSize(present);
+      connect(server, MicrometerMetrics.of(registry, "client", "other")).close();
+      assertThat(client.isConnected()).isTrue();
     }
+  }
+
+  /** What a registry throws at the start is seen, and what it throws at the end is logged. */
+  @Test
+  void registryThatThrowsLeavesNothingRunning() throws Exception {
+    RuntimeException broken = new IllegalArgumentException("no such meter");
+    registry.config().onMeterAdded(meter -> {
+      throw broken;
+    });
+    assertThatThrownBy(() -> startEcho(MicrometerMetrics.of(registry))).isSameAs(broken);
+
+    registry.close();
+    MeterRegistry atTheEnd = new SimpleMeterRegistry();
+    atTheEnd.config().onMeterRemoved(meter -> {
+      throw broken;
+    });
+    FramedServer server = startEcho(MicrometerMetrics.of(atTheEnd));
+    server.close();
+    assertThat(server.isTerminated()).isTrue();
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // It is what the test is about.
+  void wrongArgumentsAreNamed() {
+    assertThatThrownBy(() -> MicrometerMetrics.of(registry, "key"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("tags: 1 (expected: keys and values in turn)");
+    assertThatThrownBy(() -> MicrometerMetrics.of(null))
+        .isInstanceOf(NullPointerException.class)
+        .hasMessage("registry");
+    assertThatThrownBy(() -> FramedServer.builder().observe(null))
+        .isInstanceOf(NullPointerException.class)
+        .hasMessage("observer");
   }
 
   /** Runs with no Micrometer on its class path. */
@@ -116,9 +158,9 @@ class MicrometerMetricsTest {
     public Caller() {}
 
     @Override
-    @SuppressWarnings({"NullAway", "resource"}) // Neither argument is looked at.
+    @SuppressWarnings("NullAway") // It is not looked at.
     public void run() {
-      MicrometerMetrics.bind((FramedServer) null, null);
+      MicrometerMetrics.of(null);
     }
   }
 

@@ -39,14 +39,14 @@ class OpenStateTest {
     final FramedConnection there;
 
     Pair(boolean secure) throws Exception {
-      FramedServer.Builder serving = FramedServer.builder()
+      FramedServerBuilder serving = FramedServer.builder()
           .closeTimeout(Duration.ofMillis(500))
           .handler(connection -> {
             accepted.add(connection);
             over.join();
           });
       server = (secure ? serving.tls(certificates.server()) : serving).start();
-      FramedClient.Builder calling =
+      FramedClientBuilder calling =
           FramedClient.builder().port(server.port()).closeTimeout(Duration.ofMillis(500));
       client = (secure ? calling.tls(certificates.client()) : calling).connect();
       here = client.connection();

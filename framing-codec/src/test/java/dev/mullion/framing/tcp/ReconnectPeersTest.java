@@ -50,7 +50,7 @@ class ReconnectPeersTest {
     BATCH,
     PUBLISHER;
 
-    FramedClient connect(FramedClient.Builder builder) throws IOException {
+    FramedClient connect(FramedClientBuilder builder) throws IOException {
       if (this == BATCH) {
         builder.batchHandler((connection, batch) -> {});
       }

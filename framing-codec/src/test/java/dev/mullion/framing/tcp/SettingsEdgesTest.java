@@ -164,19 +164,20 @@ class SettingsEdgesTest {
         server("maxHandlerThreads greatest", b -> b.maxHandlerThreads(1_000_000)),
         server("closeTimeout 0", b -> b.closeTimeout(Duration.ZERO)),
         server("closeTimeout least", b -> b.closeTimeout(LEAST)),
+        server("handlerThreadTimeout none", b -> b.handlerThreadTimeout(Duration.ZERO)),
         server("handlerThreadTimeout greatest", b -> b.handlerThreadTimeout(GREATEST)),
         server("slowHandlerLimit 0", b -> b.slowHandlerLimit(Duration.ZERO)),
         server("slowHandlerLimit least", b -> b.slowHandlerLimit(LEAST)),
         server("slowHandlerLimit greatest", b -> b.slowHandlerLimit(GREATEST)));
   }
 
-  private static Arguments server(String name, UnaryOperator<FramedServer.Builder> setting) {
+  private static Arguments server(String name, UnaryOperator<FramedServerBuilder> setting) {
     return Arguments.of(name, setting);
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("serverSettings")
-  void serverEchoes(String name, UnaryOperator<FramedServer.Builder> setting) throws Exception {
+  void serverEchoes(String name, UnaryOperator<FramedServerBuilder> setting) throws Exception {
     for (Way way : Way.values()) {
       try (FramedServer server = setting.apply(way.echo()).start();
           EchoPeer peer = EchoPeer.of(server)) {
@@ -220,14 +221,13 @@ class SettingsEdgesTest {
                 .build())));
   }
 
-  private static Arguments client(String name, UnaryOperator<FramedClient.Builder> setting) {
+  private static Arguments client(String name, UnaryOperator<FramedClientBuilder> setting) {
     return Arguments.of(name, setting);
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("clientSettings")
-  void clientGetsReplies(String name, UnaryOperator<FramedClient.Builder> setting)
-      throws Exception {
+  void clientGetsReplies(String name, UnaryOperator<FramedClientBuilder> setting) throws Exception {
     try (FramedServer server = Way.BATCH.echo().start();
         FramedClient client =
             setting.apply(FramedClient.builder().port(server.port())).connect()) {
@@ -241,7 +241,7 @@ class SettingsEdgesTest {
   @Test
   void leastConnectTimeoutIsRefusedInWordsOrEnough() throws Exception {
     try (FramedServer server = Way.BATCH.echo().start()) {
-      FramedClient.Builder builder =
+      FramedClientBuilder builder =
           FramedClient.builder().port(server.port()).connectTimeout(LEAST);
       try (FramedClient client = builder.connect()) {
         assertThat(client.isConnected()).isTrue();
@@ -269,7 +269,8 @@ class SettingsEdgesTest {
 
   @Test
   void leastHandlerThreadTimeoutServesOrCounts() throws Exception {
-    try (FramedServer server = Way.BLOCKING.echo().handlerThreadTimeout(LEAST).start();
+    try (FramedServer server =
+            Way.BLOCKING.echo().handlerThreadTimeout(Duration.ofMillis(1)).start();
         EchoPeer peer = EchoPeer.of(server)) {
       boolean served;
       try {
@@ -310,7 +311,7 @@ class SettingsEdgesTest {
     Certificates certificates = Certificates.in(folder);
     try (FramedServer server =
         Way.BATCH.echo().tls(certificates.server().handshakeTimeout(GREATEST)).start()) {
-      FramedClient.Builder builder = FramedClient.builder().host("localhost").port(server.port());
+      FramedClientBuilder builder = FramedClient.builder().host("localhost").port(server.port());
       try (FramedClient client =
           builder.tls(certificates.client().handshakeTimeout(GREATEST)).connect()) {
         assertThat(client.request(new byte[3]).get(20, TimeUnit.SECONDS)).hasSize(3);
@@ -336,13 +337,13 @@ class SettingsEdgesTest {
         echoServer("closeTimeout greatest", b -> b.closeTimeout(GREATEST)));
   }
 
-  private static Arguments echoServer(String name, UnaryOperator<EchoServer.Builder> setting) {
+  private static Arguments echoServer(String name, UnaryOperator<EchoServerBuilder> setting) {
     return Arguments.of(name, setting);
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("echoServerSettings")
-  void echoServerEchoes(String name, UnaryOperator<EchoServer.Builder> setting) throws Exception {
+  void echoServerEchoes(String name, UnaryOperator<EchoServerBuilder> setting) throws Exception {
     try (EchoServer server = setting.apply(EchoServer.builder()).start();
         EchoPeer peer = EchoPeer.of(server)) {
       peer.echo((byte) 1).echo(EchoServers.random(10_000, 1));
@@ -421,9 +422,9 @@ class SettingsEdgesTest {
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("leastTimeouts")
-  void leastTimeoutsEndConnectionsAtOnce(
-      String counter, UnaryOperator<FramedServer.Builder> setting) throws Exception {
-    FramedServer.Builder way =
+  void leastTimeoutsEndConnectionsAtOnce(String counter, UnaryOperator<FramedServerBuilder> setting)
+      throws Exception {
+    FramedServerBuilder way =
         counter.equals("connectionsStalled") ? FramedServer.builder() : Way.BATCH.echo();
     try (FramedServer server = setting.apply(way).start();
         EchoPeer peer = EchoPeer.of(server)) {

@@ -108,7 +108,7 @@ class StopBoundsTest {
     }
 
     FramedServer server() throws Exception {
-      FramedServer.Builder builder =
+      FramedServerBuilder builder =
           FramedServer.builder().closeTimeout(TIMEOUT).eventLoopThreads(1);
       return switch (place) {
         case REACTIVE_HANDLER -> builder.reactiveHandler(connection -> hold()).start();

@@ -89,7 +89,7 @@ class StopUnderLoadTest {
       this.protocol = protocol;
     }
 
-    FramedServer start(FramedServer.Builder server) throws IOException {
+    FramedServer start(FramedServerBuilder server) throws IOException {
       return (protocol == null ? server : server.tls(certificates.server())).start();
     }
 
@@ -146,11 +146,10 @@ class StopUnderLoadTest {
 
   private static void goesOnSendingAndReadsLate(Wire wire) throws Exception {
     CompletableFuture<FramedConnection> entered = new CompletableFuture<>();
-    FramedServer.Builder builder = FramedServer.builder()
-        .batchHandler(() -> (connection, batch) -> {
-          entered.complete(connection);
-          FramedServerTest.reply(connection, batch);
-        });
+    FramedServerBuilder builder = FramedServer.builder().batchHandler(() -> (connection, batch) -> {
+      entered.complete(connection);
+      FramedServerTest.reply(connection, batch);
+    });
     Socket socket = wire.socket();
     socket.setReceiveBufferSize(16 * 1024);
     try (FramedServer server = wire.start(builder);

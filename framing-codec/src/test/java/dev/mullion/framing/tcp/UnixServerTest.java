@@ -51,7 +51,7 @@ class UnixServerTest {
     path = directory.resolve("server.sock");
   }
 
-  private FramedServer.Builder server(Transport transport, Way way) {
+  private FramedServerBuilder server(Transport transport, Way way) {
     return way.echo().transport(transport).path(path);
   }
 

@@ -71,7 +71,7 @@ class UserCodeTest {
   private enum Place {
     HANDLER {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         return FramedServer.builder().handler(connection -> {
           calls.made(connection);
           for (byte[] frame : connection) {
@@ -83,7 +83,7 @@ class UserCodeTest {
     },
     EXECUTOR {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         Executor executor = task -> {
           if (calls.isBadNext()) {
             calls.kind.raise();
@@ -100,7 +100,7 @@ class UserCodeTest {
     CLOSED,
     REACTIVE_HANDLER {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         return FramedServer.builder().reactiveHandler(connection -> {
           calls.made(connection);
           calls.at(this);
@@ -110,19 +110,19 @@ class UserCodeTest {
     },
     ON_SUBSCRIBE {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         return subscribed(calls, this);
       }
     },
     ON_NEXT {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         return subscribed(calls, this);
       }
     },
     REQUEST {
       @Override
-      FramedServer.Builder server(Calls calls) {
+      FramedServerBuilder server(Calls calls) {
         return FramedServer.builder().reactiveHandler(connection -> {
           calls.made(connection);
           connection.subscriber().onSubscribe(new Flow.Subscription() {
@@ -139,11 +139,11 @@ class UserCodeTest {
       }
     };
 
-    FramedServer.Builder server(Calls calls) {
+    FramedServerBuilder server(Calls calls) {
       return FramedServer.builder().parts(true).batchHandler(() -> new Batches(calls, this));
     }
 
-    private static FramedServer.Builder subscribed(Calls calls, Place place) {
+    private static FramedServerBuilder subscribed(Calls calls, Place place) {
       return FramedServer.builder().reactiveHandler(connection -> {
         calls.made(connection);
         connection.publisher().subscribe(new Replies(calls, connection, place));

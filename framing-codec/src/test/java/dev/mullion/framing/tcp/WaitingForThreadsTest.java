@@ -49,7 +49,7 @@ class WaitingForThreadsTest {
     }
   }
 
-  private FramedServer.Builder server(Pool pool) {
+  private FramedServerBuilder server(Pool pool) {
     ExecutorService threads = pool.made.get();
     pools.add(threads);
     Executor executor = threads;

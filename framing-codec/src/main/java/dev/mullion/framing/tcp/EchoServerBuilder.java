@@ -1,0 +1,89 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.FrameFormat;
+import java.io.IOException;
+import java.time.Duration;
+
+/** Collects the settings of an {@link EchoServer}. Not safe for use by several threads. */
+public final class EchoServerBuilder {
+  private final FramedServerBuilder server = FramedServer.builder()
+      .batchHandler(EchoServer.Echo::new)
+      .parts(true)
+      .outboundLowWaterMark(EchoServer.LOW_WATER)
+      .outboundHighWaterMark(EchoServer.HIGH_WATER)
+      .threadName("mullion-echo");
+
+  EchoServerBuilder() {}
+
+  /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
+  public EchoServerBuilder host(String host) {
+    server.host(host);
+    return this;
+  }
+
+  /** Sets the port; 0, the default, takes any that is free. */
+  public EchoServerBuilder port(int port) {
+    server.port(port);
+    return this;
+  }
+
+  /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+  public EchoServerBuilder format(FrameFormat format) {
+    server.format(format);
+    return this;
+  }
+
+  /** Sets the transport, {@link Transport#AUTO} by default. */
+  public EchoServerBuilder transport(Transport transport) {
+    server.transport(transport);
+    return this;
+  }
+
+  /** Sets the number of threads, 1 to 1024; by default there is one for each processor. */
+  public EchoServerBuilder eventLoopThreads(int eventLoopThreads) {
+    server.eventLoopThreads(eventLoopThreads);
+    return this;
+  }
+
+  /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
+  public EchoServerBuilder maxConnections(int maxConnections) {
+    server.maxConnections(maxConnections);
+    return this;
+  }
+
+  /**
+   * Sets how long a connection may stay without a byte in either direction, 5 minutes by default;
+   * then it is closed. {@link Duration#ZERO} sets no limit.
+   */
+  public EchoServerBuilder idleTimeout(Duration idleTimeout) {
+    server.idleTimeout(idleTimeout);
+    return this;
+  }
+
+  /** Sets how long {@link EchoServer#close()} may take before it cuts, 5 seconds by default. */
+  public EchoServerBuilder closeTimeout(Duration closeTimeout) {
+    server.closeTimeout(closeTimeout);
+    return this;
+  }
+
+  /**
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default that is
+   * left to the program.
+   */
+  public EchoServerBuilder shutdownHook(boolean shutdownHook) {
+    server.shutdownHook(shutdownHook);
+    return this;
+  }
+
+  /**
+   * Starts a server and returns it when it listens. If that fails, nothing is left running.
+   *
+   * @throws java.net.UnknownHostException if the host cannot be resolved
+   * @throws java.net.BindException if the address cannot be listened on
+   * @throws IllegalStateException if the transport is not available
+   * @throws IOException if the server cannot be started otherwise
+   */
+  public EchoServer start() throws IOException {
+    return new EchoServer(server.start());
+  }
+}

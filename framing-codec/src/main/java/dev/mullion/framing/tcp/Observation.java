@@ -1,0 +1,41 @@
+package dev.mullion.framing.tcp;
+
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.Function;
+
+/** What observes one running server or client. */
+final class Observation implements AutoCloseable {
+  private List<Runnable> removals = List.of();
+
+  /** Begins, with all observers or with none. */
+  void begin(Collection<TcpObserver> observers, Function<TcpObserver, Runnable> begun) {
+    List<Runnable> all = new ArrayList<>();
+    try {
+      observers.forEach(each -> all.add(begun.apply(each)));
+    } finally {
+      synchronized (this) {
+        removals = all;
+      }
+    }
+  }
+
+  /** Ends, once. What an observer throws is logged, since the stop goes on. */
+  @Override
+  public void close() {
+    List<Runnable> present;
+    synchronized (this) {
+      present = removals;
+      removals = List.of();
+    }
+    for (Runnable each : present) {
+      try {
+        each.run();
+      } catch (Throwable e) {
+        Link.LOG.log(Level.WARNING, "an observer failed at the end", e);
+      }
+    }
+  }
+}
