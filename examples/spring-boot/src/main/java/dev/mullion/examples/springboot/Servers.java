@@ -39,14 +39,15 @@ class Servers {
   FramedServer framedServer(
       @Value("${framed.host}") String host,
       @Value("${framed.port}") int port,
-      ConnectionHandler handler)
+      ConnectionHandler handler,
+      MeterRegistry registry)
       throws IOException {
-    return FramedServer.builder().host(host).port(port).handler(handler).start();
-  }
-
-  @Bean
-  MicrometerMetrics framedMetrics(FramedServer server, MeterRegistry registry) {
-    return MicrometerMetrics.bind(server, registry);
+    return FramedServer.builder()
+        .host(host)
+        .port(port)
+        .handler(handler)
+        .observe(MicrometerMetrics.of(registry))
+        .start();
   }
 
   @Bean
