@@ -86,15 +86,14 @@ class MicrometerMetricsTest {
     MicrometerMetrics metrics = MicrometerMetrics.of(registry);
     try (FramedServer second = startEcho(metrics)) {
       int present = registry.getMeters().size();
-      try (FramedServer first = startEcho(metrics);
-          FramedClient client = connect(first, metrics)) {
-        assertThat(registry.getMeters()).hasSize(3 * present - 1);
-        client.close();
-        client.close();
-        assertThat(registry.getMeters()).hasSize(2 * present);
-        first.close();
-        first.close();
-      }
+      FramedServer first = startEcho(metrics);
+      FramedClient client = connect(first, metrics);
+      assertThat(registry.getMeters()).hasSize(3 * present - 1);
+      client.close();
+      client.close();
+      assertThat(registry.getMeters()).hasSize(2 * present);
+      first.close();
+      first.close();
       assertThat(registry.getMeters())
           .hasSize(present)
           .extracting(Meter::getId)

@@ -1,6 +1,7 @@
 package dev.mullion.framing.tcp;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.FrameFormat;
@@ -38,7 +39,7 @@ class ShutdownHookTest {
       FramedServer server = FramedServer.builder()
           .shutdownHook(true)
           .handler(connection -> {
-            byte[] frame = connection.receive();
+            byte[] frame = requireNonNull(connection.receive());
             System.out.println("received");
             Await.until("the stop", connection::isStopping);
             connection.send(frame);
