@@ -75,8 +75,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
   }
 
   /** Is given to the stub, and to the writer. */
-  private static final class Opening<Q, R>
-      implements ClientResponseObserver<Q, R>, StreamWriter.Call {
+  private static final class Opening<Q, R> implements ClientResponseObserver<Q, R>, WrittenCall {
     @Nullable
     StreamWriter<Q> writer;
 

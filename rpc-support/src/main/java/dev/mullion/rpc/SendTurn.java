@@ -109,8 +109,9 @@ final class SendTurn {
     }
   }
 
+  @SuppressWarnings("NonAtomicVolatileUpdate") // Under the lock.
   private void changed() {
-    news = news + 1;
+    news++;
     changed.signalAll();
   }
 

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** What a writer of replies knows of its call. */
 record ServedCall(
     OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
-    implements StreamWriter.Call {
+    implements WrittenCall {
   ServedCall(OpenCall open, ServerCallStreamObserver<?> observer) {
     this(open, observer, Context.current(), Thread.currentThread());
   }

@@ -6,7 +6,6 @@ import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -149,11 +148,20 @@ final class StreamTracers extends ServerStreamTracer.Factory {
 
     @Override
     public Context filterContext(Context context) {
-      AtomicReference<Context> filtered = new AtomicReference<>(begun().in(context));
+      Context filtered = begun().in(context);
       for (ServerStreamTracer each : observed) {
-        guard(each, () -> filtered.set(each.filterContext(filtered.get())));
+        filtered = filtered(filtered, each);
       }
-      return filtered.get();
+      return filtered;
+    }
+
+    private Context filtered(Context context, ServerStreamTracer observer) {
+      try {
+        return observer.filterContext(context);
+      } catch (Throwable thrown) {
+        ObserverFailures.failed(registry.counters.observersFailed, observer, thrown);
+        return context;
+      }
     }
 
     @Override

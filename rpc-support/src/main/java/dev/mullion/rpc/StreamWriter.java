@@ -46,32 +46,10 @@ public final class StreamWriter<T> {
   /** How many bytes wait for the peer before writes do, unless told otherwise: 256 KiB. */
   public static final int DEFAULT_BUFFER = 256 * 1024;
 
-  /** What a writer knows of its call. */
-  interface Call {
-    /** Returns why nothing can be written any more, or null if it can. */
-    @Nullable
-    Status over();
-
-    /** Returns whether its service has ended it, by this writer or by its observer. */
-    boolean isEndedByService();
-
-    boolean isStopping();
-
-    /**
-     * Returns whether the current thread is one that brings the news that a write would wait for.
-     */
-    boolean mayNotWait();
-
-    void run(Runnable callback);
-
-    /** Ends it, since its end could not be sent. */
-    void failed(Throwable thrown);
-  }
-
   private record Waiting<T>(T message, CompletableFuture<Void> written) {}
 
   private final CallStreamObserver<T> observer;
-  private final Call call;
+  private final WrittenCall call;
   private final AtomicBoolean finished = new AtomicBoolean();
   private final AtomicReference<@Nullable Waiting<T>> waiting = new AtomicReference<>();
 
@@ -86,7 +64,7 @@ public final class StreamWriter<T> {
   private final Queue<Runnable> onCancelled = new ConcurrentLinkedQueue<>();
   private final Queue<Runnable> onStopping = new ConcurrentLinkedQueue<>();
 
-  StreamWriter(CallStreamObserver<T> observer, Call call) {
+  StreamWriter(CallStreamObserver<T> observer, WrittenCall call) {
     this.observer = observer;
     this.call = call;
   }

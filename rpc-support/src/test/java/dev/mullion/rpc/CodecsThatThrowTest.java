@@ -26,6 +26,7 @@ import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -51,7 +52,7 @@ class CodecsThatThrowTest extends RpcTest {
 
   record Row(boolean stream, Moment moment, ThrownByUsersTest.Kind kind) {
     String encoding() {
-      return "throws-" + moment.ordinal() + "-" + kind.ordinal();
+      return ("throws-" + moment + "-" + kind).toLowerCase(Locale.ROOT).replace('_', '-');
     }
   }
 

@@ -159,7 +159,7 @@ class RpcServerErrorsTest extends RpcTest {
     try {
       return kinds.get(number).getConstructor(String.class).newInstance("another");
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("made", e);
     }
   }
 

@@ -34,7 +34,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -210,10 +209,10 @@ class SendTurnTest extends RpcTest {
   @ValueSource(booleans = {false, true})
   void endByTheObserverEndsAWriteThatWaits(boolean well) throws Exception {
     CompletableFuture<StreamWriter<HelloReply>> made = new CompletableFuture<>();
-    AtomicReference<StreamObserver<HelloReply>> raw = new AtomicReference<>();
+    CompletableFuture<StreamObserver<HelloReply>> raw = new CompletableFuture<>();
     RpcServer server =
         start(RpcServer.builder().addService(TestService.stream((request, observer) -> {
-          raw.set(observer);
+          raw.complete(observer);
           made.complete(StreamWriter.of(observer));
         })));
     ClientCall<?, ?> call = open(channel(server));
@@ -230,9 +229,9 @@ class SendTurnTest extends RpcTest {
         writer.writeAsync(TestService.reply(1_000)).toCompletableFuture();
 
     if (well) {
-      raw.get().onCompleted();
+      raw.join().onCompleted();
     } else {
-      raw.get().onError(Status.ABORTED.asRuntimeException());
+      raw.join().onError(Status.ABORTED.asRuntimeException());
     }
 
     for (CompletableFuture<Void> each : List.of(writing, async)) {
