@@ -20,10 +20,12 @@ module dev.mullion.rpc {
   requires io.netty.handler;
   requires io.netty.transport;
   requires java.logging;
-  requires proto.google.common.protos;
   requires static io.grpc.opentelemetry;
   requires static io.opentelemetry.api;
   requires static io.opentelemetry.context;
   requires static micrometer.core;
+  // Always needed, but its name comes from its jar's file name and may be another one at run time.
+  // It is read under any name: a module that reads one automatic module reads all of them.
+  requires static proto.google.common.protos;
   requires static transitive org.jspecify;
 }
