@@ -50,7 +50,8 @@ class OwnHelloProtoTest extends RpcTest {
       throws Exception {
     stream
         .requests()
-        .write(ServerReflectionRequest.newBuilder().setFileContainingSymbol(symbol).build());
+        .write(
+            ServerReflectionRequest.newBuilder().setFileContainingSymbol(symbol).build());
     Iterator<ServerReflectionResponse> replies = stream.replies().iterator();
     return FileDescriptorProto.parseFrom(
         replies.next().getFileDescriptorResponse().getFileDescriptorProto(0));
