@@ -217,8 +217,8 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how often files for TLS were to be read again and could not be used, as in {@link
-   * TlsState#failedReloads}, which is there for channels too.
+   * Returns how often changed files for TLS could not be used, as {@link
+   * dev.mullion.net.TlsState#failedReloads} does, which is there for channels too.
    */
   public long tlsReloadsFailed() {
     return tlsReloadsFailed.sum();
