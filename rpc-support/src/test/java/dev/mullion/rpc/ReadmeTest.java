@@ -17,6 +17,8 @@ class ReadmeTest {
   private static final Path HELLO = Path.of("../examples/hello");
   private static final Path SOURCES = HELLO.resolve("src/main/java/com/example/hello");
   private static final Path EXAMPLE = Path.of("../examples/streaming");
+  private static final Pattern EXPORTED = Pattern.compile("exports ([\\w.]+);");
+  private static final Pattern CLASS = Pattern.compile("<code>([A-Z]\\w+)</code>");
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
 
   /** Whoever copies them has the example, to the letter. */
@@ -58,9 +60,36 @@ class ReadmeTest {
     assertThat(server).contains("awaitTermination", "shutdownHook(true)");
   }
 
+  /** The landing page of the Javadoc of all modules. */
+  @Test
+  void mapNamesEachPackageAndClassesThatExist() throws IOException {
+    String map = text(Path.of("../overview.html"));
+    List<String> packages = Stream.of("../framing-codec", ".")
+        .map(module -> text(Path.of(module, "src/main/java/module-info.java")))
+        .flatMap(info -> EXPORTED.matcher(info).results().map(each -> each.group(1)))
+        .toList();
+    List<String> classes =
+        CLASS.matcher(map).results().map(each -> each.group(1)).toList();
+
+    assertThat(packages).contains("dev.mullion.framing", "dev.mullion.rpc").hasSizeGreaterThan(4);
+    assertThat(packages).allSatisfy(each -> assertThat(map).contains("<code>" + each + "</code>"));
+    assertThat(classes).contains("RpcServer");
+    assertThat(classes)
+        .allSatisfy(each -> assertThat(packages).anyMatch(in -> isThere(in + "." + each)));
+  }
+
   private static String sources(Path example) throws IOException {
     try (Stream<Path> files = Files.walk(example.resolve("src/main"))) {
       return files.filter(Files::isRegularFile).map(ReadmeTest::text).collect(Collectors.joining());
+    }
+  }
+
+  private static boolean isThere(String type) {
+    try {
+      Class.forName(type, false, ReadmeTest.class.getClassLoader());
+      return true;
+    } catch (ClassNotFoundException absent) {
+      return false;
     }
   }
 

@@ -34,10 +34,7 @@ class UsageTest {
 
     assertThat(text(server)).startsWith("greeter-tls-server: ").hasLineCount(1);
     assertThat(server.waitFor()).isEqualTo(1);
-    assertThat(text(client))
-        .startsWith("greeter-tls-client: ")
-        .contains("no/")
-        .hasLineCount(1);
+    assertThat(text(client)).startsWith("greeter-tls-client: ").contains("no/").hasLineCount(1);
     assertThat(client.waitFor()).isEqualTo(1);
   }
 
