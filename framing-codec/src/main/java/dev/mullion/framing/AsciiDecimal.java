@@ -3,7 +3,9 @@ package dev.mullion.framing;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
-/** Decimal digits without leading zeros, up to a delimiter; values below {@code least} are corrupt. */
+/**
+ * Decimal digits without leading zeros, up to a delimiter; values below {@code least} are corrupt.
+ */
 record AsciiDecimal(char delimiter, int least) implements LengthEncoding {
   private static final int MAX_DIGITS = 18;
 

@@ -5,7 +5,6 @@ import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -14,12 +13,10 @@ import java.util.List;
 /**
  * Bytes that have come and wait, in the parts in which they lie. Short pieces are copied into parts
  * that grow with what is held, so that the memory held is at most twice the bytes, plus {@link
- * #SMALL}; only the buffer in front may hold more, until it is {@link #tighten tightened}.
+ * PartGrowth#SMALL}; only the buffer in front may hold more, until it is {@link #tighten
+ * tightened}.
  */
 final class ByteQueue {
-  private static final int SMALL = 4 * 1024;
-  private static final int MAX_PART = 256 * 1024;
-
   /** Shorter pieces are not worth a part of their own. */
   private static final int MIN_KEPT_PIECE = 1024;
 
@@ -73,8 +70,8 @@ final class ByteQueue {
     int length = bytes.readableBytes();
     // Headers are found in one piece of memory, so a composite buffer is copied into one.
     boolean inOnePiece = bytes.nioBufferCount() == 1;
-    int capacity = PartialFrame.capacityKept(bytes);
-    boolean keep = inOnePiece && length >= MIN_KEPT_PIECE && 2L * length >= capacity;
+    int capacity = PartGrowth.capacityKept(bytes);
+    boolean keep = inOnePiece && length >= MIN_KEPT_PIECE && PartGrowth.fills(length, capacity);
     if (parts.isEmpty()) {
       // Most often it holds whole frames, which will be gone before more comes.
       keep = inOnePiece;
@@ -101,23 +98,12 @@ final class ByteQueue {
     }
     int missing = bytes.readableBytes();
     if (missing > 0) {
-      int capacity = capacityFor(missing, size, held, expected);
+      int capacity = PartGrowth.capacityFor(missing, size, held, expected);
       Part part = copyOf(bytes, capacity);
       parts.add(part);
       held += part.capacity;
       size += missing;
     }
-  }
-
-  /** Returns how long a part to make is, that takes some bytes behind those that are held. */
-  private static int capacityFor(int missing, long had, long held, long expected) {
-    long room = Math.max(SMALL, Math.min(had, MAX_PART));
-    if (expected > had) {
-      room = Math.min(room, expected - had);
-    }
-    // A part may be left unfilled, when a long piece comes and is kept.
-    long allowed = 2 * (had + missing) + SMALL - held;
-    return (int) Math.max(missing, Math.min(room, allowed));
   }
 
   private static Part copyOf(ByteBuf bytes, int capacity) {
@@ -145,13 +131,13 @@ final class ByteQueue {
   }
 
   private boolean isWasteful() {
-    return held > 2 * size + SMALL;
+    return PartGrowth.isWasteful(held, size);
   }
 
   private void shrinkFirst(Part first, long expected) {
     if (first.isWasteful(0)) {
       int left = first.bytes.readableBytes();
-      int capacity = parts.size() == 1 ? capacityFor(left, 0, 0, expected) : left;
+      int capacity = parts.size() == 1 ? PartGrowth.capacityFor(left, 0, 0, expected) : left;
       Part tight = copyOf(first.bytes, capacity);
       parts.removeFirst();
       parts.addFirst(tight);
@@ -180,7 +166,7 @@ final class ByteQueue {
     ByteBuf first = parts.element().bytes;
     if ((long) offset + length <= first.readableBytes()) {
       int index = first.readerIndex() + offset;
-      return first.internalNioBuffer(index, length).order(ByteOrder.BIG_ENDIAN);
+      return Bytes.view(first, index, length);
     }
     byte[] copy = new byte[length];
     int copied = 0;

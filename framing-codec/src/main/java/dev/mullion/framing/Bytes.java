@@ -1,9 +1,12 @@
 package dev.mullion.framing;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.HexFormat;
 
-/** Comparing bytes, and showing them in messages. */
+/** Looking at bytes, comparing them, and showing them in messages. */
 final class Bytes {
   static final byte[] NONE = {};
 
@@ -11,6 +14,27 @@ final class Bytes {
   private static final HexFormat HEX = HexFormat.of().withUpperCase();
 
   private Bytes() {}
+
+  /** Takes over bytes, and copies them if they do not lie in one piece of memory. */
+  static ByteBuf inOnePiece(ByteBuf bytes, ByteBufAllocator allocator) {
+    if (bytes.nioBufferCount() == 1) {
+      return bytes;
+    }
+    ByteBuf copy = allocator.buffer(bytes.readableBytes());
+    copy.writeBytes(bytes);
+    bytes.release();
+    return copy;
+  }
+
+  /** Returns a big-endian view of what is readable: the order is its reader's, not the format's. */
+  static ByteBuffer view(ByteBuf in) {
+    return view(in, in.readerIndex(), in.readableBytes());
+  }
+
+  /** Returns a big-endian view of some bytes of a buffer. */
+  static ByteBuffer view(ByteBuf in, int index, int length) {
+    return in.internalNioBuffer(index, length).order(ByteOrder.BIG_ENDIAN);
+  }
 
   /** Returns {@code 0xCAFE} for two bytes. */
   static String hex(byte... bytes) {

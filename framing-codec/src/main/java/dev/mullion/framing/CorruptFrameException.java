@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Bytes that the format does not allow: a length that cannot be, a constant that is not there, or a
- * frame given to an encoder that does not have the parts its format keeps. After it a stream that is
- * being decoded is out of step, and no later byte of it can be trusted.
+ * frame given to an encoder that does not have the parts its format keeps. After it a stream that
+ * is being decoded is out of step, and no later byte of it can be trusted.
  */
 public final class CorruptFrameException extends FramingException {
   private static final long serialVersionUID = 1;

@@ -4,8 +4,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.DefaultByteBufHolder;
 
 /**
- * Frames, or a part of one, as they lie on the wire. A {@link LengthDelimitedCodec} that is given one
- * to write sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
+ * Frames, or a part of one, as they lie on the wire. A {@link LengthDelimitedCodec} that is given
+ * one to write sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
  */
 public final class EncodedFrames extends DefaultByteBufHolder {
   private final int size;
@@ -13,7 +13,8 @@ public final class EncodedFrames extends DefaultByteBufHolder {
   /**
    * Takes over a buffer with frames.
    *
-   * @param wire frames, headers and trailers with them; released with this object, or now if the size is refused
+   * @param wire frames, headers and trailers with them; released with this object, or now if the
+   *     size is refused
    * @param size how many frames end in it
    */
   public EncodedFrames(ByteBuf wire, int size) {

@@ -1,6 +1,7 @@
 package dev.mullion.framing;
 
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -83,6 +84,10 @@ final class FormatGeometry {
         && Arrays.equals(before, that.before)
         && Arrays.equals(after, that.after)
         && Arrays.equals(trailer, that.trailer);
+  }
+
+  int hash() {
+    return Objects.hash(encoding, offset, strip, maxFrameLength);
   }
 
   private static LengthEncoding encoding(FrameFormat.Builder s) {

@@ -22,10 +22,10 @@ import io.netty.util.concurrent.FastThreadLocal;
  * }</pre>
  *
  * <p>The batch and its buffer belong to the codec and are valid until {@code channelRead}, or the
- * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, in that thread only; nothing has
- * to be released. What must live longer is taken with {@link #bytes}, {@link #retainedFrame} or {@link
- * #encoded}. A frame that came in several reads is a batch of its own, and
- * a long one may lie in a composite buffer.
+ * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, in that thread only; nothing
+ * has to be released. What must live longer is taken with {@link #bytes}, {@link #retainedFrame} or
+ * {@link #encoded}. A frame that came in several reads is a batch of its own, and a long one may
+ * lie in a composite buffer.
  */
 public final class FrameBatch {
   private static final FastThreadLocal<FrameBatch> UNUSED = new FastThreadLocal<>();
@@ -79,8 +79,8 @@ public final class FrameBatch {
   }
 
   /**
-   * Returns the buffer in which the frames lie. Read it by index; it is not to be released. The bytes of
-   * the frames may be changed in place, before they are sent or copied.
+   * Returns the buffer in which the frames lie. Read it by index; it is not to be released. The
+   * bytes of the frames may be changed in place, before they are sent or copied.
    */
   public ByteBuf buffer() {
     return buffer;
@@ -111,9 +111,9 @@ public final class FrameBatch {
   }
 
   /**
-   * Ends the batch behind a frame. Those that follow are not in it any more: their bytes are decoded
-   * when the batch has been handled, by the codec that has then taken the place of the present one.
-   * It is for a handler that has met the frame behind which another format begins.
+   * Ends the batch behind a frame. Those that follow are not in it any more: their bytes are
+   * decoded when the batch has been handled, by the codec that has then taken the place of the
+   * present one. It is for a handler that has met the frame behind which another format begins.
    */
   public void endAfter(int frame) {
     wireEnd = offset(frame) + length(frame) + trailer;
@@ -130,7 +130,10 @@ public final class FrameBatch {
     return wireEnd - wireStart;
   }
 
-  /** Returns all the frames as they came, to be written or released by the caller; no byte is copied. */
+  /**
+   * Returns all the frames as they came, to be written or released by the caller; no byte is
+   * copied.
+   */
   public EncodedFrames encoded() {
     return new EncodedFrames(buffer.retainedSlice(wireStart, wireEnd - wireStart), size());
   }

@@ -3,9 +3,9 @@ package dev.mullion.framing;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What one or more {@link LengthDelimitedCodec}s, {@link FrameDecoder}s and {@link FrameEncoder}s have
- * done. They may share one object of this class; any thread may read it while they count. A codec
- * brings a number up to date once for each read and flush, not for each frame.
+ * What one or more {@link LengthDelimitedCodec}s, {@link FrameDecoder}s and {@link FrameEncoder}s
+ * have done. They may share one object of this class; any thread may read it while they count. A
+ * codec brings a number up to date once for each read and flush, not for each frame.
  */
 public final class FrameCounters {
   final LongAdder framesDecoded = new LongAdder();
@@ -31,7 +31,9 @@ public final class FrameCounters {
     return bytesDecoded.sum();
   }
 
-  /** Returns how many frames were encoded; with a codec, their promises tell whether they were sent. */
+  /**
+   * Returns how many frames were encoded; with a codec, their promises tell whether they were sent.
+   */
   public long framesEncoded() {
     return framesEncoded.sum();
   }
@@ -61,7 +63,9 @@ public final class FrameCounters {
     return framesRefused.sum();
   }
 
-  /** Returns the bytes that came and were in no delivered frame: skipped, cut, or after an error. */
+  /**
+   * Returns the bytes that came and were in no delivered frame: skipped, cut, or after an error.
+   */
   public long bytesDiscarded() {
     return bytesDiscarded.sum();
   }

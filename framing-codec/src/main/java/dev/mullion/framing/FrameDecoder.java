@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Decodes frames from bytes that are pushed into it, and never waits: for code that has a transport
- * of its own. In a Netty pipeline there is {@link LengthDelimitedCodec}, for blocking streams {@link
- * FrameReader}.
+ * of its own. In a Netty pipeline there is {@link LengthDelimitedCodec}, for blocking streams
+ * {@link FrameReader}.
  *
  * <pre>{@code
  *  add(bytes) ---> +--------------+ ---> next(): a frame, or null: more bytes are needed
@@ -28,13 +28,13 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A frame is one new array, and is copied once, when all of it has come. What is held until then
  * grows with the bytes that came, never with a length that was announced: it is at most twice the
- * bytes and 4 KiB. Only a buffer that is added while nothing is held is kept as it came, whatever its
- * capacity, until more is added or {@link #next} returns {@code null}.
+ * bytes and 4 KiB. Only a buffer that is added while nothing is held is kept as it came, whatever
+ * its capacity, until more is added or {@link #next} returns {@code null}.
  *
- * <p>After a {@link FrameTooLargeException} the decoder skips the rest of that frame as it comes, and
- * goes on behind it. A {@link CorruptFrameException} or a {@link TruncatedFrameException} is final:
- * what is held is released, what is added later is discarded, and every later call of {@link #next}
- * throws it again.
+ * <p>After a {@link FrameTooLargeException} the decoder skips the rest of that frame as it comes,
+ * and goes on behind it. A {@link CorruptFrameException} or a {@link TruncatedFrameException} is
+ * final: what is held is released, what is added later is discarded, and every later call of {@link
+ * #next} throws it again.
  *
  * <p>{@link #next} looks at no byte behind the frame that it returns, so that {@link
  * #format(FrameFormat)} may change the format between any two frames. Not safe for use by several
@@ -188,7 +188,9 @@ public final class FrameDecoder implements AutoCloseable {
     return (int) Math.min(held.size(), Integer.MAX_VALUE);
   }
 
-  /** Returns how much memory they take: what is held with them, and room for what follows, included. */
+  /**
+   * Returns how much memory they take: what is held with them, and room for what follows, included.
+   */
   public long bufferedMemory() {
     return held.held();
   }

@@ -64,6 +64,40 @@ final class FrameDiagram {
     boxes.add(new Box(name, all, kept == 0 ? "" : text(known, length, length - kept)));
   }
 
+  /** Draws a frame with {@code HELLO, WORLD} as its payload, or as much of that as is allowed. */
+  static String of(FrameFormat format) {
+    String payload = "HELLO, WORLD";
+    int length = Math.min(payload.length(), format.maxFrameLength());
+    return new FrameDiagram(format).draw(payload.substring(0, length));
+  }
+
+  /** Names the settings of a format, those that are not set left out. */
+  static String settings(FrameFormat format) {
+    FormatGeometry geometry = format.geometry();
+    StringBuilder text = new StringBuilder("FrameFormat[");
+    text.append("lengthFieldOffset=").append(geometry.offset);
+    if (geometry.encoding instanceof BinaryLength binary) {
+      text.append(", lengthFieldLength=").append(binary.width());
+      text.append(", byteOrder=").append(binary.order());
+    } else {
+      text.append(", lengthEncoding=").append(geometry.encoding);
+    }
+    text.append(", lengthAdjustment=").append(format.lengthAdjustment());
+    text.append(", initialBytesToStrip=");
+    text.append(geometry.strip < 0 ? "header" : String.valueOf(geometry.strip));
+    text.append(", maxFrameLength=").append(geometry.maxFrameLength);
+    appendConstant(text, ", beforeLength=", geometry.before);
+    appendConstant(text, ", afterLength=", geometry.after);
+    appendConstant(text, ", trailer=", geometry.trailer);
+    return text.append(']').toString();
+  }
+
+  private static void appendConstant(StringBuilder text, String name, byte[] constant) {
+    if (constant.length > 0) {
+      text.append(name).append(Bytes.hex(constant));
+    }
+  }
+
   private static String text(byte[] known, int length, int from) {
     byte[] part = new byte[Math.max(0, known.length - from)];
     System.arraycopy(known, Math.min(from, known.length), part, 0, part.length);

@@ -11,8 +11,8 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encodes frames into buffers: for code that has a transport of its own. In a Netty pipeline there is
- * {@link LengthDelimitedCodec}, for blocking streams {@link FrameWriter}.
+ * Encodes frames into buffers: for code that has a transport of its own. In a Netty pipeline there
+ * is {@link LengthDelimitedCodec}, for blocking streams {@link FrameWriter}.
  *
  * <pre>{@code
  * FrameEncoder encoder = FrameEncoder.of(FrameFormat.defaults());
@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>A frame is written behind what is in the buffer, which grows as needed. If it is refused, or
- * does not fit a buffer that cannot grow, the buffer's writer index is where it was. Not safe for use
- * by several threads at a time.
+ * does not fit a buffer that cannot grow, the buffer's writer index is where it was. Not safe for
+ * use by several threads at a time.
  */
 public final class FrameEncoder {
   private final FrameFormat format;
@@ -95,8 +95,8 @@ public final class FrameEncoder {
   }
 
   /**
-   * Encodes a frame from a buffer's position to its limit, and moves the position to the limit; if it
-   * fails, the position does not move.
+   * Encodes a frame from a buffer's position to its limit, and moves the position to the limit; if
+   * it fails, the position does not move.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
    * @throws CorruptFrameException if the frame lacks a part that its format keeps

@@ -1,5 +1,6 @@
 package dev.mullion.framing;
 
+import dev.mullion.net.base.Check;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Objects;
@@ -68,10 +69,10 @@ import org.jspecify.annotations.Nullable;
  * <p><b>What is kept and what is stripped.</b> {@code initialBytesToStrip} bytes from the start of
  * the frame are not delivered; a trailer never is. An encoder writes the stripped bytes itself: the
  * length it knows, the rest must be constant ({@link Builder#beforeLength}, {@link
- * Builder#afterLength}). Bytes of the header that are kept are taken from the frame that is encoded,
- * and the length is filled in over whatever stood there; a length of variable width must already be
- * right. So {@code encode(decode(wire)) == wire} and {@code decode(encode(frame)) == frame}. A
- * format that strips bytes which nothing knows how to write still decodes; {@link
+ * Builder#afterLength}). Bytes of the header that are kept are taken from the frame that is
+ * encoded, and the length is filled in over whatever stood there; a length of variable width must
+ * already be right. So {@code encode(decode(wire)) == wire} and {@code decode(encode(frame)) ==
+ * frame}. A format that strips bytes which nothing knows how to write still decodes; {@link
  * #whyNotEncodable()} then says why it cannot encode.
  *
  * <p><b>The settings in other libraries.</b>
@@ -79,7 +80,8 @@ import org.jspecify.annotations.Nullable;
  * <table>
  *   <caption>Netty's names are used here; tokio-util's are beside them</caption>
  *   <tr><th>here and in Netty</th><th>tokio-util</th><th>how they map</th></tr>
- *   <tr><td>{@code lengthFieldOffset}</td><td>{@code length_field_offset}</td><td>the same</td></tr>
+ *   <tr><td>{@code lengthFieldOffset}</td><td>{@code length_field_offset}</td><td>the
+ *   same</td></tr>
  *   <tr><td>{@code lengthFieldLength}</td><td>{@code length_field_length}</td><td>the same; every
  *       width from 1 to 8</td></tr>
  *   <tr><td>{@code byteOrder}</td><td>{@code big_endian}, {@code little_endian}</td><td>the
@@ -95,9 +97,10 @@ import org.jspecify.annotations.Nullable;
  *       too</td></tr>
  * </table>
  *
- * <p>Differences by design: Netty knows the widths 1, 2, 3, 4 and 8 only, takes eight bytes as signed,
- * and finds a strip that is longer than a frame while decoding; here {@link Builder#build()} refuses
- * it. tokio-util clips a limit that the field cannot hold; here it is refused.
+ * <p>Differences by design: Netty knows the widths 1, 2, 3, 4 and 8 only, takes eight bytes as
+ * signed, and finds a strip that is longer than a frame while decoding; here {@link
+ * Builder#build()} refuses it. tokio-util clips a limit that the field cannot hold; here it is
+ * refused.
  */
 public final class FrameFormat {
   /** The default of {@link #maxFrameLength()}: 8 MiB. */
@@ -130,8 +133,8 @@ public final class FrameFormat {
   }
 
   /**
-   * Returns octet counting for syslog over TCP, {@code 5 hello} (RFC 6587, section 3.4.1). A message
-   * has at least one byte there.
+   * Returns octet counting for syslog over TCP, {@code 5 hello} (RFC 6587, section 3.4.1). A
+   * message has at least one byte there.
    */
   public static FrameFormat octetCountedSyslog() {
     return builder().lengthEncoding(new AsciiDecimal(' ', 1)).build();
@@ -222,14 +225,12 @@ public final class FrameFormat {
   }
 
   /**
-   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload, or as much of that
-   * as {@link #maxFrameLength()} allows; {@code ??} is a byte of the header that the format does not
-   * fix. The pictures above were drawn by it.
+   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload, or as much of
+   * that as {@link #maxFrameLength()} allows; {@code ??} is a byte of the header that the format
+   * does not fix. The pictures above were drawn by it.
    */
   public String diagram() {
-    String payload = "HELLO, WORLD";
-    int length = Math.min(payload.length(), maxFrameLength());
-    return new FrameDiagram(this).draw(payload.substring(0, length));
+    return FrameDiagram.of(this);
   }
 
   FormatGeometry geometry() {
@@ -243,35 +244,13 @@ public final class FrameFormat {
 
   @Override
   public int hashCode() {
-    return Objects.hash(
-        geometry.encoding, geometry.offset, geometry.strip, geometry.maxFrameLength);
+    return geometry.hash();
   }
 
   /** Names the settings, those that are not set left out. */
   @Override
   public String toString() {
-    StringBuilder text = new StringBuilder("FrameFormat[");
-    text.append("lengthFieldOffset=").append(geometry.offset);
-    if (geometry.encoding instanceof BinaryLength binary) {
-      text.append(", lengthFieldLength=").append(binary.width());
-      text.append(", byteOrder=").append(binary.order());
-    } else {
-      text.append(", lengthEncoding=").append(geometry.encoding);
-    }
-    text.append(", lengthAdjustment=").append(settings.lengthAdjustment);
-    text.append(", initialBytesToStrip=");
-    text.append(geometry.strip < 0 ? "header" : String.valueOf(geometry.strip));
-    text.append(", maxFrameLength=").append(geometry.maxFrameLength);
-    appendConstant(text, ", beforeLength=", geometry.before);
-    appendConstant(text, ", afterLength=", geometry.after);
-    appendConstant(text, ", trailer=", geometry.trailer);
-    return text.append(']').toString();
-  }
-
-  private static void appendConstant(StringBuilder text, String name, byte[] constant) {
-    if (constant.length > 0) {
-      text.append(name).append(Bytes.hex(constant));
-    }
+    return FrameDiagram.settings(this);
   }
 
   /** Collects the settings of a {@link FrameFormat}. Not safe for use by several threads. */
@@ -306,20 +285,16 @@ public final class FrameFormat {
      * The default is the number of {@link #beforeLength} bytes, and so 0 without any.
      */
     public Builder lengthFieldOffset(int lengthFieldOffset) {
-      this.lengthFieldOffset = notNegative(lengthFieldOffset, "lengthFieldOffset");
+      this.lengthFieldOffset = Check.notNegative(lengthFieldOffset, "lengthFieldOffset");
       return this;
     }
 
     /**
-     * Sets the width of the length field in bytes, from 1 to 8, as an unsigned integer; 4 by default
-     * (tokio-util: {@code length_field_length}).
+     * Sets the width of the length field in bytes, from 1 to 8, as an unsigned integer; 4 by
+     * default (tokio-util: {@code length_field_length}).
      */
     public Builder lengthFieldLength(int lengthFieldLength) {
-      if (lengthFieldLength < 1 || lengthFieldLength > 8) {
-        throw new IllegalArgumentException(
-            "lengthFieldLength: " + lengthFieldLength + " (expected: 1 to 8)");
-      }
-      this.lengthFieldLength = lengthFieldLength;
+      this.lengthFieldLength = Check.within(lengthFieldLength, 1, 8, "lengthFieldLength");
       return this;
     }
 
@@ -330,8 +305,8 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets a length that is not an integer of fixed width. It excludes {@link #lengthFieldLength} and
-     * a little-endian {@link #byteOrder}.
+     * Sets a length that is not an integer of fixed width. It excludes {@link #lengthFieldLength}
+     * and a little-endian {@link #byteOrder}.
      */
     public Builder lengthEncoding(LengthEncoding lengthEncoding) {
       this.lengthEncoding = Objects.requireNonNull(lengthEncoding, "lengthEncoding");
@@ -350,31 +325,27 @@ public final class FrameFormat {
 
     /**
      * Sets how many bytes from the start of the frame are not delivered; by default the header:
-     * offset, length and {@link #afterLength} bytes (tokio-util: {@code num_skip}). With a length of
-     * variable width it may be at most the offset, or left alone.
+     * offset, length and {@link #afterLength} bytes (tokio-util: {@code num_skip}). With a length
+     * of variable width it may be at most the offset, or left alone.
      */
     public Builder initialBytesToStrip(int initialBytesToStrip) {
-      this.initialBytesToStrip = notNegative(initialBytesToStrip, "initialBytesToStrip");
+      this.initialBytesToStrip = Check.notNegative(initialBytesToStrip, "initialBytesToStrip");
       return this;
     }
 
     /**
-     * Sets the longest payload in bytes, after the adjustment, for both directions (tokio-util: {@code
-     * max_frame_length}, before it). The payload is what follows the header, without the trailer. The
-     * default is 8 MiB, or what the length field can say if that is less.
+     * Sets the longest payload in bytes, after the adjustment, for both directions (tokio-util:
+     * {@code max_frame_length}, before it). The payload is what follows the header, without the
+     * trailer. The default is 8 MiB, or what the length field can say if that is less.
      */
     public Builder maxFrameLength(int maxFrameLength) {
-      if (maxFrameLength < 1) {
-        throw new IllegalArgumentException(
-            "maxFrameLength: " + maxFrameLength + " (expected: > 0)");
-      }
-      this.maxFrameLength = maxFrameLength;
+      this.maxFrameLength = Check.positive(maxFrameLength, "maxFrameLength");
       return this;
     }
 
     /**
-     * Sets constant bytes at the start of the frame, such as a magic: written when encoding, checked
-     * when decoding. At most {@link #lengthFieldOffset} of them. They are copied.
+     * Sets constant bytes at the start of the frame, such as a magic: written when encoding,
+     * checked when decoding. At most {@link #lengthFieldOffset} of them. They are copied.
      */
     public Builder beforeLength(byte... constant) {
       this.beforeLength = Objects.requireNonNull(constant, "constant").clone();
@@ -382,9 +353,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets constant bytes straight behind the length field, such as a version: written when encoding,
-     * checked when decoding. They are among the bytes that the length and its adjustment count. They
-     * are copied.
+     * Sets constant bytes straight behind the length field, such as a version: written when
+     * encoding, checked when decoding. They are among the bytes that the length and its adjustment
+     * count. They are copied.
      */
     public Builder afterLength(byte... constant) {
       this.afterLength = Objects.requireNonNull(constant, "constant").clone();
@@ -392,9 +363,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets constant bytes at the end of the frame, such as a netstring's comma: written when encoding,
-     * checked when decoding, never delivered. They are among the bytes that the length and its
-     * adjustment count. They are copied.
+     * Sets constant bytes at the end of the frame, such as a netstring's comma: written when
+     * encoding, checked when decoding, never delivered. They are among the bytes that the length
+     * and its adjustment count. They are copied.
      */
     public Builder trailer(byte... constant) {
       this.trailer = Objects.requireNonNull(constant, "constant").clone();
@@ -408,13 +379,6 @@ public final class FrameFormat {
      */
     public FrameFormat build() {
       return new FrameFormat(this);
-    }
-
-    private static int notNegative(int value, String name) {
-      if (value < 0) {
-        throw new IllegalArgumentException(name + ": " + value + " (expected: >= 0)");
-      }
-      return value;
     }
 
     private Builder copy() {

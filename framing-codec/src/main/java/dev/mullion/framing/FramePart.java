@@ -8,8 +8,8 @@ import io.netty.buffer.ByteBuf;
  * that a handler can work on a long frame as it comes and nobody has to hold it.
  *
  * <p>The parts of a frame follow each other, with nothing between them; the first begins with the
- * frame's header. Like a {@link FrameBatch}, a part and its buffer belong to the codec and are valid
- * until {@code channelRead} returns. If the stream breaks, the last part never comes.
+ * frame's header. Like a {@link FrameBatch}, a part and its buffer belong to the codec and are
+ * valid until {@code channelRead} returns. If the stream breaks, the last part never comes.
  */
 public final class FramePart {
   private final ByteBuf buffer;
@@ -34,7 +34,9 @@ public final class FramePart {
     return buffer;
   }
 
-  /** Returns the index in {@link #buffer()} of the first delivered byte, behind a stripped header. */
+  /**
+   * Returns the index in {@link #buffer()} of the first delivered byte, behind a stripped header.
+   */
   public int offset() {
     return wireOffset + stripped;
   }
@@ -60,9 +62,9 @@ public final class FramePart {
   }
 
   /**
-   * Returns the part as it came, to be written or released by the caller; no byte is copied. Once the
-   * first part has been written to a channel, the others must follow before anything else, and if the
-   * last one never comes that channel must be closed.
+   * Returns the part as it came, to be written or released by the caller; no byte is copied. Once
+   * the first part has been written to a channel, the others must follow before anything else, and
+   * if the last one never comes that channel must be closed.
    */
   public EncodedFrames encoded() {
     return new EncodedFrames(buffer.retainedSlice(wireOffset, wireLength), last ? 1 : 0);

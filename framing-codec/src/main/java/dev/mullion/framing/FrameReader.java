@@ -15,8 +15,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads frames from a blocking stream or channel: a socket, a file, a pipe. A virtual thread may wait
- * in it. For Netty there is {@link LengthDelimitedCodec}.
+ * Reads frames from a blocking stream or channel: a socket, a file, a pipe. A virtual thread may
+ * wait in it. For Netty there is {@link LengthDelimitedCodec}.
  *
  * <pre>{@code
  * try (FrameReader reader = FrameReader.of(socket.getInputStream(), FrameFormat.defaults())) {
@@ -27,10 +27,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>It reads ahead, up to 16 KiB. What it holds of a frame grows with the bytes that came, never with
- * a length that was merely announced: it is at most twice the bytes and 4 KiB. After a {@link FrameTooLargeException} the next read skips the
- * rest of that frame and goes on behind it. After any other exception every later read throws it
- * again. Not safe for use by several threads.
+ * <p>It reads ahead, up to 16 KiB. What it holds of a frame grows with the bytes that came, never
+ * with a length that was merely announced: it is at most twice the bytes and 4 KiB. After a {@link
+ * FrameTooLargeException} the next read skips the rest of that frame and goes on behind it. After
+ * any other exception every later read throws it again. Not safe for use by several threads.
  */
 public final class FrameReader implements Closeable {
   private static final int BUFFER_SIZE = 16 * 1024;
@@ -38,7 +38,10 @@ public final class FrameReader implements Closeable {
   /** What is made room for before it has come, besides as much as has come. */
   private static final int SMALL = 2 * 1024;
 
-  /** The JDK copies through memory outside the heap, as much as is asked for and not only what comes. */
+  /**
+   * The JDK copies through memory outside the heap, as much as is asked for and not only what
+   * comes.
+   */
   private static final int MAX_READ = 64 * 1024;
 
   /** The two kinds of source have this in common. */
@@ -110,8 +113,8 @@ public final class FrameReader implements Closeable {
   }
 
   /**
-   * Returns a copy of the bytes that were read ahead and belong to no frame yet, for whoever takes the
-   * stream over. After a {@link FrameTooLargeException} they begin with that frame.
+   * Returns a copy of the bytes that were read ahead and belong to no frame yet, for whoever takes
+   * the stream over. After a {@link FrameTooLargeException} they begin with that frame.
    */
   public byte[] buffered() {
     return Arrays.copyOfRange(buffer, start, end);

@@ -3,8 +3,8 @@ package dev.mullion.framing;
 import java.util.Arrays;
 
 /**
- * Where the frames of a run are: an offset and a length each, in one array that is used again. A full
- * run is handed over before the scan goes on, so the array stays small.
+ * Where the frames of a run are: an offset and a length each, in one array that is used again. A
+ * full run is handed over before the scan goes on, so the array stays small.
  */
 final class FrameRun {
   private static final int INITIAL_FRAMES = 64;

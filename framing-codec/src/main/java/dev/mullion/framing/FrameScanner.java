@@ -8,8 +8,9 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds frames in bytes that have come: the one place that reads headers, for streams and for Netty.
- * Buffers are big-endian and are read by index. One scanner serves one stream, on one thread.
+ * Finds frames in bytes that have come: the one place that reads headers, for streams and for
+ * Netty. Buffers are big-endian and are read by index. One scanner serves one stream, on one
+ * thread.
  */
 final class FrameScanner {
   /** What stands at a position of the stream. */
@@ -25,7 +26,8 @@ final class FrameScanner {
   }
 
   private static final String TLS =
-      "; the stream begins like TLS: perhaps the peer speaks TLS and this side does not (setting: tls)";
+      "; the stream begins like TLS: perhaps the peer speaks TLS and this side does not"
+          + " (setting: tls)";
 
   private final FormatGeometry geometry;
   private final boolean bigEndian;
@@ -72,7 +74,9 @@ final class FrameScanner {
     return payloadLength;
   }
 
-  /** The length of the frame last inspected, from its first header byte to its last trailer byte. */
+  /**
+   * The length of the frame last inspected, from its first header byte to its last trailer byte.
+   */
   int wireLength() {
     return headerLength + payloadLength + geometry.trailer.length;
   }
@@ -86,7 +90,9 @@ final class FrameScanner {
     return headerLength + payloadLength - deliveredOffset();
   }
 
-  /** The length in bytes of the frame found too large; a length beyond all reason is cut to that. */
+  /**
+   * The length in bytes of the frame found too large; a length beyond all reason is cut to that.
+   */
   long tooLargeWireLength() {
     long around = (long) headerLength + geometry.trailer.length;
     boolean reachable = announced >= 0 && announced < Long.MAX_VALUE - around;
@@ -107,8 +113,8 @@ final class FrameScanner {
   }
 
   /**
-   * Looks whether the stream begins with a handshake or an alert of TLS. That may be good in a format,
-   * and is only said when there is an error.
+   * Looks whether the stream begins with a handshake or an alert of TLS. That may be good in a
+   * format, and is only said when there is an error.
    *
    * <pre>{@code
    *  +------------------+-------------------+-------+

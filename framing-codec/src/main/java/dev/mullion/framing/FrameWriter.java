@@ -23,10 +23,10 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Small frames are gathered, up to 16 KiB, until {@link #flush()}; longer payloads are written
- * without a copy. A frame that is refused with a {@link FramingException} leaves nothing on the wire,
- * and the next one may be written. When the stream itself fails, part of a frame may be on the wire,
- * and every later call throws the same exception. Frames are not changed and not kept. Not safe for
- * use by several threads.
+ * without a copy. A frame that is refused with a {@link FramingException} leaves nothing on the
+ * wire, and the next one may be written. When the stream itself fails, part of a frame may be on
+ * the wire, and every later call throws the same exception. Frames are not changed and not kept.
+ * Not safe for use by several threads.
  */
 public final class FrameWriter implements Closeable, Flushable {
   private static final int BUFFER_SIZE = 16 * 1024;

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Its kinds are {@link FrameTooLargeException}, {@link CorruptFrameException} and {@link
  * TruncatedFrameException}. The message ends with the place: the peer's address where there is one,
- * and the ordinal of the frame on its stream, counted from 1. Behind it stands what is likely wrong, if
- * that can be told: for instance that the peer speaks TLS.
+ * and the ordinal of the frame on its stream, counted from 1. Behind it stands what is likely
+ * wrong, if that can be told: for instance that the peer speaks TLS.
  */
 public abstract sealed class FramingException extends IOException
     permits FrameTooLargeException, CorruptFrameException, TruncatedFrameException {

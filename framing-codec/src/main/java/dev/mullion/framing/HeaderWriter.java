@@ -95,7 +95,7 @@ final class HeaderWriter {
       out.writerIndex(at + Integer.BYTES);
       return 0;
     }
-    ByteBuffer nio = out.internalNioBuffer(at, maxHeaderLength()).order(ByteOrder.BIG_ENDIAN);
+    ByteBuffer nio = Bytes.view(out, at, maxHeaderLength());
     int start = nio.position();
     int inHeader = write(frame == null ? nio : frame, frameLength, nio);
     out.writerIndex(at + nio.position() - start);
@@ -109,7 +109,9 @@ final class HeaderWriter {
     return plain && out.order() == ByteOrder.BIG_ENDIAN;
   }
 
-  /** Writes a header of four bytes at an index, if {@link #isPlain}; no index of the buffer moves. */
+  /**
+   * Writes a header of four bytes at an index, if {@link #isPlain}; no index of the buffer moves.
+   */
   void writePlain(int frameLength, ByteBuf out, int at) throws FramingException {
     try {
       int length = (int) lengthField(frameLength);
@@ -132,7 +134,9 @@ final class HeaderWriter {
     out.put(geometry.after);
   }
 
-  /** Calls an encoding that may be a user's, which may throw anything, also under a caller's lock. */
+  /**
+   * Calls an encoding that may be a user's, which may throw anything, also under a caller's lock.
+   */
   private void writeLength(long length, ByteBuffer out) throws CorruptFrameException {
     try {
       geometry.encoding.write(length, out);

@@ -5,7 +5,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
@@ -136,7 +135,7 @@ final class InboundFrames {
   private void decodeAndRelease(ChannelHandlerContext ctx, ByteBuf bytes) {
     ByteBuf in = bytes;
     try {
-      in = contiguous(ctx, bytes);
+      in = Bytes.inOnePiece(bytes, ctx.alloc());
       while (in.isReadable() && !ctx.isRemoved()) {
         decode(ctx, in);
       }
@@ -146,17 +145,6 @@ final class InboundFrames {
     } finally {
       in.release();
     }
-  }
-
-  /** Positions are found in one piece of memory, so a composite buffer is copied into one. */
-  private static ByteBuf contiguous(ChannelHandlerContext ctx, ByteBuf bytes) {
-    if (bytes.nioBufferCount() == 1) {
-      return bytes;
-    }
-    ByteBuf copy = ctx.alloc().buffer(bytes.readableBytes());
-    copy.writeBytes(bytes);
-    bytes.release();
-    return copy;
   }
 
   private void decode(ChannelHandlerContext ctx, ByteBuf in) {
@@ -169,7 +157,7 @@ final class InboundFrames {
     } else if (toPass > 0) {
       passPart(ctx, in, false);
     } else if (partial != null) {
-      goOnWithPartial(ctx, in, partial);
+      resumePartial(ctx, in, partial);
     } else if (!decodeRun(ctx, in)) {
       decodeRest(ctx, in);
     }
@@ -178,7 +166,7 @@ final class InboundFrames {
   /** Delivers the frames that lie in the buffer as a whole; returns whether there were any. */
   private boolean decodeRun(ChannelHandlerContext ctx, ByteBuf in) {
     int readerIndex = in.readerIndex();
-    ByteBuffer nio = view(in);
+    ByteBuffer nio = Bytes.view(in);
     int from = nio.position();
     FrameBatch batch = FrameBatch.acquire();
     try {
@@ -249,7 +237,7 @@ final class InboundFrames {
 
   /** Looks at what follows the last whole frame: the beginning of another, or an error. */
   private void decodeRest(ChannelHandlerContext ctx, ByteBuf in) {
-    ByteBuffer nio = view(in);
+    ByteBuffer nio = Bytes.view(in);
     Found found = scanner.inspect(nio, nio.position(), nio.limit());
     switch (found) {
       case TOO_LARGE -> tooLarge(ctx, 0);
@@ -293,9 +281,9 @@ final class InboundFrames {
     ctx.fireChannelRead(new FramePart(in, start, length, stripped, first, toPass == 0));
   }
 
-  private void goOnWithPartial(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
+  private void resumePartial(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
     if (part.wireLength() == 0) {
-      goOnWithHeader(ctx, in, part);
+      resumeHeader(ctx, in, part);
       return;
     }
     part.add(in);
@@ -305,11 +293,11 @@ final class InboundFrames {
     }
   }
 
-  private void goOnWithHeader(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
+  private void resumeHeader(ChannelHandlerContext ctx, ByteBuf in, PartialFrame part) {
     int missing = geometry.headerLength == 0 ? 1 : geometry.headerLength - part.size();
     part.addToHead(in, Math.min(missing, in.readableBytes()), geometry.maxHeaderLength);
     ByteBuf head = part.head();
-    ByteBuffer nio = view(head);
+    ByteBuffer nio = Bytes.view(head);
     switch (scanner.inspect(nio, nio.position(), nio.limit())) {
       case TOO_LARGE -> {
         partial = null;
@@ -389,11 +377,6 @@ final class InboundFrames {
     }
     ctx.fireExceptionCaught(error);
     ctx.channel().close();
-  }
-
-  private static ByteBuffer view(ByteBuf in) {
-    // The order of a little-endian view is that of its reader, not of the format.
-    return in.internalNioBuffer(in.readerIndex(), in.readableBytes()).order(ByteOrder.BIG_ENDIAN);
   }
 
   private void discard(ByteBuf in, int length) {

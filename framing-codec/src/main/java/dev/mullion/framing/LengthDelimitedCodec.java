@@ -30,25 +30,26 @@ import org.jspecify.annotations.Nullable;
  *     });
  * }</pre>
  *
- * <p><b>Decoding.</b> Each frame is a slice of the buffer that was read, without a copy; the handler
- * that receives it releases it. The slices of a read share one reference count. A frame that comes in
- * several reads is collected: what is held grows with the bytes that came, never with a length that
- * was announced, and a frame longer than 4 KiB may be a composite buffer. With {@link
+ * <p><b>Decoding.</b> Each frame is a slice of the buffer that was read, without a copy; the
+ * handler that receives it releases it. The slices of a read share one reference count. A frame
+ * that comes in several reads is collected: what is held grows with the bytes that came, never with
+ * a length that was announced, and a frame longer than 4 KiB may be a composite buffer. With {@link
  * Builder#batches} the frames of a read come as one {@link FrameBatch}, without an object for each,
  * and with {@link Builder#parts} a long frame comes in parts, without being collected.
  *
- * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of up to
- * 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be encoded fails
- * its promise with a {@link FramingException} and leaves nothing on the wire; one whose promise was
- * cancelled before is not sent either. {@link EncodedFrames} are written as they are, messages of
- * other types pass. While the channel is being read, flushes wait for {@code channelReadComplete}: one
- * flush a read. Up to 16 KiB that were written and not flushed are not counted by {@code
- * Channel.isWritable()}.
+ * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of
+ * up to 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be
+ * encoded fails its promise with a {@link FramingException} and leaves nothing on the wire; one
+ * whose promise was cancelled before is not sent either. {@link EncodedFrames} are written as they
+ * are, messages of other types pass. While the channel is being read, flushes wait for {@code
+ * channelReadComplete}: one flush a read. Up to 16 KiB that were written and not flushed are not
+ * counted by {@code Channel.isWritable()}.
  *
- * <p><b>Errors.</b> They are fired as {@code exceptionCaught}: a {@link FrameTooLargeException} as the
- * {@link TooLargePolicy} says, a {@link CorruptFrameException} always, and then the channel is closed;
- * a {@link TruncatedFrameException} when the input ends inside a frame, before {@code
- * channelInactive} or the event of a half-closed socket passes. An end between two frames is no error.
+ * <p><b>Errors.</b> They are fired as {@code exceptionCaught}: a {@link FrameTooLargeException} as
+ * the {@link TooLargePolicy} says, a {@link CorruptFrameException} always, and then the channel is
+ * closed; a {@link TruncatedFrameException} when the input ends inside a frame, before {@code
+ * channelInactive} or the event of a half-closed socket passes. An end between two frames is no
+ * error.
  *
  * <p>A codec serves one channel. When it is removed, the bytes that it has not decoded pass on.
  */
@@ -74,7 +75,8 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   /**
    * Returns a codec for a format.
    *
-   * @throws IllegalStateException if the format can only decode; {@link Builder#decodeOnly} takes it
+   * @throws IllegalStateException if the format can only decode; {@link Builder#decodeOnly} takes
+   *     it
    */
   public static LengthDelimitedCodec of(FrameFormat format) {
     return builder().format(format).build();
@@ -96,22 +98,24 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   }
 
   /**
-   * Returns whether bytes of a frame have come that is not complete, or that is being skipped. To be
-   * called on the event loop.
+   * Returns whether bytes of a frame have come that is not complete, or that is being skipped. To
+   * be called on the event loop.
    */
   public boolean isInsideFrame() {
     return inbound.isInsideFrame();
   }
 
   /**
-   * Returns how many bytes are held of a frame that is not complete: none of one that is passed on in
-   * {@link Builder#parts}. To be called on the event loop.
+   * Returns how many bytes are held of a frame that is not complete: none of one that is passed on
+   * in {@link Builder#parts}. To be called on the event loop.
    */
   public int bufferedBytes() {
     return inbound.bufferedBytes();
   }
 
-  /** Returns how much memory they take: what is held with them, and room for what follows, included. */
+  /**
+   * Returns how much memory they take: what is held with them, and room for what follows, included.
+   */
   public long bufferedMemory() {
     return inbound.bufferedMemory();
   }
@@ -224,9 +228,9 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     }
 
     /**
-     * Sets whether a frame of more than 4 KiB that came in part is fired as {@link FramePart}s, as it
-     * comes, in place of being collected; by default it is not. It goes with {@link #batches}. The
-     * frames of a format with a trailer are always collected.
+     * Sets whether a frame of more than 4 KiB that came in part is fired as {@link FramePart}s, as
+     * it comes, in place of being collected; by default it is not. It goes with {@link #batches}.
+     * The frames of a format with a trailer are always collected.
      */
     public Builder parts(boolean parts) {
       this.parts = parts;
@@ -252,8 +256,8 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     /**
      * Makes a codec, for one channel.
      *
-     * @throws IllegalStateException if {@link #parts} is set without {@link #batches}, or the format
-     *     cannot encode and {@link #decodeOnly} is not set
+     * @throws IllegalStateException if {@link #parts} is set without {@link #batches}, or the
+     *     format cannot encode and {@link #decodeOnly} is not set
      */
     public LengthDelimitedCodec build() {
       if (parts && !batches) {

@@ -3,17 +3,17 @@ package dev.mullion.framing;
 import java.nio.ByteBuffer;
 
 /**
- * How the length of a frame is written on the wire, where it is not an integer of fixed width ({@link
- * FrameFormat.Builder#lengthFieldLength(int)}).
+ * How the length of a frame is written on the wire, where it is not an integer of fixed width
+ * ({@link FrameFormat.Builder#lengthFieldLength(int)}).
  *
  * <p>{@link #varint32()}, {@link #asciiDecimal(char)}, {@link #asciiHex(int)} and {@link
  * #asciiHexUpperCase(int)} are here; implement the interface for another one. An implementation is
  * immutable, may be called by many threads at a time, and names its settings in {@code toString()};
  * a record does all of that. It must not wait, since an event loop may call it. {@link #write} is
- * called with no lock held. {@link #read} must not use the connection whose frame it reads: others who
- * receive from that wait until it has returned. {@code read} and {@code write} must be each other's
- * inverse: one value has one form on the wire, and any other form is refused as corrupt, so that a
- * frame that is decoded and encoded again gives the same bytes.
+ * called with no lock held. {@link #read} must not use the connection whose frame it reads: others
+ * who receive from that wait until it has returned. {@code read} and {@code write} must be each
+ * other's inverse: one value has one form on the wire, and any other form is refused as corrupt, so
+ * that a frame that is decoded and encoded again gives the same bytes.
  *
  * <p>Here is one with four decimal digits:
  *
@@ -58,8 +58,8 @@ public interface LengthEncoding {
   /**
    * Reads a length from the buffer's position and moves the position behind it.
    *
-   * @param in the bytes that have come, at most {@link #maxWidth()} of them, in big-endian order; the
-   *     method does not keep it
+   * @param in the bytes that have come, at most {@link #maxWidth()} of them, in big-endian order;
+   *     the method does not keep it
    * @return the length, at least 0, or {@link #INCOMPLETE} if bytes are missing (the position then
    *     does not matter)
    * @throws CorruptFrameException if these bytes can never become a length
@@ -77,7 +77,8 @@ public interface LengthEncoding {
 
   /**
    * Returns protobuf's base-128 varint of an unsigned 32-bit number, at most 5 bytes. A prefix with
-   * needless zero groups, or with more than 32 bits, is corrupt. (Format: Protocol Buffers, Encoding.)
+   * needless zero groups, or with more than 32 bits, is corrupt. (Format: Protocol Buffers,
+   * Encoding.)
    */
   static LengthEncoding varint32() {
     return new Varint32();

@@ -88,8 +88,8 @@ final class OutboundFrames {
   }
 
   /**
-   * Writes a frame or another message. A write inside a write, by a handler that was told of a failed
-   * promise or of the writability, waits: it must not get between a header and its payload.
+   * Writes a frame or another message. A write inside a write, by a handler that was told of a
+   * failed promise or of the writability, waits: it must not get between a header and its payload.
    */
   void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     if (writing) {
@@ -202,7 +202,9 @@ final class OutboundFrames {
     }
   }
 
-  /** Writes a frame as one message, of the header from the gathering buffer and the payload itself. */
+  /**
+   * Writes a frame as one message, of the header from the gathering buffer and the payload itself.
+   */
   private void writeLong(
       ChannelHandlerContext ctx,
       ByteBuf payload,
@@ -220,8 +222,9 @@ final class OutboundFrames {
   }
 
   /**
-   * Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a payload.
-   * What comes out is read-only where it can be: that kind costs half of a composite buffer.
+   * Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a
+   * payload. What comes out is read-only where it can be: that kind costs half of a composite
+   * buffer.
    */
   @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
   static ByteBuf join(ByteBuf around, int header, ByteBuf payload, ByteBufAllocator allocator) {
@@ -237,7 +240,9 @@ final class OutboundFrames {
         : new CompositeByteBuf(allocator, true, pieces.length, pieces);
   }
 
-  /** Like {@code readRetainedSlice}, by an object of its own: cheaper than one from Netty's pool. */
+  /**
+   * Like {@code readRetainedSlice}, by an object of its own: cheaper than one from Netty's pool.
+   */
   private static ByteBuf cut(ByteBuf from, int length) {
     return from.retain().readSlice(length);
   }

@@ -7,15 +7,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The bytes that have come of one frame. What it holds is at most twice that, plus {@link #SMALL}:
- * long pieces are kept where they lie, short ones are copied into parts that grow with the frame, and
- * no byte is copied twice.
+ * The bytes that have come of one frame. What it holds is at most twice that, plus {@link
+ * PartGrowth#SMALL}: long pieces are kept where they lie, short ones are copied into parts that
+ * grow with the frame, and no byte is copied twice.
  */
 final class PartialFrame {
-  /** Frames up to this length are collected in one part, whose size may be announced by the peer. */
-  static final int SMALL = 4 * 1024;
-
-  private static final int MAX_PART = 256 * 1024;
+  /**
+   * Frames up to this length are collected in one part, whose size may be announced by the peer.
+   */
+  static final int SMALL = PartGrowth.SMALL;
 
   /** Shorter pieces are not worth a part of their own. */
   private static final int MIN_KEPT_PIECE = 2 * 1024;
@@ -79,8 +79,8 @@ final class PartialFrame {
   /** Takes as many bytes of a frame of known length as there are and as it needs. */
   void add(ByteBuf in) {
     int length = Math.min(in.readableBytes(), wireLength - size);
-    int capacity = capacityKept(in);
-    boolean keep = length >= MIN_KEPT_PIECE && 2L * length >= capacity;
+    int capacity = PartGrowth.capacityKept(in);
+    boolean keep = length >= MIN_KEPT_PIECE && PartGrowth.fills(length, capacity);
     if (keep && wireLength > SMALL) {
       parts.add(in.readRetainedSlice(length));
       held += capacity;
@@ -88,15 +88,6 @@ final class PartialFrame {
       copy(in, length);
     }
     size += length;
-  }
-
-  /** A slice keeps the whole of the buffer that it is a part of. */
-  static int capacityKept(ByteBuf in) {
-    ByteBuf root = in;
-    while (root.unwrap() != null) {
-      root = root.unwrap();
-    }
-    return root.capacity();
   }
 
   private void copy(ByteBuf in, int length) {
@@ -109,10 +100,7 @@ final class PartialFrame {
     }
     if (missing > 0) {
       int had = size + length - missing;
-      // A part may be left unfilled, when a long piece comes and is kept.
-      long allowed = 2L * (size + length) + SMALL - held;
-      long room = Math.min(Math.max(SMALL, Math.min(had, MAX_PART)), allowed);
-      ByteBuf part = allocator.buffer((int) Math.min(wireLength - had, Math.max(missing, room)));
+      ByteBuf part = allocator.buffer(PartGrowth.capacityFor(missing, had, held, wireLength));
       held += part.capacity();
       parts.add(part);
       part.writeBytes(in, missing);

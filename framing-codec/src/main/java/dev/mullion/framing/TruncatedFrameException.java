@@ -50,8 +50,8 @@ public final class TruncatedFrameException extends FramingException {
   }
 
   /**
-   * Returns how many bytes that part has, or -1 if its length is not fixed. That of a skipped payload
-   * is an unsigned number.
+   * Returns how many bytes that part has, or -1 if its length is not fixed. That of a skipped
+   * payload is an unsigned number.
    */
   public long expected() {
     return expected;

@@ -11,9 +11,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * What a listening channel does when it cannot accept, such as for want of file descriptors: it counts
- * that, waits a moment, since whoever wants to connect still does and the next attempt would follow at
- * once, and goes on. Nothing that is thrown here reaches the event loop, which it could end.
+ * What a listening channel does when it cannot accept, such as for want of file descriptors: it
+ * counts that, waits a moment, since whoever wants to connect still does and the next attempt would
+ * follow at once, and goes on. Nothing that is thrown here reaches the event loop, which it could
+ * end.
  */
 final class AcceptFailures extends ChannelInboundHandlerAdapter {
   private static final long PAUSE_MILLIS = 100;

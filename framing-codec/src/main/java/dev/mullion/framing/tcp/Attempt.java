@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * An attempt to connect, all of it within {@code connectTimeout}: looks the name up, and tries its
  * addresses one after the other. The next one begins when the one before has failed, or has had its
- * share of the time that is left; a slow one goes on meanwhile, and the first that is there is taken.
+ * share of the time that is left; a slow one goes on meanwhile, and the first that is there is
+ * taken.
  *
  * <pre>{@code
  *  |---------------------- connectTimeout -----------------------|

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Each connection has a handler of its own, and its methods are called by one thread, one at a
- * time. They must not block: no lock that is held for long, no I/O, no {@code send} that waits. While
- * one does, none of the loop's other connections is served; the server's watchdog reports that. An
- * exception or error from any of them is logged, counted, and closes the connection.
+ * time. They must not block: no lock that is held for long, no I/O, no {@code send} that waits.
+ * While one does, none of the loop's other connections is served; the server's watchdog reports
+ * that. An exception or error from any of them is logged, counted, and closes the connection.
  */
 @FunctionalInterface
 public interface BatchHandler {
@@ -30,8 +30,8 @@ public interface BatchHandler {
   void frames(FramedConnection connection, FrameBatch batch);
 
   /**
-   * Called with each part of a frame that is longer than the read in which it began, if that was set
-   * with {@link FramedServerBuilder#parts}. The part is valid until this returns.
+   * Called with each part of a frame that is longer than the read in which it began, if that was
+   * set with {@link FramedServerBuilder#parts}. The part is valid until this returns.
    */
   default void part(FramedConnection connection, FramePart part) {
     throw new UnsupportedOperationException("parts: true needs a handler with part()");
@@ -44,9 +44,9 @@ public interface BatchHandler {
   default void stopping(FramedConnection connection) {}
 
   /**
-   * Called when the peer has ended its sending side; it may still read. By default the connection is
-   * closed once everything is sent. One that is kept must be closed by the handler some time; a client
-   * that connects again closes it when this has returned.
+   * Called when the peer has ended its sending side; it may still read. By default the connection
+   * is closed once everything is sent. One that is kept must be closed by the handler some time; a
+   * client that connects again closes it when this has returned.
    */
   default void inputEnded(FramedConnection connection) {
     connection.closeWhenSent();

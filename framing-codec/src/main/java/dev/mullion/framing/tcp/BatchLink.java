@@ -4,23 +4,19 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameBatch;
-import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** A connection whose frames are handled on the event loop as they come. */
 final class BatchLink extends Link {
-  private static final int REPLIES_SIZE = 16 * 1024;
   private static final String REPLY =
       "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
-  private static final LoopBuffer REPLIES = new LoopBuffer();
 
   private final BatchHandler handler;
   private LengthDelimitedCodec codec;
@@ -29,21 +25,11 @@ final class BatchLink extends Link {
   /** Whether the server stops and what still comes is not decoded. */
   private boolean codecGone;
 
-  private @Nullable FrameEncoder encoder;
-  private @Nullable ByteBuf replies;
-
-  /** Whether a read is on, at whose end the replies are flushed. */
-  private boolean inRead;
-
-  private boolean flushScheduled;
-  private boolean closed;
-  private boolean outputEnded;
+  private final BatchReplies replies = new BatchReplies(this);
   private boolean inside;
   private boolean completed;
   private long insideSince;
   private long inputHeld;
-  private long framesSent;
-  private long bytesSent;
 
   BatchLink(
       ConnectionSettings settings,
@@ -71,7 +57,7 @@ final class BatchLink extends Link {
 
   @Override
   Inbox inbox(String way) {
-    throw Inbox.taken("the batch handler", way);
+    throw Claim.taken("the batch handler", way);
   }
 
   @Override
@@ -90,7 +76,7 @@ final class BatchLink extends Link {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     ending.active();
-    inRead = true;
+    replies.readBegins();
     if (msg instanceof ByteBuf bytes) {
       // There is no codec any more.
       totals.bytesNotHandled.add(bytes.readableBytes());
@@ -147,7 +133,7 @@ final class BatchLink extends Link {
       throw new IllegalStateException("format() under a batch handler is for its event loop");
     }
     changeCodec(format);
-    outbound().format(format);
+    outbound().sendLock.format(format);
   }
 
   private boolean isElsewhere() {
@@ -160,8 +146,7 @@ final class BatchLink extends Link {
       throw new IllegalStateException(
           "format cannot change inside a frame that is passed on in parts, or skipped");
     }
-    report();
-    encoder = FrameEncoder.of(format, totals.frames(), peer());
+    replies.format(format);
     LengthDelimitedCodec next = Handling.codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
@@ -173,8 +158,7 @@ final class BatchLink extends Link {
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
     // First: what hangs on a frame that the flush has sent may reply too.
-    inRead = false;
-    flushReplies();
+    replies.readEnds();
     boolean insideNow = codec.isInsideFrame();
     if (completed || insideNow != inside) {
       insideSince = 0;
@@ -229,56 +213,7 @@ final class BatchLink extends Link {
     if (isElsewhere()) {
       throw replyElsewhere();
     }
-    FrameEncoder present = encoder;
-    if (present == null) {
-      present = FrameEncoder.of(settings.format(), totals.frames(), peer());
-      encoder = present;
-    }
-    if (outputEnded || (!inRead && !isFlushedLater())) {
-      totals.bytesNotSent.add(length);
-      return;
-    }
-    Outbound outbound = outbound();
-    if (outbound.isAheadOfReplies()) {
-      outbound.reply(buffer.slice(index, length));
-      return;
-    }
-    ByteBuf out = repliesWithRoom(length + present.maxOverhead());
-    int start = out.writerIndex();
-    present.encode(buffer, index, length, out);
-    framesSent++;
-    bytesSent += out.writerIndex() - start;
-  }
-
-  /** Outside of a read: makes sure that replies are flushed. Returns whether they can be sent. */
-  private boolean isFlushedLater() {
-    if (!closed && !flushScheduled) {
-      flushScheduled = true;
-      context().executor().execute(this::flushLater);
-    }
-    return !closed;
-  }
-
-  private void flushLater() {
-    flushScheduled = false;
-    if (!closed) {
-      flushReplies();
-      outbound().noteHeld();
-    }
-  }
-
-  private ByteBuf repliesWithRoom(int length) {
-    ByteBuf present = replies;
-    if (present != null && present.writableBytes() >= length) {
-      return present;
-    }
-    emitReplies();
-    ByteBufAllocator allocator = context().alloc();
-    ByteBuf made = length > REPLIES_SIZE
-        ? allocator.ioBuffer(length)
-        : REPLIES.retained(allocator, REPLIES_SIZE);
-    replies = made;
-    return made;
+    replies.add(buffer, index, length);
   }
 
   @Override
@@ -287,75 +222,22 @@ final class BatchLink extends Link {
       frames.release();
       throw replyElsewhere();
     }
-    if (outputEnded || (!inRead && !isFlushedLater())) {
-      totals.bytesNotSent.add(frames.content().readableBytes());
-      frames.release();
-      return;
-    }
-    boolean waits;
-    boolean isNext = false;
-    try {
-      Outbound outbound = outbound();
-      if (outbound.isAheadOfReplies()) {
-        outbound.goFirst();
-      }
-      emitReplies();
-      waits = outbound.held() > 0;
-      isNext = true;
-    } finally {
-      if (!isNext) {
-        frames.release();
-      }
-    }
-    framesSent += frames.size();
-    bytesSent += frames.content().readableBytes();
-    EncodedFrames own = waits ? owned(frames) : frames;
-    Object message = codecGone ? own.content() : own;
-    context().write(message, context().channel().unsafe().voidPromise());
-  }
-
-  /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
-  private static EncodedFrames owned(EncodedFrames reply) {
-    try {
-      return reply.copy();
-    } finally {
-      reply.release();
-    }
+    replies.add(frames, codecGone);
   }
 
   @Override
   void emitReplies() {
-    ByteBuf present = replies;
-    if (present != null) {
-      replies = null;
-      wire().write(present, context().channel().unsafe().voidPromise());
-    }
-    report();
-    if (framesSent > 0 || bytesSent > 0) {
-      counters.sent((int) framesSent, bytesSent);
-      framesSent = 0;
-      bytesSent = 0;
-    }
-  }
-
-  private void report() {
-    if (encoder != null) {
-      encoder.report();
-    }
+    replies.emit();
   }
 
   @Override
   void flushReplies() {
-    emitReplies();
-    context().flush();
+    replies.flush();
   }
 
   @Override
   void onOutputEnding() {
-    flushReplies();
-    // What the peer has left no room for, and was given behind the end, is lost.
-    totals.bytesNotSent.add(outbound().unsent());
-    outputEnded = true;
+    replies.outputEnds();
   }
 
   @Override
@@ -392,15 +274,7 @@ final class BatchLink extends Link {
 
   @Override
   void onClosed(@Nullable Throwable cause) {
-    closed = true;
-    inRead = false;
-    ByteBuf unsent = replies;
-    if (unsent != null) {
-      replies = null;
-      totals.bytesNotSent.add(unsent.readableBytes());
-      unsent.release();
-    }
-    report();
+    replies.closed();
     handler.closed(connection(), cause);
   }
 }

@@ -20,9 +20,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Handles connections in blocking code, each on a thread of an executor. A connection that waits for a
- * thread is counted, and closed when none was free for {@code handlerThreadTimeout}. One that ends before
- * that does not wait any more.
+ * Handles connections in blocking code, each on a thread of an executor. A connection that waits
+ * for a thread is counted, and closed when none was free for {@code handlerThreadTimeout}. One that
+ * ends before that does not wait any more.
  */
 final class BlockingHandling implements Handling {
   /** How many looks fit into the timeout, and so how late it may be noticed. */

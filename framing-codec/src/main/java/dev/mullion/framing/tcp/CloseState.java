@@ -1,8 +1,8 @@
 package dev.mullion.framing.tcp;
 
 /**
- * Whether and how this side has closed a connection. A connection that the peer or the network closes
- * keeps the state that it has.
+ * Whether and how this side has closed a connection. A connection that the peer or the network
+ * closes keeps the state that it has.
  *
  * <pre>{@code
  *  OPEN ---- all is sent ----> WITH_PEER ---- FIN of the peer, time is over, abort ----> IN_ORDER

@@ -12,7 +12,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeoutException;
 
-/** Why an attempt to connect has failed, address by address, in plain words. Any thread may use it. */
+/**
+ * Why an attempt to connect has failed, address by address, in plain words. Any thread may use it.
+ */
 final class ConnectFailures {
   /** What Netty's native transports put before the text of an error. */
   private static final String SYSTEM_CALL =
@@ -82,7 +84,9 @@ final class ConnectFailures {
         || cause.getClass() == IOException.class;
   }
 
-  /** Leaves out the names of system calls, the numbers of errors and what Netty adds of the address. */
+  /**
+   * Leaves out the names of system calls, the numbers of errors and what Netty adds of the address.
+   */
   private static String inPlainWords(Throwable error) {
     if (error instanceof FileNotFoundException && error.getMessage() == null) {
       return "no such file or directory"; // Of a unix-domain socket.

@@ -11,10 +11,10 @@ package dev.mullion.framing.tcp;
  * }
  * }</pre>
  *
- * <p>The thread is a virtual one on JDK 21 and newer. While the handler is busy its peer is not read
- * from beyond a bound, and no other connection notices. When it returns, what it has sent is flushed
- * and the connection is closed. An exception or error closes it too; one that is not the connection's
- * own is logged, and counted.
+ * <p>The thread is a virtual one on JDK 21 and newer. While the handler is busy its peer is not
+ * read from beyond a bound, and no other connection notices. When it returns, what it has sent is
+ * flushed and the connection is closed. An exception or error closes it too; one that is not the
+ * connection's own is logged, and counted.
  */
 @FunctionalInterface
 public interface ConnectionHandler {

@@ -17,8 +17,8 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Part of an {@link Attempt}: one address, from the socket to where frames can go to and fro. All is
- * called by the event loop's thread.
+ * Part of an {@link Attempt}: one address, from the socket to where frames can go to and fro. All
+ * is called by the event loop's thread.
  */
 final class Dial extends ChannelInitializer<Channel> {
   private final TcpConnector client;
@@ -114,7 +114,9 @@ final class Dial extends ChannelInitializer<Channel> {
     }
   }
 
-  /** Gives this address up; another one is tried then, unless the user's code has refused this one. */
+  /**
+   * Gives this address up; another one is tried then, unless the user's code has refused this one.
+   */
   void fail(Throwable cause) {
     if (done) {
       return;
@@ -138,8 +140,8 @@ final class Dial extends ChannelInitializer<Channel> {
   }
 
   /**
-   * Ends a connection whose two ends are one socket. The kernel makes one when it picks the port of an
-   * absent server as the client's own, and it would keep that port from the server.
+   * Ends a connection whose two ends are one socket. The kernel makes one when it picks the port of
+   * an absent server as the client's own, and it would keep that port from the server.
    */
   private final class OtherEnd extends ChannelInboundHandlerAdapter {
     @Override

@@ -35,7 +35,9 @@ final class Draining {
   private long heardBefore;
   private int quietLooks;
 
-  /** Whether the peer was still sending when its input was ended: it may take no notice of a FIN. */
+  /**
+   * Whether the peer was still sending when its input was ended: it may take no notice of a FIN.
+   */
   private boolean peerGoesOn;
 
   Draining(LinkContext link, Reading reading, Ending ending) {

@@ -8,9 +8,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * To whom the next replies belong, in the order in which the frames that they answer were sent. A frame
- * gets its place here in the moment in which its bytes get theirs in the stream, and one whose bytes
- * are never sent has none.
+ * To whom the next replies belong, in the order in which the frames that they answer were sent. A
+ * frame gets its place here in the moment in which its bytes get theirs in the stream, and one
+ * whose bytes are never sent has none.
  *
  * <pre>{@code
  *  ----------------------------------------------------------
@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>It begins with the connection, since the replies to what was sent before the first request may
- * not have come when that is made. Frames that are no requests are only counted, so that it grows with
- * the requests in flight alone. Guarded by the lock of its {@link Outbound}.
+ * not have come when that is made. Frames that are no requests are only counted, so that it grows
+ * with the requests in flight alone. Guarded by the lock of its {@link Outbound}.
  */
 final class DueReplies {
   /** Who takes the reply to a frame. */
@@ -39,7 +39,9 @@ final class DueReplies {
 
   private @Nullable IOException ended;
 
-  /** Says that a frame has its place in the stream; that no reply to it is due if it has none here. */
+  /**
+   * Says that a frame has its place in the stream; that no reply to it is due if it has none here.
+   */
   void add(@Nullable Place place) {
     if (place instanceof Request request) {
       requests.add(request);
@@ -67,7 +69,9 @@ final class DueReplies {
     return next;
   }
 
-  /** Returns how many requests wait for their replies, those that their senders gave up included. */
+  /**
+   * Returns how many requests wait for their replies, those that their senders gave up included.
+   */
   int requests() {
     return requests.size();
   }

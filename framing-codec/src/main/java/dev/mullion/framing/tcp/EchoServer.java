@@ -7,8 +7,8 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 
 /**
- * A running TCP server that answers each frame with itself: for trying clients, for measuring, and as
- * the smallest server to read.
+ * A running TCP server that answers each frame with itself: for trying clients, for measuring, and
+ * as the smallest server to read.
  *
  * <pre>{@code
  * try (EchoServer server = EchoServer.builder().port(port).start()) {
@@ -17,13 +17,13 @@ import java.time.Duration;
  * }
  * }</pre>
  *
- * <p>What it does not accept: frames beyond {@link FrameFormat#maxFrameLength()} and bytes that break
- * the format close their connection, and are counted and logged; a connection beyond {@code
- * maxConnections} is closed at once; so is one that was idle for {@code idleTimeout}. A peer that does
- * not read its replies is not read from either once 64 KiB wait for it; it then holds up to 512 KiB of
- * read buffers and, if it has closed its sending side, what the kernel had received from it. A peer
- * that closes its sending side still gets its replies. A frame that is longer than one read is sent
- * back as it comes.
+ * <p>What it does not accept: frames beyond {@link FrameFormat#maxFrameLength()} and bytes that
+ * break the format close their connection, and are counted and logged; a connection beyond {@code
+ * maxConnections} is closed at once; so is one that was idle for {@code idleTimeout}. A peer that
+ * does not read its replies is not read from either once 64 KiB wait for it; it then holds up to
+ * 512 KiB of read buffers and, if it has closed its sending side, what the kernel had received from
+ * it. A peer that closes its sending side still gets its replies. A frame that is longer than one
+ * read is sent back as it comes.
  *
  * <p>Its threads are daemon threads. All methods may be called by any thread but the server's own.
  */
@@ -83,9 +83,10 @@ public final class EchoServer implements AutoCloseable {
 
   /**
    * Stops: no more connections are accepted, what was received is answered, and each connection is
-   * closed when its replies are sent. What is not done after the builder's {@code closeTimeout} is cut
-   * and counted. Returns when everything is closed, at most 2 seconds after that; when the thread is
-   * interrupted, that is at once. A second call cuts what is left when its own time is over.
+   * closed when its replies are sent. What is not done after the builder's {@code closeTimeout} is
+   * cut and counted. Returns when everything is closed, at most 2 seconds after that; when the
+   * thread is interrupted, that is at once. A second call cuts what is left when its own time is
+   * over.
    */
   @Override
   public void close() {

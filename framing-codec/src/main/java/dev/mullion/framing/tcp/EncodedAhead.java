@@ -12,8 +12,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A frame that was encoded before its queue was locked: in a format whose {@link LengthEncoding} is not
- * one of the library's, and may do anything.
+ * A frame that was encoded before its queue was locked: in a format whose {@link LengthEncoding} is
+ * not one of the library's, and may do anything.
  */
 final class EncodedAhead extends DefaultByteBufHolder {
   private static final Set<Class<?>> OWN = Stream.of(

@@ -1,27 +1,22 @@
 package dev.mullion.framing.tcp;
 
-import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.INFO;
 
-import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.FramingException;
-import dev.mullion.framing.TruncatedFrameException;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.socket.DuplexChannel;
 import java.io.EOFException;
 import java.io.IOException;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a connection comes to its end: by the peer, by this side, by an error, or with its server. All
- * but what is said otherwise is called by the event loop's thread.
+ * How a connection comes to its end: by the peer, by this side, by an error, or with its server.
+ * All but what is said otherwise is called by the event loop's thread.
  */
 final class Ending {
   static final String ENDED_IN_HANDSHAKE =
@@ -69,7 +64,9 @@ final class Ending {
     return stopping;
   }
 
-  /** Whether this side or the peer has ended its direction, or the connection; any thread may ask. */
+  /**
+   * Whether this side or the peer has ended its direction, or the connection; any thread may ask.
+   */
   boolean hasBegun() {
     return begun;
   }
@@ -183,17 +180,11 @@ final class Ending {
     link.runOnLoop(() -> {
       if (cause == null && !close.isClosed()) {
         // Else the stream was cut by this side, or that has been logged already.
-        link.log(kind(error), INFO, String.valueOf(error.getMessage()), null);
+        link.log(Event.of(error), INFO, String.valueOf(error.getMessage()), null);
         cause = error;
       }
       finish();
     });
-  }
-
-  private static Event kind(FramingException error) {
-    return error instanceof FrameTooLargeException
-        ? Event.FRAME_TOO_LARGE
-        : error instanceof TruncatedFrameException ? Event.FRAME_TRUNCATED : Event.FRAME_CORRUPT;
   }
 
   /** The peer, or the network, ended a TLS connection without TLS having said so. */
@@ -232,28 +223,6 @@ final class Ending {
       because(why);
       finish();
     });
-  }
-
-  /**
-   * Waits for the end for {@code closeTimeout}, and then closes by force. If it is interrupted, it
-   * returns, and the end comes as it would have. Any other thread than the event loop's may call it.
-   */
-  void awaitClosed(CompletableFuture<Void> closed) {
-    CompletableFuture<Void> end = closed
-        .exceptionally(error -> null)
-        .orTimeout(link.settings.closeNanos(), TimeUnit.NANOSECONDS);
-    end.whenComplete((done, late) -> {
-      if (late != null) {
-        abort(null);
-      }
-    });
-    try {
-      end.get();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } catch (ExecutionException e) {
-      LinkContext.LOG.log(DEBUG, "connection was closed by force (peer " + link.peer() + ")", e);
-    }
   }
 
   /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */
@@ -348,8 +317,8 @@ final class Ending {
 
   /**
    * Closes a connection that has sent everything, when its peer has ended too, or half of {@code
-   * closeTimeout} is over. What a peer still sends would reset a socket that is closed, with all that
-   * the peer has not got or not read. Nothing can be lost where nothing was sent.
+   * closeTimeout} is over. What a peer still sends would reset a socket that is closed, with all
+   * that the peer has not got or not read. Nothing can be lost where nothing was sent.
    *
    * <pre>{@code
    *  this side   --- frames --- FIN ---|--- reads and drops -------|--- close
@@ -395,8 +364,8 @@ final class Ending {
   }
 
   /**
-   * Counts what is left to send as lost, while the event loop is held by a callback, and has it close
-   * the connection when that returns. Any thread may call it; returns whether it has counted.
+   * Counts what is left to send as lost, while the event loop is held by a callback, and has it
+   * close the connection when that returns. Any thread may call it; returns whether it has counted.
    */
   boolean cutFromOutside(IOException why) {
     boolean counts = losses.countHeld();

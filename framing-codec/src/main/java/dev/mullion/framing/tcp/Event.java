@@ -1,5 +1,9 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.framing.FrameTooLargeException;
+import dev.mullion.framing.FramingException;
+import dev.mullion.framing.TruncatedFrameException;
+
 /** What is logged, at most one line a second for each. */
 enum Event {
   ACCEPT_FAILED,
@@ -15,5 +19,12 @@ enum Event {
   CONNECTION_LOST,
   TIMED_OUT,
   RECONNECT_FAILED,
-  STOP
+  STOP;
+
+  /** Returns what is logged when a peer has broken the format. */
+  static Event of(FramingException error) {
+    return error instanceof FrameTooLargeException
+        ? FRAME_TOO_LARGE
+        : error instanceof TruncatedFrameException ? FRAME_TRUNCATED : FRAME_CORRUPT;
+  }
 }

@@ -22,7 +22,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     Inbox inbox;
     try {
       inbox = link.inbox("publisher()");
-      inbox.claimOnce("publisher()");
+      inbox.claim().claimOnce("publisher()");
     } catch (IllegalStateException e) {
       Refused refused = new Refused();
       subscriber.onSubscribe(refused);
@@ -121,7 +121,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       if (!introduced) {
         introduced = true;
         present.onSubscribe(this);
-        inbox.onArrival(this::signal);
+        inbox.arrivals.onArrival(this::signal);
       }
       giveFrames(present);
     }

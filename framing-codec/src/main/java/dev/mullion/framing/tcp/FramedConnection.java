@@ -18,14 +18,12 @@ import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection that sends and receives whole frames: what a {@link FramedServer} gives to its handler
- * and a {@link FramedClient} connects.
+ * A connection that sends and receives whole frames: what a {@link FramedServer} gives to its
+ * handler and a {@link FramedClient} connects.
  *
  * <pre>{@code
  *            +-------------------------+
@@ -41,12 +39,12 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p><b>Sending.</b> Any thread may send; frames of one thread keep their order. When this returns the
- * frame has been copied and the array or {@code ByteBuffer} may be used again; a {@code ByteBuf} is
- * taken over and released in every case. The bytes that are not in the kernel yet are bounded: beyond
- * {@code outboundHighWaterMark} {@link #send} waits until they are fewer than {@code
- * outboundLowWaterMark}, {@link #sendAsync} completes later and {@link #trySend} says no. A {@link
- * FrameNotSentException} says that no byte of the frame was sent.
+ * <p><b>Sending.</b> Any thread may send; frames of one thread keep their order. When this returns
+ * the frame has been copied and the array or {@code ByteBuffer} may be used again; a {@code
+ * ByteBuf} is taken over and released in every case. The bytes that are not in the kernel yet are
+ * bounded: beyond {@code outboundHighWaterMark} {@link #send} waits until they are fewer than
+ * {@code outboundLowWaterMark}, {@link #sendAsync} completes later and {@link #trySend} says no. A
+ * {@link FrameNotSentException} says that no byte of the frame was sent.
  *
  * <p><b>Receiving.</b> There is one way for each connection, chosen by the first call: {@link
  * #receive} or the iterator, {@link #publisher}, or the requests of a client; a connection with a
@@ -60,10 +58,10 @@ import org.jspecify.annotations.Nullable;
 public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   private final Link link;
   private final Sending sending;
+  private final Receiving receiving;
   private final @Nullable SocketAddress localAddress;
   private final SocketAddress remoteAddress;
   private volatile @Nullable Object attachment;
-  private final AtomicReference<@Nullable Requests> requests = new AtomicReference<>();
 
   /** Made on the event loop, when the connection is there. */
   FramedConnection(Link link) {
@@ -71,6 +69,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     localAddress = Sockets.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
     sending = new Sending(link.outbound(), link);
+    receiving = new Receiving(link);
   }
 
   Link link() {
@@ -153,8 +152,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    *
    * @return completes when the frame is in the kernel. While the frame waits for room it can be
    *     cancelled, and then it is not sent; later cancelling does nothing. If as much as the queue
-   *     holds waits already, it fails with a {@link FrameNotSentException}. Dependent actions run on
-   *     the event loop and must not block.
+   *     holds waits already, it fails with a {@link FrameNotSentException}. Dependent actions run
+   *     on the event loop and must not block.
    */
   public CompletableFuture<Void> sendAsync(byte[] frame) {
     return sending.sendAsync(requireNonNull(frame, "frame"));
@@ -171,9 +170,9 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Sends a frame that the peer does not answer, without waiting: like {@link #sendAsync(byte[])}, and
-   * only different on a connection with {@linkplain FramedClient#request requests}, now or later. On
-   * such a connection every other frame is taken to be answered by one.
+   * Sends a frame that the peer does not answer, without waiting: like {@link #sendAsync(byte[])},
+   * and only different on a connection with {@linkplain FramedClient#request requests}, now or
+   * later. On such a connection every other frame is taken to be answered by one.
    */
   public CompletableFuture<Void> sendUnanswered(byte[] frame) {
     return sending.sendUnanswered(requireNonNull(frame, "frame"));
@@ -181,13 +180,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /**
    * Sends part of a buffer as a frame, from a {@link BatchHandler} and on its event loop. It never
-   * waits: it is gathered with the other replies to a read, and flushed with them; outside of a read,
-   * in a dependent action or a scheduled task, it is flushed a moment later. It keeps its order with
-   * frames that the event loop sends in other ways. While replies wait for a peer beyond the bound, the
-   * peer is not read from. On a connection that is closed, or has sent its FIN, it is dropped, and
-   * counted as not sent.
+   * waits: it is gathered with the other replies to a read, and flushed with them; outside of a
+   * read, in a dependent action or a scheduled task, it is flushed a moment later. It keeps its
+   * order with frames that the event loop sends in other ways. While replies wait for a peer beyond
+   * the bound, the peer is not read from. On a connection that is closed, or has sent its FIN, it
+   * is dropped, and counted as not sent.
    *
-   * @throws IllegalStateException if this is not the event loop of a connection with a batch handler
+   * @throws IllegalStateException if this is not the event loop of a connection with a batch
+   *     handler
    * @throws UncheckedIOException if the frame does not fit the format
    */
   public void reply(ByteBuf buffer, int index, int length) {
@@ -204,26 +204,26 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over, and released
-   * also if this throws.
+   * Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over, and
+   * released also if this throws.
    */
   public void reply(EncodedFrames frames) {
     link.reply(requireNonNull(frames, "frames"));
   }
 
   /**
-   * Receives the next frame, and waits for it. Several threads may receive; each frame goes to one of
-   * them, and the end to all.
+   * Receives the next frame, and waits for it. Several threads may receive; each frame goes to one
+   * of them, and the end to all.
    *
-   * @return the frame, the caller's own, or {@code null} if the peer has ended its side, or the server
-   *     is stopping, and no frame is left
+   * @return the frame, the caller's own, or {@code null} if the peer has ended its side, or the
+   *     server is stopping, and no frame is left
    * @throws FramingException if the peer broke the format or was cut inside a frame
    * @throws InterruptedIOException if the thread was interrupted; nothing is lost
    * @throws IOException if the connection broke or was closed
    * @throws IllegalStateException if frames are received in another way
    */
   public byte @Nullable [] receive() throws IOException {
-    return take(claim("receive()"), Inbox.forever());
+    return receiving.receive();
   }
 
   /**
@@ -232,60 +232,18 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws SocketTimeoutException if there was none in that time; nothing is lost
    */
   public byte @Nullable [] receive(Duration timeout) throws IOException {
-    long nanos = TimeUnit.NANOSECONDS.convert(timeout);
-    Inbox inbox = claim("receive()");
-    byte[] frame = take(inbox, nanos);
-    if (frame != null) {
-      return frame;
-    }
-    if (!inbox.isAtEnd()) {
-      throw new SocketTimeoutException(
-          "no frame came in " + timeout.toMillis() + " ms (peer " + remoteAddress + ")");
-    }
-    return inbox.poll();
-  }
-
-  private Inbox claim(String way) {
-    Inbox inbox = link.inbox(way);
-    inbox.claim(way);
-    return inbox;
-  }
-
-  private byte @Nullable [] take(Inbox inbox, long nanos) throws IOException {
-    if (link.context().executor().inEventLoop()) {
-      throw new IllegalStateException("receive() would wait on the event loop");
-    }
-    try {
-      return inbox.take(nanos);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while waiting for a frame");
-    }
+    return receiving.receive(timeout);
   }
 
   /** Returns the requests of a client, which take all frames from the first time on. */
   Requests requests(int maxInFlight) {
-    Requests present = requests.get();
-    if (present != null) {
-      return present;
-    }
-    Inbox inbox = claim("request()");
-    if (inbox.wereBytesTaken()) {
-      throw new IllegalStateException(
-          "request() cannot be used: takeReceivedBytes() has taken bytes"
-              + " that may have been replies (peer " + remoteAddress + ")");
-    }
-    Requests made = new Requests(link, inbox, sending, maxInFlight);
-    if (requests.compareAndSet(null, made)) {
-      made.start();
-      return made;
-    }
-    return requireNonNull(requests.get(), "requests");
+    return receiving.requests(sending, maxInFlight);
   }
 
   /**
-   * Returns an iterator that receives, for {@code for (byte[] frame : connection)}. It ends where {@link
-   * #receive} returns {@code null}, and throws an {@link UncheckedIOException} where that throws.
+   * Returns an iterator that receives, for {@code for (byte[] frame : connection)}. It ends where
+   * {@link #receive} returns {@code null}, and throws an {@link UncheckedIOException} where that
+   * throws.
    */
   @Override
   public Iterator<byte[]> iterator() {
@@ -293,8 +251,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Returns the frames as a publisher, for one subscriber. It is called on the event loop and must not
-   * block; the peer is not read from while nothing is requested and the inbound queue is full.
+   * Returns the frames as a publisher, for one subscriber. It is called on the event loop and must
+   * not block; the peer is not read from while nothing is requested and the inbound queue is full.
    * Cancelling the subscription closes the connection.
    */
   public Flow.Publisher<byte[]> publisher() {
@@ -310,13 +268,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Uses another format from the next frame on, in both directions: after a handshake, for instance.
-   * Bytes of the peer that have come already are decoded with it; none is lost. To be called by the
-   * one who receives, between two frames; a {@link BatchHandler} says between which two by {@link
-   * dev.mullion.framing.FrameBatch#endAfter}, and else it is behind the last frame of the batch.
+   * Uses another format from the next frame on, in both directions: after a handshake, for
+   * instance. Bytes of the peer that have come already are decoded with it; none is lost. To be
+   * called by the one who receives, between two frames; a {@link BatchHandler} says between which
+   * two by {@link dev.mullion.framing.FrameBatch#endAfter}, and else it is behind the last frame of
+   * the batch.
    *
-   * @throws IllegalStateException if the format can only decode; or if it is for a batch handler, and
-   *     the call is not on its event loop, or inside of a frame that comes in parts
+   * @throws IllegalStateException if the format can only decode; or if it is for a batch handler,
+   *     and the call is not on its event loop, or inside of a frame that comes in parts
    */
   public void format(FrameFormat format) {
     link.format(requireNonNull(format, "format"));
@@ -331,20 +290,18 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * Takes the bytes that have come and are in no frame that was received, for whoever goes on with
    * another protocol; what comes later can be taken in the same way.
    *
-   * @throws IllegalStateException if there is a batch handler, or a request was made, which take them
+   * @throws IllegalStateException if there is a batch handler, or a request was made, which take
+   *     them
    */
   public byte[] takeReceivedBytes() {
-    if (requests.get() != null) {
-      throw new IllegalStateException("received bytes are taken by request()");
-    }
-    return link.takeReceivedBytes();
+    return receiving.takeBytes();
   }
 
   /**
    * Returns whether frames can be sent and received. It is {@code false} as soon as either side has
-   * ended its direction, by {@link #endOutput} or a FIN for instance, though the other direction may
-   * still be in use: frames that came before the peer's end can still be received, and to a peer that
-   * only ended its own side can still be sent, except by a client that connects again.
+   * ended its direction, by {@link #endOutput} or a FIN for instance, though the other direction
+   * may still be in use: frames that came before the peer's end can still be received, and to a
+   * peer that only ended its own side can still be sent, except by a client that connects again.
    */
   public boolean isOpen() {
     return !isClosed() && !link.ending.hasBegun();
@@ -369,8 +326,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Sends what was taken and then the end of this side; the peer may go on sending. Frames of {@link
-   * #sendAsync(byte[])} that still wait for room are not taken: they fail with a {@link
+   * Sends what was taken and then the end of this side; the peer may go on sending. Frames of
+   * {@link #sendAsync(byte[])} that still wait for room are not taken: they fail with a {@link
    * FrameNotSentException}.
    */
   public void endOutput() {
@@ -378,8 +335,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Closes like {@link #close}, without waiting for that. Frames that still wait for room fail as with
-   * {@link #endOutput}.
+   * Closes like {@link #close}, without waiting for that. Frames that still wait for room fail as
+   * with {@link #endOutput}.
    */
   public void closeWhenSent() {
     link.ending.finish();
@@ -391,33 +348,30 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Takes no more frames, sends what was taken and then the end of this side, and closes when the peer
-   * has ended its side too. Until then it reads what the peer still sends, drops it, and counts it
-   * ({@link TcpCounters#bytesNotHandled}): closing the socket earlier would reset the connection, and
-   * the peer could lose frames that were sent. A peer that does not end within half of {@code
-   * closeTimeout} is not waited for any longer, and is counted ({@link
+   * Takes no more frames, sends what was taken and then the end of this side, and closes when the
+   * peer has ended its side too. Until then it reads what the peer still sends, drops it, and
+   * counts it ({@link TcpCounters#bytesNotHandled}): closing the socket earlier would reset the
+   * connection, and the peer could lose frames that were sent. A peer that does not end within half
+   * of {@code closeTimeout} is not waited for any longer, and is counted ({@link
    * TcpCounters#closesUnconfirmed}). If no frame was ever sent, or the peer has ended already, the
    * socket is closed at once.
    *
-   * <p>Waits for all of that for the {@code closeTimeout} of its server or client and then closes by
-   * force; on the event loop it does not wait. Interrupting the thread ends its waiting only: what was
-   * taken is still sent in that time.
+   * <p>Waits for all of that for the {@code closeTimeout} of its server or client and then closes
+   * by force; on the event loop it does not wait. Interrupting the thread ends its waiting only:
+   * what was taken is still sent in that time.
    */
   @Override
   public void close() {
     link.ending.finish();
     if (!link.context().executor().inEventLoop()) {
-      link.ending.awaitClosed(link.closed().copy());
+      link.awaitClosed();
     }
   }
 
   /** Ends what others wait for while the event loop is held; returns whether that was counted. */
   boolean cutFromOutside(IOException why) {
     boolean counted = link.cutFromOutside(why);
-    Requests present = requests.get();
-    if (present != null) {
-      present.end(why);
-    }
+    receiving.cutFromOutside(why);
     return counted;
   }
 

@@ -186,8 +186,7 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
               maxConnections,
               options(),
               TlsContext.of(tls, connectionSettings.totals()),
-              handler == null ? slowHandlerLimit : Duration.ZERO,
-              closeTimeout),
+              handler == null ? slowHandlerLimit : Duration.ZERO),
           connectionSettings,
           handling);
       started = true;

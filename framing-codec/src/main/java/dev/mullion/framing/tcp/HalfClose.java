@@ -7,10 +7,10 @@ import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 
 /**
- * Reports the end of a peer's side where Netty would close the whole connection, and with it lose the
- * replies: unix-domain sockets over NIO and io_uring have no {@code ALLOW_HALF_CLOSURE}. {@link
- * ReadBuffers} hides the end from Netty and tells it here. From then on the channel is not read from,
- * which a selector would otherwise ask for without end.
+ * Reports the end of a peer's side where Netty would close the whole connection, and with it lose
+ * the replies: unix-domain sockets over NIO and io_uring have no {@code ALLOW_HALF_CLOSURE}. {@link
+ * ReadBuffers} hides the end from Netty and tells it here. From then on the channel is not read
+ * from, which a selector would otherwise ask for without end.
  */
 final class HalfClose extends ChannelDuplexHandler {
   private boolean ended;
@@ -24,7 +24,7 @@ final class HalfClose extends ChannelDuplexHandler {
     boolean needed = unix && (transport == Transport.NIO || transport == Transport.IO_URING);
     if (needed && reads instanceof ReadBuffers buffers) {
       HalfClose handler = new HalfClose();
-      channel.config().setRecvByteBufAllocator(buffers.endingAt(handler));
+      channel.config().setRecvByteBufAllocator(buffers.endingAt(handler::inputEnded));
       channel.pipeline().addLast(handler);
     }
   }

@@ -16,12 +16,14 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.DecoderException;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The event loop's side of a connection. When it is read from, its timeouts and its end are parts of
- * their own. All but what is said otherwise is called by the loop's thread.
+ * The event loop's side of a connection. When it is read from, its timeouts and its end are parts
+ * of their own. All but what is said otherwise is called by the loop's thread.
  */
 abstract class Link extends LinkContext {
   final Reading reading;
@@ -118,14 +120,38 @@ abstract class Link extends LinkContext {
   }
 
   /**
-   * Ends what others wait for while the event loop is held, and closes when it is free again. Any thread
-   * may call it; returns whether what is lost was counted.
+   * Ends what others wait for while the event loop is held, and closes when it is free again. Any
+   * thread may call it; returns whether what is lost was counted.
    */
   final boolean cutFromOutside(IOException why) {
     boolean counted = ending.cutFromOutside(why);
     outbound().end(why);
     onCutFromOutside(why);
     return counted;
+  }
+
+  /**
+   * Waits for the end for {@code closeTimeout}, and then closes by force. If it is interrupted, it
+   * returns, and the end comes as it would have. Any other thread than the event loop's may call
+   * it.
+   */
+  final void awaitClosed() {
+    CompletableFuture<Void> end = closed
+        .copy()
+        .exceptionally(error -> null)
+        .orTimeout(settings.closeNanos(), TimeUnit.NANOSECONDS);
+    end.whenComplete((done, late) -> {
+      if (late != null) {
+        abort(null);
+      }
+    });
+    try {
+      end.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException e) {
+      LOG.log(DEBUG, "connection was closed by force (peer " + peer() + ")", e);
+    }
   }
 
   @Override
@@ -140,7 +166,10 @@ abstract class Link extends LinkContext {
     ctx.fireChannelReadComplete();
   }
 
-  /** Pauses reading if the peer does not read either, or if memory is short; not for what is dropped. */
+  /**
+   * Pauses reading if the peer does not read either, or if memory is short; not for what is
+   * dropped.
+   */
   private void afterRead() {
     boolean drops = ending.closesWithPeer();
     if (!drops && outbound().isFull()) {

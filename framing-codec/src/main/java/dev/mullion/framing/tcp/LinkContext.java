@@ -14,9 +14,9 @@ import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What all parts of a {@link Link} stand on: its channel, settings and log, the ways to its event loop,
- * and the methods in which kinds of connections differ. All but what is said otherwise is called by the
- * loop's thread.
+ * What all parts of a {@link Link} stand on: its channel, settings and log, the ways to its event
+ * loop, and the methods in which kinds of connections differ. All but what is said otherwise is
+ * called by the loop's thread.
  */
 abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopWatch.Watched {
   static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
@@ -132,8 +132,8 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   }
 
   /**
-   * Calls code that is not the library's, under the eyes of the watchdog. Whatever it throws, also a
-   * checked exception that nobody declares, ends the connection and goes no further.
+   * Calls code that is not the library's, under the eyes of the watchdog. Whatever it throws, also
+   * a checked exception that nobody declares, ends the connection and goes no further.
    */
   final void guarded(Runnable call) {
     watch.enter(this);

@@ -5,10 +5,10 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.util.concurrent.FastThreadLocal;
 
 /**
- * One buffer for each event loop, used again, while it is still in the processor's cache, as soon as
- * nobody else holds it. One of which a part is still in use stays with its users, and the loop gets
- * another. There is one such object for each purpose, and not for each server: Netty never takes back
- * a place among a thread's variables.
+ * One buffer for each event loop, used again, while it is still in the processor's cache, as soon
+ * as nobody else holds it. One of which a part is still in use stays with its users, and the loop
+ * gets another. There is one such object for each purpose, and not for each server: Netty never
+ * takes back a place among a thread's variables.
  */
 final class LoopBuffer extends FastThreadLocal<ByteBuf> {
   @Override

@@ -108,7 +108,9 @@ final class LoopWatch {
     }
   }
 
-  /** Says that the handler of a connection is about to be called. Of nested calls the first counts. */
+  /**
+   * Says that the handler of a connection is about to be called. Of nested calls the first counts.
+   */
   void enter(Watched link) {
     if (depth++ == 0) {
       ENTRIES.setOpaque(this, entries + 1);

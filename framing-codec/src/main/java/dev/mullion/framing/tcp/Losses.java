@@ -28,7 +28,9 @@ final class Losses {
     }
   }
 
-  /** Counts what is not sent yet, from outside of a held event loop; returns whether it has counted. */
+  /**
+   * Counts what is not sent yet, from outside of a held event loop; returns whether it has counted.
+   */
   boolean countHeld() {
     boolean counts = counted.compareAndSet(false, true);
     if (counts) {

@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that all connections together may hold for frames that are not complete, not handled or
- * not sent yet, and for what TLS holds of them.
+ * The memory that all connections together may hold for frames that are not complete, not handled
+ * or not sent yet, and for what TLS holds of them.
  *
  * <pre>{@code
  *  0                                              mark                                     limit
@@ -20,13 +20,14 @@ import org.jspecify.annotations.Nullable;
  *                                                 up to an eighth     a quarter
  * }</pre>
  *
- * <p>Beyond the mark the connections that hold more than an equal share of an eighth are not read from
- * (a frame may have room for as much again), until an eighth of what is before the mark is free again. Since some hold less than that share, small
- * requests go on. One of those who hold more is read from all the same, so that its frame comes to an
- * end and gives back what it holds; else all could wait for each other.
+ * <p>Beyond the mark the connections that hold more than an equal share of an eighth are not read
+ * from (a frame may have room for as much again), until an eighth of what is before the mark is
+ * free again. Since some hold less than that share, small requests go on. One of those who hold
+ * more is read from all the same, so that its frame comes to an end and gives back what it holds;
+ * else all could wait for each other.
  *
- * <p>So the limit is exceeded by no more than one read for each connection, of 4 KiB by then, and by
- * what the one frame is longer than an eighth of the limit.
+ * <p>So the limit is exceeded by no more than one read for each connection, of 4 KiB by then, and
+ * by what the one frame is longer than an eighth of the limit.
  */
 final class MemoryBudget {
   /** One that shares it: a connection, or rather what says when that is read from. */

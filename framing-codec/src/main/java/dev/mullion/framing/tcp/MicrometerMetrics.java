@@ -8,8 +8,8 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 
 /**
- * All counters of a {@link FramedServer} or a {@link FramedClient} as meters of Micrometer. It needs
- * {@code io.micrometer:micrometer-core} on the class path.
+ * All counters of a {@link FramedServer} or a {@link FramedClient} as meters of Micrometer. It
+ * needs {@code io.micrometer:micrometer-core} on the class path.
  *
  * <pre>{@code
  * FramedServer server = FramedServer.builder()
@@ -22,13 +22,13 @@ import java.net.SocketAddress;
  * mullion.tcp.connections.opened}, {@code mullion.tcp.reads.paused.for.memory}. Those of {@link
  * dev.mullion.framing.FrameCounters} are {@code mullion.frames.decoded}, {@code
  * mullion.frames.bytes.decoded} and so on. {@code mullion.tcp.connections.open}, {@code
- * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each has
- * the tags {@code side}, which is {@code server} or {@code client}, and {@code address}: what the server
- * listens on, or what the client connects to. Several clients of one address need tags that tell them
- * apart: {@code start} and {@code connect} fail if the meters are there already.
+ * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each
+ * has the tags {@code side}, which is {@code server} or {@code client}, and {@code address}: what
+ * the server listens on, or what the client connects to. Several clients of one address need tags
+ * that tell them apart: {@code start} and {@code connect} fail if the meters are there already.
  *
- * <p>The numbers are read when the registry asks, and cost nothing before that. The meters are removed
- * when the server has stopped, or the client is closed.
+ * <p>The numbers are read when the registry asks, and cost nothing before that. The meters are
+ * removed when the server has stopped, or the client is closed.
  */
 public final class MicrometerMetrics extends TcpObserver {
   private final MeterRegistry registry;

@@ -16,10 +16,10 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Looks names up on threads of its own, since the system's look-up blocks and cannot be interrupted.
- * Whoever waits for one may stop waiting; its thread is then left until the system has answered. The
- * threads are bounded, daemons, and shared by all clients, and all that ask for one name share one
- * look-up. An address as text is not looked up.
+ * Looks names up on threads of its own, since the system's look-up blocks and cannot be
+ * interrupted. Whoever waits for one may stop waiting; its thread is then left until the system has
+ * answered. The threads are bounded, daemons, and shared by all clients, and all that ask for one
+ * name share one look-up. An address as text is not looked up.
  */
 final class NameLookup {
   /** The system's look-up. */

@@ -2,8 +2,6 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.FrameEncoder;
-import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.tcp.DueReplies.Place;
 import io.netty.buffer.ByteBuf;
@@ -13,7 +11,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
-import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,9 +21,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The frames that any thread sends on a connection, up to a bound; {@link Sending} puts them in. They are encoded by the thread that
- * sends them, into a chunk that the event loop then writes: one task and one flush for all that came
- * together.
+ * The frames that any thread sends on a connection, up to a bound; {@link Sending} puts them in.
+ * They are encoded by the thread that sends them, into a chunk that the event loop then writes: one
+ * task and one flush for all that came together.
  *
  * <pre>{@code
  *                                       +------------ held() ------------+
@@ -45,6 +42,7 @@ final class Outbound {
   final Condition room = lock.newCondition();
 
   final SendBuffer buffer;
+  final SendLock sendLock;
   private final AtomicLong accepted = new AtomicLong();
   List<PendingSend> sends = new ArrayList<>(0);
   final WaitingSends waiting = new WaitingSends();
@@ -60,6 +58,7 @@ final class Outbound {
     this.channel = link.context().channel();
     this.settings = link.settings;
     this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
+    this.sendLock = new SendLock(lock, buffer);
     this.counters = link.counters;
   }
 
@@ -97,52 +96,9 @@ final class Outbound {
     return lost;
   }
 
-  /** Uses another format from the next frame on. */
-  void format(FrameFormat format) {
-    FrameEncoder next = buffer.newEncoder(format);
-    lock.lock();
-    try {
-      buffer.use(next);
-    } finally {
-      lock.unlock();
-    }
-  }
-
   /**
-   * Takes the lock, with nothing left to be called under it that is not the library's: a frame of a
-   * format with a user's length encoding is encoded before that. It stays its owner's.
-   *
-   * @param copies whether its bytes may not be kept, however many they are
-   * @return what is to be given to the queue, and then released if it is another object
+   * Whether a frame may be taken now. If not, the event loop will look again when there is room.
    */
-  @SuppressWarnings("LockNotBeforeTry") // It is the caller that unlocks.
-  Object lockFor(Object frame, boolean copies) throws FramingException {
-    while (true) {
-      FrameFormat ahead = buffer.ahead();
-      Object ready = ahead == null ? frame : buffer.encodeAhead(frame, ahead, copies);
-      lock.lock();
-      if (isSame(buffer.ahead(), ahead)) {
-        return ready;
-      }
-      // The format has changed meanwhile.
-      lock.unlock();
-      release(ready, frame);
-    }
-  }
-
-  @SuppressWarnings("ReferenceEquality") // Equal formats may have encodings that are not equal.
-  private static boolean isSame(@Nullable FrameFormat one, @Nullable FrameFormat other) {
-    return one == other;
-  }
-
-  /** Releases what was made by {@link #lockFor}, if it is not the frame itself. */
-  static void release(Object ready, Object frame) {
-    if (ready != frame) {
-      ReferenceCountUtil.release(ready);
-    }
-  }
-
-  /** Whether a frame may be taken now. If not, the event loop will look again when there is room. */
   boolean admits(int length) throws FrameNotSentException {
     checkOpen(closed);
     if (!backedUp) {
@@ -180,7 +136,9 @@ final class Outbound {
     }
   }
 
-  /** The bytes that were taken and are not in the kernel yet, without what their queue takes itself. */
+  /**
+   * The bytes that were taken and are not in the kernel yet, without what their queue takes itself.
+   */
   long unsent() {
     return accepted.get() + link.output.pending();
   }
@@ -233,21 +191,24 @@ final class Outbound {
     }
   }
 
-  /** Whether something was sent behind which a reply must come. For the event loop; without a lock. */
+  /**
+   * Whether something was sent behind which a reply must come. For the event loop; without a lock.
+   */
   boolean isAheadOfReplies() {
     return accepted.get() != 0 || waiting.ofLoop() != 0;
   }
 
-  /** On the event loop: takes a reply, which is copied, behind what was sent. It waits for no room. */
+  /**
+   * On the event loop: takes a reply, which is copied, behind what was sent. It waits for no room.
+   */
   void reply(ByteBuf frame) throws FramingException {
     List<PendingSend> failed;
-    Object ready = lockFor(frame, true);
+    Object ready = sendLock.lockFor(frame, true);
     try {
       failed = takeOwn();
       taken(buffer.addCopy(ready), null);
     } finally {
-      lock.unlock();
-      release(ready, frame);
+      sendLock.unlock(ready, frame);
     }
     failed.forEach(PendingSend::fail);
   }
@@ -266,12 +227,16 @@ final class Outbound {
     handOn();
   }
 
-  /** The loop's own frames that wait for room are as few as its replies, which do not wait for it. */
+  /**
+   * The loop's own frames that wait for room are as few as its replies, which do not wait for it.
+   */
   private List<PendingSend> takeOwn() {
     return takeAll(waiting.ofLoop() == 0 ? List.of() : waiting.removeAll(send -> send.ofLoop));
   }
 
-  /** Hands everything to Netty, behind the replies of the event loop; returns whether there is any. */
+  /**
+   * Hands everything to Netty, behind the replies of the event loop; returns whether there is any.
+   */
   private boolean handOn() {
     Queue<ByteBuf> ready;
     List<PendingSend> sent;
@@ -314,9 +279,7 @@ final class Outbound {
       if (done.isSuccess()) {
         send.complete(null);
       } else {
-        send.completeExceptionally(new IOException(
-            "connection was lost while the frame was sent (peer " + channel.remoteAddress() + ")",
-            done.cause()));
+        send.lost(channel.remoteAddress(), done.cause());
       }
     }
     if (mark) {
@@ -401,13 +364,7 @@ final class Outbound {
   }
 
   private void refuse(List<PendingSend> refused, IOException why) {
-    for (PendingSend send : refused) {
-      send.release();
-      send.completeExceptionally(new FrameNotSentException(
-          "connection was closed while the frame waited for room (peer " + channel.remoteAddress()
-              + ")",
-          why));
-    }
+    refused.forEach(send -> send.refuse(channel.remoteAddress(), why));
   }
 
   /** Says that the channel is closed: what was not written never will be. */
@@ -426,9 +383,7 @@ final class Outbound {
     }
     unsent.forEach(ByteBuf::release);
     for (PendingSend send : lost) {
-      send.completeExceptionally(new FrameNotSentException(
-          "connection was closed before the frame was sent (peer " + channel.remoteAddress() + ")",
-          why));
+      send.closed(channel.remoteAddress(), why);
     }
   }
 }

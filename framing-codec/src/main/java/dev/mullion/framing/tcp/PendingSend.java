@@ -4,10 +4,13 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.tcp.DueReplies.Place;
 import io.netty.buffer.ByteBuf;
+import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** The future of a frame that was sent without waiting. Its state is guarded by its queue's lock. */
+/**
+ * The future of a frame that was sent without waiting. Its state is guarded by its queue's lock.
+ */
 final class PendingSend extends CompletableFuture<Void> {
   private final Sending sending;
   final int length;
@@ -47,6 +50,25 @@ final class PendingSend extends CompletableFuture<Void> {
   /** Tells its sender why it could not be taken. */
   void fail() {
     completeExceptionally(requireNonNull(failure, "failure"));
+  }
+
+  /** Tells its sender, while it waits for room, that it is not taken any more. */
+  void refuse(@Nullable Object peer, IOException why) {
+    release();
+    completeExceptionally(new FrameNotSentException(
+        "connection was closed while the frame waited for room (peer " + peer + ")", why));
+  }
+
+  /** Tells its sender that the connection was closed before the event loop had it. */
+  void closed(@Nullable Object peer, IOException why) {
+    completeExceptionally(new FrameNotSentException(
+        "connection was closed before the frame was sent (peer " + peer + ")", why));
+  }
+
+  /** Tells its sender that the connection was lost while the kernel took it. */
+  void lost(@Nullable Object peer, Throwable why) {
+    completeExceptionally(
+        new IOException("connection was lost while the frame was sent (peer " + peer + ")", why));
   }
 
   /** Gives back what it holds, of one that is not sent. */

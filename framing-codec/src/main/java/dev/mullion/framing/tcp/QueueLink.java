@@ -56,14 +56,14 @@ final class QueueLink extends Link {
       bytes.release();
       return;
     }
-    if (present.put(bytes) > settings.inboundHigh()) {
+    if (present.arrivals.put(bytes) > settings.inboundHigh()) {
       reading.pause(Reading.HANDLER_BEHIND);
-      if (present.isEmpty()) {
+      if (present.arrivals.isEmpty()) {
         // Its reader has just taken everything, and has not seen the pause.
         reading.resume(Reading.HANDLER_BEHIND);
       }
     }
-    present.arrived();
+    present.arrivals.arrived();
   }
 
   @Override
@@ -84,7 +84,7 @@ final class QueueLink extends Link {
 
   @Override
   void format(FrameFormat format) {
-    outbound().format(format);
+    outbound().sendLock.format(format);
     inbox().format(format);
   }
 
@@ -105,8 +105,8 @@ final class QueueLink extends Link {
 
   @Override
   void onInputStopping() {
-    inbox().endAfterFrame();
-    inbox().arrived();
+    inbox().arrivals.endAfterFrame();
+    inbox().arrivals.arrived();
   }
 
   @Override
@@ -126,12 +126,12 @@ final class QueueLink extends Link {
 
   @Override
   void onCutFromOutside(IOException why) {
-    inbox().end(why);
+    inbox().arrivals.end(why);
   }
 
   private void end(@Nullable IOException why) {
-    inbox().end(why);
-    inbox().arrived();
+    inbox().arrivals.end(why);
+    inbox().arrivals.arrived();
   }
 
   private IOException closedError(@Nullable Throwable cause) {

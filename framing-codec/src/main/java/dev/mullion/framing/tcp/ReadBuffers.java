@@ -14,23 +14,23 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
 
   private final int size;
   private final MemoryBudget budget;
-  private final @Nullable HalfClose halfClose;
+  private final @Nullable Runnable onEnd;
 
   /** Reads once for each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size, MemoryBudget budget) {
     this(size, budget, null);
   }
 
-  private ReadBuffers(int size, MemoryBudget budget, @Nullable HalfClose halfClose) {
+  private ReadBuffers(int size, MemoryBudget budget, @Nullable Runnable onEnd) {
     super(1);
     this.size = size;
     this.budget = budget;
-    this.halfClose = halfClose;
+    this.onEnd = onEnd;
   }
 
-  /** Returns the same for one connection, whose input's end goes to a handler and not to Netty. */
-  ReadBuffers endingAt(HalfClose handler) {
-    return new ReadBuffers(size, budget, handler);
+  /** Returns the same for one connection, whose input's end is told here and not to Netty. */
+  ReadBuffers endingAt(Runnable action) {
+    return new ReadBuffers(size, budget, action);
   }
 
   @Override
@@ -39,8 +39,8 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
     return new MaxMessageHandle() {
       @Override
       public void lastBytesRead(int bytes) {
-        if (bytes < 0 && halfClose != null) {
-          halfClose.inputEnded();
+        if (bytes < 0 && onEnd != null) {
+          onEnd.run();
           // To Netty it is a read that found nothing.
           super.lastBytesRead(0);
         } else {

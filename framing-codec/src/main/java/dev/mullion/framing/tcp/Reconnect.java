@@ -7,8 +7,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * When a client that has lost its connection connects again: after delays that grow from attempt to
- * attempt, and of which a share is random, so that the clients of a server that comes back do not all
- * come at once. Attempts are counted from the last connection that lasted for {@link
+ * attempt, and of which a share is random, so that the clients of a server that comes back do not
+ * all come at once. Attempts are counted from the last connection that lasted for {@link
  * Builder#resetAfter}.
  *
  * <pre>{@code
@@ -58,7 +58,9 @@ public final class Reconnect {
     return resetAfter;
   }
 
-  /** Returns whether a connection that was open for so long makes the attempts before it forgotten. */
+  /**
+   * Returns whether a connection that was open for so long makes the attempts before it forgotten.
+   */
   boolean forgetsAfter(long nanos) {
     return nanos >= nanos(resetAfter);
   }
@@ -151,10 +153,10 @@ public final class Reconnect {
     }
 
     /**
-     * Sets how long a connection must have been open, until its peer ended it or it was lost, for the
-     * attempts before it to be forgotten: 5 seconds by default. After a shorter one the delays go on
-     * growing and {@code maxAttempts} goes on counting, so that a server that accepts connections and
-     * closes them at once is not called again and again.
+     * Sets how long a connection must have been open, until its peer ended it or it was lost, for
+     * the attempts before it to be forgotten: 5 seconds by default. After a shorter one the delays
+     * go on growing and {@code maxAttempts} goes on counting, so that a server that accepts
+     * connections and closes them at once is not called again and again.
      */
     public Builder resetAfter(Duration resetAfter) {
       this.resetAfter = positive(resetAfter, "resetAfter");

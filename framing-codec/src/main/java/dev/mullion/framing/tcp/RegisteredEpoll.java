@@ -11,10 +11,10 @@ import io.netty.channel.epoll.EpollIoOps;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Epoll that keeps every socket registered. Netty 4.2.18 takes a socket out when nothing is wanted of
- * it, and cannot put it in again: a peer that had ended its side while it was not read from, or while
- * not all was sent to it, lost its connection (netty pull request 16689). Here such a socket wants
- * nothing but to be told of its end, once.
+ * Epoll that keeps every socket registered. Netty 4.2.18 takes a socket out when nothing is wanted
+ * of it, and cannot put it in again: a peer that had ended its side while it was not read from, or
+ * while not all was sent to it, lost its connection (netty pull request 16689). Here such a socket
+ * wants nothing but to be told of its end, once.
  */
 final class RegisteredEpoll implements IoHandler {
   private final IoHandler epoll;

@@ -12,9 +12,9 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests on one connection, whose replies come in the order in which they were sent. Which reply
- * is whose is known by {@link DueReplies}: one that was cancelled or has timed out keeps its place there
- * until its reply has come, and has been dropped.
+ * The requests on one connection, whose replies come in the order in which they were sent. Which
+ * reply is whose is known by {@link DueReplies}: one that was cancelled or has timed out keeps its
+ * place there until its reply has come, and has been dropped.
  */
 final class Requests {
   private final Link link;
@@ -33,7 +33,9 @@ final class Requests {
     totals = link.totals;
   }
 
-  /** Begins to take replies. On a connection that the peer has ended already, nothing can be sent. */
+  /**
+   * Begins to take replies. On a connection that the peer has ended already, nothing can be sent.
+   */
   void start() {
     try {
       if (inbox.endsHere()) {
@@ -42,7 +44,7 @@ final class Requests {
     } catch (IOException e) {
       end(e);
     }
-    inbox.onArrival(this::takeReplies);
+    inbox.arrivals.onArrival(this::takeReplies);
   }
 
   CompletableFuture<byte[]> send(byte[] frame, long timeoutNanos) {

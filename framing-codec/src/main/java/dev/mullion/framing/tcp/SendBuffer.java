@@ -27,7 +27,9 @@ final class SendBuffer {
   private final @Nullable SocketAddress peer;
   private @Nullable FrameEncoder encoder;
 
-  /** The present format, if frames must be encoded before the lock is taken; any thread may look. */
+  /**
+   * The present format, if frames must be encoded before the lock is taken; any thread may look.
+   */
   private volatile @Nullable FrameFormat ahead;
 
   private @Nullable ByteBuf chunk;

@@ -12,8 +12,8 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ways in which any thread sends frames on a connection. Each gives the frame to an {@link Outbound}
- * under its lock, if there is room, and differs in what it does if there is none.
+ * The ways in which any thread sends frames on a connection. Each gives the frame to an {@link
+ * Outbound} under its lock, if there is room, and differs in what it does if there is none.
  */
 final class Sending {
   private final Outbound queue;
@@ -32,7 +32,7 @@ final class Sending {
       if (Thread.interrupted()) {
         throw new InterruptedException();
       }
-      Object ready = queue.lockFor(frame, false);
+      Object ready = queue.sendLock.lockFor(frame, false);
       try {
         if (queue.admits(SendBuffer.length(ready))) {
           queue.append(ready, NOBODY);
@@ -40,8 +40,7 @@ final class Sending {
           sendWhenThereIsRoom(ready);
         }
       } finally {
-        queue.lock.unlock();
-        Outbound.release(ready, frame);
+        queue.sendLock.unlock(ready, frame);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -72,15 +71,14 @@ final class Sending {
   /** Sends a frame if there is room now. */
   boolean trySend(Object frame) throws IOException {
     try {
-      Object ready = queue.lockFor(frame, false);
+      Object ready = queue.sendLock.lockFor(frame, false);
       try {
         if (queue.admits(SendBuffer.length(ready))) {
           queue.append(ready, NOBODY);
           return true;
         }
       } finally {
-        queue.lock.unlock();
-        Outbound.release(ready, frame);
+        queue.sendLock.unlock(ready, frame);
       }
       settings.totals().sendsRefused.increment();
       return false;
@@ -106,7 +104,7 @@ final class Sending {
 
   private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
     try {
-      Object ready = queue.lockFor(frame, false);
+      Object ready = queue.sendLock.lockFor(frame, false);
       try {
         int length = SendBuffer.length(ready);
         if (!queue.admits(length)) {
@@ -117,8 +115,7 @@ final class Sending {
         queue.sends.add(send);
         return send;
       } finally {
-        queue.lock.unlock();
-        Outbound.release(ready, frame);
+        queue.sendLock.unlock(ready, frame);
       }
     } catch (IOException e) {
       return CompletableFuture.failedFuture(e);
@@ -134,7 +131,7 @@ final class Sending {
    */
   @Nullable
   PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
-    Object ready = queue.lockFor(frame, false);
+    Object ready = queue.sendLock.lockFor(frame, false);
     try {
       queue.checkOpen(queue.replies.ended());
       int inFlight = queue.replies.requests() + queue.waiting.requests();
@@ -150,12 +147,13 @@ final class Sending {
       queue.append(ready, request);
       return null;
     } finally {
-      queue.lock.unlock();
-      Outbound.release(ready, frame);
+      queue.sendLock.unlock(ready, frame);
     }
   }
 
-  /** Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now. */
+  /**
+   * Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now.
+   */
   private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
       throws IOException {
     if (bounded && !queue.waiting.admits(length, settings.outboundHigh())) {

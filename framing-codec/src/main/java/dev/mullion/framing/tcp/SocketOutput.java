@@ -10,9 +10,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Knows what has gone to the kernel and what waits for it, at the socket's end of a pipeline, behind
- * TLS. Netty's queue has a level only, which looks the same when as much has come as has gone, and
- * which counts what the queue itself takes.
+ * Knows what has gone to the kernel and what waits for it, at the socket's end of a pipeline,
+ * behind TLS. Netty's queue has a level only, which looks the same when as much has come as has
+ * gone, and which counts what the queue itself takes.
  *
  * <pre>{@code
  *  written ---> +-------------------------------+ ---> kernel: sent
@@ -116,7 +116,9 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     memory = grownMemory;
   }
 
-  /** Returns what a buffer keeps besides another one: a part keeps all, several parts of one once. */
+  /**
+   * Returns what a buffer keeps besides another one: a part keeps all, several parts of one once.
+   */
   @SuppressWarnings("ReferenceEquality") // Buffers are equal when their bytes are.
   private static int memoryOf(ByteBuf buffer, @Nullable ByteBuf kept) {
     if (buffer instanceof CompositeByteBuf composite) {

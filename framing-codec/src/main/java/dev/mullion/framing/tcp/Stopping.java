@@ -20,8 +20,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a server stops. Each step is taken whatever another step has thrown, and each wait has an end,
- * whatever a callback does to an event loop.
+ * How a server stops. Each step is taken whatever another step has thrown, and each wait has an
+ * end, whatever a callback does to an event loop.
  *
  * <pre>{@code
  *  0            timeout                       timeout + 2 s

@@ -167,7 +167,9 @@ final class TcpConnector {
     return true;
   }
 
-  /** Returns what is called when a connection is lost, and judges by its first call how long it was. */
+  /**
+   * Returns what is called when a connection is lost, and judges by its first call how long it was.
+   */
   private Runnable judgeOf(long since) {
     AtomicBoolean judged = new AtomicBoolean();
     return () -> {
@@ -178,7 +180,9 @@ final class TcpConnector {
     };
   }
 
-  /** A connection that its peer has ended is lost; what was taken is sent to a peer that reads it. */
+  /**
+   * A connection that its peer has ended is lost; what was taken is sent to a peer that reads it.
+   */
   private void endWithPeer(FramedConnection ended) {
     Ending ending = ended.link().ending;
     ending.finish();
@@ -306,8 +310,9 @@ final class TcpConnector {
   }
 
   /**
-   * A callback holds the event loop, and nothing can be sent or closed before it returns. Whoever waits
-   * for a frame, a reply or for room is told; what is then left to send is lost, and counted now.
+   * A callback holds the event loop, and nothing can be sent or closed before it returns. Whoever
+   * waits for a frame, a reply or for room is told; what is then left to send is lost, and counted
+   * now.
    */
   private void cutFromOutside() {
     shutDown();

@@ -60,14 +60,17 @@ public final class TcpCounters {
   }
 
   /**
-   * Returns how many connections ended without their blocking handler, since no thread was free for it
-   * within {@code handlerThreadTimeout}, or before the server stopped or the peer closed.
+   * Returns how many connections ended without their blocking handler, since no thread was free for
+   * it within {@code handlerThreadTimeout}, or before the server stopped or the peer closed.
    */
   public long connectionsNotServed() {
     return connectionsNotServed.sum();
   }
 
-  /** Returns how often a connection could not be accepted, for want of file descriptors for instance. */
+  /**
+   * Returns how often a connection could not be accepted, for want of file descriptors for
+   * instance.
+   */
   public long acceptsFailed() {
     return acceptsFailed.sum();
   }
@@ -108,7 +111,10 @@ public final class TcpCounters {
     return closesUnconfirmed.sum();
   }
 
-  /** Returns how many connections were closed since a frame was not complete in {@code frameTimeout}. */
+  /**
+   * Returns how many connections were closed since a frame was not complete in {@code
+   * frameTimeout}.
+   */
   public long framesTimedOut() {
     return framesTimedOut.sum();
   }
@@ -123,7 +129,9 @@ public final class TcpCounters {
     return readsPausedForMemory.sum();
   }
 
-  /** Returns how often a connection's queue was full, so that frames had to wait or were refused. */
+  /**
+   * Returns how often a connection's queue was full, so that frames had to wait or were refused.
+   */
   public long sendsDelayed() {
     return sendsDelayed.sum();
   }
@@ -133,12 +141,16 @@ public final class TcpCounters {
     return sendsRefused.sum();
   }
 
-  /** Returns the bytes of frames that were taken to be sent when their connection broke or was cut. */
+  /**
+   * Returns the bytes of frames that were taken to be sent when their connection broke or was cut.
+   */
   public long bytesNotSent() {
     return bytesNotSent.sum();
   }
 
-  /** Returns the bytes that had come and that no handler took before their connection was closed. */
+  /**
+   * Returns the bytes that had come and that no handler took before their connection was closed.
+   */
   public long bytesNotHandled() {
     return bytesNotHandled.sum();
   }
@@ -162,8 +174,8 @@ public final class TcpCounters {
   }
 
   /**
-   * Returns how many replies came for requests that were cancelled or timed out, for frames that were
-   * no requests, or for none.
+   * Returns how many replies came for requests that were cancelled or timed out, for frames that
+   * were no requests, or for none.
    */
   public long repliesDropped() {
     return repliesDropped.sum();

@@ -17,5 +17,4 @@ record TcpSettings(
     int maxConnections,
     Map<ChannelOption<?>, Object> options,
     @Nullable TlsContext tls,
-    Duration slowHandlerLimit,
-    Duration closeTimeout) {}
+    Duration slowHandlerLimit) {}

@@ -140,7 +140,9 @@ final class Timeouts {
     }
   }
 
-  /** Ends a closing connection whose peer takes nothing of what is left for {@code closeTimeout}. */
+  /**
+   * Ends a closing connection whose peer takes nothing of what is left for {@code closeTimeout}.
+   */
   void boundClosing() {
     if (progressTimer == null && link.context().channel().isActive()) {
       lookAtProgress(output.sent());

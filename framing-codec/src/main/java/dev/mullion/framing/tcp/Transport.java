@@ -17,10 +17,10 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How sockets are served. All but {@link #NIO} need Netty's classes and native library for them on the
- * class path, for instance {@code io.netty:netty-transport-classes-epoll} and {@code
- * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}; on a module path both
- * have to be named by {@code --add-modules} too.
+ * How sockets are served. All but {@link #NIO} need Netty's classes and native library for them on
+ * the class path, for instance {@code io.netty:netty-transport-classes-epoll} and {@code
+ * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}; on a module path
+ * both have to be named by {@code --add-modules} too.
  */
 public enum Transport {
   /** Epoll, kqueue or NIO: the first that is there. The default. */
@@ -32,8 +32,8 @@ public enum Transport {
   /** The kqueue of macOS and the BSDs. */
   KQUEUE,
   /**
-   * Linux's io_uring; never chosen by {@link #AUTO}. With Netty 4.2.18 a connection that its peer has
-   * reset is not always noticed before the idle timeout.
+   * Linux's io_uring; never chosen by {@link #AUTO}. With Netty 4.2.18 a connection that its peer
+   * has reset is not always noticed before the idle timeout.
    */
   IO_URING;
 

@@ -8,8 +8,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Frames that wait for room on a connection, in their order. Any of them can be withdrawn. Guarded by
- * the lock of its {@link Outbound}.
+ * Frames that wait for room on a connection, in their order. Any of them can be withdrawn. Guarded
+ * by the lock of its {@link Outbound}.
  */
 final class WaitingSends {
   /** What a frame that waits takes besides its bytes: empty ones are bounded too. */
@@ -23,7 +23,9 @@ final class WaitingSends {
 
   private int requests;
 
-  /** How many of them the event loop has sent; it alone makes that more, and may ask without a lock. */
+  /**
+   * How many of them the event loop has sent; it alone makes that more, and may ask without a lock.
+   */
   private volatile int ofLoop;
 
   boolean isEmpty() {

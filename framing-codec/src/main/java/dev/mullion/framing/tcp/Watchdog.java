@@ -11,8 +11,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reports handlers that hold their event loop for too long, while they do. Of a burst only the first
- * is logged; all are counted.
+ * Reports handlers that hold their event loop for too long, while they do. Of a burst only the
+ * first is logged; all are counted.
  */
 final class Watchdog implements AutoCloseable {
   /** A burst is over when no handler was slow for so many times the limit. */

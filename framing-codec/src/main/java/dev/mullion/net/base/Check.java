@@ -49,6 +49,19 @@ public final class Check {
     return value;
   }
 
+  /** Returns a number that is zero or more. */
+  public static int notNegative(int value, String name) {
+    return (int) atLeast(value, 0, name);
+  }
+
+  /** Returns a number that is more than zero. */
+  public static int positive(int value, String name) {
+    if (value < 1) {
+      throw new IllegalArgumentException(name + ": " + value + " (expected: > 0)");
+    }
+    return value;
+  }
+
   /** Returns a duration that is zero or longer. */
   public static Duration notNegative(Duration value, String name) {
     if (requireNonNull(value, name).isNegative()) {

@@ -111,7 +111,7 @@ class LocksAndCallbacksTest {
   private static boolean isLockedByThisThread(FramedConnection connection) {
     return connection.link().outbound().lock.isHeldByCurrentThread()
         || (connection.link() instanceof QueueLink link
-            && (link.inbox().lock.isHeldByCurrentThread()
+            && (link.inbox().arrivals.lock.isHeldByCurrentThread()
                 || link.inbox().taking.isHeldByCurrentThread()));
   }
 
@@ -199,7 +199,7 @@ class LocksAndCallbacksTest {
         connection.sendAsync(frame);
         connection.sendAsync(Unpooled.wrappedBuffer(frame));
         connection.sendUnanswered(frame);
-        connection.link().outbound().format(format);
+        connection.link().outbound().sendLock.format(format);
       }
       connection.send(new byte[] {'e'});
       assertThat(lengthsWritten).hasValueGreaterThan(20);
@@ -334,7 +334,7 @@ class LocksAndCallbacksTest {
       case 5 -> watched("sendAsync", connection.sendAsync(buffer(random.nextInt(1002))));
       case 6 -> {
         // What waits is sent in the format in which it was taken.
-        connection.link().outbound().format(FORMAT);
+        connection.link().outbound().sendLock.format(FORMAT);
         watched("sendAsync", connection.sendAsync(ByteBuffer.wrap(frame))).cancel(false);
       }
       case 7 -> watched("request", client.request(new byte[] {'L'}));

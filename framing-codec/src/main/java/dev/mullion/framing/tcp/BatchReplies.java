@@ -1,0 +1,201 @@
+package dev.mullion.framing.tcp;
+
+import dev.mullion.framing.EncodedFrames;
+import dev.mullion.framing.FrameEncoder;
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FramingException;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The replies of a batch handler, which are gathered until the end of the read and flushed
+ * together. Called by the event loop's thread.
+ *
+ * <pre>{@code
+ *  reply ---> one buffer for the replies of a read ---+---> socket
+ *  reply(EncodedFrames), behind what that holds ------+
+ *  reply, behind what send() was given -------------------> Outbound
+ * }</pre>
+ */
+final class BatchReplies {
+  private static final int SIZE = 16 * 1024;
+  private static final LoopBuffer BUFFER = new LoopBuffer();
+
+  private final Link link;
+  private @Nullable FrameEncoder encoder;
+  private @Nullable ByteBuf gathered;
+  private OutputState state = OutputState.OPEN;
+
+  /** Whether a read is on, at whose end the replies are flushed. */
+  private boolean inRead;
+
+  /** Whether those that were made outside of a read will be flushed by a task. */
+  private boolean flushScheduled;
+
+  private long framesSent;
+  private long bytesSent;
+
+  BatchReplies(Link link) {
+    this.link = link;
+  }
+
+  void readBegins() {
+    inRead = true;
+  }
+
+  void readEnds() {
+    inRead = false;
+    flush();
+  }
+
+  /** Uses another format from the next reply on. */
+  void format(FrameFormat format) {
+    report();
+    encoder = FrameEncoder.of(format, link.totals.frames(), link.peer());
+  }
+
+  /** Encodes a reply behind those of this read. */
+  void add(ByteBuf buffer, int index, int length) throws FramingException {
+    FrameEncoder present = encoder;
+    if (present == null) {
+      present = FrameEncoder.of(link.settings.format(), link.totals.frames(), link.peer());
+      encoder = present;
+    }
+    if (isDropped()) {
+      link.totals.bytesNotSent.add(length);
+      return;
+    }
+    Outbound outbound = link.outbound();
+    if (outbound.isAheadOfReplies()) {
+      outbound.reply(buffer.slice(index, length));
+      return;
+    }
+    ByteBuf out = gatheredWithRoom(length + present.maxOverhead());
+    int start = out.writerIndex();
+    present.encode(buffer, index, length, out);
+    framesSent++;
+    bytesSent += out.writerIndex() - start;
+  }
+
+  /** Whether a reply cannot be sent any more. If it can, it will be flushed. */
+  private boolean isDropped() {
+    if (state != OutputState.OPEN) {
+      return true;
+    }
+    if (!inRead && !flushScheduled) {
+      flushScheduled = true;
+      link.context().executor().execute(this::flushLater);
+    }
+    return false;
+  }
+
+  private void flushLater() {
+    flushScheduled = false;
+    if (state != OutputState.ENDED) {
+      flush();
+      link.outbound().noteHeld();
+    }
+  }
+
+  private ByteBuf gatheredWithRoom(int length) {
+    ByteBuf present = gathered;
+    if (present != null && present.writableBytes() >= length) {
+      return present;
+    }
+    emit();
+    ByteBufAllocator allocator = link.context().alloc();
+    ByteBuf made = length > SIZE ? allocator.ioBuffer(length) : BUFFER.retained(allocator, SIZE);
+    gathered = made;
+    return made;
+  }
+
+  /**
+   * Writes frames as they are, behind the replies before them.
+   *
+   * @param asBytes whether there is no codec any more, which would take them as frames
+   */
+  void add(EncodedFrames frames, boolean asBytes) {
+    if (isDropped()) {
+      link.totals.bytesNotSent.add(frames.content().readableBytes());
+      frames.release();
+      return;
+    }
+    boolean waits;
+    boolean isNext = false;
+    try {
+      Outbound outbound = link.outbound();
+      if (outbound.isAheadOfReplies()) {
+        outbound.goFirst();
+      }
+      emit();
+      waits = outbound.held() > 0;
+      isNext = true;
+    } finally {
+      if (!isNext) {
+        frames.release();
+      }
+    }
+    framesSent += frames.size();
+    bytesSent += frames.content().readableBytes();
+    EncodedFrames own = waits ? owned(frames) : frames;
+    Object message = asBytes ? own.content() : own;
+    link.context().write(message, link.context().channel().unsafe().voidPromise());
+  }
+
+  /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
+  private static EncodedFrames owned(EncodedFrames reply) {
+    try {
+      return reply.copy();
+    } finally {
+      reply.release();
+    }
+  }
+
+  /** Hands on what was gathered, without a flush. */
+  void emit() {
+    ByteBuf present = gathered;
+    if (present != null) {
+      gathered = null;
+      link.wire().write(present, link.context().channel().unsafe().voidPromise());
+    }
+    report();
+    if (framesSent > 0 || bytesSent > 0) {
+      link.counters.sent((int) framesSent, bytesSent);
+      framesSent = 0;
+      bytesSent = 0;
+    }
+  }
+
+  private void report() {
+    if (encoder != null) {
+      encoder.report();
+    }
+  }
+
+  void flush() {
+    emit();
+    link.context().flush();
+  }
+
+  /** Sends what was gathered; what is replied from now on is behind the end, and dropped. */
+  void outputEnds() {
+    flush();
+    // What the peer has left no room for, and was given behind the end, is lost.
+    link.totals.bytesNotSent.add(link.outbound().unsent());
+    state = OutputState.ENDING;
+  }
+
+  /** Counts what was gathered as lost: the connection is closed. */
+  void closed() {
+    state = OutputState.ENDED;
+    inRead = false;
+    ByteBuf unsent = gathered;
+    if (unsent != null) {
+      gathered = null;
+      link.totals.bytesNotSent.add(unsent.readableBytes());
+      unsent.release();
+    }
+    report();
+  }
+}

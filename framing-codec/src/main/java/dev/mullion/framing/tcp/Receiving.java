@@ -1,0 +1,99 @@
+package dev.mullion.framing.tcp;
+
+import static java.util.Objects.requireNonNull;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** The ways in which frames are received on a connection, except by a batch handler. */
+final class Receiving {
+  private static final String RECEIVE = "receive()";
+
+  private static final long FOREVER = TimeUnit.DAYS.toNanos(365 * 100);
+
+  private final Link link;
+  private final AtomicReference<@Nullable Requests> requests = new AtomicReference<>();
+
+  Receiving(Link link) {
+    this.link = link;
+  }
+
+  private Inbox claim(String way) {
+    Inbox inbox = link.inbox(way);
+    inbox.claim().claim(way);
+    return inbox;
+  }
+
+  /** Receives the next frame, and waits for it; {@code null} at the end. */
+  byte @Nullable [] receive() throws IOException {
+    return take(claim(RECEIVE), FOREVER);
+  }
+
+  /** Receives the next frame, and waits for it for so long. */
+  byte @Nullable [] receive(Duration timeout) throws IOException {
+    long nanos = TimeUnit.NANOSECONDS.convert(timeout);
+    Inbox inbox = claim(RECEIVE);
+    byte[] frame = take(inbox, nanos);
+    if (frame != null) {
+      return frame;
+    }
+    if (!inbox.isAtEnd()) {
+      throw new SocketTimeoutException(
+          "no frame came in " + timeout.toMillis() + " ms (peer " + link.peer() + ")");
+    }
+    return inbox.poll();
+  }
+
+  private byte @Nullable [] take(Inbox inbox, long nanos) throws IOException {
+    if (link.context().executor().inEventLoop()) {
+      throw new IllegalStateException("receive() would wait on the event loop");
+    }
+    try {
+      return inbox.take(nanos);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for a frame");
+    }
+  }
+
+  /** Returns the requests of a client, which take all frames from the first time on. */
+  Requests requests(Sending sending, int maxInFlight) {
+    Requests present = requests.get();
+    if (present != null) {
+      return present;
+    }
+    Inbox inbox = claim("request()");
+    if (inbox.wereBytesTaken()) {
+      throw new IllegalStateException(
+          "request() cannot be used: takeReceivedBytes() has taken bytes"
+              + " that may have been replies (peer " + link.peer() + ")");
+    }
+    Requests made = new Requests(link, inbox, sending, maxInFlight);
+    if (requests.compareAndSet(null, made)) {
+      made.start();
+      return made;
+    }
+    return requireNonNull(requests.get(), "requests");
+  }
+
+  /** Takes the bytes that have come and are in no frame that was received. */
+  byte[] takeBytes() {
+    if (requests.get() != null) {
+      throw new IllegalStateException("received bytes are taken by request()");
+    }
+    return link.takeReceivedBytes();
+  }
+
+  /** Tells whoever waits for a reply of the end, while the event loop is held. */
+  void cutFromOutside(IOException why) {
+    Requests present = requests.get();
+    if (present != null) {
+      present.end(why);
+    }
+  }
+}
