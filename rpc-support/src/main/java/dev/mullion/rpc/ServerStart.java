@@ -30,70 +30,42 @@ final class ServerStart {
   }
 
   RpcServer start() throws IOException {
+    check();
+    StandardServices standard = standardServices();
+    RpcCounters counters = new RpcCounters();
+    ServerSockets sockets = ServerSockets.of(settings, counters);
+    CallTimeouts timeouts = new CallTimeouts(
+        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), counters);
+    ServerThreads threads = ServerThreads.of(settings);
+    CallRegistry registry = new CallRegistry(
+        settings.maxCalls,
+        standard.names(),
+        counters,
+        new Callbacks(threads.callbacks, timeouts.timer()));
+    ServerBuilder<?> builder = transport(sockets, registry);
+    Observability.OfServer observed =
+        settings.observability.server(builder, settings.services, standard.names(), counters);
+    ServerStop.Parts parts =
+        new ServerStop.Parts(registry, standard, timeouts, threads, observed, sockets);
+    ConnectionTracker connections = new ConnectionTracker(counters);
+    builder
+        .addStreamTracerFactory(new StreamTracers(registry, observed.tracers()))
+        .addTransportFilter(connections);
+    addServices(builder, parts);
+    limitWaiting(parts);
+    RpcServer server = new RpcServer(
+        listen(builder, parts, connections), parts, settings.shutdownDelay, settings.closeTimeout);
+    announce(server, parts);
+    return server;
+  }
+
+  private void check() {
     checkServices();
     checkThreads();
     checkTimes();
     settings.connections.check(settings.inProcessName);
     if (settings.compression != null) {
       ReplyCompression.check(settings.compression);
-    }
-    StandardServices standard = new StandardServices(names, settings.health, settings.reflection);
-    standard.add(AdminServices.definitions(settings.channelz, settings.admin));
-    Set<String> uncounted = new LinkedHashSet<>();
-    standard
-        .definitions()
-        .forEach(each -> uncounted.add(each.getServiceDescriptor().getName()));
-    checkOwn(uncounted);
-    RpcCounters counters = new RpcCounters();
-    CallTimeouts timeouts = new CallTimeouts(
-        settings.defaultTimeout, settings.maxTimeout, settings.timeouts.copy(), counters);
-    ServerSockets sockets = ServerSockets.of(settings, counters);
-    ServerThreads threads = ServerThreads.of(settings);
-    CallRegistry registry = new CallRegistry(
-        settings.maxCalls, uncounted, counters, new Callbacks(threads.callbacks, timeouts.timer()));
-    ServerBuilder<?> builder = transport(sockets, registry);
-    Observability.OfServer observed =
-        settings.observability.server(builder, settings.services, uncounted, counters);
-    builder.addStreamTracerFactory(new StreamTracers(registry, observed.tracers()));
-    ConnectionTracker connections = new ConnectionTracker(counters);
-    builder.addTransportFilter(connections);
-    if (threads.scarce != null && !settings.handlerThreadTimeout.isZero()) {
-      timeouts.limitWaiting(
-          registry,
-          settings.handlerThreadTimeout,
-          Status.RESOURCE_EXHAUSTED.withDescription(
-              "no thread was free within handlerThreadTimeout " + settings.handlerThreadTimeout
-                  + " (" + threads.scarce + ")"));
-    }
-    ServerGuard guard = new ServerGuard(
-        registry,
-        new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
-        timeouts,
-        settings.mapping.copy(),
-        threads);
-    addServices(builder, standard, guard);
-    builder.directExecutor();
-    if (threads.calls != null) {
-      builder.callExecutor(guard);
-    }
-    RpcServer server = new RpcServer(
-        listen(builder, sockets, connections, timeouts, threads),
-        new ServerStop.Parts(registry, standard, timeouts, threads, observed, sockets),
-        settings.shutdownDelay,
-        settings.closeTimeout);
-    boolean complete = false;
-    try {
-      observed.started(
-          server.address(), counters, settings.connections.maxConnections(), settings.maxCalls);
-      if (settings.shutdownHook) {
-        server.hook.register();
-      }
-      complete = true;
-      return server;
-    } finally {
-      if (!complete) {
-        server.stop(Duration.ZERO);
-      }
     }
   }
 
@@ -110,14 +82,17 @@ final class ServerStart {
   }
 
   /** Of two services with one name gRPC would take the last, and say nothing. */
-  private void checkOwn(Set<String> standard) {
-    for (String name : standard) {
+  private StandardServices standardServices() {
+    StandardServices standard = new StandardServices(names, settings.health, settings.reflection);
+    standard.add(AdminServices.definitions(settings.channelz, settings.admin));
+    for (String name : standard.names()) {
       if (names.contains(name)) {
         throw new IllegalStateException("service " + name
             + ": added, and the server has its own (expected: one of them,"
             + " see health, reflection, channelz and admin)");
       }
     }
+    return standard;
   }
 
   private void checkThreads() {
@@ -176,7 +151,17 @@ final class ServerStart {
         .permitKeepAliveWithoutCalls(keepalive.withoutCalls());
   }
 
-  private void addServices(ServerBuilder<?> builder, StandardServices standard, ServerGuard guard) {
+  private void addServices(ServerBuilder<?> builder, ServerStop.Parts parts) {
+    ServerGuard guard = new ServerGuard(
+        parts.registry(),
+        new MessageLimits(settings.maxInboundMessageSize, settings.maxOutboundMessageSize),
+        parts.timeouts(),
+        settings.mapping.copy(),
+        parts.threads());
+    builder.directExecutor();
+    if (parts.threads().calls != null) {
+      builder.callExecutor(guard);
+    }
     MetadataLimit metadata = new MetadataLimit(settings.maxInboundMetadataSize);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
@@ -190,7 +175,8 @@ final class ServerStart {
           ServerInterceptors.interceptForward(KeptMessages.in(service), interceptors), guard));
     }
     ServerGuard ofStandard = guard.with(guard.limits().forStandardServices());
-    standard
+    parts
+        .standard()
         .definitions()
         .forEach(service -> builder.addService(
             guarded(ServerInterceptors.intercept(service, metadata), ofStandard)));
@@ -203,26 +189,36 @@ final class ServerStart {
         ServerInterceptors.useMarshalledMessages(service, MessageLimits.AS_STREAMS), guard);
   }
 
+  private void limitWaiting(ServerStop.Parts parts) {
+    String scarce = parts.threads().scarce;
+    if (scarce != null && !settings.handlerThreadTimeout.isZero()) {
+      parts
+          .timeouts()
+          .limitWaiting(
+              parts.registry(),
+              settings.handlerThreadTimeout,
+              Status.RESOURCE_EXHAUSTED.withDescription(
+                  "no thread was free within handlerThreadTimeout " + settings.handlerThreadTimeout
+                      + " (" + scarce + ")"));
+    }
+  }
+
   private Server listen(
-      ServerBuilder<?> builder,
-      ServerSockets sockets,
-      ConnectionTracker connections,
-      CallTimeouts timeouts,
-      ServerThreads threads)
+      ServerBuilder<?> builder, ServerStop.Parts parts, ConnectionTracker connections)
       throws IOException {
     Server server = builder.build();
     boolean started = false;
     try {
-      bind(server, sockets);
-      sockets.publish();
+      bind(server, parts.sockets());
+      parts.sockets().publish();
       started = true;
       return server;
     } finally {
       connections.started(started);
       if (!started) {
         server.shutdownNow();
-        timeouts.close();
-        threads.shutdownNow();
+        parts.timeouts().close();
+        parts.threads().shutdownNow();
       }
     }
   }
@@ -232,6 +228,28 @@ final class ServerStart {
       server.start();
     } catch (IOException failed) {
       throw sockets.clear(failed);
+    }
+  }
+
+  /** Tells the observers of a server that listens, and stops it if one of them cannot begin. */
+  private void announce(RpcServer server, ServerStop.Parts parts) {
+    boolean complete = false;
+    try {
+      parts
+          .observed()
+          .started(
+              server.address(),
+              server.counters(),
+              settings.connections.maxConnections(),
+              settings.maxCalls);
+      if (settings.shutdownHook) {
+        server.hook.register();
+      }
+      complete = true;
+    } finally {
+      if (!complete) {
+        server.stop(Duration.ZERO);
+      }
     }
   }
 }

@@ -7,6 +7,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionService;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -47,6 +48,12 @@ final class StandardServices {
 
   List<ServerServiceDefinition> definitions() {
     return List.copyOf(definitions);
+  }
+
+  Set<String> names() {
+    Set<String> names = new LinkedHashSet<>();
+    definitions.forEach(each -> names.add(each.getServiceDescriptor().getName()));
+    return names;
   }
 
   void serving(String service, boolean serving) {
