@@ -3,20 +3,16 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
-import dev.mullion.net.base.Check;
 import dev.mullion.net.base.DaemonThreads;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
-import io.grpc.Context;
-import io.grpc.Deadline;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -34,29 +30,23 @@ final class ClientGuard implements ClientInterceptor {
    */
   private static final Executor LATE = late();
 
-  private final MethodTimeouts timeouts;
+  final ClientTimeouts timeouts;
   private final boolean waitForReady;
   private final @Nullable String compression;
   private final MessageLimits limits;
-  private final Duration ofUnaryCalls;
   final ConnectFailures failures;
-  private volatile @Nullable Duration defaultTimeout;
 
   ClientGuard(
-      @Nullable Duration defaultTimeout,
-      Duration ofUnaryCalls,
-      MethodTimeouts timeouts,
+      ClientTimeouts timeouts,
       boolean waitForReady,
       @Nullable String compression,
       MessageLimits limits,
       ConnectFailures failures) {
-    this.ofUnaryCalls = ofUnaryCalls;
     this.timeouts = timeouts;
     this.waitForReady = waitForReady;
     this.compression = compression;
     this.limits = limits;
     this.failures = failures;
-    this.defaultTimeout = defaultTimeout;
   }
 
   private static Executor late() {
@@ -66,14 +56,6 @@ final class ClientGuard implements ClientInterceptor {
     return threads;
   }
 
-  void timeout(String name, Duration timeout) {
-    timeouts.put(name, timeout);
-  }
-
-  void defaultTimeout(Duration timeout) {
-    defaultTimeout = timeout;
-  }
-
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
@@ -81,9 +63,10 @@ final class ClientGuard implements ClientInterceptor {
       return next.newCall(method, options);
     }
     CallOptions own = withDefaults(options);
-    Limit limit = options.getDeadline() == null ? limit(method) : null;
+    ClientTimeouts.Limit limit = options.getDeadline() == null ? timeouts.limit(method) : null;
     return new Guarded<>(
-        next.newCall(method, limit == null || limit.unset ? own : own.withDeadline(limit.deadline)),
+        next.newCall(
+            method, limit == null || limit.unset() ? own : own.withDeadline(limit.deadline())),
         limit);
   }
 
@@ -95,57 +78,12 @@ final class ClientGuard implements ClientInterceptor {
     return options;
   }
 
-  /** Returns what limits the time of a call that has no deadline of its own, or null. */
-  private @Nullable Limit limit(MethodDescriptor<?, ?> method) {
-    Duration own = timeouts.find(method);
-    Duration set = defaultTimeout;
-    boolean unset = own == null && set == null;
-    if (unset && Context.current().getDeadline() != null) {
-      return null;
-    }
-    Duration timeout = own == null ? MethodTimeouts.byDefault(set, method, ofUnaryCalls) : own;
-    return timeout.isZero()
-        ? null
-        : new Limit(
-            own == null ? "defaultTimeout" : "timeout",
-            timeout,
-            unset,
-            Deadline.after(Check.nanos(timeout), NANOSECONDS));
-  }
-
-  /**
-   * The time that the channel gives a call.
-   *
-   * @param unset whether nobody has set it: then it is not sent, or a server would take it for a
-   *     deadline that somebody wants, and its own {@code defaultTimeout} would never count
-   */
-  private record Limit(String setting, Duration timeout, boolean unset, Deadline deadline) {
-    /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */
-    Status explained(Status status) {
-      return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired() && !unset
-          ? status.withDescription(
-              text() + (status.getDescription() == null ? "" : ": " + status.getDescription()))
-          : status;
-    }
-
-    String text() {
-      return "call took longer than the channel's "
-          + setting
-          + " "
-          + timeout
-          + (unset
-              ? ", the default of unary calls (expected: defaultTimeout of the channel,"
-                  + " or a deadline of the call)"
-              : "");
-    }
-  }
-
   private final class Guarded<Q, R> extends SimpleForwardingClientCall<Q, R> {
-    private final @Nullable Limit limit;
+    private final ClientTimeouts.@Nullable Limit limit;
     private final CompletableFuture<@Nullable Void> ended = new CompletableFuture<>();
     private volatile boolean late;
 
-    Guarded(ClientCall<Q, R> call, @Nullable Limit limit) {
+    Guarded(ClientCall<Q, R> call, ClientTimeouts.@Nullable Limit limit) {
       super(call);
       this.limit = limit;
     }
@@ -161,10 +99,10 @@ final class ClientGuard implements ClientInterceptor {
             }
           },
           headers);
-      if (limit != null && limit.unset) {
+      if (limit != null && limit.unset()) {
         // On threads of their own: to cancel a call may run code of a service in this process.
         ended
-            .orTimeout(limit.deadline.timeRemaining(NANOSECONDS), NANOSECONDS)
+            .orTimeout(limit.deadline().timeRemaining(NANOSECONDS), NANOSECONDS)
             .exceptionallyAsync(
                 tooLate -> {
                   late = true;

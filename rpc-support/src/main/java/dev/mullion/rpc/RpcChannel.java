@@ -81,7 +81,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
    * Duration#ZERO} sets none.
    */
   public void setDefaultTimeout(Duration defaultTimeout) {
-    guard.defaultTimeout(Check.notNegative(defaultTimeout, "defaultTimeout"));
+    guard.timeouts.setDefault(Check.notNegative(defaultTimeout, "defaultTimeout"));
   }
 
   /**
@@ -89,7 +89,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
    * method, such as {@code hello.Greeter/SayHello}, or of their service. {@link Duration#ZERO} sets none.
    */
   public void setTimeout(String name, Duration timeout) {
-    guard.timeout(name, timeout);
+    guard.timeouts.set(name, timeout);
   }
 
   /** Returns the state of its connections. */

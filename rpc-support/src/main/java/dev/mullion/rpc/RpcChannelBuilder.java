@@ -333,7 +333,11 @@ public final class RpcChannelBuilder {
     serviceConfig(builder);
     MessageLimits limits = new MessageLimits(maxInboundMessageSize, maxOutboundMessageSize);
     ClientGuard guard = new ClientGuard(
-        defaultTimeout, unaryTimeout, timeouts.copy(), waitForReady, compression, limits, failures);
+        new ClientTimeouts(timeouts.copy(), defaultTimeout, unaryTimeout),
+        waitForReady,
+        compression,
+        limits,
+        failures);
     Compressions compressions = new Compressions();
     builder.compressorRegistry(compressions.registry());
     // gRPC calls the last one first.
