@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The last of a channel's interceptors. It turns each request into bytes once, whatever its
- * marshaller makes of it, so that all attempts send the same, and compresses it. It ends the call if
- * that fails, or if a message is too long.
+ * marshaller makes of it, so that all attempts send the same, and compresses it. It ends the call
+ * if that fails, or if a message is too long.
  */
 record ClientMessages(
     MessageLimits limits, int maxInboundMetadataSize, boolean inProcess, Compressions compressions)

@@ -9,9 +9,9 @@ import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The compressions of a channel. Messages are compressed before gRPC has them, where what a compressor
- * throws can end the call: while a connection is made gRPC keeps messages back, and sends them later on a
- * thread where nobody sees what is thrown, so that the call would never end.
+ * The compressions of a channel. Messages are compressed before gRPC has them, where what a
+ * compressor throws can end the call: while a connection is made gRPC keeps messages back, and
+ * sends them later on a thread where nobody sees what is thrown, so that the call would never end.
  */
 final class Compressions {
   private final CompressorRegistry registry = CompressorRegistry.newEmptyInstance();

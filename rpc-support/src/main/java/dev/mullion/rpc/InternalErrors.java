@@ -7,10 +7,11 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 
 /**
- * Logs exceptions of services that are none of the clients' business, with an id that the client is told.
- * Clients cause them as often as they like, so of each kind one a second is logged, with the number of
- * those left out. The first half of an id stands for the kind, which is the exception's type and the
- * place where it was made: an id that was not logged leads to a line about the same fault.
+ * Logs exceptions of services that are none of the clients' business, with an id that the client is
+ * told. Clients cause them as often as they like, so of each kind one a second is logged, with the
+ * number of those left out. The first half of an id stands for the kind, which is the exception's
+ * type and the place where it was made: an id that was not logged leads to a line about the same
+ * fault.
  */
 final class InternalErrors {
   /** Kinds share so many places: in the worst case so many lines are logged in a second. */

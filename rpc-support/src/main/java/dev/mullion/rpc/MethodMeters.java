@@ -66,7 +66,9 @@ final class MethodMeters {
     }
   }
 
-  /** A registry is not called under the map's lock: it gives the same meter to whoever comes twice. */
+  /**
+   * A registry is not called under the map's lock: it gives the same meter to whoever comes twice.
+   */
   private static <K, V> V kept(Map<K, V> map, K key, V made) {
     V before = map.putIfAbsent(key, made);
     return before == null ? made : before;

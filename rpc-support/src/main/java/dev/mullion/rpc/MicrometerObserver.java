@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Calls of servers and channels, and all counters of a server, as meters of Micrometer. It needs {@code
- * io.micrometer:micrometer-core} on the class path.
+ * Calls of servers and channels, and all counters of a server, as meters of Micrometer. It needs
+ * {@code io.micrometer:micrometer-core} on the class path.
  *
  * <pre>{@code
  * RpcServer server = RpcServer.builder()
@@ -26,22 +26,22 @@ import java.util.Set;
  *
  * <ul>
  *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
- *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method} and
- *       {@code direction}, which is {@code received} or {@code sent};
- *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open}, and
- *       the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
- *       {@code address}; these are removed when the server has stopped.
+ *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method}
+ *       and {@code direction}, which is {@code received} or {@code sent};
+ *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open},
+ *       and the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with
+ *       the tag {@code address}; these are removed when the server has stopped.
  * </ul>
  *
- * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other standard
- * services are left out.
+ * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other
+ * standard services are left out.
  *
  * <p>Of a channel there are {@code mullion.rpc.client.calls}, which takes all attempts of a call
- * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags. Methods are
- * {@code unknown} until a server has answered a call of theirs with a message or {@code OK}, unless they
- * are those of generated code, and beyond 1,000 of them. For all
- * channels of a registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as
- * {@link dev.mullion.net.TlsState#failedReloads} does.
+ * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags.
+ * Methods are {@code unknown} until a server has answered a call of theirs with a message or {@code
+ * OK}, unless they are those of generated code, and beyond 1,000 of them. For all channels of a
+ * registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as {@link
+ * dev.mullion.net.TlsState#failedReloads} does.
  */
 public final class MicrometerObserver extends RpcObserver {
   private final MeterRegistry registry;

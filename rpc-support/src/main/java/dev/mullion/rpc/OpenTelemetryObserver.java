@@ -18,8 +18,8 @@ import java.util.function.Consumer;
  * Measures and traces calls with OpenTelemetry, under gRPC's own names: {@code
  * grpc.server.call.duration} and {@code grpc.client.call.duration} for metrics, {@code
  * Recv.hello.Greeter.SayHello} and {@code Sent.hello.Greeter.SayHello} for spans; each attempt of a
- * channel is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry} on the class
- * path. Calls of health and the other standard services are among them.
+ * channel is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry} on the
+ * class path. Calls of health and the other standard services are among them.
  *
  * <pre>{@code
  * RpcChannel channel = RpcChannel.builder()
@@ -28,11 +28,11 @@ import java.util.function.Consumer;
  *     .build();
  * }</pre>
  *
- * <p>A server's span continues the trace of its client if the given OpenTelemetry has a propagator for
- * it, such as that of W3C, which one made by hand does not have by itself. The span is the current one
- * of the threads on which services run, also those of streams. Calls made inside a call over a channel
- * that is observed too continue its trace, on any thread that has the call's {@link io.grpc.Context},
- * which takes the deadline along too.
+ * <p>A server's span continues the trace of its client if the given OpenTelemetry has a propagator
+ * for it, such as that of W3C, which one made by hand does not have by itself. The span is the
+ * current one of the threads on which services run, also those of streams. Calls made inside a call
+ * over a channel that is observed too continue its trace, on any thread that has the call's {@link
+ * io.grpc.Context}, which takes the deadline along too.
  *
  * <p>What the given OpenTelemetry throws changes no call: it is counted, in {@link
  * RpcCounters#observersFailed} of a server and {@link #failures} for channels.
@@ -90,14 +90,16 @@ public final class OpenTelemetryObserver extends RpcObserver {
   }
 
   /**
-   * gRPC traces if the environment says so, or code does by a switch for the whole process, which it
-   * looks at while it adds to a builder: others find it as it was.
+   * gRPC traces if the environment says so, or code does by a switch for the whole process, which
+   * it looks at while it adds to a builder: others find it as it was.
    */
   private static final class Tracing {
     private static final boolean ANYWAY =
         GrpcUtil.getFlag("GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING", false);
 
-    /** How many add to a builder at the moment: the user's OpenTelemetry is called under no lock. */
+    /**
+     * How many add to a builder at the moment: the user's OpenTelemetry is called under no lock.
+     */
     private static int adding;
 
     static void on(GrpcOpenTelemetry.Builder builder, Consumer<GrpcOpenTelemetry> added) {

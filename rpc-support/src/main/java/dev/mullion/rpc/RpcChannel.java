@@ -18,8 +18,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A channel with what production asks for: a deadline for each call, retries, limits, several servers.
- * It is a {@link Channel}, from which any stub is made, and it is closed after use.
+ * A channel with what production asks for: a deadline for each call, retries, limits, several
+ * servers. It is a {@link Channel}, from which any stub is made, and it is closed after use.
  *
  * <pre>{@code
  * try (RpcChannel channel = RpcChannel.builder()
@@ -31,10 +31,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>By default unary calls may take a minute and streams as long as they like, calls are not retried,
- * messages may have 4 MiB in both directions, and connections are made when the first call needs one.
- * With several addresses calls go to each in turn, and to none whose health service says {@code
- * NOT_SERVING}. {@link RpcChannelBuilder} says more of each setting.
+ * <p>By default unary calls may take a minute and streams as long as they like, calls are not
+ * retried, messages may have 4 MiB in both directions, and connections are made when the first call
+ * needs one. With several addresses calls go to each in turn, and to none whose health service says
+ * {@code NOT_SERVING}. {@link RpcChannelBuilder} says more of each setting.
  *
  * <p>All methods may be called by any thread.
  */
@@ -77,16 +77,17 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Sets the timeout of calls of all kinds that start from now on without a deadline of their own. {@link
-   * Duration#ZERO} sets none.
+   * Sets the timeout of calls of all kinds that start from now on without a deadline of their own.
+   * {@link Duration#ZERO} sets none.
    */
   public void setDefaultTimeout(Duration defaultTimeout) {
     guard.timeouts.setDefault(Check.notNegative(defaultTimeout, "defaultTimeout"));
   }
 
   /**
-   * Sets the timeout of calls that start from now on without a deadline of their own, by the name of their
-   * method, such as {@code hello.Greeter/SayHello}, or of their service. {@link Duration#ZERO} sets none.
+   * Sets the timeout of calls that start from now on without a deadline of their own, by the name
+   * of their method, such as {@code hello.Greeter/SayHello}, or of their service. {@link
+   * Duration#ZERO} sets none.
    */
   public void setTimeout(String name, Duration timeout) {
     guard.timeouts.set(name, timeout);
@@ -107,8 +108,8 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
-   * as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
+   * continue as they are.
    *
    * @return whether they have changed
    * @throws IOException if one cannot be used; the previous ones stay in use
@@ -167,8 +168,8 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Shuts it down, waits for open calls as long as the builder's {@code closeTimeout}, and cancels the
-   * rest; when the calling thread is interrupted, at once.
+   * Shuts it down, waits for open calls as long as the builder's {@code closeTimeout}, and cancels
+   * the rest; when the calling thread is interrupted, at once.
    */
   @Override
   public void close() {

@@ -3,14 +3,12 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
-import dev.mullion.net.Tls;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
 import dev.mullion.net.base.TlsReloader;
 import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
-import io.grpc.MethodDescriptor;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.ChannelOption;
@@ -27,37 +25,33 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Collects the settings of an {@link RpcChannel}. Not safe for use by several threads. */
-public final class RpcChannelBuilder {
+public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   private @Nullable String target;
   private final List<InetSocketAddress> addresses = new ArrayList<>();
-  private @Nullable Path path;
-  private @Nullable String inProcessName;
   private boolean roundRobin;
   private boolean healthCheck = true;
-  private @Nullable Tls tls;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
-  private @Nullable Duration defaultTimeout;
 
   /** Of unary calls if nobody has set another; tests need not wait for so long. */
   Duration unaryTimeout = MethodTimeouts.OF_UNARY_CALLS;
 
   private final ChannelPolicies policies = new ChannelPolicies();
-  private final Observability observability = new Observability();
-  private @Nullable String compression;
-  private final MethodTimeouts timeouts = new MethodTimeouts();
   private boolean waitForReady;
-  private int maxInboundMessageSize = 4 * 1024 * 1024;
-  private int maxOutboundMessageSize = 4 * 1024 * 1024;
-  private int maxInboundMetadataSize = 8 * 1024;
-  private @Nullable Keepalive keepalive;
   private Duration connectTimeout = Duration.ofSeconds(10);
-  private Duration closeTimeout = Duration.ofSeconds(5);
 
-  RpcChannelBuilder() {}
+  RpcChannelBuilder() {
+    super(true);
+  }
+
+  @Override
+  RpcChannelBuilder self() {
+    return this;
+  }
 
   /**
-   * Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051}, {@code
-   * unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class path.
+   * Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051},
+   * {@code unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class
+   * path.
    */
   public RpcChannelBuilder target(String target) {
     this.target = Targets.checked(Check.notBlank(target, "target", "such as localhost:50051"));
@@ -65,10 +59,10 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets whether calls go in turn to all addresses that the name of a target stands for, such as {@code
-   * dns:///greeter.internal:50051}, and to none whose health service says {@code NOT_SERVING}. By
-   * default they all go to the first that can be connected to. Several servers given as {@code address}
-   * are always called in turn.
+   * Sets whether calls go in turn to all addresses that the name of a target stands for, such as
+   * {@code dns:///greeter.internal:50051}, and to none whose health service says {@code
+   * NOT_SERVING}. By default they all go to the first that can be connected to. Several servers
+   * given as {@code address} are always called in turn.
    */
   public RpcChannelBuilder roundRobin(boolean roundRobin) {
     this.roundRobin = roundRobin;
@@ -76,9 +70,10 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets whether a channel that calls several servers in turn watches the health service of each, as it
-   * does by default: those that say {@code NOT_SERVING} are not called. Those that have no such service
-   * are, and those that say nothing, after 2 seconds, or half of {@code connectTimeout} if that is less.
+   * Sets whether a channel that calls several servers in turn watches the health service of each,
+   * as it does by default: those that say {@code NOT_SERVING} are not called. Those that have no
+   * such service are, and those that say nothing, after 2 seconds, or half of {@code
+   * connectTimeout} if that is less.
    */
   public RpcChannelBuilder healthCheck(boolean healthCheck) {
     this.healthCheck = healthCheck;
@@ -87,8 +82,8 @@ public final class RpcChannelBuilder {
 
   /**
    * Adds a server, in place of a target. With several of them calls go to each in turn, and to none
-   * whose health service says {@code NOT_SERVING}, unless {@link #healthCheck} is off. Proxies of the
-   * environment and of system properties are used as for one.
+   * whose health service says {@code NOT_SERVING}, unless {@link #healthCheck} is off. Proxies of
+   * the environment and of system properties are used as for one.
    */
   public RpcChannelBuilder address(String host, int port) {
     Check.host(host);
@@ -97,30 +92,9 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets the path of a server's unix-domain socket, in place of a target. To the server, and to TLS,
-   * its name is {@code localhost}.
-   */
-  public RpcChannelBuilder path(Path path) {
-    this.path = requireNonNull(path, "path");
-    return this;
-  }
-
-  /** Enables TLS; the settings say which authorities it trusts and what it presents. */
-  public RpcChannelBuilder tls(Tls tls) {
-    this.tls = Check.tls(tls, true);
-    return this;
-  }
-
-  /** Sets the name of an {@link RpcServer} in this process, in place of a target. */
-  public RpcChannelBuilder inProcessName(String inProcessName) {
-    this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");
-    return this;
-  }
-
-  /**
-   * Adds an interceptor for all calls. The first one added is the first one called. All come before the
-   * channel's defaults: a call without a deadline of its own has none there, and one that they give it
-   * counts in place of {@code defaultTimeout}.
+   * Adds an interceptor for all calls. The first one added is the first one called. All come before
+   * the channel's defaults: a call without a deadline of its own has none there, and one that they
+   * give it counts in place of {@code defaultTimeout}.
    */
   public RpcChannelBuilder intercept(ClientInterceptor interceptor) {
     interceptors.add(requireNonNull(interceptor, "interceptor"));
@@ -128,44 +102,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how long a call may take that has no deadline of its own, from its start, all attempts
-   * together. Then it ends with {@code DEADLINE_EXCEEDED: call took longer than the channel's
-   * defaultTimeout PT2S}, and what gRPC says of it. {@link Duration#ZERO} sets no limit.
-   *
-   * <p>By default unary calls have one minute, unless they are made inside a call that has a deadline,
-   * and streams no limit. What is set here is for both: a stream that is to stay open then needs a
-   * deadline or a {@code timeout} of its own.
-   *
-   * <p>What is set here is sent as the call's deadline, and a server's {@code defaultTimeout} is for
-   * calls without one. The minute that nobody has set is not sent: there the server's {@code
-   * defaultTimeout} counts if it is shorter, and a call that may take longer needs a setting here too.
-   */
-  public RpcChannelBuilder defaultTimeout(Duration defaultTimeout) {
-    this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
-    return this;
-  }
-
-  /**
-   * Sets how long a call of one method may take that has no deadline of its own, in place of {@code
-   * defaultTimeout}. {@link Duration#ZERO} sets no limit for it.
-   */
-  public RpcChannelBuilder timeout(MethodDescriptor<?, ?> method, Duration timeout) {
-    timeouts.put(method, timeout);
-    return this;
-  }
-
-  /**
-   * Sets how long a call may take by the name of its method, such as {@code hello.Greeter/SayHello}, or of
-   * its service, such as {@code hello.Greeter}. A method's own goes before that of its service.
-   */
-  public RpcChannelBuilder timeout(String name, Duration timeout) {
-    timeouts.put(name, timeout);
-    return this;
-  }
-
-  /**
-   * Sets when calls are tried again; by default, only if they have not left this process. Methods and
-   * services that have a policy of their own follow that one alone.
+   * Sets when calls are tried again; by default, only if they have not left this process. Methods
+   * and services that have a policy of their own follow that one alone.
    */
   public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy) {
     policies.retry(retryPolicy);
@@ -175,8 +113,8 @@ public final class RpcChannelBuilder {
   /**
    * Sets when calls of a method or a service are tried again.
    *
-   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a service,
-   *     such as {@code hello.Greeter}; of both that of the method counts
+   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a
+   *     service, such as {@code hello.Greeter}; of both that of the method counts
    */
   public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy, String method) {
     policies.retry(retryPolicy, method);
@@ -184,8 +122,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets when calls are made several times at once; by default they never are. Methods and services that
-   * have a policy of their own follow that one alone.
+   * Sets when calls are made several times at once; by default they never are. Methods and services
+   * that have a policy of their own follow that one alone.
    */
   public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy) {
     policies.hedge(hedgingPolicy);
@@ -195,8 +133,8 @@ public final class RpcChannelBuilder {
   /**
    * Sets when calls of a method or a service are made several times at once.
    *
-   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a service,
-   *     such as {@code hello.Greeter}; of both that of the method counts
+   * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a
+   *     service, such as {@code hello.Greeter}; of both that of the method counts
    */
   public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy, String method) {
     policies.hedge(hedgingPolicy, method);
@@ -204,8 +142,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how many bytes of the requests of one call are kept for further attempts, 1 MiB by default; a
-   * call that has sent more is not tried again. It is at most {@code retryBufferSize}.
+   * Sets how many bytes of the requests of one call are kept for further attempts, 1 MiB by
+   * default; a call that has sent more is not tried again. It is at most {@code retryBufferSize}.
    */
   public RpcChannelBuilder perRpcBufferLimit(int perRpcBufferLimit) {
     policies.perRpcBufferLimit(perRpcBufferLimit);
@@ -213,8 +151,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how many bytes of requests are kept for further attempts of all open calls together, 16 MiB by
-   * default; while it is full, calls that send more are not tried again.
+   * Sets how many bytes of requests are kept for further attempts of all open calls together, 16
+   * MiB by default; while it is full, calls that send more are not tried again.
    */
   public RpcChannelBuilder retryBufferSize(int retryBufferSize) {
     policies.retryBufferSize(retryBufferSize);
@@ -222,27 +160,8 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how requests are compressed, such as {@code gzip}; by default they are not. The server must
-   * know it. Replies are read compressed or not, as they come. A call's own {@link
-   * io.grpc.CallOptions#withCompression} takes its place.
-   */
-  public RpcChannelBuilder compression(String compression) {
-    this.compression = Check.notBlank(compression, "compression", "such as gzip");
-    return this;
-  }
-
-  /**
-   * Has the calls of the channel measured or traced: {@code observe(MicrometerObserver.of(registry))},
-   * {@code observe(OpenTelemetryObserver.of(telemetry))}, or both. Of each kind the last one counts.
-   */
-  public RpcChannelBuilder observe(RpcObserver observer) {
-    observability.observe(observer);
-    return this;
-  }
-
-  /**
-   * Sets whether calls wait for a connection, as long as their deadline lets them; by default they fail
-   * with {@code UNAVAILABLE} when none can be made.
+   * Sets whether calls wait for a connection, as long as their deadline lets them; by default they
+   * fail with {@code UNAVAILABLE} when none can be made.
    */
   public RpcChannelBuilder waitForReady(boolean waitForReady) {
     this.waitForReady = waitForReady;
@@ -250,54 +169,13 @@ public final class RpcChannelBuilder {
   }
 
   /**
-   * Sets how many bytes a message that comes may have, decompressed, 4 MiB by default. A longer one ends
-   * its call with {@code RESOURCE_EXHAUSTED}.
-   */
-  public RpcChannelBuilder maxInboundMessageSize(int maxInboundMessageSize) {
-    this.maxInboundMessageSize =
-        Check.within(maxInboundMessageSize, 1, Integer.MAX_VALUE, "maxInboundMessageSize");
-    return this;
-  }
-
-  /**
-   * Sets how many bytes a message that goes may have, before it is compressed, 4 MiB by default: what
-   * gRPC's servers take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}.
-   */
-  public RpcChannelBuilder maxOutboundMessageSize(int maxOutboundMessageSize) {
-    this.maxOutboundMessageSize =
-        Check.within(maxOutboundMessageSize, 1, Integer.MAX_VALUE, "maxOutboundMessageSize");
-    return this;
-  }
-
-  /**
-   * Sets how many bytes the metadata that comes with a reply may have, 8 KiB by default; 512 at least,
-   * since gRPC has entries of its own.
-   */
-  public RpcChannelBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
-    this.maxInboundMetadataSize = MetadataLimit.checked(maxInboundMetadataSize);
-    return this;
-  }
-
-  /** Sets when the channel pings its servers; by default it does not. They must permit as much. */
-  public RpcChannelBuilder keepalive(Keepalive keepalive) {
-    this.keepalive = requireNonNull(keepalive, "keepalive");
-    return this;
-  }
-
-  /**
-   * Sets how long {@link #connect} waits for a connection, 10 seconds by default. Connections that are
-   * made later, or because a call needs one, have as long, TLS and the first answer of the server
-   * included. Of several addresses of one name each has a share of it, and 250 ms at least: one that
-   * accepts and says nothing is left for the next one.
+   * Sets how long {@link #connect} waits for a connection, 10 seconds by default. Connections that
+   * are made later, or because a call needs one, have as long, TLS and the first answer of the
+   * server included. Of several addresses of one name each has a share of it, and 250 ms at least:
+   * one that accepts and says nothing is left for the next one.
    */
   public RpcChannelBuilder connectTimeout(Duration connectTimeout) {
     this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
-    return this;
-  }
-
-  /** Sets how long {@link RpcChannel#close} waits for calls to end, 5 seconds by default. */
-  public RpcChannelBuilder closeTimeout(Duration closeTimeout) {
-    this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
     return this;
   }
 
@@ -356,8 +234,8 @@ public final class RpcChannelBuilder {
    * Returns a channel that is connected, to one of several addresses at least.
    *
    * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
-   * @throws IOException if it cannot connect within {@code connectTimeout}, or a file for TLS cannot
-   *     be used; nothing is left open then
+   * @throws IOException if it cannot connect within {@code connectTimeout}, or a file for TLS
+   *     cannot be used; nothing is left open then
    */
   public RpcChannel connect() throws IOException {
     RpcChannel channel;

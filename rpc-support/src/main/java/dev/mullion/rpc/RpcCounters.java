@@ -158,7 +158,9 @@ public final class RpcCounters {
     return callsWaiting.get();
   }
 
-  /** Returns how many calls were ended since no thread was free for {@code handlerThreadTimeout}. */
+  /**
+   * Returns how many calls were ended since no thread was free for {@code handlerThreadTimeout}.
+   */
   public long callsWithoutThread() {
     return callsWithoutThread.sum();
   }

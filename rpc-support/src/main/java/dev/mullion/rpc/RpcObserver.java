@@ -12,11 +12,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Measures or traces the calls of servers and channels with a library that may be absent: a {@link
- * MicrometerObserver} or an {@link OpenTelemetryObserver}. One may be given to any number of servers
- * and channels.
+ * MicrometerObserver} or an {@link OpenTelemetryObserver}. One may be given to any number of
+ * servers and channels.
  *
- * <p>The types of those libraries are in these two classes only. Builders, servers and channels can be
- * loaded, reflected on and mocked without them.
+ * <p>The types of those libraries are in these two classes only. Builders, servers and channels can
+ * be loaded, reflected on and mocked without them.
  */
 public abstract class RpcObserver {
   final LongAdder failures = new LongAdder();
@@ -31,7 +31,9 @@ public abstract class RpcObserver {
     return failures.sum();
   }
 
-  /** Adds to a server that is to be built; what its library throws from then on is to be counted. */
+  /**
+   * Adds to a server that is to be built; what its library throws from then on is to be counted.
+   */
   void configure(ServerBuilder<?> builder, LongAdder failed) {}
 
   /** Adds to a channel that is to be built. */

@@ -20,8 +20,8 @@ import java.util.function.Consumer;
 
 /**
  * A running gRPC server with what production asks for: health and reflection, limits, timeouts, one
- * place for what exceptions mean, a graceful stop, counters. Services, interceptors and statuses are
- * gRPC's own types.
+ * place for what exceptions mean, a graceful stop, counters. Services, interceptors and statuses
+ * are gRPC's own types.
  *
  * <pre>{@code
  * try (RpcServer server = RpcServer.builder()
@@ -35,14 +35,14 @@ import java.util.function.Consumer;
  * }
  * }</pre>
  *
- * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1} and
- * reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB, and
- * refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection. Unary
- * calls that come without a deadline may take a minute, streams as long as they like. {@link
+ * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1}
+ * and reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB,
+ * and refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection.
+ * Unary calls that come without a deadline may take a minute, streams as long as they like. {@link
  * RpcServerBuilder} says more of each setting.
  *
- * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and timers
- * are daemon threads. All methods may be called by any thread.
+ * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and
+ * timers are daemon threads. All methods may be called by any thread.
  */
 public final class RpcServer implements AutoCloseable {
   private final Server server;
@@ -87,14 +87,16 @@ public final class RpcServer implements AutoCloseable {
     return addresses.get(0);
   }
 
-  /** Returns the addresses it listens on, in the order of the builder, also after it has stopped. */
+  /**
+   * Returns the addresses it listens on, in the order of the builder, also after it has stopped.
+   */
   public List<SocketAddress> addresses() {
     return addresses;
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
-   * as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
+   * continue as they are.
    *
    * @return whether they have changed
    * @throws IOException if one cannot be used; the previous ones stay in use
@@ -123,7 +125,8 @@ public final class RpcServer implements AutoCloseable {
    * server by the empty name. All serve from the start on; once the server stops, none does.
    *
    * @throws IllegalArgumentException if the server has no such service
-   * @throws IllegalStateException if it serves no health of its own, by {@code health} of the builder
+   * @throws IllegalStateException if it serves no health of its own, by {@code health} of the
+   *     builder
    */
   public void setServing(String service, boolean serving) {
     parts.standard().serving(requireNonNull(service, "service"), serving);
@@ -155,14 +158,15 @@ public final class RpcServer implements AutoCloseable {
   }
 
   /**
-   * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more calls
-   * are taken, those that are open are told ({@link StopSignal}) and come to their end. What is left
-   * after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are interrupted. When
-   * the calling thread is interrupted, that is at once.
+   * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more
+   * calls are taken, those that are open are told ({@link StopSignal}) and come to their end. What
+   * is left after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are
+   * interrupted. When the calling thread is interrupted, that is at once.
    *
-   * <p>Calls are waited for, connections are not: a quarter of the timeout after the last call has ended, 2 seconds at most, those are
-   * closed whose clients have not answered. A call that stops its own server cannot end before, so it
-   * takes the whole time and is cut; do that on another thread.
+   * <p>Calls are waited for, connections are not: a quarter of the timeout after the last call has
+   * ended, 2 seconds at most, those are closed whose clients have not answered. A call that stops
+   * its own server cannot end before, so it takes the whole time and is cut; do that on another
+   * thread.
    *
    * @return what was done; for a second call, which waits for the first, a report without calls
    */

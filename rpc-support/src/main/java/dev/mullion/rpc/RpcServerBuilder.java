@@ -2,18 +2,15 @@ package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.net.Tls;
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.NettyVersion;
 import io.grpc.BindableService;
-import io.grpc.MethodDescriptor;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +20,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Collects the settings of an {@link RpcServer}. Not safe for use by several threads. */
-public final class RpcServerBuilder {
+public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   /** To hand a call to a thread that is free takes some time too. */
   private static final Duration LEAST_THREAD_TIMEOUT = Duration.ofMillis(1);
 
@@ -34,38 +31,17 @@ public final class RpcServerBuilder {
 
   final List<InetSocketAddress> addresses = new ArrayList<>();
 
-  @Nullable
-  Path path;
-
-  @Nullable
-  String inProcessName;
-
-  @Nullable
-  Tls tls;
-
   final List<ServerServiceDefinition> services = new ArrayList<>();
   final List<ServerInterceptor> interceptors = new ArrayList<>();
   boolean health = true;
   boolean reflection = true;
-  int maxInboundMessageSize = 4 * 1024 * 1024;
-  int maxOutboundMessageSize = 4 * 1024 * 1024;
-  int maxInboundMetadataSize = 8 * 1024;
   int maxCalls = 10_000;
   final ConnectionLimits connections = new ConnectionLimits();
-  final Observability observability = new Observability();
-
-  @Nullable
-  String compression;
 
   boolean channelz;
   boolean admin;
 
-  /** Null stands for the default, which is another one for unary calls than for streams. */
-  @Nullable
-  Duration defaultTimeout;
-
   Duration maxTimeout = Duration.ZERO;
-  final MethodTimeouts timeouts = new MethodTimeouts();
   ExceptionMapping mapping = ExceptionMapping.usual();
   boolean directExecutor;
 
@@ -77,14 +53,17 @@ public final class RpcServerBuilder {
 
   Duration handlerThreadTimeout = Duration.ofSeconds(10);
 
-  @Nullable
-  Keepalive keepalive;
-
   Duration shutdownDelay = Duration.ZERO;
-  Duration closeTimeout = Duration.ofSeconds(5);
   boolean shutdownHook;
 
-  RpcServerBuilder() {}
+  RpcServerBuilder() {
+    super(false);
+  }
+
+  @Override
+  RpcServerBuilder self() {
+    return this;
+  }
 
   /** Sets the name or address to listen on, {@code 127.0.0.1} by default. */
   public RpcServerBuilder host(String host) {
@@ -99,37 +78,12 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Adds an address to listen on, in place of {@code host} and {@code port}; port 0 takes any that is
-   * free. The server starts only if it can listen on all of them.
+   * Adds an address to listen on, in place of {@code host} and {@code port}; port 0 takes any that
+   * is free. The server starts only if it can listen on all of them.
    */
   public RpcServerBuilder address(String host, int port) {
     Check.host(host);
     addresses.add(InetSocketAddress.createUnresolved(host, Check.within(port, 0, 65535, "port")));
-    return this;
-  }
-
-  /**
-   * Sets the path of a unix-domain socket to listen on, in place of host and port. A socket left there
-   * by a server that was killed is taken over; any other file is an error. The file is removed at the
-   * stop. Who may connect is decided by the permissions of its directory.
-   */
-  public RpcServerBuilder path(Path path) {
-    this.path = requireNonNull(path, "path");
-    return this;
-  }
-
-  /** Enables TLS with this certificate; may require client certificates. */
-  public RpcServerBuilder tls(Tls tls) {
-    this.tls = Check.tls(tls, false);
-    return this;
-  }
-
-  /**
-   * Sets a name in this process, in place of host and port, for tests that need no socket: calls come
-   * from an {@link RpcChannel} with the same name.
-   */
-  public RpcServerBuilder inProcessName(String inProcessName) {
-    this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");
     return this;
   }
 
@@ -145,8 +99,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Adds an interceptor for all services added, before or after it. The first one added is the first
-   * one called. Health and reflection are not intercepted.
+   * Adds an interceptor for all services added, before or after it. The first one added is the
+   * first one called. Health and reflection are not intercepted.
    */
   public RpcServerBuilder intercept(ServerInterceptor interceptor) {
     interceptors.add(requireNonNull(interceptor, "interceptor"));
@@ -166,38 +120,6 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many bytes a message that comes may have, decompressed, 4 MiB by default. A longer one ends
-   * its call with {@code RESOURCE_EXHAUSTED}, before memory is taken for it.
-   */
-  public RpcServerBuilder maxInboundMessageSize(int maxInboundMessageSize) {
-    this.maxInboundMessageSize =
-        Check.within(maxInboundMessageSize, 1, Integer.MAX_VALUE, "maxInboundMessageSize");
-    return this;
-  }
-
-  /**
-   * Sets how many bytes a message that goes may have, before it is compressed, 4 MiB by default: what
-   * gRPC's clients take. A longer one ends its call with {@code RESOURCE_EXHAUSTED}. Health and the other
-   * standard services may send 4 MiB at least.
-   */
-  public RpcServerBuilder maxOutboundMessageSize(int maxOutboundMessageSize) {
-    this.maxOutboundMessageSize =
-        Check.within(maxOutboundMessageSize, 1, Integer.MAX_VALUE, "maxOutboundMessageSize");
-    return this;
-  }
-
-  /**
-   * Sets how many bytes the metadata of a call may have, 8 KiB by default; names and values, and 32 for
-   * each entry, as HTTP/2 counts; 512 at least, since gRPC has entries of its own. A call with more ends with {@code RESOURCE_EXHAUSTED} before it comes
-   * to any service. One with more than four times as much, and 64 KiB, is refused in the words of HTTP,
-   * or with its connection.
-   */
-  public RpcServerBuilder maxInboundMetadataSize(int maxInboundMetadataSize) {
-    this.maxInboundMetadataSize = MetadataLimit.checked(maxInboundMetadataSize);
-    return this;
-  }
-
-  /**
    * Sets how many calls may be open, 10,000 by default. More are refused at once, on no thread of
    * theirs, with {@code RESOURCE_EXHAUSTED} and the advice to retry after about 100 ms ({@code
    * grpc-retry-pushback-ms}). Calls of health and reflection do not count.
@@ -207,15 +129,17 @@ public final class RpcServerBuilder {
     return this;
   }
 
-  /** Sets how many calls may be open on one connection, 1,000 by default; its client lets more wait. */
+  /**
+   * Sets how many calls may be open on one connection, 1,000 by default; its client lets more wait.
+   */
   public RpcServerBuilder maxCallsPerConnection(int maxCallsPerConnection) {
     connections.maxCallsPerConnection(maxCallsPerConnection);
     return this;
   }
 
   /**
-   * Sets how many connections may be open, 10,000 by default. More are closed at once, before TLS and
-   * HTTP/2, and counted; to their clients that is {@code UNAVAILABLE}.
+   * Sets how many connections may be open, 10,000 by default. More are closed at once, before TLS
+   * and HTTP/2, and counted; to their clients that is {@code UNAVAILABLE}.
    */
   public RpcServerBuilder maxConnections(int maxConnections) {
     connections.maxConnections(maxConnections);
@@ -223,9 +147,9 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a connection lasts, give or take a tenth, so that not all end at the same moment; one
-   * second at least. Then its client is told to make a new one: calls that are open go on, new ones go
-   * there, and none fails. {@link Duration#ZERO}, the default, sets no limit.
+   * Sets how long a connection lasts, give or take a tenth, so that not all end at the same moment;
+   * one second at least. Then its client is told to make a new one: calls that are open go on, new
+   * ones go there, and none fails. {@link Duration#ZERO}, the default, sets no limit.
    */
   public RpcServerBuilder maxConnectionAge(Duration maxConnectionAge) {
     connections.maxConnectionAge(maxConnectionAge);
@@ -233,8 +157,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long calls of a connection that has reached its {@code maxConnectionAge} may go on; then
-   * they are cut. By default they may as long as they like.
+   * Sets how long calls of a connection that has reached its {@code maxConnectionAge} may go on;
+   * then they are cut. By default they may as long as they like.
    */
   public RpcServerBuilder maxConnectionAgeGrace(Duration maxConnectionAgeGrace) {
     connections.maxConnectionAgeGrace(maxConnectionAgeGrace);
@@ -242,8 +166,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a connection without calls is kept, one second at least. {@link Duration#ZERO}, the
-   * default, sets no limit.
+   * Sets how long a connection without calls is kept, one second at least. {@link Duration#ZERO},
+   * the default, sets no limit.
    */
   public RpcServerBuilder maxConnectionIdle(Duration maxConnectionIdle) {
     connections.maxConnectionIdle(maxConnectionIdle);
@@ -251,9 +175,9 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a new connection may take until HTTP/2 is spoken on it, TLS included, 10 seconds by
-   * default; one millisecond at least. Then it is closed, so that peers that say nothing do not take
-   * up {@code maxConnections}. Of a longer time TLS has 10 seconds all the same.
+   * Sets how long a new connection may take until HTTP/2 is spoken on it, TLS included, 10 seconds
+   * by default; one millisecond at least. Then it is closed, so that peers that say nothing do not
+   * take up {@code maxConnections}. Of a longer time TLS has 10 seconds all the same.
    */
   public RpcServerBuilder handshakeTimeout(Duration handshakeTimeout) {
     connections.handshakeTimeout(handshakeTimeout);
@@ -261,14 +185,14 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many calls a client may reset on one connection within a window of whole seconds, 10,000
-   * within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a call when
-   * it cancels it, and also when the call's deadline passes or another hedged attempt was quicker. The
-   * connection of one that does so more often, as in an attack by rapid reset, is ended with {@code
-   * ENHANCE_YOUR_CALM} and counted.
+   * Sets how many calls a client may reset on one connection within a window of whole seconds,
+   * 10,000 within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a
+   * call when it cancels it, and also when the call's deadline passes or another hedged attempt was
+   * quicker. The connection of one that does so more often, as in an attack by rapid reset, is
+   * ended with {@code ENHANCE_YOUR_CALM} and counted.
    *
-   * <p>Calls that the server has refused or ended are not counted. Streams that the server has to reset,
-   * since their frames or headers break the protocol, have the same limit for themselves.
+   * <p>Calls that the server has refused or ended are not counted. Streams that the server has to
+   * reset, since their frames or headers break the protocol, have the same limit for themselves.
    */
   public RpcServerBuilder maxResets(int maxResets, Duration window) {
     connections.maxResets(maxResets, window);
@@ -276,14 +200,16 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many bytes of replies may wait for clients to take them, over all calls; by default a quarter
-   * of the heap, or of the direct memory that Netty may take if that is less. Beyond that a call of the
-   * connection for which most bytes wait ends with {@code RESOURCE_EXHAUSTED}: the one that is to send, or
-   * for a message of another connection the one with most bytes. So clients that do not read take no
-   * memory from those that do. A message may be longer while no other call's wait.
+   * Sets how many bytes of replies may wait for clients to take them, over all calls; by default a
+   * quarter of the heap, or of the direct memory that Netty may take if that is less. Beyond that a
+   * call of the connection for which most bytes wait ends with {@code RESOURCE_EXHAUSTED}: the one
+   * that is to send, or for a message of another connection the one with most bytes. So clients
+   * that do not read take no memory from those that do. A message may be longer while no other
+   * call's wait.
    *
-   * <p>A call is ready for more while less than half of it waits for its client, so that a stream that
-   * waits until it is ready, as a {@link StreamWriter} does, never ends by its own messages alone.
+   * <p>A call is ready for more while less than half of it waits for its client, so that a stream
+   * that waits until it is ready, as a {@link StreamWriter} does, never ends by its own messages
+   * alone.
    */
   public RpcServerBuilder maxPendingReplyBytes(long maxPendingReplyBytes) {
     connections.maxPendingReplyBytes(maxPendingReplyBytes);
@@ -291,18 +217,9 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how replies are compressed for clients that take it, such as {@code gzip}; by default they are
-   * not. Requests are read compressed or not, as they come. Limits are those of messages that are not
-   * compressed.
-   */
-  public RpcServerBuilder compression(String compression) {
-    this.compression = Check.notBlank(compression, "compression", "such as gzip");
-    return this;
-  }
-
-  /**
-   * Sets whether channelz ({@code grpc.channelz.v1}) is served, by which tools look into the servers
-   * and channels of this process; by default it is not. Whoever can call the server can ask it.
+   * Sets whether channelz ({@code grpc.channelz.v1}) is served, by which tools look into the
+   * servers and channels of this process; by default it is not. Whoever can call the server can ask
+   * it.
    */
   public RpcServerBuilder channelz(boolean channelz) {
     this.channelz = channelz;
@@ -310,9 +227,9 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets whether gRPC's admin services are served: channelz, and the client status discovery of xDS if
-   * {@code io.grpc:grpc-xds} is there; by default they are not. Whoever can call the server can ask
-   * them.
+   * Sets whether gRPC's admin services are served: channelz, and the client status discovery of xDS
+   * if {@code io.grpc:grpc-xds} is there; by default they are not. Whoever can call the server can
+   * ask them.
    */
   public RpcServerBuilder admin(boolean admin) {
     this.admin = admin;
@@ -326,12 +243,12 @@ public final class RpcServerBuilder {
 
   /**
    * Sets who is given a record of each call that ends, also of those refused; without one, {@link
-   * #accessLog()}, it is a line in the log {@code dev.mullion.rpc.access} at level {@code INFO}. Calls
-   * of health and the other standard services are left out.
+   * #accessLog()}, it is a line in the log {@code dev.mullion.rpc.access} at level {@code INFO}.
+   * Calls of health and the other standard services are left out.
    *
-   * <p>The log is called by one thread of its own, one record at a time, and holds up no call. When it
-   * is 10,000 records behind, further ones are dropped and counted. What it throws is logged. A server
-   * that stops waits one second for it.
+   * <p>The log is called by one thread of its own, one record at a time, and holds up no call. When
+   * it is 10,000 records behind, further ones are dropped and counted. What it throws is logged. A
+   * server that stops waits one second for it.
    */
   public RpcServerBuilder accessLog(Consumer<? super CallRecord> accessLog) {
     observability.accessLog(requireNonNull(accessLog, "accessLog"));
@@ -339,36 +256,8 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Has the calls of the server measured or traced: {@code observe(MicrometerObserver.of(registry))},
-   * {@code observe(OpenTelemetryObserver.of(telemetry))}, or both. Of each kind the last one counts.
-   */
-  public RpcServerBuilder observe(RpcObserver observer) {
-    observability.observe(observer);
-    return this;
-  }
-
-  /**
-   * Sets how long a call may take that comes without a deadline, also while it waits for a thread. Then
-   * its {@link io.grpc.Context} is cancelled, and the client sees {@code DEADLINE_EXCEEDED: call took
-   * longer than defaultTimeout PT10S}. A reply that the client has not taken by then is dropped. {@link
-   * Duration#ZERO} sets no limit.
-   *
-   * <p>By default unary calls have one minute, or {@code maxTimeout} if that is less, and streams no
-   * limit. What is set here is for both: streams that are to stay open then need a {@code timeout} of
-   * their own.
-   *
-   * <p>A {@code defaultTimeout} that an {@link RpcChannel} was given comes as a deadline, and counts in
-   * place of this one. Its own default of a minute for unary calls does not come: there the shorter one
-   * counts, and a longer one than a minute must be set on both sides.
-   */
-  public RpcServerBuilder defaultTimeout(Duration defaultTimeout) {
-    this.defaultTimeout = Check.notNegative(defaultTimeout, "defaultTimeout");
-    return this;
-  }
-
-  /**
-   * Sets how long a call may take at most, whatever deadline it comes with, and without one if {@code
-   * defaultTimeout} sets no limit. {@link Duration#ZERO}, the default, sets none.
+   * Sets how long a call may take at most, whatever deadline it comes with, and without one if
+   * {@code defaultTimeout} sets no limit. {@link Duration#ZERO}, the default, sets none.
    */
   public RpcServerBuilder maxTimeout(Duration maxTimeout) {
     this.maxTimeout = Check.notNegative(maxTimeout, "maxTimeout");
@@ -376,45 +265,25 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a call of one method may take at most, in place of {@code defaultTimeout} and {@code
-   * maxTimeout}, of which it may be longer: one that comes without a deadline or with a later one ends
-   * after this time, as with them. {@link Duration#ZERO} sets no limit for it. {@link #start} fails if no
-   * service has the method.
-   */
-  public RpcServerBuilder timeout(MethodDescriptor<?, ?> method, Duration timeout) {
-    timeouts.put(method, timeout);
-    return this;
-  }
-
-  /**
-   * Sets how long a call may take at most by the name of its method, such as {@code
-   * hello.Greeter/SayHello}, or of its service, such as {@code hello.Greeter}. A method's own goes before
-   * that of its service.
-   */
-  public RpcServerBuilder timeout(String name, Duration timeout) {
-    timeouts.put(name, timeout);
-    return this;
-  }
-
-  /**
-   * Sets the status for exceptions of a type and its subclasses, for which a service threw it or gave
-   * it to {@code onError}. Of several types the nearest superclass counts.
+   * Sets the status for exceptions of a type and its subclasses, for which a service threw it or
+   * gave it to {@code onError}. Of several types the nearest superclass counts.
    *
-   * <p>By default, with the exception's message as the description: {@code IllegalArgumentException} is
-   * {@code INVALID_ARGUMENT}, {@code NoSuchElementException} {@code NOT_FOUND}, {@code
-   * SecurityException} {@code PERMISSION_DENIED}, {@code UnsupportedOperationException} {@code
-   * UNIMPLEMENTED}, {@code TimeoutException} {@code DEADLINE_EXCEEDED}, {@code CancellationException}
-   * and {@code InterruptedException} {@code CANCELLED}. Of an {@code ExecutionException} or {@code
-   * CompletionException} the cause counts. {@code StatusException} and {@code StatusRuntimeException}
-   * say themselves what they mean. Anything else is {@code INTERNAL} with an error id, and in the log
-   * under that id.
+   * <p>By default, with the exception's message as the description: {@code
+   * IllegalArgumentException} is {@code INVALID_ARGUMENT}, {@code NoSuchElementException} {@code
+   * NOT_FOUND}, {@code SecurityException} {@code PERMISSION_DENIED}, {@code
+   * UnsupportedOperationException} {@code UNIMPLEMENTED}, {@code TimeoutException} {@code
+   * DEADLINE_EXCEEDED}, {@code CancellationException} and {@code InterruptedException} {@code
+   * CANCELLED}. Of an {@code ExecutionException} or {@code CompletionException} the cause counts.
+   * {@code StatusException} and {@code StatusRuntimeException} say themselves what they mean.
+   * Anything else is {@code INTERNAL} with an error id, and in the log under that id.
    *
-   * <p>Of what is thrown, or fails a {@link RpcMethod} or {@link StreamWriter}, no other cause counts. A
-   * plain {@code onError} is gRPC's own: it passes on the status of the first of these two that it finds
-   * among all causes, such as that of a call to another server, and only what has none is mapped.
+   * <p>Of what is thrown, or fails a {@link RpcMethod} or {@link StreamWriter}, no other cause
+   * counts. A plain {@code onError} is gRPC's own: it passes on the status of the first of these
+   * two that it finds among all causes, such as that of a call to another server, and only what has
+   * none is mapped.
    *
-   * <p>A description is cut to 4 KiB as it is sent, and says so; with more, clients could no longer read
-   * the status, since they bound the metadata that comes.
+   * <p>A description is cut to 4 KiB as it is sent, and says so; with more, clients could no longer
+   * read the status, since they bound the metadata that comes.
    */
   public <E extends Throwable> RpcServerBuilder mapException(
       Class<E> type, Function<? super E, Status> status) {
@@ -423,8 +292,9 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets the status of exceptions as {@link #mapException} does, and what goes with it: its function
-   * returns what {@link ErrorDetails#exception} makes, or any other exception with trailers.
+   * Sets the status of exceptions as {@link #mapException} does, and what goes with it: its
+   * function returns what {@link ErrorDetails#exception} makes, or any other exception with
+   * trailers.
    */
   public <E extends Throwable> RpcServerBuilder mapExceptionWithDetails(
       Class<E> type, Function<? super E, StatusRuntimeException> error) {
@@ -434,10 +304,10 @@ public final class RpcServerBuilder {
 
   /**
    * Runs services on the event loops, which is the fastest way for those that never block. One that
-   * does holds up all calls of its connection, and of others. So do the events of gRPC's own observers,
-   * such as a handler of {@code setOnCancelHandler}, and listeners of a {@link io.grpc.Context} whose
-   * call ends well. What else runs when a call is cut or the server stops has threads of its own, as
-   * with {@link #executor}.
+   * does holds up all calls of its connection, and of others. So do the events of gRPC's own
+   * observers, such as a handler of {@code setOnCancelHandler}, and listeners of a {@link
+   * io.grpc.Context} whose call ends well. What else runs when a call is cut or the server stops
+   * has threads of its own, as with {@link #executor}.
    */
   public RpcServerBuilder directExecutor() {
     this.directExecutor = true;
@@ -445,17 +315,17 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets the executor of services: of their methods, and of the events of calls. It is not shut down
-   * with the server. By default there is a virtual thread for each call on JDK 21 and newer, and before
-   * that {@code maxHandlerThreads} threads. A call that is cancelled while it waits there leaves the
-   * queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it stays, and counts for {@code maxCalls},
-   * until its turn comes.
+   * Sets the executor of services: of their methods, and of the events of calls. It is not shut
+   * down with the server. By default there is a virtual thread for each call on JDK 21 and newer,
+   * and before that {@code maxHandlerThreads} threads. A call that is cancelled while it waits
+   * there leaves the queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it
+   * stays, and counts for {@code maxCalls}, until its turn comes.
    *
-   * <p>Callbacks run on threads of the server's own: what listens to the {@link io.grpc.Context} of a
-   * call that is cancelled, timed out or cut, {@link StopSignal#onGiven}, and those of a {@link
-   * StreamWriter}. So they may block, and neither calls nor timeouts wait for them; a call counts for
-   * {@code maxCalls} until they have run. While the body of a {@link RpcMethod} that reads a stream holds
-   * its thread, the stream's further events run on such threads too.
+   * <p>Callbacks run on threads of the server's own: what listens to the {@link io.grpc.Context} of
+   * a call that is cancelled, timed out or cut, {@link StopSignal#onGiven}, and those of a {@link
+   * StreamWriter}. So they may block, and neither calls nor timeouts wait for them; a call counts
+   * for {@code maxCalls} until they have run. While the body of a {@link RpcMethod} that reads a
+   * stream holds its thread, the stream's further events run on such threads too.
    */
   public RpcServerBuilder executor(Executor executor) {
     this.executor = requireNonNull(executor, "executor");
@@ -463,11 +333,11 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how many platform threads there are for services, 256 by default. More calls than that wait
-   * for one, within their timeouts and {@code handlerThreadTimeout}; one that is cancelled or ended
-   * meanwhile waits no more, and its service does not see it. Callbacks, and events of streams whose
-   * bodies hold a thread, have as many threads of their own each. Ignored with virtual threads; {@link
-   * #start} fails if there is an executor too.
+   * Sets how many platform threads there are for services, 256 by default. More calls than that
+   * wait for one, within their timeouts and {@code handlerThreadTimeout}; one that is cancelled or
+   * ended meanwhile waits no more, and its service does not see it. Callbacks, and events of
+   * streams whose bodies hold a thread, have as many threads of their own each. Ignored with
+   * virtual threads; {@link #start} fails if there is an executor too.
    */
   public RpcServerBuilder maxHandlerThreads(int maxHandlerThreads) {
     this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
@@ -475,10 +345,10 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets how long a call may wait for a thread, 10 seconds by default, at least one millisecond; {@link
-   * Duration#ZERO} sets no limit. Then it ends with {@code RESOURCE_EXHAUSTED: no thread was free within
-   * handlerThreadTimeout PT10S (maxHandlerThreads 256)}, and the advice to retry. Calls that wait are
-   * counted in {@link RpcCounters#callsWaiting}. With virtual threads no call waits.
+   * Sets how long a call may wait for a thread, 10 seconds by default, at least one millisecond;
+   * {@link Duration#ZERO} sets no limit. Then it ends with {@code RESOURCE_EXHAUSTED: no thread was
+   * free within handlerThreadTimeout PT10S (maxHandlerThreads 256)}, and the advice to retry. Calls
+   * that wait are counted in {@link RpcCounters#callsWaiting}. With virtual threads no call waits.
    */
   public RpcServerBuilder handlerThreadTimeout(Duration handlerThreadTimeout) {
     this.handlerThreadTimeout =
@@ -487,32 +357,18 @@ public final class RpcServerBuilder {
   }
 
   /**
-   * Sets when the server pings its clients, and how often they may ping. By default it pings after two
-   * hours, and lets clients ping every 10 seconds, also on connections without calls.
-   */
-  public RpcServerBuilder keepalive(Keepalive keepalive) {
-    this.keepalive = requireNonNull(keepalive, "keepalive");
-    return this;
-  }
-
-  /**
-   * Sets how long a server that is to stop still takes calls while health says {@code NOT_SERVING}, so
-   * that load balancers see it; {@link Duration#ZERO} by default. It is part of the time of the stop.
+   * Sets how long a server that is to stop still takes calls while health says {@code NOT_SERVING},
+   * so that load balancers see it; {@link Duration#ZERO} by default. It is part of the time of the
+   * stop.
    */
   public RpcServerBuilder shutdownDelay(Duration shutdownDelay) {
     this.shutdownDelay = Check.notNegative(shutdownDelay, "shutdownDelay");
     return this;
   }
 
-  /** Sets how long {@link RpcServer#close} waits for calls to end, 5 seconds by default. */
-  public RpcServerBuilder closeTimeout(Duration closeTimeout) {
-    this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
-    return this;
-  }
-
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default that is
-   * left to the program.
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
+   * that is left to the program.
    */
   public RpcServerBuilder shutdownHook(boolean shutdownHook) {
     this.shutdownHook = shutdownHook;
@@ -522,8 +378,8 @@ public final class RpcServerBuilder {
   /**
    * Starts a server and returns it when it listens. If that fails, nothing is left running.
    *
-   * @throws IllegalStateException if settings contradict each other, there is no service, or Netty is
-   *     older than 4.2
+   * @throws IllegalStateException if settings contradict each other, there is no service, or Netty
+   *     is older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
    * @throws java.net.BindException if the address cannot be listened on
    * @throws IOException if a file for TLS cannot be used, or the server cannot be started otherwise

@@ -7,12 +7,14 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which thread sends the messages of a stream: one at a time, and with no lock held, since interceptors
- * are called, and in the same process the peer. A thread that need not wait, and finds that another one
- * sends, leaves what it has to that one.
+ * Which thread sends the messages of a stream: one at a time, and with no lock held, since
+ * interceptors are called, and in the same process the peer. A thread that need not wait, and finds
+ * that another one sends, leaves what it has to that one.
  */
 final class SendTurn {
-  /** Who waits looks anew after that time, though nothing was told: interceptors may keep news back. */
+  /**
+   * Who waits looks anew after that time, though nothing was told: interceptors may keep news back.
+   */
   private static final long LOOK = SECONDS.toNanos(1);
 
   /** Held for the time of a few assignments. */
@@ -38,7 +40,9 @@ final class SendTurn {
     return take(true);
   }
 
-  /** Takes the turn unless any thread has it, also this one; that one is asked to look once more. */
+  /**
+   * Takes the turn unless any thread has it, also this one; that one is asked to look once more.
+   */
   boolean takeOrAsk() {
     return take(false);
   }

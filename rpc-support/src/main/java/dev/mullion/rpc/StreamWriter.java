@@ -278,9 +278,7 @@ public final class StreamWriter<T> {
    * @throws IllegalStateException if the stream is finished
    */
   public void complete() {
-    if (!finish(observer::onCompleted)) {
-      throw finishedAlready();
-    }
+    finishOnce(observer::onCompleted);
   }
 
   /**
@@ -294,8 +292,12 @@ public final class StreamWriter<T> {
     Throwable given = observer instanceof ServerCallStreamObserver<T>
         ? ExceptionMapping.toBeMapped(error)
         : error;
-    if (!finish(() -> observer.onError(given))) {
-      throw finishedAlready();
+    finishOnce(() -> observer.onError(given));
+  }
+
+  private void finishOnce(Runnable last) {
+    if (!finish(last)) {
+      throw new IllegalStateException("the stream is finished (expected: complete or fail once)");
     }
   }
 
@@ -337,10 +339,6 @@ public final class StreamWriter<T> {
     }
   }
 
-  private static IllegalStateException finishedAlready() {
-    return new IllegalStateException("the stream is finished (expected: complete or fail once)");
-  }
-
   private void checkOpen() {
     Status over = over();
     if (over != null) {
@@ -351,7 +349,10 @@ public final class StreamWriter<T> {
     }
   }
 
-  /** Sends a message unless the peer is behind, and returns whether it has. To be called in its turn. */
+  /**
+   * Sends a message unless the peer is behind, and returns whether it has. To be called in its
+   * turn.
+   */
   private boolean send(T message) {
     checkOpen();
     if (!observer.isReady()) {

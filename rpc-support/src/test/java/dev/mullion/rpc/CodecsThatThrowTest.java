@@ -36,8 +36,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Whatever a compression of the user's own throws, or a marshaller of a channel: the call ends once, with
- * a status, and others of its connection go on.
+ * Whatever a compression of the user's own throws, or a marshaller of a channel: the call ends
+ * once, with a status, and others of its connection go on.
  */
 class CodecsThatThrowTest extends RpcTest {
   /** Held strongly, or the level would be forgotten. */

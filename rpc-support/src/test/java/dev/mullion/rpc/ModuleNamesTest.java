@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 /** What the module descriptor demands, where the tests run on the module path. */
 class ModuleNamesTest {
   /**
-   * The name of {@code proto.google.common.protos} is derived from the name of its jar's file: where
-   * the file had another name, such as one with its group in front, the JVM did not start.
+   * The name of {@code proto.google.common.protos} is derived from the name of its jar's file:
+   * where the file had another name, such as one with its group in front, the JVM did not start.
    */
   @Test
   void noModuleIsDemandedByTheNameOfItsFile() throws Exception {

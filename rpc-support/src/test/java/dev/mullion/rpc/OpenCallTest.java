@@ -12,7 +12,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What happens to a call happens in any order: stops and timeouts do not wait for its next step. */
+/**
+ * What happens to a call happens in any order: stops and timeouts do not wait for its next step.
+ */
 class OpenCallTest {
   private enum Step {
     ACCEPT,

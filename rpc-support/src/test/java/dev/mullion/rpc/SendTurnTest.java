@@ -40,8 +40,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * One thread at a time sends the messages of a stream, and none holds a lock while it calls users' code.
- * Messages were sent under a lock: two servers in one process waited for each other's for ever.
+ * One thread at a time sends the messages of a stream, and none holds a lock while it calls users'
+ * code. Messages were sent under a lock: two servers in one process waited for each other's for
+ * ever.
  */
 class SendTurnTest extends RpcTest {
   /** What the server calls, each of which must be seen. */

@@ -116,10 +116,12 @@ class SettingsTest extends RpcTest {
   private static @Nullable Field field(Object holder, String setting) {
     String name =
         setting.equals("retryOn") || setting.equals("nonFatalStatusCodes") ? "codes" : setting;
-    for (Field each : holder.getClass().getDeclaredFields()) {
-      if (each.getName().equals(name)) {
-        each.setAccessible(true);
-        return each;
+    for (Class<?> type = holder.getClass(); type != null; type = type.getSuperclass()) {
+      for (Field each : type.getDeclaredFields()) {
+        if (each.getName().equals(name)) {
+          each.setAccessible(true);
+          return each;
+        }
       }
     }
     return null;

@@ -26,21 +26,14 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Framed and gRPC servers have the same words for the same settings, and throw the same exception at the
- * same time for the same mistake.
+ * Framed and gRPC servers have the same words for the same settings, and throw the same exception
+ * at the same time for the same mistake.
  */
 class VocabularyTest {
   private static final Executor EXECUTOR = Runnable::run;
 
   @TempDir
   static Path directory;
-
-  private static Set<String> settings(Class<?> builder) {
-    return Arrays.stream(builder.getMethods())
-        .filter(each -> each.getReturnType() == builder || each.isBridge())
-        .map(Method::getName)
-        .collect(Collectors.toSet());
-  }
 
   @Test
   void commonSettingsHaveOneName() {
@@ -56,10 +49,10 @@ class VocabularyTest {
         "closeTimeout",
         "shutdownHook",
         "observe");
-    assertThat(settings(RpcServerBuilder.class)).containsAll(ofServers);
+    assertThat(names(RpcServerBuilder.class)).containsAll(ofServers);
     assertThat(names(FramedServerBuilder.class)).containsAll(ofServers);
     List<String> ofClients = List.of("path", "tls", "connectTimeout", "closeTimeout", "observe");
-    assertThat(settings(RpcChannelBuilder.class)).containsAll(ofClients);
+    assertThat(names(RpcChannelBuilder.class)).containsAll(ofClients);
     assertThat(names(FramedClientBuilder.class)).containsAll(ofClients);
     assertThat(names(EchoServerBuilder.class))
         .contains("host", "port", "maxConnections", "closeTimeout", "shutdownHook");
