@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
@@ -7,12 +8,15 @@ import dev.mullion.framing.testing.Threads;
 import dev.mullion.net.StopReport;
 import dev.mullion.rpc.greeter.HelloReply;
 import dev.mullion.rpc.greeter.HelloRequest;
+import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
+import io.grpc.stub.ClientCalls;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -20,6 +24,8 @@ import java.net.Socket;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** The phases of a stop. */
@@ -161,6 +167,47 @@ class RpcServerStopTest extends RpcTest {
   }
 
   /** That it runs is shown by the greeter example, which is ended by SIGTERM. */
+  /** Runs in a JVM of its own, and answers when it hears of the stop. */
+  public static final class Hooked {
+    private Hooked() {}
+
+    /** Prints its port, and that a call has come. */
+    public static void main(String[] args) throws Exception {
+      RpcServer server = RpcServer.builder()
+          .shutdownHook(true)
+          .addService(TestService.unary((request, replies) -> {
+            StopSignal.current().onGiven(() -> {
+              replies.onNext(TestService.reply(20));
+              replies.onCompleted();
+            });
+            System.out.println("received");
+          }))
+          .start();
+      System.out.println(server.port());
+      server.awaitTermination(Duration.ofMinutes(1));
+    }
+  }
+
+  @Test
+  void openCallsAreAnsweredWhenTheJvmIsTerminated() throws Exception {
+    Process process = ClassPath.java(entry -> true, Hooked.class);
+    closing(process::destroyForcibly);
+    try (BufferedReader out = process.inputReader(UTF_8)) {
+      RpcChannel channel = closing(RpcChannel.builder()
+          .address("127.0.0.1", Integer.parseInt(out.readLine()))
+          .build());
+      Future<HelloReply> reply = ClientCalls.futureUnaryCall(
+          channel.newCall(TestService.UNARY, CallOptions.DEFAULT), TestService.request(10));
+      assertThat(out.readLine()).isEqualTo("received");
+
+      process.destroy();
+
+      assertThat(reply.get(60, TimeUnit.SECONDS)).isEqualTo(TestService.reply(20));
+    }
+    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.exitValue()).as("SIGTERM").isEqualTo(128 + 15);
+  }
+
   @Test
   void shutdownHookIsThereUntilTheStop() throws Exception {
     RpcServer plain = stuck(RpcServer.builder());

@@ -15,9 +15,9 @@ public final class FrameServer {
             connection.send(frame);
           }
         })
+        // On Ctrl-C, what was received is still answered.
+        .shutdownHook(true)
         .start()) {
-      // On Ctrl-C, what was received is still answered.
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
       System.out.println("listening on " + server.address());
       server.awaitTermination();
     } catch (IOException e) {

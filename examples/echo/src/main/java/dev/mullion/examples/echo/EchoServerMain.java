@@ -30,9 +30,12 @@ public final class EchoServerMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    try (EchoServer server = EchoServer.builder().host(host).port(port).start()) {
-      // Ctrl-C runs the hook: replies that are due are still sent.
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
+    try (EchoServer server = EchoServer.builder()
+        .host(host)
+        .port(port)
+        // On Ctrl-C: replies that are due are still sent.
+        .shutdownHook(true)
+        .start()) {
       System.out.println("listening on " + host + ":" + server.port());
       server.awaitTermination();
       return 0;

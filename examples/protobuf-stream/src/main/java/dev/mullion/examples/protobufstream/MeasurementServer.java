@@ -48,9 +48,9 @@ public final class MeasurementServer implements Callable<Integer> {
         .port(port)
         .format(FORMAT)
         .handler(MeasurementServer::collect)
+        // On Ctrl-C: each client then gets the summary of what it has sent so far.
+        .shutdownHook(true)
         .start()) {
-      // Ctrl-C runs the hook: each client then gets the summary of what it has sent so far.
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
       System.out.println("listening on 127.0.0.1:" + server.port());
       server.awaitTermination();
       return 0;

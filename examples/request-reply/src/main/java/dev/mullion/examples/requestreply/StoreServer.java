@@ -58,9 +58,9 @@ public final class StoreServer implements Callable<Integer> {
         .port(port)
         .format(Message.FORMAT)
         .handler(this::serve)
+        // On Ctrl-C: what was asked is still answered.
+        .shutdownHook(true)
         .start()) {
-      // Ctrl-C runs the hook: what was asked is still answered.
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
       System.out.println("listening on 127.0.0.1:" + server.port());
       server.awaitTermination();
       return 0;

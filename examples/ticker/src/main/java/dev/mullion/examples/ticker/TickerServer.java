@@ -58,8 +58,8 @@ public final class TickerServer implements Callable<Integer> {
         // Some 30 ticks: what a slow client gets is not too old.
         .outboundHighWaterMark(256 * 1024)
         .option(StandardSocketOptions.SO_SNDBUF, 64 * 1024)
+        .shutdownHook(true)
         .start()) {
-      Runtime.getRuntime().addShutdownHook(new Thread(server::close));
       System.out.println("listening on 127.0.0.1:" + server.port());
       ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
       clock.scheduleAtFixedRate(this::tick, 10, 10, TimeUnit.MILLISECONDS);
