@@ -33,8 +33,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>All but what is said otherwise is called by the event loop's thread.
  */
-final class Attempt {
-  private final TcpConnector client;
+final class Attempt implements Dial.Result {
+  private final DialParts client;
   private final EventLoop loop;
   private final long start = System.nanoTime();
   private final CompletableFuture<FramedConnection> made = new CompletableFuture<>();
@@ -51,12 +51,12 @@ final class Attempt {
   private @Nullable ScheduledFuture<?> end;
   private @Nullable ScheduledFuture<?> share;
 
-  Attempt(TcpConnector client) {
+  Attempt(DialParts client) {
     this.client = client;
-    loop = client.loop;
+    loop = client.loop();
     failures = new ConnectFailures(
-        client.target(),
-        Math.max(1, TimeUnit.NANOSECONDS.toMillis(client.settings.connectNanos())));
+        client.settings().target(),
+        Math.max(1, TimeUnit.NANOSECONDS.toMillis(client.settings().connectNanos())));
   }
 
   /**
@@ -67,11 +67,11 @@ final class Attempt {
   CompletableFuture<FramedConnection> begin() {
     onLoop(() -> {
       end = loop.schedule(() -> end(late()), left(), TimeUnit.NANOSECONDS);
-      Path path = client.settings.path();
+      Path path = client.settings().path();
       if (path == null) {
-        lookUp(client.settings.host());
+        lookUp(client.settings().host());
       } else {
-        resolved(List.of(client.transport.unixAddress(path)), null);
+        resolved(List.of(client.transport().unixAddress(path)), null);
       }
     });
     return made;
@@ -79,14 +79,15 @@ final class Attempt {
 
   private void lookUp(String host) {
     stage = "the look-up of " + host + " has not ended";
-    client.settings.lookup().start(host).whenComplete((found, error) -> {
+    client.settings().lookup().start(host).whenComplete((found, error) -> {
       onLoop(() -> resolved(error == null ? withPort(found) : List.of(), error));
     });
   }
 
   private List<SocketAddress> withPort(List<InetAddress> found) {
     return found.stream()
-        .<SocketAddress>map(each -> new InetSocketAddress(each, client.settings.port()))
+        .<SocketAddress>map(
+            each -> new InetSocketAddress(each, client.settings().port()))
         .toList();
   }
 
@@ -140,11 +141,11 @@ final class Attempt {
   }
 
   private long left() {
-    return Math.max(0, client.settings.connectNanos() - (System.nanoTime() - start));
+    return Math.max(0, client.settings().connectNanos() - (System.nanoTime() - start));
   }
 
-  /** Says that an address cannot be connected to. */
-  void failed(Dial dial, Throwable cause) {
+  @Override
+  public void failed(Dial dial, Throwable cause) {
     dials.remove(dial);
     failures.add(dial.address(), cause);
     if (!made.isDone()) {
@@ -152,13 +153,13 @@ final class Attempt {
     }
   }
 
-  /** Says that a connection is there, but that what the user does with it at first has failed. */
-  void refused(Throwable cause) {
+  @Override
+  public void refused(Throwable cause) {
     end(failures.of(cause));
   }
 
-  /** Says that it is there. */
-  void opened(FramedConnection connection) {
+  @Override
+  public void opened(FramedConnection connection) {
     made.complete(connection);
     close();
   }

@@ -42,6 +42,19 @@ final class BatchLink extends Link {
     this.codec = codec;
   }
 
+  /** Returns a codec that only decodes, into batches. */
+  static LengthDelimitedCodec codec(ConnectionSettings settings, FrameFormat format) {
+    return LengthDelimitedCodec.builder()
+        .format(format)
+        .tooLargePolicy(settings.tooLargePolicy())
+        .counters(settings.totals().frames())
+        .batches(true)
+        .parts(settings.parts())
+        // Frames are encoded before they come to it.
+        .decodeOnly(true)
+        .build();
+  }
+
   static IllegalStateException replyElsewhere() {
     return new IllegalStateException(REPLY);
   }
@@ -147,7 +160,7 @@ final class BatchLink extends Link {
           "format cannot change inside a frame that is passed on in parts, or skipped");
     }
     replies.format(format);
-    LengthDelimitedCodec next = Handling.codec(settings, format);
+    LengthDelimitedCodec next = codec(settings, format);
     LengthDelimitedCodec present = codec;
     codec = next;
     if (!codecGone) {

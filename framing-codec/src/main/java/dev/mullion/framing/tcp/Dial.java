@@ -21,20 +21,32 @@ import org.jspecify.annotations.Nullable;
  * is called by the event loop's thread.
  */
 final class Dial extends ChannelInitializer<Channel> {
-  private final TcpConnector client;
+  /** Who is told how it ends. */
+  interface Result {
+    /** Says that it is there. */
+    void opened(FramedConnection connection);
+
+    /** Says that an address cannot be connected to. */
+    void failed(Dial dial, Throwable cause);
+
+    /** Says that a connection is there, but that what the user does with it at first has failed. */
+    void refused(Throwable cause);
+  }
+
+  private final DialParts client;
   private final SocketAddress address;
-  private final Attempt attempt;
+  private final Result attempt;
   private final boolean secure;
   private @Nullable Channel channel;
   private @Nullable Link link;
   private boolean opening;
   private boolean done;
 
-  Dial(TcpConnector client, SocketAddress address, Attempt attempt) {
+  Dial(DialParts client, SocketAddress address, Result attempt) {
     this.client = client;
     this.address = address;
     this.attempt = attempt;
-    secure = client.settings.tls() != null;
+    secure = client.settings().tls() != null;
   }
 
   SocketAddress address() {
@@ -43,19 +55,19 @@ final class Dial extends ChannelInitializer<Channel> {
 
   @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
   void begin() {
-    boolean unix = client.settings.path() != null;
+    boolean unix = client.settings().path() != null;
     Bootstrap bootstrap = new Bootstrap()
-        .group(client.loop)
-        .channel(unix ? client.transport.unixChannel() : client.transport.channel())
+        .group(client.loop())
+        .channel(unix ? client.transport().unixChannel() : client.transport().channel())
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
         .handler(this);
-    Sockets.common(client.connectionSettings, client.transport.transport(), unix, secure)
+    Sockets.common(client.connectionSettings(), client.transport().transport(), unix, secure)
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
     client
-        .settings
+        .settings()
         .options()
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
-    ChannelFuture connecting = bootstrap.connect(address, client.settings.localAddress());
+    ChannelFuture connecting = bootstrap.connect(address, client.settings().localAddress());
     channel = connecting.channel();
     connecting.addListener((ChannelFutureListener) connected -> {
       if (!connected.isSuccess()) {
@@ -69,20 +81,23 @@ final class Dial extends ChannelInitializer<Channel> {
 
   @Override
   protected void initChannel(Channel channel) {
-    TlsContext tls = client.settings.tls();
-    HalfClose.addIfNeeded(channel, client.transport.transport(), client.settings.path() != null);
+    TlsContext tls = client.settings().tls();
+    HalfClose.addIfNeeded(
+        channel, client.transport().transport(), client.settings().path() != null);
     channel.pipeline().addLast(new OtherEnd());
     if (tls != null) {
-      String host = client.settings.host();
-      channel.pipeline().addLast(tls.newHandler(channel.alloc(), host, client.settings.port()));
+      String host = client.settings().host();
+      channel
+          .pipeline()
+          .addLast(tls.newHandler(channel.alloc(), host, client.settings().port()));
     }
-    handling().addTo(channel.pipeline(), client.connectionSettings, client.watch, secure);
+    handling().addTo(channel.pipeline(), client.connectionSettings(), client.watch(), secure);
     // Its pipeline may be empty again by the time that anybody hears that it is connected.
     link = channel.pipeline().get(Link.class);
   }
 
   private Handling handling() {
-    BatchHandler handler = client.batchHandler;
+    BatchHandler handler = client.batchHandler();
     return handler == null
         ? Handling.pulled(this::opened)
         : Handling.batches(() -> new Announcing(handler, this::opened));
@@ -94,8 +109,8 @@ final class Dial extends ChannelInitializer<Channel> {
       return;
     }
     opening = true;
-    client.settings.onConnected().accept(opened);
-    if (done || !client.take(opened)) {
+    client.settings().onConnected().accept(opened);
+    if (done || !client.take().test(opened)) {
       opened.abort();
       return;
     }

@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.framing.tcp.Place.Request;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -23,15 +24,6 @@ import org.jspecify.annotations.Nullable;
  * with the requests in flight alone. Guarded by the lock of its {@link Outbound}.
  */
 final class DueReplies {
-  /** Who takes the reply to a frame. */
-  sealed interface Place permits Request, Nobody {}
-
-  /** The place of a frame that is no request. */
-  record Nobody() implements Place {}
-
-  /** Of a frame that is no request: its reply is dropped. */
-  static final Place NOBODY = new Nobody();
-
   private final Deque<Request> requests = new ArrayDeque<>(0);
 
   /** How many frames that are no requests are before the first request. */
@@ -60,7 +52,7 @@ final class DueReplies {
   Place poll() {
     if (leading > 0) {
       leading--;
-      return NOBODY;
+      return Place.NOBODY;
     }
     Request next = requests.poll();
     if (next != null) {

@@ -2,10 +2,8 @@ package dev.mullion.framing.tcp;
 
 import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
-import dev.mullion.framing.FramingException;
 import dev.mullion.framing.LengthEncoding;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.DefaultByteBufHolder;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -27,7 +25,8 @@ final class EncodedAhead extends DefaultByteBufHolder {
   private final FrameEncoder encoder;
   private final int length;
 
-  private EncodedAhead(FrameEncoder encoder, ByteBuf encoded, int length) {
+  /** Takes over a frame that was encoded by an encoder for it alone. */
+  EncodedAhead(FrameEncoder encoder, ByteBuf encoded, int length) {
     super(encoded);
     this.encoder = encoder;
     this.length = length;
@@ -36,14 +35,6 @@ final class EncodedAhead extends DefaultByteBufHolder {
   /** Whether frames of a format must be encoded before a lock is taken. */
   static boolean isNeeded(FrameFormat format) {
     return !OWN.contains(format.lengthEncoding().getClass());
-  }
-
-  /** Encodes a frame, which stays its owner's. The encoder is for this frame alone. */
-  static EncodedAhead of(
-      Object frame, FrameEncoder encoder, ByteBufAllocator allocator, boolean copies)
-      throws FramingException {
-    return new EncodedAhead(
-        encoder, SendBuffer.encode(frame, encoder, allocator, copies), SendBuffer.length(frame));
   }
 
   /** The length of its payload. */

@@ -109,7 +109,7 @@ public final class FramedClient implements AutoCloseable {
   }
 
   String target() {
-    return connector.target();
+    return connector.settings.target();
   }
 
   /**

@@ -122,7 +122,7 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
     }
     ConnectionSettings settings = connectionSettings();
     TcpConnector connector = new TcpConnector(
-        new TcpConnector.Settings(
+        new ClientSettings(
             host,
             port,
             path,

@@ -3,7 +3,6 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.EventLoopGroup;
@@ -47,20 +46,8 @@ interface Handling {
         pipeline.channel().close();
         return;
       }
-      LengthDelimitedCodec codec = codec(settings, settings.format());
+      LengthDelimitedCodec codec = BatchLink.codec(settings, settings.format());
       pipeline.addLast(codec, new BatchLink(settings, watch, secure, handler, codec));
     };
-  }
-
-  static LengthDelimitedCodec codec(ConnectionSettings settings, FrameFormat format) {
-    return LengthDelimitedCodec.builder()
-        .format(format)
-        .tooLargePolicy(settings.tooLargePolicy())
-        .counters(settings.totals().frames())
-        .batches(true)
-        .parts(settings.parts())
-        // Frames are encoded before they come to it.
-        .decodeOnly(true)
-        .build();
   }
 }

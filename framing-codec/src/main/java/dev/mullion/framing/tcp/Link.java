@@ -22,8 +22,21 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The event loop's side of a connection. When it is read from, its timeouts and its end are parts
- * of their own. All but what is said otherwise is called by the loop's thread.
+ * The event loop's side of a connection: it hears of the channel, and hands on to its parts. All but
+ * what is said otherwise is called by the loop's thread. Each file knows only those below it:
+ *
+ * <pre>{@code
+ *  -------------------------------------------------------------------------------------------
+ *  QueueLink, BatchLink    make the FramedConnection, and give bytes or frames to who handles them
+ *  FramedConnection        what users call, by way of Sending, Receiving, Requests
+ *  Link                    what the channel says, and in what kinds of connections differ
+ *  Inbox, Arrivals         bytes that wait for somebody who pulls frames
+ *  Draining                how it ends with its server
+ *  Ending                  how it ends otherwise: InputState, OutputState, CloseState, Losses
+ *  Outbound, Timeouts      what is sent by any thread, and the clocks
+ *  Reading                 when it is read from, and what it holds in memory
+ *  LinkContext             channel, settings, log, and the ways to the event loop
+ * }</pre>
  */
 abstract class Link extends LinkContext {
   final Reading reading;

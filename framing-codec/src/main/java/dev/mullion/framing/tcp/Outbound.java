@@ -3,7 +3,7 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.framing.FramingException;
-import dev.mullion.framing.tcp.DueReplies.Place;
+import dev.mullion.framing.tcp.Place.Request;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;

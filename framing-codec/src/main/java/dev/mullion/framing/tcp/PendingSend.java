@@ -2,17 +2,17 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.tcp.DueReplies.Place;
 import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The future of a frame that was sent without waiting. Its state is guarded by its queue's lock.
  */
 final class PendingSend extends CompletableFuture<Void> {
-  private final Sending sending;
+  private final Predicate<PendingSend> withdraw;
   final int length;
   final @Nullable Place place;
 
@@ -27,8 +27,11 @@ final class PendingSend extends CompletableFuture<Void> {
   @Nullable
   Throwable failure;
 
-  PendingSend(Sending sending, int length, @Nullable Place place, boolean ofLoop) {
-    this.sending = sending;
+  /**
+   * @param withdraw takes it back if it waits for room, and returns whether it did
+   */
+  PendingSend(Predicate<PendingSend> withdraw, int length, @Nullable Place place, boolean ofLoop) {
+    this.withdraw = withdraw;
     this.length = length;
     this.place = place;
     this.ofLoop = ofLoop;
@@ -37,7 +40,7 @@ final class PendingSend extends CompletableFuture<Void> {
   /** Succeeds while the frame waits for room, and then it is not sent. Later it does nothing. */
   @Override
   public boolean cancel(boolean mayInterruptIfRunning) {
-    return sending.withdraw(this) && super.cancel(mayInterruptIfRunning);
+    return withdraw.test(this) && super.cancel(mayInterruptIfRunning);
   }
 
   /** Gives the encoded frame away. */

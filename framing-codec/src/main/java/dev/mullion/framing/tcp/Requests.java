@@ -2,7 +2,7 @@ package dev.mullion.framing.tcp;
 
 import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.TooLargePolicy;
-import dev.mullion.framing.tcp.DueReplies.Place;
+import dev.mullion.framing.tcp.Place.Request;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

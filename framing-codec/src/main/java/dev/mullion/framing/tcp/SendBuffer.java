@@ -76,7 +76,8 @@ final class SendBuffer {
   /** Encodes a frame without the lock; it stays its owner's. */
   EncodedAhead encodeAhead(Object frame, FrameFormat format, boolean copies)
       throws FramingException {
-    return EncodedAhead.of(frame, newEncoder(format), allocator, copies);
+    FrameEncoder with = newEncoder(format);
+    return new EncodedAhead(with, encode(frame, with, allocator, copies), length(frame));
   }
 
   private FrameEncoder encoder() {
@@ -139,7 +140,8 @@ final class SendBuffer {
     return encoded;
   }
 
-  static ByteBuf encode(Object frame, FrameEncoder with, ByteBufAllocator allocator, boolean copies)
+  private static ByteBuf encode(
+      Object frame, FrameEncoder with, ByteBufAllocator allocator, boolean copies)
       throws FramingException {
     if (!copies && frame instanceof ByteBuf buf && buf.readableBytes() > MAX_COPIED) {
       return with.encode(buf.retain(), allocator).content();

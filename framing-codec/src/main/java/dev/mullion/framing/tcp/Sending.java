@@ -1,8 +1,8 @@
 package dev.mullion.framing.tcp;
 
-import static dev.mullion.framing.tcp.DueReplies.NOBODY;
+import static dev.mullion.framing.tcp.Place.NOBODY;
 
-import dev.mullion.framing.tcp.DueReplies.Place;
+import dev.mullion.framing.tcp.Place.Request;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.util.ReferenceCountUtil;
@@ -111,7 +111,7 @@ final class Sending {
           return await(ready, length, bounded, place);
         }
         queue.append(ready, place);
-        PendingSend send = new PendingSend(this, length, place, false);
+        PendingSend send = new PendingSend(this::withdraw, length, place, false);
         queue.sends.add(send);
         return send;
       } finally {
@@ -163,7 +163,8 @@ final class Sending {
           + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
           + ", peer " + channel.remoteAddress() + ")");
     }
-    PendingSend send = new PendingSend(this, length, place, channel.eventLoop().inEventLoop());
+    PendingSend send =
+        new PendingSend(this::withdraw, length, place, channel.eventLoop().inEventLoop());
     send.encoded = queue.buffer.encode(frame);
     queue.waiting.add(send);
     return send;

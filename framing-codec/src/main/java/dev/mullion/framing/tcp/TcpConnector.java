@@ -4,18 +4,14 @@ import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
-import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.net.SocketAddress;
 import java.net.SocketTimeoutException;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -23,36 +19,17 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** A client's event loop and the connections that it makes, one after the other. */
 final class TcpConnector {
-  /** What a client was told of its socket and its requests. */
-  record Settings(
-      String host,
-      int port,
-      @Nullable Path path,
-      NameLookup lookup,
-      @Nullable SocketAddress localAddress,
-      Transport transport,
-      Map<ChannelOption<?>, Object> options,
-      @Nullable TlsContext tls,
-      long connectNanos,
-      int maxRequestsInFlight,
-      Reconnect reconnect,
-      long slowHandlerNanos,
-      Consumer<FramedConnection> onConnected) {}
-
   /** An event loop that does not do for so long what takes no time is held by a callback. */
   private static final long HELD_NANOS = 1_000_000_000;
 
-  final Settings settings;
+  final ClientSettings settings;
   final ConnectionSettings connectionSettings;
-  final @Nullable BatchHandler batchHandler;
-  final Transport.Parts transport;
   final EventLoop loop;
-  final LoopWatch watch;
+  final DialParts parts;
   private final EventLoopGroup group;
   private final @Nullable Watchdog watchdog;
   private final AtomicBoolean closing = new AtomicBoolean();
@@ -67,17 +44,18 @@ final class TcpConnector {
   private @Nullable Attempt attempt;
 
   TcpConnector(
-      Settings settings,
+      ClientSettings settings,
       ConnectionSettings connectionSettings,
       @Nullable BatchHandler batchHandler) {
     this.settings = settings;
     this.connectionSettings = connectionSettings;
-    this.batchHandler = batchHandler;
-    transport = settings.transport().parts();
+    Transport.Parts transport = settings.transport().parts();
     group = new MultiThreadIoEventLoopGroup(
         1, new DefaultThreadFactory("mullion-client", true), transport.ioHandlers());
     loop = group.next();
-    watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
+    LoopWatch watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
+    parts = new DialParts(
+        settings, connectionSettings, batchHandler, transport, loop, watch, this::take);
     long slow = settings.slowHandlerNanos();
     watchdog = batchHandler == null || slow == 0
         ? null
@@ -104,17 +82,10 @@ final class TcpConnector {
     return !closing.get() && connection().isOpen();
   }
 
-  /** Returns what it connects to: host and port, or a path. */
-  String target() {
-    return settings.path() == null
-        ? settings.host() + ":" + settings.port()
-        : settings.path().toString();
-  }
-
   /** Connects for the first time, and ends the event loop if that fails. */
   void connect() throws IOException {
     boolean connected = false;
-    Attempt first = new Attempt(this);
+    Attempt first = new Attempt(parts);
     attempt = first;
     try {
       first.begin().get(settings.connectNanos(), TimeUnit.NANOSECONDS);
@@ -128,7 +99,7 @@ final class TcpConnector {
       throw first.late();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while connecting to " + target());
+      throw new InterruptedIOException("interrupted while connecting to " + settings.target());
     } finally {
       if (!connected) {
         close(0);
@@ -141,7 +112,7 @@ final class TcpConnector {
    *
    * @return whether it is wanted
    */
-  boolean take(FramedConnection opened) {
+  private boolean take(FramedConnection opened) {
     if (closing.get()) {
       return false;
     }
@@ -206,7 +177,7 @@ final class TcpConnector {
     if (!reconnect.allows(attempts + 1)) {
       LinkContext.LOG.log(
           WARNING,
-          "gave up connecting to " + target() + " (maxAttempts: " + attempts
+          "gave up connecting to " + settings.target() + " (maxAttempts: " + attempts
               + " since the last connection that lasted, resetAfter: " + reconnect.resetAfter()
               + ")");
       return;
@@ -218,7 +189,7 @@ final class TcpConnector {
 
   private void connectAgain() {
     if (!closing.get()) {
-      Attempt again = new Attempt(this);
+      Attempt again = new Attempt(parts);
       attempt = again;
       again.begin().whenComplete((made, error) -> connectedAgain(error));
     }
@@ -233,8 +204,9 @@ final class TcpConnector {
       connectionSettings.log().log(
           Event.RECONNECT_FAILED,
           DEBUG,
-          target(),
-          () -> "attempt " + attempts + " to connect to " + target() + " again failed: " + error);
+          settings.target(),
+          () -> "attempt " + attempts + " to connect to " + settings.target() + " again failed: "
+              + error);
       reconnect();
     }
   }
@@ -281,7 +253,8 @@ final class TcpConnector {
     try {
       loop.execute(task);
     } catch (RejectedExecutionException e) {
-      LinkContext.LOG.log(DEBUG, "event loop of the client to " + target() + " has ended", e);
+      LinkContext.LOG.log(
+          DEBUG, "event loop of the client to " + settings.target() + " has ended", e);
     }
   }
 

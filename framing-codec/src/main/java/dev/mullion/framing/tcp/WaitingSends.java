@@ -1,5 +1,6 @@
 package dev.mullion.framing.tcp;
 
+import dev.mullion.framing.tcp.Place.Request;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;

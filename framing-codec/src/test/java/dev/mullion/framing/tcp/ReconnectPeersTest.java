@@ -231,7 +231,7 @@ class ReconnectPeersTest {
       TcpConnector connector = client.connector();
       Await.until(
           "nothing is left of them",
-          () -> connector.loop.submit(connector.watch::size).get() == 0
+          () -> connector.loop.submit(connector.parts.watch()::size).get() == 0
               && connector.connectionSettings.budget().connections() == 0);
     }
   }
