@@ -3,8 +3,8 @@ package dev.mullion.net;
 import java.time.Duration;
 
 /**
- * What the stop of a server did with the work that was open: connections of a framed server, calls of
- * a gRPC server.
+ * What the stop of a server did with the work that was open: connections of a framed server, calls
+ * of a gRPC server.
  *
  * <p>Calls that ended during a {@code shutdownDelay} are not counted, nor are those of health and
  * reflection. Bytes are counted for connections only.

@@ -20,19 +20,19 @@ import org.jspecify.annotations.Nullable;
  * Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
  * }</pre>
  *
- * <p>TLS 1.3 and 1.2 are enabled, older versions are not. A client verifies that the certificate is for
- * the host it connects to; a gRPC channel with several addresses verifies the host of each. gRPC
- * negotiates HTTP/2 by ALPN. The JDK's TLS is used, unless {@code
+ * <p>TLS 1.3 and 1.2 are enabled, older versions are not. A client verifies that the certificate is
+ * for the host it connects to; a gRPC channel with several addresses verifies the host of each.
+ * gRPC negotiates HTTP/2 by ALPN. The JDK's TLS is used, unless {@code
  * io.netty:netty-tcnative-boringssl-static} is on the class path.
  *
- * <p>Files are PEM, a private key is PKCS #8. They are read when a server starts, a client connects or
- * a channel is built; a file that cannot be used makes that fail with an {@link IOException} that names
- * it. From then on they are checked every minute and loaded again when they have changed. New
- * connections use the new certificates and resume no earlier session; open connections continue. While
- * a changed file cannot be used, or a certificate has expired or is not valid yet, the previous ones
- * stay in use; that is logged, and counted in {@link TlsState}. One thread checks the files of all
- * servers and clients. Write a file under another name and rename it, so that none is read half
- * written; a certificate and its key may be in one file, which then change together.
+ * <p>Files are PEM, a private key is PKCS #8. They are read when a server starts, a client connects
+ * or a channel is built; a file that cannot be used makes that fail with an {@link IOException}
+ * that names it. From then on they are checked every minute and loaded again when they have
+ * changed. New connections use the new certificates and resume no earlier session; open connections
+ * continue. While a changed file cannot be used, or a certificate has expired or is not valid yet,
+ * the previous ones stay in use; that is logged, and counted in {@link TlsState}. One thread checks
+ * the files of all servers and clients. Write a file under another name and rename it, so that none
+ * is read half written; a certificate and its key may be in one file, which then change together.
  */
 public final class Tls {
   private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
@@ -92,10 +92,10 @@ public final class Tls {
   }
 
   /**
-   * Returns the settings of a server or client, whichever the context is for. Protocols, certificates
-   * and host name verification are then the context's own, and there are no files to reload. For gRPC
-   * the context must offer {@code h2} by ALPN, and a channel always verifies host names. The context is
-   * never released.
+   * Returns the settings of a server or client, whichever the context is for. Protocols,
+   * certificates and host name verification are then the context's own, and there are no files to
+   * reload. For gRPC the context must offer {@code h2} by ALPN, and a channel always verifies host
+   * names. The context is never released.
    */
   // Not transitive: modules that do without TLS would not compile without netty-handler.
   @SuppressWarnings("exports")
@@ -147,8 +147,8 @@ public final class Tls {
   }
 
   /**
-   * Returns these settings with the time limit of a handshake, 10 seconds by default. A gRPC handshake
-   * never has more than 10 seconds.
+   * Returns these settings with the time limit of a handshake, 10 seconds by default. A gRPC
+   * handshake never has more than 10 seconds.
    */
   public Tls handshakeTimeout(Duration handshakeTimeout) {
     if (requireNonNull(handshakeTimeout, "handshakeTimeout").compareTo(Duration.ZERO) <= 0) {
@@ -166,8 +166,9 @@ public final class Tls {
   }
 
   /**
-   * Returns these settings with the interval at which files are checked, 1 minute by default. {@link
-   * Duration#ZERO} switches that off: call {@code reloadTls} of the running server or client instead.
+   * Returns these settings with the interval at which files are checked, 1 minute by default.
+   * {@link Duration#ZERO} switches that off: call {@code reloadTls} of the running server or client
+   * instead.
    */
   public Tls reloadInterval(Duration reloadInterval) {
     if (requireNonNull(reloadInterval, "reloadInterval").isNegative()) {
@@ -230,7 +231,9 @@ public final class Tls {
     return authorities;
   }
 
-  /** Returns whether a client verifies host names; {@code false} for a server or a given context. */
+  /**
+   * Returns whether a client verifies host names; {@code false} for a server or a given context.
+   */
   public boolean verifiesHostNames() {
     return verifiesHostNames;
   }

@@ -29,7 +29,9 @@ class CodecReadingTest {
     }
   }
 
-  /** A handler may read on in the middle of a run; the bytes still come in the order of the wire. */
+  /**
+   * A handler may read on in the middle of a run; the bytes still come in the order of the wire.
+   */
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void readInsideAReadWaits(boolean batches) {

@@ -254,7 +254,8 @@ class CodecRemovalTest {
               frame("41"),
               frame("55"),
               frame("42"),
-              "TruncatedFrameException: stream ended inside a frame: 1 of 5 payload bytes (frame 4)",
+              "TruncatedFrameException: stream ended inside a frame: 1 of 5 payload bytes (frame "
+                  + "4)",
               "inactive");
       assertThat(channel.counted())
           .isEqualTo("framesDecoded=3 bytesDecoded=9 framesTruncated=1 bytesDiscarded=3");

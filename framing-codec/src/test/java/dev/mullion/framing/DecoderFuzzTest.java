@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /**
- * Draws a format, a wire and its cuts, and compares all that decodes: the codec frame by frame and in
- * batches, the {@link FrameDecoder}, both with the wire whole and in pieces, and the {@link
+ * Draws a format, a wire and its cuts, and compares all that decodes: the codec frame by frame and
+ * in batches, the {@link FrameDecoder}, both with the wire whole and in pieces, and the {@link
  * FrameReader}. What the codec and the decoder hold is watched at every piece.
  */
 class DecoderFuzzTest {
@@ -31,8 +31,8 @@ class DecoderFuzzTest {
   private static final int LITTLE = 4 * 1024 + 256;
 
   /**
-   * The fuzzer leaves out inputs of more pieces or frames: they take most of its time and show little
-   * that others do not. Saved inputs are all run.
+   * The fuzzer leaves out inputs of more pieces or frames: they take most of its time and show
+   * little that others do not. Saved inputs are all run.
    */
   private static final int MANY =
       "1".equals(System.getenv("JAZZER_FUZZ")) ? 256 : Integer.MAX_VALUE;

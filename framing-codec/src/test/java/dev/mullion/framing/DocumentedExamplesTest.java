@@ -201,9 +201,11 @@ class DocumentedExamplesTest {
     FrameFormat format = example.format();
     boolean after = format.lengthFieldOffset() == 0;
     String reason = after
-        ? "the frame's bytes 3 to 3 are stripped by initialBytesToStrip, and no afterLength constant"
+        ? "the frame's bytes 3 to 3 are stripped by initialBytesToStrip, and no afterLength "
+            + "constant"
             + " says what to write there"
-        : "the frame's bytes 0 to 0 are stripped by initialBytesToStrip, and no beforeLength constant"
+        : "the frame's bytes 0 to 0 are stripped by initialBytesToStrip, and no beforeLength "
+            + "constant"
             + " says what to write there";
 
     assertThat(format.whyNotEncodable()).hasValue(reason);

@@ -14,8 +14,9 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /**
- * What this module depends on resolves whole. netty-codec brought netty-codec-marshalling, whose module
- * needs one of JBoss's that nothing brings, so that {@code --add-modules ALL-MODULE-PATH} failed.
+ * What this module depends on resolves whole. netty-codec brought netty-codec-marshalling, whose
+ * module needs one of JBoss's that nothing brings, so that {@code --add-modules ALL-MODULE-PATH}
+ * failed.
  */
 class ModulePathTest {
   private static final Set<String> BROUGHT = Set.of(

@@ -9,7 +9,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
-/** Stands behind a codec, writes down what comes, and releases it. Any thread may read the notes. */
+/**
+ * Stands behind a codec, writes down what comes, and releases it. Any thread may read the notes.
+ */
 @Sharable
 final class Recorder extends ChannelInboundHandlerAdapter {
   private final List<String> events = Collections.synchronizedList(new ArrayList<>());

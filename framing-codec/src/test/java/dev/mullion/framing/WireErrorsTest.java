@@ -80,7 +80,8 @@ class WireErrorsTest {
             "eight bytes, as unsigned",
             eight(),
             "| 8000000000000000 | 'ab' |",
-            "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength 8388608"
+            "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength "
+                + "8388608"
                 + " (frame 1)",
             "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775808 payload"
                 + " bytes (frame 1)"),
@@ -89,7 +90,8 @@ class WireErrorsTest {
             "eight bytes, with an adjustment beyond signed",
             eight().lengthAdjustment(1),
             "| 7FFFFFFFFFFFFFFF | 'ab' |",
-            "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength 8388608"
+            "FrameTooLargeException: frame length 9223372036854775808 exceeds maxFrameLength "
+                + "8388608"
                 + " (frame 1)",
             "TruncatedFrameException: stream ended inside a frame: 2 of 9223372036854775808 payload"
                 + " bytes (frame 1)"),
@@ -100,13 +102,15 @@ class WireErrorsTest {
             "| FFFFFFFFFFFFFFFF | 0000000000000000 | 'a' |",
             "FrameTooLargeException: frame length 18446744073709551615 exceeds maxFrameLength"
                 + " 8388608 (frame 1)",
-            "TruncatedFrameException: stream ended inside a frame: 9 of 18446744073709551615 payload"
+            "TruncatedFrameException: stream ended inside a frame: 9 of 18446744073709551615 "
+                + "payload"
                 + " bytes (frame 1)"),
         Broken.of(
             "eight bytes, with a negative adjustment",
             eight().lengthAdjustment(-8),
             "| 8000000000000000 |",
-            "FrameTooLargeException: frame length 9223372036854775800 exceeds maxFrameLength 8388608"
+            "FrameTooLargeException: frame length 9223372036854775800 exceeds maxFrameLength "
+                + "8388608"
                 + " (frame 1)",
             "TruncatedFrameException: stream ended inside a frame: 0 of 9223372036854775800 payload"
                 + " bytes (frame 1)"));
@@ -119,13 +123,15 @@ class WireErrorsTest {
             two().lengthAdjustment(-2),
             "| 0003 | 'a' | 0001 |",
             "61",
-            "CorruptFrameException: length field value 1 with lengthAdjustment -2 is shorter than its"
+            "CorruptFrameException: length field value 1 with lengthAdjustment -2 is shorter "
+                + "than its"
                 + " frame (expected: >= 2) (frame 2)"),
         Broken.of(
             "a length that leaves constants out",
             framed(),
             "| CAFE | 0002 | 07 | 0D0A |",
-            "CorruptFrameException: length field value 2 with lengthAdjustment 0 is shorter than its"
+            "CorruptFrameException: length field value 2 with lengthAdjustment 0 is shorter than "
+                + "its"
                 + " frame (expected: >= 3) (frame 1)"),
         Broken.of(
             "other bytes before the length",

@@ -19,8 +19,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The settings that a {@link FramedServer} and a {@link FramedClient} have in common. Not safe for use
- * by several threads.
+ * The settings that a {@link FramedServer} and a {@link FramedClient} have in common. Not safe for
+ * use by several threads.
  *
  * @param <B> the kind of builder
  */
@@ -107,8 +107,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Enables TLS; it is off by default. A client verifies that the server's certificate is for {@code
-   * host}.
+   * Enables TLS; it is off by default. A client verifies that the server's certificate is for
+   * {@code host}.
    */
   public B tls(Tls tls) {
     this.tls = Check.tls(tls, forClient);
@@ -126,8 +126,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   /**
    * Sets how long a connection may stay without a byte in either direction; then it is closed. The
-   * time in which this side does not go on, {@link #stallTimeout}, does not count. By default it is 5
-   * minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
+   * time in which this side does not go on, {@link #stallTimeout}, does not count. By default it is
+   * 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
    */
   public B idleTimeout(Duration idleTimeout) {
     this.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
@@ -135,9 +135,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long this side may leave bytes alone that came, since its handler takes no frame, or may
-   * not read, since the memory budget is used up; then the connection is closed. By default it is 5
-   * minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
+   * Sets how long this side may leave bytes alone that came, since its handler takes no frame, or
+   * may not read, since the memory budget is used up; then the connection is closed. By default it
+   * is 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
    */
   public B stallTimeout(Duration stallTimeout) {
     this.stallTimeout = Check.notNegative(stallTimeout, "stallTimeout");
@@ -145,9 +145,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long the rest of a frame may take, 30 seconds by default; then the connection is closed.
-   * The time in which this side does not read, or does not take what came, does not count. {@link
-   * Duration#ZERO} sets no limit.
+   * Sets how long the rest of a frame may take, 30 seconds by default; then the connection is
+   * closed. The time in which this side does not read, or does not take what came, does not count.
+   * {@link Duration#ZERO} sets no limit.
    */
   public B frameTimeout(Duration frameTimeout) {
     this.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
@@ -156,9 +156,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   /**
    * Sets how long closing a server or client may take before what is left is cut, 5 seconds by
-   * default. It is also the time after which a connection that is being closed is cut, if in all of it
-   * its peer took nothing of what was to be sent. Half of it is how long a connection that has sent
-   * everything waits for its peer to end too, as {@link FramedConnection#close} says.
+   * default. It is also the time after which a connection that is being closed is cut, if in all of
+   * it its peer took nothing of what was to be sent. Half of it is how long a connection that has
+   * sent everything waits for its peer to end too, as {@link FramedConnection#close} says.
    */
   public B closeTimeout(Duration closeTimeout) {
     this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
@@ -166,8 +166,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how many bytes may wait on a connection for whoever takes its frames before its peer is not
-   * read from, 256 KiB by default. One read, of up to 256 KiB, may come on top.
+   * Sets how many bytes may wait on a connection for whoever takes its frames before its peer is
+   * not read from, 256 KiB by default. One read, of up to 256 KiB, may come on top.
    */
   public B inboundHighWaterMark(int inboundHighWaterMark) {
     inboundHigh = Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
@@ -175,8 +175,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how few bytes must wait for a peer before senders go on. By default it is 64 KiB, or half of
-   * the high mark if that is less.
+   * Sets how few bytes must wait for a peer before senders go on. By default it is 64 KiB, or half
+   * of the high mark if that is less.
    */
   public B outboundLowWaterMark(int outboundLowWaterMark) {
     outboundLow = Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
@@ -194,14 +194,14 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how many bytes of memory all connections together may hold for frames that are incomplete, not
-   * handled or not sent, and for records of TLS that are incomplete. Buffers count with all their
-   * capacity; the JDK's own state of TLS does not. It is exceeded at most by a read of 4 KiB for each
-   * connection, by one frame if that is longer than an eighth of it, and by a frame or reply that is the
-   * only one to wait for its peer. What waits for a blocking or
-   * reactive handler or for {@code receive} is on the heap; what waits for a peer, what a batch handler
-   * has not got yet, and what TLS holds is in direct memory. So by default it is a quarter of the
-   * largest heap, or of the direct memory that the JVM allows if that is less, and at least {@link
+   * Sets how many bytes of memory all connections together may hold for frames that are incomplete,
+   * not handled or not sent, and for records of TLS that are incomplete. Buffers count with all
+   * their capacity; the JDK's own state of TLS does not. It is exceeded at most by a read of 4 KiB
+   * for each connection, by one frame if that is longer than an eighth of it, and by a frame or
+   * reply that is the only one to wait for its peer. What waits for a blocking or reactive handler
+   * or for {@code receive} is on the heap; what waits for a peer, what a batch handler has not got
+   * yet, and what TLS holds is in direct memory. So by default it is a quarter of the largest heap,
+   * or of the direct memory that the JVM allows if that is less, and at least {@link
    * FrameFormat#maxFrameLength}.
    */
   public B memoryBudget(long memoryBudget) {
@@ -210,8 +210,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Has the counters measured: {@code observe(MicrometerMetrics.of(registry))}. Of each kind of observer
-   * the last one counts.
+   * Has the counters measured: {@code observe(MicrometerMetrics.of(registry))}. Of each kind of
+   * observer the last one counts.
    */
   public B observe(TcpObserver observer) {
     observers.put(requireNonNull(observer, "observer").getClass(), observer);

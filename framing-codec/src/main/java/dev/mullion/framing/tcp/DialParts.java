@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What each {@link Attempt} of a client to connect is made of.
  *
- * @param take takes over a connection that is there, on the event loop; returns whether it is wanted
+ * @param take takes over a connection that is there, on the event loop; returns whether it is
+ *     wanted
  */
 record DialParts(
     ClientSettings settings,

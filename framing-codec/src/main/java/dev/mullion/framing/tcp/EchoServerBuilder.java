@@ -67,8 +67,8 @@ public final class EchoServerBuilder {
   }
 
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default that is
-   * left to the program.
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
+   * that is left to the program.
    */
   public EchoServerBuilder shutdownHook(boolean shutdownHook) {
     server.shutdownHook(shutdownHook);

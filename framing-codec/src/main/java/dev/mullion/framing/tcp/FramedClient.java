@@ -20,30 +20,30 @@ import java.util.concurrent.CompletableFuture;
  * }
  * }</pre>
  *
- * <p>For a server that answers each frame with one frame, in order, {@link #request} matches them; many
- * requests may be in flight:
+ * <p>For a server that answers each frame with one frame, in order, {@link #request} matches them;
+ * many requests may be in flight:
  *
  * <pre>{@code
  * CompletableFuture<byte[]> reply = client.request("hello".getBytes(UTF_8));
  * }</pre>
  *
- * <p>Whose reply is whose is told by the order alone. A reply to a frame that was sent in another way,
- * as a greeting or by {@code connection().send}, is dropped and counted, and so is one that comes too
- * late; one that is too large fails its own request. A frame that the server does not answer is sent
- * by {@link FramedConnection#sendUnanswered}. A frame that the server sends unasked would be taken for
- * a reply: {@link TcpCounters#repliesUnrequested} counts those that come when none is due.
+ * <p>Whose reply is whose is told by the order alone. A reply to a frame that was sent in another
+ * way, as a greeting or by {@code connection().send}, is dropped and counted, and so is one that
+ * comes too late; one that is too large fails its own request. A frame that the server does not
+ * answer is sent by {@link FramedConnection#sendUnanswered}. A frame that the server sends unasked
+ * would be taken for a reply: {@link TcpCounters#repliesUnrequested} counts those that come when
+ * none is due.
  *
- * <p>With {@link FramedClientBuilder#reconnect} it connects again when the connection was lost, or when the server
- * has ended it, be it with a FIN or the {@code close_notify} of TLS; by default it does not. A
- * connection that the server has ended takes no more frames, and what it had taken is still sent for
- * {@code closeTimeout}. Requests in flight then fail with an {@link IOException}, since they may have
- * been handled, and
- * are not sent again; requests made while there is no connection fail with a {@link
- * FrameNotSentException}.
+ * <p>With {@link FramedClientBuilder#reconnect} it connects again when the connection was lost, or
+ * when the server has ended it, be it with a FIN or the {@code close_notify} of TLS; by default it
+ * does not. A connection that the server has ended takes no more frames, and what it had taken is
+ * still sent for {@code closeTimeout}. Requests in flight then fail with an {@link IOException},
+ * since they may have been handled, and are not sent again; requests made while there is no
+ * connection fail with a {@link FrameNotSentException}.
  *
- * <p>By default: 10 seconds to connect, 30 seconds for a reply and to complete a frame, 1,024 requests
- * in flight, and no idle timeout, which is the server's to set. Its event loop is a daemon thread. Any
- * thread may call its methods.
+ * <p>By default: 10 seconds to connect, 30 seconds for a reply and to complete a frame, 1,024
+ * requests in flight, and no idle timeout, which is the server's to set. Its event loop is a daemon
+ * thread. Any thread may call its methods.
  */
 public final class FramedClient implements AutoCloseable {
   private final TcpConnector connector;
@@ -71,10 +71,10 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Returns the present connection, which may have ended; after the client has connected again that is
-   * another one. Frames that came on the earlier connection before its end stay there: whoever receives
-   * keeps that connection until {@link FramedConnection#receive} returns {@code null} or throws, and
-   * then asks for the next one.
+   * Returns the present connection, which may have ended; after the client has connected again that
+   * is another one. Frames that came on the earlier connection before its end stay there: whoever
+   * receives keeps that connection until {@link FramedConnection#receive} returns {@code null} or
+   * throws, and then asks for the next one.
    */
   public FramedConnection connection() {
     return connector.connection();
@@ -89,10 +89,11 @@ public final class FramedClient implements AutoCloseable {
    * Sends a request, whose reply must come in the builder's {@code requestTimeout}.
    *
    * @return the reply, or a {@link FrameNotSentException} if the request was not sent, a {@link
-   *     java.util.concurrent.TimeoutException}, a {@link dev.mullion.framing.FrameTooLargeException} if
-   *     the request or its reply is too large, or an {@link IOException} if the connection was lost.
-   *     A request that is cancelled before it is sent is not sent; otherwise its reply is dropped.
-   *     Dependent actions run on the event loop and must not block.
+   *     java.util.concurrent.TimeoutException}, a {@link
+   *     dev.mullion.framing.FrameTooLargeException} if the request or its reply is too large, or an
+   *     {@link IOException} if the connection was lost. A request that is cancelled before it is
+   *     sent is not sent; otherwise its reply is dropped. Dependent actions run on the event loop
+   *     and must not block.
    */
   public CompletableFuture<byte[]> request(byte[] frame) {
     return connector.request(requireNonNull(frame, "frame"), requestNanos);
@@ -113,8 +114,8 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
-   * as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
+   * continue as they are.
    *
    * @return whether they have changed
    * @throws IOException if one cannot be used; the previous ones stay in use
@@ -139,11 +140,11 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Sends what was taken, closes as {@link FramedConnection#close} says, and connects no more; waits for
-   * that for {@code closeTimeout}, of which a server that does not end its side costs half. What is
-   * then left is cut and counted, also if a callback holds the event loop: its connection is closed when
-   * the callback returns. An interrupt ends the waiting and not the closing, which goes on for {@code
-   * closeTimeout} at most. On the event loop it does not wait.
+   * Sends what was taken, closes as {@link FramedConnection#close} says, and connects no more;
+   * waits for that for {@code closeTimeout}, of which a server that does not end its side costs
+   * half. What is then left is cut and counted, also if a callback holds the event loop: its
+   * connection is closed when the callback returns. An interrupt ends the waiting and not the
+   * closing, which goes on for {@code closeTimeout} at most. On the event loop it does not wait.
    */
   @Override
   public void close() {

@@ -39,11 +39,11 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
 
   /**
    * Sets how long connecting may take, at first and again, 10 seconds by default. It includes the
-   * look-up of the host's name, TCP and TLS, but not the delay before an attempt. The addresses of a
-   * name are tried one after the other: the next one when the one before has failed, or has had its
-   * share of the time that is left. A slow one is not given up before the end, and the first that is
-   * connected is taken. A look-up that takes longer is left to a thread that all clients share, up to
-   * 16, until the system has answered.
+   * look-up of the host's name, TCP and TLS, but not the delay before an attempt. The addresses of
+   * a name are tried one after the other: the next one when the one before has failed, or has had
+   * its share of the time that is left. A slow one is not given up before the end, and the first
+   * that is connected is taken. A look-up that takes longer is left to a thread that all clients
+   * share, up to 16, until the system has answered.
    */
   public FramedClientBuilder connectTimeout(Duration connectTimeout) {
     this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
@@ -70,9 +70,9 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
   }
 
   /**
-   * Sets after what time a batch handler that holds the event loop is reported, 100 ms by default: it
-   * is counted, and the first of a burst is logged with its peer and stack. {@link Duration#ZERO}
-   * sets no limit.
+   * Sets after what time a batch handler that holds the event loop is reported, 100 ms by default:
+   * it is counted, and the first of a burst is logged with its peer and stack. {@link
+   * Duration#ZERO} sets no limit.
    */
   public FramedClientBuilder slowHandlerLimit(Duration slowHandlerLimit) {
     this.slowHandlerLimit = Check.notNegative(slowHandlerLimit, "slowHandlerLimit");
@@ -81,8 +81,8 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
 
   /**
    * Sets what is called with each new connection, on the event loop, before anything is sent on it:
-   * to send a greeting, for instance; by {@link FramedConnection#sendUnanswered} if the client makes
-   * requests and the server does not answer it. It must not block.
+   * to send a greeting, for instance; by {@link FramedConnection#sendUnanswered} if the client
+   * makes requests and the server does not answer it. It must not block.
    */
   public FramedClientBuilder onConnected(Consumer<FramedConnection> onConnected) {
     this.onConnected = requireNonNull(onConnected, "onConnected");

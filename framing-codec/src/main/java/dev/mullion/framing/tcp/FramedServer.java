@@ -33,11 +33,11 @@ import java.util.Collection;
  *     .start();
  * }</pre>
  *
- * <p>Nothing is without a bound, and what is refused, paused or cut is counted. By default: frames up
- * to 8 MiB ({@code format}), 10,000 connections, 256 KiB that wait for a handler and 1 MiB that waits
- * for a peer on each, a quarter of the heap over all; a connection may be idle for 5 minutes, and a
- * frame must be complete 30 seconds after its first byte. Beyond the memory budget those who hold the
- * most are not read from until there is room again.
+ * <p>Nothing is without a bound, and what is refused, paused or cut is counted. By default: frames
+ * up to 8 MiB ({@code format}), 10,000 connections, 256 KiB that wait for a handler and 1 MiB that
+ * waits for a peer on each, a quarter of the heap over all; a connection may be idle for 5 minutes,
+ * and a frame must be complete 30 seconds after its first byte. Beyond the memory budget those who
+ * hold the most are not read from until there is room again.
  *
  * <p>Its threads are daemon threads. All methods may be called by any thread but its event loops'.
  */
@@ -81,8 +81,8 @@ public final class FramedServer implements AutoCloseable {
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections continue
-   * as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
+   * continue as they are.
    *
    * @return whether they have changed
    * @throws IOException if one cannot be used; the previous ones stay in use
@@ -135,14 +135,15 @@ public final class FramedServer implements AutoCloseable {
    * Stops: no more connections are accepted and the handlers are told ({@link
    * FramedConnection#isStopping}, {@link BatchHandler#stopping}). What has come is handled and
    * answered; a connection on which nothing comes any more then gets the end of its input, and is
-   * closed when its handler has ended and everything is sent: when its client has ended too, or has sent
-   * nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). What is left after the
-   * timeout is closed by force, and the threads of blocking handlers are interrupted, but for those of
-   * an {@code executor}. When the calling thread is interrupted, that is at once.
+   * closed when its handler has ended and everything is sent: when its client has ended too, or has
+   * sent nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). What is left
+   * after the timeout is closed by force, and the threads of blocking handlers are interrupted, but
+   * for those of an {@code executor}. When the calling thread is interrupted, that is at once.
    *
-   * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until then, the
-   * connections of that loop are counted as cut, and are closed when the callback returns; a line in the
-   * log tells what it does, and {@link #isTerminated} returns {@code false} until then.
+   * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until
+   * then, the connections of that loop are counted as cut, and are closed when the callback
+   * returns; a line in the log tells what it does, and {@link #isTerminated} returns {@code false}
+   * until then.
    *
    * <p>A second call waits for the first, and has it cut when its own timeout is over.
    *

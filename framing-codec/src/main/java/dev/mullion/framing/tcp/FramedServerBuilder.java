@@ -86,9 +86,9 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets how many platform threads there are for blocking handlers, 256 by default. More connections
-   * than that wait for one, for {@code handlerThreadTimeout}. Ignored with virtual threads; {@link
-   * #start} fails if there is an executor too.
+   * Sets how many platform threads there are for blocking handlers, 256 by default. More
+   * connections than that wait for one, for {@code handlerThreadTimeout}. Ignored with virtual
+   * threads; {@link #start} fails if there is an executor too.
    */
   public FramedServerBuilder maxHandlerThreads(int maxHandlerThreads) {
     this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
@@ -96,12 +96,12 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets how long a connection may wait for a thread for its blocking handler, 10 seconds by default,
-   * at least one millisecond; {@link Duration#ZERO} sets no limit. Then it is closed, logged and counted ({@link TcpCounters#connectionsNotServed}). It holds for
-   * each kind of executor. Those that wait are counted ({@link TcpCounters#connectionsWaiting}), and
-   * there may be {@code maxConnections} of them. One whose connection breaks waits no more; its
-   * handler is not called. One whose peer has only ended its side still waits, since that peer may
-   * still read.
+   * Sets how long a connection may wait for a thread for its blocking handler, 10 seconds by
+   * default, at least one millisecond; {@link Duration#ZERO} sets no limit. Then it is closed,
+   * logged and counted ({@link TcpCounters#connectionsNotServed}). It holds for each kind of
+   * executor. Those that wait are counted ({@link TcpCounters#connectionsWaiting}), and there may
+   * be {@code maxConnections} of them. One whose connection breaks waits no more; its handler is
+   * not called. One whose peer has only ended its side still waits, since that peer may still read.
    */
   public FramedServerBuilder handlerThreadTimeout(Duration handlerThreadTimeout) {
     this.handlerThreadTimeout =
@@ -132,8 +132,8 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default that is
-   * left to the program.
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
+   * that is left to the program.
    */
   public FramedServerBuilder shutdownHook(boolean shutdownHook) {
     this.shutdownHook = shutdownHook;

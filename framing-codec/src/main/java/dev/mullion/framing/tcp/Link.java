@@ -22,8 +22,8 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The event loop's side of a connection: it hears of the channel, and hands on to its parts. All but
- * what is said otherwise is called by the loop's thread. Each file knows only those below it:
+ * The event loop's side of a connection: it hears of the channel, and hands on to its parts. All
+ * but what is said otherwise is called by the loop's thread. Each file knows only those below it:
  *
  * <pre>{@code
  *  -------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 package dev.mullion.framing.tcp;
 
 /**
- * Measures servers and clients with a library that may be absent: {@link MicrometerMetrics}. One may be
- * given to any number of servers and clients.
+ * Measures servers and clients with a library that may be absent: {@link MicrometerMetrics}. One
+ * may be given to any number of servers and clients.
  *
  * <p>The types of that library are in that class only. Builders, servers and clients can be loaded,
  * reflected on and mocked without it.

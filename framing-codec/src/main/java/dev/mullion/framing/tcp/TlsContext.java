@@ -43,8 +43,8 @@ final class TlsContext implements AutoCloseable {
   }
 
   /**
-   * Returns the handler of a connection. For a client the host is the one that was asked for, not the
-   * address it was resolved to.
+   * Returns the handler of a connection. For a client the host is the one that was asked for, not
+   * the address it was resolved to.
    */
   SslHandler newHandler(ByteBufAllocator allocator, @Nullable String peerHost, int peerPort) {
     if (peerHost == null && tls.verifiesHostNames()) {

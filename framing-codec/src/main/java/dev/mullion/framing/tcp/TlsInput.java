@@ -10,8 +10,8 @@ import io.netty.handler.ssl.SslHandler;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts what TLS holds of a record that is not complete, from the first byte of the handshake on, and
- * keeps that small. A class of its own, since netty-handler may be absent.
+ * Counts what TLS holds of a record that is not complete, from the first byte of the handshake on,
+ * and keeps that small. A class of its own, since netty-handler may be absent.
  *
  * <pre>{@code
  *  socket ---> TlsInput ---> SslHandler, which collects a record ---> frames

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Logs what a peer can make happen as often as it likes: at most one line a second for each kind of
- * event. A line tells how many events of its kind were left out since the last line, and from which peer
- * the last of these came.
+ * event. A line tells how many events of its kind were left out since the last line, and from which
+ * peer the last of these came.
  *
  * <pre>{@code
  *  at      the lines of one kind of event
@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  *          [4711 more in the last 2 s, last peer /127.0.0.1:50976]
  * }</pre>
  *
- * <p>A logger that throws does no harm to the caller: the failure is counted. Any thread may call any
- * method; no lock is held while the logger is called.
+ * <p>A logger that throws does no harm to the caller: the failure is counted. Any thread may call
+ * any method; no lock is held while the logger is called.
  *
  * @param <K> the kinds of event
  */
@@ -55,7 +55,9 @@ public final class BoundedLog<K extends Enum<K>> {
     log(kind, level, peer, text, null);
   }
 
-  /** Logs an event with its error; see {@link #log(Enum, System.Logger.Level, Object, Supplier)}. */
+  /**
+   * Logs an event with its error; see {@link #log(Enum, System.Logger.Level, Object, Supplier)}.
+   */
   public void log(
       K kind,
       System.Logger.Level level,

@@ -36,8 +36,8 @@ public final class DaemonThreads {
   }
 
   /**
-   * Returns an executor with a virtual thread for each task, or {@code null} if this JDK has none. By
-   * reflection, since the sources are compiled for JDK 17.
+   * Returns an executor with a virtual thread for each task, or {@code null} if this JDK has none.
+   * By reflection, since the sources are compiled for JDK 17.
    */
   public static @Nullable ExecutorService virtual(String prefix) {
     if (Runtime.version().feature() < FIRST_JDK_WITH_VIRTUAL_THREADS) {
@@ -58,8 +58,8 @@ public final class DaemonThreads {
   }
 
   /**
-   * Returns a pool with at most so many platform threads. A task that finds none free waits for one;
-   * a thread without a task ends after a minute.
+   * Returns a pool with at most so many platform threads. A task that finds none free waits for
+   * one; a thread without a task ends after a minute.
    */
   public static ThreadPoolExecutor platform(
       String prefix, int maxThreads, RejectedExecutionHandler afterShutdown) {

@@ -7,8 +7,9 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * Checks that Netty is new enough before a server or client touches its newer classes. Spring Boot 3, for
- * instance, manages Netty 4.1, with which they would fail with a {@link NoClassDefFoundError}.
+ * Checks that Netty is new enough before a server or client touches its newer classes. Spring Boot
+ * 3, for instance, manages Netty 4.1, with which they would fail with a {@link
+ * NoClassDefFoundError}.
  */
 public final class NettyVersion {
   /** The version that this build uses. */
@@ -27,7 +28,8 @@ public final class NettyVersion {
   /**
    * Returns if Netty is 4.2.
    *
-   * @throws IllegalStateException if it is older; the text says which one was found, and what to set
+   * @throws IllegalStateException if it is older; the text says which one was found, and what to
+   *     set
    */
   public static void check() {
     ClassLoader loader = NettyVersion.class.getClassLoader();

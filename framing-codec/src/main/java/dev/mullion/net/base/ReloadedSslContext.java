@@ -8,9 +8,9 @@ import javax.net.ssl.SSLSessionContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes each connection's engine with the newest context. The context as a whole is replaced, not the
- * certificates in it: sessions can be resumed within one context only, so clients that are no longer
- * trusted cannot resume old sessions.
+ * Makes each connection's engine with the newest context. The context as a whole is replaced, not
+ * the certificates in it: sessions can be resumed within one context only, so clients that are no
+ * longer trusted cannot resume old sessions.
  */
 final class ReloadedSslContext extends SslContext {
   private volatile SslContext newest;

@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
  *                 unusable       +--> the previous one stays, counted, onFailure, logged
  * }</pre>
  *
- * <p>One thread checks the files of all; it ends when none is left. A client that was not closed and is
- * no longer reachable does not count. Listeners and loggers are called without a lock, and what they
- * throw, errors too, does not end the checking.
+ * <p>One thread checks the files of all; it ends when none is left. A client that was not closed
+ * and is no longer reachable does not count. Listeners and loggers are called without a lock, and
+ * what they throw, errors too, does not end the checking.
  */
 public final class TlsReloader implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Tls.class.getName());

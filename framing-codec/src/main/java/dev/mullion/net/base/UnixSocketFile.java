@@ -20,11 +20,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The file of a listening unix-domain socket. A server that was killed leaves it behind.
  *
- * <p>Each of Netty's transports, when its channel is closed, removes whatever file has the name that it
- * was bound to, even if that is the socket of a successor by then. Therefore a channel is bound to a
- * name for the moment, beside the wanted one. The socket gets the wanted name when it listens, and the
- * first name is removed; so nobody finds a socket there that does not listen yet. At the end that name
- * is removed only if it still is the name of the same file.
+ * <p>Each of Netty's transports, when its channel is closed, removes whatever file has the name
+ * that it was bound to, even if that is the socket of a successor by then. Therefore a channel is
+ * bound to a name for the moment, beside the wanted one. The socket gets the wanted name when it
+ * listens, and the first name is removed; so nobody finds a socket there that does not listen yet.
+ * At the end that name is removed only if it still is the name of the same file.
  *
  * <pre>{@code
  *   step                file              what it is
@@ -66,8 +66,8 @@ public final class UnixSocketFile {
   }
 
   /**
-   * Returns a name in the same directory. One that may be too long for an address has as many bytes as
-   * the wanted one, so that the system says whether that is too long.
+   * Returns a name in the same directory. One that may be too long for an address has as many bytes
+   * as the wanted one, so that the system says whether that is too long.
    */
   private static Path beside(Path path) {
     Path name = path.getFileName();
@@ -116,8 +116,8 @@ public final class UnixSocketFile {
   }
 
   /**
-   * Removes the file if it is still the one that was bound. To be called while the channel is open: so
-   * long its inode has no other file.
+   * Removes the file if it is still the one that was bound. To be called while the channel is open:
+   * so long its inode has no other file.
    *
    * @return whether it is gone
    */

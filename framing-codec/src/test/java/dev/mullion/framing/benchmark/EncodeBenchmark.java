@@ -24,8 +24,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Frames encoded per second, beside Netty's own prepender: 64 frames are written, then flushed. What
- * comes out is released unread; a socket would take it.
+ * Frames encoded per second, beside Netty's own prepender: 64 frames are written, then flushed.
+ * What comes out is released unread; a socket would take it.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.Throughput)

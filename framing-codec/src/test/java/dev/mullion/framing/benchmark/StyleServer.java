@@ -46,8 +46,8 @@ public final class StyleServer {
   }
 
   /**
-   * Works on each byte, in place and without an object for a frame. It reverses the bytes twice: a load
-   * generator wants back what it has sent.
+   * Works on each byte, in place and without an object for a frame. It reverses the bytes twice: a
+   * load generator wants back what it has sent.
    */
   private static final class Reverser implements BatchHandler {
     @Override

@@ -117,8 +117,8 @@ class AcceptFailuresTest {
   }
 
   /**
-   * A process with few file descriptors: its event loop once ended at the first one that was missing,
-   * and the port stayed open, with nobody to accept.
+   * A process with few file descriptors: its event loop once ended at the first one that was
+   * missing, and the port stayed open, with nobody to accept.
    */
   @EnabledOnOs(OS.LINUX)
   @ParameterizedTest

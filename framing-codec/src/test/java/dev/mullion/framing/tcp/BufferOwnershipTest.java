@@ -22,7 +22,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A buffer that is handed over is released, in whatever way the method that takes it over fails. */
+/**
+ * A buffer that is handed over is released, in whatever way the method that takes it over fails.
+ */
 @Timeout(60)
 class BufferOwnershipTest {
   private static final FrameFormat FORMAT =

@@ -26,8 +26,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What each clock of a connection measures, with each side slow in each way. Time is the test's own,
- * and so is the kernel: it takes as many bytes as it is told to.
+ * What each clock of a connection measures, with each side slow in each way. Time is the test's
+ * own, and so is the kernel: it takes as many bytes as it is told to.
  */
 class ClocksTest {
   private static final int IDLE = 20;
@@ -462,10 +462,14 @@ class ClocksTest {
 
   @ParameterizedTest
   @CsvSource(delimiter = '|', textBlock = """
-      PEER_SENDS_NOTHING        | connection was idle for N ms (idleTimeout: 20000 ms, peer embedded)
-      PEER_STOPS_INSIDE_A_FRAME | frame is not complete after N ms (frameTimeout: 12000 ms, peer embedded)
-      HANDLER_TAKES_NOTHING     | connection was stalled by this side for N ms: its handler took none of the 5 bytes that wait (stallTimeout: 28000 ms, peer embedded)
-      MEMORY_IS_SHORT           | connection was stalled by this side for N ms: the memory budget is used up (stallTimeout: 28000 ms, peer embedded)
+      PEER_SENDS_NOTHING        | connection was idle for N ms (idleTimeout: 20000 ms, peer \
+      embedded)
+      PEER_STOPS_INSIDE_A_FRAME | frame is not complete after N ms (frameTimeout: 12000 ms, peer \
+      embedded)
+      HANDLER_TAKES_NOTHING     | connection was stalled by this side for N ms: its handler took \
+      none of the 5 bytes that wait (stallTimeout: 28000 ms, peer embedded)
+      MEMORY_IS_SHORT           | connection was stalled by this side for N ms: the memory \
+      budget is used up (stallTimeout: 28000 ms, peer embedded)
       """)
   void textsSayWhoseTimeWasMeasured(Scenario scenario, String text) throws Exception {
     Side side = new Side(false);

@@ -28,7 +28,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * A side that closes while its peer still sends. A socket that is closed with bytes that nobody has
- * read, or to which some still come, is reset, and the peer lost frames whose {@code send} had returned.
+ * read, or to which some still come, is reset, and the peer lost frames whose {@code send} had
+ * returned.
  */
 @Timeout(60)
 class CloseInOrderTest {
@@ -64,7 +65,9 @@ class CloseInOrderTest {
             Stream.of(Closing.values()).map(closing -> Arguments.of(transport, closing)));
   }
 
-  /** A peer whose kernel takes little, so that most of what is sent to it waits on the other side. */
+  /**
+   * A peer whose kernel takes little, so that most of what is sent to it waits on the other side.
+   */
   private static ServerSocket listener() throws IOException {
     ServerSocket listener = new ServerSocket();
     listener.setOption(StandardSocketOptions.SO_RCVBUF, 4 * 1024);
@@ -232,7 +235,10 @@ class CloseInOrderTest {
     }
   }
 
-  /** Where nothing was sent, nothing can be lost; and a server of ours ends as soon as its client does. */
+  /**
+   * Where nothing was sent, nothing can be lost; and a server of ours ends as soon as its client
+   * does.
+   */
   @Test
   void closeIsQuickWhereNothingCanBeLost() throws Exception {
     try (ServerSocket listener = listener();

@@ -23,7 +23,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Names with several addresses, and look-ups that take long: all of it is inside connectTimeout. */
+/**
+ * Names with several addresses, and look-ups that take long: all of it is inside connectTimeout.
+ */
 @Timeout(60)
 class ConnectingTest {
   private static final Reconnect SOON = Reconnect.builder()
@@ -113,7 +115,9 @@ class ConnectingTest {
     }
   }
 
-  /** Its share was half of the time, and it was given up though there was nothing else to wait for. */
+  /**
+   * Its share was half of the time, and it was given up though there was nothing else to wait for.
+   */
   @Test
   void slowAddressIsNotGivenUpForOneThatRefuses() throws Exception {
     CompletableFuture<Void> begun = new CompletableFuture<>();

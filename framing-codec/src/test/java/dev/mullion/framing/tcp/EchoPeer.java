@@ -12,7 +12,9 @@ import java.net.Socket;
 import java.net.SocketException;
 import org.jspecify.annotations.Nullable;
 
-/** A peer of the server over a real socket, of one thread, or of one that sends and one that reads. */
+/**
+ * A peer of the server over a real socket, of one thread, or of one that sends and one that reads.
+ */
 final class EchoPeer implements AutoCloseable {
   private static final int TIMEOUT_MILLIS = 20_000;
 

@@ -131,8 +131,8 @@ class EchoServerDrainTest {
   }
 
   /**
-   * Every frame that was accepted is answered, and then there is a clean end: also for a peer that was
-   * still for so long, on a busy machine, that it seemed to have said everything.
+   * Every frame that was accepted is answered, and then there is a clean end: also for a peer that
+   * was still for so long, on a busy machine, that it seemed to have said everything.
    */
   @ParameterizedTest
   @MethodSource(TRANSPORTS)

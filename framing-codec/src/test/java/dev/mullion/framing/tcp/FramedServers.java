@@ -39,8 +39,8 @@ final class FramedServers {
   }
 
   /**
-   * Sends frames until the peer's and the kernel's buffers are full too, and have been for so long as
-   * TCP may pause, 200 ms, and more. Says how many.
+   * Sends frames until the peer's and the kernel's buffers are full too, and have been for so long
+   * as TCP may pause, 200 ms, and more. Says how many.
    */
   static int fill(FramedConnection connection, FramedServer server, byte[] frame) throws Exception {
     int[] sent = {0};

@@ -56,7 +56,9 @@ class FramedTlsTest {
     }
   }
 
-  /** Tickets of the server came to a socket that was closed, which reset it with all that was sent. */
+  /**
+   * Tickets of the server came to a socket that was closed, which reset it with all that was sent.
+   */
   @RepeatedTest(5)
   void clientThatClosesAtOnceLosesNothing() throws Exception {
     AtomicInteger received = new AtomicInteger();

@@ -12,7 +12,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Handlers that fail with an error, and not with an exception: their peers must not wait for ever. */
+/**
+ * Handlers that fail with an error, and not with an exception: their peers must not wait for ever.
+ */
 @Timeout(60)
 class HandlerErrorTest {
   /** Throws an error at the first frame. */

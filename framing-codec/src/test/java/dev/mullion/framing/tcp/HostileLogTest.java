@@ -26,7 +26,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What peers can make happen as often as they like is a line a second in the log, and a counter. */
+/**
+ * What peers can make happen as often as they like is a line a second in the log, and a counter.
+ */
 @Timeout(60)
 class HostileLogTest {
   private static final int PEERS = 100;

@@ -105,7 +105,10 @@ class HostilePeersTest {
     }
   }
 
-  /** Its end was seen with replies still to send; over epoll the socket could not wait for room then. */
+  /**
+   * Its end was seen with replies still to send; over epoll the socket could not wait for room
+   * then.
+   */
   @ParameterizedTest
   @EnumSource
   void halfClosedPeerThatReadsLateGetsAllItsReplies(Way way) throws Exception {

@@ -11,7 +11,10 @@ import org.junit.jupiter.api.Test;
 
 /** What the bytes that wait for a handler take. */
 class InboxTest {
-  /** Each read had a buffer of its own: a peer that sent byte by byte took a hundred times its bound. */
+  /**
+   * Each read had a buffer of its own: a peer that sent byte by byte took a hundred times its
+   * bound.
+   */
   @Test
   void bytesThatComeOneByOneShareTheirMemory() throws Exception {
     int count = 256 * 1024;

@@ -42,10 +42,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Whatever calls into user code, or completes a future on which user code may hang, holds no lock: many
- * threads do everything at once, what is called looks at the locks that its thread holds, and then calls
- * back into the library. Futures were completed under the lock of the frames to send, and the event loop
- * and a thread that made a request waited for each other for ever.
+ * Whatever calls into user code, or completes a future on which user code may hang, holds no lock:
+ * many threads do everything at once, what is called looks at the locks that its thread holds, and
+ * then calls back into the library. Futures were completed under the lock of the frames to send,
+ * and the event loop and a thread that made a request waited for each other for ever.
  */
 @Timeout(value = 1, unit = TimeUnit.DAYS)
 class LocksAndCallbacksTest {

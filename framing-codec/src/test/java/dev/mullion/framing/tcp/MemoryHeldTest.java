@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What a server really holds for many peers, by Netty's and the JVM's own numbers and not by its own
- * counter, with each way to hold something.
+ * What a server really holds for many peers, by Netty's and the JVM's own numbers and not by its
+ * own counter, with each way to hold something.
  */
 @Timeout(120)
 class MemoryHeldTest {

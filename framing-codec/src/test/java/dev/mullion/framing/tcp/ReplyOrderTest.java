@@ -30,12 +30,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** That replies are sent from wherever they may be given, and in order with all that is sent otherwise. */
+/**
+ * That replies are sent from wherever they may be given, and in order with all that is sent
+ * otherwise.
+ */
 @Timeout(60)
 class ReplyOrderTest {
   private static final int FRAMES = 6_000;
 
-  /** Sends frames with numbers in all the ways that an event loop has, in calls and in dependents. */
+  /**
+   * Sends frames with numbers in all the ways that an event loop has, in calls and in dependents.
+   */
   private static final class Mixing implements BatchHandler {
     private final Random random;
     private int number;

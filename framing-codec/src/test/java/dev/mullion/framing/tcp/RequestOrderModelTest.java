@@ -30,9 +30,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Requests of many threads, with all that can befall one: each reply carries the number of its request,
- * and must be that request's. Requests got others' replies, for good, when one before them was refused,
- * was withdrawn while it waited for room, had its reply skipped, or when a frame was sent otherwise.
+ * Requests of many threads, with all that can befall one: each reply carries the number of its
+ * request, and must be that request's. Requests got others' replies, for good, when one before them
+ * was refused, was withdrawn while it waited for room, had its reply skipped, or when a frame was
+ * sent otherwise.
  *
  * <p>A short run is part of each build; {@code -Dmullion.framing.modelSeconds=600} makes it long.
  */

@@ -25,7 +25,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Whose reply is whose, one way to go wrong after the other; all at once: RequestOrderModelTest. */
+/**
+ * Whose reply is whose, one way to go wrong after the other; all at once: RequestOrderModelTest.
+ */
 @Timeout(60)
 class RequestsTest {
   private static byte[] bytes(String text) {
@@ -149,7 +151,9 @@ class RequestsTest {
     }
   }
 
-  /** The one that waits is told at once that it is too long, and one that is cancelled is not sent. */
+  /**
+   * The one that waits is told at once that it is too long, and one that is cancelled is not sent.
+   */
   @Test
   void requestsThatWaitForRoomHaveNoPlaceYet() throws Exception {
     try (ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());

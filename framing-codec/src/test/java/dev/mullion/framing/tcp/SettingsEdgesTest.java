@@ -283,7 +283,10 @@ class SettingsEdgesTest {
     }
   }
 
-  /** What is lost after a connection of the least time is called again, and of the greatest counts on. */
+  /**
+   * What is lost after a connection of the least time is called again, and of the greatest counts
+   * on.
+   */
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void resetAfterForgetsAttemptsOrCountsOn(boolean least) throws Exception {
@@ -350,7 +353,9 @@ class SettingsEdgesTest {
     }
   }
 
-  /** Every pair of edges makes a format that works at its bounds, or is refused with the numbers. */
+  /**
+   * Every pair of edges makes a format that works at its bounds, or is refused with the numbers.
+   */
   @Test
   void formatsAtTheirEdgesWorkOrAreRefused() throws Exception {
     int[] offsets = {0, 1, MAX};

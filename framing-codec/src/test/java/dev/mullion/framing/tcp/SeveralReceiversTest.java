@@ -29,8 +29,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Several threads that receive from one connection. One slept although a frame was there: it had come in
- * one read with a frame that another thread took.
+ * Several threads that receive from one connection. One slept although a frame was there: it had
+ * come in one read with a frame that another thread took.
  */
 @Timeout(60)
 class SeveralReceiversTest {

@@ -153,7 +153,10 @@ class SlowHandlerTest {
     }
   }
 
-  /** The inner call's end ended the outer one for the watchdog, and its begin hid how long that takes. */
+  /**
+   * The inner call's end ended the outer one for the watchdog, and its begin hid how long that
+   * takes.
+   */
   @Test
   void callInsideACallIsPartOfIt() {
     LoopWatch watch = new LoopWatch(ImmediateEventExecutor.INSTANCE, 0);

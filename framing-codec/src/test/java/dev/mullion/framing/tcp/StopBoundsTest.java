@@ -18,12 +18,18 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A stop ends in its time and 2 seconds, whatever a callback holds. It once waited for the callback. */
+/**
+ * A stop ends in its time and 2 seconds, whatever a callback holds. It once waited for the
+ * callback.
+ */
 @Timeout(60)
 class StopBoundsTest {
   private static final Duration TIMEOUT = Duration.ofMillis(300);
 
-  /** How much later a machine that stands still may notice the end; the callback never ends by itself. */
+  /**
+   * How much later a machine that stands still may notice the end; the callback never ends by
+   * itself.
+   */
   private static final long PATIENCE_SECONDS = 20;
 
   private final List<Callback> callbacks = new ArrayList<>();
@@ -233,7 +239,9 @@ class StopBoundsTest {
     }
   }
 
-  /** One loop is held; the connections of the other still get their replies, and the time for them. */
+  /**
+   * One loop is held; the connections of the other still get their replies, and the time for them.
+   */
   private static void connectionsOfOtherLoopsAreDrained(Callback callback) throws Exception {
     CountDownLatch begun = new CountDownLatch(1);
     FramedServer server = FramedServer.builder()

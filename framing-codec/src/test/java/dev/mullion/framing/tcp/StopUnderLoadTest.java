@@ -38,8 +38,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Servers that stop while peers send to them without pause: what they have accepted is answered, and
- * nothing of theirs is left.
+ * Servers that stop while peers send to them without pause: what they have accepted is answered,
+ * and nothing of theirs is left.
  */
 @Timeout(120)
 class StopUnderLoadTest {
@@ -115,8 +115,8 @@ class StopUnderLoadTest {
   }
 
   /**
-   * They are heard for half of the time, and then get the end behind the frame that has begun. All at
-   * once, each with one peer.
+   * They are heard for half of the time, and then get the end behind the frame that has begun. All
+   * at once, each with one peer.
    */
   @Test
   void peersThatNeverPauseDoNotUseUpTheTime() throws Exception {

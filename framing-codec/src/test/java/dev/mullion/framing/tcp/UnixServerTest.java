@@ -36,7 +36,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Servers and clients on unix-domain sockets: whose file it is, and that either side may end first. */
+/**
+ * Servers and clients on unix-domain sockets: whose file it is, and that either side may end first.
+ */
 @Timeout(60)
 class UnixServerTest {
   private static final String TRANSPORTS = "dev.mullion.framing.tcp.EchoServers#transports";
@@ -156,7 +158,9 @@ class UnixServerTest {
     }
   }
 
-  /** The name for the moment must not be too long where the wanted one is not, nor the other way. */
+  /**
+   * The name for the moment must not be too long where the wanted one is not, nor the other way.
+   */
   @ParameterizedTest
   @MethodSource(TRANSPORTS)
   void pathMayBeAsLongAsTheSystemTakesOne(Transport transport) throws Exception {
@@ -204,7 +208,9 @@ class UnixServerTest {
         .flatMap(transport -> Stream.of(Way.values()).map(way -> Arguments.of(transport, way)));
   }
 
-  /** Over NIO and io_uring the connection was closed at once, and its replies were lost uncounted. */
+  /**
+   * Over NIO and io_uring the connection was closed at once, and its replies were lost uncounted.
+   */
   @ParameterizedTest
   @MethodSource("ways")
   void peerThatEndsItsSideGetsItsReplies(Transport transport, Way way) throws Exception {

@@ -29,10 +29,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Whatever a callback throws, from whichever callback, has the same end: it is counted and logged once,
- * its connection ends with it, everybody who waits is told, all memory is given back, and the other
- * connections go on. An exception that is checked and not declared, as Kotlin's and Lombok's, once left
- * the connection half ended.
+ * Whatever a callback throws, from whichever callback, has the same end: it is counted and logged
+ * once, its connection ends with it, everybody who waits is told, all memory is given back, and the
+ * other connections go on. An exception that is checked and not declared, as Kotlin's and Lombok's,
+ * once left the connection half ended.
  */
 @Timeout(60)
 class UserCodeTest {

@@ -18,8 +18,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A single thread for blocking handlers, which is taken. The second connection was once accepted and
- * never served, with no counter and no word.
+ * A single thread for blocking handlers, which is taken. The second connection was once accepted
+ * and never served, with no counter and no word.
  */
 @Timeout(60)
 class WaitingForThreadsTest {

@@ -4,7 +4,9 @@ import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
 
-/** Waits for a condition, where a sleep would be too short on one machine and too long on another. */
+/**
+ * Waits for a condition, where a sleep would be too short on one machine and too long on another.
+ */
 public final class Await {
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 

@@ -13,8 +13,8 @@ import javax.net.ssl.SSLSocketFactory;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * An authority with a certificate of a server, for {@code localhost} and {@code 127.0.0.1}, and one of
- * a client, each in files of a directory. No two authorities trust each other.
+ * An authority with a certificate of a server, for {@code localhost} and {@code 127.0.0.1}, and one
+ * of a client, each in files of a directory. No two authorities trust each other.
  */
 public final class Certificates {
   /** The certificate of the authority. */

@@ -19,8 +19,9 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
- * The classes of a module in a class loader that lacks some of this JVM's class path. Each is looked at
- * as a framework does that makes beans or mocks of it: all members, with all types in their signatures.
+ * The classes of a module in a class loader that lacks some of this JVM's class path. Each is
+ * looked at as a framework does that makes beans or mocks of it: all members, with all types in
+ * their signatures.
  */
 public final class ClassesWithout implements AutoCloseable {
   private static final String CLASS = ".class";
@@ -55,8 +56,8 @@ public final class ClassesWithout implements AutoCloseable {
   }
 
   /**
-   * Takes from elsewhere the JDK's classes only: on a module path the loader of the platform would find
-   * those of the module under test, with all that it has.
+   * Takes from elsewhere the JDK's classes only: on a module path the loader of the platform would
+   * find those of the module under test, with all that it has.
    */
   private static final class Without extends URLClassLoader {
     Without(URL[] present) {

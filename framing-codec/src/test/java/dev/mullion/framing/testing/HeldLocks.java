@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The locks that the current thread holds, for code that must be called without. To find them takes long:
- * it walks through the whole heap.
+ * The locks that the current thread holds, for code that must be called without. To find them takes
+ * long: it walks through the whole heap.
  */
 public final class HeldLocks {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
@@ -19,9 +19,9 @@ public final class HeldLocks {
   private HeldLocks() {}
 
   /**
-   * Returns the monitors of our own objects, and all locks of {@code java.util.concurrent}: of these it
-   * is not known whose they are, but when it calls us the JDK holds none, and Netty one for the whole
-   * life of an event loop.
+   * Returns the monitors of our own objects, and all locks of {@code java.util.concurrent}: of
+   * these it is not known whose they are, but when it calls us the JDK holds none, and Netty one
+   * for the whole life of an event loop.
    */
   public static List<String> ofThisThread() {
     long[] self = {Thread.currentThread().getId()};

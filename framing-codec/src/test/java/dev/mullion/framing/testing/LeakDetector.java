@@ -8,7 +8,8 @@ import io.netty.util.ResourceLeakDetectorFactory;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Counts Netty's pooled and direct buffers, each in the {@link Watch} that was open when it was made.
+ * Counts Netty's pooled and direct buffers, each in the {@link Watch} that was open when it was
+ * made.
  *
  * <p>A buffer stays with its watch: one that is released after its watch has reported it changes no
  * later watch. The current watch is one for the whole JVM, since buffers are made on any thread.
@@ -16,8 +17,9 @@ import java.util.concurrent.locks.LockSupport;
 final class LeakDetector<T> extends LeakPresenceDetector<T> {
   /**
    * How often it looks, every millisecond, before it says that a buffer is leaked: closed channels
-   * release what they hold on their event loop, a little after the test's end. It counts looks, since
-   * a machine that stood still for a while has used up any time, but has released nothing in it.
+   * release what they hold on their event loop, a little after the test's end. It counts looks,
+   * since a machine that stood still for a while has used up any time, but has released nothing in
+   * it.
    */
   static final int LOOKS = 10_000;
 

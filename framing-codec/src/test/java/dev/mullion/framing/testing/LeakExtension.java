@@ -11,9 +11,9 @@ import org.junit.jupiter.api.extension.TestInstancePreConstructCallback;
  * Fails a test that leaves a Netty buffer unreleased, and shows where the buffer was made.
  *
  * <p>A test answers for the buffers made from the creation of its instance to the closing of its
- * {@code @AutoClose} fields, on any thread; its class answers for those made outside its tests, such
- * as in {@code @BeforeAll}. A test that fails for another reason is checked too: the leak is then a
- * suppressed exception of that failure. Tests must not run in parallel in one JVM.
+ * {@code @AutoClose} fields, on any thread; its class answers for those made outside its tests,
+ * such as in {@code @BeforeAll}. A test that fails for another reason is checked too: the leak is
+ * then a suppressed exception of that failure. Tests must not run in parallel in one JVM.
  */
 public final class LeakExtension
     implements BeforeAllCallback, TestInstancePreConstructCallback, BeforeEachCallback {

@@ -23,8 +23,9 @@ public final class OldNetty {
 
   private static final Set<String> OLD = Set.of("netty-buffer", "netty-common", "netty-transport");
   private static final Pattern JAR = Pattern.compile("(netty-[a-z]+)-4\\.2\\.[^/]*\\.jar");
-  private static final Pattern ADDED_SINCE = Pattern.compile(
-      "io/netty/(channel/((Single|Multi)Thread)?Io[A-Z]|channel/nio/NioIo|util/concurrent/Ticker).*");
+  private static final Pattern ADDED_SINCE =
+      Pattern.compile("io/netty/(channel/((Single|Multi)Thread)?Io[A-Z]|channel/nio/NioIo|"
+          + "util/concurrent/Ticker).*");
 
   private OldNetty() {}
 

@@ -15,7 +15,9 @@ import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** With Netty 4.1, which Spring Boot 3 manages, servers and clients ended in NoClassDefFoundError. */
+/**
+ * With Netty 4.1, which Spring Boot 3 manages, servers and clients ended in NoClassDefFoundError.
+ */
 class NettyVersionTest {
   @TempDir
   private Path jars;
