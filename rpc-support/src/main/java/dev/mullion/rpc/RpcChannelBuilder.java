@@ -186,23 +186,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
    * @throws UncheckedIOException if a file for TLS cannot be used
    */
   public RpcChannel build() {
-    checkWhere();
-    if (inProcessName != null && (keepalive != null || tls != null)) {
-      throw new IllegalStateException("inProcessName: " + inProcessName + " (expected: no "
-          + (tls == null ? "keepalive" : "tls")
-          + " beside it)");
-    }
-    if (inProcessName == null) {
-      NettyVersion.check();
-    }
-    if (inTurn() && healthCheck && maxInboundMessageSize < MessageLimits.OF_HEALTH) {
-      throw new IllegalStateException("maxInboundMessageSize: " + maxInboundMessageSize
-          + " (expected: >= " + MessageLimits.OF_HEALTH + " for replies of the healthCheck)");
-    }
-    policies.check();
-    if (compression != null) {
-      ReplyCompression.check(compression);
-    }
+    check();
     TlsReloader files = RpcTls.readUnchecked(tls, observability.tlsReloadsFailed());
     ConnectFailures failures = new ConnectFailures(tls, socket());
     ManagedChannelBuilder<?> builder = transport(files, failures)
@@ -254,6 +238,26 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
         channel.shutdownNow();
         channel.close();
       }
+    }
+  }
+
+  private void check() {
+    checkWhere();
+    if (inProcessName != null && (keepalive != null || tls != null)) {
+      throw new IllegalStateException("inProcessName: " + inProcessName + " (expected: no "
+          + (tls == null ? "keepalive" : "tls")
+          + " beside it)");
+    }
+    if (inProcessName == null) {
+      NettyVersion.check();
+    }
+    if (inTurn() && healthCheck && maxInboundMessageSize < MessageLimits.OF_HEALTH) {
+      throw new IllegalStateException("maxInboundMessageSize: " + maxInboundMessageSize
+          + " (expected: >= " + MessageLimits.OF_HEALTH + " for replies of the healthCheck)");
+    }
+    policies.check();
+    if (compression != null) {
+      ReplyCompression.check(compression);
     }
   }
 

@@ -94,20 +94,6 @@ class JavadocExamplesTest extends RpcTest {
         .allSatisfy(name -> assertThat(source.resolveSibling(name + ".java")).exists());
   }
 
-  @Test
-  void readmeShowsTheSame() throws IOException {
-    String readme = words(Files.readString(Path.of("../README.md")));
-    String compiled = Files.readString(HERE);
-
-    assertThat(readme).contains("```java" + words(block(compiled, "try (RpcServer")) + "```");
-  }
-
-  /** Returns a statement up to the brace that closes it. */
-  private static String block(String code, String opening) {
-    int start = code.indexOf("    " + opening);
-    return code.substring(start, code.indexOf("\n    }\n", start) + "\n    }".length());
-  }
-
   private static String withoutStars(String comment) {
     return comment.replaceAll("(?m)^ *\\*", "");
   }
