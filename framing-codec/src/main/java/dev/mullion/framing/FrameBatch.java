@@ -65,7 +65,7 @@ public final class FrameBatch {
    * @param shift what to take from a position of the run to have an index of the buffer
    * @param trailer how many bytes follow each payload
    */
-  void lieIn(ByteBuf buffer, int wireStart, int wireEnd, int shift, int trailer) {
+  void setBounds(ByteBuf buffer, int wireStart, int wireEnd, int shift, int trailer) {
     this.buffer = buffer;
     this.wireStart = wireStart;
     this.wireEnd = wireEnd;

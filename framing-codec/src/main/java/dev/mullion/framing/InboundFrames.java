@@ -175,7 +175,7 @@ final class InboundFrames {
         return false;
       }
       int shift = from - readerIndex;
-      batch.lieIn(in, readerIndex, to - shift, shift, geometry.trailer.length);
+      batch.setBounds(in, readerIndex, to - shift, shift, geometry.trailer.length);
       in.readerIndex(to - shift);
       deliver(ctx, in, batch);
       return true;
@@ -328,7 +328,7 @@ final class InboundFrames {
       scanner.passedOne();
       int start = whole.readerIndex();
       batch.run().add(start + scanner.deliveredOffset(), scanner.deliveredLength());
-      batch.lieIn(whole, start, start + part.size(), 0, geometry.trailer.length);
+      batch.setBounds(whole, start, start + part.size(), 0, geometry.trailer.length);
       whole.readerIndex(start + part.size());
       deliver(ctx, whole, batch);
     } finally {
