@@ -1,5 +1,5 @@
 /** Length-prefixed framing, and TCP servers and clients that speak it. */
-@SuppressWarnings("module") // dev.mullion.rpc is built after this one, and is not known yet.
+@SuppressWarnings("module") // dev.mullion.rpc is compiled after this module.
 module dev.mullion.framing {
   exports dev.mullion.framing;
   exports dev.mullion.framing.tcp;

@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Decimal digits without leading zeros, up to a delimiter; values below {@code least} are corrupt.
+ * Decimal digits without leading zeros, then a delimiter; values below {@code least} are corrupt.
  */
 record AsciiDecimal(char delimiter, int least) implements LengthEncoding {
   private static final int MAX_DIGITS = 18;
@@ -40,9 +40,9 @@ record AsciiDecimal(char delimiter, int least) implements LengthEncoding {
         return atLeast(value);
       }
       if (b < '0' || b > '9') {
-        throw new CorruptFrameException("decimal length has byte "
+        throw new CorruptFrameException("decimal length contains byte "
             + Bytes.hex((byte) b)
-            + " (expected: digits up to "
+            + " (expected: digits, then "
             + named(delimiter)
             + ")");
       }

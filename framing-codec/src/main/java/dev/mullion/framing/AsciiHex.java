@@ -37,7 +37,7 @@ record AsciiHex(int digits, boolean upperCase) implements LengthEncoding {
       } else if (letter >= 0 && letter < 6) {
         value = value << 4 | (letter + 10);
       } else {
-        throw new CorruptFrameException("hex length has byte "
+        throw new CorruptFrameException("hex length contains byte "
             + Bytes.hex((byte) b)
             + " (expected: 0-9 or "
             + (upperCase ? "A-F)" : "a-f)"));

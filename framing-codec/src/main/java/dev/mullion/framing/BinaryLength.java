@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * An unsigned integer of 1 to 8 bytes. The scanner calls the static {@link #get} and {@link #put}
- * straight away, since they are on the hot path.
+ * An unsigned integer of 1 to 8 bytes. The hot path calls the static {@link #get} and {@link #put}
+ * directly.
  */
 record BinaryLength(int width, ByteOrder order) implements LengthEncoding {
   @Override

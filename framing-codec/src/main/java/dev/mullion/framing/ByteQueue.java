@@ -11,22 +11,21 @@ import java.util.Deque;
 import java.util.List;
 
 /**
- * Bytes that have come and wait, in the parts in which they lie. Short pieces are copied into parts
- * that grow with what is held, so that the memory held is at most twice the bytes, plus {@link
- * PartGrowth#SMALL}; only the buffer in front may hold more, until it is {@link #tighten
- * tightened}.
+ * Received bytes that wait to be decoded, in parts. Short pieces are copied into parts that grow
+ * with the number of bytes, so that the memory is at most twice the bytes plus {@link
+ * PartGrowth#SMALL}. Only the first buffer may hold more, until it is {@link #tighten tightened}.
  */
 final class ByteQueue {
-  /** Shorter pieces are not worth a part of their own. */
+  /** Shorter pieces are copied. */
   private static final int MIN_KEPT_PIECE = 1024;
 
-  /** A buffer that wastes no more is not worth a copy. */
+  /** A buffer that wastes at most this is not copied. */
   private static final int MAX_SPARE = 512;
 
   /**
-   * A buffer that came, or one made here, behind whose bytes more may be written.
+   * A received buffer, or one allocated here, to which more bytes may be appended.
    *
-   * @param capacity what is released with it
+   * @param capacity the memory that is freed with it
    */
   private record Part(ByteBuf bytes, int capacity, boolean own) {
     boolean isWasteful(int spare) {
@@ -48,9 +47,9 @@ final class ByteQueue {
   }
 
   /**
-   * Takes over what is readable in a buffer.
+   * Takes ownership of a buffer with its readable bytes.
    *
-   * @param expected the size that is likely to be reached, to which a part is made; more may come
+   * @param expected the likely final size, which limits new parts; more may arrive
    */
   void add(ByteBuf bytes, long expected) {
     boolean kept = false;
@@ -68,12 +67,12 @@ final class ByteQueue {
   /** Keeps or copies bytes; returns whether the buffer was kept. */
   private boolean addReadable(ByteBuf bytes, long expected) {
     int length = bytes.readableBytes();
-    // Headers are found in one piece of memory, so a composite buffer is copied into one.
+    // Headers must lie in one memory region, so a composite buffer is copied into one.
     boolean inOnePiece = bytes.nioBufferCount() == 1;
     int capacity = PartGrowth.capacityKept(bytes);
     boolean keep = inOnePiece && length >= MIN_KEPT_PIECE && PartGrowth.fills(length, capacity);
     if (parts.isEmpty()) {
-      // Most often it holds whole frames, which will be gone before more comes.
+      // Usually it contains complete frames, which are removed before more bytes arrive.
       keep = inOnePiece;
     } else {
       tighten(expected);
@@ -107,7 +106,7 @@ final class ByteQueue {
   }
 
   private static Part copyOf(ByteBuf bytes, int capacity) {
-    // What came on the heap stays there, so that nobody has to release it.
+    // Bytes on the heap stay there, so that nobody has to release them.
     ByteBuf copy = bytes.hasArray() && bytes.alloc() == UnpooledByteBufAllocator.DEFAULT
         ? Unpooled.wrappedBuffer(new byte[capacity]).clear()
         : bytes.alloc().buffer(capacity);
@@ -115,7 +114,7 @@ final class ByteQueue {
     return new Part(copy, copy.capacity(), true);
   }
 
-  /** Copies what is left in parts that hold much more memory than bytes. */
+  /** Copies the remaining bytes of parts whose memory is much larger. */
   void tighten(long expected) {
     Part first = parts.peek();
     if (first == null) {
@@ -145,7 +144,7 @@ final class ByteQueue {
     }
   }
 
-  /** The room behind the bytes of the last part is not needed, or more than what is held. */
+  /** Copies the last part if its unused room is not needed or exceeds its bytes. */
   private void shrinkLast() {
     Part last = parts.peekLast();
     if (last != null && last.own && parts.size() > 1 && last.isWasteful(0)) {
@@ -161,7 +160,7 @@ final class ByteQueue {
     part.bytes.release();
   }
 
-  /** Returns a big-endian view, from its position to its limit, or a copy, of some of the bytes. */
+  /** Returns some of the bytes as a big-endian view or copy, from its position to its limit. */
   ByteBuffer view(int offset, int length) {
     ByteBuf first = parts.element().bytes;
     if ((long) offset + length <= first.readableBytes()) {
@@ -185,7 +184,7 @@ final class ByteQueue {
     return ByteBuffer.wrap(copy);
   }
 
-  /** Fills an array with the first bytes, which are in the queue no more. */
+  /** Fills an array with the first bytes and removes them from the queue. */
   void read(byte[] to) {
     int at = 0;
     while (at < to.length) {
@@ -217,7 +216,7 @@ final class ByteQueue {
     }
   }
 
-  /** Hands all bytes over to the caller, who releases them. */
+  /** Passes all bytes to the caller, who must release them. */
   ByteBuf takeAll() {
     List<ByteBuf> all = new ArrayList<>(parts.size());
     parts.forEach(part -> all.add(part.bytes));

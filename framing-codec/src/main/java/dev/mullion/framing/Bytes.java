@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HexFormat;
 
-/** Looking at bytes, comparing them, and showing them in messages. */
+/** Views bytes, compares them, and formats them for messages. */
 final class Bytes {
   static final byte[] NONE = {};
 
@@ -15,7 +15,7 @@ final class Bytes {
 
   private Bytes() {}
 
-  /** Takes over bytes, and copies them if they do not lie in one piece of memory. */
+  /** Takes ownership of bytes, and copies them if they are not in one memory region. */
   static ByteBuf inOnePiece(ByteBuf bytes, ByteBufAllocator allocator) {
     if (bytes.nioBufferCount() == 1) {
       return bytes;
@@ -26,7 +26,9 @@ final class Bytes {
     return copy;
   }
 
-  /** Returns a big-endian view of what is readable: the order is its reader's, not the format's. */
+  /**
+   * Returns a big-endian view of the readable bytes: its order is the reader's, not the format's.
+   */
   static ByteBuffer view(ByteBuf in) {
     return view(in, in.readerIndex(), in.readableBytes());
   }
@@ -46,14 +48,14 @@ final class Bytes {
     return "0x" + HEX.formatHex(bytes, 0, shown) + (shown < length ? "..." : "");
   }
 
-  /** Returns the bytes at an index of a buffer, as far as a message may show them. */
+  /** Returns the bytes at an index of a buffer in hex, as many as a message may show. */
   static String hex(ByteBuffer in, int index, int length) {
     byte[] seen = new byte[Math.min(length, MOST_SHOWN + 1)];
     in.get(index, seen);
     return hex(seen, seen.length);
   }
 
-  /** Returns whether the buffer holds these bytes at the index; its position is left alone. */
+  /** Returns whether the buffer has these bytes at the index; its position does not move. */
   static boolean at(ByteBuffer in, int index, byte[] expected) {
     for (int i = 0; i < expected.length; i++) {
       if (in.get(index + i) != expected[i]) {

@@ -4,17 +4,18 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bytes that the format does not allow: a length that cannot be, a constant that is not there, or a
- * frame given to an encoder that does not have the parts its format keeps. After it a stream that
- * is being decoded is out of step, and no later byte of it can be trusted.
+ * The bytes violate the format: an impossible length, a missing constant, or a frame given to an
+ * encoder without the header bytes that its format keeps. A stream that is being decoded is then
+ * out of sync, and no later byte of it can be trusted.
  */
 public final class CorruptFrameException extends FramingException {
   private static final long serialVersionUID = 1;
 
   /**
-   * Creates the error that a {@link LengthEncoding} throws; the codec adds the place to it.
+   * Creates the error that a {@link LengthEncoding} throws; the codec adds the peer and the frame
+   * number.
    *
-   * @param detail what was seen and what is allowed; never more than 32 of the peer's bytes
+   * @param detail the actual and the expected value, with at most 32 of the peer's bytes
    */
   public CorruptFrameException(String detail) {
     this(detail, null, 0);

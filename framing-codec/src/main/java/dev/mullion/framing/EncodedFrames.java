@@ -4,18 +4,18 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.DefaultByteBufHolder;
 
 /**
- * Frames, or a part of one, as they lie on the wire. A {@link LengthDelimitedCodec} that is given
- * one to write sends its bytes as they are. Whoever holds it releases it; writing it passes it on.
+ * Frames, or a part of a frame, in wire format. A {@link LengthDelimitedCodec} writes these bytes
+ * unchanged. The owner must release this object; writing it transfers ownership.
  */
 public final class EncodedFrames extends DefaultByteBufHolder {
   private final int size;
 
   /**
-   * Takes over a buffer with frames.
+   * Takes ownership of a buffer with frames.
    *
-   * @param wire frames, headers and trailers with them; released with this object, or now if the
-   *     size is refused
-   * @param size how many frames end in it
+   * @param wire frames with their headers and trailers; released with this object, or at once if
+   *     the size is rejected
+   * @param size the number of frames that end in it
    */
   public EncodedFrames(ByteBuf wire, int size) {
     super(wire);
@@ -26,7 +26,7 @@ public final class EncodedFrames extends DefaultByteBufHolder {
     this.size = size;
   }
 
-  /** Returns how many frames end in it. */
+  /** Returns the number of frames that end in it. */
   public int size() {
     return size;
   }
@@ -41,7 +41,7 @@ public final class EncodedFrames extends DefaultByteBufHolder {
     return (EncodedFrames) super.copy();
   }
 
-  // The content tells two of them apart; how many frames are in it is a note for the counters.
+  // Equality compares the content; the number of frames is only for the counters.
   @Override
   public boolean equals(Object other) {
     return super.equals(other);

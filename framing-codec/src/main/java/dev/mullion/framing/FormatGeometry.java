@@ -5,11 +5,11 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The numbers that follow from a format's settings, worked out and checked once. All classes that
- * look at bytes take their numbers from here.
+ * The numbers that follow from a format's settings, computed and checked once. All classes that
+ * read or write bytes use them.
  */
 final class FormatGeometry {
-  /** The longest frame in all: what a Java array can hold on every virtual machine. */
+  /** The longest frame, header and trailer included: what a Java array can hold on every JVM. */
   private static final int MAX_WIRE_LENGTH = Integer.MAX_VALUE - 8;
 
   private static final int MAX_WIDTH = 64;
@@ -23,7 +23,7 @@ final class FormatGeometry {
   /** The width of the length field, or 0 if it varies. */
   final int width;
 
-  /** Bytes of the header behind the length field: constant ones and stripped ones. */
+  /** The number of header bytes after the length field, constant or stripped. */
   final int afterLength;
 
   /** The header's length, or 0 if it varies. */
@@ -33,7 +33,7 @@ final class FormatGeometry {
 
   final int lengthAdjustment;
 
-  /** How many bytes are not delivered, or -1: the header, whose length varies. */
+  /** The number of bytes not delivered, or -1 for a header of variable length. */
   final int strip;
 
   final int maxFrameLength;
@@ -108,18 +108,15 @@ final class FormatGeometry {
           "byteOrder: " + s.byteOrder + " has no meaning for lengthEncoding: " + other);
     }
     if (other.maxValue() < 1) {
-      throw new IllegalStateException("lengthEncoding: "
-          + other
-          + " has the maxValue "
-          + other.maxValue()
-          + " (expected: > 0)");
+      throw new IllegalStateException(
+          "lengthEncoding: " + other + " has maxValue " + other.maxValue() + " (expected: > 0)");
     }
     int min = other.minWidth();
     int max = other.maxWidth();
     if (min < 1 || max < min || max > MAX_WIDTH) {
       throw new IllegalStateException("lengthEncoding: "
           + other
-          + " has the widths "
+          + " has widths "
           + min
           + " to "
           + max
@@ -179,7 +176,7 @@ final class FormatGeometry {
     return chosen;
   }
 
-  /** The smallest frame that the settings allow must hold all that is stripped. */
+  /** The smallest frame that the settings allow must contain all stripped bytes. */
   private void checkSmallestFrame(int lengthEnd) {
     long body = Math.max(lengthAdjustment, after.length + trailer.length);
     long smallest = lengthEnd + Math.max(body, 0);
@@ -200,15 +197,15 @@ final class FormatGeometry {
   }
 
   private int maxFrameLength(FrameFormat.Builder s) {
-    // The longest payload whose length the field can say, and the longest that Java can hold.
-    // Half of what a long can say is beyond any frame, and no difference to it overflows.
+    // The longest payload that the length field can express, and the longest that Java can hold.
+    // Half of Long.MAX_VALUE is beyond any frame, and subtracting from it cannot overflow.
     long fits = Math.min(encoding.maxValue(), Long.MAX_VALUE / 2) - lengthOfEmpty;
     if (lengthOfEmpty > 0 && encoding.maxValue() <= lengthOfEmpty) {
       throw new IllegalStateException("lengthAdjustment: "
           + lengthAdjustment
-          + " leaves no length that "
+          + " leaves no room for a payload in "
           + lengthField()
-          + " can hold (expected: >= "
+          + " (expected: >= "
           + (lengthAdjustment + lengthOfEmpty - encoding.maxValue() + 1)
           + ")");
     }
@@ -218,7 +215,7 @@ final class FormatGeometry {
     int limit = asked == null ? Math.min(FrameFormat.DEFAULT_MAX_FRAME_LENGTH, most) : asked;
     if (limit > most) {
       String why =
-          holds < fits ? " does not fit a frame in memory" : " does not fit " + lengthField();
+          holds < fits ? " does not fit in a Java array" : " does not fit " + lengthField();
       throw new IllegalStateException(
           "maxFrameLength: " + limit + why + " (expected: <= " + most + ")");
     }
@@ -250,12 +247,12 @@ final class FormatGeometry {
   }
 
   private static String stripped(int from, int to, String setting) {
-    return "the frame's bytes "
+    return "frame bytes "
         + from
         + " to "
         + (to - 1)
         + " are stripped by initialBytesToStrip, and no "
         + setting
-        + " constant says what to write there";
+        + " constant defines them";
   }
 }

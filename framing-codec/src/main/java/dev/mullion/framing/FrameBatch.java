@@ -7,9 +7,9 @@ import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.FastThreadLocal;
 
 /**
- * All the complete frames of one read, as positions in one buffer: what a {@link
- * LengthDelimitedCodec} fires in place of a buffer for each frame when it was built with {@link
- * LengthDelimitedCodec.Builder#batches}.
+ * All complete frames of one read, as positions in one buffer. A {@link LengthDelimitedCodec} that
+ * was built with {@link LengthDelimitedCodec.Builder#batches} fires it instead of a buffer for each
+ * frame.
  *
  * <pre>{@code
  * public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -21,11 +21,11 @@ import io.netty.util.concurrent.FastThreadLocal;
  * }
  * }</pre>
  *
- * <p>The batch and its buffer belong to the codec and are valid until {@code channelRead}, or the
- * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, in that thread only; nothing
- * has to be released. What must live longer is taken with {@link #bytes}, {@link #retainedFrame} or
- * {@link #encoded}. A frame that came in several reads is a batch of its own, and a long one may
- * lie in a composite buffer.
+ * <p>The codec owns the batch and its buffer. They are valid until {@code channelRead}, or the
+ * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, and only in that thread; do
+ * not release them. To keep frames longer, use {@link #bytes}, {@link #retainedFrame} or {@link
+ * #encoded}. A frame that arrives in several reads is a batch of its own; if it is long, its buffer
+ * may be a composite buffer.
  */
 public final class FrameBatch {
   private static final FastThreadLocal<FrameBatch> UNUSED = new FastThreadLocal<>();
@@ -39,7 +39,7 @@ public final class FrameBatch {
 
   private FrameBatch() {}
 
-  /** Takes the calling thread's batch, or a new one if that is in use further down the stack. */
+  /** Takes the calling thread's batch, or a new one if a caller of this method uses that one. */
   static FrameBatch acquire() {
     FrameBatch batch = UNUSED.getIfExists();
     if (batch == null) {
@@ -60,9 +60,9 @@ public final class FrameBatch {
   }
 
   /**
-   * Says where the frames of the run are.
+   * Sets the positions of the frames of the run.
    *
-   * @param shift what to take from a position of the run to have an index of the buffer
+   * @param shift the number to subtract from a position of the run to get an index of the buffer
    * @param trailer how many bytes follow each payload
    */
   void setBounds(ByteBuf buffer, int wireStart, int wireEnd, int shift, int trailer) {
@@ -79,8 +79,8 @@ public final class FrameBatch {
   }
 
   /**
-   * Returns the buffer in which the frames lie. Read it by index; it is not to be released. The
-   * bytes of the frames may be changed in place, before they are sent or copied.
+   * Returns the buffer that contains the frames. Read it by index, and do not release it. The bytes
+   * of the frames may be modified in place before they are sent or copied.
    */
   public ByteBuf buffer() {
     return buffer;
@@ -92,7 +92,7 @@ public final class FrameBatch {
     return run.offset(frame) - shift;
   }
 
-  /** Returns how many bytes of a frame are delivered. */
+  /** Returns the number of delivered bytes of a frame. */
   public int length(int frame) {
     checkIndex(frame, run.size());
     return run.length(frame);
@@ -103,7 +103,7 @@ public final class FrameBatch {
     return buffer.retainedSlice(offset(frame), length(frame));
   }
 
-  /** Returns a copy of a frame, the caller's own. */
+  /** Returns a copy of a frame. */
   public byte[] bytes(int frame) {
     byte[] copy = new byte[length(frame)];
     buffer.getBytes(offset(frame), copy);
@@ -111,9 +111,9 @@ public final class FrameBatch {
   }
 
   /**
-   * Ends the batch behind a frame. Those that follow are not in it any more: their bytes are
-   * decoded when the batch has been handled, by the codec that has then taken the place of the
-   * present one. It is for a handler that has met the frame behind which another format begins.
+   * Ends the batch after a frame. The frames after it are removed from the batch; their bytes are
+   * decoded again when the batch has been handled, by the codec that is then in the pipeline. Call
+   * it when a frame announces that a different format follows.
    */
   public void endAfter(int frame) {
     wireEnd = offset(frame) + length(frame) + trailer;
@@ -125,14 +125,14 @@ public final class FrameBatch {
     return wireStart;
   }
 
-  /** Returns how many bytes all the frames have on the wire; they lie one behind the other. */
+  /** Returns the number of bytes of all frames on the wire; the frames are contiguous. */
   public int wireLength() {
     return wireEnd - wireStart;
   }
 
   /**
-   * Returns all the frames as they came, to be written or released by the caller; no byte is
-   * copied.
+   * Returns all frames as they were received, without a copy. The caller must write or release
+   * them.
    */
   public EncodedFrames encoded() {
     return new EncodedFrames(buffer.retainedSlice(wireStart, wireEnd - wireStart), size());

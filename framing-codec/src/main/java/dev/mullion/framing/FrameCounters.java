@@ -3,9 +3,9 @@ package dev.mullion.framing;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What one or more {@link LengthDelimitedCodec}s, {@link FrameDecoder}s and {@link FrameEncoder}s
- * have done. They may share one object of this class; any thread may read it while they count. A
- * codec brings a number up to date once for each read and flush, not for each frame.
+ * Counters of one or more {@link LengthDelimitedCodec}s, {@link FrameDecoder}s and {@link
+ * FrameEncoder}s, which may share them. Any thread may read them at any time. A codec updates them
+ * once for each read and flush, not for each frame.
  */
 public final class FrameCounters {
   final LongAdder framesDecoded = new LongAdder();
@@ -18,59 +18,61 @@ public final class FrameCounters {
   final LongAdder framesRefused = new LongAdder();
   final LongAdder bytesDiscarded = new LongAdder();
 
-  /** Creates counters that stand at 0. */
+  /** Creates counters that start at 0. */
   public FrameCounters() {}
 
-  /** Returns how many frames were delivered. */
+  /** Returns the number of delivered frames. */
   public long framesDecoded() {
     return framesDecoded.sum();
   }
 
-  /** Returns the bytes on the wire of the frames, and parts of frames, that were delivered. */
+  /** Returns the number of bytes on the wire of all delivered frames and parts of frames. */
   public long bytesDecoded() {
     return bytesDecoded.sum();
   }
 
   /**
-   * Returns how many frames were encoded; with a codec, their promises tell whether they were sent.
+   * Returns the number of encoded frames. The promises of a codec's frames show whether they were
+   * sent.
    */
   public long framesEncoded() {
     return framesEncoded.sum();
   }
 
-  /** Returns the bytes on the wire of the frames that were encoded. */
+  /** Returns the number of bytes on the wire of all encoded frames. */
   public long bytesEncoded() {
     return bytesEncoded.sum();
   }
 
-  /** Returns how many frames were announced with more than the maximum length, skipped or not. */
+  /** Returns the number of frames announced with more than the maximum length, skipped or not. */
   public long framesTooLarge() {
     return framesTooLarge.sum();
   }
 
-  /** Returns how many streams were given up because they were out of step. */
+  /** Returns the number of streams that were abandoned because they were out of sync. */
   public long framesCorrupt() {
     return framesCorrupt.sum();
   }
 
-  /** Returns how many streams ended inside a frame. */
+  /** Returns the number of streams that ended inside a frame. */
   public long framesTruncated() {
     return framesTruncated.sum();
   }
 
-  /** Returns how many frames could not be encoded. */
+  /** Returns the number of frames that could not be encoded. */
   public long framesRefused() {
     return framesRefused.sum();
   }
 
   /**
-   * Returns the bytes that came and were in no delivered frame: skipped, cut, or after an error.
+   * Returns the number of received bytes outside of delivered frames: skipped, truncated, or after
+   * an error.
    */
   public long bytesDiscarded() {
     return bytesDiscarded.sum();
   }
 
-  /** Names every counter with its value. */
+  /** Lists every counter with its value. */
   @Override
   public String toString() {
     return "FrameCounters[framesDecoded="

@@ -8,8 +8,8 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes frames from bytes that are pushed into it, and never waits: for code that has a transport
- * of its own. In a Netty pipeline there is {@link LengthDelimitedCodec}, for blocking streams
+ * Decodes frames from bytes that are pushed into it, and never blocks. It is for code that has its
+ * own transport. In a Netty pipeline, use {@link LengthDelimitedCodec}; for blocking streams, use
  * {@link FrameReader}.
  *
  * <pre>{@code
@@ -26,18 +26,19 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>A frame is one new array, and is copied once, when all of it has come. What is held until then
- * grows with the bytes that came, never with a length that was announced: it is at most twice the
- * bytes and 4 KiB. Only a buffer that is added while nothing is held is kept as it came, whatever
- * its capacity, until more is added or {@link #next} returns {@code null}.
+ * <p>Each frame is a new array. Its bytes are copied once, when the frame is complete. Until then
+ * memory grows with the bytes received, never with an announced length: it is at most twice the
+ * bytes received plus 4 KiB. There is one exception: a buffer that is added to an empty decoder is
+ * kept unchanged, with its whole capacity, until more bytes are added or {@link #next} returns
+ * {@code null}.
  *
- * <p>After a {@link FrameTooLargeException} the decoder skips the rest of that frame as it comes,
- * and goes on behind it. A {@link CorruptFrameException} or a {@link TruncatedFrameException} is
- * final: what is held is released, what is added later is discarded, and every later call of {@link
- * #next} throws it again.
+ * <p>After a {@link FrameTooLargeException} the decoder skips the rest of that frame as it arrives,
+ * and continues after it. A {@link CorruptFrameException} or a {@link TruncatedFrameException} is
+ * final: the buffered bytes are released, bytes added later are discarded, and every later call of
+ * {@link #next} throws the same exception.
  *
- * <p>{@link #next} looks at no byte behind the frame that it returns, so that {@link
- * #format(FrameFormat)} may change the format between any two frames. Not safe for use by several
+ * <p>{@link #next} does not read any byte after the frame that it returns, so {@link
+ * #format(FrameFormat)} can change the format between any two frames. Not safe for use by several
  * threads at a time.
  */
 public final class FrameDecoder implements AutoCloseable {
@@ -49,22 +50,22 @@ public final class FrameDecoder implements AutoCloseable {
   private FormatGeometry geometry;
   private FrameScanner scanner;
 
-  /** How many bytes another look at the next frame's header needs. */
+  /** The number of bytes that are needed to inspect the next frame's header again. */
   private int needed;
 
-  /** The length of the next frame, or 0 as long as its header has not come. */
+  /** The length of the next frame, or 0 until its header is complete. */
   private int wireLength;
 
   private long toSkip;
 
-  /** The one that found the frame that is skipped; the format may have changed since. */
+  /** The scanner that found the frame being skipped; the format may have changed since then. */
   private FrameScanner skippedBy;
 
   private boolean ended;
   private boolean closed;
   private @Nullable FramingException failure;
 
-  /** What the counters have not been told of. */
+  /** Frames and bytes that have not been added to the counters yet. */
   private long frames;
 
   private long bytes;
@@ -79,7 +80,7 @@ public final class FrameDecoder implements AutoCloseable {
     frameBegins();
   }
 
-  /** Returns a decoder that is not counted, and does not know its peer. */
+  /** Returns a decoder without counters and peer address. */
   public static FrameDecoder of(FrameFormat format) {
     return of(format, new FrameCounters(), null);
   }
@@ -87,9 +88,9 @@ public final class FrameDecoder implements AutoCloseable {
   /**
    * Returns a decoder.
    *
-   * @param counters what counts its frames; it may be shared. Frames are added to it when bytes are
-   *     added, and when {@link #next} returns none
-   * @param peer the address that errors name, or {@code null} for none
+   * @param counters the counters of its frames, which may be shared; they are updated when bytes
+   *     are added and when {@link #next} returns {@code null}
+   * @param peer the address for error messages, or {@code null} for none
    */
   public static FrameDecoder of(
       FrameFormat format, FrameCounters counters, @Nullable SocketAddress peer) {
@@ -103,8 +104,9 @@ public final class FrameDecoder implements AutoCloseable {
   }
 
   /**
-   * Changes the format, from the next frame on: bytes that wait are decoded with it, also if they
-   * looked like part of a frame before. A frame that is being skipped is still skipped.
+   * Changes the format of the next frame and all later ones. Buffered bytes are decoded with the
+   * new format, even if they looked like part of a frame before. A frame that is being skipped is
+   * still skipped.
    */
   public void format(FrameFormat format) {
     this.format = requireNonNull(format, "format");
@@ -114,7 +116,8 @@ public final class FrameDecoder implements AutoCloseable {
   }
 
   /**
-   * Takes over bytes that came, and releases them in time, also if it fails.
+   * Adds received bytes. The decoder takes ownership of the buffer and will release it, even if
+   * this method fails.
    *
    * @throws IllegalStateException if {@link #end} or {@link #close} has been called
    */
@@ -123,7 +126,7 @@ public final class FrameDecoder implements AutoCloseable {
     if (closed || ended) {
       bytes.release();
       throw new IllegalStateException(
-          closed ? "decoder is closed" : "decoder was told that no more bytes come");
+          closed ? "decoder is closed" : "decoder has ended: end() was called");
     }
     report();
     long discarded = Math.min(failure == null ? toSkip : Long.MAX_VALUE, bytes.readableBytes());
@@ -135,24 +138,25 @@ public final class FrameDecoder implements AutoCloseable {
     try {
       held.add(bytes, expected());
     } catch (RuntimeException | Error e) {
-      // Bytes are lost, so nothing that follows could be trusted.
+      // Bytes are lost, so no later byte can be trusted.
       close();
       throw e;
     }
   }
 
-  /** Says that no more bytes will come. */
+  /** Marks the end of the stream: no more bytes will be added. */
   public void end() {
     ended = true;
   }
 
   /**
-   * Takes the next frame out of the bytes that came.
+   * Removes and returns the next frame.
    *
    * @return the delivered bytes, or {@code null} if more bytes are needed or, after {@link #end},
-   *     there are no more frames
-   * @throws FrameTooLargeException if the payload is too long; the next call goes on behind it
-   * @throws CorruptFrameException if the stream is out of step
+   *     no frames are left
+   * @throws FrameTooLargeException if the payload is too long; the next call continues after the
+   *     frame
+   * @throws CorruptFrameException if the stream is out of sync
    * @throws TruncatedFrameException if the stream ended inside a frame
    * @throws IllegalStateException if this decoder is closed
    */
@@ -176,27 +180,27 @@ public final class FrameDecoder implements AutoCloseable {
   }
 
   /**
-   * Returns whether bytes have come of a frame that {@link #next} has not returned; if it returned
-   * {@code null}, that frame is not complete. A frame that is still being skipped counts too.
+   * Returns whether bytes of a frame that {@link #next} has not returned have been added. After
+   * {@link #next} returned {@code null}, that frame is incomplete. A frame that is being skipped
+   * counts too.
    */
   public boolean isInsideFrame() {
     return held.size() > 0 || toSkip > 0;
   }
 
-  /** Returns how many bytes are held: they came and are in no frame that {@link #next} returned. */
+  /** Returns the number of buffered bytes: those added and not part of a returned frame. */
   public int bufferedBytes() {
     return (int) Math.min(held.size(), Integer.MAX_VALUE);
   }
 
-  /**
-   * Returns how much memory they take: what is held with them, and room for what follows, included.
-   */
+  /** Returns the memory of these bytes: the whole capacity of the buffers that contain them. */
   public long bufferedMemory() {
     return held.held();
   }
 
   /**
-   * Hands over all the bytes that wait, for whoever takes over the stream, and releases them.
+   * Removes and returns all buffered bytes, for code that takes over the stream. The caller must
+   * release them.
    *
    * @throws IllegalStateException if this decoder is closed
    */
@@ -207,7 +211,7 @@ public final class FrameDecoder implements AutoCloseable {
     return held.takeAll();
   }
 
-  /** Releases what is held; a second call does nothing. */
+  /** Releases the buffered bytes; a second call does nothing. */
   @Override
   public void close() {
     if (!closed) {
@@ -228,7 +232,7 @@ public final class FrameDecoder implements AutoCloseable {
     needed = geometry.offset + geometry.encoding.minWidth();
   }
 
-  /** How many bytes will be held when the next frame is complete, as far as that is known. */
+  /** The number of bytes that will be buffered when the next frame is complete, as far as known. */
   private int expected() {
     return wireLength > 0 ? wireLength : geometry.maxHeaderLength;
   }

@@ -5,12 +5,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Draws the wire and the delivered form of a frame, side by side. */
+/** Draws a frame on the wire and as delivered, side by side. */
 final class FrameDiagram {
   private static final String ARROW = " ---> ";
   private static final String GAP = "      ";
 
-  /** A box: what it is, what stands in it on the wire, what of that is delivered. */
+  /** A box with its name, its content on the wire, and its delivered content. */
   private record Box(String name, String wire, String decoded) {}
 
   private final FormatGeometry geometry;
@@ -53,7 +53,7 @@ final class FrameDiagram {
     return boxes;
   }
 
-  /** Adds the boxes of a region of the header: its known bytes, and the others as {@code ??}. */
+  /** Adds the box of a part of the header: its known bytes, and {@code ??} for each other byte. */
   private void add(List<Box> boxes, String name, int start, byte[] known, int length, int header) {
     if (length == 0) {
       return;
@@ -64,14 +64,14 @@ final class FrameDiagram {
     boxes.add(new Box(name, all, kept == 0 ? "" : text(known, length, length - kept)));
   }
 
-  /** Draws a frame with {@code HELLO, WORLD} as its payload, or as much of that as is allowed. */
+  /** Draws a frame with the payload {@code HELLO, WORLD}, cut to the maximum length. */
   static String of(FrameFormat format) {
     String payload = "HELLO, WORLD";
     int length = Math.min(payload.length(), format.maxFrameLength());
     return new FrameDiagram(format).draw(payload.substring(0, length));
   }
 
-  /** Names the settings of a format, those that are not set left out. */
+  /** Lists the settings of a format, except those that are not set. */
   static String settings(FrameFormat format) {
     FormatGeometry geometry = format.geometry();
     StringBuilder text = new StringBuilder("FrameFormat[");
@@ -113,7 +113,7 @@ final class FrameDiagram {
     try {
       geometry.encoding.write(Math.max(0, payload + geometry.lengthOfEmpty), out);
     } catch (CorruptFrameException e) {
-      throw new IllegalStateException("no length for " + payload + " bytes", e);
+      throw new IllegalStateException("no length for a payload of " + payload + " bytes", e);
     }
     byte[] written = new byte[out.position()];
     out.flip().get(written);

@@ -11,8 +11,8 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encodes frames into buffers: for code that has a transport of its own. In a Netty pipeline there
- * is {@link LengthDelimitedCodec}, for blocking streams {@link FrameWriter}.
+ * Encodes frames into buffers. It is for code that has its own transport. In a Netty pipeline, use
+ * {@link LengthDelimitedCodec}; for blocking streams, use {@link FrameWriter}.
  *
  * <pre>{@code
  * FrameEncoder encoder = FrameEncoder.of(FrameFormat.defaults());
@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
  * encoder.encode("world".getBytes(UTF_8), out);
  * }</pre>
  *
- * <p>A frame is written behind what is in the buffer, which grows as needed. If it is refused, or
- * does not fit a buffer that cannot grow, the buffer's writer index is where it was. Not safe for
- * use by several threads at a time.
+ * <p>A frame is appended to the buffer, which grows as needed. If the frame is rejected, or does
+ * not fit in a buffer that cannot grow, the buffer's writer index does not change. Not safe for use
+ * by several threads at a time.
  */
 public final class FrameEncoder {
   private final FrameFormat format;
@@ -44,7 +44,7 @@ public final class FrameEncoder {
   }
 
   /**
-   * Returns an encoder that is not counted.
+   * Returns an encoder without counters.
    *
    * @throws IllegalStateException if the format can only decode
    */
@@ -53,10 +53,10 @@ public final class FrameEncoder {
   }
 
   /**
-   * Returns an encoder whose frames are counted, whenever {@link #report} is called.
+   * Returns an encoder whose frames are added to the counters when {@link #report} is called.
    *
-   * @param counters what counts its frames; it may be shared
-   * @param peer the address that errors name, or {@code null} for none
+   * @param counters the counters of its frames, which may be shared
+   * @param peer the address for error messages, or {@code null} for none
    * @throws IllegalStateException if the format can only decode
    */
   public static FrameEncoder of(
@@ -70,16 +70,16 @@ public final class FrameEncoder {
     return format;
   }
 
-  /** Returns the most bytes that stand around a payload: those of the header and the trailer. */
+  /** Returns the maximum number of bytes around a payload: those of the header and the trailer. */
   public int maxOverhead() {
     return overhead;
   }
 
   /**
-   * Encodes a frame: the bytes that a {@link FrameDecoder} of the same format delivers.
+   * Encodes a frame, given as the bytes that a {@link FrameDecoder} of the same format delivers.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
    */
   public void encode(byte[] frame, ByteBuf out) throws FramingException {
     int start = out.writerIndex();
@@ -95,11 +95,11 @@ public final class FrameEncoder {
   }
 
   /**
-   * Encodes a frame from a buffer's position to its limit, and moves the position to the limit; if
-   * it fails, the position does not move.
+   * Encodes a frame from a buffer's position to its limit, and moves the position to the limit. The
+   * position does not move if this method fails.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
    */
   public void encode(ByteBuffer frame, ByteBuf out) throws FramingException {
     int start = out.writerIndex();
@@ -118,10 +118,10 @@ public final class FrameEncoder {
   }
 
   /**
-   * Encodes a frame that is part of a buffer, which is neither released nor otherwise changed.
+   * Encodes a frame that is part of a buffer. The buffer is not released or changed.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
    */
   public void encode(ByteBuf frame, int index, int length, ByteBuf out) throws FramingException {
     if (header.isPlain(out) && out.writableBytes() - Integer.BYTES >= length) {
@@ -140,7 +140,7 @@ public final class FrameEncoder {
     }
   }
 
-  /** The shortest way for the most usual format. */
+  /** The fast path for the most common format. */
   private void encodePlain(ByteBuf frame, int index, int length, ByteBuf out)
       throws FramingException {
     int start = out.writerIndex();
@@ -156,13 +156,13 @@ public final class FrameEncoder {
   }
 
   /**
-   * Encodes what is readable in a buffer, without a copy of the payload. The buffer is taken over,
-   * also if it fails.
+   * Encodes the readable bytes of a buffer as one frame, without copying the payload. This method
+   * takes ownership of the buffer, even if it fails.
    *
-   * @param allocator makes the buffer for what stands around the payload
+   * @param allocator allocates the buffer for the header and the trailer
    * @return one frame, for a single write
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
    */
   public EncodedFrames encode(ByteBuf frame, ByteBufAllocator allocator) throws FramingException {
     ByteBuf around = null;
@@ -183,7 +183,7 @@ public final class FrameEncoder {
       }
       if (!whole) {
         refused();
-        // A frame that had been released before is what failed.
+        // If the frame had already been released, that is why this failed.
         if (frame.refCnt() > 0) {
           frame.release();
         }
@@ -191,7 +191,7 @@ public final class FrameEncoder {
     }
   }
 
-  /** Returns the bytes that the header may be made of, or null if it is made of none. */
+  /** Returns the frame's first bytes, which may contain header bytes, or null if none are kept. */
   private @Nullable ByteBuffer seen(ByteBuf frame, int index, int length) {
     if (stripped) {
       return null;
@@ -199,14 +199,14 @@ public final class FrameEncoder {
     return frame.nioBuffer(index, Math.min(length, header.maxHeaderLength()));
   }
 
-  /** Writes a header; returns how many of the frame's bytes went into it. */
+  /** Writes a header; returns how many of the frame's bytes belong to it. */
   private int writeHeader(@Nullable ByteBuffer seen, int length, ByteBuf out)
       throws FramingException {
     int most = header.maxHeaderLength();
     if (out.maxWritableBytes() >= most && out.ensureWritable(most).nioBufferCount() == 1) {
       return header.write(seen, length, out);
     }
-    // A header of variable width may still fit; and those in several pieces of memory take any.
+    // A header of variable width may still fit, and a composite buffer has no single memory region.
     ByteBuf apart = Unpooled.buffer(most);
     int inHeader = header.write(seen, length, apart);
     out.writeBytes(apart);
@@ -240,7 +240,7 @@ public final class FrameEncoder {
     }
   }
 
-  /** Adds to the counters what was encoded since the last call, if this encoder is counted. */
+  /** Adds the frames encoded since the last call to the counters, if this encoder has counters. */
   public void report() {
     if (counters != null && frames > 0) {
       counters.framesEncoded.add(frames);

@@ -8,14 +8,13 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The wire format of a frame, as one immutable value for both directions. Every reader, writer,
- * codec, server and client takes it.
+ * The wire format of frames, an immutable value that all readers, writers and codecs share.
  *
- * <p>A frame is a header, a payload and sometimes a trailer. The header is what comes up to the
- * payload: {@code lengthFieldOffset} bytes, the length field, and constant or stripped bytes behind
- * it. The length, with {@code lengthAdjustment} added to it, counts all that follows the length
- * field. With every part, and a {@code lengthAdjustment} of 2 for the two constant bytes that this
- * length leaves out:
+ * <p>A frame consists of a header, a payload and an optional trailer. The header consists of {@code
+ * lengthFieldOffset} bytes, the length field, and the constant or stripped bytes after it. The
+ * length plus {@code lengthAdjustment} is the number of bytes after the length field. A frame with
+ * every part, whose {@code lengthAdjustment} is 2 because the length does not count the two
+ * constant bytes after it:
  *
  * <pre>{@code
  *                             ON THE WIRE                                        DECODED
@@ -25,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * +---------------+--------+--------------+----------------+---------+      +----------------+
  * }</pre>
  *
- * <p>By default the length is a big-endian integer of four bytes that counts the payload, and the
- * payload alone is delivered:
+ * <p>By default the length is a big-endian integer of four bytes that counts the payload. Only the
+ * payload is delivered:
  *
  * <pre>{@code
  *           ON THE WIRE                     DECODED
@@ -36,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * +------------+----------------+      +----------------+
  * }</pre>
  *
- * <p>A header with a magic, and a length that counts the whole frame:
+ * <p>A header with a magic number, and a length that counts the whole frame:
  *
  * <pre>{@code
  * FrameFormat format =
@@ -66,14 +65,13 @@ import org.jspecify.annotations.Nullable;
  * +---------------+--------+----------------+      +---------------+--------+----------------+
  * }</pre>
  *
- * <p><b>What is kept and what is stripped.</b> {@code initialBytesToStrip} bytes from the start of
- * the frame are not delivered; a trailer never is. An encoder writes the stripped bytes itself: the
- * length it knows, the rest must be constant ({@link Builder#beforeLength}, {@link
- * Builder#afterLength}). Bytes of the header that are kept are taken from the frame that is
- * encoded, and the length is filled in over whatever stood there; a length of variable width must
- * already be right. So {@code encode(decode(wire)) == wire} and {@code decode(encode(frame)) ==
- * frame}. A format that strips bytes which nothing knows how to write still decodes; {@link
- * #whyNotEncodable()} then says why it cannot encode.
+ * <p><b>Kept and stripped bytes.</b> The first {@code initialBytesToStrip} bytes of a frame are not
+ * delivered; the trailer is never delivered. An encoder writes the stripped bytes: it computes the
+ * length, and the others must be constant ({@link Builder#beforeLength}, {@link
+ * Builder#afterLength}). It takes the kept bytes of the header from the frame to be encoded and
+ * overwrites the length there; a length of variable width must already be correct. So {@code
+ * encode(decode(wire)) == wire} and {@code decode(encode(frame)) == frame}. A format that strips
+ * bytes which are not constant can only decode; {@link #whyNotEncodable()} returns the reason.
  *
  * <p><b>The settings in other libraries.</b>
  *
@@ -86,21 +84,20 @@ import org.jspecify.annotations.Nullable;
  *       width from 1 to 8</td></tr>
  *   <tr><td>{@code byteOrder}</td><td>{@code big_endian}, {@code little_endian}</td><td>the
  *       same</td></tr>
- *   <tr><td>{@code lengthAdjustment}</td><td>{@code length_adjustment}</td><td>there it is added to
- *       find what follows the skipped bytes, here to find what follows the length field:
- *       {@code lengthAdjustment = length_adjustment + num_skip - lengthFieldOffset -
- *       lengthFieldLength}</td></tr>
+ *   <tr><td>{@code lengthAdjustment}</td><td>{@code length_adjustment}</td><td>there it is relative
+ *       to the skipped bytes, here to the end of the length field: {@code lengthAdjustment =
+ *       length_adjustment + num_skip - lengthFieldOffset - lengthFieldLength}</td></tr>
  *   <tr><td>{@code initialBytesToStrip}</td><td>{@code num_skip}</td><td>the same; the default is
  *       tokio-util's (offset and length), Netty's is 0</td></tr>
- *   <tr><td>{@code maxFrameLength}</td><td>{@code max_frame_length}</td><td>here it bounds the
- *       payload after the adjustment; tokio-util checks before it, Netty counts the header
- *       too</td></tr>
+ *   <tr><td>{@code maxFrameLength}</td><td>{@code max_frame_length}</td><td>here it limits the
+ *       payload after the adjustment; tokio-util checks it before the adjustment, Netty counts the
+ *       header too</td></tr>
  * </table>
  *
- * <p>Differences by design: Netty knows the widths 1, 2, 3, 4 and 8 only, takes eight bytes as
- * signed, and finds a strip that is longer than a frame while decoding; here {@link
- * Builder#build()} refuses it. tokio-util clips a limit that the field cannot hold; here it is
- * refused.
+ * <p>Differences by design: Netty supports only the widths 1, 2, 3, 4 and 8, reads eight bytes as a
+ * signed integer, and detects a strip that is longer than a frame only while decoding; here {@link
+ * Builder#build()} rejects it. tokio-util clips a limit that the field cannot hold; here it is
+ * rejected.
  */
 public final class FrameFormat {
   /** The default of {@link #maxFrameLength()}: 8 MiB. */
@@ -114,18 +111,18 @@ public final class FrameFormat {
     this.geometry = FormatGeometry.of(this.settings);
   }
 
-  /** Returns the default format: four bytes of big-endian length, 8 MiB at most. */
+  /** Returns the default format: a big-endian length of four bytes, at most 8 MiB. */
   public static FrameFormat defaults() {
     return builder().build();
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static Builder builder() {
     return new Builder();
   }
 
   /**
-   * Returns the stream of messages that protobuf's {@code writeDelimitedTo} writes: a {@link
+   * Returns the format that protobuf's {@code writeDelimitedTo} writes: a {@link
    * LengthEncoding#varint32() varint} before each message.
    */
   public static FrameFormat protobufDelimited() {
@@ -134,13 +131,13 @@ public final class FrameFormat {
 
   /**
    * Returns octet counting for syslog over TCP, {@code 5 hello} (RFC 6587, section 3.4.1). A
-   * message has at least one byte there.
+   * message has at least one byte in this format.
    */
   public static FrameFormat octetCountedSyslog() {
     return builder().lengthEncoding(new AsciiDecimal(' ', 1)).build();
   }
 
-  /** Returns netstrings, {@code 5:hello,} (D. J. Bernstein, Netstrings, 1997). */
+  /** Returns the format of netstrings, {@code 5:hello,} (D. J. Bernstein, Netstrings, 1997). */
   public static FrameFormat netstring() {
     return builder()
         .lengthEncoding(LengthEncoding.asciiDecimal(':'))
@@ -149,12 +146,12 @@ public final class FrameFormat {
         .build();
   }
 
-  /** Returns DNS messages over TCP: two bytes of length (RFC 7766, section 8). */
+  /** Returns the format of DNS over TCP: a length of two bytes (RFC 7766, section 8). */
   public static FrameFormat dnsOverTcp() {
     return builder().lengthFieldLength(2).maxFrameLength(0xFFFF).build();
   }
 
-  /** Returns TPKT: version 3, a zero byte, two bytes of length with the header (RFC 1006, 6). */
+  /** Returns TPKT: version 3, zero, a length of two bytes that counts the header (RFC 1006, 6). */
   public static FrameFormat tpkt() {
     return builder()
         .beforeLength((byte) 3, (byte) 0)
@@ -164,42 +161,42 @@ public final class FrameFormat {
         .build();
   }
 
-  /** Returns a builder that holds this format's settings. */
+  /** Returns a builder with this format's settings. */
   public Builder toBuilder() {
     return settings.copy();
   }
 
-  /** Returns how many bytes stand before the length field. */
+  /** Returns the number of bytes before the length field. */
   public int lengthFieldOffset() {
     return geometry.offset;
   }
 
-  /** Returns the bytes of the length field, or 0 if its width varies. */
+  /** Returns the width of the length field in bytes, or 0 if it varies. */
   public int lengthFieldLength() {
     return geometry.width;
   }
 
-  /** Returns the byte order of the length field; big-endian for encodings that have none. */
+  /** Returns the byte order of the length field; big-endian if the encoding has no byte order. */
   public ByteOrder byteOrder() {
     return settings.byteOrder;
   }
 
-  /** Returns what the length field holds: an integer of fixed width, unless another was set. */
+  /** Returns the encoding of the length field, by default an integer of fixed width. */
   public LengthEncoding lengthEncoding() {
     return geometry.encoding;
   }
 
-  /** Returns what to add to the length to have the number of bytes that follow the length field. */
+  /** Returns the number to add to the length to get the number of bytes after the length field. */
   public int lengthAdjustment() {
     return settings.lengthAdjustment;
   }
 
-  /** Returns how many bytes of the frame are not delivered, or -1: a header of variable width. */
+  /** Returns how many first bytes are not delivered, or -1 for a header of variable width. */
   public int initialBytesToStrip() {
     return geometry.strip;
   }
 
-  /** Returns the longest payload in bytes, after the adjustment. */
+  /** Returns the maximum payload length in bytes, after the adjustment. */
   public int maxFrameLength() {
     return geometry.maxFrameLength;
   }
@@ -209,7 +206,7 @@ public final class FrameFormat {
     return geometry.before.clone();
   }
 
-  /** Returns a copy of the constant bytes behind the length field. */
+  /** Returns a copy of the constant bytes after the length field. */
   public byte[] afterLength() {
     return geometry.after.clone();
   }
@@ -219,15 +216,15 @@ public final class FrameFormat {
     return geometry.trailer.clone();
   }
 
-  /** Returns why no encoder can be made for this format, or empty if one can. */
+  /** Returns why this format cannot encode, or empty if it can. */
   public Optional<String> whyNotEncodable() {
     return Optional.ofNullable(geometry.whyNotEncodable);
   }
 
   /**
-   * Draws the layout of a frame as text, with {@code HELLO, WORLD} as its payload, or as much of
-   * that as {@link #maxFrameLength()} allows; {@code ??} is a byte of the header that the format
-   * does not fix. The pictures above were drawn by it.
+   * Draws the layout of a frame as text. The payload is {@code HELLO, WORLD}, cut to {@link
+   * #maxFrameLength()}; {@code ??} is a byte of the header that the format does not define. The
+   * drawings above were made by this method.
    */
   public String diagram() {
     return FrameDiagram.of(this);
@@ -247,7 +244,7 @@ public final class FrameFormat {
     return geometry.hash();
   }
 
-  /** Names the settings, those that are not set left out. */
+  /** Lists the settings, except those that are not set. */
   @Override
   public String toString() {
     return FrameDiagram.settings(this);
@@ -281,8 +278,8 @@ public final class FrameFormat {
     private Builder() {}
 
     /**
-     * Sets how many bytes stand before the length field (tokio-util: {@code length_field_offset}).
-     * The default is the number of {@link #beforeLength} bytes, and so 0 without any.
+     * Sets the number of bytes before the length field (tokio-util: {@code length_field_offset}).
+     * The default is the number of {@link #beforeLength} bytes.
      */
     public Builder lengthFieldOffset(int lengthFieldOffset) {
       this.lengthFieldOffset = Check.notNegative(lengthFieldOffset, "lengthFieldOffset");
@@ -290,8 +287,8 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets the width of the length field in bytes, from 1 to 8, as an unsigned integer; 4 by
-     * default (tokio-util: {@code length_field_length}).
+     * Sets the width in bytes of the length field, an unsigned integer: from 1 to 8, 4 by default
+     * (tokio-util: {@code length_field_length}).
      */
     public Builder lengthFieldLength(int lengthFieldLength) {
       this.lengthFieldLength = Check.within(lengthFieldLength, 1, 8, "lengthFieldLength");
@@ -305,8 +302,8 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets a length that is not an integer of fixed width. It excludes {@link #lengthFieldLength}
-     * and a little-endian {@link #byteOrder}.
+     * Sets an encoding for lengths that are not integers of fixed width. It cannot be combined with
+     * {@link #lengthFieldLength} or a little-endian {@link #byteOrder}.
      */
     public Builder lengthEncoding(LengthEncoding lengthEncoding) {
       this.lengthEncoding = Objects.requireNonNull(lengthEncoding, "lengthEncoding");
@@ -314,9 +311,10 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets what to add to the length to have the number of bytes that follow the length field, 0 by
-     * default: negative where the length counts header bytes, positive where it leaves bytes behind
-     * the length field out (tokio-util: {@code length_adjustment}, counted from the skipped bytes).
+     * Sets the number to add to the length to get the number of bytes after the length field, 0 by
+     * default. It is negative if the length counts header bytes too, and positive if the length
+     * does not count all bytes after the length field (tokio-util: {@code length_adjustment},
+     * relative to the skipped bytes).
      */
     public Builder lengthAdjustment(int lengthAdjustment) {
       this.lengthAdjustment = lengthAdjustment;
@@ -324,9 +322,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets how many bytes from the start of the frame are not delivered; by default the header:
-     * offset, length and {@link #afterLength} bytes (tokio-util: {@code num_skip}). With a length
-     * of variable width it may be at most the offset, or left alone.
+     * Sets how many bytes at the start of the frame are not delivered (tokio-util: {@code
+     * num_skip}). The default is the header: offset, length and {@link #afterLength} bytes. With a
+     * length of variable width it must be unset, or at most the offset.
      */
     public Builder initialBytesToStrip(int initialBytesToStrip) {
       this.initialBytesToStrip = Check.notNegative(initialBytesToStrip, "initialBytesToStrip");
@@ -334,9 +332,10 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets the longest payload in bytes, after the adjustment, for both directions (tokio-util:
-     * {@code max_frame_length}, before it). The payload is what follows the header, without the
-     * trailer. The default is 8 MiB, or what the length field can say if that is less.
+     * Sets the maximum payload length in bytes, after the adjustment, for both directions
+     * (tokio-util: {@code max_frame_length}, before the adjustment). The payload starts after the
+     * header and does not include the trailer. The default is 8 MiB, or the maximum of the length
+     * field if that is less.
      */
     public Builder maxFrameLength(int maxFrameLength) {
       this.maxFrameLength = Check.positive(maxFrameLength, "maxFrameLength");
@@ -344,8 +343,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets constant bytes at the start of the frame, such as a magic: written when encoding,
-     * checked when decoding. At most {@link #lengthFieldOffset} of them. They are copied.
+     * Sets constant bytes at the start of the frame, such as a magic number, at most {@link
+     * #lengthFieldOffset} of them. They are written when encoding, checked when decoding. The array
+     * is copied.
      */
     public Builder beforeLength(byte... constant) {
       this.beforeLength = Objects.requireNonNull(constant, "constant").clone();
@@ -353,9 +353,8 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets constant bytes straight behind the length field, such as a version: written when
-     * encoding, checked when decoding. They are among the bytes that the length and its adjustment
-     * count. They are copied.
+     * Sets constant bytes directly after the length field, such as a version. They are written when
+     * encoding and checked when decoding. The adjusted length counts them. The array is copied.
      */
     public Builder afterLength(byte... constant) {
       this.afterLength = Objects.requireNonNull(constant, "constant").clone();
@@ -363,9 +362,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Sets constant bytes at the end of the frame, such as a netstring's comma: written when
-     * encoding, checked when decoding, never delivered. They are among the bytes that the length
-     * and its adjustment count. They are copied.
+     * Sets constant bytes at the end of the frame, such as a netstring's comma. They are written
+     * when encoding, checked when decoding, and never delivered. The adjusted length counts them.
+     * The array is copied.
      */
     public Builder trailer(byte... constant) {
       this.trailer = Objects.requireNonNull(constant, "constant").clone();
@@ -373,9 +372,9 @@ public final class FrameFormat {
     }
 
     /**
-     * Makes the format.
+     * Builds the format.
      *
-     * @throws IllegalStateException if settings contradict each other; the text has the numbers
+     * @throws IllegalStateException if settings contradict each other; the message has the numbers
      */
     public FrameFormat build() {
       return new FrameFormat(this);

@@ -3,13 +3,14 @@ package dev.mullion.framing;
 import io.netty.buffer.ByteBuf;
 
 /**
- * A part of a frame that is longer than the read in which it began: what a {@link
- * LengthDelimitedCodec} fires when it was built with {@link LengthDelimitedCodec.Builder#parts}, so
- * that a handler can work on a long frame as it comes and nobody has to hold it.
+ * A part of a frame that is longer than the read in which it began. A {@link LengthDelimitedCodec}
+ * that was built with {@link LengthDelimitedCodec.Builder#parts} fires it. A handler can thus process
+ * a long frame as it arrives, without keeping it in memory.
  *
- * <p>The parts of a frame follow each other, with nothing between them; the first begins with the
- * frame's header. Like a {@link FrameBatch}, a part and its buffer belong to the codec and are
- * valid until {@code channelRead} returns. If the stream breaks, the last part never comes.
+ * <p>The parts of a frame are consecutive, with no other message between them; the first begins
+ * with the frame's header. As with a {@link FrameBatch}, the codec owns a part and its buffer, and
+ * they are valid until {@code channelRead} returns. If the connection fails, the last part never
+ * arrives.
  */
 public final class FramePart {
   private final ByteBuf buffer;
@@ -29,24 +30,24 @@ public final class FramePart {
     this.last = last;
   }
 
-  /** Returns the buffer in which the part lies. Read it by index; it is not to be released. */
+  /** Returns the buffer that contains the part. Read it by index, and do not release it. */
   public ByteBuf buffer() {
     return buffer;
   }
 
   /**
-   * Returns the index in {@link #buffer()} of the first delivered byte, behind a stripped header.
+   * Returns the index in {@link #buffer()} of the first delivered byte, after a stripped header.
    */
   public int offset() {
     return wireOffset + stripped;
   }
 
-  /** Returns how many bytes are delivered. */
+  /** Returns the number of delivered bytes. */
   public int length() {
     return wireLength - stripped;
   }
 
-  /** Returns how many bytes it has on the wire: those of a stripped header too. */
+  /** Returns the number of bytes on the wire, including a stripped header. */
   public int wireLength() {
     return wireLength;
   }
@@ -62,9 +63,9 @@ public final class FramePart {
   }
 
   /**
-   * Returns the part as it came, to be written or released by the caller; no byte is copied. Once
-   * the first part has been written to a channel, the others must follow before anything else, and
-   * if the last one never comes that channel must be closed.
+   * Returns the part as it was received, without a copy. The caller must write or release it. After
+   * the first part has been written to a channel, write the other parts before anything else. If
+   * the last part never arrives, close that channel.
    */
   public EncodedFrames encoded() {
     return new EncodedFrames(buffer.retainedSlice(wireOffset, wireLength), last ? 1 : 0);

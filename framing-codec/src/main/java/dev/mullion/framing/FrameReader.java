@@ -15,8 +15,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads frames from a blocking stream or channel: a socket, a file, a pipe. A virtual thread may
- * wait in it. For Netty there is {@link LengthDelimitedCodec}.
+ * Reads frames from a blocking stream or channel, such as a socket, a file or a pipe. It may be
+ * used on a virtual thread. In a Netty pipeline, use {@link LengthDelimitedCodec}.
  *
  * <pre>{@code
  * try (FrameReader reader = FrameReader.of(socket.getInputStream(), FrameFormat.defaults())) {
@@ -27,24 +27,24 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>It reads ahead, up to 16 KiB. What it holds of a frame grows with the bytes that came, never
- * with a length that was merely announced: it is at most twice the bytes and 4 KiB. After a {@link
- * FrameTooLargeException} the next read skips the rest of that frame and goes on behind it. After
- * any other exception every later read throws it again. Not safe for use by several threads.
+ * <p>It reads up to 16 KiB ahead. Memory grows with the bytes received, never with an announced
+ * length: it is at most twice the bytes received plus 4 KiB. After a {@link FrameTooLargeException}
+ * the next read skips the rest of that frame and continues after it. Any other exception is final:
+ * every later read throws it again. Not safe for use by several threads.
  */
 public final class FrameReader implements Closeable {
   private static final int BUFFER_SIZE = 16 * 1024;
 
-  /** What is made room for before it has come, besides as much as has come. */
+  /** Bytes that may be allocated before they arrive, in addition to as many as have arrived. */
   private static final int SMALL = 2 * 1024;
 
   /**
-   * The JDK copies through memory outside the heap, as much as is asked for and not only what
-   * comes.
+   * The JDK copies through memory outside the heap. It allocates as much as is requested, even if
+   * less arrives.
    */
   private static final int MAX_READ = 64 * 1024;
 
-  /** The two kinds of source have this in common. */
+  /** A stream or a channel. */
   private interface Source extends Closeable {
     int read(byte[] to, int offset, int length) throws IOException;
   }
@@ -68,24 +68,25 @@ public final class FrameReader implements Closeable {
     view = ByteBuffer.wrap(buffer);
   }
 
-  /** Returns a reader of a stream, which it closes when it is closed. */
+  /** Returns a reader of a stream. Closing the reader closes the stream. */
   public static FrameReader of(InputStream in, FrameFormat format) {
     requireNonNull(in, "in");
     return new FrameReader(new StreamSource(in), requireNonNull(format, "format"));
   }
 
-  /** Returns a reader of a channel in blocking mode, which it closes when it is closed. */
+  /** Returns a reader of a channel in blocking mode. Closing the reader closes the channel. */
   public static FrameReader of(ReadableByteChannel in, FrameFormat format) {
     requireNonNull(in, "in");
     return new FrameReader(new ChannelSource(in), requireNonNull(format, "format"));
   }
 
   /**
-   * Reads the next frame, and waits for it.
+   * Reads the next frame; blocks until it is complete.
    *
    * @return the delivered bytes, or {@code null} if the stream ended between two frames
-   * @throws FrameTooLargeException if the payload is too long; the next read goes on behind it
-   * @throws CorruptFrameException if the stream is out of step
+   * @throws FrameTooLargeException if the payload is too long; the next read continues after the
+   *     frame
+   * @throws CorruptFrameException if the stream is out of sync
    * @throws TruncatedFrameException if the stream ended inside a frame
    * @throws IOException if the stream cannot be read
    */
@@ -103,18 +104,18 @@ public final class FrameReader implements Closeable {
       fatal = e;
       throw e;
     } catch (IllegalBlockingModeException e) {
-      // Part of a frame may have been taken from the channel.
+      // Part of a frame may have been read from the channel.
       fatal = new IOException("channel is not in blocking mode", e);
       throw e;
     } catch (RuntimeException | Error e) {
-      fatal = new IOException("stream failed inside a read: " + e, e);
+      fatal = new IOException("stream failed during a read: " + e, e);
       throw e;
     }
   }
 
   /**
-   * Returns a copy of the bytes that were read ahead and belong to no frame yet, for whoever takes
-   * the stream over. After a {@link FrameTooLargeException} they begin with that frame.
+   * Returns a copy of the bytes that were read ahead and are not part of a returned frame, for code
+   * that takes over the stream. After a {@link FrameTooLargeException} they begin with that frame.
    */
   public byte[] buffered() {
     return Arrays.copyOfRange(buffer, start, end);
@@ -155,7 +156,7 @@ public final class FrameReader implements Closeable {
     return scanner.inspect(view, start, end);
   }
 
-  /** Skips what is left of a frame that was too large. */
+  /** Skips the rest of a frame that was too large. */
   private void skip() throws IOException {
     while (toSkip > 0) {
       if (start == end && !fill()) {
@@ -184,7 +185,7 @@ public final class FrameReader implements Closeable {
     start += length;
   }
 
-  /** Collects in parts, none of which is longer than what has come before it, and joins them. */
+  /** Collects the frame in parts and joins them. No part is longer than all those before it. */
   private byte[] collectInParts(int length, int buffered) throws IOException {
     List<byte[]> parts = new ArrayList<>();
     byte[] first = new byte[buffered];
@@ -206,7 +207,7 @@ public final class FrameReader implements Closeable {
     return frame;
   }
 
-  /** Fills an array from an index on; so many bytes of the frame lie before it. */
+  /** Fills an array from an index on; {@code before} bytes of the frame precede the array. */
   private void readFully(byte[] to, int from, int before) throws IOException {
     int have = from;
     while (have < to.length) {
@@ -218,7 +219,7 @@ public final class FrameReader implements Closeable {
     }
   }
 
-  /** How many of the delivered bytes belong to the header. */
+  /** The number of delivered bytes that belong to the header. */
   private int keptHeader() {
     return scanner.headerLength() - scanner.deliveredOffset();
   }
@@ -237,7 +238,7 @@ public final class FrameReader implements Closeable {
     start += length;
   }
 
-  /** Reads more behind what is there, and returns whether anything came before the end. */
+  /** Reads more bytes into the buffer; returns false at the end of the stream. */
   private boolean fill() throws IOException {
     if (start > 0) {
       System.arraycopy(buffer, start, buffer, 0, end - start);

@@ -3,8 +3,8 @@ package dev.mullion.framing;
 import java.util.Arrays;
 
 /**
- * Where the frames of a run are: an offset and a length each, in one array that is used again. A
- * full run is handed over before the scan goes on, so the array stays small.
+ * The positions of the frames of a run: an offset and a length for each, in one array that is
+ * reused. A full run is delivered before the scan continues, so the array stays small.
  */
 final class FrameRun {
   private static final int INITIAL_FRAMES = 64;
@@ -44,7 +44,7 @@ final class FrameRun {
     used = 0;
   }
 
-  /** Returns the array, with room for a frame at {@link #used()}, of a run that is not full. */
+  /** Returns the array of a run that is not full, with room for a frame at {@link #used()}. */
   int[] boundsWithRoom() {
     if (used == bounds.length) {
       bounds = Arrays.copyOf(bounds, 2 * bounds.length);

@@ -8,25 +8,24 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds frames in bytes that have come: the one place that reads headers, for streams and for
- * Netty. Buffers are big-endian and are read by index. One scanner serves one stream, on one
- * thread.
+ * Finds frames in received bytes; no other class reads headers, for streams or for Netty. Buffers
+ * are big-endian and are read by index. One scanner serves one stream, on one thread.
  */
 final class FrameScanner {
-  /** What stands at a position of the stream. */
+  /** The result of inspecting a header. */
   enum Found {
-    /** The header is not complete. */
+    /** The header is incomplete. */
     PART_OF_HEADER,
-    /** The header is complete and good; {@link #wireLength()} bytes make the frame. */
+    /** The header is complete and valid; the frame has {@link #wireLength()} bytes. */
     FRAME,
-    /** The payload is longer than the limit; {@link #tooLargeWireLength()} bytes make the frame. */
+    /** The payload exceeds the limit; the frame has {@link #tooLargeWireLength()} bytes. */
     TOO_LARGE,
-    /** The stream is out of step. */
+    /** The stream is out of sync. */
     CORRUPT
   }
 
   private static final String TLS =
-      "; the stream begins like TLS: perhaps the peer speaks TLS and this side does not"
+      "; the first bytes look like TLS: the peer may use TLS while this side does not"
           + " (setting: tls)";
 
   private final FormatGeometry geometry;
@@ -44,7 +43,7 @@ final class FrameScanner {
     this(format, 0);
   }
 
-  /** Goes on with a stream of which frames have been passed, in another format. */
+  /** Continues a stream in another format, after a number of frames. */
   FrameScanner(FrameFormat format, long frames) {
     this.frames = frames;
     geometry = format.geometry();
@@ -52,7 +51,7 @@ final class FrameScanner {
     plain = geometry.isBinary() && !geometry.hasConstants();
   }
 
-  /** How many frames have been passed, good and skipped ones; the next has this number plus 1. */
+  /** The number of frames so far, delivered or skipped; the next frame has this number plus 1. */
   long frames() {
     return frames;
   }
@@ -61,7 +60,7 @@ final class FrameScanner {
     frames++;
   }
 
-  /** Takes back frames that will be scanned again. */
+  /** Subtracts frames that will be scanned again. */
   void giveBack(int count) {
     frames -= count;
   }
@@ -81,7 +80,7 @@ final class FrameScanner {
     return headerLength + payloadLength + geometry.trailer.length;
   }
 
-  /** Where in the frame last inspected the delivered bytes begin. */
+  /** The offset of the delivered bytes in the frame last inspected. */
   int deliveredOffset() {
     return geometry.strip < 0 ? headerLength : geometry.strip;
   }
@@ -90,9 +89,7 @@ final class FrameScanner {
     return headerLength + payloadLength - deliveredOffset();
   }
 
-  /**
-   * The length in bytes of the frame found too large; a length beyond all reason is cut to that.
-   */
+  /** The length in bytes of the frame found too large, at most {@link Long#MAX_VALUE}. */
   long tooLargeWireLength() {
     long around = (long) headerLength + geometry.trailer.length;
     boolean reachable = announced >= 0 && announced < Long.MAX_VALUE - around;
@@ -100,9 +97,9 @@ final class FrameScanner {
   }
 
   /**
-   * Adds the complete, good frames from an index on to a run, until it is full.
+   * Adds the complete and valid frames from an index on to a run, until it is full.
    *
-   * @return the index behind the last of them
+   * @return the index after the last of them
    */
   int scan(ByteBuffer in, int from, int to, FrameRun run) {
     int known = run.size();
@@ -113,8 +110,8 @@ final class FrameScanner {
   }
 
   /**
-   * Looks whether the stream begins with a handshake or an alert of TLS. That may be good in a
-   * format, and is only said when there is an error.
+   * Checks whether the stream begins with a TLS handshake or alert. That may be valid in the
+   * format, so it is reported only with an error.
    *
    * <pre>{@code
    *  +------------------+-------------------+-------+
@@ -139,7 +136,7 @@ final class FrameScanner {
     return error;
   }
 
-  /** Takes good frames only, and leaves anything else for {@link #inspect}. */
+  /** Adds valid frames only, and leaves everything else to {@link #inspect}. */
   private int scanPlain(ByteBuffer in, int from, int to, FrameRun run) {
     int header = geometry.headerLength;
     long empty = geometry.lengthOfEmpty;
@@ -159,9 +156,9 @@ final class FrameScanner {
   }
 
   /**
-   * The hot loop: takes a frame that is known to be good, and those behind it that have the same
-   * length. Where the next header is does not depend on what was read from the last one, so the
-   * processor need not wait for that: once two were equal, four are looked at together.
+   * The hot loop: adds a frame that is known to be valid, and the following ones of the same
+   * length. The position of the next header does not depend on the last one read, so the processor
+   * need not wait for that: after two equal frames, four are compared at once.
    */
   private int scanEqual(ByteBuffer in, int first, int to, long length, int frame, FrameRun run) {
     int offset = geometry.offset;
@@ -217,7 +214,7 @@ final class FrameScanner {
     return at;
   }
 
-  /** Looks at the header that begins at an index, of which there are bytes up to another one. */
+  /** Inspects the header that begins at {@code from}; bytes are available up to {@code to}. */
   Found inspect(ByteBuffer in, int from, int to) {
     noteBeginning(in, from, to);
     try {
@@ -256,7 +253,7 @@ final class FrameScanner {
           + length
           + " with lengthAdjustment "
           + geometry.lengthAdjustment
-          + " is shorter than its frame (expected: >= "
+          + " is too small (expected: >= "
           + geometry.lengthOfEmpty
           + ")");
     }
@@ -272,7 +269,7 @@ final class FrameScanner {
     return Found.FRAME;
   }
 
-  /** Calls an encoding that may be a user's: if it fails, what follows cannot be trusted either. */
+  /** Calls an encoding, which may be a user's; if it fails, no later byte can be trusted. */
   private long readLength(ByteBuffer in) throws CorruptFrameException {
     try {
       return geometry.encoding.read(in);
@@ -286,14 +283,16 @@ final class FrameScanner {
     }
   }
 
-  /** What a length announces, as an unsigned number: the largest one if it is even more. */
+  /**
+   * The payload length that a length announces, as an unsigned number; the largest one on overflow.
+   */
   private long announced(long length) {
     long payload = length - geometry.lengthOfEmpty;
     boolean more = geometry.lengthOfEmpty < 0 && Long.compareUnsigned(payload, length) < 0;
     return more ? -1 : payload;
   }
 
-  /** A user's encoding may be wrong: it must not put the stream out of step unseen. */
+  /** Checks a user's encoding: an error in it must not put the stream out of sync unnoticed. */
   private void checkRead(long length, int width) throws CorruptFrameException {
     int min = geometry.encoding.minWidth();
     int max = geometry.encoding.maxWidth();
@@ -314,7 +313,7 @@ final class FrameScanner {
 
   private Found tooWide(int available) throws CorruptFrameException {
     if (available == geometry.encoding.maxWidth()) {
-      throw new CorruptFrameException("length is not complete after "
+      throw new CorruptFrameException("length is incomplete after "
           + available
           + " bytes (expected: <= "
           + geometry.encoding.maxWidth()
@@ -325,7 +324,7 @@ final class FrameScanner {
     return Found.PART_OF_HEADER;
   }
 
-  /** Checks the trailer that stands at an index; if it is bad, the stream is corrupt. */
+  /** Checks the trailer at an index; if it is wrong, the stream is corrupt. */
   boolean trailerIsGood(ByteBuffer in, int index) {
     try {
       check("trailer", in, index, geometry.trailer);
@@ -368,7 +367,7 @@ final class FrameScanner {
     return explained(TruncatedFrameException.inHeader(received, expected, peer, number));
   }
 
-  /** The error of a stream that ended behind the header of the frame last inspected. */
+  /** The error of a stream that ended after the header of the frame last inspected. */
   TruncatedFrameException cutBehindHeader(long received, @Nullable SocketAddress peer) {
     return cutBehindHeader(received, payloadLength, peer, frames + 1);
   }

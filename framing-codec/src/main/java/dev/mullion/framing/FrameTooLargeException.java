@@ -4,8 +4,9 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A frame's payload is longer than {@link FrameFormat#maxFrameLength()}: announced by the peer, or
- * given to an encoder. It is thrown before anything is allocated for the frame.
+ * A payload that the peer announced, or that was given to an encoder, is longer than {@link
+ * FrameFormat#maxFrameLength()}. The exception is thrown before anything is allocated for the
+ * frame.
  */
 public final class FrameTooLargeException extends FramingException {
   private static final long serialVersionUID = 1;
@@ -31,7 +32,7 @@ public final class FrameTooLargeException extends FramingException {
     return frameLength;
   }
 
-  /** Returns the limit in bytes that was in force. */
+  /** Returns the limit in bytes. */
   public int maxFrameLength() {
     return maxFrameLength;
   }

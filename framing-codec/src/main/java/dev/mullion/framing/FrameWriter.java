@@ -13,7 +13,8 @@ import java.nio.channels.WritableByteChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes frames to a blocking stream or channel. For Netty there is {@link LengthDelimitedCodec}.
+ * Writes frames to a blocking stream or channel. In a Netty pipeline, use {@link
+ * LengthDelimitedCodec}.
  *
  * <pre>{@code
  * try (FrameWriter writer = FrameWriter.of(socket.getOutputStream(), FrameFormat.defaults())) {
@@ -22,16 +23,16 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Small frames are gathered, up to 16 KiB, until {@link #flush()}; longer payloads are written
- * without a copy. A frame that is refused with a {@link FramingException} leaves nothing on the
- * wire, and the next one may be written. When the stream itself fails, part of a frame may be on
- * the wire, and every later call throws the same exception. Frames are not changed and not kept.
+ * <p>Small frames are buffered, up to 16 KiB, until {@link #flush()}; longer payloads are written
+ * without a copy. A frame that is rejected with a {@link FramingException} leaves nothing on the
+ * wire, and the next one can be written. If the stream itself fails, part of a frame may be on the
+ * wire, and every later call throws the same exception. The writer does not modify or keep frames.
  * Not safe for use by several threads.
  */
 public final class FrameWriter implements Closeable, Flushable {
   private static final int BUFFER_SIZE = 16 * 1024;
 
-  /** The two kinds of sink have this in common. */
+  /** A stream or a channel. */
   private interface Sink extends Closeable, Flushable {
     void write(ByteBuffer bytes) throws IOException;
   }
@@ -50,7 +51,7 @@ public final class FrameWriter implements Closeable, Flushable {
   }
 
   /**
-   * Returns a writer to a stream, which it flushes and closes when it is closed.
+   * Returns a writer to a stream. Closing the writer flushes and closes the stream.
    *
    * @throws IllegalStateException if the format can only decode
    */
@@ -60,7 +61,7 @@ public final class FrameWriter implements Closeable, Flushable {
   }
 
   /**
-   * Returns a writer to a channel in blocking mode, which it closes when it is closed.
+   * Returns a writer to a channel in blocking mode. Closing the writer closes the channel.
    *
    * @throws IllegalStateException if the format can only decode
    */
@@ -69,7 +70,7 @@ public final class FrameWriter implements Closeable, Flushable {
     return new FrameWriter(new ChannelSink(out), requireNonNull(format, "format"));
   }
 
-  /** Writes a frame: the bytes that a {@link FrameReader} of the same format delivers. */
+  /** Writes a frame, given as the bytes that a {@link FrameReader} of the same format delivers. */
   public void write(byte[] frame) throws IOException {
     write(ByteBuffer.wrap(frame));
   }
@@ -84,7 +85,7 @@ public final class FrameWriter implements Closeable, Flushable {
    * Writes a frame from a buffer's position to its limit, and moves the position to the limit.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks a part that its format keeps
+   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
    * @throws IllegalStateException if this writer is closed
    * @throws IOException if the stream cannot be written
    */
@@ -111,7 +112,7 @@ public final class FrameWriter implements Closeable, Flushable {
     buffer.put(trailer);
   }
 
-  /** Hands everything that was written to the stream, and flushes the stream. */
+  /** Passes all written frames to the stream and flushes it. */
   @Override
   public void flush() throws IOException {
     checkUsable();
@@ -122,12 +123,15 @@ public final class FrameWriter implements Closeable, Flushable {
       broken = e;
       throw e;
     } catch (RuntimeException | Error e) {
-      broken = new IOException("stream failed inside a flush: " + e, e);
+      broken = new IOException("stream failed during a flush: " + e, e);
       throw e;
     }
   }
 
-  /** Flushes, and closes the stream even if that fails; a second call does nothing. */
+  /**
+   * Flushes and closes the stream; it is closed even if the flush fails. A second call does
+   * nothing.
+   */
   @Override
   public void close() throws IOException {
     if (closed) {
@@ -177,7 +181,7 @@ public final class FrameWriter implements Closeable, Flushable {
       broken = new IOException("channel is not in blocking mode", e);
       throw e;
     } catch (RuntimeException | Error e) {
-      broken = new IOException("stream failed inside a write: " + e, e);
+      broken = new IOException("stream failed during a write: " + e, e);
       throw e;
     }
   }
@@ -223,7 +227,7 @@ public final class FrameWriter implements Closeable, Flushable {
 
     @Override
     public void flush() {
-      // A channel keeps nothing back.
+      // A channel has no buffer.
     }
 
     @Override

@@ -5,12 +5,12 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes of a stream, or a frame to be sent, do not follow the {@link FrameFormat}.
+ * The bytes of a stream, or a frame to be sent, violate the {@link FrameFormat}.
  *
  * <p>Its kinds are {@link FrameTooLargeException}, {@link CorruptFrameException} and {@link
- * TruncatedFrameException}. The message ends with the place: the peer's address where there is one,
- * and the ordinal of the frame on its stream, counted from 1. Behind it stands what is likely
- * wrong, if that can be told: for instance that the peer speaks TLS.
+ * TruncatedFrameException}. The message contains the peer's address, if there is one, and the
+ * number of the frame in its stream, counted from 1. It ends with a likely cause if there is one,
+ * for example that the peer uses TLS.
  */
 public abstract sealed class FramingException extends IOException
     permits FrameTooLargeException, CorruptFrameException, TruncatedFrameException {
@@ -28,23 +28,23 @@ public abstract sealed class FramingException extends IOException
     this.frameNumber = frameNumber;
   }
 
-  /** Returns the address of the other end, or {@code null} for a stream that has none. */
+  /** Returns the address of the peer, or {@code null} for a stream without one. */
   public final @Nullable SocketAddress peer() {
     return peer;
   }
 
-  /** Returns which frame of the stream it was, counted from 1, or 0 if that is not known. */
+  /** Returns the number of the frame in the stream, counted from 1, or 0 if it is unknown. */
   public final long frameNumber() {
     return frameNumber;
   }
 
-  /** Returns what was seen and what is allowed, the place, and what is likely wrong. */
+  /** Returns the actual and the expected value, the peer and frame number, and a likely cause. */
   @Override
   public final String getMessage() {
     return super.getMessage() + hint;
   }
 
-  /** Sets what is likely wrong. */
+  /** Sets the likely cause. */
   final void hint(String likely) {
     hint = likely;
   }
@@ -53,7 +53,7 @@ public abstract sealed class FramingException extends IOException
     return detail;
   }
 
-  /** Returns the error of a frame that was to be sent, with the address it was for. */
+  /** Returns the error of a frame to be sent, with the address of its receiver. */
   final FramingException sentTo(@Nullable SocketAddress to) {
     if (to == null || peer != null) {
       return this;

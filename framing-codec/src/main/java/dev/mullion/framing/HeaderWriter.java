@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes what stands around a payload: the one place that does, for streams and for Netty. Safe for
- * one thread.
+ * Writes headers; no other class does, for streams or for Netty. Not safe for use by several
+ * threads.
  */
 final class HeaderWriter {
   private final FormatGeometry geometry;
@@ -16,7 +16,7 @@ final class HeaderWriter {
   private final FrameScanner scanner;
   private final @Nullable SocketAddress peer;
 
-  /** Whether all that stands around a payload is a length of four bytes, as in most formats. */
+  /** Whether a length of four bytes is the only addition to a payload, as in most formats. */
   private final boolean plain;
 
   HeaderWriter(FrameFormat format) {
@@ -24,7 +24,7 @@ final class HeaderWriter {
   }
 
   /**
-   * @param peer whom errors name
+   * @param peer the address for error messages
    * @throws IllegalStateException if the format can only decode
    */
   HeaderWriter(FrameFormat format, @Nullable SocketAddress peer) {
@@ -32,7 +32,7 @@ final class HeaderWriter {
     geometry = format.geometry();
     if (geometry.whyNotEncodable != null) {
       throw new IllegalStateException(
-          "this format cannot encode: " + geometry.whyNotEncodable + " (" + format + ")");
+          "format cannot encode: " + geometry.whyNotEncodable + " (" + format + ")");
     }
     bigEndian = format.byteOrder() == ByteOrder.BIG_ENDIAN;
     scanner = new FrameScanner(format);
@@ -51,7 +51,7 @@ final class HeaderWriter {
     return geometry.trailer;
   }
 
-  /** Returns whether headers are written without a look at the frame. */
+  /** Returns whether a header contains no bytes of the frame. */
   boolean headerIsStripped() {
     return geometry.strip < 0 || (geometry.width > 0 && geometry.strip == geometry.headerLength);
   }
@@ -59,12 +59,12 @@ final class HeaderWriter {
   /**
    * Writes a frame's header.
    *
-   * @param frame the first bytes of the frame, from its position: all of it or at least {@link
-   *     #maxHeaderLength()}; the position does not move
+   * @param frame the first bytes of the frame, from the buffer's position: at least {@link
+   *     #maxHeaderLength()} or all of them; the position does not move
    * @param frameLength the length of the whole frame in bytes
-   * @param out big-endian, with room for {@link #maxHeaderLength()}; its position moves behind the
-   *     header, or does not matter if an exception is thrown
-   * @return how many of the frame's bytes went into the header; the rest is its payload
+   * @param out a big-endian buffer with room for {@link #maxHeaderLength()}; its position moves to
+   *     the end of the header, and is undefined if an exception is thrown
+   * @return how many of the frame's bytes belong to the header; the rest is its payload
    */
   int write(ByteBuffer frame, long frameLength, ByteBuffer out) throws FramingException {
     try {
@@ -81,12 +81,12 @@ final class HeaderWriter {
   }
 
   /**
-   * Writes a frame's header behind the bytes of a buffer.
+   * Appends a frame's header to a buffer.
    *
    * @param frame as above, or null if {@link #headerIsStripped()}
-   * @param out with room for {@link #maxHeaderLength()}, in one piece of memory; its writer index
-   *     moves behind the header, or not at all if an exception is thrown
-   * @return how many of the frame's bytes went into the header; the rest is its payload
+   * @param out a buffer of one memory region, with room for {@link #maxHeaderLength()}; its writer
+   *     index moves to the end of the header, and does not move if an exception is thrown
+   * @return how many of the frame's bytes belong to the header; the rest is its payload
    */
   int write(@Nullable ByteBuffer frame, int frameLength, ByteBuf out) throws FramingException {
     int at = out.writerIndex();
@@ -103,14 +103,15 @@ final class HeaderWriter {
   }
 
   /** Returns whether a header in this buffer is four bytes, and there is no trailer. */
-  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
+  @SuppressWarnings("deprecation") // Only its order tells a little-endian view.
   boolean isPlain(ByteBuf out) {
-    // The order of such a view is that of its writer, not of the format.
+    // The order of such a view is that of its writer, not that of the format.
     return plain && out.order() == ByteOrder.BIG_ENDIAN;
   }
 
   /**
-   * Writes a header of four bytes at an index, if {@link #isPlain}; no index of the buffer moves.
+   * Writes a header of four bytes at an index, if {@link #isPlain}; the buffer's indexes do not
+   * move.
    */
   void writePlain(int frameLength, ByteBuf out, int at) throws FramingException {
     try {
@@ -134,9 +135,7 @@ final class HeaderWriter {
     out.put(geometry.after);
   }
 
-  /**
-   * Calls an encoding that may be a user's, which may throw anything, also under a caller's lock.
-   */
+  /** Calls an encoding, which may be a user's and may throw anything. */
   private void writeLength(long length, ByteBuffer out) throws CorruptFrameException {
     try {
       geometry.encoding.write(length, out);
@@ -150,15 +149,18 @@ final class HeaderWriter {
     }
   }
 
-  /** The frame begins with the header's bytes from {@code strip} on; the length is filled in. */
+  /** The frame begins with the header's bytes from {@code strip} on; the length is overwritten. */
   private int writeKept(ByteBuffer frame, long frameLength, ByteBuffer out)
       throws FramingException {
     int header = geometry.headerLength;
     int strip = geometry.strip;
     int kept = Math.max(0, header - strip);
     if (frameLength < kept) {
-      throw new CorruptFrameException(
-          "frame of " + frameLength + " bytes (expected: >= " + kept + " bytes of kept header)");
+      throw new CorruptFrameException("frame of "
+          + frameLength
+          + " bytes is too short for its kept header (expected: >= "
+          + kept
+          + ")");
     }
     long length = lengthField(frameLength - kept);
     int at = out.position();
@@ -177,7 +179,7 @@ final class HeaderWriter {
     return kept;
   }
 
-  /** The frame begins with a header whose length is of variable width: it must be right. */
+  /** The frame begins with a header whose length has variable width and must be correct. */
   private int writeKeptAsItIs(ByteBuffer frame, long frameLength, ByteBuffer out)
       throws FramingException {
     int strip = geometry.strip;
@@ -194,13 +196,16 @@ final class HeaderWriter {
       case CORRUPT -> throw new CorruptFrameException(scanner.corrupt(null).detail());
       case PART_OF_HEADER ->
         throw new CorruptFrameException(
-            "frame of " + frameLength + " bytes does not hold the header that its format keeps");
+            "frame of " + frameLength + " bytes ends inside its kept header");
       case FRAME -> {}
     }
     long expected = (long) scanner.wireLength() - strip - geometry.trailer.length;
     if (expected != frameLength) {
-      throw new CorruptFrameException(
-          "frame of " + frameLength + " bytes has a length for " + expected + " in its header");
+      throw new CorruptFrameException("frame of "
+          + frameLength
+          + " bytes does not match the length in its header (expected: "
+          + expected
+          + ")");
     }
     out.limit(out.capacity()).position(at + scanner.headerLength());
     return scanner.headerLength() - strip;
@@ -214,11 +219,11 @@ final class HeaderWriter {
     if (length < 0) {
       throw new CorruptFrameException("payload of "
           + payload
-          + " bytes with lengthAdjustment "
+          + " bytes is too short for lengthAdjustment "
           + geometry.lengthAdjustment
           + " (expected: >= "
           + -geometry.lengthOfEmpty
-          + " bytes)");
+          + ")");
     }
     return length;
   }
@@ -226,11 +231,10 @@ final class HeaderWriter {
   private static void check(String name, ByteBuffer out, int index, byte[] constant)
       throws CorruptFrameException {
     if (!Bytes.at(out, index, constant)) {
-      throw new CorruptFrameException("frame keeps the "
-          + name
-          + " bytes and has "
+      throw new CorruptFrameException(name
+          + " bytes of the frame are "
           + Bytes.hex(out, index, constant.length)
-          + " there (expected: "
+          + " (expected: "
           + Bytes.hex(constant)
           + ")");
     }

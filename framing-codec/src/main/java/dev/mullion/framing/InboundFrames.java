@@ -34,11 +34,11 @@ final class InboundFrames {
     this.counters = counters;
     this.tooLargePolicy = settings.tooLargePolicy;
     this.batches = settings.batches;
-    // A trailer is checked when the whole frame is there, so then frames are collected.
+    // A trailer is checked when the frame is complete, so frames with one are collected.
     this.parts = settings.parts && geometry.trailer.length == 0;
   }
 
-  /** Decodes and releases what was read. A read inside a read, by a handler further on, waits. */
+  /** Decodes and releases the bytes that were read. A nested read by a later handler is queued. */
   void read(ChannelHandlerContext ctx, ByteBuf bytes) {
     if (decoding) {
       if (waiting == null) {
@@ -56,7 +56,7 @@ final class InboundFrames {
         next = waiting == null ? null : waiting.poll();
       }
     } catch (RuntimeException | Error e) {
-      // What has been read is not known any more, so nothing that follows can be trusted.
+      // The position in the stream is lost, so no later byte can be trusted.
       abandon();
       throw e;
     } finally {
@@ -64,7 +64,7 @@ final class InboundFrames {
     }
   }
 
-  /** Returns whether bytes came without a frame since this was last asked. */
+  /** Returns whether bytes, but no frame, were received since the last call. */
   boolean readEnds() {
     boolean starved = received && !delivered;
     received = false;
@@ -96,7 +96,7 @@ final class InboundFrames {
     }
   }
 
-  /** Reports a frame that was cut by the end of the input, once. */
+  /** Reports a frame that was truncated by the end of the input, once. */
   void end(ChannelHandlerContext ctx) {
     if (ended || failed) {
       return;
@@ -122,7 +122,7 @@ final class InboundFrames {
     }
   }
 
-  /** Hands on what is left when the codec has been removed from the pipeline. */
+  /** Passes on the remaining bytes when the codec has been removed from the pipeline. */
   void passOn(ChannelHandlerContext ctx) {
     PartialFrame part = partial;
     if (part != null) {
@@ -163,7 +163,7 @@ final class InboundFrames {
     }
   }
 
-  /** Delivers the frames that lie in the buffer as a whole; returns whether there were any. */
+  /** Delivers the complete frames of the buffer; returns whether there were any. */
   private boolean decodeRun(ChannelHandlerContext ctx, ByteBuf in) {
     int readerIndex = in.readerIndex();
     ByteBuffer nio = Bytes.view(in);
@@ -235,7 +235,7 @@ final class InboundFrames {
     }
   }
 
-  /** Looks at what follows the last whole frame: the beginning of another, or an error. */
+  /** Handles the bytes after the last complete frame: the start of another one, or an error. */
   private void decodeRest(ChannelHandlerContext ctx, ByteBuf in) {
     ByteBuffer nio = Bytes.view(in);
     Found found = scanner.inspect(nio, nio.position(), nio.limit());
@@ -244,7 +244,7 @@ final class InboundFrames {
       case CORRUPT -> fail(ctx, scanner.corrupt(peer(ctx)));
       case FRAME -> {
         if (in.readableBytes() >= scanner.wireLength()) {
-          // The scan left a whole frame alone: its trailer is bad.
+          // The scan rejected a complete frame, so its trailer is wrong.
           fail(ctx, scanner.corrupt(peer(ctx)));
           return;
         }

@@ -11,8 +11,9 @@ import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The Netty handler: bytes to frames and back, in place of {@code LengthFieldBasedFrameDecoder} and
- * {@code LengthFieldPrepender}. Without Netty, use {@link FrameReader} and {@link FrameWriter}.
+ * A Netty handler that decodes and encodes frames. It replaces {@code LengthFieldBasedFrameDecoder}
+ * and {@code LengthFieldPrepender}. Without a Netty pipeline, use {@link FrameReader} and {@link
+ * FrameWriter}.
  *
  * <pre>{@code
  *  socket  ---> bytes ---> +----------------------+ ---> a ByteBuf for each frame,
@@ -32,26 +33,27 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Decoding.</b> Each frame is a slice of the buffer that was read, without a copy; the
  * handler that receives it releases it. The slices of a read share one reference count. A frame
- * that comes in several reads is collected: what is held grows with the bytes that came, never with
- * a length that was announced, and a frame longer than 4 KiB may be a composite buffer. With {@link
- * Builder#batches} the frames of a read come as one {@link FrameBatch}, without an object for each,
- * and with {@link Builder#parts} a long frame comes in parts, without being collected.
+ * that arrives in several reads is collected. Memory then grows with the bytes received, never with
+ * an announced length, and a frame longer than 4 KiB may be a composite buffer. With {@link
+ * Builder#batches} the frames of a read are delivered as one {@link FrameBatch}, without an object
+ * for each. With {@link Builder#parts} a long frame is delivered in parts, without being collected.
  *
- * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is a frame, and is released. Frames of
- * up to 4 KiB are gathered in one buffer, longer ones are not copied. A frame that cannot be
- * encoded fails its promise with a {@link FramingException} and leaves nothing on the wire; one
- * whose promise was cancelled before is not sent either. {@link EncodedFrames} are written as they
- * are, messages of other types pass. While the channel is being read, flushes wait for {@code
- * channelReadComplete}: one flush a read. Up to 16 KiB that were written and not flushed are not
- * counted by {@code Channel.isWritable()}.
+ * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is one frame, and the codec releases it.
+ * Frames of up to 4 KiB are copied into one buffer; longer frames are not copied. If a frame cannot
+ * be encoded, its promise fails with a {@link FramingException} and nothing is sent. A frame whose
+ * promise has been cancelled is not sent either. {@link EncodedFrames} are written unchanged, and
+ * messages of other types are passed on. While the channel is being read, flushes wait for {@code
+ * channelReadComplete}, so that there is one flush for each read. {@code Channel.isWritable()} does
+ * not count up to 16 KiB that were written and not flushed.
  *
- * <p><b>Errors.</b> They are fired as {@code exceptionCaught}: a {@link FrameTooLargeException} as
- * the {@link TooLargePolicy} says, a {@link CorruptFrameException} always, and then the channel is
- * closed; a {@link TruncatedFrameException} when the input ends inside a frame, before {@code
- * channelInactive} or the event of a half-closed socket passes. An end between two frames is no
- * error.
+ * <p><b>Errors.</b> They are fired as {@code exceptionCaught}. The {@link TooLargePolicy} decides
+ * about a {@link FrameTooLargeException}. A {@link CorruptFrameException} is always fired, and
+ * closes the channel. A {@link TruncatedFrameException} is fired when the input ends inside a
+ * frame, before {@code channelInactive} or the event of a half-closed socket. An end of input
+ * between two frames is not an error.
  *
- * <p>A codec serves one channel. When it is removed, the bytes that it has not decoded pass on.
+ * <p>A codec serves one channel. When it is removed from the pipeline, it passes on the bytes that
+ * it has not decoded.
  */
 public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   private final FrameFormat format;
@@ -75,14 +77,14 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   /**
    * Returns a codec for a format.
    *
-   * @throws IllegalStateException if the format can only decode; {@link Builder#decodeOnly} takes
-   *     it
+   * @throws IllegalStateException if the format can only decode; use {@link Builder#decodeOnly}
+   *     then
    */
   public static LengthDelimitedCodec of(FrameFormat format) {
     return builder().format(format).build();
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static Builder builder() {
     return new Builder();
   }
@@ -98,23 +100,24 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   }
 
   /**
-   * Returns whether bytes of a frame have come that is not complete, or that is being skipped. To
-   * be called on the event loop.
+   * Returns whether an incomplete frame has been received in part, or a frame is being skipped.
+   * Call it on the event loop.
    */
   public boolean isInsideFrame() {
     return inbound.isInsideFrame();
   }
 
   /**
-   * Returns how many bytes are held of a frame that is not complete: none of one that is passed on
-   * in {@link Builder#parts}. To be called on the event loop.
+   * Returns the number of buffered bytes of an incomplete frame; 0 if the frame is delivered in
+   * {@link Builder#parts}. Call it on the event loop.
    */
   public int bufferedBytes() {
     return inbound.bufferedBytes();
   }
 
   /**
-   * Returns how much memory they take: what is held with them, and room for what follows, included.
+   * Returns the memory of these bytes: the whole capacity of the buffers that contain them. Call it
+   * on the event loop.
    */
   public long bufferedMemory() {
     return inbound.bufferedMemory();
@@ -139,9 +142,9 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
-    // Asked now: a handler that turns it off at the end of this read wants no other one.
+    // Read it now: a handler that turns it off at the end of this read does not want another read.
     boolean wantsMore = inbound.readEnds() && !ctx.channel().config().isAutoRead();
-    // A handler that flushes at the end of a read sees at once what that sent.
+    // A flush by a handler at the end of a read takes effect immediately.
     outbound.readEnds();
     ctx.fireChannelReadComplete();
     outbound.flushIfDue(ctx);
@@ -215,22 +218,22 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
       return this;
     }
 
-    /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+    /** Sets how frames that are too large are handled, {@link TooLargePolicy#CLOSE} by default. */
     public Builder tooLargePolicy(TooLargePolicy tooLargePolicy) {
       this.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
       return this;
     }
 
-    /** Sets whether a {@link FrameBatch} is fired for each read; by default it is each frame. */
+    /** Sets whether a {@link FrameBatch} is fired for each read. By default each frame is fired. */
     public Builder batches(boolean batches) {
       this.batches = batches;
       return this;
     }
 
     /**
-     * Sets whether a frame of more than 4 KiB that came in part is fired as {@link FramePart}s, as
-     * it comes, in place of being collected; by default it is not. It goes with {@link #batches}.
-     * The frames of a format with a trailer are always collected.
+     * Sets whether a frame of more than 4 KiB that has arrived in part is fired as {@link
+     * FramePart}s as it arrives, instead of being collected; off by default. It requires {@link
+     * #batches}. Frames of a format with a trailer are always collected.
      */
     public Builder parts(boolean parts) {
       this.parts = parts;
@@ -238,8 +241,8 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     }
 
     /**
-     * Sets whether the codec only decodes, as it must where the format cannot encode; by default it
-     * does not. Then each {@code ByteBuf} that is written fails its promise with an {@link
+     * Sets whether the codec only decodes; off by default. A format that cannot encode requires it.
+     * The promise of each {@code ByteBuf} that is written then fails with an {@link
      * IllegalStateException}; {@link EncodedFrames} are still written.
      */
     public Builder decodeOnly(boolean decodeOnly) {
@@ -254,7 +257,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     }
 
     /**
-     * Makes a codec, for one channel.
+     * Builds a codec for one channel.
      *
      * @throws IllegalStateException if {@link #parts} is set without {@link #batches}, or the
      *     format cannot encode and {@link #decodeOnly} is not set

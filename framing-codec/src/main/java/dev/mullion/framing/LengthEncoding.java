@@ -3,19 +3,20 @@ package dev.mullion.framing;
 import java.nio.ByteBuffer;
 
 /**
- * How the length of a frame is written on the wire, where it is not an integer of fixed width
- * ({@link FrameFormat.Builder#lengthFieldLength(int)}).
+ * How a frame's length is written on the wire, if it is not an integer of fixed width ({@link
+ * FrameFormat.Builder#lengthFieldLength(int)}).
  *
  * <p>{@link #varint32()}, {@link #asciiDecimal(char)}, {@link #asciiHex(int)} and {@link
- * #asciiHexUpperCase(int)} are here; implement the interface for another one. An implementation is
- * immutable, may be called by many threads at a time, and names its settings in {@code toString()};
- * a record does all of that. It must not wait, since an event loop may call it. {@link #write} is
- * called with no lock held. {@link #read} must not use the connection whose frame it reads: others
- * who receive from that wait until it has returned. {@code read} and {@code write} must be each
- * other's inverse: one value has one form on the wire, and any other form is refused as corrupt, so
- * that a frame that is decoded and encoded again gives the same bytes.
+ * #asciiHexUpperCase(int)} are provided; implement the interface for other encodings. An
+ * implementation must be immutable and safe for use by several threads, and should list its
+ * settings in {@code toString()}; a record does all of that. It must not block, since an event loop
+ * may call it. {@link #write} is called without a lock. {@link #read} must not use the connection
+ * whose frame it reads, because other receivers of that connection wait until it returns. {@code
+ * read} and {@code write} must be inverse: each value has exactly one form on the wire, and any
+ * other form is rejected as corrupt. A frame that is decoded and encoded again then gives the same
+ * bytes.
  *
- * <p>Here is one with four decimal digits:
+ * <p>An encoding with four decimal digits:
  *
  * <pre>{@code
  * record FourDigits() implements LengthEncoding {
@@ -43,41 +44,41 @@ import java.nio.ByteBuffer;
  * }</pre>
  */
 public interface LengthEncoding {
-  /** What {@link #read} returns when the length has not come in full. */
+  /** The result of {@link #read} if the length is incomplete. */
   long INCOMPLETE = -1;
 
-  /** Returns the fewest bytes that a length takes, at least 1. */
+  /** Returns the minimum width of a length in bytes, at least 1. */
   int minWidth();
 
-  /** Returns the most bytes that a length takes, at most 64. */
+  /** Returns the maximum width of a length in bytes, at most 64. */
   int maxWidth();
 
   /** Returns the largest length that can be written; the smallest is 0. */
   long maxValue();
 
   /**
-   * Reads a length from the buffer's position and moves the position behind it.
+   * Reads a length at the buffer's position, and moves the position to its end.
    *
-   * @param in the bytes that have come, at most {@link #maxWidth()} of them, in big-endian order;
-   *     the method does not keep it
-   * @return the length, at least 0, or {@link #INCOMPLETE} if bytes are missing (the position then
-   *     does not matter)
-   * @throws CorruptFrameException if these bytes can never become a length
+   * @param in the received bytes, at most {@link #maxWidth()} of them, in big-endian order; do not
+   *     keep the buffer
+   * @return the length, at least 0, or {@link #INCOMPLETE} if bytes are missing (the position is
+   *     then ignored)
+   * @throws CorruptFrameException if no further bytes can make this a valid length
    */
   long read(ByteBuffer in) throws CorruptFrameException;
 
   /**
-   * Writes a length at the buffer's position and moves the position behind it.
+   * Writes a length at the buffer's position, and moves the position to its end.
    *
    * @param value from 0 to {@link #maxValue()}
-   * @param out has room for {@link #maxWidth()} bytes, in big-endian order
-   * @throws CorruptFrameException if this encoding has no form for the value
+   * @param out a buffer with room for {@link #maxWidth()} bytes, in big-endian order
+   * @throws CorruptFrameException if this encoding cannot express the value
    */
   void write(long value, ByteBuffer out) throws CorruptFrameException;
 
   /**
-   * Returns protobuf's base-128 varint of an unsigned 32-bit number, at most 5 bytes. A prefix with
-   * needless zero groups, or with more than 32 bits, is corrupt. (Format: Protocol Buffers,
+   * Returns protobuf's base-128 varint of an unsigned 32-bit number, at most 5 bytes. A varint with
+   * redundant zero groups, or with more than 32 bits, is corrupt. (Specified in Protocol Buffers,
    * Encoding.)
    */
   static LengthEncoding varint32() {
@@ -85,7 +86,7 @@ public interface LengthEncoding {
   }
 
   /**
-   * Returns decimal digits without leading zeros, at most 18, ended by a delimiter.
+   * Returns decimal digits without leading zeros, at most 18, followed by a delimiter.
    *
    * @param delimiter an ASCII character that is not a digit, such as {@code ':'} in a netstring
    */

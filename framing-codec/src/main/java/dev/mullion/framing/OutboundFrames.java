@@ -42,10 +42,10 @@ final class OutboundFrames {
   private long frames;
   private long bytes;
 
-  /** What was written while something else was being written. */
+  /** A message that was written during another write. */
   private record Waiting(Object msg, ChannelPromise promise) {}
 
-  /** Without a header writer it refuses frames that are not encoded yet. */
+  /** Without a header writer, frames that are not encoded yet are rejected. */
   OutboundFrames(@Nullable HeaderWriter header, FrameCounters counters) {
     this.header = header;
     this.counters = counters;
@@ -88,8 +88,8 @@ final class OutboundFrames {
   }
 
   /**
-   * Writes a frame or another message. A write inside a write, by a handler that was told of a
-   * failed promise or of the writability, waits: it must not get between a header and its payload.
+   * Writes a frame or another message. A nested write, by a listener of a failed promise or a
+   * handler of the writability event, is queued: it must not come between a header and its payload.
    */
   void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     if (writing) {
@@ -127,7 +127,7 @@ final class OutboundFrames {
   }
 
   private void encode(ChannelHandlerContext ctx, ByteBuf frame, ChannelPromise promise) {
-    // From here on the frame is sent as a whole: a half of it would put the stream out of step.
+    // From here on the frame is sent completely: a part of it would put the stream out of sync.
     if (!promise.setUncancellable()) {
       frame.release();
       return;
@@ -164,14 +164,14 @@ final class OutboundFrames {
       promise.tryFailure(
           e instanceof FramingException error ? error.sentTo(ctx.channel().remoteAddress()) : e);
     } finally {
-      // A frame that had been released before is what failed.
+      // If the frame had already been released, that is why this failed.
       if (!passedOn && frame.refCnt() > 0) {
         frame.release();
       }
     }
   }
 
-  /** A long frame's bytes are not touched here: on the wire it would be too late. */
+  /** A long frame's bytes are not read here, and when they are sent it is too late. */
   static void checkNotReleased(ByteBuf frame) {
     if (frame.refCnt() == 0) {
       throw new IllegalReferenceCountException(0);
@@ -202,9 +202,7 @@ final class OutboundFrames {
     }
   }
 
-  /**
-   * Writes a frame as one message, of the header from the gathering buffer and the payload itself.
-   */
+  /** Writes a frame as one message: the header from the gathering buffer, and the payload. */
   private void writeLong(
       ChannelHandlerContext ctx,
       ByteBuf payload,
@@ -214,7 +212,7 @@ final class OutboundFrames {
     ByteBuf out = requireNonNull(gather, "gather");
     out.writeBytes(trailer);
     int start = out.writerIndex() - header - trailer.length;
-    // What was gathered before goes first.
+    // Frames that were gathered before are sent first.
     if (start > out.readerIndex()) {
       ctx.write(out.readRetainedSlice(start - out.readerIndex()), promiseOfAll(ctx));
     }
@@ -222,32 +220,29 @@ final class OutboundFrames {
   }
 
   /**
-   * Takes all bytes of a buffer, a header and the trailer behind it, and puts them around a
-   * payload. What comes out is read-only where it can be: that kind costs half of a composite
-   * buffer.
+   * Takes all bytes of a buffer, a header followed by a trailer, and joins them around a payload.
+   * The result is read-only if possible, which costs half as much as a composite buffer.
    */
-  @SuppressWarnings("deprecation") // A little-endian view is known by nothing but its order.
+  @SuppressWarnings("deprecation") // Only its order tells a little-endian view.
   static ByteBuf join(ByteBuf around, int header, ByteBuf payload, ByteBufAllocator allocator) {
     ByteBuf head = cut(around, header);
-    // A slice has indexes of its own, whatever is done to those of a frame that is kept.
+    // A slice has its own indexes, so later changes to the frame's indexes have no effect.
     ByteBuf body = payload.slice();
     ByteBuf[] pieces = around.isReadable()
         ? new ByteBuf[] {head, body, cut(around, around.readableBytes())}
         : new ByteBuf[] {head, body};
-    // The read-only kind takes one byte order only, and is direct if all but its first piece are.
+    // The read-only kind supports one byte order, and is direct if all pieces but the first are.
     return head.isDirect() && body.order() == ByteOrder.BIG_ENDIAN
         ? Unpooled.wrappedUnmodifiableBuffer(pieces)
         : new CompositeByteBuf(allocator, true, pieces.length, pieces);
   }
 
-  /**
-   * Like {@code readRetainedSlice}, by an object of its own: cheaper than one from Netty's pool.
-   */
+  /** Like {@code readRetainedSlice}, with a new object, which is cheaper than a pooled one. */
   private static ByteBuf cut(ByteBuf from, int length) {
     return from.retain().readSlice(length);
   }
 
-  /** Returns the gathering buffer with room for so many bytes more. */
+  /** Returns the gathering buffer with room for {@code length} more bytes. */
   private ByteBuf room(ChannelHandlerContext ctx, int length) {
     ByteBuf present = gather;
     if (present != null) {
@@ -271,7 +266,7 @@ final class OutboundFrames {
     }
   }
 
-  /** Writes what was gathered, without a flush. */
+  /** Writes the gathered frames, without a flush. */
   void emit(ChannelHandlerContext ctx) {
     report();
     ByteBuf full = gather;

@@ -7,17 +7,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The bytes that have come of one frame. What it holds is at most twice that, plus {@link
- * PartGrowth#SMALL}: long pieces are kept where they lie, short ones are copied into parts that
+ * The received bytes of one incomplete frame. Its memory is at most twice these bytes plus {@link
+ * PartGrowth#SMALL}: long pieces are kept in their buffers, short ones are copied into parts that
  * grow with the frame, and no byte is copied twice.
  */
 final class PartialFrame {
-  /**
-   * Frames up to this length are collected in one part, whose size may be announced by the peer.
-   */
+  /** Frames up to this length are collected in one part, even if the length is only announced. */
   static final int SMALL = PartGrowth.SMALL;
 
-  /** Shorter pieces are not worth a part of their own. */
+  /** Shorter pieces are copied. */
   private static final int MIN_KEPT_PIECE = 2 * 1024;
 
   private final ByteBufAllocator allocator;
@@ -25,10 +23,10 @@ final class PartialFrame {
   private int size;
   private int wireLength;
 
-  /** The capacity of the parts behind the header. */
+  /** The capacity of the parts after the header. */
   private long held;
 
-  /** The capacity of the part that was made for a header. */
+  /** The capacity of the part that was allocated for a header. */
   private int headCapacity;
 
   PartialFrame(ByteBufAllocator allocator) {
@@ -52,12 +50,12 @@ final class PartialFrame {
     return size == wireLength;
   }
 
-  /** The first part; a header lies in it as a whole. */
+  /** The first part; it contains the complete header. */
   ByteBuf head() {
     return parts.get(0);
   }
 
-  /** Copies bytes of a header that is not complete into the first part. */
+  /** Copies bytes of an incomplete header into the first part. */
   void addToHead(ByteBuf in, int length, int maxHeaderLength) {
     if (parts.isEmpty()) {
       parts.add(allocator.buffer(maxHeaderLength));
@@ -67,7 +65,7 @@ final class PartialFrame {
     size += length;
   }
 
-  /** Says how long the frame is, once its header is complete. */
+  /** Sets the length of the frame when its header is complete. */
   void wireLength(int length) {
     wireLength = length;
     if (length <= SMALL && !parts.isEmpty()) {
@@ -76,7 +74,7 @@ final class PartialFrame {
     }
   }
 
-  /** Takes as many bytes of a frame of known length as there are and as it needs. */
+  /** Adds the available bytes, up to the known length of the frame. */
   void add(ByteBuf in) {
     int length = Math.min(in.readableBytes(), wireLength - size);
     int capacity = PartGrowth.capacityKept(in);
@@ -107,7 +105,7 @@ final class PartialFrame {
     }
   }
 
-  /** Hands the bytes over to the caller, who releases them. */
+  /** Passes the bytes to the caller, who must release them. */
   ByteBuf take() {
     if (parts.size() == 1) {
       return head();

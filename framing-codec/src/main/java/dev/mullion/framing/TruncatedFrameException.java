@@ -4,8 +4,8 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The stream ended inside a frame. A stream that ends between two frames ends cleanly, and is not
- * reported as an error.
+ * The stream ended inside a frame. A stream that ends between two frames ends cleanly, without an
+ * error.
  */
 public final class TruncatedFrameException extends FramingException {
   private static final long serialVersionUID = 1;
@@ -44,14 +44,14 @@ public final class TruncatedFrameException extends FramingException {
     return new TruncatedFrameException(detail, received, expected, peer, frameNumber);
   }
 
-  /** Returns how many bytes of the part named in the message had come. */
+  /** Returns the number of received bytes of the part named in the message. */
   public long received() {
     return received;
   }
 
   /**
-   * Returns how many bytes that part has, or -1 if its length is not fixed. That of a skipped
-   * payload is an unsigned number.
+   * Returns the expected number of bytes of that part, or -1 if its length is not fixed. For a
+   * skipped payload it is an unsigned number.
    */
   public long expected() {
     return expected;

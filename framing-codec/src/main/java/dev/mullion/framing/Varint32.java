@@ -2,7 +2,7 @@ package dev.mullion.framing;
 
 import java.nio.ByteBuffer;
 
-/** Seven bits a byte, lowest first, the top bit set in all but the last byte. */
+/** Seven bits in each byte, lowest first; the top bit is set in all bytes but the last. */
 record Varint32() implements LengthEncoding {
   private static final int MAX_WIDTH = 5;
 
@@ -31,11 +31,11 @@ record Varint32() implements LengthEncoding {
       if (b >= 0) {
         if (b == 0 && i > 0) {
           throw new CorruptFrameException(
-              "varint length of " + value + " is over-long: " + (i + 1) + " bytes, the last is 0");
+              "varint length " + value + " is over-long: " + (i + 1) + " bytes, the last is 0");
         }
         if (value > maxValue()) {
           throw new CorruptFrameException(
-              "varint length " + value + " is wider than 32 bits (expected: <= 4294967295)");
+              "varint length " + value + " exceeds 32 bits (expected: <= 4294967295)");
         }
         return value;
       }

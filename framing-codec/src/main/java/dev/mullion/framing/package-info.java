@@ -1,13 +1,13 @@
 /**
- * Frames in a stream of bytes, delimited by their length.
+ * Length-prefixed frames in a stream of bytes.
  *
  * <p>A {@link dev.mullion.framing.FrameFormat} describes the wire format once, for both directions.
- * {@link dev.mullion.framing.LengthDelimitedCodec} speaks it in a Netty pipeline; {@link
- * dev.mullion.framing.FrameReader} and {@link dev.mullion.framing.FrameWriter} speak it over plain
- * streams and channels; {@link dev.mullion.framing.FrameDecoder} and {@link
- * dev.mullion.framing.FrameEncoder} serve code that has a transport of its own. What breaks it is a
- * {@link dev.mullion.framing.FramingException}, with the numbers and the peer's address. Servers
- * are in {@link dev.mullion.framing.tcp}.
+ * {@link dev.mullion.framing.LengthDelimitedCodec} implements it in a Netty pipeline; {@link
+ * dev.mullion.framing.FrameReader} and {@link dev.mullion.framing.FrameWriter} implement it over
+ * plain streams and channels; {@link dev.mullion.framing.FrameDecoder} and {@link
+ * dev.mullion.framing.FrameEncoder} are for code that has its own transport. A violation of the
+ * format is a {@link dev.mullion.framing.FramingException} with the numbers and the peer's address.
+ * Servers and clients are in {@link dev.mullion.framing.tcp}.
  */
 @NullMarked
 package dev.mullion.framing;

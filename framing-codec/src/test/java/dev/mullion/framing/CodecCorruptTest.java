@@ -38,8 +38,7 @@ class CodecCorruptTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0300 0003, 'length field value 3 with lengthAdjustment -4 is shorter than its frame"
-        + " (expected: >= 4)'",
+    "0300 0003, 'length field value 3 with lengthAdjustment -4 is too small" + " (expected: >= 4)'",
     "0301 0004, 'beforeLength bytes are 0x0301 (expected: 0x0300)'",
   })
   void badHeader(String wire, String text) {
@@ -53,8 +52,8 @@ class CodecCorruptTest {
         "1:ab, | trailer bytes are 0x62 (expected: 0x2C)",
         "0:x   | trailer bytes are 0x78 (expected: 0x2C)",
         "01:a, | decimal length has a leading zero",
-        ":a,   | decimal length has byte 0x3A (expected: digits up to ':')",
-        "1;a,  | decimal length has byte 0x3B (expected: digits up to ':')",
+        ":a,   | decimal length contains byte 0x3A (expected: digits, then ':')",
+        "1;a,  | decimal length contains byte 0x3B (expected: digits, then ':')",
         "1234567890123456789: | decimal length has more than 18 digits",
       })
   void badNetstring(String wire, String text) {
@@ -120,8 +119,8 @@ class CodecCorruptTest {
           .containsExactly(
               frame("41"),
               frame("42"),
-              "CorruptFrameException: length field value 0 with lengthAdjustment -4 is shorter"
-                  + " than its frame (expected: >= 4) (peer embedded, frame 3)",
+              "CorruptFrameException: length field value 0 with lengthAdjustment -4 is too"
+                  + " small (expected: >= 4) (peer embedded, frame 3)",
               "inactive");
     }
   }

@@ -201,7 +201,7 @@ class CodecPromisesTest {
         kept,
         "41",
         CorruptFrameException.class,
-        "frame of 1 bytes (expected: >= 2 bytes of kept header)");
+        "frame of 1 bytes is too short for its kept header (expected: >= 2)");
   }
 
   @Test
@@ -211,7 +211,7 @@ class CodecPromisesTest {
         kept,
         "0200 0005 41",
         CorruptFrameException.class,
-        "frame keeps the beforeLength bytes and has 0x0200 there (expected: 0x0300)");
+        "beforeLength bytes of the frame are 0x0200 (expected: 0x0300)");
   }
 
   @Test
@@ -222,7 +222,7 @@ class CodecPromisesTest {
         kept,
         "03 4142",
         CorruptFrameException.class,
-        "frame of 3 bytes has a length for 4 in its header");
+        "frame of 3 bytes does not match the length in its header (expected: 4)");
   }
 
   @Test
@@ -247,8 +247,8 @@ class CodecPromisesTest {
 
     assertThatThrownBy(() -> LengthDelimitedCodec.of(format))
         .isExactlyInstanceOf(IllegalStateException.class)
-        .hasMessage("this format cannot encode: the frame's bytes 0 to 1 are stripped by"
-            + " initialBytesToStrip, and no beforeLength constant says what to write there ("
+        .hasMessage("format cannot encode: frame bytes 0 to 1 are stripped by"
+            + " initialBytesToStrip, and no beforeLength constant defines them ("
             + format
             + ")");
     assertThat(LengthDelimitedCodec.builder()

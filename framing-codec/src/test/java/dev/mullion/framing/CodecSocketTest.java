@@ -207,8 +207,8 @@ class CodecSocketTest {
       assertThat(recorder.events())
           .containsExactly(
               frame("41"),
-              "CorruptFrameException: length field value 3 with lengthAdjustment -4 is shorter"
-                  + " than its frame (expected: >= 4) "
+              "CorruptFrameException: length field value 3 with lengthAdjustment -4 is too"
+                  + " small (expected: >= 4) "
                   + peer(socket) + "frame 2)",
               "inactive");
     }

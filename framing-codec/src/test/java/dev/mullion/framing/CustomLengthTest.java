@@ -82,7 +82,7 @@ class CustomLengthTest {
         ENDLESS,
         "| FF | 010203 | 04050607 |",
         false,
-        "CorruptFrameException: length is not complete after 3 bytes"
+        "CorruptFrameException: length is incomplete after 3 bytes"
             + " (expected: <= 3, Endless[]) (frame 1)");
   }
 

@@ -201,19 +201,17 @@ class DocumentedExamplesTest {
     FrameFormat format = example.format();
     boolean after = format.lengthFieldOffset() == 0;
     String reason = after
-        ? "the frame's bytes 3 to 3 are stripped by initialBytesToStrip, and no afterLength "
-            + "constant"
-            + " says what to write there"
-        : "the frame's bytes 0 to 0 are stripped by initialBytesToStrip, and no beforeLength "
-            + "constant"
-            + " says what to write there";
+        ? "frame bytes 3 to 3 are stripped by initialBytesToStrip, and no afterLength constant"
+            + " defines them"
+        : "frame bytes 0 to 0 are stripped by initialBytesToStrip, and no beforeLength constant"
+            + " defines them";
 
     assertThat(format.whyNotEncodable()).hasValue(reason);
     for (Encoding way : Encoding.values()) {
       assertThatIllegalStateException()
           .as(way.name())
           .isThrownBy(() -> way.encode(format, List.of(example.frame())))
-          .withMessage("this format cannot encode: " + reason + " (" + format + ")");
+          .withMessage("format cannot encode: " + reason + " (" + format + ")");
     }
   }
 }

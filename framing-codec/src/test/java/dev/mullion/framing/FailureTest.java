@@ -99,7 +99,7 @@ class FailureTest {
     // It once took bytes of the payload for a header.
     assertThatThrownBy(reader::read)
         .isInstanceOf(IOException.class)
-        .hasMessage("stream failed inside a read: " + failure)
+        .hasMessage("stream failed during a read: " + failure)
         .hasCause(failure);
   }
 
@@ -131,7 +131,7 @@ class FailureTest {
     // It once lost the frame and went on.
     assertThatThrownBy(() -> writer.write(new byte[] {'b'}))
         .isInstanceOf(IOException.class)
-        .hasMessage("stream failed inside a write: " + failure)
+        .hasMessage("stream failed during a write: " + failure)
         .hasCause(failure);
     assertThat(wire.size()).isZero();
   }

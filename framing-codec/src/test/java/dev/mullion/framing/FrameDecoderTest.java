@@ -125,7 +125,7 @@ class FrameDecoderTest {
 
     assertThatExceptionOfType(CorruptFrameException.class)
         .isThrownBy(decoder::next)
-        .withMessage("decimal length has byte 0x78 (expected: digits up to ':') (frame 2)")
+        .withMessage("decimal length contains byte 0x78 (expected: digits, then ':') (frame 2)")
         .satisfies(corrupt -> {
           decoder.add(buffer("'1:c,'"));
           decoder.end();
@@ -493,7 +493,7 @@ class FrameDecoderTest {
 
       assertThatIllegalStateException()
           .isThrownBy(() -> decoder.add(late))
-          .withMessage("decoder was told that no more bytes come");
+          .withMessage("decoder has ended: end() was called");
       assertThat(late.refCnt()).isZero();
     }
   }

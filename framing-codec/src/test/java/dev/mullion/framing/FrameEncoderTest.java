@@ -151,10 +151,10 @@ class FrameEncoderTest {
         .withMessage("frame length 5 exceeds maxFrameLength 4");
     assertThatExceptionOfType(CorruptFrameException.class)
         .isThrownBy(() -> way.encode(encoder, Wire.bytes("| 08 | 0000 | 'ab' |"), out))
-        .withMessage("frame keeps the beforeLength bytes and has 0x08 there (expected: 0x09)");
+        .withMessage("beforeLength bytes of the frame are 0x08 (expected: 0x09)");
     assertThatExceptionOfType(CorruptFrameException.class)
         .isThrownBy(() -> way.encode(encoder, Wire.bytes("| 09 |"), out))
-        .withMessage("frame of 1 bytes (expected: >= 3 bytes of kept header)");
+        .withMessage("frame of 1 bytes is too short for its kept header (expected: >= 3)");
     way.encode(encoder, Wire.bytes("| 09 | 0000 | 'c' |"), out);
 
     assertThat(taken(out)).isEqualTo(Wire.hex("| 09 | 0002 | 'ab' | 09 | 0001 | 'c' |"));
@@ -277,8 +277,7 @@ class FrameEncoderTest {
 
     assertThatIllegalStateException()
         .isThrownBy(() -> FrameEncoder.of(format))
-        .withMessageStartingWith(
-            "this format cannot encode: the frame's bytes 0 to 0 are stripped");
+        .withMessageStartingWith("format cannot encode: frame bytes 0 to 0 are stripped");
     assertThat(FrameEncoder.of(TWO).format()).isEqualTo(TWO);
   }
 

@@ -115,7 +115,7 @@ class FrameFormatChecksTest {
     int most = Integer.MAX_VALUE - 8 - width;
     builder.lengthFieldLength(width).lengthAdjustment(adjustment).maxFrameLength(most + 1);
 
-    refusedByBuild("maxFrameLength: %d does not fit a frame in memory (expected: <= %d)"
+    refusedByBuild("maxFrameLength: %d does not fit in a Java array (expected: <= %d)"
         .formatted(most + 1, most));
   }
 
@@ -129,8 +129,8 @@ class FrameFormatChecksTest {
   @Test
   void adjustmentMustLeaveALength() {
     builder.lengthFieldLength(1).lengthAdjustment(-255);
-    refusedByBuild("lengthAdjustment: -255 leaves no length that lengthFieldLength: 1 with"
-        + " lengthAdjustment: -255 can hold (expected: >= -254)");
+    refusedByBuild("lengthAdjustment: -255 leaves no room for a payload in lengthFieldLength: 1"
+        + " with lengthAdjustment: -255 (expected: >= -254)");
 
     assertThat(builder.lengthAdjustment(-254).build().maxFrameLength()).isEqualTo(1);
   }
@@ -138,8 +138,8 @@ class FrameFormatChecksTest {
   @Test
   void adjustmentMustLeaveALengthBesideConstants() {
     builder.lengthFieldLength(1).afterLength((byte) 1).trailer((byte) 2).lengthAdjustment(-253);
-    refusedByBuild("lengthAdjustment: -253 leaves no length that lengthFieldLength: 1 with"
-        + " lengthAdjustment: -253 can hold (expected: >= -252)");
+    refusedByBuild("lengthAdjustment: -253 leaves no room for a payload in lengthFieldLength: 1"
+        + " with lengthAdjustment: -253 (expected: >= -252)");
 
     assertThat(builder.lengthAdjustment(-252).build().maxFrameLength()).isEqualTo(1);
   }
@@ -148,7 +148,7 @@ class FrameFormatChecksTest {
   void constantsMustLeaveALength() {
     builder.lengthFieldLength(1).trailer(new byte[255]);
 
-    refusedByBuild("lengthAdjustment: 0 leaves no length that lengthFieldLength: 1 can hold"
+    refusedByBuild("lengthAdjustment: 0 leaves no room for a payload in lengthFieldLength: 1"
         + " (expected: >= 1)");
   }
 
@@ -268,7 +268,7 @@ class FrameFormatChecksTest {
   void encodingMustHaveUsableWidths(int min, int max) {
     builder.lengthEncoding(new Widths(min, max, 9));
 
-    refusedByBuild("lengthEncoding: Widths[minWidth=%d, maxWidth=%d, maxValue=9] has the widths"
+    refusedByBuild("lengthEncoding: Widths[minWidth=%d, maxWidth=%d, maxValue=9] has widths"
             .formatted(min, max)
         + " %d to %d (expected: within 1 to 64)".formatted(min, max));
   }
@@ -278,7 +278,7 @@ class FrameFormatChecksTest {
   void encodingMustHaveUsableValues(long maxValue) {
     builder.lengthEncoding(new Widths(1, 1, maxValue));
 
-    refusedByBuild("lengthEncoding: Widths[minWidth=1, maxWidth=1, maxValue=%d] has the maxValue %d"
+    refusedByBuild("lengthEncoding: Widths[minWidth=1, maxWidth=1, maxValue=%d] has maxValue %d"
             .formatted(maxValue, maxValue)
         + " (expected: > 0)");
   }

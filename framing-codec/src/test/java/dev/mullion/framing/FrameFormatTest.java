@@ -247,10 +247,10 @@ class FrameFormatTest {
         .build();
 
     List<String> expected = List.of(bytesAndSetting.split(", ", -1));
-    String reason = "the frame's bytes " + expected.get(0) + " are stripped by"
-        + " initialBytesToStrip, and no " + expected.get(1) + " constant says what to write there";
+    String reason = "frame bytes " + expected.get(0) + " are stripped by"
+        + " initialBytesToStrip, and no " + expected.get(1) + " constant defines them";
     assertThat(format.whyNotEncodable()).hasValue(reason);
-    String message = "this format cannot encode: " + reason + " (" + format + ")";
+    String message = "format cannot encode: " + reason + " (" + format + ")";
     assertThatIllegalStateException()
         .isThrownBy(() -> FrameWriter.of(new ByteArrayOutputStream(), format))
         .withMessage(message);
@@ -265,8 +265,8 @@ class FrameFormatTest {
         FrameFormat.protobufDelimited().toBuilder().lengthFieldOffset(2).beforeLength((byte) 1);
 
     assertThat(settings.build().whyNotEncodable())
-        .hasValue("the frame's bytes 1 to 1 are stripped by initialBytesToStrip, and no"
-            + " beforeLength constant says what to write there");
+        .hasValue("frame bytes 1 to 1 are stripped by initialBytesToStrip, and no"
+            + " beforeLength constant defines them");
     assertThat(settings.initialBytesToStrip(1).build().whyNotEncodable()).isEmpty();
   }
 }

@@ -113,7 +113,7 @@ class FrameReaderTest {
 
     assertThatExceptionOfType(CorruptFrameException.class)
         .isThrownBy(reader::read)
-        .withMessage("decimal length has byte 0x78 (expected: digits up to ':') (frame 2)")
+        .withMessage("decimal length contains byte 0x78 (expected: digits, then ':') (frame 2)")
         .satisfies(corrupt -> assertThatThrownBy(reader::read).isSameAs(corrupt));
   }
 

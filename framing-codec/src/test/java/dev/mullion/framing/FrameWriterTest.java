@@ -179,7 +179,7 @@ class FrameWriterTest {
           .withMessage("frame length 5 exceeds maxFrameLength 4");
       assertThatExceptionOfType(CorruptFrameException.class)
           .isThrownBy(() -> writer.write(wrongConstant))
-          .withMessage("frame keeps the beforeLength bytes and has 0x08 there (expected: 0x09)");
+          .withMessage("beforeLength bytes of the frame are 0x08 (expected: 0x09)");
       writer.write(Wire.bytes("| 09 | 0000 | 'c' |"));
     }
 

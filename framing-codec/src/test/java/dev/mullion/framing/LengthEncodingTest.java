@@ -72,10 +72,9 @@ class LengthEncodingTest {
   void varintThatIsLongerThanItNeedsIsCorrupt() {
     LengthEncoding varint = LengthEncoding.varint32();
 
-    corrupt(varint, "8000", "varint length of 0 is over-long: 2 bytes, the last is 0");
-    corrupt(varint, "FF00", "varint length of 127 is over-long: 2 bytes, the last is 0");
-    corrupt(
-        varint, "FFFFFFFF00", "varint length of 268435455 is over-long: 5 bytes, the last is 0");
+    corrupt(varint, "8000", "varint length 0 is over-long: 2 bytes, the last is 0");
+    corrupt(varint, "FF00", "varint length 127 is over-long: 2 bytes, the last is 0");
+    corrupt(varint, "FFFFFFFF00", "varint length 268435455 is over-long: 5 bytes, the last is 0");
   }
 
   @Test
@@ -83,13 +82,11 @@ class LengthEncodingTest {
     LengthEncoding varint = LengthEncoding.varint32();
 
     corrupt(
-        varint,
-        "8080808010",
-        "varint length 4294967296 is wider than 32 bits (expected: <= 4294967295)");
+        varint, "8080808010", "varint length 4294967296 exceeds 32 bits (expected: <= 4294967295)");
     corrupt(
         varint,
         "FFFFFFFF7F",
-        "varint length 34359738367 is wider than 32 bits (expected: <= 4294967295)");
+        "varint length 34359738367 exceeds 32 bits (expected: <= 4294967295)");
     corrupt(varint, "8080808080", "varint length has more than 5 bytes");
     corrupt(varint, "808080808001", "varint length has more than 5 bytes");
   }
@@ -118,10 +115,10 @@ class LengthEncodingTest {
 
     corrupt(decimal, "'05:'", "decimal length has a leading zero");
     corrupt(decimal, "'00:'", "decimal length has a leading zero");
-    corrupt(decimal, "':'", "decimal length has byte 0x3A (expected: digits up to ':')");
-    corrupt(decimal, "'5;'", "decimal length has byte 0x3B (expected: digits up to ':')");
-    corrupt(decimal, "'+5:'", "decimal length has byte 0x2B (expected: digits up to ':')");
-    corrupt(decimal, "'5' B9", "decimal length has byte 0xB9 (expected: digits up to ':')");
+    corrupt(decimal, "':'", "decimal length contains byte 0x3A (expected: digits, then ':')");
+    corrupt(decimal, "'5;'", "decimal length contains byte 0x3B (expected: digits, then ':')");
+    corrupt(decimal, "'+5:'", "decimal length contains byte 0x2B (expected: digits, then ':')");
+    corrupt(decimal, "'5' B9", "decimal length contains byte 0xB9 (expected: digits, then ':')");
   }
 
   @ParameterizedTest
@@ -171,11 +168,11 @@ class LengthEncodingTest {
     LengthEncoding lower = LengthEncoding.asciiHex(2);
     LengthEncoding upper = LengthEncoding.asciiHexUpperCase(2);
 
-    corrupt(lower, "'0F'", "hex length has byte 0x46 (expected: 0-9 or a-f)");
-    corrupt(upper, "'0f'", "hex length has byte 0x66 (expected: 0-9 or A-F)");
-    corrupt(lower, "'0g'", "hex length has byte 0x67 (expected: 0-9 or a-f)");
-    corrupt(upper, "'G'", "hex length has byte 0x47 (expected: 0-9 or A-F)");
-    corrupt(lower, "E9", "hex length has byte 0xE9 (expected: 0-9 or a-f)");
+    corrupt(lower, "'0F'", "hex length contains byte 0x46 (expected: 0-9 or a-f)");
+    corrupt(upper, "'0f'", "hex length contains byte 0x66 (expected: 0-9 or A-F)");
+    corrupt(lower, "'0g'", "hex length contains byte 0x67 (expected: 0-9 or a-f)");
+    corrupt(upper, "'G'", "hex length contains byte 0x47 (expected: 0-9 or A-F)");
+    corrupt(lower, "E9", "hex length contains byte 0xE9 (expected: 0-9 or a-f)");
     assertThat(lower).hasToString("asciiHex(2)");
     assertThat(upper).hasToString("asciiHexUpperCase(2)");
   }

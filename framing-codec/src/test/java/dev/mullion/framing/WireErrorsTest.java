@@ -123,16 +123,14 @@ class WireErrorsTest {
             two().lengthAdjustment(-2),
             "| 0003 | 'a' | 0001 |",
             "61",
-            "CorruptFrameException: length field value 1 with lengthAdjustment -2 is shorter "
-                + "than its"
-                + " frame (expected: >= 2) (frame 2)"),
+            "CorruptFrameException: length field value 1 with lengthAdjustment -2 is too small"
+                + " (expected: >= 2) (frame 2)"),
         Broken.of(
             "a length that leaves constants out",
             framed(),
             "| CAFE | 0002 | 07 | 0D0A |",
-            "CorruptFrameException: length field value 2 with lengthAdjustment 0 is shorter than "
-                + "its"
-                + " frame (expected: >= 3) (frame 1)"),
+            "CorruptFrameException: length field value 2 with lengthAdjustment 0 is too small"
+                + " (expected: >= 3) (frame 1)"),
         Broken.of(
             "other bytes before the length",
             framed(),
@@ -161,7 +159,7 @@ class WireErrorsTest {
             FrameFormat.protobufDelimited().toBuilder(),
             "| 01 | 'a' | 8000 |",
             "61",
-            "CorruptFrameException: varint length of 0 is over-long: 2 bytes, the last is 0"
+            "CorruptFrameException: varint length 0 is over-long: 2 bytes, the last is 0"
                 + " (frame 2)"));
   }
 
@@ -250,20 +248,25 @@ class WireErrorsTest {
         .build();
     return Stream.of(
         Arguments.of(
-            positive, "'ab'", "payload of 2 bytes with lengthAdjustment 3 (expected: >= 3 bytes)"),
-        Arguments.of(kept, "| FE | 0000", "frame of 3 bytes (expected: >= 4 bytes of kept header)"),
+            positive,
+            "'ab'",
+            "payload of 2 bytes is too short for lengthAdjustment 3 (expected: >= 3)"),
+        Arguments.of(
+            kept,
+            "| FE | 0000",
+            "frame of 3 bytes is too short for its kept header (expected: >= 4)"),
         Arguments.of(
             kept,
             "| FF | 0000 | 07 |",
-            "frame keeps the beforeLength bytes and has 0xCAFF there (expected: 0xCAFE)"),
+            "beforeLength bytes of the frame are 0xCAFF (expected: 0xCAFE)"),
         Arguments.of(
-            kept,
-            "| FE | 0000 | 08 |",
-            "frame keeps the afterLength bytes and has 0x08 there (expected: 0x07)"),
-        Arguments.of(varint, "", "frame of 0 bytes does not hold the header that its format keeps"),
-        Arguments.of(varint, "| 02 | 'abc' |", "frame of 4 bytes has a length for 3 in its header"),
+            kept, "| FE | 0000 | 08 |", "afterLength bytes of the frame are 0x08 (expected: 0x07)"),
+        Arguments.of(varint, "", "frame of 0 bytes ends inside its kept header"),
         Arguments.of(
-            varint, "| 8000 |", "varint length of 0 is over-long: 2 bytes, the last is 0"));
+            varint,
+            "| 02 | 'abc' |",
+            "frame of 4 bytes does not match the length in its header (expected: 3)"),
+        Arguments.of(varint, "| 8000 |", "varint length 0 is over-long: 2 bytes, the last is 0"));
   }
 
   @ParameterizedTest

@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** TLS on one side only: both sides say what is likely wrong, and with whom. */
 @Timeout(60)
 class TlsMismatchTest {
-  private static final String HINT = "; the stream begins like TLS: perhaps the peer speaks TLS and"
+  private static final String HINT = "; the first bytes look like TLS: the peer may use TLS while"
       + " this side does not (setting: tls)";
 
   private static final byte[] GREETING = "220 hello\r\n".getBytes(US_ASCII);
