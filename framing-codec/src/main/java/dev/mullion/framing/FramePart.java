@@ -4,8 +4,8 @@ import io.netty.buffer.ByteBuf;
 
 /**
  * A part of a frame that is longer than the read in which it began. A {@link LengthDelimitedCodec}
- * that was built with {@link LengthDelimitedCodec.Builder#parts} fires it. A handler can thus process
- * a long frame as it arrives, without keeping it in memory.
+ * that was built with {@link LengthDelimitedCodec.Builder#parts} fires it. A handler can then
+ * process a long frame as it arrives, without keeping it in memory.
  *
  * <p>The parts of a frame are consecutive, with no other message between them; the first begins
  * with the frame's header. As with a {@link FrameBatch}, the codec owns a part and its buffer, and
