@@ -20,25 +20,26 @@ import org.jspecify.annotations.Nullable;
  * Tls known = client.presenting(Path.of("client.pem"), Path.of("client.key"));
  * }</pre>
  *
- * <p>TLS 1.3 and 1.2 are enabled, older versions are not. A client verifies that the certificate is
+ * <p>TLS 1.3 and 1.2 are enabled; older versions are not. A client verifies that the certificate is
  * for the host it connects to; a gRPC channel with several addresses verifies the host of each.
- * gRPC negotiates HTTP/2 by ALPN. The JDK's TLS is used, unless {@code
+ * gRPC negotiates HTTP/2 by ALPN. The JDK's TLS is used unless {@code
  * io.netty:netty-tcnative-boringssl-static} is on the class path.
  *
- * <p>Files are PEM, a private key is PKCS #8. They are read when a server starts, a client connects
- * or a channel is built; a file that cannot be used makes that fail with an {@link IOException}
- * that names it. From then on they are checked every minute and loaded again when they have
- * changed. New connections use the new certificates and resume no earlier session; open connections
- * continue. While a changed file cannot be used, or a certificate has expired or is not valid yet,
- * the previous ones stay in use; that is logged, and counted in {@link TlsState}. One thread checks
- * the files of all servers and clients. Write a file under another name and rename it, so that none
- * is read half written; a certificate and its key may be in one file, which then change together.
+ * <p>Files are PEM; private keys are PKCS #8. The files are read when a server starts, a client
+ * connects or a channel is built. If a file cannot be used, that fails with an {@link IOException}
+ * that names the file. Afterwards the files are checked every minute, and loaded again when they
+ * have changed. New connections use the new certificates and do not resume earlier sessions; open
+ * connections continue. If a changed file cannot be used, or a certificate has expired or is not
+ * valid yet, the previous files stay in use; the failure is logged and counted in {@link TlsState}.
+ * One thread checks the files of all servers and clients. To replace a file, write it under another
+ * name and rename it, so that it is never read half written. A certificate and its key may be in
+ * one file, so that they change together.
  */
 public final class Tls {
   private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration RELOAD_INTERVAL = Duration.ofMinutes(1);
 
-  /** What one side presents to the other. */
+  /** A certificate with its private key. */
   private record Identity(
       Path certificateChain, Path privateKey, @Nullable String password) {
     Identity {
@@ -72,7 +73,9 @@ public final class Tls {
     this.reloadInterval = reloadInterval;
   }
 
-  /** Returns a server's settings: its certificate, followed by any intermediate certificates. */
+  /**
+   * Returns a server's settings. The chain is its certificate, followed by any intermediate ones.
+   */
   public static Tls server(Path certificateChain, Path privateKey) {
     return server(new Identity(certificateChain, privateKey, null));
   }
@@ -86,18 +89,18 @@ public final class Tls {
     return new Tls(false, null, identity, null, false, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
   }
 
-  /** Returns a client's settings, which trust the JDK's CAs. */
+  /** Returns a client's settings. They trust the JDK's CAs. */
   public static Tls client() {
     return new Tls(true, null, null, null, true, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
   }
 
   /**
-   * Returns the settings of a server or client, whichever the context is for. Protocols,
-   * certificates and host name verification are then the context's own, and there are no files to
-   * reload. For gRPC the context must offer {@code h2} by ALPN, and a channel always verifies host
-   * names. The context is never released.
+   * Returns settings that use a given context, for a server or a client as the context is. The
+   * context determines protocols, certificates and host name verification, and no files are
+   * reloaded. For gRPC the context must offer {@code h2} by ALPN, and a channel always verifies
+   * host names. The context is never released.
    */
-  // Not transitive: modules that do without TLS would not compile without netty-handler.
+  // Not transitive: modules without TLS would not compile without netty-handler.
   @SuppressWarnings("exports")
   public static Tls of(SslContext context) {
     boolean forClient = requireNonNull(context, "context").isClient();
@@ -105,8 +108,8 @@ public final class Tls {
   }
 
   /**
-   * Returns these settings with the certificates of the only authorities to trust. A server then
-   * requires a certificate from each client.
+   * Returns these settings with the only trusted authorities. A server then requires a certificate
+   * from each client.
    */
   public Tls trusting(Path authorities) {
     requireNonNull(authorities, "authorities");
@@ -114,7 +117,7 @@ public final class Tls {
     return with(identity, authorities, verifiesHostNames);
   }
 
-  /** Returns these client settings with the certificate to present if the server asks for one. */
+  /** Returns these client settings with the certificate to present if the server requests one. */
   public Tls presenting(Path certificateChain, Path privateKey) {
     return presenting(new Identity(certificateChain, privateKey, null));
   }
@@ -133,7 +136,7 @@ public final class Tls {
 
   /**
    * Returns these client settings without host name verification. Anybody with a certificate from a
-   * trusted authority can then pose as the server.
+   * trusted authority can then impersonate the server.
    */
   public Tls withoutHostNameVerification() {
     rejectContext("withoutHostNameVerification");
@@ -147,8 +150,8 @@ public final class Tls {
   }
 
   /**
-   * Returns these settings with the time limit of a handshake, 10 seconds by default. A gRPC
-   * handshake never has more than 10 seconds.
+   * Returns these settings with the time limit of a handshake, 10 seconds by default. For gRPC the
+   * limit is at most 10 seconds.
    */
   public Tls handshakeTimeout(Duration handshakeTimeout) {
     if (requireNonNull(handshakeTimeout, "handshakeTimeout").compareTo(Duration.ZERO) <= 0) {
@@ -167,8 +170,8 @@ public final class Tls {
 
   /**
    * Returns these settings with the interval at which files are checked, 1 minute by default.
-   * {@link Duration#ZERO} switches that off: call {@code reloadTls} of the running server or client
-   * instead.
+   * {@link Duration#ZERO} disables the checks; call {@code reloadTls} of the running server or
+   * client instead.
    */
   public Tls reloadInterval(Duration reloadInterval) {
     if (requireNonNull(reloadInterval, "reloadInterval").isNegative()) {
@@ -189,14 +192,14 @@ public final class Tls {
   private void rejectContext(String setting) {
     if (context != null) {
       throw new IllegalStateException(
-          setting + ": left to the given SslContext (expected: Tls.server or Tls.client)");
+          setting + ": configured by the given SslContext (expected: Tls.server or Tls.client)");
     }
   }
 
   private void rejectServer(String setting) {
     if (!forClient) {
       throw new IllegalStateException(
-          setting + ": not a setting of a server (expected: Tls.client)");
+          setting + ": not supported for a server (expected: Tls.client)");
     }
   }
 
@@ -205,18 +208,18 @@ public final class Tls {
     return forClient;
   }
 
-  /** Returns the context that was given to {@link #of}, or {@code null} if there is none. */
+  /** Returns the context that was passed to {@link #of}, or {@code null} if there is none. */
   @SuppressWarnings("exports") // As above.
   public @Nullable SslContext context() {
     return context;
   }
 
-  /** Returns the file of the own certificate, or {@code null} if there is none. */
+  /** Returns the file of the certificate to present, or {@code null} if there is none. */
   public @Nullable Path certificateChain() {
     return identity == null ? null : identity.certificateChain();
   }
 
-  /** Returns the file of the own private key, or {@code null} if there is none. */
+  /** Returns the file of its private key, or {@code null} if there is none. */
   public @Nullable Path privateKey() {
     return identity == null ? null : identity.privateKey();
   }

@@ -1,8 +1,8 @@
 /**
- * What all of Mullion's servers and clients have in common: {@link dev.mullion.net.Tls} enables
- * TLS, {@link dev.mullion.net.TlsState} tells whether changed certificates were loaded, and a
- * {@link dev.mullion.net.StopReport} tells what a graceful stop has done. These are values; they
- * depend on no other package of Mullion.
+ * Values that all servers and clients of Mullion share. {@link dev.mullion.net.Tls} enables TLS,
+ * {@link dev.mullion.net.TlsState} reports whether changed certificates were loaded, and {@link
+ * dev.mullion.net.StopReport} reports the result of a graceful stop. This package depends on no
+ * other package of Mullion.
  */
 @NullMarked
 package dev.mullion.net;

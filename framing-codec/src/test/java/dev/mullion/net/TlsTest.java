@@ -22,7 +22,7 @@ class TlsTest {
   void contextOfTheCallerHasNoOtherSettings() throws Exception {
     Tls tls = Tls.of(SslContextBuilder.forClient().build());
 
-    String left = ": left to the given SslContext (expected: Tls.server or Tls.client)";
+    String left = ": configured by the given SslContext (expected: Tls.server or Tls.client)";
     refused(() -> tls.trusting(CHAIN), "trusting" + left);
     refused(() -> tls.presenting(CHAIN, KEY), "presenting" + left);
     refused(tls::withoutHostNameVerification, "withoutHostNameVerification" + left);
@@ -33,7 +33,7 @@ class TlsTest {
   void serverHasNoSettingsOfAClient() {
     Tls server = Tls.server(CHAIN, KEY);
 
-    String wrong = ": not a setting of a server (expected: Tls.client)";
+    String wrong = ": not supported for a server (expected: Tls.client)";
     refused(() -> server.presenting(CHAIN, KEY), "presenting" + wrong);
     refused(() -> server.presenting(CHAIN, KEY, "secret"), "presenting" + wrong);
     refused(server::withoutHostNameVerification, "withoutHostNameVerification" + wrong);

@@ -271,7 +271,7 @@ class TlsReloadTest extends RpcTest {
     Await.until("it is noticed", () -> server.tlsState().failedReloads() == 1);
 
     String text = "privateKey: " + certificates.serverKey
-        + " holds no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
+        + " contains no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
     assertThat(server.tlsState()).isEqualTo(new TlsState(0, 1, text));
     assertThat(server.counters().tlsReloadsFailed()).isEqualTo(1);
     assertThat(seen(newConnection(server))).isEqualTo(first);
@@ -282,12 +282,13 @@ class TlsReloadTest extends RpcTest {
     BigInteger second = certificates.renewServer();
     Await.until("new files are taken", () -> seen(newConnection(server)).equals(second));
     assertThat(logged)
-        .filteredOn(line -> line.contains("half") || line.contains("holds no key"))
+        .filteredOn(line -> line.contains("half") || line.contains("contains no key"))
         .as("said once, not at each interval")
-        .containsExactly("WARNING: new files cannot be used, the old ones stay in use: " + text);
+        .containsExactly(
+            "WARNING: changed TLS files cannot be used; the previous ones stay in use: " + text);
     Await.until(
         "it is said",
-        () -> logged.get(logged.size() - 1).startsWith("INFO: new files are in use: "));
+        () -> logged.get(logged.size() - 1).startsWith("INFO: changed TLS files are in use: "));
   }
 
   private static AutoCloseable logging(List<String> logged) {

@@ -31,10 +31,10 @@ class TlsTest extends RpcTest {
   void settingsOfTheOtherSideAreRefused() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcServer.builder().tls(Tls.client()))
-        .withMessage("tls: settings of a client (expected: of a server)");
+        .withMessage("tls: client settings (expected: server settings)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcChannel.builder().tls(Tls.server(CHAIN, KEY)))
-        .withMessage("tls: settings of a server (expected: of a client)");
+        .withMessage("tls: server settings (expected: client settings)");
   }
 
   @Test

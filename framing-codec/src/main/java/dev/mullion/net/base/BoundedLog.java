@@ -11,20 +11,20 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Logs what a peer can make happen as often as it likes: at most one line a second for each kind of
- * event. A line tells how many events of its kind were left out since the last line, and from which
- * peer the last of these came.
+ * Logs events that a peer can repeat without limit: at most one line a second for each kind of
+ * event. A line reports how many events of its kind were left out since the last line, and the peer
+ * of the last one left out.
  *
  * <pre>{@code
- *  at      the lines of one kind of event
+ *  at      lines of one kind of event
  *  ----------------------------------------------------------------------------------
  *  0 s     TLS failed: not an SSL/TLS record (peer /127.0.0.1:50312)
  *  2.1 s   TLS failed: no common version (peer /127.0.0.1:50977)
  *          [4711 more in the last 2 s, last peer /127.0.0.1:50976]
  * }</pre>
  *
- * <p>A logger that throws does no harm to the caller: the failure is counted. Any thread may call
- * any method; no lock is held while the logger is called.
+ * <p>An exception of the logger is counted and does not reach the caller. Any thread may call any
+ * method; the logger is called without a lock.
  *
  * @param <K> the kinds of event
  */
@@ -36,7 +36,7 @@ public final class BoundedLog<K extends Enum<K>> {
   private final Map<K, State> states;
   private final LongAdder failures = new LongAdder();
 
-  /** Makes a log whose kinds of event are the constants of an enum. */
+  /** Creates a log whose kinds of event are the constants of an enum. */
   public BoundedLog(System.Logger logger, Class<K> kinds) {
     this(logger, kinds, System::nanoTime);
   }
@@ -73,12 +73,12 @@ public final class BoundedLog<K extends Enum<K>> {
         log(level, text.get() + leftOut, error);
       }
     } catch (Throwable e) {
-      // Nowhere to report to: the logger itself has failed, for want of a file descriptor perhaps.
+      // It cannot be reported: the logger itself failed, for example without a file descriptor.
       failures.increment();
     }
   }
 
-  /** An error may fail to say what it is; without its text it can be told. */
+  /** The error's own methods may throw; then only its class is logged. */
   private void log(System.Logger.Level level, String line, @Nullable Throwable error) {
     try {
       logger.log(level, line, error);
@@ -91,19 +91,19 @@ public final class BoundedLog<K extends Enum<K>> {
     }
   }
 
-  /** Returns how many lines the logger could not take. */
+  /** Returns the number of failures of the logger. */
   public long failures() {
     return failures.sum();
   }
 
-  /** What is known of a kind of event since its last line. */
+  /** The state of a kind of event since its last line. */
   private static final class State {
     private boolean logged;
     private long loggedAt;
     private long leftOut;
     private @Nullable Object lastPeer;
 
-    /** Returns what to add to the line of an event, or {@code null} if it gets none. */
+    /** Returns the suffix of an event's line, or {@code null} if the event is not logged. */
     synchronized @Nullable String next(long now, @Nullable Object peer) {
       if (logged && now - loggedAt < INTERVAL_NANOS) {
         leftOut++;

@@ -6,14 +6,14 @@ import dev.mullion.net.Tls;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
-/** What the builders' setters check: the same mistake has the same exception in all modules. */
+/** Checks of the builders' setters: the same mistake has the same exception in all modules. */
 public final class Check {
-  /** An IPv6 address has two colons at least; a name with one has a port. */
+  /** An IPv6 address has at least two colons; a name with one colon has a port. */
   private static final String ADDRESS_6 = "\\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*:[^\\]/]*]?";
 
   private Check() {}
 
-  /** Returns a text that is not blank; {@code expected} says what it should be. */
+  /** Returns a text that is not blank; {@code expected} describes a valid one. */
   public static String notBlank(String value, String name, String expected) {
     if (requireNonNull(value, name).isBlank()) {
       throw new IllegalArgumentException(name + ": \"" + value + "\" (expected: " + expected + ")");
@@ -21,7 +21,9 @@ public final class Check {
     return value;
   }
 
-  /** Returns a name or address, if it could be one: resolvers take what stands before a slash. */
+  /**
+   * Returns a host name or address; a slash is rejected, since resolvers ignore what follows it.
+   */
   public static String host(String value) {
     notBlank(value, "host", "a name or address");
     boolean colons = value.indexOf(':') >= 0 && !value.matches(ADDRESS_6);
@@ -95,16 +97,16 @@ public final class Check {
     return value;
   }
 
-  /** Returns nanoseconds; what is longer than 292 years is 292 years. */
+  /** Returns nanoseconds; durations of more than 292 years count as 292 years. */
   public static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
   }
 
-  /** Returns TLS settings that are for this side. */
+  /** Returns TLS settings if they are for the expected side. */
   public static Tls tls(Tls tls, boolean forClient) {
     if (requireNonNull(tls, "tls").isForClient() != forClient) {
       throw new IllegalArgumentException(
-          "tls: settings of a " + side(!forClient) + " (expected: of a " + side(forClient) + ")");
+          "tls: " + side(!forClient) + " settings (expected: " + side(forClient) + " settings)");
     }
     return tls;
   }
@@ -113,7 +115,7 @@ public final class Check {
     return client ? "client" : "server";
   }
 
-  /** Throws if a setting needs a library that the class which has the setting cannot see. */
+  /** Throws if a setting needs a library that is not visible to the class with the setting. */
   public static void present(
       Class<?> user, String setting, String type, String artifact, String module) {
     try {
@@ -123,7 +125,7 @@ public final class Check {
     }
   }
 
-  /** Returns where libraries have to be that are these modules. */
+  /** Returns where the libraries with these module names must be. */
   public static String place(String modules) {
     return place(modules, Check.class.getModule().isNamed());
   }

@@ -10,17 +10,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
-/** Makes the threads of servers and clients. None of them keeps a JVM from ending. */
+/** Creates the threads of servers and clients. They are daemons, so the JVM can exit. */
 public final class DaemonThreads {
-  /** How many platform threads run blocking handlers or services, unless set otherwise. */
+  /** The default maximum of platform threads for blocking handlers or services. */
   public static final int DEFAULT_MAX = 256;
 
-  /** Without a preview flag. */
+  /** The first one with virtual threads that are not a preview feature. */
   private static final int FIRST_JDK_WITH_VIRTUAL_THREADS = 21;
 
   private DaemonThreads() {}
 
-  /** Returns what makes threads of one name. */
+  /** Returns a factory of threads with one name. */
   public static ThreadFactory named(String name) {
     return task -> {
       Thread thread = new Thread(task, name);
@@ -29,15 +29,15 @@ public final class DaemonThreads {
     };
   }
 
-  /** Returns what makes threads whose names end with their number, from 1 on. */
+  /** Returns a factory of threads whose names end with a number, counted from 1. */
   public static ThreadFactory numbered(String prefix) {
     AtomicLong made = new AtomicLong();
     return task -> named(prefix + made.incrementAndGet()).newThread(task);
   }
 
   /**
-   * Returns an executor with a virtual thread for each task, or {@code null} if this JDK has none.
-   * By reflection, since the sources are compiled for JDK 17.
+   * Returns an executor with a virtual thread for each task, or {@code null} if this JDK has no
+   * virtual threads. It uses reflection, since the sources are compiled for JDK 17.
    */
   public static @Nullable ExecutorService virtual(String prefix) {
     if (Runtime.version().feature() < FIRST_JDK_WITH_VIRTUAL_THREADS) {
@@ -58,8 +58,8 @@ public final class DaemonThreads {
   }
 
   /**
-   * Returns a pool with at most so many platform threads. A task that finds none free waits for
-   * one; a thread without a task ends after a minute.
+   * Returns a pool of at most {@code maxThreads} platform threads. A task waits if no thread is
+   * free; an idle thread ends after a minute.
    */
   public static ThreadPoolExecutor platform(
       String prefix, int maxThreads, RejectedExecutionHandler afterShutdown) {

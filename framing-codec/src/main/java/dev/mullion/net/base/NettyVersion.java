@@ -7,15 +7,14 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * Checks that Netty is new enough before a server or client touches its newer classes. Spring Boot
- * 3, for instance, manages Netty 4.1, with which they would fail with a {@link
- * NoClassDefFoundError}.
+ * Checks that Netty is new enough before a server or client uses its newer classes. Spring Boot 3,
+ * for example, manages Netty 4.1, which would cause a {@link NoClassDefFoundError}.
  */
 public final class NettyVersion {
   /** The version that this build uses. */
   static final String BUILT_WITH = "4.2.18.Final";
 
-  /** Classes that 4.2.0 has and no 4.1 has, by their artifacts. */
+  /** Classes that exist in 4.2.0 but not in 4.1, by artifact. */
   private static final Map<String, String> NEW_IN_4_2 = Map.of(
       "netty-common", "io.netty.util.concurrent.Ticker",
       "netty-transport", "io.netty.channel.IoHandlerFactory");
@@ -26,10 +25,10 @@ public final class NettyVersion {
   private NettyVersion() {}
 
   /**
-   * Returns if Netty is 4.2.
+   * Checks that Netty is 4.2.
    *
-   * @throws IllegalStateException if it is older; the text says which one was found, and what to
-   *     set
+   * @throws IllegalStateException if it is older; the message names the version found and the
+   *     setting to change
    */
   public static void check() {
     ClassLoader loader = NettyVersion.class.getClassLoader();
@@ -49,7 +48,7 @@ public final class NettyVersion {
     }
   }
 
-  /** Netty's jars say their versions in files, which a fat jar may have lost. */
+  /** Netty's jars contain version files, which may be missing in a fat jar. */
   private static String found(ClassLoader loader) {
     Map<String, Version> versions = new TreeMap<>(Version.identify(loader));
     versions.keySet().retainAll(NAMED);

@@ -27,9 +27,9 @@ import javax.crypto.spec.PBEKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file of certificates or keys, with the setting that names it. Every failure says both.
+ * A file of certificates or keys, and the setting that names it. Every error message has both.
  *
- * @param text what is in it, a char for each byte
+ * @param text the content, one char for each byte
  */
 record Pem(String setting, Path path, String text) {
   private static final Pattern CERTIFICATE =
@@ -39,7 +39,7 @@ record Pem(String setting, Path path, String text) {
 
   private static final String PBES2 = "1.2.840.113549.1.5.13";
 
-  /** By the type of key; of others it is not checked that they belong to their certificate. */
+  /** By key type; keys of other types are not compared with their certificate. */
   private static final Map<String, String> SIGNATURES =
       Map.of("RSA", "SHA256withRSA", "EC", "SHA256withECDSA", "EdDSA", "EdDSA");
 
@@ -59,12 +59,12 @@ record Pem(String setting, Path path, String text) {
     }
     if (found.isEmpty()) {
       throw new IOException(
-          setting + ": " + path + " holds no certificate (expected: PEM, BEGIN CERTIFICATE)");
+          setting + ": " + path + " contains no certificate (expected: PEM, BEGIN CERTIFICATE)");
     }
     return found.toArray(X509Certificate[]::new);
   }
 
-  /** Returns the key, which must be that of the first certificate. */
+  /** Returns the key, which must belong to the first certificate. */
   PrivateKey key(@Nullable String password, X509Certificate[] chain, Path chainPath)
       throws IOException {
     PublicKey certified = chain[0].getPublicKey();
@@ -77,16 +77,16 @@ record Pem(String setting, Path path, String text) {
     return key;
   }
 
-  /** Not by Netty, which knows fewer types, and others when Bouncy Castle is there. */
+  /** Netty is not used here: it supports fewer types, and different ones with Bouncy Castle. */
   private PrivateKey key(@Nullable String password, String type) throws IOException {
     Matcher pem = KEY.matcher(text);
     if (!pem.find()) {
       throw new IOException(
-          setting + ": " + path + " holds no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)");
+          setting + ": " + path + " contains no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)");
     }
     boolean encrypted = pem.group(1) != null;
     if (encrypted && password == null) {
-      throw new IOException(setting + ": " + path + " is encrypted (expected: its password too)");
+      throw new IOException(setting + ": " + path + " is encrypted (expected: its password)");
     }
     try {
       byte[] der = Base64.getMimeDecoder().decode(pem.group(2));
@@ -95,8 +95,8 @@ record Pem(String setting, Path path, String text) {
           : new PKCS8EncodedKeySpec(der);
       return KeyFactory.getInstance(type).generatePrivate(key);
     } catch (GeneralSecurityException | IOException | RuntimeException e) {
-      String expected = "an " + type + " key as in its certificate";
-      throw unusable(e, encrypted ? expected + ", and its password" : expected);
+      String expected = "an " + type + " key to match its certificate";
+      throw unusable(e, encrypted ? expected + ", and its correct password" : expected);
     }
   }
 
@@ -105,7 +105,7 @@ record Pem(String setting, Path path, String text) {
     AlgorithmParameters parameters = info.getAlgParameters();
     String algorithm = info.getAlgName();
     if (algorithm.equals("PBES2") || algorithm.equals(PBES2)) {
-      // What openssl writes. The ciphers are among the parameters, whose text names them.
+      // The format that openssl writes. The text of the parameters names the ciphers.
       algorithm = parameters.toString();
     }
     SecretKey key = SecretKeyFactory.getInstance(algorithm)
@@ -115,7 +115,7 @@ record Pem(String setting, Path path, String text) {
     return info.getKeySpec(cipher);
   }
 
-  /** The JDK would notice it in each handshake, and not say which file is wrong. */
+  /** The JDK would detect a mismatch only in each handshake, and without naming the file. */
   private static boolean belong(PrivateKey key, PublicKey certified) {
     String algorithm = SIGNATURES.get(certified.getAlgorithm());
     if (algorithm == null) {
@@ -124,7 +124,7 @@ record Pem(String setting, Path path, String text) {
     try {
       Signature signature = Signature.getInstance(algorithm);
       signature.initSign(key);
-      // EdDSA does not verify a signature of nothing.
+      // EdDSA does not verify a signature of an empty message.
       signature.update(MESSAGE);
       byte[] signed = signature.sign();
       signature.initVerify(certified);
@@ -140,7 +140,7 @@ record Pem(String setting, Path path, String text) {
         setting + ": " + path + " cannot be used: " + e + " (expected: " + expected + ")", e);
   }
 
-  /** Names the file, without what is in it. */
+  /** Names the file, without its content. */
   @Override
   public String toString() {
     return setting + ": " + path;

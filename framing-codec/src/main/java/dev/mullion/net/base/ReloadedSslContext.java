@@ -8,14 +8,14 @@ import javax.net.ssl.SSLSessionContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes each connection's engine with the newest context. The context as a whole is replaced, not
- * the certificates in it: sessions can be resumed within one context only, so clients that are no
- * longer trusted cannot resume old sessions.
+ * Creates each connection's engine with the newest context. A reload replaces the whole context,
+ * not only its certificates. Sessions can be resumed only within one context, so clients that are
+ * no longer trusted cannot resume old sessions.
  */
 final class ReloadedSslContext extends SslContext {
   private volatile SslContext newest;
 
-  /** If any, it lives as long as connections can be made with this, without other references. */
+  /** Keeps the reloader, if any, reachable as long as this context is. */
   @SuppressWarnings({"unused", "FieldCanBeLocal"})
   private final @Nullable Object reloader;
 
@@ -42,7 +42,7 @@ final class ReloadedSslContext extends SslContext {
     return newest.cipherSuites();
   }
 
-  /** Netty has deprecated it, and gRPC calls it. */
+  /** Deprecated by Netty, but called by gRPC. */
   @Override
   @SuppressWarnings("deprecation")
   public io.netty.handler.ssl.ApplicationProtocolNegotiator applicationProtocolNegotiator() {

@@ -18,7 +18,7 @@ import java.security.cert.X509Certificate;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The files of a {@link Tls} with their content when they were read. */
+/** The files of a {@link Tls}, with their content at the time of reading. */
 record TlsFiles(
     Tls tls,
     @Nullable Pem chain,
@@ -45,9 +45,9 @@ record TlsFiles(
   }
 
   /**
-   * Returns the context that was given, or one made of the files.
+   * Returns the given context, or a new one from the files.
    *
-   * @param protocol adds what the protocol above TLS needs, such as ALPN
+   * @param protocol configures the protocol above TLS, such as ALPN
    */
   SslContext context(UnaryOperator<SslContextBuilder> protocol) throws IOException {
     SslContext given = tls.context();
@@ -67,7 +67,7 @@ record TlsFiles(
     }
   }
 
-  /** Throws if a certificate that would be presented has expired, or is not valid yet. */
+  /** Throws if a certificate to be presented has expired or is not valid yet. */
   void checkValid() throws IOException {
     if (chain == null) {
       return;

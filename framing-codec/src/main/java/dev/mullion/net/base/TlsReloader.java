@@ -17,7 +17,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The TLS of a running server or client, which loads its files again when they have changed.
+ * The TLS of a running server or client. It reloads its files when they have changed.
  *
  * <pre>{@code
  *  read() ---> start() ---> every reloadInterval: reload() ---> close()
@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
  *                 unusable       +--> the previous one stays, counted, onFailure, logged
  * }</pre>
  *
- * <p>One thread checks the files of all; it ends when none is left. A client that was not closed
- * and is no longer reachable does not count. Listeners and loggers are called without a lock, and
- * what they throw, errors too, does not end the checking.
+ * <p>One thread checks the files of all servers and clients, and ends when none is left. A client
+ * that is no longer reachable is not checked, even if it was not closed. Listeners and loggers are
+ * called without a lock. Their exceptions and errors do not end the checks.
  */
 public final class TlsReloader implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Tls.class.getName());
@@ -42,7 +42,7 @@ public final class TlsReloader implements AutoCloseable {
   private volatile @Nullable Future<?> checking;
   private volatile TlsState state = new TlsState(0, 0, null);
 
-  /** Excludes two reloads at once. */
+  /** Held during a reload: only one runs at a time. */
   private final Object reloading = new Object();
 
   private TlsFiles inUse;
@@ -58,7 +58,8 @@ public final class TlsReloader implements AutoCloseable {
     this.failures = failures;
     this.onFailure = onFailure;
     this.inUse = files;
-    // gRPC never releases a channel that is not closed; a server runs without being referenced.
+    // A server runs without other references. A client's context must not keep the reloader
+    // reachable, because gRPC never releases a channel that is not closed.
     this.context = new ReloadedSslContext(files.context(protocol), tls.isForClient() ? null : this);
   }
 
@@ -72,11 +73,11 @@ public final class TlsReloader implements AutoCloseable {
   }
 
   /**
-   * Reads the files, and does not check them before it is started.
+   * Reads the files. They are checked for changes only after {@link #start}.
    *
-   * @param protocol adds what the protocol above TLS needs, such as ALPN
-   * @param failures counts files that cannot be used, from then on
-   * @param onFailure is called for each of these, without a lock, and not by the thread that checks
+   * @param protocol configures the protocol above TLS, such as ALPN
+   * @param failures counts changed files that cannot be used
+   * @param onFailure called for each of these, without a lock, and not on the checking thread
    */
   public static TlsReloader read(
       Tls tls, UnaryOperator<SslContextBuilder> protocol, LongAdder failures, Runnable onFailure)
@@ -84,7 +85,7 @@ public final class TlsReloader implements AutoCloseable {
     return new TlsReloader(TlsFiles.read(tls), protocol, failures, onFailure);
   }
 
-  /** Returns a context that always makes connections with the newest files. */
+  /** Returns a context that always uses the newest files for new connections. */
   public SslContext context() {
     return context;
   }
@@ -94,7 +95,7 @@ public final class TlsReloader implements AutoCloseable {
     return context.newest();
   }
 
-  /** Checks the files until this is closed, or the context is no longer referenced. */
+  /** Starts to check the files, until this is closed or the context is no longer reachable. */
   public void start() {
     long nanos = Check.nanos(tls.reloadInterval());
     if (nanos > 0) {
@@ -102,7 +103,7 @@ public final class TlsReloader implements AutoCloseable {
     }
   }
 
-  /** Checks the files of a reloader that it does not keep from being collected. */
+  /** Checks the files of a reloader without keeping it reachable. */
   private static final class Periodic implements Runnable {
     private final WeakReference<TlsReloader> reloader;
     private volatile @Nullable Future<?> own;
@@ -130,7 +131,7 @@ public final class TlsReloader implements AutoCloseable {
     }
   }
 
-  /** Whatever it threw would end the checking for good. */
+  /** Catches everything: an exception would end the periodic checks. */
   private void check() {
     try {
       Outcome outcome = attempt();
@@ -139,7 +140,7 @@ public final class TlsReloader implements AutoCloseable {
       }
       log(outcome);
     } catch (Throwable e) {
-      LOG.log(Level.WARNING, "check of TLS files failed, the next one follows", e);
+      LOG.log(Level.WARNING, "TLS files could not be checked; they will be checked again", e);
     }
   }
 
@@ -147,7 +148,7 @@ public final class TlsReloader implements AutoCloseable {
     try {
       onFailure.run();
     } catch (Throwable e) {
-      LOG.log(Level.WARNING, "listener of TLS files that cannot be used failed", e);
+      LOG.log(Level.WARNING, "listener for unusable TLS files failed", e);
     }
   }
 
@@ -155,7 +156,7 @@ public final class TlsReloader implements AutoCloseable {
    * Loads the files if they have changed.
    *
    * @return whether they have changed
-   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IOException if a file cannot be used; the previous files stay in use
    */
   public boolean reload() throws IOException {
     Outcome outcome = attempt();
@@ -176,7 +177,7 @@ public final class TlsReloader implements AutoCloseable {
     return outcome.changed();
   }
 
-  /** The same failure at each interval is one failure. */
+  /** The result of a check. The same failure at several intervals is new only once. */
   private record Outcome(boolean changed, @Nullable Throwable failure, boolean isNewFailure) {}
 
   private Outcome attempt() {
@@ -213,13 +214,14 @@ public final class TlsReloader implements AutoCloseable {
     Throwable failure = outcome.failure();
     if (outcome.isNewFailure() && failure != null) {
       LOG.log(
-          Level.WARNING, "new files cannot be used, the old ones stay in use: " + text(failure));
+          Level.WARNING,
+          "changed TLS files cannot be used; the previous ones stay in use: " + text(failure));
     } else if (outcome.changed()) {
-      LOG.log(Level.INFO, "new files are in use: {0}", tls);
+      LOG.log(Level.INFO, "changed TLS files are in use: {0}", tls);
     }
   }
 
-  /** Returns what became of changed files. */
+  /** Returns the number of reloads and the last failure. */
   public TlsState state() {
     return state;
   }
@@ -228,7 +230,7 @@ public final class TlsReloader implements AutoCloseable {
   public void close() {
     Future<?> scheduled = checking;
     if (scheduled != null) {
-      // Without an interrupt, which would look like a file that cannot be read.
+      // Without an interrupt, which would look like an unreadable file.
       scheduled.cancel(false);
     }
   }

@@ -12,7 +12,7 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 
-/** Trusts the JDK's CAs or given ones, and verifies host names by choice. */
+/** Trusts the JDK's CAs or the given ones; host name verification is optional. */
 final class TrustedAuthorities extends X509ExtendedTrustManager {
   private final X509ExtendedTrustManager verifying;
 
@@ -20,7 +20,7 @@ final class TrustedAuthorities extends X509ExtendedTrustManager {
     this.verifying = verifying;
   }
 
-  /** Returns what trusts some authorities, or the JDK's CAs if none are given. */
+  /** Returns a manager that trusts these authorities, or the JDK's CAs if none are given. */
   static X509ExtendedTrustManager of(
       X509Certificate @Nullable [] authorities, boolean verifiesHostNames)
       throws GeneralSecurityException, IOException {
@@ -45,9 +45,8 @@ final class TrustedAuthorities extends X509ExtendedTrustManager {
     return store;
   }
 
-  // The host is verified by the methods that see the connection, since gRPC's transport asks for
-  // that
-  // whatever the context says. The others verify the certificates only.
+  // The delegate's methods with a connection verify the host name too, because gRPC's transport
+  // always requests that. Its methods without a connection verify only the certificates.
 
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)

@@ -18,13 +18,13 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The file of a listening unix-domain socket. A server that was killed leaves it behind.
+ * The file of a listening unix-domain socket. A server that is killed leaves it behind.
  *
- * <p>Each of Netty's transports, when its channel is closed, removes whatever file has the name
- * that it was bound to, even if that is the socket of a successor by then. Therefore a channel is
- * bound to a name for the moment, beside the wanted one. The socket gets the wanted name when it
- * listens, and the first name is removed; so nobody finds a socket there that does not listen yet.
- * At the end that name is removed only if it still is the name of the same file.
+ * <p>When a channel is closed, Netty's transports remove the file with the name that the channel
+ * was bound to, even if it is now the socket of another server. Therefore the channel is bound to a
+ * temporary name in the same directory. When the socket listens, it gets the final name, and the
+ * temporary name is removed. So clients never find a socket that does not listen yet. At the end
+ * the final name is removed only if it still belongs to the same file.
  *
  * <pre>{@code
  *   step                file              what it is
@@ -35,13 +35,13 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class UnixSocketFile {
-  /** To such a path some bytes can be added: systems take from 103 to 107. */
+  /** A path up to this length can be extended by some bytes: systems allow 103 to 107. */
   private static final int SHORT_PATH_BYTES = 64;
 
-  /** What gives four digits to the base of 36. */
+  /** The number of values with four digits in base 36. */
   private static final int RANDOM = 36 * 36 * 36 * 36;
 
-  /** What the mode of a file says of its kind, and which kind is a socket. */
+  /** The file type bits of a mode, and their value for a socket. */
   private static final int S_IFMT = 0170000;
 
   private static final int S_IFSOCK = 0140000;
@@ -56,9 +56,9 @@ public final class UnixSocketFile {
   }
 
   /**
-   * Makes place for a socket: removes one on which no server listens.
+   * Prepares a path for a socket: removes an old socket on which no server listens.
    *
-   * @throws BindException if a server listens there, or if it is another kind of file
+   * @throws BindException if a server listens there, or the file is not a socket
    */
   public static UnixSocketFile at(Path path) throws IOException {
     removeStale(path);
@@ -66,8 +66,8 @@ public final class UnixSocketFile {
   }
 
   /**
-   * Returns a name in the same directory. One that may be too long for an address has as many bytes
-   * as the wanted one, so that the system says whether that is too long.
+   * Returns a temporary name in the same directory. For a long path it has as many bytes as the
+   * final name, so that the system rejects it if the final name is too long.
    */
   private static Path beside(Path path) {
     Path name = path.getFileName();
@@ -83,12 +83,12 @@ public final class UnixSocketFile {
     return path.resolveSibling(padded.substring(0, length));
   }
 
-  /** Returns the name to bind a channel to. */
+  /** Returns the temporary name to bind a channel to. */
   public Path beside() {
     return beside;
   }
 
-  /** Gives the socket, which listens, the name that was wanted. Returns why it could not. */
+  /** Gives the listening socket its final name. Returns the error, or null if there was none. */
   public @Nullable Exception publish() {
     try {
       if (!beside.equals(path)) {
@@ -97,7 +97,7 @@ public final class UnixSocketFile {
       published = identity(path);
       return null;
     } catch (FileAlreadyExistsException exists) {
-      return new BindException("another server has just begun to listen there");
+      return new BindException("another server has just started to listen there");
     } catch (IOException e) {
       return e;
     }
@@ -110,22 +110,22 @@ public final class UnixSocketFile {
     } catch (FileAlreadyExistsException exists) {
       throw exists;
     } catch (IOException | UnsupportedOperationException noLinks) {
-      // Such as a file system without hard links. This does not replace a file, or hardly ever.
+      // For example on a file system without hard links. A move almost never replaces a file.
       Files.move(beside, path);
     }
   }
 
   /**
-   * Removes the file if it is still the one that was bound. To be called while the channel is open:
-   * so long its inode has no other file.
+   * Removes the file if it is still the one that was bound. Call this while the channel is open,
+   * because its inode cannot be reused until then.
    *
-   * @return whether it is gone
+   * @return whether the file was removed
    */
   public boolean remove() throws IOException {
     return published != null && published.equals(identity(path)) && Files.deleteIfExists(path);
   }
 
-  /** Returns the name that was wanted. */
+  /** Returns the final name. */
   @Override
   public String toString() {
     return path.toString();
@@ -135,7 +135,7 @@ public final class UnixSocketFile {
     try {
       removeIfStale(path);
     } catch (NoSuchFileException gone) {
-      // Its server has ended meanwhile.
+      // Its server has stopped meanwhile.
     }
   }
 
@@ -150,18 +150,18 @@ public final class UnixSocketFile {
     if (isListening(path)) {
       throw new BindException("cannot listen on " + path + ": another server listens there");
     }
-    // Another server may have come first.
+    // Another server may have replaced it meanwhile.
     if (file.equals(identity(path))) {
       Files.deleteIfExists(path);
     }
   }
 
-  /** Returns what tells the file from another of the same name, or null if there is none. */
+  /** Returns what distinguishes the file from others of the same name, or null without a file. */
   private static @Nullable String identity(Path path) throws IOException {
     try {
       BasicFileAttributes attributes =
           Files.readAttributes(path, BasicFileAttributes.class, NOFOLLOW_LINKS);
-      // The number of an inode is soon used again.
+      // Inode numbers are soon reused.
       return attributes.fileKey() + " of " + attributes.creationTime();
     } catch (NoSuchFileException absent) {
       return null;
@@ -176,7 +176,7 @@ public final class UnixSocketFile {
     return Files.readAttributes(path, BasicFileAttributes.class, NOFOLLOW_LINKS).isOther();
   }
 
-  /** Without blocking: a server that does not come to accept still listens. */
+  /** Does not block: a server that does not accept now still listens. */
   private static boolean isListening(Path path) throws IOException {
     try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
       probe.configureBlocking(false);
@@ -188,7 +188,7 @@ public final class UnixSocketFile {
       if (identity(path) == null) {
         return false;
       }
-      // Such as too many that wait to be accepted, or no permission.
+      // For example a full backlog, or no permission.
       BindException clear =
           new BindException("cannot listen on " + path + ": it seems to be in use: " + e);
       clear.initCause(e);

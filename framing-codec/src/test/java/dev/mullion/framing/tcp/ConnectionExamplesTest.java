@@ -88,7 +88,7 @@ class ConnectionExamplesTest {
         .hasMessageContaining(" cannot be read");
     assertThatThrownBy(() -> FramedClient.builder().port(1).tls(server).connect())
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("tls: settings of a server (expected: of a client)");
+        .hasMessage("tls: server settings (expected: client settings)");
   }
 
   private final MeterRegistry registry = new SimpleMeterRegistry();

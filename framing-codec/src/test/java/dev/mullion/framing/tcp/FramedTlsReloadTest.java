@@ -120,7 +120,7 @@ class FramedTlsReloadTest {
     try (FramedServer server = server(known.server().reloadInterval(Duration.ZERO))) {
       known.write("server.key", "half of it");
       String text = "privateKey: " + known.serverKey
-          + " holds no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
+          + " contains no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
 
       assertThatExceptionOfType(IOException.class).isThrownBy(server::reloadTls).withMessage(text);
 

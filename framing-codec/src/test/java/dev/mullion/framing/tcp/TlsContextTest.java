@@ -106,13 +106,13 @@ class TlsContextTest {
 
     assertThatIllegalArgumentException()
         .isThrownBy(() -> FramedServer.builder().tls(Tls.client()))
-        .withMessage("tls: settings of a client (expected: of a server)");
+        .withMessage("tls: client settings (expected: server settings)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> FramedServer.builder().tls(own))
-        .withMessage("tls: settings of a client (expected: of a server)");
+        .withMessage("tls: client settings (expected: server settings)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> FramedClient.builder().tls(Tls.server(CHAIN, KEY)))
-        .withMessage("tls: settings of a server (expected: of a client)");
+        .withMessage("tls: server settings (expected: client settings)");
   }
 
   /** Without it, the class loads, and the error says what is missing. */

@@ -152,7 +152,7 @@ class UnixServerTest {
       own.bind(UnixDomainSocketAddress.of(socket.beside()));
       other.bind(UnixDomainSocketAddress.of(path));
 
-      assertThat(socket.publish()).hasMessage("another server has just begun to listen there");
+      assertThat(socket.publish()).hasMessage("another server has just started to listen there");
       assertThat(socket.remove()).isFalse();
       assertThat(path).exists();
     }

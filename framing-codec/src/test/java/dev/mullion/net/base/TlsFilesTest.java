@@ -79,7 +79,7 @@ class TlsFilesTest {
 
   @Test
   void fileWithoutCertificate() throws Exception {
-    String cause = " holds no certificate (expected: PEM, BEGIN CERTIFICATE)";
+    String cause = " contains no certificate (expected: PEM, BEGIN CERTIFICATE)";
     Path empty = known.write("empty.pem", "");
     Path noPem = known.write("no.pem", "0\u0082\u0001 no PEM");
 
@@ -108,7 +108,7 @@ class TlsFilesTest {
     Path old = known.write(
         "old.key", Files.readString(known.serverKey).replace(" PRIVATE KEY", " RSA PRIVATE KEY"));
 
-    String cause = " holds no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
+    String cause = " contains no key (expected: PKCS #8 as PEM, BEGIN PRIVATE KEY)";
     assertThat(failure(Tls.server(known.serverChain, known.serverChain)))
         .hasMessage("privateKey: " + known.serverChain + cause);
     assertThat(failure(Tls.server(known.serverChain, old)))
@@ -123,7 +123,7 @@ class TlsFilesTest {
     assertThat(failure(Tls.server(known.serverChain, damaged)).getMessage())
         .startsWith("privateKey: " + damaged
             + " cannot be used: java.security.spec.InvalidKeySpecException: ")
-        .endsWith(" (expected: an EC key as in its certificate)");
+        .endsWith(" (expected: an EC key to match its certificate)");
   }
 
   @Test
@@ -143,7 +143,7 @@ class TlsFilesTest {
     assertThat(failure(Tls.server(chain, known.serverKey)).getMessage())
         .startsWith("privateKey: " + known.serverKey
             + " cannot be used: java.security.spec.InvalidKeySpecException: ")
-        .endsWith(" (expected: an RSA key as in its certificate)");
+        .endsWith(" (expected: an RSA key to match its certificate)");
   }
 
   @Test
@@ -173,10 +173,10 @@ class TlsFilesTest {
 
     context(Tls.server(known.serverChain, encrypted, "secret"));
     assertThat(failure(Tls.server(known.serverChain, encrypted)))
-        .hasMessage("privateKey: " + encrypted + " is encrypted (expected: its password too)");
+        .hasMessage("privateKey: " + encrypted + " is encrypted (expected: its password)");
     assertThat(failure(Tls.server(known.serverChain, encrypted, "guess")).getMessage())
         .startsWith("privateKey: " + encrypted + " cannot be used: ")
-        .endsWith(" (expected: an EC key as in its certificate, and its password)")
+        .endsWith(" (expected: an EC key to match its certificate, and its correct password)")
         .doesNotContain("guess");
   }
 

@@ -76,7 +76,7 @@ class GreeterTlsTest {
 
     String second = issueServer(authority);
     BufferedReader log = new BufferedReader(new InputStreamReader(server.getErrorStream(), UTF_8));
-    assertThat(log.readLine()).startsWith("INFO: new files are in use: Tls[server, ");
+    assertThat(log.readLine()).startsWith("INFO: changed TLS files are in use: Tls[server, ");
     Process after = client();
 
     assertThat(output(after)).isEqualTo("Hello, world! (certificate " + second + ")\n");
