@@ -11,10 +11,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * What a listening channel does when it cannot accept, such as for want of file descriptors: it
- * counts that, waits a moment, since whoever wants to connect still does and the next attempt would
- * follow at once, and goes on. Nothing that is thrown here reaches the event loop, which it could
- * end.
+ * Handles failures to accept a connection, for instance when file descriptors are exhausted. It
+ * counts the failure, pauses, and accepts again: without the pause the next attempt would follow at
+ * once, since the connection is still in the backlog. It passes no exception on to the event loop,
+ * which an exception could end.
  */
 final class AcceptFailures extends ChannelInboundHandlerAdapter {
   private static final long PAUSE_MILLIS = 100;
@@ -24,9 +24,7 @@ final class AcceptFailures extends ChannelInboundHandlerAdapter {
   private final BooleanSupplier closing;
   private boolean paused;
 
-  /**
-   * @param closing whether the listening channel is being closed by its server
-   */
+  /** @param closing whether the server is closing the listening channel */
   AcceptFailures(TcpCounters totals, BoundedLog<Event> log, BooleanSupplier closing) {
     this.totals = totals;
     this.log = log;

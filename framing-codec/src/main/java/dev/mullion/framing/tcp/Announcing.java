@@ -5,7 +5,7 @@ import dev.mullion.framing.FramePart;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** A client's batch handler that first says that its connection is there. */
+/** A client's batch handler that first announces its connection. */
 record Announcing(BatchHandler handler, Consumer<FramedConnection> onOpened)
     implements BatchHandler {
   @Override

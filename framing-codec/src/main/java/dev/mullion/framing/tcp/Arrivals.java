@@ -12,25 +12,24 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes that have come on a connection and that nobody has looked at, and what comes behind
- * them. The event loop puts them in; whoever takes frames has them moved to a decoder, and may wait
- * for more.
+ * Received bytes that nobody has decoded yet, followed by the peer's end or an error. The event
+ * loop adds bytes; a receiver moves them to its decoder and may wait for more.
  *
- * <p>The bytes are on the heap: a connection that is forgotten leaks nothing.
+ * <p>The bytes are on the heap, so a forgotten connection leaks nothing.
  */
 final class Arrivals {
-  /** How long a buffer is that is shared by short reads, once so many bytes wait. */
+  /** The length of a buffer shared by short reads, once that many bytes wait. */
   private static final int MAX_SHARED = 4 * 1024;
 
-  /** What is behind the last byte: the peer's end, or an error. */
+  /** What follows the last byte: the peer's end, or an error. */
   record End(@Nullable IOException cause) {}
 
   /**
-   * What a decoder was given.
+   * What was moved to a decoder.
    *
    * @param memory the capacity of its buffers
-   * @param stops whether only the rest of a frame that has begun is wanted behind it
-   * @param end what is behind it, if that is known
+   * @param stops whether only the rest of an incomplete frame is wanted after it
+   * @param end what follows it, if known
    */
   record Moved(
       boolean some, long memory, boolean stops, @Nullable End end) {}
@@ -46,11 +45,12 @@ final class Arrivals {
   private volatile @Nullable End end;
 
   /**
-   * Counts what a receiver that waits should look at: bytes, the end, and frames left by another.
+   * Counts the events that a waiting receiver should check: bytes, the end, and frames left by
+   * another receiver.
    */
   private final AtomicInteger changes = new AtomicInteger();
 
-  /** How many receivers wait; changed under the lock. */
+  /** The number of waiting receivers; changed under the lock. */
   private volatile int receivers;
 
   Arrivals(LinkContext link, Reading reading) {
@@ -58,13 +58,15 @@ final class Arrivals {
     this.reading = reading;
   }
 
-  /** Sets what the event loop does when something has come, or the end. Any thread may call it. */
+  /**
+   * Sets the action that the event loop runs when bytes or the end arrive. Any thread may call it.
+   */
   void onArrival(Runnable action) {
     onArrival = action;
     link.runOnLoop(action);
   }
 
-  /** On the event loop: says that something has come, or the end. */
+  /** On the event loop: signals that bytes or the end arrived. */
   void arrived() {
     Runnable action = onArrival;
     if (action != null) {
@@ -72,14 +74,13 @@ final class Arrivals {
     }
   }
 
-  /** On the event loop: takes what was read, and releases it. Returns how many bytes wait. */
+  /** On the event loop: adds what was read, and releases it. Returns how many bytes wait. */
   long put(ByteBuf bytes) {
     int length = bytes.readableBytes();
     int made = 0;
     lock.lock();
     try {
-      // Short reads share a buffer: with one for each byte, they would hold a hundred times as
-      // much.
+      // Short reads share a buffer: one buffer per byte would use a hundred times the memory.
       ByteBuf last = queue.peekLast();
       if (last == null || last.writableBytes() < length) {
         int capacity = (int) Math.max(length, Math.min(queued, MAX_SHARED));
@@ -94,13 +95,13 @@ final class Arrivals {
     } finally {
       lock.unlock();
       bytes.release();
-      // It may have others read on, and so is told without the lock; whoever has taken the bytes
-      // meanwhile may have said so first.
+      // The action may resume other reads, so it runs without the lock. The receiver that took the
+      // bytes meanwhile may have run it first.
       reading.hold(made);
     }
   }
 
-  /** Says that no more comes: the peer has ended its side, or there was an error. */
+  /** Ends the input: the peer has ended its side, or there was an error. */
   void end(@Nullable IOException why) {
     lock.lock();
     try {
@@ -113,9 +114,7 @@ final class Arrivals {
     }
   }
 
-  /**
-   * Says that what has come is still wanted, with the rest of a frame that has begun, but no more.
-   */
+  /** Ends the input after the bytes received so far and the rest of an incomplete frame. */
   void endAfterFrame() {
     lock.lock();
     try {
@@ -148,7 +147,7 @@ final class Arrivals {
     }
   }
 
-  /** Whether everything has been taken to be made into frames. */
+  /** Whether all bytes have been moved to a decoder. */
   boolean isEmpty() {
     lock.lock();
     try {
@@ -167,14 +166,14 @@ final class Arrivals {
     }
   }
 
-  /** Returns the error behind the last byte, if one is. */
+  /** Returns the error that follows the last byte, or {@code null}. */
   @Nullable
   IOException cause() {
     End present = end;
     return present == null ? null : present.cause;
   }
 
-  /** Hands on what is left, the end too, to a receiver that waits, or is about to. */
+  /** Wakes a waiting receiver, or one about to wait, for the remaining bytes or the end. */
   void tellReceivers() {
     changes.incrementAndGet();
     if (receivers > 0) {
@@ -187,14 +186,12 @@ final class Arrivals {
     }
   }
 
-  /**
-   * To be asked for before a look at what there is, and given to {@link #awaitChange} behind it.
-   */
+  /** Returns a counter to read before checking for input and to pass to {@link #awaitChange}. */
   int changes() {
     return changes.get();
   }
 
-  /** Waits for a change that was not seen; returns how many of the nanoseconds are left. */
+  /** Waits for a change that was not seen; returns the nanoseconds left. */
   @SuppressWarnings("NonAtomicVolatileUpdate") // It is changed under the lock only.
   long awaitChange(int seen, long nanos) throws InterruptedException {
     long left = nanos;

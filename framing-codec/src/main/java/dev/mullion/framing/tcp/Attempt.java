@@ -19,10 +19,10 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An attempt to connect, all of it within {@code connectTimeout}: looks the name up, and tries its
- * addresses one after the other. The next one begins when the one before has failed, or has had its
- * share of the time that is left; a slow one goes on meanwhile, and the first that is there is
- * taken.
+ * One attempt to connect, limited as a whole by {@code connectTimeout}. It resolves the name and
+ * tries the addresses in order. The next address is tried when the previous one has failed or has
+ * used its share of the time left. A slow address is not given up; the first connection that
+ * succeeds is used.
  *
  * <pre>{@code
  *  |---------------------- connectTimeout -----------------------|
@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *                                   |-- 1/2 of it --| third .....|
  * }</pre>
  *
- * <p>All but what is said otherwise is called by the event loop's thread.
+ * <p>The event loop's thread calls everything, unless noted otherwise.
  */
 final class Attempt implements Dial.Result {
   private final DialParts client;
@@ -41,10 +41,10 @@ final class Attempt implements Dial.Result {
   private final ConnectFailures failures;
   private final Deque<SocketAddress> addresses = new ArrayDeque<>();
 
-  /** What it waits for, if that is to be said. */
+  /** The step in progress, if errors should name it. */
   private volatile String stage = "";
 
-  /** Those that may still connect. */
+  /** The addresses that may still connect. */
   private final List<Dial> dials = new ArrayList<>(1);
 
   private boolean only;
@@ -60,9 +60,10 @@ final class Attempt implements Dial.Result {
   }
 
   /**
-   * Begins; any thread may call it.
+   * Begins the attempt; any thread may call it.
    *
-   * @return completes on the event loop, when frames can go to and fro, or with the error to throw
+   * @return completes on the event loop when frames can be sent and received, or with the error to
+   *     throw
    */
   CompletableFuture<FramedConnection> begin() {
     onLoop(() -> {
@@ -164,12 +165,12 @@ final class Attempt implements Dial.Result {
     close();
   }
 
-  /** Returns the error of one whose time is over; any thread may call it. */
+  /** Returns the error for an attempt whose time is over; any thread may call it. */
   IOException late() {
     return failures.late(stage);
   }
 
-  /** Ends it with an error, if it is still on. */
+  /** Fails the attempt with an error, if it is still running. */
   void end(IOException why) {
     made.completeExceptionally(why);
     close();
@@ -179,7 +180,7 @@ final class Attempt implements Dial.Result {
     cancel(end);
     cancel(share);
     addresses.clear();
-    // One that has opened its connection has nothing to do with that any more.
+    // A dial that has opened its connection has left the attempt.
     dials.forEach(Dial::close);
     dials.clear();
   }

@@ -5,8 +5,8 @@ import dev.mullion.framing.FramePart;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Handles a connection's frames on its event loop, for speed: all the frames of a read come as
- * positions in one buffer, and the replies to them are gathered and flushed once.
+ * Handles a connection's frames on its event loop, for speed. All frames of a read arrive as
+ * positions in one buffer; the replies are collected and flushed once.
  *
  * <pre>{@code
  * public void frames(FramedConnection connection, FrameBatch batch) {
@@ -16,44 +16,44 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Each connection has a handler of its own, and its methods are called by one thread, one at a
- * time. They must not block: no lock that is held for long, no I/O, no {@code send} that waits.
- * While one does, none of the loop's other connections is served; the server's watchdog reports
- * that. An exception or error from any of them is logged, counted, and closes the connection.
+ * <p>Each connection has its own handler. One thread calls its methods, one at a time. They must
+ * not block: no long-held lock, no I/O, no {@code send} that waits. A blocked handler stalls all
+ * other connections of its event loop; the server's watchdog reports it. An exception or error from
+ * any method is logged and counted, and closes the connection.
  */
 @FunctionalInterface
 public interface BatchHandler {
-  /** Called when the connection is there, before its first frame; with TLS, after the handshake. */
+  /** Called when the connection is open, before its first frame; with TLS, after the handshake. */
   default void opened(FramedConnection connection) {}
 
   /** Called with the frames of each read. The batch is valid until this returns. */
   void frames(FramedConnection connection, FrameBatch batch);
 
   /**
-   * Called with each part of a frame that is longer than the read in which it began, if that was
-   * set with {@link FramedServerBuilder#parts}. The part is valid until this returns.
+   * Called with each part of a frame that is longer than the read in which it began, if {@link
+   * FramedServerBuilder#parts} is on. The part is valid until this returns.
    */
   default void part(FramedConnection connection, FramePart part) {
     throw new UnsupportedOperationException("parts: true needs a handler with part()");
   }
 
   /**
-   * Called when the server begins to stop. What has been received is still delivered; then the
-   * connection is closed, once everything is sent.
+   * Called when the server begins to stop. Frames already received are still delivered; the
+   * connection is then closed once everything is sent.
    */
   default void stopping(FramedConnection connection) {}
 
   /**
    * Called when the peer has ended its sending side; it may still read. By default the connection
-   * is closed once everything is sent. One that is kept must be closed by the handler some time; a
-   * client that connects again closes it when this has returned.
+   * is closed once everything is sent. An override that keeps the connection open must eventually
+   * close it; a client that reconnects closes it when this returns.
    */
   default void inputEnded(FramedConnection connection) {
     connection.closeWhenSent();
   }
 
   /**
-   * Called once, at the very end.
+   * Called once, after the connection is closed.
    *
    * @param cause the error that ended it, or {@code null}
    */

@@ -13,7 +13,7 @@ import io.netty.channel.ChannelHandlerContext;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/** A connection whose frames are handled on the event loop as they come. */
+/** A connection whose frames are handled on the event loop as they arrive. */
 final class BatchLink extends Link {
   private static final String REPLY =
       "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
@@ -22,7 +22,7 @@ final class BatchLink extends Link {
   private LengthDelimitedCodec codec;
   private @Nullable FramedConnection connection;
 
-  /** Whether the server stops and what still comes is not decoded. */
+  /** Whether the codec was removed: the server is stopping and later input is not decoded. */
   private boolean codecGone;
 
   private final BatchReplies replies = new BatchReplies(this);
@@ -50,7 +50,7 @@ final class BatchLink extends Link {
         .counters(settings.totals().frames())
         .batches(true)
         .parts(settings.parts())
-        // Frames are encoded before they come to it.
+        // Frames are encoded before they reach it.
         .decodeOnly(true)
         .build();
   }
@@ -80,8 +80,8 @@ final class BatchLink extends Link {
 
   @Override
   ChannelHandlerContext wire() {
-    // The codec takes encoded frames only; what has been encoded already goes past it. At the
-    // connection's end it is removed before this one is.
+    // The codec takes encoded frames only; bytes that are already encoded bypass it. When the
+    // connection ends, the codec is removed before this handler.
     ChannelHandlerContext present = codecGone ? null : context().pipeline().context(codec);
     return present == null ? context() : present;
   }
@@ -91,7 +91,7 @@ final class BatchLink extends Link {
     ending.active();
     replies.readBegins();
     if (msg instanceof ByteBuf bytes) {
-      // There is no codec any more.
+      // The codec is already removed.
       totals.bytesNotHandled.add(bytes.readableBytes());
       bytes.release();
       return;
@@ -108,7 +108,7 @@ final class BatchLink extends Link {
         handler.part(connection, part);
       }
     } catch (Throwable e) {
-      // As in guarded(), without an object for each read.
+      // As in guarded(), without allocating an object per read.
       handlerFailed(e);
     } finally {
       watch.exit();
@@ -153,7 +153,7 @@ final class BatchLink extends Link {
     return thread() != Thread.currentThread();
   }
 
-  /** Puts a codec of another format in the place of the present one. */
+  /** Replaces the codec with one of another format. */
   private void changeCodec(FrameFormat format) {
     if (codec.isInsideFrame() && codec.bufferedBytes() == 0) {
       throw new IllegalStateException(
@@ -170,7 +170,7 @@ final class BatchLink extends Link {
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
-    // First: what hangs on a frame that the flush has sent may reply too.
+    // First: completing a frame that the flush sends may cause replies too.
     replies.readEnds();
     boolean insideNow = codec.isInsideFrame();
     if (completed || insideNow != inside) {
@@ -192,7 +192,7 @@ final class BatchLink extends Link {
 
   @Override
   void onCutFromOutside(IOException why) {
-    // The handler is told at the end.
+    // The handler is notified at the end.
   }
 
   @Override
@@ -268,7 +268,7 @@ final class BatchLink extends Link {
   @Override
   void onInputEnded() {
     if (ending.isStopping()) {
-      // What still comes, the rest of this read too, is not decoded.
+      // Later input is not decoded, nor is the rest of this read.
       onInputDropped();
       ending.finish();
     } else {

@@ -9,8 +9,8 @@ import io.netty.buffer.ByteBufAllocator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The replies of a batch handler, which are gathered until the end of the read and flushed
- * together. Called by the event loop's thread.
+ * The replies of a batch handler, collected until the end of the read and flushed together. Called
+ * by the event loop's thread.
  *
  * <pre>{@code
  *  reply ---> one buffer for the replies of a read ---+---> socket
@@ -27,10 +27,10 @@ final class BatchReplies {
   private @Nullable ByteBuf gathered;
   private OutputState state = OutputState.OPEN;
 
-  /** Whether a read is on, at whose end the replies are flushed. */
+  /** Whether a read is in progress; the replies are flushed at its end. */
   private boolean inRead;
 
-  /** Whether those that were made outside of a read will be flushed by a task. */
+  /** Whether a task will flush the replies made outside of a read. */
   private boolean flushScheduled;
 
   private long framesSent;
@@ -55,7 +55,7 @@ final class BatchReplies {
     encoder = FrameEncoder.of(format, link.totals.frames(), link.peer());
   }
 
-  /** Encodes a reply behind those of this read. */
+  /** Encodes a reply after the others of this read. */
   void add(ByteBuf buffer, int index, int length) throws FramingException {
     FrameEncoder present = encoder;
     if (present == null) {
@@ -78,7 +78,7 @@ final class BatchReplies {
     bytesSent += out.writerIndex() - start;
   }
 
-  /** Whether a reply cannot be sent any more. If it can, it will be flushed. */
+  /** Whether a reply can no longer be sent. Otherwise a flush is ensured. */
   private boolean isDropped() {
     if (state != OutputState.OPEN) {
       return true;
@@ -111,9 +111,9 @@ final class BatchReplies {
   }
 
   /**
-   * Writes frames as they are, behind the replies before them.
+   * Writes encoded frames after the earlier replies.
    *
-   * @param asBytes whether there is no codec any more, which would take them as frames
+   * @param asBytes whether the codec that takes frames is already removed
    */
   void add(EncodedFrames frames, boolean asBytes) {
     if (isDropped()) {
@@ -143,7 +143,7 @@ final class BatchReplies {
     link.context().write(message, link.context().channel().unsafe().voidPromise());
   }
 
-  /** Copies a reply that has to wait behind others, so that not each holds a whole read buffer. */
+  /** Copies a reply that must queue, so that it does not hold a whole read buffer. */
   private static EncodedFrames owned(EncodedFrames reply) {
     try {
       return reply.copy();
@@ -152,7 +152,7 @@ final class BatchReplies {
     }
   }
 
-  /** Hands on what was gathered, without a flush. */
+  /** Passes on the collected replies without a flush. */
   void emit() {
     ByteBuf present = gathered;
     if (present != null) {
@@ -178,15 +178,15 @@ final class BatchReplies {
     link.context().flush();
   }
 
-  /** Sends what was gathered; what is replied from now on is behind the end, and dropped. */
+  /** Sends the collected replies; later replies come after the end and are dropped. */
   void outputEnds() {
     flush();
-    // What the peer has left no room for, and was given behind the end, is lost.
+    // Replies that found no room at the peer and were queued after the end are lost.
     link.totals.bytesNotSent.add(link.outbound().unsent());
     state = OutputState.ENDING;
   }
 
-  /** Counts what was gathered as lost: the connection is closed. */
+  /** Counts the collected replies as lost: the connection is closed. */
   void closed() {
     state = OutputState.ENDED;
     inRead = false;

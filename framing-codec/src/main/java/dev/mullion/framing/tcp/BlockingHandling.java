@@ -21,11 +21,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Handles connections in blocking code, each on a thread of an executor. A connection that waits
- * for a thread is counted, and closed when none was free for {@code handlerThreadTimeout}. One that
- * ends before that does not wait any more.
+ * for a thread is counted; it is closed if none becomes free within {@code handlerThreadTimeout}. A
+ * connection that ends earlier stops waiting.
  */
 final class BlockingHandling implements Handling {
-  /** How many looks fit into the timeout, and so how late it may be noticed. */
+  /** Checks per timeout; a timeout may be noticed late by one interval. */
   private static final int LOOKS = 8;
 
   private static final long LONGEST_INTERVAL = TimeUnit.SECONDS.toNanos(1);
@@ -37,13 +37,13 @@ final class BlockingHandling implements Handling {
   private final int maxWaiting;
   private final Set<Start> waiting = ConcurrentHashMap.newKeySet();
 
-  /** How many tasks the executor holds, also those of connections that wait no more. */
+  /** The number of tasks in the executor, including those of connections that stopped waiting. */
   private final AtomicInteger tasks = new AtomicInteger();
 
   /**
    * @param given the executor, or null for one of its own, which then ends with the server
-   * @param maxWaiting how many connections may wait, also those that were closed meanwhile if
-   *     the executor does not give their tasks back
+   * @param maxWaiting how many connections may wait, including closed ones whose tasks the executor
+   *     cannot remove
    */
   BlockingHandling(
       ConnectionHandler handler,
@@ -92,7 +92,7 @@ final class BlockingHandling implements Handling {
     } finally {
       if (!accepted) {
         tasks.decrementAndGet();
-        // What was thrown ends the connection.
+        // The exception ends the connection.
         start.leave();
       }
     }
@@ -119,9 +119,9 @@ final class BlockingHandling implements Handling {
     }
   }
 
-  /** A connection from its first moment to the end of its handler. */
+  /** A connection from when it opens until its handler ends. */
   private final class Start implements Runnable {
-    /** While it waits; what is left in an executor's queue then holds no connection. */
+    /** The waiting connection; a task left in an executor's queue then holds none. */
     private final AtomicReference<@Nullable FramedConnection> waits;
 
     private final long since = System.nanoTime();
@@ -130,7 +130,7 @@ final class BlockingHandling implements Handling {
       waits = new AtomicReference<>(connection);
     }
 
-    /** Waits no more. Returns the connection if it has waited until now. */
+    /** Stops waiting. Returns the connection if it was still waiting. */
     @Nullable
     FramedConnection leave() {
       FramedConnection connection = waits.getAndSet(null);
@@ -141,7 +141,10 @@ final class BlockingHandling implements Handling {
       return connection;
     }
 
-    /** The connection is closed, by its peer for instance, and is not handled if it still waits. */
+    /**
+     * Called when the connection is closed, for instance by its peer; if still waiting, it is not
+     * handled.
+     */
     void connectionEnded() {
       FramedConnection connection = leave();
       if (connection != null) {
@@ -196,7 +199,7 @@ final class BlockingHandling implements Handling {
       if (e instanceof InterruptedException) {
         Thread.currentThread().interrupt();
       }
-      // The iterator wraps what it throws.
+      // The iterator wraps the exceptions it throws.
       Throwable error = e instanceof UncheckedIOException wrapped ? wrapped.getCause() : e;
       boolean ofConnection =
           error instanceof FramingException || (isOfTheEnd(error) && connection.isClosed());

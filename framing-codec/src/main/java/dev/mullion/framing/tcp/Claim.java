@@ -3,13 +3,11 @@ package dev.mullion.framing.tcp;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The way in which the frames of a connection are received: there is one, set by the first to ask.
- */
+/** The one way in which a connection's frames are received, set by the first claim. */
 final class Claim {
   private final AtomicReference<@Nullable String> way = new AtomicReference<>();
 
-  /** Makes sure that frames are received in one way only. */
+  /** Claims a way to receive frames; fails if another way was claimed. */
   void claim(String wanted) {
     if (way.get() == null) {
       way.compareAndSet(null, wanted);
@@ -20,7 +18,7 @@ final class Claim {
     }
   }
 
-  /** Like {@link #claim}, for a way that there can be only once. */
+  /** Like {@link #claim}, for a way that can be used only once. */
   void claimOnce(String wanted) {
     if (!way.compareAndSet(null, wanted)) {
       throw taken(way.get(), wanted);

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** What a client was told of its socket and its requests. */
+/** A client's settings for its socket and its requests. */
 record ClientSettings(
     String host,
     int port,
@@ -22,7 +22,7 @@ record ClientSettings(
     Reconnect reconnect,
     long slowHandlerNanos,
     Consumer<FramedConnection> onConnected) {
-  /** Returns what a client connects to: host and port, or a path. */
+  /** Returns the address that a client connects to: host and port, or a path. */
   String target() {
     return path == null ? host + ":" + port : path.toString();
   }

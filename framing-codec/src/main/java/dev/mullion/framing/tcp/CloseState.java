@@ -1,8 +1,8 @@
 package dev.mullion.framing.tcp;
 
 /**
- * Whether and how this side has closed a connection. A connection that the peer or the network
- * closes keeps the state that it has.
+ * Whether and how this side has closed a connection. If the peer or the network closes the
+ * connection, the state does not change.
  *
  * <pre>{@code
  *  OPEN ---- all is sent ----> WITH_PEER ---- FIN of the peer, time is over, abort ----> IN_ORDER
@@ -14,16 +14,16 @@ enum CloseState {
   /** This side has not closed. */
   OPEN,
 
-  /** This side has closed, and reads and drops until the peer does too. */
+  /** This side has closed; it reads and drops input until the peer closes too. */
   WITH_PEER,
 
-  /** The socket was closed after that. */
+  /** The socket was closed after {@link #WITH_PEER}. */
   IN_ORDER,
 
   /** The socket was closed without waiting for the peer. */
   AT_ONCE;
 
-  /** Whether this side reads and drops, or has done so until the socket was closed. */
+  /** Whether this side reads and drops input, or did so until the socket was closed. */
   boolean dropsInput() {
     return this == WITH_PEER || this == IN_ORDER;
   }

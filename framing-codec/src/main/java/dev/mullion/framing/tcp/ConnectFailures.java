@@ -12,11 +12,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeoutException;
 
-/**
- * Why an attempt to connect has failed, address by address, in plain words. Any thread may use it.
- */
+/** Why an attempt to connect failed, address by address, in plain words. Any thread may use it. */
 final class ConnectFailures {
-  /** What Netty's native transports put before the text of an error. */
+  /** The prefix that Netty's native transports add to an error's text. */
   private static final String SYSTEM_CALL =
       "^[\\w ]+\\(\\.\\.\\) failed( with error\\(-?\\d+\\))?: ";
 
@@ -36,26 +34,26 @@ final class ConnectFailures {
     causes.add(cause);
   }
 
-  /** Returns an address without its port, which all have in common. */
+  /** Returns an address without its port, which is the same for all. */
   static String text(SocketAddress address) {
     return address instanceof InetSocketAddress inet && inet.getAddress() != null
         ? inet.getAddress().getHostAddress()
         : address.toString();
   }
 
-  /** Returns the error of an attempt that fails with something that has no address. */
+  /** Returns the error for a failure that belongs to no address. */
   IOException of(Throwable cause) {
     return cause instanceof UnknownHostException unknown
         ? unknown
         : error(List.of(cause), inPlainWords(cause));
   }
 
-  /** Returns the error of an attempt of which every address has failed. */
+  /** Returns the error for an attempt in which every address failed. */
   synchronized IOException ofAll() {
     return causes.size() == 1 ? of(causes.get(0)) : error(causes, String.join("; ", texts));
   }
 
-  /** Returns the error of an attempt that has come no further when its time was over. */
+  /** Returns the error for an attempt that timed out in a step. */
   synchronized IOException late(String stage) {
     TimeoutException late = new TimeoutException(stage);
     String text = "not connected in " + connectMillis + " ms (connectTimeout)";
@@ -84,12 +82,10 @@ final class ConnectFailures {
         || cause.getClass() == IOException.class;
   }
 
-  /**
-   * Leaves out the names of system calls, the numbers of errors and what Netty adds of the address.
-   */
+  /** Removes system call names, error numbers and the address that Netty adds. */
   private static String inPlainWords(Throwable error) {
     if (error instanceof FileNotFoundException && error.getMessage() == null) {
-      return "no such file or directory"; // Of a unix-domain socket.
+      return "no such file or directory"; // A unix-domain socket.
     }
     Throwable cause =
         error instanceof SocketException && error.getCause() != null ? error.getCause() : error;

@@ -19,8 +19,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The settings that a {@link FramedServer} and a {@link FramedClient} have in common. Not safe for
- * use by several threads.
+ * The settings shared by {@link FramedServer} and {@link FramedClient}. Not safe for use by several
+ * threads.
  *
  * @param <B> the kind of builder
  */
@@ -30,7 +30,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   String host = "127.0.0.1";
 
-  /** -1 if it is not set. */
+  /** -1 if not set. */
   int port = -1;
 
   @Nullable
@@ -43,7 +43,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   private final Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
 
-  /** Of each kind the last one. */
+  /** The last observer of each kind. */
   private final Map<Class<?>, TcpObserver> observers = new LinkedHashMap<>();
 
   private FrameFormat format = FrameFormat.defaults();
@@ -55,12 +55,12 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   Duration closeTimeout = Duration.ofSeconds(5);
   private int inboundHigh = 256 * 1024;
 
-  /** -1 stands for the default. */
+  /** -1 means the default. */
   private int outboundLow = -1;
 
   private int outboundHigh = 1024 * 1024;
 
-  /** 0 stands for the default. */
+  /** 0 means the default. */
   private long memoryBudget;
 
   private final boolean forClient;
@@ -74,27 +74,27 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   abstract B self();
 
   /**
-   * Sets the name or address, {@code 127.0.0.1} by default: what a server listens on, or a client
-   * connects to.
+   * Sets the host name or address that a server listens on or a client connects to, {@code
+   * 127.0.0.1} by default.
    */
   public B host(String host) {
     this.host = Check.host(host);
     return self();
   }
 
-  /** Sets the path of a unix-domain socket, in place of host and port. */
+  /** Sets the path of a unix-domain socket, instead of host and port. */
   public B path(Path path) {
     this.path = requireNonNull(path, "path");
     return self();
   }
 
-  /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+  /** Sets the frame format, {@link FrameFormat#defaults()} by default. */
   public B format(FrameFormat format) {
     this.format = requireNonNull(format, "format");
     return self();
   }
 
-  /** Sets what happens to a frame that is too large, {@link TooLargePolicy#CLOSE} by default. */
+  /** Sets how oversized frames are handled, {@link TooLargePolicy#CLOSE} by default. */
   public B tooLargePolicy(TooLargePolicy tooLargePolicy) {
     this.tooLargePolicy = requireNonNull(tooLargePolicy, "tooLargePolicy");
     return self();
@@ -107,7 +107,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Enables TLS; it is off by default. A client verifies that the server's certificate is for
+   * Enables TLS; off by default. A client verifies that the server's certificate is valid for
    * {@code host}.
    */
   public B tls(Tls tls) {
@@ -116,7 +116,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets an option of each connection's socket: {@code TCP_NODELAY} (on by default), {@code
+   * Sets a socket option for each connection: {@code TCP_NODELAY} (on by default), {@code
    * SO_KEEPALIVE}, {@code SO_RCVBUF}, {@code SO_SNDBUF} or {@code SO_LINGER}.
    */
   public <T> B option(SocketOption<T> option, T value) {
@@ -125,9 +125,9 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long a connection may stay without a byte in either direction; then it is closed. The
-   * time in which this side does not go on, {@link #stallTimeout}, does not count. By default it is
-   * 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
+   * Sets the time after which a connection without a byte in either direction is closed. Time in
+   * which this side is stalled does not count; see {@link #stallTimeout}. The default is 5 minutes
+   * for a server and no limit for a client. {@link Duration#ZERO} sets no limit.
    */
   public B idleTimeout(Duration idleTimeout) {
     this.idleTimeout = Check.notNegative(idleTimeout, "idleTimeout");
@@ -135,9 +135,10 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long this side may leave bytes alone that came, since its handler takes no frame, or
-   * may not read, since the memory budget is used up; then the connection is closed. By default it
-   * is 5 minutes for a server, and without limit for a client. {@link Duration#ZERO} sets no limit.
+   * Sets the time after which a connection is closed because this side leaves received bytes
+   * unprocessed: its handler takes no frames, or the exhausted memory budget prevents reading. The
+   * default is 5 minutes for a server and no limit for a client. {@link Duration#ZERO} sets no
+   * limit.
    */
   public B stallTimeout(Duration stallTimeout) {
     this.stallTimeout = Check.notNegative(stallTimeout, "stallTimeout");
@@ -146,8 +147,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   /**
    * Sets how long the rest of a frame may take, 30 seconds by default; then the connection is
-   * closed. The time in which this side does not read, or does not take what came, does not count.
-   * {@link Duration#ZERO} sets no limit.
+   * closed. Time in which this side does not read, or leaves received bytes unprocessed, does not
+   * count. {@link Duration#ZERO} sets no limit.
    */
   public B frameTimeout(Duration frameTimeout) {
     this.frameTimeout = Check.notNegative(frameTimeout, "frameTimeout");
@@ -155,10 +156,10 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how long closing a server or client may take before what is left is cut, 5 seconds by
-   * default. It is also the time after which a connection that is being closed is cut, if in all of
-   * it its peer took nothing of what was to be sent. Half of it is how long a connection that has
-   * sent everything waits for its peer to end too, as {@link FramedConnection#close} says.
+   * Sets how long closing a server or client may take, 5 seconds by default; remaining connections
+   * are then cut. A closing connection is also cut if its peer accepts no outgoing bytes for this
+   * long. A connection that has sent everything waits for half of it for the peer to close too; see
+   * {@link FramedConnection#close}.
    */
   public B closeTimeout(Duration closeTimeout) {
     this.closeTimeout = Check.notNegative(closeTimeout, "closeTimeout");
@@ -166,8 +167,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how many bytes may wait on a connection for whoever takes its frames before its peer is
-   * not read from, 256 KiB by default. One read, of up to 256 KiB, may come on top.
+   * Sets how many received bytes may wait on a connection before reading from its peer pauses, 256
+   * KiB by default. One read, of up to 256 KiB, may exceed it.
    */
   public B inboundHighWaterMark(int inboundHighWaterMark) {
     inboundHigh = Check.within(inboundHighWaterMark, 1, Integer.MAX_VALUE, "inboundHighWaterMark");
@@ -175,8 +176,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how few bytes must wait for a peer before senders go on. By default it is 64 KiB, or half
-   * of the high mark if that is less.
+   * Sets how far the bytes queued for a peer must drop before waiting senders resume. The default
+   * is 64 KiB, or half of the high mark if that is less.
    */
   public B outboundLowWaterMark(int outboundLowWaterMark) {
     outboundLow = Check.within(outboundLowWaterMark, 0, Integer.MAX_VALUE, "outboundLowWaterMark");
@@ -184,8 +185,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Sets how many bytes may wait for a peer before senders have to wait, 1 MiB by default. A single
-   * frame may be longer.
+   * Sets how many bytes may be queued for a peer before senders must wait, 1 MiB by default. A
+   * single frame may be longer.
    */
   public B outboundHighWaterMark(int outboundHighWaterMark) {
     outboundHigh =
@@ -195,14 +196,16 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   /**
    * Sets how many bytes of memory all connections together may hold for frames that are incomplete,
-   * not handled or not sent, and for records of TLS that are incomplete. Buffers count with all
-   * their capacity; the JDK's own state of TLS does not. It is exceeded at most by a read of 4 KiB
-   * for each connection, by one frame if that is longer than an eighth of it, and by a frame or
-   * reply that is the only one to wait for its peer. What waits for a blocking or reactive handler
-   * or for {@code receive} is on the heap; what waits for a peer, what a batch handler has not got
-   * yet, and what TLS holds is in direct memory. So by default it is a quarter of the largest heap,
-   * or of the direct memory that the JVM allows if that is less, and at least {@link
-   * FrameFormat#maxFrameLength}.
+   * not handled or not sent, and for incomplete TLS records. Buffers count with their full
+   * capacity; the JDK's own TLS state does not count.
+   *
+   * <p>The budget can be exceeded by a read of 4 KiB per connection, by one frame longer than an
+   * eighth of it, and by a frame or reply that is the only one queued for its peer.
+   *
+   * <p>Frames that wait for a blocking or reactive handler or for {@code receive} are on the heap.
+   * Frames queued for a peer, frames not yet delivered to a batch handler, and TLS buffers are in
+   * direct memory. The default is therefore a quarter of the maximum heap, or of the JVM's maximum
+   * direct memory if that is less, and at least {@link FrameFormat#maxFrameLength}.
    */
   public B memoryBudget(long memoryBudget) {
     this.memoryBudget = Check.atLeast(memoryBudget, 64 * 1024, "memoryBudget");
@@ -210,8 +213,8 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Has the counters measured: {@code observe(MicrometerMetrics.of(registry))}. Of each kind of
-   * observer the last one counts.
+   * Adds an observer of the counters: {@code observe(MicrometerMetrics.of(registry))}. It replaces
+   * an earlier observer of the same kind.
    */
   public B observe(TcpObserver observer) {
     observers.put(requireNonNull(observer, "observer").getClass(), observer);
@@ -227,7 +230,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
   }
 
   /**
-   * Checks what only shows when everything is set.
+   * Checks settings against each other.
    *
    * @throws IllegalStateException if settings contradict each other
    */

@@ -2,7 +2,7 @@ package dev.mullion.framing.tcp;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** What one connection has carried. Any thread may read it. */
+/** The counters of one connection. Any thread may read them. */
 public final class ConnectionCounters {
   private final AtomicLong framesReceived = new AtomicLong();
   private final AtomicLong bytesReceived = new AtomicLong();
@@ -11,34 +11,34 @@ public final class ConnectionCounters {
 
   ConnectionCounters() {}
 
-  /** Counts frames that were delivered; called by one thread at a time. */
+  /** Counts delivered frames; called by one thread at a time. */
   void received(int frames, long bytes) {
     framesReceived.lazySet(framesReceived.get() + frames);
     bytesReceived.lazySet(bytesReceived.get() + bytes);
   }
 
-  /** Counts frames that were taken to be sent. */
+  /** Counts frames accepted for sending. */
   void sent(int frames, long bytes) {
     framesSent.addAndGet(frames);
     bytesSent.addAndGet(bytes);
   }
 
-  /** Returns how many frames the handler has received. */
+  /** Returns the number of frames that the handler has received. */
   public long framesReceived() {
     return framesReceived.get();
   }
 
-  /** Returns the bytes on the wire of those frames, and parts of frames. */
+  /** Returns the bytes on the wire of received frames and parts of frames. */
   public long bytesReceived() {
     return bytesReceived.get();
   }
 
-  /** Returns how many frames were taken to be sent. */
+  /** Returns the number of frames accepted for sending. */
   public long framesSent() {
     return framesSent.get();
   }
 
-  /** Returns the bytes on the wire of those frames. */
+  /** Returns the bytes on the wire of frames accepted for sending. */
   public long bytesSent() {
     return bytesSent.get();
   }

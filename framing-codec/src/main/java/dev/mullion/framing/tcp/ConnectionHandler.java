@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 /**
- * Handles a connection on a thread of its own, in plain blocking code.
+ * Handles a connection on its own thread, in plain blocking code.
  *
  * <pre>{@code
  * connection -> {
@@ -11,10 +11,10 @@ package dev.mullion.framing.tcp;
  * }
  * }</pre>
  *
- * <p>The thread is a virtual one on JDK 21 and newer. While the handler is busy its peer is not
- * read from beyond a bound, and no other connection notices. When it returns, what it has sent is
- * flushed and the connection is closed. An exception or error closes it too; one that is not the
- * connection's own is logged, and counted.
+ * <p>The thread is virtual on JDK 21 and newer. While the handler is busy, reading from its peer
+ * pauses beyond a bound; other connections are not affected. When it returns, frames it has sent
+ * are flushed and the connection is closed. An exception or error closes the connection too; it is
+ * logged and counted unless the connection itself caused it.
  */
 @FunctionalInterface
 public interface ConnectionHandler {

@@ -4,7 +4,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.TooLargePolicy;
 import dev.mullion.net.base.BoundedLog;
 
-/** What the connections of one server or client have in common. */
+/** The settings shared by all connections of a server or client. */
 record ConnectionSettings(
     FrameFormat format,
     TooLargePolicy tooLargePolicy,

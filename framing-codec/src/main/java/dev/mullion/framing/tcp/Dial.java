@@ -17,19 +17,19 @@ import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Part of an {@link Attempt}: one address, from the socket to where frames can go to and fro. All
- * is called by the event loop's thread.
+ * The part of an {@link Attempt} for one address, from the socket until frames can be sent and
+ * received. Called by the event loop's thread.
  */
 final class Dial extends ChannelInitializer<Channel> {
-  /** Who is told how it ends. */
+  /** Receives the outcome. */
   interface Result {
-    /** Says that it is there. */
+    /** The connection is open. */
     void opened(FramedConnection connection);
 
-    /** Says that an address cannot be connected to. */
+    /** The address cannot be connected to. */
     void failed(Dial dial, Throwable cause);
 
-    /** Says that a connection is there, but that what the user does with it at first has failed. */
+    /** The connection is open, but the user's code failed on it. */
     void refused(Throwable cause);
   }
 
@@ -74,7 +74,7 @@ final class Dial extends ChannelInitializer<Channel> {
         fail(requireNonNull(connected.cause(), "cause"));
         return;
       }
-      // Not before: a channel that cannot be connected is closed too, with some transports earlier.
+      // Not earlier: some transports close a channel that cannot connect before they report it.
       connected.channel().closeFuture().addListener(closed -> closed());
     });
   }
@@ -92,7 +92,7 @@ final class Dial extends ChannelInitializer<Channel> {
           .addLast(tls.newHandler(channel.alloc(), host, client.settings().port()));
     }
     handling().addTo(channel.pipeline(), client.connectionSettings(), client.watch(), secure);
-    // Its pipeline may be empty again by the time that anybody hears that it is connected.
+    // The pipeline may be empty again before anybody is notified of the connection.
     link = channel.pipeline().get(Link.class);
   }
 
@@ -130,7 +130,7 @@ final class Dial extends ChannelInitializer<Channel> {
   }
 
   /**
-   * Gives this address up; another one is tried then, unless the user's code has refused this one.
+   * Gives up this address; the next one is tried, unless the user's code rejected this connection.
    */
   void fail(Throwable cause) {
     if (done) {
@@ -144,7 +144,7 @@ final class Dial extends ChannelInitializer<Channel> {
     }
   }
 
-  /** Ends it, unless its connection is there and taken. */
+  /** Closes the channel, unless its connection is open and taken. */
   void close() {
     if (!done) {
       done = true;
@@ -155,8 +155,8 @@ final class Dial extends ChannelInitializer<Channel> {
   }
 
   /**
-   * Ends a connection whose two ends are one socket. The kernel makes one when it picks the port of
-   * an absent server as the client's own, and it would keep that port from the server.
+   * Ends a connection to itself. The kernel makes one when it picks the absent server's port as the
+   * client's own port; the connection would then block that port for the server.
    */
   private final class OtherEnd extends ChannelInboundHandlerAdapter {
     @Override

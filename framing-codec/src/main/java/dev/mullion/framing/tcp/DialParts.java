@@ -5,10 +5,9 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What each {@link Attempt} of a client to connect is made of.
+ * The parts that a client's {@link Attempt}s share.
  *
- * @param take takes over a connection that is there, on the event loop; returns whether it is
- *     wanted
+ * @param take takes over an open connection, on the event loop; returns whether it is wanted
  */
 record DialParts(
     ClientSettings settings,

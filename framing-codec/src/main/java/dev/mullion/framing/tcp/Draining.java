@@ -3,8 +3,8 @@ package dev.mullion.framing.tcp;
 import java.util.concurrent.TimeUnit;
 
 /**
- * How a connection comes to its end when its server stops. It looks at short intervals whether the
- * peer still sends, since nothing tells how much is on its way. Called by the event loop's thread.
+ * How a connection drains when its server stops. It checks at short intervals whether the peer
+ * still sends, since nothing tells how much input is in transit. Called by the event loop's thread.
  *
  * <pre>{@code
  *  begin            quiet, or late                 FIN                       close
@@ -13,31 +13,29 @@ import java.util.concurrent.TimeUnit;
  * }</pre>
  */
 final class Draining {
-  /** A connection on which nothing came for so long has sent what it had to send. */
+  /** A connection without input for this long has sent everything. */
   private static final long QUIET_MILLIS = 20;
 
   /**
-   * One that was quiet, and has been sent a FIN, is closed when nothing came for so many times as
-   * long: TCP itself may pause for 200 ms when a window was closed.
+   * After the FIN, a quiet connection is closed when nothing arrives for this many quiet intervals:
+   * TCP itself may pause for 200 ms after a closed window.
    */
   private static final int LAST_LOOKS = 15;
 
-  /** The same when half of the time is over. */
+  /** The same after half of the time has passed. */
   private static final int LATE_LAST_LOOKS = 3;
 
   private final LinkContext link;
   private final Reading reading;
   private final Ending ending;
 
-  /** When the peer is not answered any longer, whatever it sends. */
+  /** When answering the peer ends, even if it still sends. */
   private long until;
 
   private long heardBefore;
   private int quietLooks;
 
-  /**
-   * Whether the peer was still sending when its input was ended: it may take no notice of a FIN.
-   */
+  /** Whether the peer was still sending when its input was ended: it may ignore a FIN. */
   private boolean peerGoesOn;
 
   Draining(LinkContext link, Reading reading, Ending ending) {
@@ -47,9 +45,9 @@ final class Draining {
   }
 
   /**
-   * Answers what has been received and closes. A peer that goes on sending is not answered any more
-   * after so many nanoseconds, but is still read from, since closing now would reset the connection
-   * and could take sent replies from it.
+   * Answers the received frames and closes. After this many nanoseconds a peer that keeps sending
+   * is no longer answered. It is still read from: closing now would reset the connection and could
+   * discard sent replies.
    */
   void begin(long nanos) {
     if (!link.isOpened()) {
