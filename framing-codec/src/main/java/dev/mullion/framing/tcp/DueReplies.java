@@ -9,9 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * To whom the next replies belong, in the order in which the frames that they answer were sent. A
- * frame gets its place here in the moment in which its bytes get theirs in the stream, and one
- * whose bytes are never sent has none.
+ * The recipients of the next replies, in the order in which the answered frames were sent. A frame
+ * gets its place here at the same moment as its bytes get theirs in the stream. A frame whose bytes
+ * are never sent has no place.
  *
  * <pre>{@code
  *  ----------------------------------------------------------
@@ -19,21 +19,19 @@ import org.jspecify.annotations.Nullable;
  *  due here:   NOBODY     request 1   NOBODY  NOBODY  request 2
  * }</pre>
  *
- * <p>It begins with the connection, since the replies to what was sent before the first request may
- * not have come when that is made. Frames that are no requests are only counted, so that it grows
- * with the requests in flight alone. Guarded by the lock of its {@link Outbound}.
+ * <p>Recording begins with the connection: replies to frames sent before the first request may
+ * still be pending when that request is made. Frames that are not requests are only counted, so
+ * memory grows only with the requests in flight. Guarded by the lock of its {@link Outbound}.
  */
 final class DueReplies {
   private final Deque<Request> requests = new ArrayDeque<>(0);
 
-  /** How many frames that are no requests are before the first request. */
+  /** The number of non-request frames before the first request. */
   private long leading;
 
   private @Nullable IOException ended;
 
-  /**
-   * Says that a frame has its place in the stream; that no reply to it is due if it has none here.
-   */
+  /** Records a frame in stream order; no reply is due for it if {@code place} is {@code null}. */
   void add(@Nullable Place place) {
     if (place instanceof Request request) {
       requests.add(request);
@@ -47,7 +45,7 @@ final class DueReplies {
     }
   }
 
-  /** Returns to whom the next reply belongs, or {@code null} if none is due. */
+  /** Returns the recipient of the next reply, or {@code null} if none is due. */
   @Nullable
   Place poll() {
     if (leading > 0) {
@@ -61,14 +59,12 @@ final class DueReplies {
     return next;
   }
 
-  /**
-   * Returns how many requests wait for their replies, those that their senders gave up included.
-   */
+  /** Returns how many requests await replies, including those that their senders gave up. */
   int requests() {
     return requests.size();
   }
 
-  /** Says that no more replies come. Returns the requests that wait for one. */
+  /** Ends the replies. Returns the requests that still wait for one. */
   List<Request> end(IOException why) {
     ended = why;
     List<Request> lost = new ArrayList<>(requests);
@@ -76,7 +72,7 @@ final class DueReplies {
     return lost;
   }
 
-  /** Returns why no more replies come, or {@code null} as long as they may. */
+  /** Returns why the replies ended, or {@code null} while more may arrive. */
   @Nullable
   IOException ended() {
     return ended;

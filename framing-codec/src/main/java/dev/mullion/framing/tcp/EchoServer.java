@@ -7,8 +7,8 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 
 /**
- * A running TCP server that answers each frame with itself: for trying clients, for measuring, and
- * as the smallest server to read.
+ * A running TCP server that echoes each frame. Use it to try clients, to measure, and as the
+ * smallest server to read.
  *
  * <pre>{@code
  * try (EchoServer server = EchoServer.builder().port(port).start()) {
@@ -17,15 +17,15 @@ import java.time.Duration;
  * }
  * }</pre>
  *
- * <p>What it does not accept: frames beyond {@link FrameFormat#maxFrameLength()} and bytes that
- * break the format close their connection, and are counted and logged; a connection beyond {@code
- * maxConnections} is closed at once; so is one that was idle for {@code idleTimeout}. A peer that
- * does not read its replies is not read from either once 64 KiB wait for it; it then holds up to
- * 512 KiB of read buffers and, if it has closed its sending side, what the kernel had received from
- * it. A peer that closes its sending side still gets its replies. A frame that is longer than one
- * read is sent back as it comes.
+ * <p>Oversized frames ({@link FrameFormat#maxFrameLength()}) and bytes that break the format close
+ * their connection; they are counted and logged. A connection beyond {@code maxConnections} is
+ * closed at once; a connection idle for {@code idleTimeout} is closed too. If a peer does not read
+ * its replies, reading from it pauses once 64 KiB are queued. It then holds up to 512 KiB of read
+ * buffers and, if it has closed its sending side, the bytes that the kernel had received from it. A
+ * peer that closes its sending side still gets its replies. A frame longer than one read is echoed
+ * part by part.
  *
- * <p>Its threads are daemon threads. All methods may be called by any thread but the server's own.
+ * <p>Its threads are daemon threads. Methods may be called from any thread except the server's own.
  */
 public final class EchoServer implements AutoCloseable {
   static final int LOW_WATER = 32 * 1024;
@@ -42,12 +42,12 @@ public final class EchoServer implements AutoCloseable {
     return new EchoServerBuilder();
   }
 
-  /** Returns the port it listens on. */
+  /** Returns the port that it listens on. */
   public int port() {
     return server.port();
   }
 
-  /** Returns the address it listens on. */
+  /** Returns the address that it listens on. */
   public InetSocketAddress address() {
     return (InetSocketAddress) server.address();
   }
@@ -57,12 +57,12 @@ public final class EchoServer implements AutoCloseable {
     return server.transport();
   }
 
-  /** Returns the counters, which go on after it has stopped. */
+  /** Returns the counters; they remain available after it has stopped. */
   public TcpCounters counters() {
     return server.counters();
   }
 
-  /** Returns whether it has stopped, with every connection closed. */
+  /** Returns whether it has stopped and every connection is closed. */
   public boolean isTerminated() {
     return server.isTerminated();
   }
@@ -73,7 +73,7 @@ public final class EchoServer implements AutoCloseable {
   }
 
   /**
-   * Waits until it has stopped, for so long at most.
+   * Waits until it has stopped, up to the timeout.
    *
    * @return whether it has stopped
    */
@@ -82,18 +82,18 @@ public final class EchoServer implements AutoCloseable {
   }
 
   /**
-   * Stops: no more connections are accepted, what was received is answered, and each connection is
-   * closed when its replies are sent. What is not done after the builder's {@code closeTimeout} is
-   * cut and counted. Returns when everything is closed, at most 2 seconds after that; when the
-   * thread is interrupted, that is at once. A second call cuts what is left when its own time is
-   * over.
+   * Stops gracefully: no more connections are accepted, received frames are answered, and each
+   * connection is closed once its replies are sent. Connections still open after the builder's
+   * {@code closeTimeout} are cut and counted. Returns when everything is closed, at most 2 seconds
+   * after the timeout; if the thread is interrupted, it cuts at once. A second call cuts the
+   * remaining connections when its own time is over.
    */
   @Override
   public void close() {
     server.close();
   }
 
-  /** Sends the frames, and the parts of long frames, of each read back as they lie. */
+  /** Sends back the frames of each read and the parts of long frames. */
   static final class Echo implements BatchHandler {
     @Override
     public void frames(FramedConnection connection, FrameBatch batch) {

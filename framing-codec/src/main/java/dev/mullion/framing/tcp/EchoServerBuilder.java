@@ -15,19 +15,19 @@ public final class EchoServerBuilder {
 
   EchoServerBuilder() {}
 
-  /** Sets the address or name to listen on, {@code 127.0.0.1} by default. */
+  /** Sets the address or host name to listen on, {@code 127.0.0.1} by default. */
   public EchoServerBuilder host(String host) {
     server.host(host);
     return this;
   }
 
-  /** Sets the port; 0, the default, takes any that is free. */
+  /** Sets the port; 0, the default, picks a free one. */
   public EchoServerBuilder port(int port) {
     server.port(port);
     return this;
   }
 
-  /** Sets the format of the frames, {@link FrameFormat#defaults()} by default. */
+  /** Sets the frame format, {@link FrameFormat#defaults()} by default. */
   public EchoServerBuilder format(FrameFormat format) {
     server.format(format);
     return this;
@@ -39,36 +39,36 @@ public final class EchoServerBuilder {
     return this;
   }
 
-  /** Sets the number of threads, 1 to 1024; by default there is one for each processor. */
+  /** Sets the number of threads, 1 to 1024; the default is one per processor. */
   public EchoServerBuilder eventLoopThreads(int eventLoopThreads) {
     server.eventLoopThreads(eventLoopThreads);
     return this;
   }
 
-  /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
+  /** Sets the maximum number of open connections, 10,000 by default; more are closed at once. */
   public EchoServerBuilder maxConnections(int maxConnections) {
     server.maxConnections(maxConnections);
     return this;
   }
 
   /**
-   * Sets how long a connection may stay without a byte in either direction, 5 minutes by default;
-   * then it is closed. {@link Duration#ZERO} sets no limit.
+   * Sets the time after which a connection without a byte in either direction is closed, 5 minutes
+   * by default. {@link Duration#ZERO} sets no limit.
    */
   public EchoServerBuilder idleTimeout(Duration idleTimeout) {
     server.idleTimeout(idleTimeout);
     return this;
   }
 
-  /** Sets how long {@link EchoServer#close()} may take before it cuts, 5 seconds by default. */
+  /** Sets how long {@link EchoServer#close()} drains before it cuts, 5 seconds by default. */
   public EchoServerBuilder closeTimeout(Duration closeTimeout) {
     server.closeTimeout(closeTimeout);
     return this;
   }
 
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
-   * that is left to the program.
+   * Sets whether the server is closed when the JVM ends, for instance by Ctrl-C or SIGTERM; off by
+   * default.
    */
   public EchoServerBuilder shutdownHook(boolean shutdownHook) {
     server.shutdownHook(shutdownHook);
@@ -76,12 +76,12 @@ public final class EchoServerBuilder {
   }
 
   /**
-   * Starts a server and returns it when it listens. If that fails, nothing is left running.
+   * Starts the server; returns when it is listening. If that fails, nothing is left running.
    *
    * @throws java.net.UnknownHostException if the host cannot be resolved
-   * @throws java.net.BindException if the address cannot be listened on
+   * @throws java.net.BindException if the address cannot be bound
    * @throws IllegalStateException if the transport is not available
-   * @throws IOException if the server cannot be started otherwise
+   * @throws IOException if the server cannot be started for another reason
    */
   public EchoServer start() throws IOException {
     return new EchoServer(server.start());

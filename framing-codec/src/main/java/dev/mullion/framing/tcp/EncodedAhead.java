@@ -10,8 +10,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A frame that was encoded before its queue was locked: in a format whose {@link LengthEncoding} is
- * not one of the library's, and may do anything.
+ * A frame encoded before its queue was locked, because a user's {@link LengthEncoding} may run any
+ * code.
  */
 final class EncodedAhead extends DefaultByteBufHolder {
   private static final Set<Class<?>> OWN = Stream.of(
@@ -25,14 +25,14 @@ final class EncodedAhead extends DefaultByteBufHolder {
   private final FrameEncoder encoder;
   private final int length;
 
-  /** Takes over a frame that was encoded by an encoder for it alone. */
+  /** Takes over a frame encoded by an encoder used for it alone. */
   EncodedAhead(FrameEncoder encoder, ByteBuf encoded, int length) {
     super(encoded);
     this.encoder = encoder;
     this.length = length;
   }
 
-  /** Whether frames of a format must be encoded before a lock is taken. */
+  /** Whether frames of a format must be encoded before the lock is taken. */
   static boolean isNeeded(FrameFormat format) {
     return !OWN.contains(format.lengthEncoding().getClass());
   }
@@ -48,7 +48,7 @@ final class EncodedAhead extends DefaultByteBufHolder {
     return content().retain();
   }
 
-  // It is what it is, not what it holds.
+  // Identity, not the equality of the content.
   @Override
   @SuppressWarnings("ReferenceEquality")
   public boolean equals(Object other) {

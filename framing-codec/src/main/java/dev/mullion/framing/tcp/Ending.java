@@ -15,8 +15,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a connection comes to its end: by the peer, by this side, by an error, or with its server.
- * All but what is said otherwise is called by the event loop's thread.
+ * How a connection ends: by the peer, by this side, by an error, or with its server. The event
+ * loop's thread calls everything, unless noted otherwise.
  */
 final class Ending {
   static final String ENDED_IN_HANDSHAKE =
@@ -31,21 +31,19 @@ final class Ending {
   private @Nullable Throwable cause;
   private Runnable onPeerEnd = () -> {};
 
-  /** Any thread sets it, before the event loop moves the states. */
+  /** Set by any thread, before the event loop changes the states. */
   private volatile boolean begun;
 
   private InputState input = InputState.OPEN;
   private OutputState output = OutputState.OPEN;
   private CloseState close = CloseState.OPEN;
 
-  /** How often something came. */
+  /** The number of times that input arrived. */
   private long heard;
 
   private @Nullable ScheduledFuture<?> closeTimer;
 
-  /**
-   * @param outbound what is sent goes through, once the connection is open
-   */
+  /** @param outbound the queue of outgoing frames, once the connection is open */
   Ending(LinkContext link, Reading reading, Timeouts timeouts, Supplier<Outbound> outbound) {
     this.link = link;
     this.reading = reading;
@@ -54,47 +52,48 @@ final class Ending {
     losses = new Losses(link.totals, outbound);
   }
 
-  /** Says that the server is stopping. */
+  /** Notes that the server is stopping. */
   void stopping() {
     stopping = true;
   }
 
-  /** Whether the server is stopping; any thread may ask. */
+  /** Whether the server is stopping; any thread may call it. */
   boolean isStopping() {
     return stopping;
   }
 
   /**
-   * Whether this side or the peer has ended its direction, or the connection; any thread may ask.
+   * Whether either side has ended its direction, or the connection has ended; any thread may call
+   * it.
    */
   boolean hasBegun() {
     return begun;
   }
 
-  /** Sets what is done when the peer has ended its side, and what takes frames has been told. */
+  /** Sets the action for when the peer has ended its side and the receiver has been notified. */
   void whenPeerEnds(Runnable action) {
     onPeerEnd = action;
   }
 
-  /** Returns what ended the connection, if an error did. */
+  /** Returns the error that ended the connection, or {@code null}. */
   @Nullable
   Throwable cause() {
     return cause;
   }
 
-  /** Says what ended the connection, if that is not known yet. */
+  /** Records the error that ended the connection, unless one is recorded. */
   void because(@Nullable Throwable why) {
     if (cause == null) {
       cause = why;
     }
   }
 
-  /** Says that something came. */
+  /** Notes that input arrived. */
   void active() {
     heard++;
   }
 
-  /** How often something came. */
+  /** The number of times that input arrived. */
   long heard() {
     return heard;
   }
@@ -107,22 +106,22 @@ final class Ending {
     return input.isEnded();
   }
 
-  /** Whether the input ends behind the frame that has begun. */
+  /** Whether the input ends after the current, incomplete frame. */
   boolean isInputStopping() {
     return input == InputState.LAST_FRAME;
   }
 
-  /** Whether what comes now is read and dropped: after its input's end nothing is answered. */
+  /** Whether input is now read and dropped: nothing is answered after the input's end. */
   boolean dropsInput() {
     return close.dropsInput() || (input.isEnded() && stopping);
   }
 
-  /** Whether this side has closed in order, and reads and drops until the peer does. */
+  /** Whether this side has closed in order; it reads and drops input until the peer closes. */
   boolean closesWithPeer() {
     return close.dropsInput();
   }
 
-  /** Whether the end of this side has been sent. */
+  /** Whether the end of this side's output has been sent. */
   boolean isOutputEnded() {
     return output == OutputState.ENDED;
   }
@@ -131,7 +130,7 @@ final class Ending {
     return link.context().channel().isActive();
   }
 
-  /** The peer has ended its side in good order. With TLS it takes nothing more either. */
+  /** The peer has ended its side in order. With TLS it then accepts no more output either. */
   void peerEnds() {
     if (close.dropsInput()) {
       input = InputState.PEER_ENDED;
@@ -147,14 +146,14 @@ final class Ending {
     onPeerEnd.run();
   }
 
-  /** This side wants nothing more behind the frame that has begun, if one has. */
+  /** This side accepts no input after the current, incomplete frame. */
   void stopInput() {
     reading.resumeAll();
     input = InputState.LAST_FRAME;
     link.onInputStopping();
   }
 
-  /** This side wants nothing more. */
+  /** This side accepts no more input. */
   void endInput() {
     endInput(InputState.ENDED);
   }
@@ -175,11 +174,11 @@ final class Ending {
     }
   }
 
-  /** The peer broke the format: the frames before that are answered. Any thread may call it. */
+  /** The peer broke the format; frames before that are answered. Any thread may call it. */
   void broken(FramingException error) {
     link.runOnLoop(() -> {
       if (cause == null && !close.isClosed()) {
-        // Else the stream was cut by this side, or that has been logged already.
+        // Otherwise this side cut the stream, or the error is already logged.
         link.log(Event.of(error), INFO, String.valueOf(error.getMessage()), null);
         cause = error;
       }
@@ -187,10 +186,10 @@ final class Ending {
     });
   }
 
-  /** The peer, or the network, ended a TLS connection without TLS having said so. */
+  /** The peer, or the network, closed a TLS connection without close_notify. */
   void cut() {
     if (output == OutputState.ENDED) {
-      // This side has said that it ends, and not everyone replies to that.
+      // This side has sent close_notify; not every peer replies to it.
       closeNow();
     } else {
       abort(cutError());
@@ -212,12 +211,12 @@ final class Ending {
     });
   }
 
-  /** The network has ended the connection. Behind the end of this side that is no failure. */
+  /** The network has closed the connection. After the end of this side that is no failure. */
   void lost(IOException why) {
     abort(close.dropsInput() ? null : why);
   }
 
-  /** Sends what was taken and closes, with an error. Any thread may call it. */
+  /** Sends the queued frames and closes, with an error. Any thread may call it. */
   void finish(Throwable why) {
     link.runOnLoop(() -> {
       because(why);
@@ -225,7 +224,7 @@ final class Ending {
     });
   }
 
-  /** Takes no more frames to send, sends what there is, and closes. Any thread may call it. */
+  /** Accepts no more frames, sends the queued ones, and closes. Any thread may call it. */
   void finish() {
     begun = true;
     link.runOnLoop(() -> {
@@ -235,7 +234,7 @@ final class Ending {
       }
       sendRest("connection was closed");
       if (stopping && (heard > 0 || hasSent())) {
-        // Closing while the peer sends would reset the connection, and it could lose its replies.
+        // Closing while the peer sends would reset the connection; the peer could lose its replies.
         endInput();
         whenWritten(this::shutOutput);
       } else {
@@ -245,12 +244,12 @@ final class Ending {
     });
   }
 
-  /** Sends what there is and then a FIN; the peer may go on sending. Any thread may call it. */
+  /** Sends the queued frames and then a FIN; the peer may keep sending. Any thread may call it. */
   void finishOutput() {
     begun = true;
     link.runOnLoop(() -> {
       if (!link.isOpened() || !isActive()) {
-        return; // There is no output any more.
+        return; // The output has already ended.
       }
       sendRest("output was ended");
       whenWritten(this::shutOutput);
@@ -258,7 +257,7 @@ final class Ending {
     });
   }
 
-  /** Says that nothing more is to be sent behind what waits. Any thread may call it. */
+  /** Ends the output after the queued frames. Any thread may call it. */
   void outputEnds() {
     link.runOnLoop(() -> {
       if (output == OutputState.OPEN) {
@@ -279,7 +278,7 @@ final class Ending {
 
   private void whenWritten(Runnable then) {
     link.wire().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener)
-        // Netty counts what it has just written until its listeners have been told.
+        // Netty counts bytes as pending until the write's listeners were notified.
         done -> done.channel().eventLoop().execute(then));
   }
 
@@ -291,7 +290,7 @@ final class Ending {
 
   private void shutOutput() {
     Channel channel = link.context().channel();
-    // TLS ends both sides, but at a stop the peer may not know that yet, and goes on sending.
+    // TLS ends both sides, but during a stop the peer may not know that yet and keeps sending.
     boolean isHalf = !link.secure || stopping;
     if (channel instanceof DuplexChannel duplex && isHalf && !isPeerEnded()) {
       sendEnd(duplex);
@@ -300,7 +299,7 @@ final class Ending {
     }
   }
 
-  /** Sends the end of this side, behind which nothing can be. */
+  /** Sends the end of this side; nothing can be sent after it. */
   private void sendEnd(DuplexChannel channel) {
     if (output == OutputState.ENDED) {
       return;
@@ -316,9 +315,9 @@ final class Ending {
   }
 
   /**
-   * Closes a connection that has sent everything, when its peer has ended too, or half of {@code
-   * closeTimeout} is over. What a peer still sends would reset a socket that is closed, with all
-   * that the peer has not got or not read. Nothing can be lost where nothing was sent.
+   * Closes a connection that has sent everything, once its peer has ended too or half of {@code
+   * closeTimeout} has passed. Closing earlier would reset the connection if the peer still sends,
+   * and the peer could lose data it has not read. If nothing was sent, nothing can be lost.
    *
    * <pre>{@code
    *  this side   --- frames --- FIN ---|--- reads and drops -------|--- close
@@ -345,7 +344,7 @@ final class Ending {
         .schedule(this::closeNow, link.settings.closeNanos() / 2, TimeUnit.NANOSECONDS);
   }
 
-  /** A server of TLS may not have got the end of the handshake yet. */
+  /** A TLS server may not have received the end of the handshake yet. */
   private boolean mayLoseOutput() {
     return hasSent() || (link.secure && TlsEvents.isClient(link.context().pipeline()));
   }
@@ -364,8 +363,8 @@ final class Ending {
   }
 
   /**
-   * Counts what is left to send as lost, while the event loop is held by a callback, and has it
-   * close the connection when that returns. Any thread may call it; returns whether it has counted.
+   * Counts unsent bytes as lost while a callback holds the event loop; the connection closes when
+   * the callback returns. Any thread may call it; returns whether it has counted.
    */
   boolean cutFromOutside(IOException why) {
     boolean counts = losses.countHeld();
@@ -373,7 +372,7 @@ final class Ending {
     return counts;
   }
 
-  /** Works out, when the channel is closed, what the cause was and what is lost. */
+  /** Determines the cause and the lost bytes when the channel is closed. */
   void closed() {
     if (closeTimer != null) {
       closeTimer.cancel(false);
@@ -384,7 +383,7 @@ final class Ending {
     }
     long outputLeft = reading.outputLeft();
     if (!close.isClosed() && outputLeft > 0) {
-      // A write failed, and Netty has closed the connection without a word.
+      // A write failed, and Netty closed the connection without reporting it.
       losses.noteUnsent(outputLeft);
       because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
     }

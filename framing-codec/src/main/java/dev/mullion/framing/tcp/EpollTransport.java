@@ -8,7 +8,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/** A class of its own, since Netty's epoll classes may be absent. */
+/** Separate because Netty's epoll classes may be absent. */
 final class EpollTransport {
   private EpollTransport() {}
 

@@ -4,7 +4,7 @@ import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.TruncatedFrameException;
 
-/** What is logged, at most one line a second for each. */
+/** The logged events, each at most once a second. */
 enum Event {
   ACCEPT_FAILED,
   LISTENING_ENDED,
@@ -21,7 +21,7 @@ enum Event {
   RECONNECT_FAILED,
   STOP;
 
-  /** Returns what is logged when a peer has broken the format. */
+  /** Returns the event to log when a peer breaks the format. */
   static Event of(FramingException error) {
     return error instanceof FrameTooLargeException
         ? FRAME_TOO_LARGE

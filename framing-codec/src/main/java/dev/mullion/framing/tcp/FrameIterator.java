@@ -8,9 +8,9 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.jspecify.annotations.Nullable;
 
-/** Receives the frames of a connection. */
+/** Iterates over the frames received on a connection. */
 final class FrameIterator implements Iterator<byte[]> {
-  /** Where frames come from. */
+  /** The source of the frames. */
   @FunctionalInterface
   interface Source {
     byte @Nullable [] receive() throws IOException;

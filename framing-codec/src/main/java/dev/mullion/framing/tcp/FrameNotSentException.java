@@ -3,8 +3,8 @@ package dev.mullion.framing.tcp;
 import java.io.IOException;
 
 /**
- * A frame was refused: no byte of it has been sent and none will be, so it may safely be sent
- * again, here or elsewhere. The message says why and which setting changes it.
+ * A frame was rejected: no byte of it was or will be sent. It may safely be sent again, here or
+ * elsewhere. The message names the reason and the setting that changes it.
  */
 public final class FrameNotSentException extends IOException {
   private static final long serialVersionUID = 1;

@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
-/** A connection's frames as a publisher for one subscriber, which is called on the event loop. */
+/** A connection's frames as a publisher for one subscriber; runs on the event loop. */
 final class FramePublisher implements Flow.Publisher<byte[]> {
   private final Link link;
 
@@ -39,7 +39,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
 
     @Override
     public void request(long frames) {
-      // There is nothing to give.
+      // There are no frames to deliver.
     }
 
     @Override
@@ -49,9 +49,9 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
   }
 
   /**
-   * Any thread leaves here what it wants and gives a signal; the first of those who do has {@link
-   * #serve} run, which serves the signals of all others too. So the subscriber is called by one
-   * thread at a time, and never from inside its own call.
+   * Any thread records its demand here and signals. The first signal runs {@link #serve}, which
+   * also serves the signals that follow. So one thread at a time calls the subscriber, and never
+   * from within one of its own calls.
    */
   private static final class Subscription implements Flow.Subscription {
     private final Link link;
@@ -61,7 +61,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
     private volatile @Nullable Long badRequest;
     private volatile boolean cancelled;
 
-    // Of the one who serves.
+    // Used only by the thread that serves.
     private Flow.@Nullable Subscriber<? super byte[]> subscriber;
     private boolean introduced;
 
@@ -107,7 +107,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       try {
         serveOnce();
       } catch (Throwable e) {
-        // A subscriber that throws has given up its subscription.
+        // A subscriber that throws has cancelled its subscription.
         giveUp();
         throw e;
       }
@@ -126,7 +126,9 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       giveFrames(present);
     }
 
-    /** Only what the connection throws goes to the subscriber, not what it has thrown itself. */
+    /**
+     * Only the connection's errors go to the subscriber, not the exceptions that it throws itself.
+     */
     private void giveFrames(Flow.Subscriber<? super byte[]> present) {
       while (!isOver(present) && demand.get() > 0) {
         byte[] frame = poll(present);
@@ -160,7 +162,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       }
     }
 
-    /** Whether the subscriber gets no more, as it wished or since it asked for what cannot be. */
+    /** Whether the subscriber gets no more frames: it cancelled, or requested an invalid amount. */
     private boolean isOver(Flow.Subscriber<? super byte[]> present) {
       Long bad = badRequest;
       if (cancelled && subscriber != null) {
@@ -172,7 +174,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
       return subscriber == null;
     }
 
-    /** What waits, and what still comes, is for nobody. */
+    /** Drops waiting and later frames. */
     private void giveUp() {
       if (subscriber != null) {
         subscriber = null;
@@ -182,7 +184,7 @@ final class FramePublisher implements Flow.Publisher<byte[]> {
 
     private void fail(Flow.Subscriber<? super byte[]> failed, Exception error) {
       giveUp();
-      // Nobody would take what comes later, whatever the policy for frames that are too large.
+      // Nobody receives later frames, whatever the policy for oversized frames.
       link.ending.finish();
       failed.onError(error);
     }

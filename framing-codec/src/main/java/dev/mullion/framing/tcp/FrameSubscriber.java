@@ -7,11 +7,13 @@ import java.util.concurrent.Flow;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sends the frames that a publisher gives, and asks for more as they are written. All calls to the
- * subscription are on the event loop, and so never at the same time.
+ * Sends a publisher's frames, and requests more as they are written. All calls to the subscription
+ * are made on the event loop, so never concurrently.
  */
 final class FrameSubscriber implements Flow.Subscriber<byte[]> {
-  /** How many frames may be on their way from the publisher to the socket, while they are short. */
+  /**
+   * The maximum number of frames in transit from the publisher to the socket, if they are short.
+   */
   private static final int MAX_WINDOW = 64;
 
   private final Link link;
@@ -20,10 +22,10 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   private volatile boolean done;
   private volatile CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
 
-  /** The longest frame so far; those that are asked for are taken to be as long. */
+  /** The longest frame so far; requested frames are assumed to be as long. */
   private volatile int longest = 1;
 
-  /** How many frames were asked for and are not written; of the event loop. */
+  /** The number of requested frames not yet written; used on the event loop. */
   private int requested;
 
   FrameSubscriber(Link link, Sending sending) {
@@ -39,7 +41,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
       return;
     }
     this.subscription = subscription;
-    // The first one alone, since it tells how long they are.
+    // Only one at first, to learn how long the frames are.
     onLoop(() -> request(subscription, 1));
     link.closed().whenComplete((closed, error) -> cancel(subscription));
   }
@@ -58,7 +60,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
       }
       cancel(source);
       if (!(error instanceof FrameNotSentException)) {
-        // One that was not sent, since the connection is closing, must not cut those before it.
+        // A frame rejected because the connection is closing must not cut the frames before it.
         link.ending.abort(error);
       }
     });
@@ -105,7 +107,7 @@ final class FrameSubscriber implements Flow.Subscriber<byte[]> {
   public void onComplete() {
     done = true;
     link.ending.outputEnds();
-    // A frame that waits for room would be refused.
+    // A frame that waits for room would be rejected.
     last.whenComplete((sent, error) -> link.ending.finishOutput());
   }
 }

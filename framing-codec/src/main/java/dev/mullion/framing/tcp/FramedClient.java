@@ -11,7 +11,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A client with its connection to one server.
+ * A client with one connection to a server.
  *
  * <pre>{@code
  * try (FramedClient client = FramedClient.connect("127.0.0.1", port)) {
@@ -20,30 +20,30 @@ import java.util.concurrent.CompletableFuture;
  * }
  * }</pre>
  *
- * <p>For a server that answers each frame with one frame, in order, {@link #request} matches them;
- * many requests may be in flight:
+ * <p>If the server answers each frame with one frame, in order, {@link #request} matches replies to
+ * requests. Many requests may be in flight:
  *
  * <pre>{@code
  * CompletableFuture<byte[]> reply = client.request("hello".getBytes(UTF_8));
  * }</pre>
  *
- * <p>Whose reply is whose is told by the order alone. A reply to a frame that was sent in another
- * way, as a greeting or by {@code connection().send}, is dropped and counted, and so is one that
- * comes too late; one that is too large fails its own request. A frame that the server does not
- * answer is sent by {@link FramedConnection#sendUnanswered}. A frame that the server sends unasked
- * would be taken for a reply: {@link TcpCounters#repliesUnrequested} counts those that come when
- * none is due.
+ * <p>Replies are matched by order alone. A reply to a frame that was not sent by {@code request},
+ * such as a greeting or a frame of {@code connection().send}, is dropped and counted. A reply that
+ * arrives after its request timed out is dropped and counted too. An oversized reply fails its own
+ * request. Use {@link FramedConnection#sendUnanswered} for a frame that the server does not answer.
+ * An unsolicited frame from the server would be mistaken for a reply: {@link
+ * TcpCounters#repliesUnrequested} counts those that arrive when no reply is due.
  *
- * <p>With {@link FramedClientBuilder#reconnect} it connects again when the connection was lost, or
- * when the server has ended it, be it with a FIN or the {@code close_notify} of TLS; by default it
- * does not. A connection that the server has ended takes no more frames, and what it had taken is
- * still sent for {@code closeTimeout}. Requests in flight then fail with an {@link IOException},
- * since they may have been handled, and are not sent again; requests made while there is no
+ * <p>With {@link FramedClientBuilder#reconnect} the client reconnects when the connection is lost,
+ * or when the server ends it with a FIN or TLS {@code close_notify}; by default it does not. A
+ * connection ended by the server accepts no more frames; frames it has already accepted are still
+ * sent for up to {@code closeTimeout}. Requests in flight then fail with an {@link IOException} and
+ * are not sent again, since the server may have handled them. Requests made while there is no
  * connection fail with a {@link FrameNotSentException}.
  *
- * <p>By default: 10 seconds to connect, 30 seconds for a reply and to complete a frame, 1,024
- * requests in flight, and no idle timeout, which is the server's to set. Its event loop is a daemon
- * thread. Any thread may call its methods.
+ * <p>Defaults: 10 seconds to connect, 30 seconds for a reply and to complete a frame, 1,024
+ * requests in flight, and no idle timeout (the server sets one). Its event loop is a daemon thread.
+ * Any thread may call its methods.
  */
 public final class FramedClient implements AutoCloseable {
   private final TcpConnector connector;
@@ -71,35 +71,34 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Returns the present connection, which may have ended; after the client has connected again that
-   * is another one. Frames that came on the earlier connection before its end stay there: whoever
-   * receives keeps that connection until {@link FramedConnection#receive} returns {@code null} or
-   * throws, and then asks for the next one.
+   * Returns the current connection, which may have ended; after a reconnect it is another one.
+   * Frames received on the earlier connection stay there: keep receiving from it until {@link
+   * FramedConnection#receive} returns {@code null} or throws, and then ask for the next connection.
    */
   public FramedConnection connection() {
     return connector.connection();
   }
 
-  /** Returns whether the present connection {@linkplain FramedConnection#isOpen is open}. */
+  /** Returns whether the current connection {@linkplain FramedConnection#isOpen is open}. */
   public boolean isConnected() {
     return connector.isConnected();
   }
 
   /**
-   * Sends a request, whose reply must come in the builder's {@code requestTimeout}.
+   * Sends a request; its reply must arrive within the builder's {@code requestTimeout}.
    *
-   * @return the reply, or a {@link FrameNotSentException} if the request was not sent, a {@link
-   *     java.util.concurrent.TimeoutException}, a {@link
+   * @return completes with the reply. It fails with a {@link FrameNotSentException} if the request
+   *     was not sent, a {@link java.util.concurrent.TimeoutException}, a {@link
    *     dev.mullion.framing.FrameTooLargeException} if the request or its reply is too large, or an
-   *     {@link IOException} if the connection was lost. A request that is cancelled before it is
-   *     sent is not sent; otherwise its reply is dropped. Dependent actions run on the event loop
-   *     and must not block.
+   *     {@link IOException} if the connection was lost. Cancelling prevents an unsent request from
+   *     being sent; otherwise its reply is dropped. Dependent actions run on the event loop and
+   *     must not block.
    */
   public CompletableFuture<byte[]> request(byte[] frame) {
     return connector.request(requireNonNull(frame, "frame"), requestNanos);
   }
 
-  /** Sends a request, whose reply must come in a time of its own. */
+  /** Sends a request with its own timeout for the reply. */
   public CompletableFuture<byte[]> request(byte[] frame, Duration timeout) {
     return connector.request(
         requireNonNull(frame, "frame"), Check.nanos(Check.positive(timeout, "timeout")));
@@ -114,11 +113,11 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
-   * continue as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections are
+   * not affected.
    *
    * @return whether they have changed
-   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IOException if a file cannot be used; the previous ones stay in use
    * @throws IllegalStateException if the client has no TLS
    */
   public boolean reloadTls() throws IOException {
@@ -126,7 +125,7 @@ public final class FramedClient implements AutoCloseable {
   }
 
   /**
-   * Returns what became of changed TLS files.
+   * Returns the state of the TLS files and their reloads.
    *
    * @throws IllegalStateException if the client has no TLS
    */
@@ -134,17 +133,17 @@ public final class FramedClient implements AutoCloseable {
     return connector.tls().state();
   }
 
-  /** Returns the counters over all its connections. */
+  /** Returns the counters of all its connections. */
   public TcpCounters counters() {
     return connector.counters();
   }
 
   /**
-   * Sends what was taken, closes as {@link FramedConnection#close} says, and connects no more;
-   * waits for that for {@code closeTimeout}, of which a server that does not end its side costs
-   * half. What is then left is cut and counted, also if a callback holds the event loop: its
-   * connection is closed when the callback returns. An interrupt ends the waiting and not the
-   * closing, which goes on for {@code closeTimeout} at most. On the event loop it does not wait.
+   * Sends the accepted frames, closes as {@link FramedConnection#close} describes, and does not
+   * reconnect. Waits for up to {@code closeTimeout}; a server that does not end its side costs half
+   * of it. Whatever remains is then cut and counted. If a callback holds the event loop, its
+   * connection closes when the callback returns. An interrupt ends the waiting, not the closing,
+   * which continues for up to {@code closeTimeout}. On the event loop it does not wait.
    */
   @Override
   public void close() {

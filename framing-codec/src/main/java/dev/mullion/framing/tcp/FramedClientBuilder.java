@@ -38,12 +38,11 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
   }
 
   /**
-   * Sets how long connecting may take, at first and again, 10 seconds by default. It includes the
-   * look-up of the host's name, TCP and TLS, but not the delay before an attempt. The addresses of
-   * a name are tried one after the other: the next one when the one before has failed, or has had
-   * its share of the time that is left. A slow one is not given up before the end, and the first
-   * that is connected is taken. A look-up that takes longer is left to a thread that all clients
-   * share, up to 16, until the system has answered.
+   * Sets how long a connect or reconnect attempt may take, 10 seconds by default. The time includes
+   * the name look-up, TCP and TLS, but not the delay before an attempt. The addresses of a name are
+   * tried in order: the next one when the previous one has failed or has used its share of the time
+   * left. A slow attempt is not given up early; the first that connects is used. A look-up that
+   * takes longer continues on a thread shared by all clients, up to 16, until the system answers.
    */
   public FramedClientBuilder connectTimeout(Duration connectTimeout) {
     this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
@@ -56,22 +55,22 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
     return this;
   }
 
-  /** Sets how many requests may wait for their replies, 1,024 by default; more are refused. */
+  /** Sets how many requests may await replies, 1,024 by default; more are rejected. */
   public FramedClientBuilder maxRequestsInFlight(int maxRequestsInFlight) {
     this.maxRequestsInFlight =
         Check.within(maxRequestsInFlight, 1, Integer.MAX_VALUE, "maxRequestsInFlight");
     return this;
   }
 
-  /** Sets whether and how it connects again, {@link Reconnect#off()} by default. */
+  /** Sets whether and how the client reconnects, {@link Reconnect#off()} by default. */
   public FramedClientBuilder reconnect(Reconnect reconnect) {
     this.reconnect = requireNonNull(reconnect, "reconnect");
     return this;
   }
 
   /**
-   * Sets after what time a batch handler that holds the event loop is reported, 100 ms by default:
-   * it is counted, and the first of a burst is logged with its peer and stack. {@link
+   * Sets how long a batch handler may hold the event loop before it is reported, 100 ms by default.
+   * Each case is counted; the first of a burst is logged with its peer and stack. {@link
    * Duration#ZERO} sets no limit.
    */
   public FramedClientBuilder slowHandlerLimit(Duration slowHandlerLimit) {
@@ -80,40 +79,41 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
   }
 
   /**
-   * Sets what is called with each new connection, on the event loop, before anything is sent on it:
-   * to send a greeting, for instance; by {@link FramedConnection#sendUnanswered} if the client
-   * makes requests and the server does not answer it. It must not block.
+   * Sets an action that runs for each new connection, on the event loop, before anything is sent on
+   * it, for instance to send a greeting. If the client makes requests and the server does not
+   * answer the greeting, send it by {@link FramedConnection#sendUnanswered}. The action must not
+   * block.
    */
   public FramedClientBuilder onConnected(Consumer<FramedConnection> onConnected) {
     this.onConnected = requireNonNull(onConnected, "onConnected");
     return this;
   }
 
-  /** Sets a handler that receives the frames on the event loop, in place of other ways. */
+  /** Sets a handler that receives the frames on the event loop, instead of {@code receive}. */
   public FramedClientBuilder batchHandler(BatchHandler batchHandler) {
     this.batchHandler = requireNonNull(batchHandler, "batchHandler");
     return this;
   }
 
-  /** Sets what looks names up. */
+  /** Sets the resolver of host names. */
   FramedClientBuilder lookup(NameLookup lookup) {
     this.lookup = lookup;
     return this;
   }
 
-  /** Sets the address of this side, in place of one that the kernel picks. */
+  /** Sets the local address, instead of one that the kernel picks. */
   FramedClientBuilder localAddress(SocketAddress localAddress) {
     this.localAddress = localAddress;
     return this;
   }
 
   /**
-   * Connects, and returns the client when it is connected. If that fails, nothing is left running.
+   * Connects; returns the client once it is connected. If that fails, nothing is left running.
    *
    * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
-   * @throws java.net.ConnectException if nobody accepts the connection, or not in time
-   * @throws IOException if it cannot be made otherwise, by TLS for instance
+   * @throws java.net.ConnectException if the connection is refused or times out
+   * @throws IOException if it fails for another reason, for instance TLS
    */
   public FramedClient connect() throws IOException {
     NettyVersion.check();

@@ -22,8 +22,8 @@ import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection that sends and receives whole frames: what a {@link FramedServer} gives to its
- * handler and a {@link FramedClient} connects.
+ * A connection that sends and receives whole frames. A {@link FramedServer} passes one to its
+ * handler; a {@link FramedClient} opens one.
  *
  * <pre>{@code
  *            +-------------------------+
@@ -39,21 +39,21 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p><b>Sending.</b> Any thread may send; frames of one thread keep their order. When this returns
- * the frame has been copied and the array or {@code ByteBuffer} may be used again; a {@code
- * ByteBuf} is taken over and released in every case. The bytes that are not in the kernel yet are
- * bounded: beyond {@code outboundHighWaterMark} {@link #send} waits until they are fewer than
- * {@code outboundLowWaterMark}, {@link #sendAsync} completes later and {@link #trySend} says no. A
- * {@link FrameNotSentException} says that no byte of the frame was sent.
+ * <p><b>Sending.</b> Any thread may send; frames of one thread keep their order. When a method
+ * returns, the frame has been copied and the array or {@code ByteBuffer} may be reused; a {@code
+ * ByteBuf} is taken over and released in every case. Bytes that are not in the kernel yet are
+ * bounded: above {@code outboundHighWaterMark} {@link #send} waits until fewer than {@code
+ * outboundLowWaterMark} remain, {@link #sendAsync} completes later, and {@link #trySend} returns
+ * {@code false}. A {@link FrameNotSentException} means that no byte of the frame was sent.
  *
- * <p><b>Receiving.</b> There is one way for each connection, chosen by the first call: {@link
- * #receive} or the iterator, {@link #publisher}, or the requests of a client; a connection with a
- * {@link BatchHandler} has that. The peer is not read from while {@code inboundHighWaterMark} bytes
- * wait.
+ * <p><b>Receiving.</b> Each connection receives in one way, chosen by the first call: {@link
+ * #receive} or the iterator, {@link #publisher}, or the requests of a client. With a {@link
+ * BatchHandler} that handler receives. Reading from the peer pauses while {@code
+ * inboundHighWaterMark} bytes wait.
  *
  * <p><b>The end.</b> {@link #receive} returns {@code null} when the peer has ended its side between
- * two frames, and throws when it was cut. What was sent can still reach a peer that reads. {@link
- * #close} sends what was taken and closes.
+ * two frames, and throws if the connection was cut. A peer that has ended its side may still read
+ * what was sent. {@link #close} sends the accepted frames and closes.
  */
 public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   private final Link link;
@@ -63,7 +63,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   private final SocketAddress remoteAddress;
   private volatile @Nullable Object attachment;
 
-  /** Made on the event loop, when the connection is there. */
+  /** Created on the event loop, when the connection is open. */
   FramedConnection(Link link) {
     this.link = link;
     localAddress = Sockets.localAddress(link.context().channel());
@@ -76,12 +76,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     return link;
   }
 
-  /** Returns the address of this side, or {@code null} if the socket has none. */
+  /** Returns the local address, or {@code null} if the socket has none. */
   public @Nullable SocketAddress localAddress() {
     return localAddress;
   }
 
-  /** Returns the address of the peer. */
+  /** Returns the peer's address. */
   public SocketAddress remoteAddress() {
     return remoteAddress;
   }
@@ -91,17 +91,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     return link.tlsSession();
   }
 
-  /** Returns what this connection has carried. */
+  /** Returns the counters of this connection. */
   public ConnectionCounters counters() {
     return link.counters;
   }
 
-  /** Returns the object that was attached last. */
+  /** Returns the attached object, or {@code null}. */
   public @Nullable Object attachment() {
     return attachment;
   }
 
-  /** Attaches an object of the user's, in place of the last one. */
+  /** Attaches a user object; it replaces the previous one. */
   public void attach(@Nullable Object attachment) {
     this.attachment = attachment;
   }
@@ -118,7 +118,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     sending.send(requireNonNull(frame, "frame"));
   }
 
-  /** Sends what is left in a buffer as a frame, and waits while the queue is full. */
+  /** Sends the remaining bytes of a buffer as a frame, and waits while the queue is full. */
   public void send(ByteBuffer frame) throws IOException {
     sending.send(requireNonNull(frame, "frame"));
   }
@@ -131,13 +131,13 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /**
    * Sends a frame if the queue has room now.
    *
-   * @return whether it has; if not, the frame is not sent
+   * @return whether it was accepted; if not, it is not sent
    */
   public boolean trySend(byte[] frame) throws IOException {
     return sending.trySend(requireNonNull(frame, "frame"));
   }
 
-  /** Sends what is left in a buffer as a frame if the queue has room now. */
+  /** Sends the remaining bytes of a buffer as a frame if the queue has room now. */
   public boolean trySend(ByteBuffer frame) throws IOException {
     return sending.trySend(requireNonNull(frame, "frame"));
   }
@@ -150,16 +150,16 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /**
    * Sends a frame without waiting.
    *
-   * @return completes when the frame is in the kernel. While the frame waits for room it can be
-   *     cancelled, and then it is not sent; later cancelling does nothing. If as much as the queue
-   *     holds waits already, it fails with a {@link FrameNotSentException}. Dependent actions run
-   *     on the event loop and must not block.
+   * @return completes when the frame is in the kernel. Cancelling while the frame waits for room
+   *     prevents it from being sent; later it has no effect. If a full queue's worth of frames
+   *     waits already, it fails with a {@link FrameNotSentException}. Dependent actions run on the
+   *     event loop and must not block.
    */
   public CompletableFuture<Void> sendAsync(byte[] frame) {
     return sending.sendAsync(requireNonNull(frame, "frame"));
   }
 
-  /** Sends what is left in a buffer as a frame without waiting. */
+  /** Sends the remaining bytes of a buffer as a frame without waiting. */
   public CompletableFuture<Void> sendAsync(ByteBuffer frame) {
     return sending.sendAsync(requireNonNull(frame, "frame"));
   }
@@ -170,21 +170,21 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Sends a frame that the peer does not answer, without waiting: like {@link #sendAsync(byte[])},
-   * and only different on a connection with {@linkplain FramedClient#request requests}, now or
-   * later. On such a connection every other frame is taken to be answered by one.
+   * Sends a frame that the peer does not answer, without waiting. It differs from {@link
+   * #sendAsync(byte[])} only on a connection that uses {@linkplain FramedClient#request requests},
+   * now or later: there every other frame is expected to be answered by one frame.
    */
   public CompletableFuture<Void> sendUnanswered(byte[] frame) {
     return sending.sendUnanswered(requireNonNull(frame, "frame"));
   }
 
   /**
-   * Sends part of a buffer as a frame, from a {@link BatchHandler} and on its event loop. It never
-   * waits: it is gathered with the other replies to a read, and flushed with them; outside of a
-   * read, in a dependent action or a scheduled task, it is flushed a moment later. It keeps its
-   * order with frames that the event loop sends in other ways. While replies wait for a peer beyond
-   * the bound, the peer is not read from. On a connection that is closed, or has sent its FIN, it
-   * is dropped, and counted as not sent.
+   * Sends part of a buffer as a frame, from a {@link BatchHandler} on its event loop. It never
+   * waits: replies to a read are collected and flushed together. Outside of a read, for instance in
+   * a dependent action or a scheduled task, they are flushed shortly after. Replies keep their
+   * order with other frames that the event loop sends. While too many replies are queued for the
+   * peer, reading from it pauses. If the connection is closed or has sent its FIN, the reply is
+   * dropped and counted as not sent.
    *
    * @throws IllegalStateException if this is not the event loop of a connection with a batch
    *     handler
@@ -198,14 +198,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
   }
 
-  /** Sends a frame; like {@link #reply(ByteBuf, int, int)}. It is copied. */
+  /** Sends a copy of a frame; like {@link #reply(ByteBuf, int, int)}. */
   public void reply(byte[] frame) {
     reply(Unpooled.wrappedBuffer(frame), 0, frame.length);
   }
 
   /**
-   * Sends frames as they are; like {@link #reply(ByteBuf, int, int)}. They are taken over, and
-   * released also if this throws.
+   * Sends encoded frames; like {@link #reply(ByteBuf, int, int)}. They are taken over, and released
+   * even if this throws.
    */
   public void reply(EncodedFrames frames) {
     link.reply(requireNonNull(frames, "frames"));
@@ -215,8 +215,8 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * Receives the next frame, and waits for it. Several threads may receive; each frame goes to one
    * of them, and the end to all.
    *
-   * @return the frame, the caller's own, or {@code null} if the peer has ended its side, or the
-   *     server is stopping, and no frame is left
+   * @return the frame, owned by the caller, or {@code null} if no frame is left and the peer has
+   *     ended its side or the server is stopping
    * @throws FramingException if the peer broke the format or was cut inside a frame
    * @throws InterruptedIOException if the thread was interrupted; nothing is lost
    * @throws IOException if the connection broke or was closed
@@ -227,23 +227,23 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Receives the next frame, and waits for it for so long.
+   * Receives the next frame, and waits for it up to the timeout.
    *
-   * @throws SocketTimeoutException if there was none in that time; nothing is lost
+   * @throws SocketTimeoutException if no frame arrived in that time; nothing is lost
    */
   public byte @Nullable [] receive(Duration timeout) throws IOException {
     return receiving.receive(timeout);
   }
 
-  /** Returns the requests of a client, which take all frames from the first time on. */
+  /** Returns the requests of a client; once used, they take all frames. */
   Requests requests(int maxInFlight) {
     return receiving.requests(sending, maxInFlight);
   }
 
   /**
    * Returns an iterator that receives, for {@code for (byte[] frame : connection)}. It ends where
-   * {@link #receive} returns {@code null}, and throws an {@link UncheckedIOException} where that
-   * throws.
+   * {@link #receive} returns {@code null}; where that throws, it throws an {@link
+   * UncheckedIOException}.
    */
   @Override
   public Iterator<byte[]> iterator() {
@@ -251,47 +251,46 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Returns the frames as a publisher, for one subscriber. It is called on the event loop and must
-   * not block; the peer is not read from while nothing is requested and the inbound queue is full.
-   * Cancelling the subscription closes the connection.
+   * Returns the frames as a publisher for one subscriber. The subscriber runs on the event loop and
+   * must not block. Reading from the peer pauses while nothing is requested and the inbound queue
+   * is full. Cancelling the subscription closes the connection.
    */
   public Flow.Publisher<byte[]> publisher() {
     return new FramePublisher(link);
   }
 
   /**
-   * Returns a subscriber that sends each frame it is given, and asks for more as they reach the
-   * kernel. When it completes, a FIN is sent behind them; an error closes the connection.
+   * Returns a subscriber that sends each frame, and requests more as they reach the kernel. On
+   * completion a FIN follows the frames; an error closes the connection.
    */
   public Flow.Subscriber<byte[]> subscriber() {
     return new FrameSubscriber(link, sending);
   }
 
   /**
-   * Uses another format from the next frame on, in both directions: after a handshake, for
-   * instance. Bytes of the peer that have come already are decoded with it; none is lost. To be
-   * called by the one who receives, between two frames; a {@link BatchHandler} says between which
-   * two by {@link dev.mullion.framing.FrameBatch#endAfter}, and else it is behind the last frame of
-   * the batch.
+   * Switches to another format from the next frame on, in both directions, for instance after a
+   * handshake. Bytes already received are decoded with it; none is lost. Call it from the receiver,
+   * between two frames. A {@link BatchHandler} marks the position with {@link
+   * dev.mullion.framing.FrameBatch#endAfter}; otherwise the switch follows the last frame of the
+   * batch.
    *
-   * @throws IllegalStateException if the format can only decode; or if it is for a batch handler,
-   *     and the call is not on its event loop, or inside of a frame that comes in parts
+   * @throws IllegalStateException if the format can only decode; or, with a batch handler, if the
+   *     call is not on its event loop or is inside a frame delivered in parts
    */
   public void format(FrameFormat format) {
     link.format(requireNonNull(format, "format"));
   }
 
-  /** Returns the format of the next frame that is received. */
+  /** Returns the format of the next frame to receive. */
   public FrameFormat format() {
     return link.format();
   }
 
   /**
-   * Takes the bytes that have come and are in no frame that was received, for whoever goes on with
-   * another protocol; what comes later can be taken in the same way.
+   * Takes the received bytes that belong to no received frame, to continue with another protocol.
+   * Later bytes can be taken in the same way.
    *
-   * @throws IllegalStateException if there is a batch handler, or a request was made, which take
-   *     them
+   * @throws IllegalStateException if a batch handler or a client's requests take the bytes
    */
   public byte[] takeReceivedBytes() {
     return receiving.takeBytes();
@@ -299,20 +298,20 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /**
    * Returns whether frames can be sent and received. It is {@code false} as soon as either side has
-   * ended its direction, by {@link #endOutput} or a FIN for instance, though the other direction
-   * may still be in use: frames that came before the peer's end can still be received, and to a
-   * peer that only ended its own side can still be sent, except by a client that connects again.
+   * ended its direction, for instance by {@link #endOutput} or a FIN. The other direction may still
+   * be in use: frames that arrived before the peer's end can still be received. Frames can still be
+   * sent to a peer that only ended its own side, except by a client that reconnects.
    */
   public boolean isOpen() {
     return !isClosed() && !link.ending.hasBegun();
   }
 
-  /** Whether nothing can be sent or received any more. */
+  /** Whether the connection is closed in both directions. */
   boolean isClosed() {
     return !link.context().channel().isActive() || link.closed().isDone();
   }
 
-  /** Returns whether the server is stopping; a handler that sees it should come to an end. */
+  /** Returns whether the server is stopping; a handler should then finish. */
   public boolean isStopping() {
     return link.ending.isStopping();
   }
@@ -326,39 +325,37 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   }
 
   /**
-   * Sends what was taken and then the end of this side; the peer may go on sending. Frames of
-   * {@link #sendAsync(byte[])} that still wait for room are not taken: they fail with a {@link
-   * FrameNotSentException}.
+   * Sends the accepted frames and then the end of this side; the peer may keep sending. Frames of
+   * {@link #sendAsync(byte[])} that still wait for room fail with a {@link FrameNotSentException}.
    */
   public void endOutput() {
     link.ending.finishOutput();
   }
 
   /**
-   * Closes like {@link #close}, without waiting for that. Frames that still wait for room fail as
-   * with {@link #endOutput}.
+   * Closes like {@link #close}, but does not wait. Frames that still wait for room fail as with
+   * {@link #endOutput}.
    */
   public void closeWhenSent() {
     link.ending.finish();
   }
 
-  /** Closes at once; what was taken and not sent is lost, and counted. */
+  /** Closes at once; accepted frames that are not sent are lost and counted. */
   public void abort() {
     link.ending.abort(null);
   }
 
   /**
-   * Takes no more frames, sends what was taken and then the end of this side, and closes when the
-   * peer has ended its side too. Until then it reads what the peer still sends, drops it, and
-   * counts it ({@link TcpCounters#bytesNotHandled}): closing the socket earlier would reset the
-   * connection, and the peer could lose frames that were sent. A peer that does not end within half
-   * of {@code closeTimeout} is not waited for any longer, and is counted ({@link
-   * TcpCounters#closesUnconfirmed}). If no frame was ever sent, or the peer has ended already, the
-   * socket is closed at once.
+   * Accepts no more frames, sends the accepted ones and then the end of this side, and closes when
+   * the peer has ended its side too. Until then it reads, drops and counts input from the peer
+   * ({@link TcpCounters#bytesNotHandled}): closing the socket earlier would reset the connection,
+   * and the peer could lose sent frames. If the peer does not end within half of {@code
+   * closeTimeout}, the socket is closed and counted ({@link TcpCounters#closesUnconfirmed}). If no
+   * frame was ever sent, or the peer has ended already, the socket is closed at once.
    *
-   * <p>Waits for all of that for the {@code closeTimeout} of its server or client and then closes
-   * by force; on the event loop it does not wait. Interrupting the thread ends its waiting only:
-   * what was taken is still sent in that time.
+   * <p>Waits for up to the {@code closeTimeout} of its server or client and then closes by force;
+   * on the event loop it does not wait. An interrupt ends only the waiting: accepted frames are
+   * still sent in that time.
    */
   @Override
   public void close() {
@@ -368,14 +365,14 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     }
   }
 
-  /** Ends what others wait for while the event loop is held; returns whether that was counted. */
+  /** Ends pending waits while the event loop is held; returns whether lost bytes were counted. */
   boolean cutFromOutside(IOException why) {
     boolean counted = link.cutFromOutside(why);
     receiving.cutFromOutside(why);
     return counted;
   }
 
-  /** Names the peer. */
+  /** Returns a description that names the peer. */
   @Override
   public String toString() {
     return "FramedConnection[" + remoteAddress + "]";

@@ -33,13 +33,13 @@ import java.util.Collection;
  *     .start();
  * }</pre>
  *
- * <p>Nothing is without a bound, and what is refused, paused or cut is counted. By default: frames
- * up to 8 MiB ({@code format}), 10,000 connections, 256 KiB that wait for a handler and 1 MiB that
- * waits for a peer on each, a quarter of the heap over all; a connection may be idle for 5 minutes,
- * and a frame must be complete 30 seconds after its first byte. Beyond the memory budget those who
- * hold the most are not read from until there is room again.
+ * <p>Every queue and buffer is bounded, and rejected, paused or cut work is counted. The defaults
+ * per connection: frames of up to 8 MiB ({@code format}), 256 KiB waiting for a handler, 1 MiB
+ * queued for the peer, 5 minutes idle, and 30 seconds from a frame's first byte to its last. All
+ * together: 10,000 connections and a memory budget of a quarter of the heap. Beyond the budget,
+ * reading pauses on the largest holders until there is room again.
  *
- * <p>Its threads are daemon threads. All methods may be called by any thread but its event loops'.
+ * <p>Its threads are daemon threads. Methods may be called from any thread except its event loops'.
  */
 public final class FramedServer implements AutoCloseable {
   private final TcpListener listener;
@@ -47,7 +47,7 @@ public final class FramedServer implements AutoCloseable {
 
   private final Observation observation = new Observation();
 
-  /** Closes it when the JVM ends; registered by choice only. */
+  /** Closes the server when the JVM ends; registered only on request. */
   final ShutdownHook hook = new ShutdownHook("mullion-server-shutdown", this::close);
 
   FramedServer(TcpListener listener, Duration closeTimeout) {
@@ -60,12 +60,12 @@ public final class FramedServer implements AutoCloseable {
     return new FramedServerBuilder();
   }
 
-  /** Returns the port it listens on, or -1 if that is a path. */
+  /** Returns the port that it listens on, or -1 for a path. */
   public int port() {
     return listener.address() instanceof InetSocketAddress address ? address.getPort() : -1;
   }
 
-  /** Returns the address it listens on. */
+  /** Returns the address that it listens on. */
   public SocketAddress address() {
     return listener.address();
   }
@@ -75,17 +75,17 @@ public final class FramedServer implements AutoCloseable {
     return listener.transport();
   }
 
-  /** Returns the counters, which go on after it has stopped. */
+  /** Returns the counters; they remain available after it has stopped. */
   public TcpCounters counters() {
     return listener.counters();
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
-   * continue as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections are
+   * not affected.
    *
    * @return whether they have changed
-   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @throws IOException if a file cannot be used; the previous ones stay in use
    * @throws IllegalStateException if the server has no TLS
    */
   public boolean reloadTls() throws IOException {
@@ -93,7 +93,7 @@ public final class FramedServer implements AutoCloseable {
   }
 
   /**
-   * Returns what became of changed TLS files.
+   * Returns the state of the TLS files and their reloads.
    *
    * @throws IllegalStateException if the server has no TLS
    */
@@ -101,12 +101,12 @@ public final class FramedServer implements AutoCloseable {
     return listener.tls().state();
   }
 
-  /** Returns how many bytes all connections hold together: incomplete, not handled, not sent. */
+  /** Returns how many bytes all connections hold: incomplete, not handled, or not sent. */
   public long memoryUsed() {
     return listener.memoryUsed();
   }
 
-  /** Returns whether it has stopped, with every connection closed. */
+  /** Returns whether it has stopped and every connection is closed. */
   public boolean isTerminated() {
     return listener.isTerminated();
   }
@@ -117,7 +117,7 @@ public final class FramedServer implements AutoCloseable {
   }
 
   /**
-   * Waits until it has stopped, for so long at most.
+   * Waits until it has stopped, up to the timeout.
    *
    * @return whether it has stopped
    */
@@ -132,22 +132,23 @@ public final class FramedServer implements AutoCloseable {
   }
 
   /**
-   * Stops: no more connections are accepted and the handlers are told ({@link
-   * FramedConnection#isStopping}, {@link BatchHandler#stopping}). What has come is handled and
-   * answered; a connection on which nothing comes any more then gets the end of its input, and is
-   * closed when its handler has ended and everything is sent: when its client has ended too, or has
-   * sent nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). What is left
-   * after the timeout is closed by force, and the threads of blocking handlers are interrupted, but
-   * for those of an {@code executor}. When the calling thread is interrupted, that is at once.
+   * Stops gracefully: no more connections are accepted and the handlers are notified ({@link
+   * FramedConnection#isStopping}, {@link BatchHandler#stopping}). Received frames are handled and
+   * answered. Once nothing more arrives on a connection, its input ends. The connection is closed
+   * when its handler has returned, everything is sent, and its client has ended too or has sent
+   * nothing for a third of a second ({@link TcpCounters#closesUnconfirmed}). After the timeout the
+   * remaining connections are closed by force, and the threads of blocking handlers are
+   * interrupted, except those of an {@code executor}. If the calling thread is interrupted, that
+   * happens at once.
    *
-   * <p>It returns at most 2 seconds after the timeout. If a callback holds an event loop until
-   * then, the connections of that loop are counted as cut, and are closed when the callback
-   * returns; a line in the log tells what it does, and {@link #isTerminated} returns {@code false}
-   * until then.
+   * <p>It returns at most 2 seconds after the timeout. If a callback still holds an event loop
+   * then, the connections of that loop are counted as cut and close when the callback returns. The
+   * log shows what the callback does, and {@link #isTerminated} returns {@code false} until then.
    *
-   * <p>A second call waits for the first, and has it cut when its own timeout is over.
+   * <p>A second call waits for the first, and cuts the remaining connections when its own timeout
+   * is over.
    *
-   * @return what was done; for a second call a report without connections
+   * @return what the stop did; for a second call a report without connections
    */
   public StopReport stop(Duration timeout) {
     StopReport report = listener.stop(Check.notNegative(timeout, "timeout"));
@@ -156,7 +157,7 @@ public final class FramedServer implements AutoCloseable {
     return report == null ? new StopReport(Duration.ZERO, 0, 0, 0, 0) : report;
   }
 
-  /** Begins what lasts until the stop. */
+  /** Begins observing and registers the shutdown hook. */
   void begin(Collection<TcpObserver> observers, boolean closedWithTheJvm) {
     observation.begin(observers, each -> each.observe(this));
     if (closedWithTheJvm) {

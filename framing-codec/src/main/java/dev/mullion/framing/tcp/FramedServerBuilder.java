@@ -22,7 +22,7 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   private @Nullable Supplier<? extends BatchHandler> batchHandler;
   private @Nullable Consumer<FramedConnection> reactiveHandler;
   private @Nullable Executor executor;
-  /** 0 stands for the default. */
+  /** 0 means the default. */
   private int maxHandlerThreads;
 
   private Duration handlerThreadTimeout = Duration.ofSeconds(10);
@@ -39,26 +39,26 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
     return this;
   }
 
-  /** Sets the port; 0, the default, takes any that is free. */
+  /** Sets the port; 0, the default, picks a free one. */
   public FramedServerBuilder port(int port) {
     this.port = Check.within(port, 0, 65535, "port");
     return this;
   }
 
-  /** Sets the handler: blocking code, on a thread of its own for each connection. */
+  /** Sets the handler: blocking code, on its own thread for each connection. */
   public FramedServerBuilder handler(ConnectionHandler handler) {
     this.handler = requireNonNull(handler, "handler");
     return this;
   }
 
-  /** Sets what makes a handler for each connection, which is called on the event loop. */
+  /** Sets the factory of a handler for each connection; it is called on the event loop. */
   public FramedServerBuilder batchHandler(Supplier<? extends BatchHandler> batchHandler) {
     this.batchHandler = requireNonNull(batchHandler, "batchHandler");
     return this;
   }
 
   /**
-   * Sets what is called with each new connection, on its event loop, to connect its {@link
+   * Sets an action that runs for each new connection, on its event loop, to connect its {@link
    * FramedConnection#publisher} and {@link FramedConnection#subscriber}. It must not block.
    */
   public FramedServerBuilder reactiveHandler(Consumer<FramedConnection> reactiveHandler) {
@@ -67,8 +67,8 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets whether long frames come to a batch handler in parts, as {@link
-   * dev.mullion.framing.LengthDelimitedCodec.Builder#parts} says; by default they are collected.
+   * Sets whether a batch handler receives long frames in parts, as in {@link
+   * dev.mullion.framing.LengthDelimitedCodec.Builder#parts}; by default they are collected.
    */
   public FramedServerBuilder parts(boolean parts) {
     this.parts = parts;
@@ -76,9 +76,9 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets the executor of blocking handlers, each of which takes a thread for as long as its
-   * connection lasts. It is not shut down with the server. By default there is a virtual thread for
-   * each on JDK 21 and newer, and before that {@code maxHandlerThreads} threads.
+   * Sets the executor of blocking handlers; each uses a thread for as long as its connection lasts.
+   * The server does not shut it down. The default is a virtual thread per connection on JDK 21 and
+   * newer, and {@code maxHandlerThreads} platform threads before that.
    */
   public FramedServerBuilder executor(Executor executor) {
     this.executor = requireNonNull(executor, "executor");
@@ -86,9 +86,9 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets how many platform threads there are for blocking handlers, 256 by default. More
-   * connections than that wait for one, for {@code handlerThreadTimeout}. Ignored with virtual
-   * threads; {@link #start} fails if there is an executor too.
+   * Sets the maximum number of platform threads for blocking handlers, 256 by default. Further
+   * connections wait for a thread, for up to {@code handlerThreadTimeout}. Ignored with virtual
+   * threads; {@link #start} fails if an executor is set too.
    */
   public FramedServerBuilder maxHandlerThreads(int maxHandlerThreads) {
     this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
@@ -97,11 +97,12 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
 
   /**
    * Sets how long a connection may wait for a thread for its blocking handler, 10 seconds by
-   * default, at least one millisecond; {@link Duration#ZERO} sets no limit. Then it is closed,
-   * logged and counted ({@link TcpCounters#connectionsNotServed}). It holds for each kind of
-   * executor. Those that wait are counted ({@link TcpCounters#connectionsWaiting}), and there may
-   * be {@code maxConnections} of them. One whose connection breaks waits no more; its handler is
-   * not called. One whose peer has only ended its side still waits, since that peer may still read.
+   * default, at least one millisecond; {@link Duration#ZERO} sets no limit. The connection is then
+   * closed, logged and counted ({@link TcpCounters#connectionsNotServed}). The limit applies to
+   * every kind of executor. Waiting connections are counted ({@link
+   * TcpCounters#connectionsWaiting}); up to {@code maxConnections} may wait. If a waiting
+   * connection breaks, it stops waiting and its handler is not called. If its peer has only ended
+   * its side, it keeps waiting, since that peer may still read.
    */
   public FramedServerBuilder handlerThreadTimeout(Duration handlerThreadTimeout) {
     this.handlerThreadTimeout =
@@ -110,30 +111,30 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Sets after what time a handler that holds an event loop is reported, 100 ms by default: it is
-   * counted, and the first of a burst is logged with its peer and stack. {@link Duration#ZERO} sets
-   * no limit. Blocking handlers hold none, and may take any time.
+   * Sets how long a handler may hold an event loop before it is reported, 100 ms by default. Each
+   * case is counted; the first of a burst is logged with its peer and stack. {@link Duration#ZERO}
+   * sets no limit. Blocking handlers hold no event loop and may take any time.
    */
   public FramedServerBuilder slowHandlerLimit(Duration slowHandlerLimit) {
     this.slowHandlerLimit = Check.notNegative(slowHandlerLimit, "slowHandlerLimit");
     return this;
   }
 
-  /** Sets the number of event loops, 1 to 1024; by default there is one for each processor. */
+  /** Sets the number of event loops, 1 to 1024; the default is one per processor. */
   public FramedServerBuilder eventLoopThreads(int eventLoopThreads) {
     this.eventLoopThreads = Check.within(eventLoopThreads, 1, 1024, "eventLoopThreads");
     return this;
   }
 
-  /** Sets how many connections may be open, 10,000 by default; more are closed at once. */
+  /** Sets the maximum number of open connections, 10,000 by default; more are closed at once. */
   public FramedServerBuilder maxConnections(int maxConnections) {
     this.maxConnections = Check.within(maxConnections, 1, Integer.MAX_VALUE, "maxConnections");
     return this;
   }
 
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
-   * that is left to the program.
+   * Sets whether the server is closed when the JVM ends, for instance by Ctrl-C or SIGTERM; off by
+   * default.
    */
   public FramedServerBuilder shutdownHook(boolean shutdownHook) {
     this.shutdownHook = shutdownHook;
@@ -146,13 +147,13 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
   }
 
   /**
-   * Starts a server and returns it when it listens. If that fails, nothing is left running.
+   * Starts the server; returns when it is listening. If that fails, nothing is left running.
    *
    * @throws IllegalStateException if settings contradict each other, there is not exactly one
    *     handler, the transport is not available, or Netty is older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
-   * @throws java.net.BindException if the address cannot be listened on
-   * @throws IOException if the server cannot be started otherwise
+   * @throws java.net.BindException if the address cannot be bound
+   * @throws IOException if the server cannot be started for another reason
    */
   public FramedServer start() throws IOException {
     NettyVersion.check();
