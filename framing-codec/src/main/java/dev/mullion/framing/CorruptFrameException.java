@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes violate the format: an impossible length, a missing constant, or a frame given to an
- * encoder without the header bytes that its format keeps. A stream that is being decoded is then
- * out of sync, and no later byte of it can be trusted.
+ * encoder whose kept header bytes are missing or wrong. A stream that is being decoded is then out
+ * of sync, and no later byte of it can be trusted.
  */
 public final class CorruptFrameException extends FramingException {
   private static final long serialVersionUID = 1;

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * read or write bytes use them.
  */
 final class FormatGeometry {
-  /** The longest frame, header and trailer included: what a Java array can hold on every JVM. */
+  /** The longest frame including header and trailer: the longest array on every JVM. */
   private static final int MAX_WIRE_LENGTH = Integer.MAX_VALUE - 8;
 
   private static final int MAX_WIDTH = 64;

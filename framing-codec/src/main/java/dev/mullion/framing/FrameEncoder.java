@@ -79,7 +79,7 @@ public final class FrameEncoder {
    * Encodes a frame, given as the bytes that a {@link FrameDecoder} of the same format delivers.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
+   * @throws CorruptFrameException if header bytes that the format keeps are missing or wrong
    */
   public void encode(byte[] frame, ByteBuf out) throws FramingException {
     int start = out.writerIndex();
@@ -99,7 +99,7 @@ public final class FrameEncoder {
    * position does not move if this method fails.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
+   * @throws CorruptFrameException if header bytes that the format keeps are missing or wrong
    */
   public void encode(ByteBuffer frame, ByteBuf out) throws FramingException {
     int start = out.writerIndex();
@@ -121,7 +121,7 @@ public final class FrameEncoder {
    * Encodes a frame that is part of a buffer. The buffer is not released or changed.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
+   * @throws CorruptFrameException if header bytes that the format keeps are missing or wrong
    */
   public void encode(ByteBuf frame, int index, int length, ByteBuf out) throws FramingException {
     if (header.isPlain(out) && out.writableBytes() - Integer.BYTES >= length) {
@@ -162,7 +162,7 @@ public final class FrameEncoder {
    * @param allocator allocates the buffer for the header and the trailer
    * @return one frame, for a single write
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
+   * @throws CorruptFrameException if header bytes that the format keeps are missing or wrong
    */
   public EncodedFrames encode(ByteBuf frame, ByteBufAllocator allocator) throws FramingException {
     ByteBuf around = null;

@@ -8,7 +8,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The wire format of frames, an immutable value that all readers, writers and codecs share.
+ * The wire format of frames, as one immutable value for both directions. Readers, writers, codecs,
+ * servers and clients use it.
  *
  * <p>A frame consists of a header, a payload and an optional trailer. The header consists of {@code
  * lengthFieldOffset} bytes, the length field, and the constant or stripped bytes after it. The
@@ -76,7 +77,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>The settings in other libraries.</b>
  *
  * <table>
- *   <caption>Netty's names are used here; tokio-util's are beside them</caption>
+ * <caption>This class uses Netty's names; tokio-util's names are next to them</caption>
  *   <tr><th>here and in Netty</th><th>tokio-util</th><th>how they map</th></tr>
  *   <tr><td>{@code lengthFieldOffset}</td><td>{@code length_field_offset}</td><td>the
  *   same</td></tr>

@@ -8,7 +8,7 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds frames in received bytes; no other class reads headers, for streams or for Netty. Buffers
+ * Finds frames in received bytes, for streams and for Netty. No other class reads headers. Buffers
  * are big-endian and are read by index. One scanner serves one stream, on one thread.
  */
 final class FrameScanner {

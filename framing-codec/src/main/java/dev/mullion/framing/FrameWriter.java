@@ -85,7 +85,7 @@ public final class FrameWriter implements Closeable, Flushable {
    * Writes a frame from a buffer's position to its limit, and moves the position to the limit.
    *
    * @throws FrameTooLargeException if the payload exceeds {@link FrameFormat#maxFrameLength()}
-   * @throws CorruptFrameException if the frame lacks header bytes that its format keeps
+   * @throws CorruptFrameException if header bytes that the format keeps are missing or wrong
    * @throws IllegalStateException if this writer is closed
    * @throws IOException if the stream cannot be written
    */

@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes headers; no other class does, for streams or for Netty. Not safe for use by several
- * threads.
+ * Writes headers, for streams and for Netty. No other class writes them. Not safe for use by
+ * several threads.
  */
 final class HeaderWriter {
   private final FormatGeometry geometry;
