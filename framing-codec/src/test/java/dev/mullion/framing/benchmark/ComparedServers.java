@@ -1,0 +1,93 @@
+package dev.mullion.framing.benchmark;
+
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.tcp.EchoServer;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.LengthFieldPrepender;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+
+/**
+ * Echo servers to measure beside each other, each with one event loop on the same transport: {@code
+ * ComparedServers <kind> <port>}. Of kind {@code mullion} it is an {@link EchoServer} with its limits
+ * and counters; {@code codec} has the decoder and prepender of Netty, and {@code bytes} sends back
+ * what it reads, which is the most that Netty can do. Both flush when all of a read is written.
+ */
+public final class ComparedServers {
+  private static final FrameFormat FORMAT = FrameFormat.defaults();
+
+  private ComparedServers() {}
+
+  /** Prints its port, and serves until it is killed. */
+  public static void main(String[] arguments) throws Exception {
+    int port = Integer.parseInt(arguments[1]);
+    switch (arguments[0]) {
+      case "mullion" -> {
+        EchoServer server =
+            EchoServer.builder().port(port).format(FORMAT).eventLoopThreads(1).start();
+        System.out.println("listening on " + server.port());
+        server.awaitTermination();
+      }
+      case "codec" -> serve(port, true);
+      case "bytes" -> serve(port, false);
+      default ->
+        throw new IllegalArgumentException(
+            "kind: " + arguments[0] + " (expected: mullion, codec or bytes)");
+    }
+  }
+
+  private static void serve(int port, boolean frames) throws InterruptedException {
+    boolean epoll = Epoll.isAvailable();
+    EventLoopGroup group = new MultiThreadIoEventLoopGroup(
+        1, epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+    Channel server = new ServerBootstrap()
+        .group(group)
+        .channel(epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
+        .childHandler(new ChannelInitializer<>() {
+          @Override
+          protected void initChannel(Channel channel) {
+            if (frames) {
+              int max = FORMAT.maxFrameLength() + Integer.BYTES;
+              channel.pipeline().addLast(new LengthFieldBasedFrameDecoder(max, 0, 4, 0, 4));
+              channel.pipeline().addLast(new LengthFieldPrepender(4));
+            }
+            channel.pipeline().addLast(new Echo());
+          }
+        })
+        .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
+        .sync()
+        .channel();
+    System.out.println("listening on " + ((InetSocketAddress) server.localAddress()).getPort());
+    server.closeFuture().sync();
+  }
+
+  /** As Netty's own example has it. */
+  private static final class Echo extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+      context.write(message);
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext context) {
+      context.flush();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      context.close();
+    }
+  }
+}

@@ -1,0 +1,107 @@
+package dev.mullion.framing.testing.comparison;
+
+import java.io.File;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * How to measure.
+ *
+ * @param loads names of loads; all if there are none
+ * @param pinned whether a server has one core and its load another, where the system can do that
+ * @param directory where the results are written
+ * @param classPath of all processes
+ * @param jvmOptions of all processes
+ */
+public record ComparisonOptions(
+    int rounds,
+    Duration measured,
+    Duration warmup,
+    List<String> loads,
+    boolean pinned,
+    Path directory,
+    String classPath,
+    List<String> jvmOptions) {
+  static final String USAGE = "options: --rounds 5 --seconds 4 --warmup 6 --loads NAME,NAME"
+      + " --pinned true --directory target/performance";
+
+  /** Reads a command line. */
+  static ComparisonOptions parse(String... arguments) {
+    int rounds = 5;
+    Duration measured = Duration.ofSeconds(4);
+    Duration warmup = Duration.ofSeconds(6);
+    List<String> loads = List.of();
+    boolean pinned = true;
+    Path directory = Path.of("target", "performance");
+    for (int i = 0; i < arguments.length; i += 2) {
+      String name = arguments[i];
+      if (i + 1 == arguments.length) {
+        throw new IllegalArgumentException(name + ": no value follows");
+      }
+      String value = arguments[i + 1];
+      switch (name) {
+        case "--rounds" -> rounds = Integer.parseInt(value);
+        case "--seconds" -> measured = seconds(value);
+        case "--warmup" -> warmup = seconds(value);
+        case "--loads" -> loads = List.of(value.split(","));
+        case "--pinned" -> pinned = Boolean.parseBoolean(value);
+        case "--directory" -> directory = Path.of(value);
+        default -> throw new IllegalArgumentException("unknown option: " + name);
+      }
+    }
+    if (rounds < 1) {
+      throw new IllegalArgumentException("--rounds: " + rounds + " (expected: > 0)");
+    }
+    return new ComparisonOptions(
+        rounds, measured, warmup, loads, pinned, directory, ownClassPath(), List.of());
+  }
+
+  /** One load, for a moment: to see that the programs run. */
+  public static ComparisonOptions shortest(String load) {
+    return new ComparisonOptions(
+        1,
+        Duration.ofMillis(200),
+        Duration.ZERO,
+        List.of(load),
+        false,
+        Path.of("target"),
+        ownClassPath(),
+        List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+  }
+
+  /** Surefire has part of it on the module path, and test classes as a patch of their module. */
+  private static String ownClassPath() {
+    Stream<String> paths = Stream.of(
+            "surefire.test.class.path", "jdk.module.path", "java.class.path")
+        .map(name -> System.getProperty(name, ""));
+    String patch = String.join(File.pathSeparator, "target/test-classes", "target/classes");
+    return Stream.concat(paths, Stream.of(patch))
+        .flatMap(each -> Stream.of(each.split(File.pathSeparator)))
+        .filter(path -> !path.isEmpty())
+        .distinct()
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  private static Duration seconds(String value) {
+    double seconds = Double.parseDouble(value);
+    if (seconds < 0 || seconds > 3600) {
+      throw new IllegalArgumentException("seconds: " + value + " (expected: 0..3600)");
+    }
+    return Duration.ofNanos((long) (seconds * 1e9));
+  }
+
+  String description(boolean pinnedIndeed) {
+    return String.format(
+        Locale.ROOT,
+        "%d round%s of %.1f s after %.1f s of warm-up, a new server each time%s",
+        rounds,
+        rounds == 1 ? "" : "s",
+        measured.toNanos() / 1e9,
+        warmup.toNanos() / 1e9,
+        pinnedIndeed ? ", server on one core and load generator on another" : "");
+  }
+}
