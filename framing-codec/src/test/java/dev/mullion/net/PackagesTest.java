@@ -15,7 +15,7 @@ class PackagesTest {
         .isEqualTo(Map.of(
             "net", Set.of(),
             "net.base", Set.of("net"),
-            "framing", Set.of(),
+            "framing", Set.of("net.base"),
             "framing.tcp", Set.of("framing", "net", "net.base")));
   }
 }

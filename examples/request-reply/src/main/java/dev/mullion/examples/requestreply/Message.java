@@ -52,7 +52,7 @@ record Message(byte type, int id, String text) {
         .array();
   }
 
-  /** Decodes what is left in a buffer. It is never shorter than the header: the format sees to that. */
+  /** Decodes the rest of a buffer. The format ensures that it is not shorter than the header. */
   static Message decode(ByteBuffer frame) {
     byte type = frame.get();
     int id = frame.getInt();

@@ -31,8 +31,8 @@ final class StoreClient implements AutoCloseable {
   }
 
   /**
-   * Sends a request. It fails with an {@link IOException} if the connection ends before the reply, and
-   * with a {@link java.util.concurrent.TimeoutException} if that takes 10 seconds.
+   * Sends a request. It fails with an {@link IOException} if the connection ends before the reply,
+   * and with a {@link java.util.concurrent.TimeoutException} after 10 seconds.
    */
   CompletableFuture<Message> ask(byte type, String text) {
     Message request = new Message(type, lastId.incrementAndGet(), text);

@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * A key-value store. What it knows it answers at once; a GET takes its time, as from a slow disk, and
- * what comes behind it is not held up: replies are sent as they are ready.
+ * A key-value store. A GET takes its time, as from a slow disk. It does not delay later requests:
+ * each reply is sent when it is ready.
  */
 @Command(
     name = "store-server",
@@ -109,7 +109,7 @@ public final class StoreServer implements Callable<Integer> {
     return request.reply(Message.ERROR, "unknown type " + request.type());
   }
 
-  /** From any thread, and without waiting for a peer that does not read: the disk is all clients'. */
+  /** Replies from any thread. It never waits for a slow peer, since all clients share the disk. */
   private static void answer(FramedConnection connection, Message reply, Semaphore unanswered) {
     connection.sendAsync(reply.encode()).whenComplete((sent, error) -> unanswered.release());
   }

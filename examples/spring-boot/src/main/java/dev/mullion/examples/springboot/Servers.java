@@ -16,8 +16,8 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
 /**
- * A framed and a gRPC server as beans. Spring closes them first when it stops, before the beans that they
- * use: close() lets open calls end and sends what is due, within closeTimeout.
+ * A framed and a gRPC server as beans. When Spring stops, it closes them before the beans that they
+ * use. Their close() waits for open calls and unsent replies, up to closeTimeout.
  */
 @Configuration(proxyBeanMethods = false)
 class Servers {
