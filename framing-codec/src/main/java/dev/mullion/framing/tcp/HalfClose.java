@@ -7,10 +7,10 @@ import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 
 /**
- * Reports the end of a peer's side where Netty would close the whole connection, and with it lose
- * the replies: unix-domain sockets over NIO and io_uring have no {@code ALLOW_HALF_CLOSURE}. {@link
- * ReadBuffers} hides the end from Netty and tells it here. From then on the channel is not read
- * from, which a selector would otherwise ask for without end.
+ * Reports the end of a peer's side where Netty would close the whole connection and lose the
+ * replies: unix-domain sockets over NIO and io_uring have no {@code ALLOW_HALF_CLOSURE}. {@link
+ * ReadBuffers} hides the end from Netty and reports it here. The channel is not read after that: a
+ * selector would otherwise report it as readable forever.
  */
 final class HalfClose extends ChannelDuplexHandler {
   private boolean ended;
@@ -18,7 +18,7 @@ final class HalfClose extends ChannelDuplexHandler {
 
   private HalfClose() {}
 
-  /** Adds a handler if a channel needs one. To be called before the first read. */
+  /** Adds a handler if a channel needs one. Must be called before the first read. */
   static void addIfNeeded(Channel channel, Transport transport, boolean unix) {
     RecvByteBufAllocator reads = channel.config().getRecvByteBufAllocator();
     boolean needed = unix && (transport == Transport.NIO || transport == Transport.IO_URING);
@@ -29,7 +29,7 @@ final class HalfClose extends ChannelDuplexHandler {
     }
   }
 
-  /** Called in the middle of a read, which is complete soon. */
+  /** Called in the middle of a read, which completes soon after. */
   void inputEnded() {
     ended = true;
   }

@@ -4,15 +4,16 @@ import dev.mullion.net.base.DaemonThreads;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 
-/** Makes the threads of handlers that block, one for each connection. */
+/** Creates the threads of blocking handlers, one for each connection. */
 final class HandlerThreads {
   private static final String NAME = "mullion-connection-";
 
   private HandlerThreads() {}
 
   /**
-   * Returns an executor of virtual threads where the JDK has them. Otherwise it has at most so many
-   * platform threads, and a task that finds none free waits for one. The caller shuts it down.
+   * Returns an executor of virtual threads where the JDK has them. Otherwise it has at most {@code
+   * maxHandlerThreads} platform threads; further tasks wait for a free one. The caller shuts it
+   * down.
    */
   static ExecutorService create(int maxHandlerThreads) {
     ExecutorService virtual = DaemonThreads.virtual(NAME);

@@ -10,25 +10,25 @@ import java.net.SocketAddress;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/** One of the three ways to handle connections: puts what it takes into a pipeline. */
+/** One of the three ways to handle connections; adds its handlers to a pipeline. */
 @FunctionalInterface
 interface Handling {
   void addTo(
       ChannelPipeline pipeline, ConnectionSettings settings, LoopWatch watch, boolean secure);
 
-  /** Says which event loops there are; called once, before the first connection. */
+  /** Passes the event loops; called once, before the first connection. */
   default void begin(EventLoopGroup loops) {}
 
-  /** Ends the threads that are its own, and those who wait for one. */
+  /** Ends its own threads and the connections that wait for one. */
   default void close() {}
 
-  /** By somebody who pulls frames, in whatever way. */
+  /** By a receiver that pulls frames, in any way. */
   static Handling pulled(Consumer<FramedConnection> onOpened) {
     return (pipeline, settings, watch, secure) ->
         pipeline.addLast(new QueueLink(settings, watch, secure, onOpened));
   }
 
-  /** On the event loop, with the frames of a read at once. */
+  /** On the event loop, with all frames of a read at once. */
   static Handling batches(Supplier<? extends BatchHandler> handlers) {
     return (pipeline, settings, watch, secure) -> {
       BatchHandler handler;

@@ -11,12 +11,12 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What has come on a connection and is not handled yet, for whoever pulls frames from it. The event
- * loop puts bytes in; frames are made of them by the one who takes them, so that the format can be
- * changed between any two, and an error comes behind the frames before it.
+ * Received input that is not handled yet, for a receiver that pulls frames. The event loop adds
+ * bytes. The receiver decodes them, so the format can change between any two frames, and an error
+ * follows the frames before it.
  */
 final class Inbox {
-  // What is to be said when frames have been taken.
+  // Notifications due after frames have been taken.
   private static final int EMPTIED = 1;
   private static final int INPUT_STOPPED = 2;
   private static final int LEAVES_MORE = 4;
@@ -32,7 +32,7 @@ final class Inbox {
   final Arrivals arrivals;
   private volatile boolean abandoned;
 
-  /** Held by whoever takes frames, never while waiting, nor while anything else is called. */
+  /** Held by the receiver, never while it waits or calls other code. */
   final ReentrantLock taking = new ReentrantLock();
 
   private final FrameDecoder decoder;
@@ -42,13 +42,13 @@ final class Inbox {
   private int found;
   private @Nullable FramingException broken;
 
-  /** Whether bytes were taken without a look at the frames that they are of. */
+  /** Whether bytes were taken without decoding them into frames. */
   private volatile boolean bytesTaken;
 
   private volatile InboxEnd end = InboxEnd.OPEN;
   private InboxStop stop = InboxStop.NONE;
 
-  /** Since when somebody waits for the rest of a frame, or 0. */
+  /** When a receiver began to wait for the rest of a frame, or 0. */
   private volatile long insideSince;
 
   Inbox(LinkContext link, Reading reading, Ending ending) {
@@ -61,12 +61,12 @@ final class Inbox {
     decoder = FrameDecoder.of(settings.format(), settings.totals().frames(), link.peer());
   }
 
-  /** Makes sure that frames are received in one way only. */
+  /** Returns the claim that allows one way of receiving. */
   Claim claim() {
     return claim;
   }
 
-  /** Says that nobody takes frames any more, with the connection about to be closed. Any thread. */
+  /** Stops receiving; the connection is about to be closed. Any thread may call it. */
   void abandon() {
     if (!abandoned) {
       abandoned = true;
@@ -78,12 +78,12 @@ final class Inbox {
     return abandoned;
   }
 
-  /** Takes the next frame, or returns {@code null} if there is none yet or none any more. */
+  /** Takes the next frame, or returns {@code null} if none is complete or none is left. */
   byte @Nullable [] poll() throws IOException {
     return poll(settings.tooLargePolicy() == TooLargePolicy.SKIP);
   }
 
-  /** Like {@link #poll}, but it throws for each frame that is skipped. */
+  /** Like {@link #poll}, but throws for each skipped frame. */
   byte @Nullable [] pollReportingSkipped() throws IOException {
     return poll(false);
   }
@@ -97,9 +97,7 @@ final class Inbox {
     }
   }
 
-  /**
-   * Others are told of what was found only when this is not locked any more, and so in any order.
-   */
+  /** Notifies others of what was found only after unlocking, and so in no fixed order. */
   private void endTaking() {
     long change = heldChange;
     int tell = found;
@@ -126,7 +124,7 @@ final class Inbox {
    * Takes the next frame and waits for it. Several receivers may wait; each frame goes to one of
    * them.
    *
-   * @return {@code null} at the end, or after so many nanoseconds
+   * @return {@code null} at the end, or after that many nanoseconds
    */
   byte @Nullable [] take(long nanos) throws IOException, InterruptedException {
     long left = nanos;
@@ -134,7 +132,7 @@ final class Inbox {
       int seen = arrivals.changes();
       byte[] frame = poll();
       if (frame == null && isAtEnd()) {
-        // Another receiver may have found the end meanwhile, and its error is for each.
+        // Another receiver may have found the end meanwhile; its error is for each receiver.
         return poll();
       }
       if (frame != null || left <= 0) {
@@ -144,7 +142,7 @@ final class Inbox {
     }
   }
 
-  /** Whether nothing more will come, not even an error; without taking a frame. */
+  /** Whether no frame and no error is left; takes no frame. */
   boolean endsHere() throws IOException {
     taking.lock();
     try {
@@ -222,7 +220,7 @@ final class Inbox {
     return frame;
   }
 
-  /** What is behind the last frame, and what still comes, is dropped. */
+  /** Drops input after the last frame, and later input. */
   private void stop() {
     stop = InboxStop.DONE;
     seeEnd();
@@ -253,7 +251,7 @@ final class Inbox {
     found |= BROKEN;
   }
 
-  /** Moves what has come to the decoder; returns whether that changed anything. */
+  /** Moves the arrived bytes to the decoder; returns whether that changed anything. */
   private boolean refill() {
     if (stop == InboxStop.DONE) {
       return false;
@@ -288,7 +286,7 @@ final class Inbox {
     return changed;
   }
 
-  /** Under the lock, so that what is moved is counted on one side. */
+  /** Under the lock, so that moved bytes are counted on one side only. */
   private Arrivals.Moved moveArrivals() {
     arrivals.lock.lock();
     try {
@@ -300,7 +298,7 @@ final class Inbox {
     }
   }
 
-  /** Gives back the memory of the frames that were taken. */
+  /** Returns the memory of the taken frames to the budget. */
   private void settle() {
     long held = decoder.bufferedMemory();
     heldChange += held - decoderHeld;
@@ -320,15 +318,15 @@ final class Inbox {
     }
   }
 
-  /** Since when somebody waits for the rest of a frame, or 0; any thread may ask. */
+  /** When a receiver began to wait for the rest of a frame, or 0; any thread may call it. */
   long insideSince() {
     return insideSince;
   }
 
-  /** Whether bytes wait that nobody has looked at: they may be whole frames. Any thread may ask. */
+  /** Whether unexamined bytes wait: they may be whole frames. Any thread may call it. */
   boolean waitsForHandler() {
     if (!taking.tryLock()) {
-      return true; // They are being looked at.
+      return true; // They are being decoded.
     }
     try {
       return !arrivals.isEmpty() || (insideSince == 0 && decoder.bufferedBytes() > 0);
@@ -350,7 +348,7 @@ final class Inbox {
     return decoder.format();
   }
 
-  /** Takes all the bytes that are in no frame that was taken. */
+  /** Takes all bytes that belong to no taken frame. */
   byte[] takeBytes() {
     taking.lock();
     try {
@@ -370,9 +368,7 @@ final class Inbox {
     return bytesTaken;
   }
 
-  /**
-   * How many bytes are in no frame that was taken; without waiting for one that is being decoded.
-   */
+  /** Returns how many bytes belong to no taken frame; does not wait for a frame being decoded. */
   long bytesLeft() {
     boolean still = taking.tryLock();
     arrivals.lock.lock();

@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 /**
- * How far whoever takes frames has come with the end of them.
+ * How close the receiver is to the end of the frames.
  *
  * <pre>{@code
  *  OPEN ---- all that came is in the decoder, and no more comes ----> SEEN ---> REACHED
@@ -12,9 +12,9 @@ package dev.mullion.framing.tcp;
 enum InboxEnd {
   OPEN,
 
-  /** The frames that are left are the last ones. */
+  /** The remaining frames are the last ones. */
   SEEN,
 
-  /** None is left. */
+  /** No frame is left. */
   REACHED
 }

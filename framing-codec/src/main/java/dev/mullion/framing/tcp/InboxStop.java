@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 /**
- * How far whoever takes frames has come with a stop of the server.
+ * How close the receiver is to the end of input after a stop of the server.
  *
  * <pre>{@code
  *  NONE ---- all that came is in the decoder ---> SEEN ---- more comes ----> LAST_FRAME
@@ -14,12 +14,12 @@ package dev.mullion.framing.tcp;
 enum InboxStop {
   NONE,
 
-  /** The decoder has all that had come when the server stopped, and all of that is wanted. */
+  /** The decoder has all input received before the stop; all of it is wanted. */
   SEEN,
 
-  /** Only the rest of the frame that has begun is wanted. */
+  /** Only the rest of the current, incomplete frame is wanted. */
   LAST_FRAME,
 
-  /** What still comes is dropped. */
+  /** Later input is dropped. */
   DONE
 }

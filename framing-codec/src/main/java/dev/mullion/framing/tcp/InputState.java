@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 /**
- * How far the input of a connection has come to its end. It only moves to the right.
+ * How close a connection's input is to its end. It only moves to the right.
  *
  * <pre>{@code
  *  OPEN ------ stop ----> LAST_FRAME ---- frame complete ----> ENDED ---- FIN ----> PEER_ENDED
@@ -11,19 +11,19 @@ package dev.mullion.framing.tcp;
  * }</pre>
  */
 enum InputState {
-  /** Frames are wanted. */
+  /** Frames are accepted. */
   OPEN,
 
-  /** The server stops: of what still comes, only the rest of a frame that has begun is wanted. */
+  /** The server is stopping: only the rest of an incomplete frame is accepted. */
   LAST_FRAME,
 
-  /** This side wants no more; the peer may still send. */
+  /** This side accepts no more input; the peer may still send. */
   ENDED,
 
-  /** The peer has ended its side in good order. */
+  /** The peer has ended its side in order. */
   PEER_ENDED;
 
-  /** Whether whoever takes frames has been told that no more come. */
+  /** Whether the receiver has been notified that no more frames follow. */
   boolean isEnded() {
     return compareTo(ENDED) >= 0;
   }

@@ -9,7 +9,7 @@ import io.netty.channel.uring.IoUringServerSocketChannel;
 import io.netty.channel.uring.IoUringSocketChannel;
 import org.jspecify.annotations.Nullable;
 
-/** A class of its own, since Netty's io_uring classes may be absent. */
+/** Separate because Netty's io_uring classes may be absent. */
 final class IoUringTransport {
   private IoUringTransport() {}
 

@@ -9,7 +9,7 @@ import io.netty.channel.kqueue.KQueueSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/** A class of its own, since Netty's kqueue classes may be absent. */
+/** Separate because Netty's kqueue classes may be absent. */
 final class KQueueTransport {
   private KQueueTransport() {}
 

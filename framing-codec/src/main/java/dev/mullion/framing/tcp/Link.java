@@ -22,20 +22,21 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The event loop's side of a connection: it hears of the channel, and hands on to its parts. All
- * but what is said otherwise is called by the loop's thread. Each file knows only those below it:
+ * The event loop's side of a connection: receives the channel's events and passes them to its
+ * parts. The loop's thread calls everything, unless noted otherwise. Each file uses only those
+ * below it:
  *
  * <pre>{@code
  *  -------------------------------------------------------------------------------------------
- *  QueueLink, BatchLink    make the FramedConnection, and give bytes or frames to who handles them
- *  FramedConnection        what users call, by way of Sending, Receiving, Requests
- *  Link                    what the channel says, and in what kinds of connections differ
- *  Inbox, Arrivals         bytes that wait for somebody who pulls frames
- *  Draining                how it ends with its server
- *  Ending                  how it ends otherwise: InputState, OutputState, CloseState, Losses
- *  Outbound, Timeouts      what is sent by any thread, and the clocks
- *  Reading                 when it is read from, and what it holds in memory
- *  LinkContext             channel, settings, log, and the ways to the event loop
+ *  QueueLink, BatchLink    create the FramedConnection, and pass bytes or frames to the handler
+ *  FramedConnection        the public methods, through Sending, Receiving, Requests
+ *  Link                    the channel's events, and the differences between kinds of connections
+ *  Inbox, Arrivals         bytes that wait for a receiver that pulls frames
+ *  Draining                the end with its server
+ *  Ending                  every other end: InputState, OutputState, CloseState, Losses
+ *  Outbound, Timeouts      the frames that any thread sends, and the clocks
+ *  Reading                 when it is read from, and the memory it holds
+ *  LinkContext             channel, settings, log, and access to the event loop
  * }</pre>
  */
 abstract class Link extends LinkContext {
@@ -55,10 +56,10 @@ abstract class Link extends LinkContext {
   }
 
   /**
-   * Returns what frames are pulled from.
+   * Returns the inbox that frames are pulled from.
    *
-   * @param way by whom
-   * @throws IllegalStateException if a batch handler has them
+   * @param way the way of receiving, for the error's text
+   * @throws IllegalStateException if a batch handler receives the frames
    */
   abstract Inbox inbox(String way);
 
@@ -68,16 +69,16 @@ abstract class Link extends LinkContext {
   /** Takes over frames as a reply, and keeps them until the end of the read. */
   abstract void reply(EncodedFrames frames);
 
-  /** Returns the format of the next frame that is received. */
+  /** Returns the format of the next frame to receive. */
   abstract FrameFormat format();
 
-  /** Uses another format from the next frame on, in both directions. */
+  /** Switches to another format from the next frame on, in both directions. */
   abstract void format(FrameFormat format);
 
-  /** Takes the bytes that have come and are in no frame that was received. */
+  /** Takes the received bytes that belong to no received frame. */
   abstract byte[] takeReceivedBytes();
 
-  /** What any thread sends goes into it. */
+  /** The queue of the frames that any thread sends. */
   final Outbound outbound() {
     return requireNonNull(outbound, "outbound");
   }
@@ -106,7 +107,7 @@ abstract class Link extends LinkContext {
     ctx.fireChannelActive();
   }
 
-  /** Called when bytes or frames can go to and fro. */
+  /** Called when bytes or frames can be sent and received. */
   final void open() {
     if (isOpened()) {
       return;
@@ -125,7 +126,7 @@ abstract class Link extends LinkContext {
 
   @Override
   public final void look(long now, long most) {
-    // The handshake has a timeout of its own.
+    // The handshake has its own timeout.
     if (isOpened() && context().channel().isActive()) {
       outbound().noteHeld();
       timeouts.look(now, most);
@@ -133,8 +134,8 @@ abstract class Link extends LinkContext {
   }
 
   /**
-   * Ends what others wait for while the event loop is held, and closes when it is free again. Any
-   * thread may call it; returns whether what is lost was counted.
+   * Ends pending waits while the event loop is held, and closes when it is free again. Any thread
+   * may call it; returns whether lost bytes were counted.
    */
   final boolean cutFromOutside(IOException why) {
     boolean counted = ending.cutFromOutside(why);
@@ -144,9 +145,8 @@ abstract class Link extends LinkContext {
   }
 
   /**
-   * Waits for the end for {@code closeTimeout}, and then closes by force. If it is interrupted, it
-   * returns, and the end comes as it would have. Any other thread than the event loop's may call
-   * it.
+   * Waits up to {@code closeTimeout} for the end, and then closes by force. An interrupt only ends
+   * the waiting. May be called from any thread except the event loop's.
    */
   final void awaitClosed() {
     CompletableFuture<Void> end = closed
@@ -169,7 +169,7 @@ abstract class Link extends LinkContext {
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
-    // Part of a TLS record, or of a frame that is collected, is something that came too.
+    // Part of a TLS record, or of a collected frame, is input too.
     timeouts.active();
     if (isOpened()) {
       afterRead();
@@ -180,7 +180,7 @@ abstract class Link extends LinkContext {
   }
 
   /**
-   * Pauses reading if the peer does not read either, or if memory is short; not for what is
+   * Pauses reading if the peer does not read either, or if memory is short; not while input is
    * dropped.
    */
   private void afterRead() {
@@ -217,7 +217,7 @@ abstract class Link extends LinkContext {
     } else if (secure && TlsEvents.isHandshakeDone(event)) {
       open();
     } else if (secure && ctx.channel().isActive()) {
-      // The channel may be closed before the error itself comes, and that of a timeout never comes.
+      // The channel may close before the error is reported; a timeout's error is never reported.
       Throwable failure = TlsEvents.handshakeFailure(event);
       if (failure != null) {
         tlsFailed(failure);
@@ -241,7 +241,7 @@ abstract class Link extends LinkContext {
       tlsFailed(TlsEvents.inPlainWords(cause));
       ending.abort(null);
     } else {
-      // Such as a length encoding of the user's, which the codec calls.
+      // For instance a user's length encoding, which the codec calls.
       totals.handlersFailed.increment();
       log(Event.HANDLER_FAILED, WARNING, "closing connection" + ofPeer(ctx), error);
       ending.abort(error);
@@ -274,20 +274,20 @@ abstract class Link extends LinkContext {
     }
   }
 
-  /** The end of a channel that never was active: it is not told of any other. */
+  /** Ends a channel that was never active: it gets no other event. */
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
     watch.remove(this);
     reading.end();
   }
 
-  /** Each step is taken whatever another has thrown: somebody waits for it. */
+  /** Each step runs even if another has thrown: somebody waits for it. */
   private void ended() {
     try {
       ending.closed();
     } finally {
       guarded(() -> onClosed(ending.cause()));
-      // After that, since what it has thrown may be the cause.
+      // After that, since an exception it throws may be the cause.
       endWaiting(ending.cause());
     }
   }

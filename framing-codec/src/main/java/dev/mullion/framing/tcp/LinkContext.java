@@ -14,9 +14,9 @@ import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What all parts of a {@link Link} stand on: its channel, settings and log, the ways to its event
- * loop, and the methods in which kinds of connections differ. All but what is said otherwise is
- * called by the loop's thread.
+ * The common base of the parts of a {@link Link}: its channel, settings and log, access to its
+ * event loop, and the methods in which kinds of connections differ. The loop's thread calls
+ * everything, unless noted otherwise.
  */
 abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopWatch.Watched {
   static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
@@ -39,55 +39,55 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
     this.secure = secure;
   }
 
-  /** Makes what a kind of connection needs, before any other thread can see that it is open. */
+  /** Creates the parts of a kind of connection, before any other thread can see that it is open. */
   abstract void prepare();
 
-  /** What a kind of connection does with its first moment. */
+  /** Called when the connection is open. */
   abstract void onOpened();
 
-  /** What it does when the peer has ended its side, or the server wants no more of it. */
+  /** Called when the peer has ended its side, or the server accepts no more input. */
   abstract void onInputEnded();
 
-  /** Ends the input behind the frame that has begun, if one has, when the server stops. */
+  /** Ends the input after the current, incomplete frame, when the server stops. */
   abstract void onInputStopping();
 
-  /** What it does when this side has closed: what still comes is for nobody. */
+  /** Called when this side has closed: later input is dropped. */
   abstract void onInputDropped();
 
-  /** What it does when the server begins to stop. */
+  /** Called when the server begins to stop. */
   abstract void onStopping();
 
-  /** Called before the FIN is sent, behind which nothing can be. */
+  /** Called before the FIN is sent; nothing can be sent after it. */
   abstract void onOutputEnding();
 
-  /** What it does at the end. */
+  /** Called at the end. */
   abstract void onClosed(@Nullable Throwable cause);
 
-  /** Tells whoever waits for a frame of the end, while the event loop is held. Any thread. */
+  /** Ends the wait for a frame while the event loop is held. Any thread may call it. */
   abstract void onCutFromOutside(IOException why);
 
   /** Whether the peer is in the middle of a frame. */
   abstract boolean isInsideFrame();
 
-  /** Since when the rest of a frame is missing, or 0. */
+  /** When the rest of a frame began to be missing, or 0. */
   abstract long insideSince(long now);
 
-  /** Whether bytes have come that no handler has looked at. */
+  /** Whether received bytes wait that no handler has seen. */
   abstract boolean waitsForHandler();
 
-  /** How many bytes have come that no handler has taken; any thread may ask. */
+  /** Returns the received bytes that no handler has taken; any thread may call it. */
   abstract long bytesNotTaken();
 
-  /** Sends the replies that the event loop has gathered. */
+  /** Sends the replies that the event loop has collected. */
   abstract void flushReplies();
 
-  /** Hands them on without a flush, so that what is written now comes behind them. */
+  /** Passes on the collected replies without a flush, so that later writes follow them. */
   abstract void emitReplies();
 
   /** Closes the connection at once, with an error. Any thread may call it. */
   abstract void abort(@Nullable Throwable why);
 
-  /** The context from which bytes go straight to the socket, or to TLS. */
+  /** The context from which bytes go directly to the socket, or to TLS. */
   ChannelHandlerContext wire() {
     return context();
   }
@@ -97,13 +97,13 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
     context = ctx;
   }
 
-  /** Notes that bytes or frames can go to and fro. */
+  /** Notes that bytes or frames can be sent and received. */
   final void noteConnected() {
     thread = Thread.currentThread();
     peer = context().channel().remoteAddress();
   }
 
-  /** Lets any thread see that the connection is open. */
+  /** Makes the open connection visible to any thread. */
   final void noteOpened() {
     opened = true;
   }
@@ -132,8 +132,8 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   }
 
   /**
-   * Calls code that is not the library's, under the eyes of the watchdog. Whatever it throws, also
-   * a checked exception that nobody declares, ends the connection and goes no further.
+   * Calls user code, observed by the watchdog. Any exception, even an undeclared checked one, ends
+   * the connection and is not passed on.
    */
   final void guarded(Runnable call) {
     watch.enter(this);
@@ -146,7 +146,7 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
     }
   }
 
-  /** The one end of whatever code that is not the library's has thrown. Any thread may call it. */
+  /** Handles every exception of user code. Any thread may call it. */
   @Override
   public final void handlerFailed(Throwable e) {
     totals.handlersFailed.increment();

@@ -5,10 +5,10 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.util.concurrent.FastThreadLocal;
 
 /**
- * One buffer for each event loop, used again, while it is still in the processor's cache, as soon
- * as nobody else holds it. One of which a part is still in use stays with its users, and the loop
- * gets another. There is one such object for each purpose, and not for each server: Netty never
- * takes back a place among a thread's variables.
+ * One buffer per event loop, reused while it is still in the processor's cache, once nobody else
+ * holds it. If part of the buffer is still in use, its users keep it and the loop gets another.
+ * There is one such object per purpose, not per server: Netty never frees a slot among a thread's
+ * variables.
  */
 final class LoopBuffer extends FastThreadLocal<ByteBuf> {
   @Override
@@ -16,13 +16,13 @@ final class LoopBuffer extends FastThreadLocal<ByteBuf> {
     buffer.release();
   }
 
-  /** Returns an empty buffer, which the caller releases. */
+  /** Returns an empty buffer; the caller releases it. */
   ByteBuf retained(ByteBufAllocator allocator, int size) {
     ByteBuf buffer = getIfExists();
     if (buffer != null && buffer.refCnt() == 1 && buffer.capacity() == size) {
       return buffer.clear().retain();
     }
-    // If this fails, the present one must still be the loop's.
+    // If this fails, the current buffer must still belong to the loop.
     ByteBuf fresh = allocator.ioBuffer(size);
     set(fresh);
     if (buffer != null) {

@@ -12,36 +12,36 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks at all the connections of one event loop at intervals, so that a connection pays for its
- * timeouts with a flag and not with a clock and a timer of its own. It also knows whose handler the
- * loop is in. Used by that loop's thread only, but for {@link #inside} and {@link #entries}.
+ * Checks all connections of one event loop at intervals, so that a connection's timeouts cost a
+ * flag instead of a clock and a timer. It also knows which connection's handler the loop is
+ * running. Used only by that loop's thread, except for {@link #inside} and {@link #entries}.
  */
 final class LoopWatch {
   /** A connection of the loop. */
   interface Watched {
     /**
-     * Moves its clocks on.
+     * Advances its clocks.
      *
-     * @param most by how much at most
+     * @param most the maximum to advance by
      */
     void look(long now, long most);
 
-    /** Ends it, since code that is not the library's has thrown. */
+    /** Closes it because user code has thrown. */
     void handlerFailed(Throwable error);
 
-    /** Logs what concerns it; any thread may call it. */
+    /** Logs an event of this connection; any thread may call it. */
     void log(Event event, Level level, String text, @Nullable Throwable error);
 
-    /** Its peer, for the log; any thread may ask. */
+    /** Its peer, for the log; any thread may call it. */
     @Nullable
     SocketAddress peer();
 
-    /** The loop's thread; any thread may ask. */
+    /** The loop's thread; any thread may call it. */
     @Nullable
     Thread thread();
   }
 
-  /** How many looks fit into the shortest timeout, and so how late it may be noticed. */
+  /** Checks per shortest timeout; a timeout may be noticed late by one interval. */
   private static final int LOOKS = 8;
 
   private static final long LONGEST_INTERVAL = TimeUnit.SECONDS.toNanos(10);
@@ -59,7 +59,7 @@ final class LoopWatch {
     }
   }
 
-  /** However busy the loop may be, it does not look more often. */
+  /** The shortest interval between checks, however short the timeouts are. */
   private static final long SHORTEST_INTERVAL = TimeUnit.MILLISECONDS.toNanos(1);
 
   private final long interval;
@@ -70,10 +70,10 @@ final class LoopWatch {
 
   private long entries;
 
-  /** How many calls the loop is in, one inside the other. */
+  /** The depth of nested handler calls. */
   private int depth;
 
-  /** Looks for the first time after an interval; the loop's end is the watch's. */
+  /** Schedules the first check after an interval; the watch ends with the loop. */
   LoopWatch(EventExecutor loop, long shortestTimeoutNanos) {
     interval =
         Math.max(SHORTEST_INTERVAL, Math.min(LONGEST_INTERVAL, shortestTimeoutNanos / LOOKS));
@@ -90,26 +90,26 @@ final class LoopWatch {
     links.remove(link);
   }
 
-  /** Returns how many connections it looks at. */
+  /** Returns the number of connections that it checks. */
   int size() {
     return links.size();
   }
 
   private void look() {
     long now = System.nanoTime();
-    // One that is closed now removes itself.
+    // A connection that is closed now removes itself.
     for (Watched link : new ArrayList<>(links)) {
       try {
         link.look(now, 2 * interval);
       } catch (Throwable e) {
-        // Else no connection of this loop would be looked at any more.
+        // Otherwise no connection of this loop would be checked any more.
         link.handlerFailed(e);
       }
     }
   }
 
   /**
-   * Says that the handler of a connection is about to be called. Of nested calls the first counts.
+   * Notes that a connection's handler is about to be called. For nested calls the outermost counts.
    */
   void enter(Watched link) {
     if (depth++ == 0) {
@@ -118,20 +118,20 @@ final class LoopWatch {
     }
   }
 
-  /** Says that the handler has returned. */
+  /** Notes that the handler has returned. */
   void exit() {
     if (--depth == 0) {
       INSIDE.setRelease(this, null);
     }
   }
 
-  /** Returns the connection whose handler the loop is in; any thread may ask. */
+  /** Returns the connection whose handler is running; any thread may call it. */
   @Nullable
   Watched inside() {
     return (Watched) INSIDE.getAcquire(this);
   }
 
-  /** Returns how often a handler has been called; any thread may ask. */
+  /** Returns how often a handler has been called; any thread may call it. */
   long entries() {
     return (long) ENTRIES.getOpaque(this);
   }

@@ -3,7 +3,7 @@ package dev.mullion.framing.tcp;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
-/** Counts, once, the bytes that were taken to be sent on a connection and are lost with it. */
+/** Counts, once, a connection's bytes that were accepted for sending and are lost with it. */
 final class Losses {
   private final TcpCounters totals;
   private final Supplier<Outbound> outbound;
@@ -15,12 +15,12 @@ final class Losses {
     this.outbound = outbound;
   }
 
-  /** Notes, on the event loop, what is left to send when the socket is closed. */
+  /** Notes, on the event loop, the unsent bytes when the socket is closed. */
   void noteUnsent(long bytes) {
     unsentAtClose = bytes;
   }
 
-  /** Counts at the end, on the event loop, what is lost. */
+  /** Counts lost bytes at the end, on the event loop. */
   void countAtEnd() {
     long lost = Math.max(unsentAtClose, outbound.get().notHandedOn());
     if (counted.compareAndSet(false, true)) {
@@ -28,9 +28,7 @@ final class Losses {
     }
   }
 
-  /**
-   * Counts what is not sent yet, from outside of a held event loop; returns whether it has counted.
-   */
+  /** Counts unsent bytes from outside of a held event loop; returns whether it has counted. */
   boolean countHeld() {
     boolean counts = counted.compareAndSet(false, true);
     if (counts) {

@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that all connections together may hold for frames that are not complete, not handled
- * or not sent yet, and for what TLS holds of them.
+ * The memory that all connections together may hold for frames that are incomplete, not handled or
+ * not sent, and for the TLS data of such frames.
  *
  * <pre>{@code
  *  0                                              mark                                     limit
@@ -20,26 +20,26 @@ import org.jspecify.annotations.Nullable;
  *                                                 up to an eighth     a quarter
  * }</pre>
  *
- * <p>Beyond the mark the connections that hold more than an equal share of an eighth are not read
- * from (a frame may have room for as much again), until an eighth of what is before the mark is
- * free again. Since some hold less than that share, small requests go on. One of those who hold
- * more is read from all the same, so that its frame comes to an end and gives back what it holds;
- * else all could wait for each other.
+ * <p>Beyond the mark, reading pauses on connections that hold more than an equal share of an eighth
+ * (a frame may hold room for as much again). Reading resumes when an eighth of the memory below the
+ * mark is free again. Connections that hold less than that share continue, so small requests are
+ * still served. One of the larger holders is still read from, so that its frame completes and frees
+ * its memory; otherwise all could wait for each other.
  *
- * <p>So the limit is exceeded by no more than one read for each connection, of 4 KiB by then, and
- * by what the one frame is longer than an eighth of the limit.
+ * <p>So the limit is exceeded by at most one read per connection, of up to 4 KiB by then, and by
+ * the part of the one frame that is longer than an eighth of the limit.
  */
 final class MemoryBudget {
-  /** One that shares it: a connection, or rather what says when that is read from. */
+  /** A connection's share of the memory. */
   interface Holder {
-    /** How many bytes it holds in memory; any thread may ask. */
+    /** Returns how many bytes of memory it holds; any thread may call it. */
     long held();
 
-    /** Has it read from again. Any thread may call it. */
+    /** Resumes reading. Any thread may call it. */
     void memoryIsFree();
   }
 
-  /** A connection may always hold so much, however many there are. */
+  /** The bytes that a connection may always hold, however many connections there are. */
   private static final long LEAST_SHARE = 4 * 1024;
 
   private final long limit;
@@ -58,7 +58,7 @@ final class MemoryBudget {
     return used.get();
   }
 
-  /** Returns how many connections share it. */
+  /** Returns the number of connections that share it. */
   int connections() {
     return connections.get();
   }
@@ -67,7 +67,7 @@ final class MemoryBudget {
     connections.incrementAndGet();
   }
 
-  /** Gives back what a connection held. */
+  /** Returns a closed connection's memory. */
   void closed(Holder holder, long held) {
     connections.decrementAndGet();
     paused.remove(holder);
@@ -89,12 +89,12 @@ final class MemoryBudget {
     return used.get() > mark;
   }
 
-  /** Whether a connection that holds so much must not be read from now. */
+  /** Whether a connection that holds this many bytes must not be read from now. */
   boolean isTooMuch(long held) {
     return isExceeded() && held > share();
   }
 
-  /** How many bytes a connection should be read at once, at most. */
+  /** Returns the maximum size of one read. */
   int readSize(int most) {
     long left = mark - used.get();
     return left >= most ? most : (int) Math.max(LEAST_SHARE, left);
@@ -104,7 +104,7 @@ final class MemoryBudget {
     return Math.max(LEAST_SHARE, limit / 8 / Math.max(1, connections.get()));
   }
 
-  /** Whether a connection that holds too much is the one that is read from all the same. */
+  /** Whether a connection is the one that is still read from despite holding too much. */
   synchronized boolean goesFirst(Holder holder) {
     if (first == null) {
       first = holder;
@@ -112,7 +112,7 @@ final class MemoryBudget {
     return first == holder;
   }
 
-  /** Has a paused connection read from when there is room again, or when it is its turn. */
+  /** Resumes a paused connection when there is room again, or when it is its turn. */
   void whenFree(Holder holder) {
     List<Holder> next = List.of();
     synchronized (this) {
@@ -122,11 +122,11 @@ final class MemoryBudget {
       }
     }
     next.forEach(Holder::memoryIsFree);
-    // It may have become free before that was seen.
+    // Memory may have become free before the holder was added.
     add(0);
   }
 
-  /** Says that a connection holds less. */
+  /** Notes that a connection holds less. */
   void holdsLess(Holder holder, long held) {
     if (first == holder && held <= share()) {
       passOn(holder);
@@ -145,8 +145,8 @@ final class MemoryBudget {
   }
 
   /**
-   * Returns who is to be read from now: those who hold little by now, and the one whose turn it is.
-   * They are told when the lock is free.
+   * Returns the connections to resume now: those that hold little, and the one whose turn it is.
+   * They are notified after the lock is released.
    */
   private List<Holder> turn() {
     List<Holder> free = new ArrayList<>();

@@ -14,7 +14,7 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** The meters of one server or client. A class of its own, since Micrometer may be absent. */
+/** The meters of one server or client. Separate because Micrometer may be absent. */
 final class Meters {
   private static final String OPEN = "connectionsOpen";
   private static final Set<String> GAUGES = Set.of(OPEN, "connectionsWaiting");
@@ -26,7 +26,7 @@ final class Meters {
   Meters(MeterRegistry registry, String side, String address, String... more) {
     this.registry = registry;
     tags = Tags.of("side", side, "address", address).and(more);
-    // Micrometer would return the meters of the other one, and say nothing.
+    // Otherwise Micrometer would silently return the other one's meters.
     if (registry.find(name("mullion.tcp.", OPEN)).tags(tags).meter() != null) {
       throw new IllegalStateException("metrics of " + side + " " + address
           + " are bound already (expected: tags that tell it apart)");
@@ -60,12 +60,12 @@ final class Meters {
     gauge("mullion.tcp.memory.used", used, "bytes");
   }
 
-  /** Makes {@code mullion.tcp.connections.opened} of {@code connectionsOpened}. */
+  /** Converts {@code connectionsOpened} to {@code mullion.tcp.connections.opened}. */
   private static String name(String prefix, String counter) {
     return prefix + counter.replaceAll("([A-Z])", ".$1").toLowerCase(Locale.ROOT);
   }
 
-  // A registry holds the object that is measured weakly, but the function strongly.
+  // A registry refers to the measured object weakly, but to the function strongly.
 
   private void count(String name, LongSupplier value) {
     meters.add(FunctionCounter.builder(name, value, any -> value.getAsLong())

@@ -8,8 +8,8 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 
 /**
- * All counters of a {@link FramedServer} or a {@link FramedClient} as meters of Micrometer. It
- * needs {@code io.micrometer:micrometer-core} on the class path.
+ * Publishes all counters of a {@link FramedServer} or a {@link FramedClient} as Micrometer meters.
+ * Requires {@code io.micrometer:micrometer-core} on the class path.
  *
  * <pre>{@code
  * FramedServer server = FramedServer.builder()
@@ -18,17 +18,17 @@ import java.net.SocketAddress;
  *     .start();
  * }</pre>
  *
- * <p>A counter has the name that it has in {@link TcpCounters}, word by word: {@code
+ * <p>Meter names are the names in {@link TcpCounters}, split into words: {@code
  * mullion.tcp.connections.opened}, {@code mullion.tcp.reads.paused.for.memory}. Those of {@link
  * dev.mullion.framing.FrameCounters} are {@code mullion.frames.decoded}, {@code
  * mullion.frames.bytes.decoded} and so on. {@code mullion.tcp.connections.open}, {@code
  * mullion.tcp.connections.waiting} and a server's {@code mullion.tcp.memory.used} are gauges. Each
- * has the tags {@code side}, which is {@code server} or {@code client}, and {@code address}: what
- * the server listens on, or what the client connects to. Several clients of one address need tags
- * that tell them apart: {@code start} and {@code connect} fail if the meters are there already.
+ * meter has the tags {@code side} ({@code server} or {@code client}) and {@code address}, the
+ * address that the server listens on or that the client connects to. Several clients of one address
+ * need additional tags: {@code start} and {@code connect} fail if the meters already exist.
  *
- * <p>The numbers are read when the registry asks, and cost nothing before that. The meters are
- * removed when the server has stopped, or the client is closed.
+ * <p>The counters are read when the registry polls; at other times the meters cost nothing. They
+ * are removed when the server has stopped or the client is closed.
  */
 public final class MicrometerMetrics extends TcpObserver {
   private final MeterRegistry registry;
@@ -42,7 +42,7 @@ public final class MicrometerMetrics extends TcpObserver {
   /**
    * Returns an observer that adds meters to a registry.
    *
-   * @param tags more tags, keys and values in turn
+   * @param tags more tags, as alternating keys and values
    * @throws IllegalStateException if micrometer-core is missing
    */
   @SuppressWarnings("exports") // Only callers need Micrometer.
@@ -76,7 +76,7 @@ public final class MicrometerMetrics extends TcpObserver {
     return begun(meters, () -> meters.add(client.counters()));
   }
 
-  /** A registry that throws halfway keeps none of them. */
+  /** If the registry throws halfway, all meters are removed again. */
   private static Runnable begun(Meters meters, Runnable adding) {
     boolean complete = false;
     try {

@@ -16,10 +16,10 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Looks names up on threads of its own, since the system's look-up blocks and cannot be
- * interrupted. Whoever waits for one may stop waiting; its thread is then left until the system has
- * answered. The threads are bounded, daemons, and shared by all clients, and all that ask for one
- * name share one look-up. An address as text is not looked up.
+ * Resolves names on its own threads, since the system's look-up blocks and cannot be interrupted. A
+ * caller may stop waiting; the thread then continues until the system answers. The threads are
+ * bounded, daemons, and shared by all clients. Concurrent requests for one name share one look-up.
+ * A literal address is not looked up.
  */
 final class NameLookup {
   /** The system's look-up. */
@@ -32,7 +32,7 @@ final class NameLookup {
   private static final int MAX_WAITING = 1024;
   private static final int IDLE_SECONDS = 5;
 
-  /** What all clients use. */
+  /** Shared by all clients. */
   static final NameLookup SHARED = new NameLookup(InetAddress::getAllByName);
 
   private final Resolver resolver;
@@ -52,7 +52,7 @@ final class NameLookup {
     threads.allowCoreThreadTimeOut(true);
   }
 
-  /** Begins to look a name up, or joins a look-up that is on. The future must not be completed. */
+  /** Begins a look-up, or joins one in progress. The caller must not complete the future. */
   CompletableFuture<List<InetAddress>> start(String host) {
     if (NetUtil.isValidIpV4Address(host) || NetUtil.isValidIpV6Address(host)) {
       CompletableFuture<List<InetAddress>> known = new CompletableFuture<>();
@@ -74,12 +74,12 @@ final class NameLookup {
     return made;
   }
 
-  /** Returns how many names are being looked up. */
+  /** Returns the number of look-ups in progress. */
   int running() {
     return running.size();
   }
 
-  /** Whoever is told of the end finds that the next look-up is a new one. */
+  /** When a caller is notified, its next look-up is already a new one. */
   private static void resolve(
       String host,
       Resolver resolver,

@@ -6,11 +6,11 @@ import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
 
-/** What observes one running server or client. */
+/** The observers of one running server or client. */
 final class Observation implements AutoCloseable {
   private List<Runnable> removals = List.of();
 
-  /** Begins, with all observers or with none. */
+  /** Begins with all observers, or with none if one fails. */
   void begin(Collection<TcpObserver> observers, Function<TcpObserver, Runnable> begun) {
     List<Runnable> all = new ArrayList<>();
     try {
@@ -22,7 +22,7 @@ final class Observation implements AutoCloseable {
     }
   }
 
-  /** Ends, once. What an observer throws is logged, since the stop goes on. */
+  /** Ends, once. An observer's exception is logged, and the stop continues. */
   @Override
   public void close() {
     List<Runnable> present;

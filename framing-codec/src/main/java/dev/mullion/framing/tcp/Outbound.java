@@ -21,9 +21,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The frames that any thread sends on a connection, up to a bound; {@link Sending} puts them in.
- * They are encoded by the thread that sends them, into a chunk that the event loop then writes: one
- * task and one flush for all that came together.
+ * The frames that any thread sends on a connection, up to a bound; {@link Sending} adds them. The
+ * sending thread encodes each frame into a chunk. The event loop writes the chunk: one task and one
+ * flush for all frames added since the last one.
  *
  * <pre>{@code
  *                                       +------------ held() ------------+
@@ -62,7 +62,7 @@ final class Outbound {
     this.counters = link.counters;
   }
 
-  /** Takes the place of the next reply; {@code null} if none is due. */
+  /** Takes the place of the next reply; {@code null} if no reply is due. */
   @Nullable
   Place nextReply() {
     lock.lock();
@@ -74,9 +74,9 @@ final class Outbound {
   }
 
   /**
-   * Says that no more replies come, and takes no more requests. Those that wait for room fail.
+   * Ends the replies and accepts no more requests. Requests that wait for room fail.
    *
-   * @return the requests that wait for a reply, or {@code null} if it was said before
+   * @return the requests that await a reply, or {@code null} if this was called before
    */
   @Nullable
   List<Request> endReplies(IOException why) {
@@ -97,7 +97,7 @@ final class Outbound {
   }
 
   /**
-   * Whether a frame may be taken now. If not, the event loop will look again when there is room.
+   * Whether a frame may be accepted now. If not, the event loop checks again when there is room.
    */
   boolean admits(int length) throws FrameNotSentException {
     checkOpen(closed);
@@ -123,12 +123,14 @@ final class Outbound {
     }
   }
 
-  /** The bytes that were taken and are not in the kernel yet. */
+  /** Returns the bytes that were accepted and are not in the kernel yet. */
   long held() {
     return accepted.get() + inNetty();
   }
 
-  /** On the event loop: says what all that is not in the kernel takes, also what waits for room. */
+  /**
+   * On the event loop: reports the memory of all unsent frames, including those waiting for room.
+   */
   void noteHeld() {
     // The queues are gone with their channel.
     if (channel.isActive()) {
@@ -137,13 +139,14 @@ final class Outbound {
   }
 
   /**
-   * The bytes that were taken and are not in the kernel yet, without what their queue takes itself.
+   * Returns the bytes that were accepted and are not in the kernel yet, without the queue's own
+   * overhead.
    */
   long unsent() {
     return accepted.get() + link.output.pending();
   }
 
-  /** The bytes that were taken and that Netty has not been given. */
+  /** Returns the bytes that were accepted and are not passed to Netty yet. */
   long notHandedOn() {
     return accepted.get();
   }
@@ -159,12 +162,12 @@ final class Outbound {
     return queue == null ? 0 : queue.totalPendingWriteBytes();
   }
 
-  /** Encodes a frame, which stays its owner's. Place and bytes are taken together, or none is. */
+  /** Encodes a frame that its caller keeps. Adds both its place and its bytes, or neither. */
   void append(Object frame, @Nullable Place place) throws FramingException {
     taken(buffer.add(frame), place);
   }
 
-  /** Takes over a frame that has been encoded. */
+  /** Takes over an encoded frame. */
   void take(ByteBuf encoded, @Nullable Place place) {
     taken(buffer.addEncoded(encoded), place);
   }
@@ -183,7 +186,7 @@ final class Outbound {
     }
   }
 
-  /** On the event loop: hands everything to Netty and flushes. */
+  /** On the event loop: passes everything to Netty and flushes. */
   void drain() {
     if (handOn()) {
       link.wire().flush();
@@ -192,15 +195,13 @@ final class Outbound {
   }
 
   /**
-   * Whether something was sent behind which a reply must come. For the event loop; without a lock.
+   * Whether a reply must be queued after frames sent earlier. For the event loop; without a lock.
    */
   boolean isAheadOfReplies() {
     return accepted.get() != 0 || waiting.ofLoop() != 0;
   }
 
-  /**
-   * On the event loop: takes a reply, which is copied, behind what was sent. It waits for no room.
-   */
+  /** On the event loop: adds a copy of a reply after the sent frames. It does not wait for room. */
   void reply(ByteBuf frame) throws FramingException {
     List<PendingSend> failed;
     Object ready = sendLock.lockFor(frame, true);
@@ -213,7 +214,7 @@ final class Outbound {
     failed.forEach(PendingSend::fail);
   }
 
-  /** On the event loop: hands on what was taken, so that what is written now comes behind it. */
+  /** On the event loop: passes on the accepted frames, so that later writes follow them. */
   void goFirst() {
     List<PendingSend> failed;
     lock.lock();
@@ -227,15 +228,13 @@ final class Outbound {
     handOn();
   }
 
-  /**
-   * The loop's own frames that wait for room are as few as its replies, which do not wait for it.
-   */
+  /** The loop's own waiting frames are as few as its replies, which do not wait for room. */
   private List<PendingSend> takeOwn() {
     return takeAll(waiting.ofLoop() == 0 ? List.of() : waiting.removeAll(send -> send.ofLoop));
   }
 
   /**
-   * Hands everything to Netty, behind the replies of the event loop; returns whether there is any.
+   * Passes everything to Netty, after the event loop's replies; returns whether there was anything.
    */
   private boolean handOn() {
     Queue<ByteBuf> ready;
@@ -263,12 +262,12 @@ final class Outbound {
   private void write(
       ChannelHandlerContext wire, Queue<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
     for (ByteBuf buffer : ready) {
-      // First, since a sender that saw it twice would take the queue to be full, and wait for less.
+      // First: a sender that saw the bytes twice would find the queue full and wait needlessly.
       accepted.addAndGet(-buffer.readableBytes());
       wire.write(buffer, channel.unsafe().voidPromise());
     }
     if (mark || !sent.isEmpty()) {
-      // Nothing, but it is behind everything: when it is written, all of that is.
+      // Empty, but last in the queue: when it is written, all frames before it are.
       wire.write(Unpooled.EMPTY_BUFFER)
           .addListener((ChannelFutureListener) done -> written(done, sent, mark));
     }
@@ -283,7 +282,7 @@ final class Outbound {
       }
     }
     if (mark) {
-      // Netty counts what it has just written until its listeners have been told.
+      // Netty counts bytes as pending until the write's listeners were notified.
       channel.eventLoop().execute(this::markWritten);
     } else {
       roomMayBeThere();
@@ -296,7 +295,7 @@ final class Outbound {
     try {
       markSent = false;
       if (backedUp && closed == null) {
-        // Something else has been written meanwhile.
+        // Other bytes have been written meanwhile.
         schedule();
       }
     } finally {
@@ -304,12 +303,12 @@ final class Outbound {
     }
   }
 
-  /** On the event loop: looks whether those who wait for room can go on. */
+  /** On the event loop: checks whether waiting senders can continue. */
   void roomMayBeThere() {
     List<PendingSend> failed = new ArrayList<>(0);
     lock.lock();
     try {
-      // A queue that is gone with its channel has no room: those who wait are told by the end.
+      // A queue that is gone with its channel has no room: the end notifies the waiting senders.
       if (!backedUp || unsent() > settings.outboundLow() || !channel.isActive()) {
         return;
       }
@@ -322,7 +321,7 @@ final class Outbound {
       }
       room.signalAll();
     } catch (FrameNotSentException e) {
-      // The connection has just been closed, and that has told everyone.
+      // The connection was just closed, which notified everyone.
       room.signalAll();
     } finally {
       lock.unlock();
@@ -330,7 +329,7 @@ final class Outbound {
     failed.forEach(PendingSend::fail);
   }
 
-  /** Takes frames that have waited. Returns those for which there was no memory. */
+  /** Accepts frames that have waited. Returns those for which there was no memory. */
   private List<PendingSend> takeAll(List<PendingSend> waited) {
     List<PendingSend> failed = new ArrayList<>(0);
     for (PendingSend send : waited) {
@@ -347,7 +346,7 @@ final class Outbound {
     return failed;
   }
 
-  /** Takes no more frames; what was taken is still written. */
+  /** Accepts no more frames; accepted ones are still written. */
   void end(IOException why) {
     List<PendingSend> refused;
     lock.lock();
@@ -367,7 +366,7 @@ final class Outbound {
     refused.forEach(send -> send.refuse(channel.remoteAddress(), why));
   }
 
-  /** Says that the channel is closed: what was not written never will be. */
+  /** The channel is closed: unwritten frames fail. */
   void fail(IOException why) {
     end(why);
     Queue<ByteBuf> unsent;

@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 /**
- * How far the output of a connection has come to its end. It only moves to the right.
+ * How close a connection's output is to its end. It only moves to the right.
  *
  * <pre>{@code
  *  OPEN ---- endOutput, last frame of a publisher ----> ENDING ---- all is written ----> ENDED
@@ -10,10 +10,10 @@ package dev.mullion.framing.tcp;
  * }</pre>
  */
 enum OutputState {
-  /** Frames are taken. */
+  /** Frames are accepted. */
   OPEN,
 
-  /** Nothing more is sent behind what waits. */
+  /** Nothing more is sent after the queued frames. */
   ENDING,
 
   /** A FIN, or close_notify, has been sent. */

@@ -8,28 +8,24 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The future of a frame that was sent without waiting. Its state is guarded by its queue's lock.
- */
+/** The future of a frame sent without waiting. The queue's lock guards its state. */
 final class PendingSend extends CompletableFuture<Void> {
   private final Predicate<PendingSend> withdraw;
   final int length;
   final @Nullable Place place;
 
-  /** Whether the event loop itself has sent it, so that its replies must come behind. */
+  /** Whether the event loop itself sent it; the loop's replies must then follow it. */
   final boolean ofLoop;
 
-  /** While it waits for room: the frame as it will be on the wire. */
+  /** The encoded frame while it waits for room. */
   @Nullable
   ByteBuf encoded;
 
-  /** Why it could not be taken when there was room. */
+  /** Why it could not be accepted when there was room. */
   @Nullable
   Throwable failure;
 
-  /**
-   * @param withdraw takes it back if it waits for room, and returns whether it did
-   */
+  /** @param withdraw withdraws it if it waits for room; returns whether it did */
   PendingSend(Predicate<PendingSend> withdraw, int length, @Nullable Place place, boolean ofLoop) {
     this.withdraw = withdraw;
     this.length = length;
@@ -37,44 +33,46 @@ final class PendingSend extends CompletableFuture<Void> {
     this.ofLoop = ofLoop;
   }
 
-  /** Succeeds while the frame waits for room, and then it is not sent. Later it does nothing. */
+  /**
+   * Succeeds while the frame waits for room; the frame is then not sent. Later it has no effect.
+   */
   @Override
   public boolean cancel(boolean mayInterruptIfRunning) {
     return withdraw.test(this) && super.cancel(mayInterruptIfRunning);
   }
 
-  /** Gives the encoded frame away. */
+  /** Hands over the encoded frame. */
   ByteBuf handOver() {
     ByteBuf held = requireNonNull(encoded, "encoded");
     encoded = null;
     return held;
   }
 
-  /** Tells its sender why it could not be taken. */
+  /** Fails the future with the reason why it was not accepted. */
   void fail() {
     completeExceptionally(requireNonNull(failure, "failure"));
   }
 
-  /** Tells its sender, while it waits for room, that it is not taken any more. */
+  /** Fails the future: the connection closed while the frame waited for room. */
   void refuse(@Nullable Object peer, IOException why) {
     release();
     completeExceptionally(new FrameNotSentException(
         "connection was closed while the frame waited for room (peer " + peer + ")", why));
   }
 
-  /** Tells its sender that the connection was closed before the event loop had it. */
+  /** Fails the future: the connection closed before the event loop received the frame. */
   void closed(@Nullable Object peer, IOException why) {
     completeExceptionally(new FrameNotSentException(
         "connection was closed before the frame was sent (peer " + peer + ")", why));
   }
 
-  /** Tells its sender that the connection was lost while the kernel took it. */
+  /** Fails the future: the connection was lost while the frame was being written. */
   void lost(@Nullable Object peer, Throwable why) {
     completeExceptionally(
         new IOException("connection was lost while the frame was sent (peer " + peer + ")", why));
   }
 
-  /** Gives back what it holds, of one that is not sent. */
+  /** Releases the memory of a frame that is not sent. */
   void release() {
     ByteBuf held = encoded;
     if (held != null) {

@@ -4,22 +4,22 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledFuture;
 import org.jspecify.annotations.Nullable;
 
-/** Who takes the reply to a frame. */
+/** The recipient of the reply to a frame. */
 sealed interface Place {
-  /** Of a frame that is no request: its reply is dropped. */
+  /** For a frame that is not a request: its reply is dropped. */
   Place NOBODY = new Nobody();
 
-  /** The place of a frame that is no request. */
+  /** The place of a frame that is not a request. */
   record Nobody() implements Place {}
 
-  /** A request; also what its sender gets. */
+  /** A request; also the future that its sender gets. */
   final class Request extends CompletableFuture<byte[]> implements Place {
-    /** How many frames that are no requests were sent behind it, and before the next request. */
+    /** The number of non-request frames sent after it and before the next request. */
     long followers;
 
     private @Nullable ScheduledFuture<?> timeout;
 
-    /** Sets what is cancelled when it is done, or at once if that has happened. */
+    /** Sets the timer to cancel when the request is done; cancels it at once if it already is. */
     void timeout(ScheduledFuture<?> timeout) {
       this.timeout = timeout;
     }

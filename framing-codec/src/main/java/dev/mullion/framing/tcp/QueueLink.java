@@ -10,14 +10,12 @@ import java.io.IOException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** A connection whose bytes wait in an {@link Inbox} for somebody who pulls frames from it. */
+/** A connection whose bytes wait in an {@link Inbox} for a receiver that pulls frames. */
 final class QueueLink extends Link {
   private final Consumer<FramedConnection> onOpened;
   private @Nullable Inbox inbox;
 
-  /**
-   * @param onOpened what to do with a new connection, on the event loop
-   */
+  /** @param onOpened runs for a new connection, on the event loop */
   QueueLink(
       ConnectionSettings settings,
       LoopWatch watch,
@@ -59,7 +57,7 @@ final class QueueLink extends Link {
     if (present.arrivals.put(bytes) > settings.inboundHigh()) {
       reading.pause(Reading.HANDLER_BEHIND);
       if (present.arrivals.isEmpty()) {
-        // Its reader has just taken everything, and has not seen the pause.
+        // The receiver has just taken everything, and has not seen the pause.
         reading.resume(Reading.HANDLER_BEHIND);
       }
     }
@@ -111,12 +109,12 @@ final class QueueLink extends Link {
 
   @Override
   void onStopping() {
-    // The handler sees it when it asks.
+    // The handler polls for it.
   }
 
   @Override
   void onOutputEnding() {
-    // All that was sent is written.
+    // Everything sent is written.
   }
 
   @Override
@@ -160,11 +158,11 @@ final class QueueLink extends Link {
 
   @Override
   void flushReplies() {
-    // There are none.
+    // There are no such replies.
   }
 
   @Override
   void emitReplies() {
-    // There are none.
+    // There are no such replies.
   }
 }

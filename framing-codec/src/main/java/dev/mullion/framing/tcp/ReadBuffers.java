@@ -6,8 +6,8 @@ import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives each event loop one buffer to read into, for all its connections. When a read has been
- * answered the same buffer takes the next one; idle connections hold none.
+ * Gives each event loop one read buffer for all its connections. After a read was answered, the
+ * next read reuses the buffer; idle connections hold none.
  */
 final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private static final LoopBuffer BUFFER = new LoopBuffer();
@@ -16,7 +16,7 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private final MemoryBudget budget;
   private final @Nullable Runnable onEnd;
 
-  /** Reads once for each time a connection is ready, so that connections take turns. */
+  /** Reads once each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size, MemoryBudget budget) {
     this(size, budget, null);
   }
@@ -28,7 +28,9 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
     this.onEnd = onEnd;
   }
 
-  /** Returns the same for one connection, whose input's end is told here and not to Netty. */
+  /**
+   * Returns the same for one connection, with the input's end reported here instead of to Netty.
+   */
   ReadBuffers endingAt(Runnable action) {
     return new ReadBuffers(size, budget, action);
   }
@@ -41,7 +43,7 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
       public void lastBytesRead(int bytes) {
         if (bytes < 0 && onEnd != null) {
           onEnd.run();
-          // To Netty it is a read that found nothing.
+          // Netty sees a read that found nothing.
           super.lastBytesRead(0);
         } else {
           super.lastBytesRead(bytes);
@@ -56,7 +58,7 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
       @Override
       public ByteBuf allocate(ByteBufAllocator allocator) {
         int allowed = budget.readSize(size);
-        // When memory is short each read brings less.
+        // When memory is short, reads are smaller.
         return allowed < size
             ? allocator.ioBuffer(allowed, allowed)
             : BUFFER.retained(allocator, size);

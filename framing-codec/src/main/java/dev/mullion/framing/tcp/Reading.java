@@ -4,17 +4,17 @@ import io.netty.channel.Channel;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Says when a connection is read from, and counts what it holds in memory. All but what is said
- * otherwise is called by the event loop's thread.
+ * Decides when a connection is read from, and counts the memory it holds. The event loop's thread
+ * calls everything, unless noted otherwise.
  */
 final class Reading implements MemoryBudget.Holder {
-  /** Why a connection is not read from; several may hold. */
+  /** Reasons why reading is paused; several may apply. */
   static final int HANDLER_BEHIND = 1;
 
   static final int PEER_BEHIND = 2;
   static final int MEMORY = 4;
 
-  /** In place of what is held, when nothing counts any more. */
+  /** Replaces the held bytes once nothing counts any more. */
   private static final long CLOSED = Long.MIN_VALUE;
 
   private final LinkContext link;
@@ -35,7 +35,7 @@ final class Reading implements MemoryBudget.Holder {
     budget.opened();
   }
 
-  /** Adds to what the connection holds in memory. Any thread may call it. */
+  /** Adds to the memory that the connection holds. Any thread may call it. */
   void hold(long bytes) {
     if (bytes != 0 && held.getAndUpdate(was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
       budget.add(bytes);
@@ -50,12 +50,14 @@ final class Reading implements MemoryBudget.Holder {
     return held.get();
   }
 
-  /** How many bytes were to be sent, when that was last looked at. */
+  /** Returns the unsent bytes noted last. */
   long outputLeft() {
     return outputLeft;
   }
 
-  /** Pauses reading if memory is short; also before the connection is open, when TLS holds it. */
+  /**
+   * Pauses reading if memory is short; also before the connection is open, when TLS holds memory.
+   */
   void limitMemory() {
     if ((pauses & MEMORY) == 0 && budget.isTooMuch(held.get()) && !budget.goesFirst(this)) {
       pause(MEMORY);
@@ -69,10 +71,10 @@ final class Reading implements MemoryBudget.Holder {
   }
 
   /**
-   * Brings what is held up to date with the output.
+   * Updates the held memory from the output.
    *
-   * @param memory what all takes that is not in the kernel
-   * @param unsent how many bytes of it are to be sent
+   * @param memory the memory of everything that is not in the kernel
+   * @param unsent the unsent bytes of it
    */
   void noteOutput(long memory, long unsent) {
     if (memory != outputHeld) {
@@ -82,9 +84,9 @@ final class Reading implements MemoryBudget.Holder {
     outputLeft = unsent;
   }
 
-  /** Says that a handler has taken everything. Any thread may call it. */
+  /** Notes that a handler has taken everything. Any thread may call it. */
   void handlerCaughtUp() {
-    // A resume that finds no pause does nothing, and a pause is only ever set for bytes that wait.
+    // A resume without a pause does nothing; a pause is set only while bytes wait.
     if (link.context().executor().inEventLoop()) {
       resume(HANDLER_BEHIND);
     } else if (!link.context().channel().config().isAutoRead()) {
@@ -120,12 +122,12 @@ final class Reading implements MemoryBudget.Holder {
     return pauses != 0;
   }
 
-  /** Whether it is for this side to go on, not for the peer. */
+  /** Whether this side, not the peer, has to act next. */
   boolean isPausedByThisSide() {
     return (pauses & ~PEER_BEHIND) != 0;
   }
 
-  /** On a socket that is closed it would fail, or meet another that has its number by now. */
+  /** On a closed socket it would fail, or affect another socket that has since got its number. */
   private void autoRead(boolean on) {
     Channel channel = link.context().channel();
     if (channel.isActive()) {
@@ -133,7 +135,7 @@ final class Reading implements MemoryBudget.Holder {
     }
   }
 
-  /** Gives everything back, once: the connection is closed. */
+  /** Returns all memory, once: the connection is closed. */
   void end() {
     long last = held.getAndSet(CLOSED);
     if (last != CLOSED) {

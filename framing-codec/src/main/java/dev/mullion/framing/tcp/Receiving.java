@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** The ways in which frames are received on a connection, except by a batch handler. */
+/** The ways to receive frames on a connection, except by a batch handler. */
 final class Receiving {
   private static final String RECEIVE = "receive()";
 
@@ -34,7 +34,7 @@ final class Receiving {
     return take(claim(RECEIVE), FOREVER);
   }
 
-  /** Receives the next frame, and waits for it for so long. */
+  /** Receives the next frame, and waits for it up to the timeout. */
   byte @Nullable [] receive(Duration timeout) throws IOException {
     long nanos = TimeUnit.NANOSECONDS.convert(timeout);
     Inbox inbox = claim(RECEIVE);
@@ -61,7 +61,7 @@ final class Receiving {
     }
   }
 
-  /** Returns the requests of a client, which take all frames from the first time on. */
+  /** Returns the requests of a client; once used, they take all frames. */
   Requests requests(Sending sending, int maxInFlight) {
     Requests present = requests.get();
     if (present != null) {
@@ -81,7 +81,7 @@ final class Receiving {
     return requireNonNull(requests.get(), "requests");
   }
 
-  /** Takes the bytes that have come and are in no frame that was received. */
+  /** Takes the received bytes that belong to no received frame. */
   byte[] takeBytes() {
     if (requests.get() != null) {
       throw new IllegalStateException("received bytes are taken by request()");
@@ -89,7 +89,7 @@ final class Receiving {
     return link.takeReceivedBytes();
   }
 
-  /** Tells whoever waits for a reply of the end, while the event loop is held. */
+  /** Ends the wait of a caller for a reply, while the event loop is held. */
   void cutFromOutside(IOException why) {
     Requests present = requests.get();
     if (present != null) {

@@ -6,10 +6,9 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * When a client that has lost its connection connects again: after delays that grow from attempt to
- * attempt, and of which a share is random, so that the clients of a server that comes back do not
- * all come at once. Attempts are counted from the last connection that lasted for {@link
- * Builder#resetAfter}.
+ * The reconnect policy of a client: delays that grow from attempt to attempt, with a random share
+ * so that the clients of a returning server do not all connect at once. Attempts are counted from
+ * the last connection that lasted for {@link Builder#resetAfter}.
  *
  * <pre>{@code
  *  firstDelay = 100 ms, multiplier = 2, jitter = 0.5
@@ -40,7 +39,7 @@ public final class Reconnect {
     resetAfter = settings.resetAfter;
   }
 
-  /** Returns the setting of a client that never connects again. */
+  /** Returns the policy of a client that never reconnects. */
   public static Reconnect off() {
     return OFF;
   }
@@ -58,9 +57,7 @@ public final class Reconnect {
     return resetAfter;
   }
 
-  /**
-   * Returns whether a connection that was open for so long makes the attempts before it forgotten.
-   */
+  /** Returns whether a connection that was open for this long resets the attempts. */
   boolean forgetsAfter(long nanos) {
     return nanos >= nanos(resetAfter);
   }
@@ -70,20 +67,20 @@ public final class Reconnect {
     return !off && (maxAttempts == 0 || attempt <= maxAttempts);
   }
 
-  /** Returns how long to wait before an attempt, given a random number from 0 to 1. */
+  /** Returns the delay before an attempt, given a random number from 0 to 1. */
   long delayNanos(int attempt, double random01) {
-    // As double, since what overflows becomes infinite there, and is then cut to maxDelay.
+    // A double overflows to infinity, which is then limited to maxDelay.
     double longest = (double) nanos(firstDelay) * Math.pow(multiplier, attempt - 1.0);
     double delay = Math.min(longest, (double) nanos(maxDelay));
     return (long) (delay * (1 - jitter * (1 - random01)));
   }
 
-  /** Unlike {@link Duration#toNanos}, it takes a duration that no {@code long} can hold. */
+  /** Unlike {@link Duration#toNanos}, it accepts a duration that does not fit a {@code long}. */
   private static long nanos(Duration duration) {
     return TimeUnit.NANOSECONDS.convert(duration);
   }
 
-  /** Names the settings. */
+  /** Returns the settings as text. */
   @Override
   public String toString() {
     return off
@@ -97,7 +94,7 @@ public final class Reconnect {
             + "]";
   }
 
-  /** Takes the settings. */
+  /** Collects the settings. */
   public static final class Builder {
     private Duration firstDelay = Duration.ofMillis(100);
     private Duration maxDelay = Duration.ofSeconds(30);
@@ -108,21 +105,21 @@ public final class Reconnect {
 
     private Builder() {}
 
-    /** Sets the longest delay before the first attempt, 100 milliseconds by default. */
+    /** Sets the maximum delay before the first attempt, 100 milliseconds by default. */
     public Builder firstDelay(Duration firstDelay) {
       this.firstDelay = positive(firstDelay, "firstDelay");
       return this;
     }
 
-    /** Sets the longest delay of all, 30 seconds by default. */
+    /** Sets the maximum of all delays, 30 seconds by default. */
     public Builder maxDelay(Duration maxDelay) {
       this.maxDelay = positive(maxDelay, "maxDelay");
       return this;
     }
 
-    /** Sets how many times longer a delay is than the one before, 2 by default. */
+    /** Sets the factor between one delay and the next, 2 by default. */
     public Builder multiplier(double multiplier) {
-      // So written, it refuses NaN too.
+      // In this form it rejects NaN too.
       if (!(multiplier >= 1 && multiplier <= Double.MAX_VALUE)) {
         throw new IllegalArgumentException(
             "multiplier: " + multiplier + " (expected: >= 1.0 and finite)");
@@ -131,7 +128,7 @@ public final class Reconnect {
       return this;
     }
 
-    /** Sets the share of each delay that is random, from 0 (none) to 1 (all), 0.5 by default. */
+    /** Sets the random share of each delay, from 0 (none) to 1 (all), 0.5 by default. */
     public Builder jitter(double jitter) {
       if (!(jitter >= 0 && jitter <= 1)) {
         throw new IllegalArgumentException("jitter: " + jitter + " (expected: 0.0 to 1.0)");
@@ -141,8 +138,9 @@ public final class Reconnect {
     }
 
     /**
-     * Sets how many attempts may be made in a row before the client gives up; 0, the default, is no
-     * limit. One that connects ends the row only if its connection lasts for {@link #resetAfter}.
+     * Sets how many attempts in a row the client makes before it gives up; 0, the default, sets no
+     * limit. A successful attempt ends the row only if its connection lasts for {@link
+     * #resetAfter}.
      */
     public Builder maxAttempts(int maxAttempts) {
       if (maxAttempts < 0) {
@@ -153,10 +151,9 @@ public final class Reconnect {
     }
 
     /**
-     * Sets how long a connection must have been open, until its peer ended it or it was lost, for
-     * the attempts before it to be forgotten: 5 seconds by default. After a shorter one the delays
-     * go on growing and {@code maxAttempts} goes on counting, so that a server that accepts
-     * connections and closes them at once is not called again and again.
+     * Sets how long a connection must stay open to reset the attempts before it, 5 seconds by
+     * default. After a shorter connection the delays keep growing and {@code maxAttempts} keeps
+     * counting, so a server that closes each accepted connection is not called without delay.
      */
     public Builder resetAfter(Duration resetAfter) {
       this.resetAfter = positive(resetAfter, "resetAfter");

@@ -11,10 +11,10 @@ import io.netty.channel.epoll.EpollIoOps;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Epoll that keeps every socket registered. Netty 4.2.18 takes a socket out when nothing is wanted
- * of it, and cannot put it in again: a peer that had ended its side while it was not read from, or
- * while not all was sent to it, lost its connection (netty pull request 16689). Here such a socket
- * wants nothing but to be told of its end, once.
+ * An epoll handler that keeps every socket registered. Netty 4.2.18 unregisters a socket without
+ * interest in events, and cannot register it again. If a peer ended its side while it was not read
+ * from, or while data for it was queued, its connection was lost (netty pull request 16689). Here
+ * such a socket stays registered for a single report of its end.
  */
 final class RegisteredEpoll implements IoHandler {
   private final IoHandler epoll;
@@ -63,7 +63,7 @@ final class RegisteredEpoll implements IoHandler {
     return epoll.isCompatible(handleType);
   }
 
-  /** A socket's place. Used by its event loop's thread only. */
+  /** A registered socket. Used only by its event loop's thread. */
   private static final class Registration implements IoRegistration {
     private final IoRegistration place;
     private boolean added;
@@ -77,7 +77,7 @@ final class RegisteredEpoll implements IoHandler {
       if (!EpollIoOps.NONE.equals(ops)) {
         added = true;
       } else if (added) {
-        // Errors and hang-ups are always told; edge-triggered they do not come again and again.
+        // Errors and hang-ups are always reported; edge-triggered, only once.
         place.submit(EpollIoOps.EPOLLET);
         return 0;
       }

@@ -12,9 +12,9 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests on one connection, whose replies come in the order in which they were sent. Which
- * reply is whose is known by {@link DueReplies}: one that was cancelled or has timed out keeps its
- * place there until its reply has come, and has been dropped.
+ * The requests on one connection; replies arrive in the order in which the requests were sent.
+ * {@link DueReplies} matches them. A cancelled or timed-out request keeps its place there until its
+ * reply has arrived and was dropped.
  */
 final class Requests {
   private final Link link;
@@ -33,9 +33,7 @@ final class Requests {
     totals = link.totals;
   }
 
-  /**
-   * Begins to take replies. On a connection that the peer has ended already, nothing can be sent.
-   */
+  /** Begins to take replies. If the peer has already ended the connection, requests fail. */
   void start() {
     try {
       if (inbox.endsHere()) {
@@ -80,7 +78,7 @@ final class Requests {
     }
   }
 
-  /** One that waits for room is not sent any more; neither has it a place then. */
+  /** If it still waits for room, it is not sent and gets no place. */
   private static void ended(Request request, @Nullable PendingSend waits) {
     request.done();
     if (waits != null) {
@@ -99,7 +97,7 @@ final class Requests {
   private void takeReplies() {
     try {
       while (takeReply()) {
-        // The next one may have come too.
+        // The next reply may have arrived too.
       }
       if (inbox.isAtEnd()) {
         end(new IOException(
@@ -119,7 +117,7 @@ final class Requests {
       if (link.settings.tooLargePolicy() == TooLargePolicy.CLOSE) {
         throw e;
       }
-      // The reply to a request all the same, which must not get the next one.
+      // It still answers a request; the next request must not get it.
       take(outbound.nextReply(), null, e);
       return true;
     }
@@ -140,7 +138,7 @@ final class Requests {
     }
   }
 
-  /** A server that expects TLS ends a plain connection without a word. */
+  /** A server that expects TLS closes a plain connection silently. */
   private String hint() {
     boolean silent = link.counters.bytesReceived() == 0;
     return silent && link.tlsSession() == null
@@ -155,7 +153,7 @@ final class Requests {
         error);
   }
 
-  /** Fails what waits for a reply, and takes no more requests. Any thread may call it. */
+  /** Fails the requests that await a reply, and accepts no more. Any thread may call it. */
   void end(IOException why) {
     List<Request> lost = outbound.endReplies(why);
     if (lost != null) {

@@ -13,13 +13,13 @@ import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encoded frames on their way to the event loop: short ones share a chunk, long ones that come as a
+ * Encoded frames in transit to the event loop. Short frames share a chunk; long frames given as a
  * {@code ByteBuf} are not copied. Guarded by the lock of its {@link Outbound}.
  */
 final class SendBuffer {
   private static final int CHUNK_SIZE = 16 * 1024;
 
-  /** Longer frames that come as a {@code ByteBuf} are not copied. */
+  /** Longer frames given as a {@code ByteBuf} are not copied. */
   private static final int MAX_COPIED = 4 * 1024;
 
   private final ByteBufAllocator allocator;
@@ -28,7 +28,7 @@ final class SendBuffer {
   private @Nullable FrameEncoder encoder;
 
   /**
-   * The present format, if frames must be encoded before the lock is taken; any thread may look.
+   * The current format, if frames must be encoded before the lock is taken; any thread may read it.
    */
   private volatile @Nullable FrameFormat ahead;
 
@@ -53,27 +53,27 @@ final class SendBuffer {
                 : ((ByteBuf) frame).readableBytes();
   }
 
-  /** Makes an encoder, for a caller without the lock. */
+  /** Creates an encoder, for a caller without the lock. */
   FrameEncoder newEncoder(FrameFormat format) {
     return FrameEncoder.of(format, settings.totals().frames(), peer);
   }
 
-  /** Uses another format from the next frame on. */
+  /** Switches to another format from the next frame on. */
   void use(FrameEncoder next) {
     encoder = next;
     ahead = EncodedAhead.isNeeded(next.format()) ? next.format() : null;
   }
 
   /**
-   * Returns the present format if frames must be encoded in it before the lock is taken, or {@code
-   * null}. Any thread may ask, and asks again when it has the lock.
+   * Returns the current format if frames must be encoded before the lock is taken, or {@code null}.
+   * Any thread may call it, and calls it again under the lock.
    */
   @Nullable
   FrameFormat ahead() {
     return ahead;
   }
 
-  /** Encodes a frame without the lock; it stays its owner's. */
+  /** Encodes a frame without the lock; the caller keeps the frame. */
   EncodedAhead encodeAhead(Object frame, FrameFormat format, boolean copies)
       throws FramingException {
     FrameEncoder with = newEncoder(format);
@@ -89,7 +89,7 @@ final class SendBuffer {
     return present;
   }
 
-  /** Encodes a frame, which stays its owner's. Returns its bytes on the wire. */
+  /** Encodes a frame; the caller keeps it. Returns its bytes on the wire. */
   int add(Object frame) throws FramingException {
     if (frame instanceof EncodedAhead encoded) {
       return addEncoded(encoded.take());
@@ -107,7 +107,7 @@ final class SendBuffer {
     return bytes;
   }
 
-  /** Encodes a frame that is not to be kept, however long it is. Returns its bytes on the wire. */
+  /** Encodes a copy of a frame of any length. Returns its bytes on the wire. */
   int addCopy(Object frame) throws FramingException {
     if (frame instanceof EncodedAhead encoded) {
       return addEncoded(encoded.take());
@@ -118,7 +118,9 @@ final class SendBuffer {
     return bytes;
   }
 
-  /** Puts a few bytes into a buffer of their size: many such may be on their way at once. */
+  /**
+   * Copies a few bytes into a buffer of their size: many such buffers may be in transit at once.
+   */
   void compact() {
     ByteBuf present = chunk;
     if (present != null && present.readableBytes() < present.capacity() / 2) {
@@ -129,7 +131,7 @@ final class SendBuffer {
     }
   }
 
-  /** Encodes a frame apart from the others, on the heap if it is copied; it stays its owner's. */
+  /** Encodes a frame separately, on the heap if it is copied; the caller keeps the frame. */
   ByteBuf encode(Object frame) throws FramingException {
     if (frame instanceof EncodedAhead encoded) {
       return encoded.take();
@@ -151,7 +153,7 @@ final class SendBuffer {
     return encoded;
   }
 
-  /** Takes over a frame that was encoded before. Returns its bytes on the wire. */
+  /** Takes over an encoded frame. Returns its bytes on the wire. */
   int addEncoded(ByteBuf encoded) {
     int bytes = encoded.readableBytes();
     if (bytes > MAX_COPIED) {

@@ -8,8 +8,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the lock of an {@link Outbound} is taken to give a frame to it, so that no code of the user's
- * is called under it: a frame of a format with a user's length encoding is encoded before.
+ * Takes the lock of an {@link Outbound} to add a frame, without calling user code under it: a frame
+ * with a user's length encoding is encoded first.
  */
 final class SendLock {
   private final ReentrantLock lock;
@@ -20,7 +20,7 @@ final class SendLock {
     this.buffer = buffer;
   }
 
-  /** Uses another format from the next frame on. */
+  /** Switches to another format from the next frame on. */
   void format(FrameFormat format) {
     FrameEncoder next = buffer.newEncoder(format);
     lock.lock();
@@ -32,10 +32,10 @@ final class SendLock {
   }
 
   /**
-   * Takes the lock for a frame, which stays its owner's.
+   * Takes the lock for a frame; the caller keeps the frame.
    *
-   * @param copies whether its bytes may not be kept, however many they are
-   * @return what is to be given to the queue, and then released if it is another object
+   * @param copies whether its bytes must be copied, however many they are
+   * @return the object to add to the queue; released after that if it is another object
    */
   @SuppressWarnings("LockNotBeforeTry") // It is the caller that unlocks.
   Object lockFor(Object frame, boolean copies) throws FramingException {
@@ -57,7 +57,7 @@ final class SendLock {
     return one == other;
   }
 
-  /** Unlocks, and releases what was made for a frame, if it is not the frame itself. */
+  /** Unlocks, and releases the encoded frame if it is not the frame itself. */
   void unlock(Object ready, Object frame) {
     lock.unlock();
     release(ready, frame);

@@ -12,8 +12,8 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ways in which any thread sends frames on a connection. Each gives the frame to an {@link
- * Outbound} under its lock, if there is room, and differs in what it does if there is none.
+ * The ways in which any thread sends frames on a connection. Each adds the frame to an {@link
+ * Outbound} under its lock if there is room; they differ in what happens without room.
  */
 final class Sending {
   private final Outbound queue;
@@ -56,7 +56,7 @@ final class Sending {
       throw new IllegalStateException(
           "send would wait on the event loop (expected: reply, trySend or sendAsync)");
     }
-    // Before it waits: if it does not fit the format, its sender is told now.
+    // Before it waits: a frame that does not fit the format fails now.
     ByteBuf encoded = queue.buffer.encode(frame);
     try {
       while (!queue.admits(length)) {
@@ -87,7 +87,7 @@ final class Sending {
     }
   }
 
-  /** Sends a frame when there is room, or fails if too much waits already. */
+  /** Sends a frame when there is room; fails if too many bytes wait already. */
   CompletableFuture<Void> sendAsync(Object frame) {
     return sendAsync(frame, true, NOBODY);
   }
@@ -97,7 +97,7 @@ final class Sending {
     return sendAsync(frame, true, null);
   }
 
-  /** Sends a frame when there is room, whatever waits: for one who bounds what he gives himself. */
+  /** Sends a frame when there is room, without a bound: for callers that limit their own demand. */
   CompletableFuture<Void> sendRequested(Object frame) {
     return sendAsync(frame, false, NOBODY);
   }
@@ -125,9 +125,9 @@ final class Sending {
   }
 
   /**
-   * Sends a request, which gets its place among those that wait for replies with its bytes.
+   * Sends a request; it gets its place among the due replies together with its bytes.
    *
-   * @return completes with an error if it is not sent, or {@code null} if it has been taken already
+   * @return completes with an error if it is not sent; {@code null} if it was accepted at once
    */
   @Nullable
   PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
@@ -152,7 +152,8 @@ final class Sending {
   }
 
   /**
-   * Lets a frame wait. It is encoded now: whoever sends what does not fit the format is told now.
+   * Queues a waiting frame. It is encoded now, so that a frame that does not fit the format fails
+   * now.
    */
   private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
       throws IOException {
@@ -170,7 +171,7 @@ final class Sending {
     return send;
   }
 
-  /** Takes back a frame that waits for room; returns whether it did. */
+  /** Withdraws a frame that waits for room; returns whether it did. */
   boolean withdraw(PendingSend send) {
     queue.lock.lock();
     try {

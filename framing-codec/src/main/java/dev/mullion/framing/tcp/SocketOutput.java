@@ -10,9 +10,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Knows what has gone to the kernel and what waits for it, at the socket's end of a pipeline,
- * behind TLS. Netty's queue has a level only, which looks the same when as much has come as has
- * gone, and which counts what the queue itself takes.
+ * Counts what has gone to the kernel and what waits for it, at the socket's end of a pipeline,
+ * after TLS. Netty's queue reports only its level, which looks the same if as much was added as was
+ * written, and which includes the queue's own overhead.
  *
  * <pre>{@code
  *  written ---> +-------------------------------+ ---> kernel: sent
@@ -20,15 +20,15 @@ import org.jspecify.annotations.Nullable;
  *               +-------------------------------+
  * }</pre>
  *
- * <p>Used by the event loop's thread only.
+ * <p>Used only by the event loop's thread.
  */
 final class SocketOutput extends ChannelOutboundHandlerAdapter {
   private static final int USUAL_ENTRIES = 8;
 
-  /** A buffer that wastes no more is not worth a copy. */
+  /** The unused bytes of a buffer that are not worth a copy. */
   private static final int SPARE = 512;
 
-  /** The bytes of each buffer in Netty's queue, in a ring, and the memory that each keeps. */
+  /** A ring of the bytes of each buffer in Netty's queue, and of the memory that each keeps. */
   private int[] bytes = new int[USUAL_ENTRIES];
 
   private int[] memory = new int[USUAL_ENTRIES];
@@ -57,13 +57,13 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     }
   }
 
-  /** Whether the kernel has not taken all that was flushed. */
+  /** Whether the kernel has not accepted everything that was flushed. */
   private boolean waits() {
     ChannelOutboundBuffer present = queue;
     return present != null && present.size() > 0;
   }
 
-  /** Copies what has to wait, if it keeps much more memory than it has bytes. */
+  /** Copies a buffer that must wait, if it keeps much more memory than it has bytes. */
   private ByteBuf rightSized(ChannelHandlerContext ctx, ByteBuf buffer) {
     int length = buffer.readableBytes();
     if (memoryOf(buffer, lastRoot) <= 2 * length + SPARE) {
@@ -117,7 +117,8 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   }
 
   /**
-   * Returns what a buffer keeps besides another one: a part keeps all, several parts of one once.
+   * Returns the additional memory that a buffer keeps: a slice keeps its whole parent; several
+   * slices of one parent keep it once.
    */
   @SuppressWarnings("ReferenceEquality") // Buffers are equal when their bytes are.
   private static int memoryOf(ByteBuf buffer, @Nullable ByteBuf kept) {
@@ -143,7 +144,7 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     return root;
   }
 
-  /** Forgets what Netty has in its queue no more. */
+  /** Removes the entries that have left Netty's queue. */
   private void settle() {
     ChannelOutboundBuffer present = queue;
     int left = present == null ? 0 : present.size() + notFlushed;
@@ -167,7 +168,7 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     }
   }
 
-  /** Returns how many bytes have gone to the kernel: a number that never falls. */
+  /** Returns how many bytes have gone to the kernel; it never decreases. */
   long sent() {
     return written - pending();
   }
@@ -179,7 +180,7 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     return entries == 0 || present == null ? 0 : pending - present.currentProgress();
   }
 
-  /** Returns the memory that waits for the kernel, with what is not used of its buffers. */
+  /** Returns the memory that waits for the kernel, including unused parts of its buffers. */
   long memory() {
     settle();
     return held;

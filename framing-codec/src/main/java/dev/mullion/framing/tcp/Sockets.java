@@ -12,7 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The options of sockets. */
+/** Socket options. */
 final class Sockets {
   private static final int MAX_READ = 256 * 1024;
 
@@ -21,7 +21,7 @@ final class Sockets {
 
   private static final Map<SocketOption<?>, ChannelOption<?>> KNOWN = known();
 
-  /** The address that a channel and those it accepts report, in place of its temporary name. */
+  /** The address that a channel and its accepted channels report, instead of a temporary name. */
   private static final AttributeKey<SocketAddress> ADDRESS =
       AttributeKey.valueOf(Sockets.class, "ADDRESS");
 
@@ -32,7 +32,7 @@ final class Sockets {
     listening.attr(ADDRESS).set(address);
   }
 
-  /** Returns the address of a channel at this side. */
+  /** Returns the local address of a channel. */
   static @Nullable SocketAddress localAddress(Channel channel) {
     Channel parent = channel.parent();
     SocketAddress set = (parent == null ? channel : parent).attr(ADDRESS).get();
@@ -49,7 +49,7 @@ final class Sockets {
     return known;
   }
 
-  /** Returns Netty's name of an option. */
+  /** Returns Netty's equivalent of an option. */
   static ChannelOption<?> option(SocketOption<?> option) {
     ChannelOption<?> netty = KNOWN.get(option);
     if (netty == null) {
@@ -59,7 +59,7 @@ final class Sockets {
     return netty;
   }
 
-  /** What every connection has. */
+  /** The options of every connection. */
   static Map<ChannelOption<?>, Object> common(
       ConnectionSettings settings, Transport transport, boolean unix, boolean secure) {
     Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
@@ -70,7 +70,7 @@ final class Sockets {
     options.put(
         ChannelOption.RECVBUF_ALLOCATOR,
         new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget()));
-    // Netty's unix-domain sockets over NIO do not know it; see HalfClose.
+    // Netty's unix-domain sockets over NIO do not support it; see HalfClose.
     if (!unix || transport != Transport.NIO) {
       options.put(ChannelOption.ALLOW_HALF_CLOSURE, true);
     }
@@ -81,8 +81,8 @@ final class Sockets {
   }
 
   /**
-   * Netty goes on when less than its low mark waits, which never is with 0; there an empty queue is
-   * what must do.
+   * Netty resumes below its low mark, which is never reached with 0; there an empty queue must
+   * suffice.
    */
   private static WriteBufferWaterMark waterMark(int low, int high) {
     int nettys = low == Integer.MAX_VALUE ? low : low + 1;

@@ -20,8 +20,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a server stops. Each step is taken whatever another step has thrown, and each wait has an
- * end, whatever a callback does to an event loop.
+ * How a server stops. Each step runs even if another step has thrown. Each wait is bounded, even if
+ * a callback holds an event loop.
  *
  * <pre>{@code
  *  0            timeout                       timeout + 2 s
@@ -29,13 +29,13 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class Stopping {
-  /** How long a stop may take beyond its timeout. */
+  /** The maximum time of a stop beyond its timeout. */
   static final Duration GRACE = Duration.ofSeconds(2);
 
   /** An event loop that cannot run a trivial task within this time is stuck. */
   private static final long STUCK_NANOS = 500_000_000;
 
-  /** What there is to be stopped. */
+  /** The parts to stop. */
   record Parts(
       Channel listening,
       @Nullable UnixSocketFile file,
@@ -48,7 +48,7 @@ final class Stopping {
       TcpCounters totals,
       BoundedLog<Event> log) {}
 
-  /** What connections had before them when they were cut. */
+  /** The totals of the connections before they were cut. */
   private static final class Left {
     private int connections;
     private long toSend;
@@ -63,7 +63,7 @@ final class Stopping {
   private final Parts parts;
   private final AtomicBoolean begun = new AtomicBoolean();
 
-  /** Opened when every connection has come to its end, or when nobody waits for that any more. */
+  /** Opened when every connection has ended, or when nobody waits for that any more. */
   private final CountDownLatch drained = new CountDownLatch(1);
 
   private final CountDownLatch done = new CountDownLatch(1);
@@ -72,7 +72,7 @@ final class Stopping {
     this.parts = parts;
   }
 
-  /** Stops, or joins the stop that is on. Returns what was cut, or null if another does it. */
+  /** Stops, or joins a stop in progress. Returns what was cut, or null if another call does it. */
   @Nullable
   StopReport stop(long timeout) {
     if (begun.compareAndSet(false, true)) {
@@ -84,7 +84,7 @@ final class Stopping {
     } catch (InterruptedException e) {
       interrupted = true;
     }
-    // If it is still on, this caller has no more time.
+    // If it is still running, this caller's time is over.
     drained.countDown();
     if (awaitUninterruptibly(done, GRACE.toNanos()) || interrupted) {
       Thread.currentThread().interrupt();
@@ -143,17 +143,17 @@ final class Stopping {
     }
   }
 
-  /** Lets each connection finish by itself, within the time given. Returns how many there were. */
+  /** Lets each connection drain within the given time. Returns how many there were. */
   private int drain(long nanos) throws InterruptedException {
     long start = System.nanoTime();
     step("remove the socket's file", this::removeFile);
     CountDownLatch closed = new CountDownLatch(1);
     parts.listening.close().addListener(done -> closed.countDown());
-    // If this loop is stuck it accepts nothing either, and refuses what it accepts when it is not.
+    // If this loop is stuck, it accepts nothing either; later it rejects what it accepts.
     closed.await(STUCK_NANOS, TimeUnit.NANOSECONDS);
     int open = parts.connections.size();
     CountDownLatch begun = beginDraining(left(start, nanos) / 2);
-    // Also without time: what was accepted and is not set up yet would stay open.
+    // Even without time: a connection that was accepted but not set up would stay open.
     begun.await(Math.max(STUCK_NANOS, left(start, nanos)), TimeUnit.NANOSECONDS);
     open = Math.max(open, parts.connections.size());
     parts.connections.newCloseFuture().addListener(done -> drained.countDown());
@@ -161,7 +161,7 @@ final class Stopping {
     return open;
   }
 
-  /** On each loop, behind the tasks that set up what was accepted last. */
+  /** On each loop, after the tasks that set up the last accepted connections. */
   private CountDownLatch beginDraining(long half) {
     CountDownLatch begun = new CountDownLatch(parts.watches.size());
     for (EventExecutor loop : parts.group) {
@@ -193,14 +193,14 @@ final class Stopping {
     return Math.max(0, nanos - (System.nanoTime() - start));
   }
 
-  /** First of all, since a successor may bind the same path as soon as it can. */
+  /** First of all, since a successor may bind the same path as early as possible. */
   private void removeFile() throws IOException {
     if (parts.file != null && parts.file.remove()) {
       LinkContext.LOG.log(DEBUG, "removed the socket {0}", parts.file);
     }
   }
 
-  /** Ends what is left. */
+  /** Cuts the remaining connections. */
   private void cut(Left left) {
     for (Channel connection : List.copyOf(parts.connections)) {
       left.connections++;
@@ -239,7 +239,7 @@ final class Stopping {
     return interrupted;
   }
 
-  /** Names the callback that holds a loop; its connections close when it returns. */
+  /** Logs the callback that holds a loop; its connections close when it returns. */
   private void reportHeld(LoopWatch watch) {
     LoopWatch.Watched link = watch.inside();
     if (link != null) {
@@ -249,7 +249,7 @@ final class Stopping {
     }
   }
 
-  /** Waits for so long at most. Returns whether the thread was interrupted meanwhile. */
+  /** Waits up to the given time. Returns whether the thread was interrupted meanwhile. */
   private static boolean awaitUninterruptibly(CountDownLatch latch, long nanos) {
     long start = System.nanoTime();
     boolean interrupted = false;

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A client's event loop and the connections that it makes, one after the other. */
 final class TcpConnector {
-  /** An event loop that does not do for so long what takes no time is held by a callback. */
+  /** An event loop that cannot run a trivial task within this time is held by a callback. */
   private static final long HELD_NANOS = 1_000_000_000;
 
   final ClientSettings settings;
@@ -35,10 +35,10 @@ final class TcpConnector {
   private final AtomicBoolean closing = new AtomicBoolean();
   private volatile @Nullable FramedConnection connection;
 
-  /** Whether a request was ever made: later connections begin with taking replies then. */
+  /** Whether a request was ever made: later connections then begin by taking replies. */
   private volatile boolean makesRequests;
 
-  /** How many attempts were made since the last connection that lasted. Of the event loop. */
+  /** The number of attempts since the last connection that lasted. Used on the event loop. */
   private int attempts;
 
   private @Nullable Attempt attempt;
@@ -108,7 +108,7 @@ final class TcpConnector {
   }
 
   /**
-   * On the event loop: takes over a connection that is there.
+   * On the event loop: takes over an open connection.
    *
    * @return whether it is wanted
    */
@@ -138,9 +138,7 @@ final class TcpConnector {
     return true;
   }
 
-  /**
-   * Returns what is called when a connection is lost, and judges by its first call how long it was.
-   */
+  /** Returns the action for a lost connection; its first run determines how long it lasted. */
   private Runnable judgeOf(long since) {
     AtomicBoolean judged = new AtomicBoolean();
     return () -> {
@@ -152,7 +150,7 @@ final class TcpConnector {
   }
 
   /**
-   * A connection that its peer has ended is lost; what was taken is sent to a peer that reads it.
+   * Ends a connection whose peer has ended it. Accepted frames are still sent, if the peer reads.
    */
   private void endWithPeer(FramedConnection ended) {
     Ending ending = ended.link().ending;
@@ -168,7 +166,7 @@ final class TcpConnector {
     loop.schedule(cut, nanos, TimeUnit.NANOSECONDS);
   }
 
-  /** On the event loop: tries again after a while, if that is wanted. */
+  /** On the event loop: reconnects after a delay, if the policy allows it. */
   private void reconnect() {
     Reconnect reconnect = settings.reconnect();
     if (closing.get() || reconnect.isOff()) {
@@ -216,7 +214,7 @@ final class TcpConnector {
     return connection().requests(settings.maxRequestsInFlight()).send(frame, timeoutNanos);
   }
 
-  /** Sends what was taken, closes, and waits for that; on the event loop it does not wait. */
+  /** Sends the accepted frames, closes, and waits for that; on the event loop it does not wait. */
   void close() {
     close(connectionSettings.closeNanos());
   }
@@ -240,7 +238,7 @@ final class TcpConnector {
         cutFromOutside();
       }
     } catch (InterruptedException e) {
-      // It ends the waiting: the event loop goes on closing, for closeTimeout and no longer.
+      // The interrupt ends the waiting: the event loop continues to close, for up to closeTimeout.
       Thread.currentThread().interrupt();
     }
   }
@@ -283,9 +281,8 @@ final class TcpConnector {
   }
 
   /**
-   * A callback holds the event loop, and nothing can be sent or closed before it returns. Whoever
-   * waits for a frame, a reply or for room is told; what is then left to send is lost, and counted
-   * now.
+   * A callback holds the event loop, and nothing can be sent or closed before it returns. Callers
+   * that wait for a frame, a reply or room are notified. Unsent bytes are lost and counted now.
    */
   private void cutFromOutside() {
     shutDown();

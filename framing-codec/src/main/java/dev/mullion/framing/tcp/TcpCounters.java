@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 
-/** What a server or a client has done since it started. Any thread may read it. */
+/** The counters of a server or a client since it started. Any thread may read them. */
 public final class TcpCounters {
   final AtomicInteger connectionsOpen = new AtomicInteger();
   final AtomicInteger connectionsWaiting = new AtomicInteger();
@@ -44,67 +44,67 @@ public final class TcpCounters {
     return connectionsOpen.get();
   }
 
-  /** Returns how many connections wait now for a thread for their blocking handler. */
+  /** Returns how many connections now wait for a thread for their blocking handler. */
   public int connectionsWaiting() {
     return connectionsWaiting.get();
   }
 
-  /** Returns how many connections were accepted and served, or made. */
+  /** Returns how many connections were accepted and served, or opened by a client. */
   public long connectionsOpened() {
     return connectionsOpened.sum();
   }
 
-  /** Returns how many connections were closed at once, since {@code maxConnections} were open. */
+  /** Returns how many connections were rejected because {@code maxConnections} were open. */
   public long connectionsRefused() {
     return connectionsRefused.sum();
   }
 
   /**
-   * Returns how many connections ended without their blocking handler, since no thread was free for
-   * it within {@code handlerThreadTimeout}, or before the server stopped or the peer closed.
+   * Returns how many connections ended before their blocking handler ran: no thread was free within
+   * {@code handlerThreadTimeout}, or before the server stopped or the peer closed.
    */
   public long connectionsNotServed() {
     return connectionsNotServed.sum();
   }
 
   /**
-   * Returns how often a connection could not be accepted, for want of file descriptors for
-   * instance.
+   * Returns how often accepting a connection failed, for instance because file descriptors were
+   * exhausted.
    */
   public long acceptsFailed() {
     return acceptsFailed.sum();
   }
 
-  /** Returns how many connections ended before their TLS handshake was done. */
+  /** Returns how many connections ended before their TLS handshake completed. */
   public long handshakesFailed() {
     return handshakesFailed.sum();
   }
 
-  /** Returns how many connections were closed for being idle. */
+  /** Returns how many connections were closed because they were idle for {@code idleTimeout}. */
   public long connectionsIdle() {
     return connectionsIdle.sum();
   }
 
   /**
-   * Returns how many connections were closed since this side did not go on with them for {@code
+   * Returns how many connections were closed because this side was stalled for {@code
    * stallTimeout}.
    */
   public long connectionsStalled() {
     return connectionsStalled.sum();
   }
 
-  /** Returns how many connections were closed by force at a stop. */
+  /** Returns how many connections a stop closed by force. */
   public long connectionsCut() {
     return connectionsCut.sum();
   }
 
-  /** Returns how many connections ended with an error: reset, out of step, timed out. */
+  /** Returns how many connections ended with an error: reset, protocol violation, timeout. */
   public long connectionsFailed() {
     return connectionsFailed.sum();
   }
 
   /**
-   * Returns how many connections were closed behind everything that was sent, before their peer had
+   * Returns how many connections were closed after everything was sent but before their peer had
    * ended its side. Such a peer may not have read all of it.
    */
   public long closesUnconfirmed() {
@@ -112,52 +112,50 @@ public final class TcpCounters {
   }
 
   /**
-   * Returns how many connections were closed since a frame was not complete in {@code
+   * Returns how many connections were closed because a frame was incomplete after {@code
    * frameTimeout}.
    */
   public long framesTimedOut() {
     return framesTimedOut.sum();
   }
 
-  /** Returns how often a connection was not read from, since its handler or its peer was behind. */
+  /** Returns how often reading paused because the connection's handler or peer was behind. */
   public long readsPaused() {
     return readsPaused.sum();
   }
 
-  /** Returns how often a connection was not read from, since the memory budget was used up. */
+  /** Returns how often reading paused because the memory budget was exhausted. */
   public long readsPausedForMemory() {
     return readsPausedForMemory.sum();
   }
 
   /**
-   * Returns how often a connection's queue was full, so that frames had to wait or were refused.
+   * Returns how often a connection's queue was full, so that frames had to wait or were rejected.
    */
   public long sendsDelayed() {
     return sendsDelayed.sum();
   }
 
-  /** Returns how many frames were refused since there was no room; their senders were told. */
+  /** Returns how many frames were rejected for lack of room; their senders were notified. */
   public long sendsRefused() {
     return sendsRefused.sum();
   }
 
   /**
-   * Returns the bytes of frames that were taken to be sent when their connection broke or was cut.
+   * Returns the bytes of accepted frames that were not sent when their connection broke or was cut.
    */
   public long bytesNotSent() {
     return bytesNotSent.sum();
   }
 
-  /**
-   * Returns the bytes that had come and that no handler took before their connection was closed.
-   */
+  /** Returns the bytes received but not taken by a handler before their connection was closed. */
   public long bytesNotHandled() {
     return bytesNotHandled.sum();
   }
 
   /**
-   * Returns how often code that is not the library's has thrown: a handler, a subscriber, a length
-   * encoding, whatever the connection calls. Each of these connections was closed.
+   * Returns how often user code threw: a handler, a subscriber, a length encoding, or any other
+   * code that a connection calls. Each of these connections was closed.
    */
   public long handlersFailed() {
     return handlersFailed.sum();
@@ -168,33 +166,33 @@ public final class TcpCounters {
     return handlersSlow.sum();
   }
 
-  /** Returns how many requests of a client were not answered in time. */
+  /** Returns how many requests of a client timed out without a reply. */
   public long requestsTimedOut() {
     return requestsTimedOut.sum();
   }
 
   /**
-   * Returns how many replies came for requests that were cancelled or timed out, for frames that
-   * were no requests, or for none.
+   * Returns how many replies were dropped: their requests were cancelled or timed out, they
+   * answered frames that were not requests, or no reply was due.
    */
   public long repliesDropped() {
     return repliesDropped.sum();
   }
 
   /**
-   * Returns how many of them came when no reply was due. A server that sends such frames does not
-   * answer each frame with one frame, and no reply of it can be trusted.
+   * Returns how many dropped replies arrived when no reply was due. A server that sends such frames
+   * does not answer each frame with one frame, so its replies cannot be trusted.
    */
   public long repliesUnrequested() {
     return repliesUnrequested.sum();
   }
 
-  /** Returns how often a client has connected again. */
+  /** Returns how often a client has reconnected. */
   public long reconnects() {
     return reconnects.sum();
   }
 
-  /** Returns how many attempts of a client to connect again have failed. */
+  /** Returns how many reconnect attempts of a client have failed. */
   public long reconnectsFailed() {
     return reconnectsFailed.sum();
   }
@@ -204,12 +202,12 @@ public final class TcpCounters {
     return tlsReloadsFailed.sum();
   }
 
-  /** Returns the counters of frames over all connections. */
+  /** Returns the frame counters of all connections. */
   public FrameCounters frames() {
     return frames;
   }
 
-  /** Returns every counter but those of frames, by its name. */
+  /** Returns every counter by its name, except those of frames. */
   public Map<String, Long> asMap() {
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("connectionsOpen", (long) connectionsOpen());
@@ -242,7 +240,7 @@ public final class TcpCounters {
     return all;
   }
 
-  /** Names every counter with its value. */
+  /** Returns every counter with its value. */
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder("TcpCounters[");

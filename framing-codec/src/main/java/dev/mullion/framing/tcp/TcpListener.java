@@ -31,12 +31,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
-/** A listening socket with its connections and threads, from the first to the last. */
+/** A listening socket with its connections and threads, from start to end. */
 final class TcpListener {
   private static final int BACKLOG = 1024;
   private static final boolean CLOSES_WHAT_COMES_LATE = true;
 
-  /** How long the threads of a server that cannot start have to end. */
+  /** The time for the threads of a server that fails to start to end. */
   private static final Duration END = Duration.ofSeconds(2);
 
   private final TcpSettings settings;
@@ -51,7 +51,7 @@ final class TcpListener {
   private final Channel channel;
   private final Stopping stopping;
 
-  /** Whether it is this server that ends the listening. */
+  /** Whether this server itself closes the listening socket. */
   private volatile boolean closing;
 
   private TcpListener(
@@ -122,7 +122,8 @@ final class TcpListener {
       return new MultiThreadIoEventLoopGroup(
           threads, new DefaultThreadFactory(settings.threadName(), true), transport.ioHandlers());
     } catch (IllegalStateException e) {
-      // Netty has ended those that it made; the cause is the system's, such as too many open files.
+      // Netty has ended the loops it created; the cause is the system's, such as too many open
+      // files.
       Throwable cause = e.getCause() == null ? e : e.getCause();
       throw new IOException("eventLoopThreads: " + threads + " cannot be started: " + cause, e);
     }
@@ -201,7 +202,7 @@ final class TcpListener {
     return group.terminationFuture().await(Check.nanos(timeout), TimeUnit.NANOSECONDS);
   }
 
-  /** Stops, or joins the stop that is on. Returns what was cut, or null if another does it. */
+  /** Stops, or joins a stop in progress. Returns what was cut, or null if another call does it. */
   @Nullable
   StopReport stop(Duration timeout) {
     for (EventExecutor thread : group) {
@@ -213,7 +214,7 @@ final class TcpListener {
     return stopping.stop(Check.nanos(timeout));
   }
 
-  /** Sets up each connection that is accepted, or refuses it. */
+  /** Sets up each accepted connection, or rejects it. */
   private final class Connections extends ChannelInitializer<Channel> {
     @Override
     protected void initChannel(Channel connection) {

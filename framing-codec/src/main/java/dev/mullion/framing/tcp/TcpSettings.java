@@ -6,7 +6,7 @@ import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** What a server was told of its socket and its threads. */
+/** A server's settings for its socket and its threads. */
 record TcpSettings(
     String host,
     int port,

@@ -9,9 +9,9 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection's clocks, which the event loop moves on when it looks. At each look it is somebody's
- * turn, and only the clock against that one goes on; {@link ConnectionBuilder} says what each
- * measures.
+ * A connection's clocks; the event loop advances them at each check. At each check either this side
+ * or the peer has to act next, and only the clock for that side advances. {@link ConnectionBuilder}
+ * defines what each clock measures.
  *
  * <pre>{@code
  *  whose turn it is                                      clock         set back by
@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  *  the peer's, of a frame that has begun, as we read     frameTimeout  the end of the frame
  * }</pre>
  *
- * <p>A clock never goes on by more than two intervals between two looks, however long the loop was
- * held up: what has come meanwhile is read before the next look.
+ * <p>A clock never advances by more than two intervals between two checks, however long the loop
+ * was delayed: input that arrived meanwhile is read before the next check.
  */
 final class Timeouts {
   private final LinkContext link;
@@ -47,15 +47,15 @@ final class Timeouts {
     output = link.output;
   }
 
-  /** Says that something came. */
+  /** Notes that input arrived. */
   void active() {
     readInInterval = true;
   }
 
   /**
-   * Moves the clocks on.
+   * Advances the clocks.
    *
-   * @param most by how much at most
+   * @param most the maximum to advance by
    */
   void look(long now, long most) {
     long passed = begun ? Math.min(now - lookedAt, most) : 0;
@@ -82,7 +82,7 @@ final class Timeouts {
     }
   }
 
-  /** As long as bytes wait for the peer, it is its turn, whatever waits here. */
+  /** While bytes are queued for the peer, the peer has to act next, whatever waits here. */
   private boolean isOurTurn() {
     return output.pending() == 0 && (reading.isPausedByThisSide() || link.waitsForHandler());
   }
@@ -133,7 +133,7 @@ final class Timeouts {
     return limit > 0 && nanos >= limit;
   }
 
-  /** Says that the end of this side was sent: what comes then is for the peer. */
+  /** Notes that the end of this side was sent: the peer has to act next. */
   void outputEnded() {
     if (progressTimer != null) {
       progressTimer.cancel(false);
@@ -141,7 +141,8 @@ final class Timeouts {
   }
 
   /**
-   * Ends a closing connection whose peer takes nothing of what is left for {@code closeTimeout}.
+   * Ends a closing connection whose peer accepts none of the remaining bytes for {@code
+   * closeTimeout}.
    */
   void boundClosing() {
     if (progressTimer == null && link.context().channel().isActive()) {

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The TLS of a running server or client. A class of its own, since netty-handler may be absent. */
+/** The TLS of a running server or client. Separate because netty-handler may be absent. */
 final class TlsContext implements AutoCloseable {
   private final Tls tls;
   private final TlsReloader reloader;
@@ -23,7 +23,7 @@ final class TlsContext implements AutoCloseable {
   }
 
   /**
-   * Reads the files, or returns {@code null} if there is no TLS.
+   * Reads the files; returns {@code null} without TLS.
    *
    * @throws IllegalStateException if netty-handler is missing
    * @throws IOException if a file cannot be used
@@ -43,8 +43,8 @@ final class TlsContext implements AutoCloseable {
   }
 
   /**
-   * Returns the handler of a connection. For a client the host is the one that was asked for, not
-   * the address it was resolved to.
+   * Returns the handler of a connection. A client passes the requested host name, not the address
+   * it was resolved to.
    */
   SslHandler newHandler(ByteBufAllocator allocator, @Nullable String peerHost, int peerPort) {
     if (peerHost == null && tls.verifiesHostNames()) {
@@ -56,12 +56,12 @@ final class TlsContext implements AutoCloseable {
         ? context.newHandler(allocator)
         : context.newHandler(allocator, peerHost, peerPort);
     long millis = TimeUnit.MILLISECONDS.convert(tls.handshakeTimeout());
-    // To Netty, 0 is no limit.
+    // Netty takes 0 as no limit.
     handler.setHandshakeTimeoutMillis(Math.max(1, millis));
     return handler;
   }
 
-  /** Checks the files from now on. */
+  /** Begins to check the files at intervals. */
   void start() {
     reloader.start();
   }

@@ -12,9 +12,9 @@ import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
-/** A class of its own, since Netty's TLS classes may be absent. */
+/** Separate because Netty's TLS classes may be absent. */
 final class TlsEvents {
-  /** What Netty says that the peer has sent, as far as it is repeated: 32 bytes. */
+  /** The peer's bytes in Netty's message, limited to the first 32. */
   private static final Pattern SENT = Pattern.compile(": ((?:[0-9a-f]{2}){1,32})");
 
   private TlsEvents() {}
@@ -23,13 +23,13 @@ final class TlsEvents {
     return event instanceof SslHandshakeCompletionEvent done && done.isSuccess();
   }
 
-  /** Returns why a handshake has failed, or {@code null} if the event does not say so. */
+  /** Returns why a handshake failed, or {@code null} if the event is no failure. */
   static @Nullable Throwable handshakeFailure(Object event) {
     Throwable cause = event instanceof SslHandshakeCompletionEvent done ? done.cause() : null;
     return cause instanceof SSLException failure ? inPlainWords(failure) : cause;
   }
 
-  /** Says what is likely wrong, and not all that the peer has sent, as Netty does. */
+  /** Describes the likely cause, without all the bytes from the peer that Netty includes. */
   static SSLException inPlainWords(SSLException error) {
     String text = error.getMessage();
     if (error instanceof SslHandshakeTimeoutException) {
@@ -48,7 +48,7 @@ final class TlsEvents {
     return event instanceof SslCloseCompletionEvent done && done.isSuccess();
   }
 
-  /** Tells the peer that nothing more comes, and then goes on. */
+  /** Sends close_notify, and then runs an action. */
   static void closeOutbound(ChannelPipeline pipeline, Runnable then) {
     pipeline.get(SslHandler.class).closeOutbound().addListener(done -> then.run());
   }

@@ -10,8 +10,8 @@ import io.netty.handler.ssl.SslHandler;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts what TLS holds of a record that is not complete, from the first byte of the handshake on,
- * and keeps that small. A class of its own, since netty-handler may be absent.
+ * Counts the bytes of an incomplete TLS record that TLS holds, from the start of the handshake, and
+ * keeps them small. Separate because netty-handler may be absent.
  *
  * <pre>{@code
  *  socket ---> TlsInput ---> SslHandler, which collects a record ---> frames
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class TlsInput extends ChannelDuplexHandler {
   private final Reading reading;
 
-  /** What TLS has collected, of which it may have used all by now; held during a read only. */
+  /** The buffer that TLS has collected and may have used up; held during a read only. */
   private @Nullable ByteBuf collected;
 
   private long held;
@@ -56,7 +56,7 @@ final class TlsInput extends ChannelDuplexHandler {
       ctx.fireChannelRead(message instanceof ByteBuf bytes ? rightSized(ctx, bytes) : message);
     } finally {
       ByteBuf present = collected;
-      // If TLS has used all, it has released it.
+      // If TLS has used everything, it has released it.
       long now = present != null && present.refCnt() > 1 ? present.capacity() : 0;
       forget();
       reading.hold(now - held);
@@ -64,7 +64,7 @@ final class TlsInput extends ChannelDuplexHandler {
     }
   }
 
-  /** Part of a record would keep the whole buffer that was read into. */
+  /** Part of a record would keep the whole read buffer. */
   private static ByteBuf rightSized(ChannelHandlerContext ctx, ByteBuf bytes) {
     if (2 * bytes.readableBytes() >= bytes.capacity()) {
       return bytes;
@@ -76,7 +76,7 @@ final class TlsInput extends ChannelDuplexHandler {
     }
   }
 
-  /** TLS wants to read on inside a record, whatever it was told. */
+  /** TLS reads on inside a record, even if reading is paused. */
   @Override
   public void read(ChannelHandlerContext ctx) {
     if (!reading.isPaused()) {

@@ -17,27 +17,27 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How sockets are served. All but {@link #NIO} need Netty's classes and native library for them on
+ * The kind of sockets in use. All except {@link #NIO} need Netty's classes and native library on
  * the class path, for instance {@code io.netty:netty-transport-classes-epoll} and {@code
- * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}; on a module path
- * both have to be named by {@code --add-modules} too.
+ * io.netty:netty-transport-native-epoll} with the classifier {@code linux-x86_64}. On a module path
+ * both must also be named by {@code --add-modules}.
  */
 public enum Transport {
-  /** Epoll, kqueue or NIO: the first that is there. The default. */
+  /** The first available of epoll, kqueue and NIO. The default. */
   AUTO,
-  /** The JDK's selector, everywhere. */
+  /** The JDK's selector; available everywhere. */
   NIO,
   /** Linux's epoll. */
   EPOLL,
   /** The kqueue of macOS and the BSDs. */
   KQUEUE,
   /**
-   * Linux's io_uring; never chosen by {@link #AUTO}. With Netty 4.2.18 a connection that its peer
-   * has reset is not always noticed before the idle timeout.
+   * Linux's io_uring; never chosen by {@link #AUTO}. With Netty 4.2.18 a reset by the peer may go
+   * unnoticed until the idle timeout.
    */
   IO_URING;
 
-  /** What Netty needs to know of a transport. */
+  /** The parts of Netty that a transport needs. */
   record Parts(
       Transport transport,
       IoHandlerFactory ioHandlers,
@@ -46,7 +46,7 @@ public enum Transport {
       Class<? extends ServerChannel> unixServerChannel,
       Class<? extends Channel> unixChannel,
       Function<Path, SocketAddress> unixAddresses) {
-    /** Returns the address of a unix-domain socket, of the kind that the channels here take. */
+    /** Returns the address of a unix-domain socket, of the type that these channels accept. */
     SocketAddress unixAddress(Path path) {
       return unixAddresses.apply(path);
     }
@@ -58,9 +58,9 @@ public enum Transport {
   }
 
   /**
-   * Returns the parts of this transport, or of the one that {@link #AUTO} finds.
+   * Returns the parts of this transport, or of the one that {@link #AUTO} selects.
    *
-   * @throws IllegalStateException if it is not available; the text says why
+   * @throws IllegalStateException if it is not available; the message gives the reason
    */
   Parts parts() {
     if (this == AUTO) {

@@ -9,23 +9,24 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Frames that wait for room on a connection, in their order. Any of them can be withdrawn. Guarded
- * by the lock of its {@link Outbound}.
+ * Frames that wait for room on a connection, in order. Any of them can be withdrawn. Guarded by the
+ * lock of its {@link Outbound}.
  */
 final class WaitingSends {
-  /** What a frame that waits takes besides its bytes: empty ones are bounded too. */
+  /** The memory of a waiting frame besides its bytes: empty frames are bounded too. */
   private static final int COST = 64;
 
   private final Set<PendingSend> sends = new LinkedHashSet<>(0);
   private long bytes;
 
-  /** What they take; it may be asked for without a lock. */
+  /** Their memory; may be read without a lock. */
   private volatile long memory;
 
   private int requests;
 
   /**
-   * How many of them the event loop has sent; it alone makes that more, and may ask without a lock.
+   * The number of frames sent by the event loop itself. Only the loop increases it, and may read it
+   * without a lock.
    */
   private volatile int ofLoop;
 
@@ -84,13 +85,13 @@ final class WaitingSends {
     }
   }
 
-  /** Returns the one that has waited longest, or {@code null} if none waits. */
+  /** Returns the frame that has waited longest, or {@code null}. */
   @Nullable
   PendingSend first() {
     return sends.isEmpty() ? null : sends.iterator().next();
   }
 
-  /** Takes out all that are such. */
+  /** Removes all frames that match. */
   List<PendingSend> removeAll(Predicate<PendingSend> such) {
     List<PendingSend> removed = new ArrayList<>();
     for (PendingSend send : sends) {

@@ -11,14 +11,14 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reports handlers that hold their event loop for too long, while they do. Of a burst only the
- * first is logged; all are counted.
+ * Reports a handler that holds its event loop too long, while it does. Of a burst only the first is
+ * logged; all are counted.
  */
 final class Watchdog implements AutoCloseable {
-  /** A burst is over when no handler was slow for so many times the limit. */
+  /** A burst is over when no handler was slow for this many times the limit. */
   private static final int QUIET_LIMITS = 20;
 
-  /** What is known of one loop. */
+  /** The last observation of one loop. */
   private static final class Seen {
     private final LoopWatch loop;
     private long entry;
@@ -85,7 +85,7 @@ final class Watchdog implements AutoCloseable {
               + stack(link.thread()),
           null);
     }
-    // Last: whoever waits for it finds the log complete.
+    // Last: when the count is seen, the log is complete.
     settings.totals().handlersSlow.increment();
   }
 

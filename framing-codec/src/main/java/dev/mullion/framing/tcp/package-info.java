@@ -1,17 +1,18 @@
 /**
- * Framed TCP. A {@link dev.mullion.framing.tcp.FramedServer} gives each {@link
- * dev.mullion.framing.tcp.FramedConnection} to a handler, of which there are three kinds: {@link
- * dev.mullion.framing.tcp.ConnectionHandler} in blocking code, {@link
- * dev.mullion.framing.tcp.BatchHandler} on the event loop, and what a publisher and a subscriber
- * are connected to. A {@link dev.mullion.framing.tcp.FramedClient} makes such a connection, and can
- * match replies with requests. {@link dev.mullion.net.Tls} secures both, {@link
- * dev.mullion.framing.tcp.Transport} says how sockets are served, {@link
- * dev.mullion.framing.tcp.TcpCounters} tell what was done, also to a registry of Micrometer by
- * {@link dev.mullion.framing.tcp.MicrometerMetrics}, and {@link dev.mullion.framing.tcp.EchoServer}
- * answers each frame with itself.
+ * Framed TCP. A {@link dev.mullion.framing.tcp.FramedServer} passes each {@link
+ * dev.mullion.framing.tcp.FramedConnection} to a handler of one of three kinds: a {@link
+ * dev.mullion.framing.tcp.ConnectionHandler} in blocking code, a {@link
+ * dev.mullion.framing.tcp.BatchHandler} on the event loop, or a publisher and a subscriber. A
+ * {@link dev.mullion.framing.tcp.FramedClient} opens such a connection, and can match replies to
+ * requests.
  *
- * <p>Every clock, and what it measures. None goes on while the event loop is held up; {@code 0}
- * sets no limit where that is allowed.
+ * <p>{@link dev.mullion.net.Tls} secures both. {@link dev.mullion.framing.tcp.Transport} selects
+ * the kind of sockets. {@link dev.mullion.framing.tcp.TcpCounters} count what happens; {@link
+ * dev.mullion.framing.tcp.MicrometerMetrics} publishes them. {@link
+ * dev.mullion.framing.tcp.EchoServer} echoes each frame.
+ *
+ * <p>Every timeout and what it measures. No clock advances while the event loop is held up. {@code
+ * 0} sets no limit where that is allowed.
  *
  * <pre>{@code
  *  setting            measures the time in which                            then
