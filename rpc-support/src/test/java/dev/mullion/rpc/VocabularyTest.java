@@ -147,13 +147,13 @@ class VocabularyTest {
     Path socket = directory.resolve("a.sock");
     assertThat(catchThrowable(framed().path(socket).port(0)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
-        .hasMessage("path: " + socket + " (expected: no port beside it)");
+        .hasMessage("path: " + socket + " (expected: no port set)");
     assertThat(catchThrowable(grpc().path(socket).port(0)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
         .hasMessage("path: " + socket + " (expected: neither host, port nor address beside it)");
     assertThat(catchThrowable(framed().maxHandlerThreads(5).executor(EXECUTOR)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
-        .hasMessage("maxHandlerThreads: 5 (expected: no executor beside it)");
+        .hasMessage("maxHandlerThreads: 5 (expected: no executor set)");
     assertThat(catchThrowable(grpc().maxHandlerThreads(5).executor(EXECUTOR)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
         .hasMessage(

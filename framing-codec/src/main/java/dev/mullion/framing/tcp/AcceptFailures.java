@@ -41,7 +41,7 @@ final class AcceptFailures extends ChannelInboundHandlerAdapter {
           Event.ACCEPT_FAILED,
           WARNING,
           null,
-          () -> "cannot accept a connection, trying again in " + PAUSE_MILLIS + " ms: " + error);
+          () -> "cannot accept a connection, retrying in " + PAUSE_MILLIS + " ms: " + error);
     }
   }
 
@@ -67,8 +67,8 @@ final class AcceptFailures extends ChannelInboundHandlerAdapter {
           Event.LISTENING_ENDED,
           ERROR,
           null,
-          () -> "the listening socket " + ctx.channel().localAddress()
-              + " was closed by an error: no more connections are accepted");
+          () -> "listening socket " + ctx.channel().localAddress()
+              + " failed: no more connections are accepted");
     }
     ctx.fireChannelInactive();
   }

@@ -79,7 +79,7 @@ final class Attempt implements Dial.Result {
   }
 
   private void lookUp(String host) {
-    stage = "the look-up of " + host + " has not ended";
+    stage = "still resolving " + host;
     client.settings().lookup().start(host).whenComplete((found, error) -> {
       onLoop(() -> resolved(error == null ? withPort(found) : List.of(), error));
     });

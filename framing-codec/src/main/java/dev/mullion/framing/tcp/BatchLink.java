@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** A connection whose frames are handled on the event loop as they arrive. */
 final class BatchLink extends Link {
   private static final String REPLY =
-      "reply() is for a batch handler on its event loop (expected: send, trySend or sendAsync)";
+      "reply() requires a batch handler on its event loop (expected: send, trySend or sendAsync)";
 
   private final BatchHandler handler;
   private LengthDelimitedCodec codec;
@@ -75,7 +75,7 @@ final class BatchLink extends Link {
 
   @Override
   byte[] takeReceivedBytes() {
-    throw new IllegalStateException("received bytes are taken by the batch handler");
+    throw new IllegalStateException("the batch handler takes the received bytes");
   }
 
   @Override
@@ -143,7 +143,8 @@ final class BatchLink extends Link {
   @Override
   void format(FrameFormat format) {
     if (isElsewhere()) {
-      throw new IllegalStateException("format() under a batch handler is for its event loop");
+      throw new IllegalStateException(
+          "format() with a batch handler must be called on its event loop");
     }
     changeCodec(format);
     outbound().sendLock.format(format);
@@ -157,7 +158,7 @@ final class BatchLink extends Link {
   private void changeCodec(FrameFormat format) {
     if (codec.isInsideFrame() && codec.bufferedBytes() == 0) {
       throw new IllegalStateException(
-          "format cannot change inside a frame that is passed on in parts, or skipped");
+          "format cannot change inside a frame delivered in parts or skipped");
     }
     replies.format(format);
     LengthDelimitedCodec next = codec(settings, format);

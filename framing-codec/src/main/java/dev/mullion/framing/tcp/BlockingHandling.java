@@ -82,7 +82,7 @@ final class BlockingHandling implements Handling {
     if (tasks.incrementAndGet() > maxWaiting) {
       tasks.decrementAndGet();
       start.giveUp("no handler thread is free and " + maxWaiting
-          + " connections wait for one (maxConnections");
+          + " connections are waiting (maxConnections");
       return;
     }
     boolean accepted = false;
@@ -210,7 +210,7 @@ final class BlockingHandling implements Handling {
                 Event.HANDLER_ENDED,
                 DEBUG,
                 link.peer(),
-                () -> "handler ended with its connection (peer " + link.peer() + ")",
+                () -> "handler ended because its connection ended (peer " + link.peer() + ")",
                 e);
         link.ending.finish();
       } else {

@@ -27,6 +27,6 @@ final class Claim {
 
   static IllegalStateException taken(@Nullable String by, String wanted) {
     return new IllegalStateException(
-        "frames are received by " + by + " already (not by " + wanted + ")");
+        "frames are already received by " + by + " (not by " + wanted + ")");
   }
 }

@@ -236,7 +236,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
    */
   final ConnectionSettings connectionSettings() {
     if (path != null && port >= 0) {
-      throw new IllegalStateException("path: " + path + " (expected: no port beside it)");
+      throw new IllegalStateException("path: " + path + " (expected: no port set)");
     }
     return new ConnectionSettings(
         format,

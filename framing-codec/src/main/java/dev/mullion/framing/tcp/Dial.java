@@ -165,7 +165,7 @@ final class Dial extends ChannelInitializer<Channel> {
       if (local instanceof InetSocketAddress && local.equals(ctx.channel().remoteAddress())) {
         // With a reset, so that the port is free at once.
         ctx.channel().config().setOption(ChannelOption.SO_LINGER, 0);
-        fail(new ConnectException("connected to itself, since nobody listens there"));
+        fail(new ConnectException("connected to itself: no server is listening there"));
         return;
       }
       ctx.fireChannelActive();

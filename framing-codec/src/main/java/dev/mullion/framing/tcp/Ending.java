@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Ending {
   static final String ENDED_IN_HANDSHAKE =
-      "the peer ended the connection in the TLS handshake, perhaps since it does not speak TLS";
+      "peer closed the connection during the TLS handshake (it may not use TLS)";
 
   private final LinkContext link;
   private final Reading reading;
@@ -198,7 +198,7 @@ final class Ending {
 
   private EOFException cutError() {
     String text =
-        link.isOpened() ? "connection was cut: TLS did not say that it ends" : ENDED_IN_HANDSHAKE;
+        link.isOpened() ? "connection closed without TLS close_notify" : ENDED_IN_HANDSHAKE;
     return new EOFException(text + " (peer " + link.context().channel().remoteAddress() + ")");
   }
 
@@ -385,7 +385,7 @@ final class Ending {
     if (!close.isClosed() && outputLeft > 0) {
       // A write failed, and Netty closed the connection without reporting it.
       losses.noteUnsent(outputLeft);
-      because(new IOException("connection was lost with bytes to send (peer " + link.peer() + ")"));
+      because(new IOException("connection was lost with unsent bytes (peer " + link.peer() + ")"));
     }
     losses.countAtEnd();
     if (cause != null) {

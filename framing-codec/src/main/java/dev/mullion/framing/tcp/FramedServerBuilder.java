@@ -209,7 +209,7 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
     }
     if (maxHandlerThreads != 0 && executor != null) {
       throw new IllegalStateException(
-          "maxHandlerThreads: " + maxHandlerThreads + " (expected: no executor beside it)");
+          "maxHandlerThreads: " + maxHandlerThreads + " (expected: no executor set)");
     }
     if (parts && batchHandler == null) {
       throw new IllegalStateException("parts: true needs a batchHandler");

@@ -33,7 +33,7 @@ interface Handling {
     return (pipeline, settings, watch, secure) -> {
       BatchHandler handler;
       try {
-        handler = requireNonNull(handlers.get(), "the handler that batchHandler made");
+        handler = requireNonNull(handlers.get(), "handler made by batchHandler");
       } catch (Throwable e) {
         settings.totals().handlersFailed.increment();
         SocketAddress peer = pipeline.channel().remoteAddress();
@@ -41,7 +41,7 @@ interface Handling {
             Event.HANDLER_FAILED,
             WARNING,
             peer,
-            () -> "no handler was made, closing connection (peer " + peer + ")",
+            () -> "batchHandler made no handler, closing connection (peer " + peer + ")",
             e);
         pipeline.channel().close();
         return;

@@ -29,7 +29,7 @@ final class Meters {
     // Otherwise Micrometer would silently return the other one's meters.
     if (registry.find(name("mullion.tcp.", OPEN)).tags(tags).meter() != null) {
       throw new IllegalStateException("metrics of " + side + " " + address
-          + " are bound already (expected: tags that tell it apart)");
+          + " are already bound (expected: distinguishing tags)");
     }
   }
 

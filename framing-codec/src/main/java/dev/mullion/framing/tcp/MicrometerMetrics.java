@@ -56,7 +56,7 @@ public final class MicrometerMetrics extends TcpObserver {
     requireNonNull(registry, "registry");
     if (requireNonNull(tags, "tags").length % 2 != 0) {
       throw new IllegalArgumentException(
-          "tags: " + tags.length + " (expected: keys and values in turn)");
+          "tags: " + tags.length + " (expected: alternating keys and values)");
     }
     return new MicrometerMetrics(registry, tags.clone());
   }

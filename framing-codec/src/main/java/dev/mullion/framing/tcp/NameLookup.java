@@ -68,8 +68,8 @@ final class NameLookup {
       threads.execute(() -> resolve(host, resolver, made, () -> running.remove(host)));
     } catch (RejectedExecutionException e) {
       running.remove(host);
-      made.completeExceptionally(new IOException("host: " + host + " is not looked up: "
-          + MAX_THREADS + " look-ups have not ended, and " + MAX_WAITING + " wait for them"));
+      made.completeExceptionally(new IOException("host: " + host + " is not resolved: "
+          + MAX_THREADS + " look-ups are running and " + MAX_WAITING + " are queued"));
     }
     return made;
   }

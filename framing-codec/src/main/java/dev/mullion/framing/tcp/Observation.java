@@ -34,7 +34,7 @@ final class Observation implements AutoCloseable {
       try {
         each.run();
       } catch (Throwable e) {
-        Link.LOG.log(Level.WARNING, "an observer failed at the end", e);
+        Link.LOG.log(Level.WARNING, "an observer failed while stopping", e);
       }
     }
   }

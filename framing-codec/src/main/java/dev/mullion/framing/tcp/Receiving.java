@@ -44,7 +44,7 @@ final class Receiving {
     }
     if (!inbox.isAtEnd()) {
       throw new SocketTimeoutException(
-          "no frame came in " + timeout.toMillis() + " ms (peer " + link.peer() + ")");
+          "no frame received in " + timeout.toMillis() + " ms (peer " + link.peer() + ")");
     }
     return inbox.poll();
   }
@@ -84,7 +84,7 @@ final class Receiving {
   /** Takes the received bytes that belong to no received frame. */
   byte[] takeBytes() {
     if (requests.get() != null) {
-      throw new IllegalStateException("received bytes are taken by request()");
+      throw new IllegalStateException("request() takes the received bytes");
     }
     return link.takeReceivedBytes();
   }

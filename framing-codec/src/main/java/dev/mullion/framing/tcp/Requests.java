@@ -87,7 +87,7 @@ final class Requests {
   }
 
   private void timedOut(Request request, long nanos) {
-    if (request.completeExceptionally(new TimeoutException("no reply came in "
+    if (request.completeExceptionally(new TimeoutException("no reply received in "
         + TimeUnit.NANOSECONDS.toMillis(nanos) + " ms (requestTimeout, peer " + peer() + ")"))) {
       totals.requestsTimedOut.increment();
     }
@@ -142,7 +142,7 @@ final class Requests {
   private String hint() {
     boolean silent = link.counters.bytesReceived() == 0;
     return silent && link.tlsSession() == null
-        ? "; it has sent nothing: perhaps it speaks TLS and this side does not (setting: tls)"
+        ? "; it sent nothing, and may require TLS (setting: tls)"
         : "";
   }
 

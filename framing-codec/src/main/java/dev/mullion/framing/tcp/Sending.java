@@ -161,7 +161,7 @@ final class Sending {
       settings.totals().sendsRefused.increment();
       throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
           + queue.waiting.bytes() + " bytes in " + queue.waiting.size()
-          + " frames wait for room already (outboundHighWaterMark: " + settings.outboundHigh()
+          + " frames are already waiting (outboundHighWaterMark: " + settings.outboundHigh()
           + ", peer " + channel.remoteAddress() + ")");
     }
     PendingSend send =

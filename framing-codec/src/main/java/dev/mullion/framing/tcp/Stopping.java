@@ -138,7 +138,7 @@ final class Stopping {
     try {
       step.run();
     } catch (Throwable e) {
-      String text = "stop: could not " + name + ", going on with what follows";
+      String text = "stop: could not " + name + ", continuing with the next step";
       parts.log.log(Event.STOP, WARNING, null, () -> text, e);
     }
   }

@@ -158,7 +158,7 @@ final class TcpConnector {
     long nanos = connectionSettings.closeNanos();
     Runnable cut = () -> {
       if (!ended.isClosed()) {
-        ending.abort(new SocketTimeoutException("connection that its peer has ended is not closed "
+        ending.abort(new SocketTimeoutException("connection ended by its peer is still open "
             + "after " + TimeUnit.NANOSECONDS.toMillis(nanos) + " ms (closeTimeout, peer "
             + ended.remoteAddress() + ")"));
       }
@@ -203,7 +203,7 @@ final class TcpConnector {
           Event.RECONNECT_FAILED,
           DEBUG,
           settings.target(),
-          () -> "attempt " + attempts + " to connect to " + settings.target() + " again failed: "
+          () -> "reconnect attempt " + attempts + " to " + settings.target() + " failed: "
               + error);
       reconnect();
     }

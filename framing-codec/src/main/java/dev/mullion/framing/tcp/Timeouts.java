@@ -99,8 +99,8 @@ final class Timeouts {
       return false;
     }
     String why = link.waitsForHandler()
-        ? "its handler took none of the " + link.bytesNotTaken() + " bytes that wait"
-        : "the memory budget is used up";
+        ? "its handler took none of the " + link.bytesNotTaken() + " waiting bytes"
+        : "the memory budget is exhausted";
     timeOut(
         link.totals.connectionsStalled,
         "connection was stalled by this side for "
@@ -159,7 +159,7 @@ final class Timeouts {
       if (mark != before) {
         lookAtProgress(mark);
       } else {
-        end("connection is not closed after " + millis(settings.closeNanos())
+        end("connection is still open after " + millis(settings.closeNanos())
             + " ms in which nothing could be sent (closeTimeout, peer " + link.peer() + ")");
       }
     };

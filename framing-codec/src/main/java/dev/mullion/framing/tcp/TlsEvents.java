@@ -33,7 +33,7 @@ final class TlsEvents {
   static SSLException inPlainWords(SSLException error) {
     String text = error.getMessage();
     if (error instanceof SslHandshakeTimeoutException) {
-      text += " (handshakeTimeout), perhaps since the peer does not speak TLS";
+      text += " (handshakeTimeout): the peer may not use TLS";
     } else if (error instanceof NotSslRecordException) {
       Matcher sent = SENT.matcher(String.valueOf(text));
       text = "the peer does not speak TLS" + (sent.find() ? ", it sent " + sent.group(1) : "")

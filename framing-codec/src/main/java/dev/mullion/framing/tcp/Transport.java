@@ -77,7 +77,7 @@ public enum Transport {
               + cause
               + " (expected: AUTO, NIO, or "
               + libraries()
-              + " and an operating system that has it)",
+              + " and an operating system that supports it)",
           cause);
     }
     return switch (this) {

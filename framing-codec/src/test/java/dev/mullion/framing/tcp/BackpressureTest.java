@@ -111,7 +111,7 @@ class BackpressureTest {
           .havingCause()
           .isInstanceOf(FrameNotSentException.class)
           .withMessageMatching("frame of 1000 bytes is not sent: 6[0-9]{4} bytes in 6[0-9] frames"
-              + " wait for room already \\(outboundHighWaterMark: 65536, peer " + peer + "\\)");
+              + " are already waiting \\(outboundHighWaterMark: 65536, peer " + peer + "\\)");
       // The first one is on its way.
       assertThat(bad.socket.getInputStream().read()).isNotNegative();
       bad.reset();
@@ -127,7 +127,7 @@ class BackpressureTest {
           .withThrowableThat()
           .havingRootCause()
           .withMessageMatching(
-              ".*reset.*|connection was lost with bytes to send \\(peer " + peer + "\\)");
+              ".*reset.*|connection was lost with unsent bytes \\(peer " + peer + "\\)");
       List<Throwable> lost = new ArrayList<>();
       for (CompletableFuture<Void> each : sent) {
         each.exceptionally(e -> {
@@ -262,12 +262,12 @@ class BackpressureTest {
         assertThatThrownBy(
                 () -> each.reply(io.netty.buffer.Unpooled.wrappedBuffer(new byte[1]), 0, 1))
             .isExactlyInstanceOf(IllegalStateException.class)
-            .hasMessage("reply() is for a batch handler on its event loop (expected: send, trySend"
-                + " or sendAsync)");
+            .hasMessage("reply() requires a batch handler on its event loop (expected: send,"
+                + " trySend or sendAsync)");
       }
       assertThatThrownBy(served::receive)
           .isExactlyInstanceOf(IllegalStateException.class)
-          .hasMessage("frames are received by the batch handler already (not by receive())");
+          .hasMessage("frames are already received by the batch handler (not by receive())");
     }
   }
 }

@@ -467,9 +467,9 @@ class ClocksTest {
       PEER_STOPS_INSIDE_A_FRAME | frame is not complete after N ms (frameTimeout: 12000 ms, peer \
       embedded)
       HANDLER_TAKES_NOTHING     | connection was stalled by this side for N ms: its handler took \
-      none of the 5 bytes that wait (stallTimeout: 28000 ms, peer embedded)
+      none of the 5 waiting bytes (stallTimeout: 28000 ms, peer embedded)
       MEMORY_IS_SHORT           | connection was stalled by this side for N ms: the memory \
-      budget is used up (stallTimeout: 28000 ms, peer embedded)
+      budget is exhausted (stallTimeout: 28000 ms, peer embedded)
       """)
   void textsSayWhoseTimeWasMeasured(Scenario scenario, String text) throws Exception {
     Side side = new Side(false);

@@ -189,8 +189,8 @@ class ConnectingTest {
     long start = System.nanoTime();
     assertThatThrownBy(() -> to(1, names).connectTimeout(Duration.ofMillis(100)).connect())
         .isExactlyInstanceOf(ConnectException.class)
-        .hasMessage("cannot connect to localhost:1: not connected in 100 ms (connectTimeout): the"
-            + " look-up of localhost has not ended");
+        .hasMessage("cannot connect to localhost:1: not connected in 100 ms (connectTimeout):"
+            + " still resolving localhost");
     assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(10));
     assertThat(names.running()).isOne();
     never.complete(null);
@@ -254,8 +254,8 @@ class ConnectingTest {
     assertThat(names.running()).isEqualTo(NameLookup.MAX_THREADS + 1024);
     assertThatThrownBy(() -> to(1, names).host("one.more").connect())
         .isExactlyInstanceOf(ConnectException.class)
-        .hasMessage("cannot connect to one.more:1: host: one.more is not looked up: 16 look-ups"
-            + " have not ended, and 1024 wait for them");
+        .hasMessage("cannot connect to one.more:1: host: one.more is not resolved: 16 look-ups"
+            + " are running and 1024 are queued");
     assertThat(names.start("::1").get(20, TimeUnit.SECONDS)).containsExactly(parsed("::1"));
     gate.complete(null);
     Await.until("all have ended", () -> names.running() == 0);

@@ -73,7 +73,7 @@ class EchoServerStartTest {
             + System.getProperty("os.arch")
                 .replace("amd64", "x86_64")
                 .replace("aarch64", "aarch_64")
-            + " on the class path and an operating system that has it)")
+            + " on the class path and an operating system that supports it)")
         .hasCause(KQueue.unavailabilityCause());
   }
 

@@ -339,8 +339,8 @@ class FramedClientTest {
           .havingCause()
           .isExactlyInstanceOf(IOException.class)
           .withMessage("connection was closed by the peer before the reply came; the request may"
-              + " have been handled (peer 127.0.0.1/127.0.0.1:" + server.port() + "); it has sent"
-              + " nothing: perhaps it speaks TLS and this side does not (setting: tls)");
+              + " have been handled (peer 127.0.0.1/127.0.0.1:" + server.port() + "); it sent"
+              + " nothing, and may require TLS (setting: tls)");
       Await.until("it is connected again", () -> client.counters().reconnects() == 1);
       assertThat(connected).hasValue(3);
       assertThat(client.counters().handlersFailed()).isOne();

@@ -124,7 +124,7 @@ class FramedServerTest {
       }
       assertThatThrownBy(() -> client.connection().receive())
           .isInstanceOf(IllegalStateException.class)
-          .hasMessage("frames are received by request() already (not by receive())");
+          .hasMessage("frames are already received by request() (not by receive())");
     }
   }
 
@@ -254,10 +254,10 @@ class FramedServerTest {
 
       assertThatThrownBy(() -> connection.format(NETSTRING))
           .isInstanceOf(IllegalStateException.class)
-          .hasMessage("format() under a batch handler is for its event loop");
+          .hasMessage("format() with a batch handler must be called on its event loop");
       assertThatThrownBy(connection::takeReceivedBytes)
           .isInstanceOf(IllegalStateException.class)
-          .hasMessage("received bytes are taken by the batch handler");
+          .hasMessage("the batch handler takes the received bytes");
       assertThat(connection.format()).isEqualTo(FrameFormat.defaults());
     }
   }

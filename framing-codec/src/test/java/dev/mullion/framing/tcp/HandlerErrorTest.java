@@ -109,7 +109,8 @@ class HandlerErrorTest {
         assertThat(server.counters().handlersFailed()).isOne();
         assertThat(log.records)
             .containsExactly(
-                "WARNING no handler was made, closing connection (peer " + peer.address() + ")");
+                "WARNING batchHandler made no handler, closing connection (peer "
+                    + peer.address() + ")");
       }
     }
   }

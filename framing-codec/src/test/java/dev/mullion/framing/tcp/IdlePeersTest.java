@@ -239,7 +239,7 @@ class IdlePeersTest {
           .cause()
           .isInstanceOf(SocketTimeoutException.class)
           .hasMessageMatching("connection was stalled by this side for [0-9]+ ms: its handler took"
-              + " none of the 14 bytes that wait \\(stallTimeout: 1000 ms, peer " + peer.address()
+              + " none of the 14 waiting bytes \\(stallTimeout: 1000 ms, peer " + peer.address()
               + "\\)");
       assertThat(server.counters().connectionsStalled()).isOne();
       assertThat(server.counters().connectionsIdle()).isZero();

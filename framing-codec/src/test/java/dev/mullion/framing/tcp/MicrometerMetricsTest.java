@@ -111,7 +111,7 @@ class MicrometerMetricsTest {
       assertThatThrownBy(() -> connect(server, one))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("metrics of client 127.0.0.1:" + server.port()
-              + " are bound already (expected: tags that tell it apart)");
+              + " are already bound (expected: distinguishing tags)");
       assertThat(registry.getMeters()).hasSize(present);
       connect(server, MicrometerMetrics.of(registry, "client", "other")).close();
       assertThat(client.isConnected()).isTrue();
@@ -142,7 +142,7 @@ class MicrometerMetricsTest {
   void wrongArgumentsAreNamed() {
     assertThatThrownBy(() -> MicrometerMetrics.of(registry, "key"))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("tags: 1 (expected: keys and values in turn)");
+        .hasMessage("tags: 1 (expected: alternating keys and values)");
     assertThatThrownBy(() -> MicrometerMetrics.of(null))
         .isInstanceOf(NullPointerException.class)
         .hasMessage("registry");

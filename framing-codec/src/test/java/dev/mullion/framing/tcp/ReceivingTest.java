@@ -28,7 +28,7 @@ class ReceivingTest {
       for (int i = 0; i < 3; i++) {
         assertThatThrownBy(() -> connection.receive(Duration.ofMillis(20)))
             .isExactlyInstanceOf(SocketTimeoutException.class)
-            .hasMessage("no frame came in 20 ms (peer " + peer.address() + ")");
+            .hasMessage("no frame received in 20 ms (peer " + peer.address() + ")");
       }
       assertThatThrownBy(() -> connection.receive(Duration.ZERO))
           .isExactlyInstanceOf(SocketTimeoutException.class);

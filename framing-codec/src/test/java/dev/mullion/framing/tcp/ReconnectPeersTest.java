@@ -279,7 +279,7 @@ class ReconnectPeersTest {
             .connect())
         .isExactlyInstanceOf(java.net.ConnectException.class)
         .hasMessage("cannot connect to 127.0.0.1:" + port
-            + ": connected to itself, since nobody listens there");
+            + ": connected to itself: no server is listening there");
   }
 
   /** It stayed connected, and what it sent was lost. */

@@ -248,7 +248,7 @@ class RequestsTest {
       assertThat(reply(client.request(bytes("one")))).isEqualTo("one");
       assertThatThrownBy(() -> client.connection().takeReceivedBytes())
           .isExactlyInstanceOf(IllegalStateException.class)
-          .hasMessage("received bytes are taken by request()");
+          .hasMessage("request() takes the received bytes");
 
       FramedConnection connection = other.connection();
       connection.send(bytes("hello"));

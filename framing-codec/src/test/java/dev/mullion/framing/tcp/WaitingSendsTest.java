@@ -43,7 +43,7 @@ class WaitingSendsTest {
           .withThrowableThat()
           .havingCause()
           .isInstanceOf(FrameNotSentException.class)
-          .withMessage("frame of 0 bytes is not sent: 0 bytes in 1025 frames wait for room already"
+          .withMessage("frame of 0 bytes is not sent: 0 bytes in 1025 frames are already waiting"
               + " (outboundHighWaterMark: 65536, peer " + bad.address() + ")");
       bad.reset();
       awaitEmpty(server);
