@@ -9,21 +9,20 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call that has ended, as a server's access log sees it. Bytes are those of messages as they were
- * on the wire, that is compressed if they were, and without what HTTP/2 adds. In-process calls have
- * none.
+ * A completed call, as recorded by a server's access log. Bytes count the messages on the wire,
+ * after compression and without the overhead of HTTP/2. In-process calls have no byte counts.
  *
  * @param method the full name of the method, such as {@code hello.Greeter/SayHello}, with {@code ?}
- *     for what is not printable, and cut after 256 characters
+ *     for each unprintable character, and truncated to 256 characters
  * @param peer the client, or null if the server has no such method
- * @param status how it ended
- * @param duration how long it took, from its first bytes to its last
- * @param messagesReceived how many messages came
- * @param bytesReceived how many bytes those had
- * @param messagesSent how many messages went
- * @param bytesSent how many bytes those had
- * @param requestId the metadata {@code x-request-id} that came with it, treated as the method's
- *     name is and cut after 128 characters; null if there was none
+ * @param status the status at the end of the call
+ * @param duration the time from the first bytes of the call to the last
+ * @param messagesReceived the number of messages received
+ * @param bytesReceived the size of the messages received
+ * @param messagesSent the number of messages sent
+ * @param bytesSent the size of the messages sent
+ * @param requestId the metadata {@code x-request-id} of the request, with unprintable characters
+ *     replaced as in {@code method}, and truncated to 128 characters; null if there was none
  */
 public record CallRecord(
     String method,
@@ -44,8 +43,8 @@ public record CallRecord(
   }
 
   /**
-   * Returns a line of text: {@code hello.Greeter/SayHello peer=127.0.0.1:50312 status=OK ms=1.234
-   * received=1/7 sent=1/15 id=-}, where the pairs are messages and bytes.
+   * Returns one line of text: {@code hello.Greeter/SayHello peer=127.0.0.1:50312 status=OK ms=1.234
+   * received=1/7 sent=1/15 id=-}. Each pair has the messages and the bytes.
    */
   @Override
   public String toString() {
@@ -67,7 +66,7 @@ public record CallRecord(
     if (peer instanceof InetSocketAddress inet && inet.getAddress() != null) {
       return inet.getAddress().getHostAddress() + ":" + inet.getPort();
     }
-    // That of a client at a unix-domain socket has no name.
+    // The address of a client on a unix-domain socket has no name.
     String name = peer == null ? "" : peer.toString();
     return name.isEmpty() ? "-" : name;
   }

@@ -10,8 +10,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call whose client sends a stream: a {@link StreamWriter} for its requests and a {@link
- * StreamReader} for its replies, of an asynchronous stub's method.
+ * A call in which the client sends a stream. It has a {@link StreamWriter} for the requests and a
+ * {@link StreamReader} for the replies, and is opened with a method of an asynchronous stub.
  *
  * <pre>{@code
  * try (ClientStream<HelloRequest, HelloReply> chat = ClientStream.open(stub::chat)) {
@@ -23,10 +23,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Writes wait while more than 32 KiB wait for the server, unless {@code
- * CallOptions.withOnReadyThreshold} says otherwise. A server that replies while it reads waits too,
- * so a long stream must be read while it is written, by another thread. To close it cancels the
- * call, unless it has ended.
+ * <p>Writes wait while more than 32 KiB are buffered, or more than {@code
+ * CallOptions.withOnReadyThreshold} allows. A server that replies while it reads waits for its
+ * client in the same way. So another thread must read the replies of a long stream while it is
+ * written. Closing the stream cancels the call unless it has ended.
  */
 public final class ClientStream<Q, R> implements AutoCloseable {
   private final Opening<Q, R> opened;
@@ -41,29 +41,26 @@ public final class ClientStream<Q, R> implements AutoCloseable {
     Opening<Q, R> opening = new Opening<>();
     StreamObserver<Q> started = requireNonNull(method, "method").apply(opening);
     if (started == null || opening.writer == null) {
-      throw new IllegalStateException(
-          "the method has started no call of gRPC (expected: stub::name)");
+      throw new IllegalStateException("the method started no gRPC call (expected: stub::name)");
     }
     return new ClientStream<>(opening);
   }
 
-  /** Returns what writes the requests; to complete it leaves the replies to come. */
+  /** Returns the writer of requests. Replies still arrive after it is completed. */
   public StreamWriter<Q> requests() {
     return requireNonNull(opened.writer);
   }
 
-  /** Returns what reads the replies. */
+  /** Returns the reader of replies. */
   public StreamReader<R> replies() {
     return requireNonNull(opened.reader);
   }
 
-  /**
-   * Cancels the call, unless it has ended: the server sees it, and what is read and written fails.
-   */
+  /** Cancels the call unless it has ended. The server is notified, and reads and writes fail. */
   public void cancel(String reason) {
     requireNonNull(reason, "reason");
     if (opened.ended == null) {
-      // From now on, though the reader hears of it later.
+      // Writes fail from now on; the reader is notified later.
       opened.end(Status.CANCELLED.withDescription(reason));
       requireNonNull(opened.requests).cancel(reason, null);
     }
@@ -74,7 +71,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
     cancel("the stream was closed");
   }
 
-  /** Is given to the stub, and to the writer. */
+  /** Passed to the stub and to the writer. */
   private static final class Opening<Q, R> implements ClientResponseObserver<Q, R>, WrittenCall {
     @Nullable
     StreamWriter<Q> writer;
@@ -92,7 +89,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
       this.requests = requests;
       StreamWriter<Q> waking = new StreamWriter<>(requests, this);
       writer = waking;
-      // gRPC asks for that one once the call has started.
+      // gRPC requests that message once the call has started.
       requests.disableAutoRequestWithInitial(1);
       reader = new StreamReader<>(requests::request);
       requests.setOnReadyHandler(waking::wake);
@@ -125,7 +122,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
       return ended;
     }
 
-    /** What the client sends is not the whole call. */
+    /** The end of the requests does not end the call. */
     @Override
     public boolean isEndedByService() {
       return false;

@@ -108,12 +108,11 @@ final class ConnectionLimits {
           + inProcessName
           + " (expected: no "
           + String.join(", ", given)
-          + " beside it, there are no connections)");
+          + " set, an in-process server has no connections)");
     }
     if (maxConnectionAgeGrace != null && maxConnectionAge.isZero()) {
-      throw new IllegalStateException("maxConnectionAgeGrace: "
-          + maxConnectionAgeGrace
-          + " (expected: maxConnectionAge beside it)");
+      throw new IllegalStateException(
+          "maxConnectionAgeGrace: " + maxConnectionAgeGrace + " (expected: maxConnectionAge set)");
     }
   }
 

@@ -12,9 +12,9 @@ import io.grpc.protobuf.StatusProto;
 import java.util.Optional;
 
 /**
- * Rich details of an error, such as a {@code google.rpc.BadRequest}: what else a server says beside
- * the status. They travel as the trailer {@code grpc-status-details-bin}, which gRPC's other
- * languages read and write too.
+ * Rich details of an error, such as a {@code google.rpc.BadRequest}, that a server sends with the
+ * status. They travel in the trailer {@code grpc-status-details-bin}, which gRPC's other languages
+ * read and write too.
  */
 public final class ErrorDetails {
   private ErrorDetails() {}
@@ -33,8 +33,8 @@ public final class ErrorDetails {
 
   /**
    * Returns the first detail of a type that a {@link StatusRuntimeException} or {@link
-   * StatusException} carries, or that one of its causes does; empty if there is none, or it cannot
-   * be read.
+   * StatusException}, or one of its causes, carries. The result is empty if there is none, or if it
+   * cannot be read.
    */
   public static <T extends Message> Optional<T> find(Throwable error, Class<T> type) {
     requireNonNull(type, "type");

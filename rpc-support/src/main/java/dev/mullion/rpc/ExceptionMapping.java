@@ -16,20 +16,20 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Which status a client sees for an exception of a service. */
+/** The mapping from a service's exceptions to the statuses that clients see. */
 final class ExceptionMapping {
   private final InternalErrors errors =
       new InternalErrors(System.getLogger(ExceptionMapping.class.getName()));
   private final Map<Class<?>, Function<Throwable, Outcome>> byType = new LinkedHashMap<>();
 
-  /** What a client is told. */
+  /** The status and the trailers that a client receives. */
   record Outcome(Status status, Metadata trailers) {
     static Outcome of(StatusRuntimeException error) {
       return new Outcome(error.getStatus(), orNew(error.getTrailers()));
     }
   }
 
-  /** Returns a new mapping of the usual exceptions. */
+  /** Returns a new mapping with the defaults for common exceptions. */
   static ExceptionMapping usual() {
     ExceptionMapping mapping = new ExceptionMapping();
     mapping.put(IllegalArgumentException.class, described(Status.INVALID_ARGUMENT));
@@ -46,7 +46,7 @@ final class ExceptionMapping {
     return thrown -> status.withDescription(thrown.getMessage());
   }
 
-  /** Returns a mapping that later changes of this one do not change. */
+  /** Returns an independent copy. */
   ExceptionMapping copy() {
     ExceptionMapping copy = new ExceptionMapping();
     copy.byType.putAll(byType);
@@ -69,7 +69,7 @@ final class ExceptionMapping {
             mapping.apply(type.cast(thrown)), "exception of mapExceptionWithDetails")));
   }
 
-  /** Returns what the client is told; what is not mapped is logged with the id that it is told. */
+  /** Returns what the client receives. An unmapped exception is logged with the id that is sent. */
   Outcome outcome(Throwable thrown, String call) {
     Throwable error = unwrapped(thrown);
     if (error instanceof StatusRuntimeException known) {
@@ -83,7 +83,7 @@ final class ExceptionMapping {
       try {
         return mapping.apply(error);
       } catch (Throwable wrong) {
-        // Whatever it is, the client is told of an end.
+        // Whatever the mapping throws, the call must end.
         if (wrong != error) {
           error.addSuppressed(wrong);
         }
@@ -99,8 +99,8 @@ final class ExceptionMapping {
   }
 
   /**
-   * Returns what to give to {@code onError} so that the exception itself is mapped: gRPC would take
-   * the status of any cause, which may be that of a call to another server.
+   * Returns an exception for {@code onError} that has the given one mapped itself. Otherwise gRPC
+   * would take the status of any cause, such as that of a call to another server.
    */
   static Throwable toBeMapped(Throwable thrown) {
     Throwable error = unwrapped(thrown);

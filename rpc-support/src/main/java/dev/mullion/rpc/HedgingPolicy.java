@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * When a channel makes a call once more before it knows how the first attempt ends, as one
- * immutable value. The first good reply counts, and the other attempts are cancelled. It makes the
- * slowest calls faster, and is for methods only that may be run several times.
+ * When a channel hedges a call, as one immutable value: it makes another attempt before it knows
+ * how the first one ends. The first successful reply is used, and the other attempts are cancelled.
+ * Hedging makes the slowest calls faster. Use it only for methods that may run several times.
  *
  * <pre>{@code
  * HedgingPolicy hedging = HedgingPolicy.builder()
@@ -22,14 +22,14 @@ import java.util.Set;
  *     .build();
  * }</pre>
  *
- * <p>By default there are 2 attempts in all, the second after 100 ms. An attempt that ends with
- * {@code UNAVAILABLE} before leaves the call to the next one; any other failure ends the call. The
- * delay should be what most calls are faster than. A server's {@code grpc-retry-pushback-ms} takes
- * its place.
+ * <p>By default there are 2 attempts in all, the second after 100 ms. If an attempt ends with
+ * {@code UNAVAILABLE}, the call continues with the next attempt; any other failure ends the call.
+ * Choose a delay that is longer than most calls take. A server's {@code grpc-retry-pushback-ms}
+ * replaces it.
  *
- * <p>Attempts are throttled per channel, as those of a {@link RetryPolicy} are: of 10 tokens a
- * failure takes one, a success gives a tenth back, and there are only first attempts while half of
- * them or fewer are left.
+ * <p>Attempts are throttled per channel, as with a {@link RetryPolicy}: of 10 tokens a failure
+ * takes one, a success returns a tenth, and calls are not hedged while half of the tokens or fewer
+ * are left.
  */
 public final class HedgingPolicy {
   private final int maxAttempts;
@@ -49,7 +49,7 @@ public final class HedgingPolicy {
     return builder().build();
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static Builder builder() {
     return new Builder();
   }
@@ -62,7 +62,7 @@ public final class HedgingPolicy {
     return throttling;
   }
 
-  /** Returns it as gRPC's service config has it. */
+  /** Returns the policy in the form of gRPC's service config. */
   Map<String, Object> config() {
     Map<String, Object> policy = new LinkedHashMap<>();
     policy.put("maxAttempts", (double) maxAttempts);
@@ -90,15 +90,15 @@ public final class HedgingPolicy {
 
     private Builder() {}
 
-    /** Sets how often a call is made in all, 2 to 100; 2 by default. */
+    /** Sets the number of attempts, including the first, 2 to 100; 2 by default. */
     public Builder maxAttempts(int maxAttempts) {
       this.maxAttempts = Check.within(maxAttempts, 2, 100, "maxAttempts");
       return this;
     }
 
     /**
-     * Sets after which time without a reply there is another attempt, 100 ms by default; with
-     * {@link Duration#ZERO} all are made at once.
+     * Sets the time without a reply before another attempt, 100 ms by default; with {@link
+     * Duration#ZERO} all attempts are made at once.
      */
     public Builder hedgingDelay(Duration hedgingDelay) {
       this.hedgingDelay = Check.notNegative(hedgingDelay, "hedgingDelay");
@@ -107,7 +107,7 @@ public final class HedgingPolicy {
 
     /**
      * Sets which statuses of an attempt do not end the call, unless it was the last attempt; {@code
-     * UNAVAILABLE} by default. The next attempt comes when its delay has passed, not before.
+     * UNAVAILABLE} by default. The next attempt still waits for its delay.
      */
     public Builder nonFatalStatusCodes(Status.Code first, Status.Code... others) {
       codes = RetryPolicy.failures("nonFatalStatusCodes", first, others);
@@ -115,8 +115,11 @@ public final class HedgingPolicy {
     }
 
     /**
-     * Sets how many tokens there are, 1 to 1000, 10 by default: half as many failures in a row stop
-     * hedging. And how many tokens a success gives back, 0.001 to 1000, 0.1 by default.
+     * Sets the throttling of hedging. Half as many consecutive failures as there are tokens stop
+     * hedging.
+     *
+     * @param maxTokens the number of tokens, 1 to 1000, 10 by default
+     * @param tokenRatio the number of tokens that a success returns, 0.001 to 1000, 0.1 by default
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       this.throttling = new Throttling(maxTokens, tokenRatio);

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Calls of servers and channels, and all counters of a server, as meters of Micrometer. It needs
- * {@code io.micrometer:micrometer-core} on the class path.
+ * Publishes the calls of servers and channels, and all counters of a server, as Micrometer meters.
+ * It needs {@code io.micrometer:micrometer-core} on the class path.
  *
  * <pre>{@code
  * RpcServer server = RpcServer.builder()
@@ -22,26 +22,26 @@ import java.util.Set;
  *     .start();
  * }</pre>
  *
- * <p>Of a server:
+ * <p>Meters of a server:
  *
  * <ul>
- *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
- *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method}
- *       and {@code direction}, which is {@code received} or {@code sent};
- *   <li>each of the {@link RpcCounters} by its name, such as {@code mullion.rpc.connections.open},
- *       and the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with
- *       the tag {@code address}; these are removed when the server has stopped.
+ * <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
+ * <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method}
+ * and {@code direction}, which is {@code received} or {@code sent};
+ * <li>each of the {@link RpcCounters} by name, such as {@code mullion.rpc.connections.open}, and
+ * the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
+ * {@code address}; these are removed once the server has stopped.
  * </ul>
  *
- * <p>Methods that the server does not have are {@code unknown}. Calls of health and the other
- * standard services are left out.
+ * <p>Methods that the server does not have are {@code unknown}. Calls to health and the other
+ * standard services are not measured.
  *
- * <p>Of a channel there are {@code mullion.rpc.client.calls}, which takes all attempts of a call
- * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags.
- * Methods are {@code unknown} until a server has answered a call of theirs with a message or {@code
- * OK}, unless they are those of generated code, and beyond 1,000 of them. For all channels of a
- * registry together there is {@code mullion.rpc.client.tls.reloads.failed}, which counts as {@link
- * dev.mullion.net.TlsState#failedReloads} does.
+ * <p>Meters of a channel are {@code mullion.rpc.client.calls}, with all attempts of a call
+ * together, and {@code mullion.rpc.client.message.size} for each attempt, with the same tags. A
+ * method that is not from generated code is {@code unknown} until a server has answered a call to
+ * it with a message or {@code OK}. Methods beyond the first 1,000 are {@code unknown} too. All
+ * channels of a registry share {@code mullion.rpc.client.tls.reloads.failed}, which counts as
+ * {@link dev.mullion.net.TlsState#failedReloads} does.
  */
 public final class MicrometerObserver extends RpcObserver {
   private final MeterRegistry registry;
@@ -87,7 +87,7 @@ public final class MicrometerObserver extends RpcObserver {
         channel, new ClientMeters(new MethodMeters(registry, "client"), failures));
   }
 
-  /** All channels have the same one: each failure is told to it. */
+  /** All channels share one counter. */
   @Override
   void tlsReloadFailed() {
     registry.counter("mullion.rpc.client.tls.reloads.failed").increment();

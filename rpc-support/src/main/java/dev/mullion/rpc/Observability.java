@@ -17,11 +17,11 @@ import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Who watches the calls of a server or a channel. */
+/** The observers and the access log of a server or a channel. */
 final class Observability {
   private @Nullable Consumer<? super CallRecord> accessLog;
 
-  /** Of each kind the last one. */
+  /** The last observer of each kind. */
   private final Map<Class<?>, RpcObserver> observers = new LinkedHashMap<>();
 
   void accessLog(Consumer<? super CallRecord> log) {
@@ -32,12 +32,12 @@ final class Observability {
     observers.put(requireNonNull(observer, "observer").getClass(), observer);
   }
 
-  /** Adds what watches to a channel that is to be built. */
+  /** Adds the observers to the builder of a channel. */
   void channel(ManagedChannelBuilder<?> builder) {
     observers.values().forEach(each -> each.configure(builder));
   }
 
-  /** Returns a channel whose calls are seen as their callers see them. */
+  /** Returns a channel that observes calls from the caller's point of view. */
   Channel watched(Channel channel) {
     Channel watched = channel;
     for (RpcObserver each : observers.values()) {
@@ -46,21 +46,21 @@ final class Observability {
     return watched;
   }
 
-  /** Returns what is told when files for TLS of a channel could not be used. */
+  /** Returns an action to run when changed TLS files of a channel could not be used. */
   Runnable tlsReloadsFailed() {
-    List<RpcObserver> told = List.copyOf(observers.values());
-    return () ->
-        told.forEach(each -> ObserverFailures.guard(each.failures, each, each::tlsReloadFailed));
+    List<RpcObserver> notified = List.copyOf(observers.values());
+    return () -> notified.forEach(
+        each -> ObserverFailures.guard(each.failures, each, each::tlsReloadFailed));
   }
 
-  /** Returns what goes before all interceptors of a server's services. */
+  /** Returns interceptors that precede all others of a server's services. */
   List<ServerInterceptor> inServices() {
     return observers.values().stream()
         .flatMap(each -> each.inServices().stream())
         .toList();
   }
 
-  /** Adds what watches to a server that is to be built. */
+  /** Adds the observers to the builder of a server. */
   OfServer server(
       ServerBuilder<?> builder,
       List<ServerServiceDefinition> services,
@@ -89,13 +89,13 @@ final class Observability {
     return ofServer;
   }
 
-  /** What lasts as long as one server does. */
+  /** The observers of one server. */
   static final class OfServer implements AutoCloseable {
     private final List<RpcObserver.OfServer> observers = new ArrayList<>();
     private @Nullable AccessLog accessLog;
     private List<ServerStreamTracer.Factory> tracers = List.of();
 
-    /** Returns what is to be told of each call. */
+    /** Returns the tracers to notify of each call. */
     List<ServerStreamTracer.Factory> tracers() {
       return tracers;
     }

@@ -17,9 +17,9 @@ import java.util.function.Consumer;
 /**
  * Measures and traces calls with OpenTelemetry, under gRPC's own names: {@code
  * grpc.server.call.duration} and {@code grpc.client.call.duration} for metrics, {@code
- * Recv.hello.Greeter.SayHello} and {@code Sent.hello.Greeter.SayHello} for spans; each attempt of a
- * channel is a span inside that of its call. It needs {@code io.grpc:grpc-opentelemetry} on the
- * class path. Calls of health and the other standard services are among them.
+ * Recv.hello.Greeter.SayHello} and {@code Sent.hello.Greeter.SayHello} for spans. Each attempt of a
+ * channel is a span inside the span of its call. It needs {@code io.grpc:grpc-opentelemetry} on the
+ * class path. Calls to health and the other standard services are included.
  *
  * <pre>{@code
  * RpcChannel channel = RpcChannel.builder()
@@ -29,13 +29,13 @@ import java.util.function.Consumer;
  * }</pre>
  *
  * <p>A server's span continues the trace of its client if the given OpenTelemetry has a propagator
- * for it, such as that of W3C, which one made by hand does not have by itself. The span is the
- * current one of the threads on which services run, also those of streams. Calls made inside a call
- * over a channel that is observed too continue its trace, on any thread that has the call's {@link
- * io.grpc.Context}, which takes the deadline along too.
+ * for it, such as the W3C propagator; an instance built by hand has none by default. The span is
+ * current on the threads that run services, including those of streams. Calls made inside a call
+ * continue its trace if their channel is observed too, on any thread that has the call's {@link
+ * io.grpc.Context}, which also carries the deadline.
  *
- * <p>What the given OpenTelemetry throws changes no call: it is counted, in {@link
- * RpcCounters#observersFailed} of a server and {@link #failures} for channels.
+ * <p>Exceptions of the given OpenTelemetry do not affect calls. They are counted in {@link
+ * RpcCounters#observersFailed} for a server and in {@link #failures} for channels.
  */
 public final class OpenTelemetryObserver extends RpcObserver {
   private final OpenTelemetry openTelemetry;
@@ -45,7 +45,7 @@ public final class OpenTelemetryObserver extends RpcObserver {
   }
 
   /**
-   * Returns an observer that measures and traces with this.
+   * Returns an observer that measures and traces with the given OpenTelemetry.
    *
    * @throws IllegalStateException if grpc-opentelemetry is missing
    */
@@ -67,12 +67,12 @@ public final class OpenTelemetryObserver extends RpcObserver {
   @Override
   void configure(ServerBuilder<?> builder, LongAdder failed) {
     builder.addStreamTracerFactory(new TracePropagation.Room());
-    // Of these gRPC calls the last one first: this one is called in the span of the call.
+    // gRPC calls the last interceptor first, so this one is called in the span of the call.
     builder.intercept(new TracePropagation.Kept());
     traced(failed, telemetry -> telemetry.configureServerBuilder(builder));
   }
 
-  /** It is called on the thread of the service. */
+  /** The interceptor is called on the thread of the service. */
   @Override
   List<ServerInterceptor> inServices() {
     return List.of(new TracePropagation.Restored());
@@ -90,15 +90,16 @@ public final class OpenTelemetryObserver extends RpcObserver {
   }
 
   /**
-   * gRPC traces if the environment says so, or code does by a switch for the whole process, which
-   * it looks at while it adds to a builder: others find it as it was.
+   * gRPC traces if an environment variable or a static switch is set. It reads the switch while it
+   * configures a builder, so the switch is reset afterwards.
    */
   private static final class Tracing {
     private static final boolean ANYWAY =
         GrpcUtil.getFlag("GRPC_EXPERIMENTAL_ENABLE_OTEL_TRACING", false);
 
     /**
-     * How many add to a builder at the moment: the user's OpenTelemetry is called under no lock.
+     * How many threads configure a builder now: the user's OpenTelemetry is not called under a
+     * lock.
      */
     private static int adding;
 

@@ -9,23 +9,21 @@ import io.netty.handler.codec.http2.Http2FrameListenerDecorator;
 import io.netty.handler.codec.http2.Http2Settings;
 
 /**
- * How much metadata the client of a connection takes, as its settings of HTTP/2 say. Neither Netty
- * nor gRPC heeds it on a server.
+ * How much metadata the client of a connection accepts, according to its HTTP/2 settings. On a
+ * server neither Netty nor gRPC enforces this limit.
  */
 final class PeerMetadata {
   private static final Attributes.Key<PeerMetadata> KEY =
       Attributes.Key.create("mullion-peer-metadata");
 
-  /**
-   * Set while the settings are read, which is when gRPC asks for the attributes of a connection.
-   */
+  /** Set while the settings are read; gRPC asks for the attributes of a connection at that time. */
   private static final ThreadLocal<PeerMetadata> READING = new ThreadLocal<>();
 
   private volatile long most = LastWord.USUAL;
 
   private PeerMetadata() {}
 
-  /** Reads along on a connection. */
+  /** Adds a listener for the settings of a connection. */
   static void of(GrpcHttp2ConnectionHandler handler) {
     Http2FrameListener listener = handler.decoder().frameListener();
     PeerMetadata peer = new PeerMetadata();
@@ -44,7 +42,7 @@ final class PeerMetadata {
     });
   }
 
-  /** Clients on gRPC's core in C refuse some of what has more than half of what they say. */
+  /** Clients built on gRPC's C core reject some metadata above half of the announced size. */
   private void read(Http2Settings settings) {
     Long said = settings.maxHeaderListSize();
     if (said != null) {
@@ -52,13 +50,15 @@ final class PeerMetadata {
     }
   }
 
-  /** Returns the attributes of a connection whose settings are read, with its own. */
+  /**
+   * Returns the attributes of a connection, with its metadata limit while its settings are read.
+   */
   static Attributes with(Attributes attributes) {
     PeerMetadata peer = READING.get();
     return peer == null ? attributes : attributes.toBuilder().set(KEY, peer).build();
   }
 
-  /** Returns how many bytes the client of a call takes for sure. */
+  /** Returns how many bytes of metadata the client of a call is certain to accept. */
   static long most(Attributes attributes) {
     PeerMetadata peer = attributes.get(KEY);
     return peer == null ? LastWord.USUAL : peer.most;

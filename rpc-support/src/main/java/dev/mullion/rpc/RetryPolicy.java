@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * When a channel calls again after a failure, as one immutable value.
+ * When a channel retries a failed call, as one immutable value.
  *
  * <pre>{@code
  * RetryPolicy policy = RetryPolicy.builder()
@@ -23,15 +23,15 @@ import java.util.Set;
  *     .build();
  * }</pre>
  *
- * <p>By default there are 3 attempts in all, on {@code UNAVAILABLE} only; the pause before the
- * first retry is a random time around 100 ms, twice that before each further one, and 2 seconds at
- * most. A call whose reply has begun is not retried, nor is one past its deadline. A server's
- * {@code grpc-retry-pushback-ms} takes the place of the pause.
+ * <p>By default there are 3 attempts in all, and retries follow only {@code UNAVAILABLE}. The
+ * backoff before the first retry is a random time around 100 ms; it doubles before each further
+ * retry, up to 2 seconds. A call is not retried once its reply has begun or its deadline has
+ * passed. A server's {@code grpc-retry-pushback-ms} replaces the backoff.
  *
- * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success gives a tenth
- * back, and there are no retries while half of them or fewer are left. So a server that is down is
- * not called twice as often. What has been sent is kept for a retry up to the channel's {@code
- * perRpcBufferLimit}.
+ * <p>Retries are throttled per channel: of 10 tokens a failure takes one, a success returns a
+ * tenth, and there are no retries while half of the tokens or fewer are left. So retries do not
+ * multiply the load on a server that is down. Sent requests are kept for a retry up to the
+ * channel's {@code perRpcBufferLimit}.
  */
 public final class RetryPolicy {
   private final int maxAttempts;
@@ -55,7 +55,7 @@ public final class RetryPolicy {
     return builder().build();
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static Builder builder() {
     return new Builder();
   }
@@ -68,7 +68,7 @@ public final class RetryPolicy {
     return throttling;
   }
 
-  /** Returns it as gRPC's service config has it. */
+  /** Returns the policy in the form of gRPC's service config. */
   Map<String, Object> config() {
     Map<String, Object> policy = new LinkedHashMap<>();
     policy.put("maxAttempts", (double) maxAttempts);
@@ -79,7 +79,7 @@ public final class RetryPolicy {
     return policy;
   }
 
-  /** gRPC takes no more than 10,000 years. */
+  /** gRPC accepts at most 10,000 years. */
   static String seconds(Duration set) {
     Duration duration = Duration.ofNanos(Check.nanos(set));
     return String.format(Locale.ROOT, "%d.%09ds", duration.getSeconds(), duration.getNano());
@@ -101,7 +101,7 @@ public final class RetryPolicy {
   static Set<Status.Code> failures(String name, Status.Code first, Status.Code... others) {
     Set<Status.Code> codes = EnumSet.of(first, others);
     if (codes.contains(Status.Code.OK)) {
-      throw new IllegalArgumentException(name + ": OK (expected: codes of failures)");
+      throw new IllegalArgumentException(name + ": OK (expected: non-OK status codes)");
     }
     return codes;
   }
@@ -117,25 +117,25 @@ public final class RetryPolicy {
 
     private Builder() {}
 
-    /** Sets how often a call is tried in all, 2 to 100; 3 by default. */
+    /** Sets the number of attempts, including the first, 2 to 100; 3 by default. */
     public Builder maxAttempts(int maxAttempts) {
       this.maxAttempts = Check.within(maxAttempts, 2, 100, "maxAttempts");
       return this;
     }
 
-    /** Sets the pause before the first retry, give or take a fifth; 100 ms by default. */
+    /** Sets the backoff before the first retry, plus or minus a fifth; 100 ms by default. */
     public Builder initialBackoff(Duration initialBackoff) {
       this.initialBackoff = Check.positive(initialBackoff, "initialBackoff");
       return this;
     }
 
-    /** Sets the longest pause, 2 seconds by default. */
+    /** Sets the longest backoff, 2 seconds by default. */
     public Builder maxBackoff(Duration maxBackoff) {
       this.maxBackoff = Check.positive(maxBackoff, "maxBackoff");
       return this;
     }
 
-    /** Sets how many times as long each further pause is, 1 to 100; 2 by default. */
+    /** Sets the factor by which each further backoff grows, 1 to 100; 2 by default. */
     public Builder backoffMultiplier(double backoffMultiplier) {
       if (!(backoffMultiplier >= 1 && backoffMultiplier <= 100)) {
         throw new IllegalArgumentException(
@@ -145,16 +145,18 @@ public final class RetryPolicy {
       return this;
     }
 
-    /** Sets on which statuses a call is tried again, {@code UNAVAILABLE} by default. */
+    /** Sets the statuses after which a call is retried, {@code UNAVAILABLE} by default. */
     public Builder retryOn(Status.Code first, Status.Code... others) {
       codes = failures("retryOn", first, others);
       return this;
     }
 
     /**
-     * Sets how many tokens there are, 3 to 1000, 10 by default: half as many failures in a row stop
-     * retries, and with fewer than 3 the first one would. And how many tokens a success gives back,
-     * 0.001 to 1000, 0.1 by default.
+     * Sets the throttling of retries. Half as many consecutive failures as there are tokens stop
+     * retries; with fewer than 3 tokens the first failure would.
+     *
+     * @param maxTokens the number of tokens, 3 to 1000, 10 by default
+     * @param tokenRatio the number of tokens that a success returns, 0.001 to 1000, 0.1 by default
      */
     public Builder throttling(int maxTokens, double tokenRatio) {
       Check.within(maxTokens, 3, Throttling.MOST_TOKENS, "maxTokens");
@@ -165,7 +167,7 @@ public final class RetryPolicy {
     /**
      * Returns the policy.
      *
-     * @throws IllegalStateException if the first pause is longer than the longest
+     * @throws IllegalStateException if {@code initialBackoff} is longer than {@code maxBackoff}
      */
     public RetryPolicy build() {
       if (requireNonNull(initialBackoff, "initialBackoff").compareTo(maxBackoff) > 0) {

@@ -10,8 +10,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The settings that an {@link RpcServer} and an {@link RpcChannel} have in common. Not safe for use
- * by several threads.
+ * The settings shared by {@link RpcServer} and {@link RpcChannel}. Not safe for use by several
+ * threads.
  *
  * @param <B> the kind of builder
  */
@@ -36,7 +36,7 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   @Nullable
   Keepalive keepalive;
 
-  /** Null stands for the default, which is another one for unary calls than for streams. */
+  /** Null means the default, which differs between unary calls and streams. */
   @Nullable
   Duration defaultTimeout;
 
@@ -52,10 +52,10 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   abstract B self();
 
   /**
-   * Sets the path of a unix-domain socket, in place of a host, address or target. A server takes
-   * over a socket left there by a server that was killed; any other file is an error. It removes
-   * the file when it stops. Who may connect is decided by the permissions of its directory. For a
-   * channel, and for TLS, the server's name is {@code localhost}.
+   * Sets the path of a unix-domain socket, instead of a host, address or target. A server replaces
+   * a socket left by a killed server; any other file is an error. It removes the file when it
+   * stops. The permissions of the directory decide who may connect. For a channel, and for TLS, the
+   * server's name is {@code localhost}.
    */
   public B path(Path path) {
     this.path = requireNonNull(path, "path");
@@ -63,8 +63,8 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets a name in this process, in place of a host, address or target, for tests that need no
-   * socket: a channel calls the server that has the same name.
+   * Sets an in-process name, instead of a host, address or target, for tests without sockets. A
+   * channel calls the server with the same name.
    */
   public B inProcessName(String inProcessName) {
     this.inProcessName = Check.notBlank(inProcessName, "inProcessName", "a name");
@@ -72,8 +72,9 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Enables TLS. {@link Tls#server} has the certificate of a server, and whether clients need one;
-   * {@link Tls#client} says which servers a channel trusts, and which certificate it presents.
+   * Enables TLS. {@link Tls#server} takes the certificate of a server, and may require client
+   * certificates. {@link Tls#client} defines which authorities a channel trusts, and which
+   * certificate it presents.
    */
   public B tls(Tls tls) {
     this.tls = Check.tls(tls, forClient);
@@ -81,8 +82,9 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how many bytes an inbound message may have, decompressed, 4 MiB by default. A longer one
-   * ends its call with {@code RESOURCE_EXHAUSTED}, before memory is taken for it.
+   * Sets the maximum size of an inbound message in bytes after decompression, 4 MiB by default. A
+   * larger message ends its call with {@code RESOURCE_EXHAUSTED}, before memory is allocated for
+   * it.
    */
   public B maxInboundMessageSize(int maxInboundMessageSize) {
     this.maxInboundMessageSize =
@@ -91,9 +93,9 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how many bytes an outbound message may have, before it is compressed, 4 MiB by default,
-   * which is what gRPC's peers accept. A longer one ends its call with {@code RESOURCE_EXHAUSTED}.
-   * Health and the other standard services of a server may always send 4 MiB.
+   * Sets the maximum size of an outbound message in bytes before compression. The default is 4 MiB,
+   * the default inbound limit of gRPC peers. A larger message ends its call with {@code
+   * RESOURCE_EXHAUSTED}. Health and the other standard services of a server may always send 4 MiB.
    */
   public B maxOutboundMessageSize(int maxOutboundMessageSize) {
     this.maxOutboundMessageSize =
@@ -102,11 +104,11 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how many bytes the metadata of a request or a reply may have, 8 KiB by default: names and
-   * values, and 32 for each entry, as HTTP/2 counts; at least 512, since gRPC adds entries of its
-   * own. A call with more ends with {@code RESOURCE_EXHAUSTED}, at a server before it reaches any
-   * service. One with more than four times as much, and 64 KiB, is rejected with a bare HTTP
-   * status, or its connection is closed.
+   * Sets the maximum size of the metadata of a request or a reply in bytes, 8 KiB by default. As in
+   * HTTP/2, this counts names and values, and 32 bytes for each entry. The minimum is 512, since
+   * gRPC adds entries of its own. A call with more ends with {@code RESOURCE_EXHAUSTED}; on a
+   * server this happens before a service sees it. A call with more than four times the limit, and
+   * more than 64 KiB, is rejected with a bare HTTP status, or its connection is closed.
    */
   public B maxInboundMetadataSize(int maxInboundMetadataSize) {
     this.maxInboundMetadataSize = MetadataLimit.checked(maxInboundMetadataSize);
@@ -114,20 +116,20 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how long a call may take that has no deadline of its own, from its start: at a channel all
-   * attempts together, at a server with the wait for a thread. Then it ends with {@code
-   * DEADLINE_EXCEEDED: call took longer than defaultTimeout PT10S}. A server cancels its {@link
-   * io.grpc.Context} too, and drops a reply that the client has not taken. {@link Duration#ZERO}
-   * sets no limit.
+   * Sets the timeout of calls without a deadline of their own. On a channel it covers all attempts;
+   * on a server it includes the wait for a thread. When it passes, the call ends with {@code
+   * DEADLINE_EXCEEDED: call took longer than defaultTimeout PT10S}. A server also cancels the
+   * call's {@link io.grpc.Context}, and drops replies that the client has not read. {@link
+   * Duration#ZERO} sets no limit.
    *
-   * <p>By default unary calls have one minute, and streams no limit. At a server {@code maxTimeout}
-   * counts if it is less; at a channel there is no such default inside a call that has a deadline.
-   * What is set here is for both: a stream that is to stay open then needs a {@code timeout} of its
-   * own.
+   * <p>By default unary calls have one minute, and streams have no limit. On a server, {@code
+   * maxTimeout} applies if it is less. On a channel, the default does not apply to calls made
+   * inside a call that has a deadline. A value set here applies to unary calls and streams: a
+   * stream that must stay open then needs a {@code timeout} of its own.
    *
-   * <p>What is set for a channel is sent as the call's deadline, and a server's {@code
-   * defaultTimeout} is for calls without one. The channel's default minute is not sent: there the
-   * shorter one counts, and a call that may take longer than a minute needs a setting on both
+   * <p>A channel sends the value that is set as the call's deadline, so the {@code defaultTimeout}
+   * of the server does not apply. The channel's default of one minute is not sent: then the shorter
+   * of the two applies, and a call that may take longer than a minute needs a setting on both
    * sides.
    */
   public B defaultTimeout(Duration defaultTimeout) {
@@ -136,11 +138,11 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how long a call of one method may take, in place of {@code defaultTimeout}; {@link
-   * Duration#ZERO} sets no limit for it. At a channel it is for calls that have no deadline of
-   * their own. At a server it replaces {@code maxTimeout} too, and may be longer: a call without a
-   * deadline, or with a later one, ends after this time. {@link RpcServerBuilder#start} fails if no
-   * service has the method.
+   * Sets the timeout of calls of one method, which replaces {@code defaultTimeout}; {@link
+   * Duration#ZERO} sets no limit. On a channel it applies to calls without a deadline of their own.
+   * On a server it also replaces {@code maxTimeout}, and may be longer: a call without a deadline,
+   * or with a later one, ends after this time. {@link RpcServerBuilder#start} fails if no service
+   * has the method.
    */
   public B timeout(MethodDescriptor<?, ?> method, Duration timeout) {
     timeouts.put(method, timeout);
@@ -148,9 +150,9 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how long a call may take by the name of its method, such as {@code
-   * hello.Greeter/SayHello}, or of its service, such as {@code hello.Greeter}. A method's own takes
-   * precedence.
+   * Sets the timeout of calls by the name of their method, such as {@code hello.Greeter/SayHello},
+   * or of their service, such as {@code hello.Greeter}. The timeout of a method takes precedence
+   * over that of its service.
    */
   public B timeout(String name, Duration timeout) {
     timeouts.put(name, timeout);
@@ -158,10 +160,11 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets how outbound messages are compressed, such as {@code gzip}; by default they are not.
-   * Inbound messages are read compressed or not, as they come. A server compresses replies for
-   * clients that accept it. The server of a channel must know the compression; a call's own {@link
-   * io.grpc.CallOptions#withCompression} takes precedence. Message limits count uncompressed bytes.
+   * Sets the compression of outbound messages, such as {@code gzip}; off by default. Inbound
+   * messages may be compressed or not, whatever is set here. A server compresses replies for
+   * clients that accept the compression. The servers of a channel must support it; a call's own
+   * {@link io.grpc.CallOptions#withCompression} takes precedence. Size limits apply to uncompressed
+   * messages.
    */
   public B compression(String compression) {
     this.compression = Check.notBlank(compression, "compression", "such as gzip");
@@ -169,8 +172,10 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Has calls measured or traced: {@code observe(MicrometerObserver.of(registry))}, {@code
-   * observe(OpenTelemetryObserver.of(telemetry))}, or both. Of each kind the last one counts.
+   * Adds an observer that measures or traces calls: {@code
+   * observe(MicrometerObserver.of(registry))}, {@code
+   * observe(OpenTelemetryObserver.of(telemetry))}, or both. A second observer of the same kind
+   * replaces the first.
    */
   public B observe(RpcObserver observer) {
     observability.observe(observer);
@@ -178,9 +183,9 @@ public abstract sealed class RpcBuilder<B extends RpcBuilder<B>>
   }
 
   /**
-   * Sets when connections are pinged, and how often a server's clients may ping. By default a
-   * server pings after two hours, and lets clients ping every 10 seconds, also on connections
-   * without calls; a channel does not ping. Its servers must permit what is set for it.
+   * Sets when connections are pinged, and how often the clients of a server may ping. By default a
+   * server pings after two hours, and permits a ping from clients every 10 seconds, even without
+   * open calls. A channel does not ping by default; its servers must permit the rate that is set.
    */
   public B keepalive(Keepalive keepalive) {
     this.keepalive = requireNonNull(keepalive, "keepalive");

@@ -18,8 +18,9 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A channel with what production asks for: a deadline for each call, retries, limits, several
- * servers. It is a {@link Channel}, from which any stub is made, and it is closed after use.
+ * A gRPC channel that is ready for production: it has a deadline for each call, retries, limits and
+ * load balancing over several servers. It is a {@link Channel}, so every stub accepts it. Close it
+ * after use.
  *
  * <pre>{@code
  * try (RpcChannel channel = RpcChannel.builder()
@@ -31,12 +32,12 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>By default unary calls may take a minute and streams as long as they like, calls are not
- * retried, messages may have 4 MiB in both directions, and connections are made when the first call
- * needs one. With several addresses calls go to each in turn, and to none whose health service says
- * {@code NOT_SERVING}. {@link RpcChannelBuilder} says more of each setting.
+ * <p>By default unary calls may take one minute and streams have no limit, calls are not retried,
+ * messages of up to 4 MiB are accepted and sent, and the channel connects on the first call. With
+ * several addresses calls go to each in turn, except to servers whose health service reports {@code
+ * NOT_SERVING}. {@link RpcChannelBuilder} documents each setting.
  *
- * <p>All methods may be called by any thread.
+ * <p>All methods may be called from any thread.
  */
 public final class RpcChannel extends Channel implements AutoCloseable {
   private final ManagedChannel managed;
@@ -61,7 +62,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
     }
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static RpcChannelBuilder builder() {
     return new RpcChannelBuilder();
   }
@@ -78,7 +79,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
 
   /**
    * Sets the timeout of calls of all kinds that start from now on without a deadline of their own.
-   * {@link Duration#ZERO} sets none.
+   * {@link Duration#ZERO} sets no limit.
    */
   public void setDefaultTimeout(Duration defaultTimeout) {
     guard.timeouts.setDefault(Check.notNegative(defaultTimeout, "defaultTimeout"));
@@ -87,32 +88,33 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   /**
    * Sets the timeout of calls that start from now on without a deadline of their own, by the name
    * of their method, such as {@code hello.Greeter/SayHello}, or of their service. {@link
-   * Duration#ZERO} sets none.
+   * Duration#ZERO} sets no limit.
    */
   public void setTimeout(String name, Duration timeout) {
     guard.timeouts.set(name, timeout);
   }
 
-  /** Returns the state of its connections. */
+  /** Returns the state of the channel's connections. */
   public ConnectivityState state() {
     return managed.getState(false);
   }
 
   /**
-   * Waits until a connection is ready; makes one if there is none.
+   * Waits until a connection is ready, and opens one if there is none.
    *
-   * @throws IOException if none can be made within the timeout; it says where to, and why not
+   * @throws IOException if there is no connection within the timeout; its text has the address and
+   *     the reason
    */
   void connect(String where, Duration timeout) throws IOException {
     new EagerConnection(managed, guard.failures, where, timeout).await();
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
-   * continue as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections are
+   * not affected.
    *
-   * @return whether they have changed
-   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @return whether the files had changed
+   * @throws IOException if a file cannot be used; the previous files stay in use
    * @throws IllegalStateException if the channel has no TLS
    */
   public boolean reloadTls() throws IOException {
@@ -120,7 +122,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
-   * Returns what became of changed TLS files.
+   * Returns the state of the TLS files and their last reload.
    *
    * @throws IllegalStateException if the channel has no TLS
    */
@@ -135,7 +137,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
     return tls;
   }
 
-  /** Takes no more calls; those that are open go on. */
+  /** Rejects new calls; open calls continue. */
   public void shutdown() {
     managed.shutdown();
     stopReloading();
@@ -147,29 +149,31 @@ public final class RpcChannel extends Channel implements AutoCloseable {
     }
   }
 
-  /** Takes no more calls, and cancels those that are open. */
+  /** Rejects new calls and cancels open calls. */
   public void shutdownNow() {
     managed.shutdownNow();
     stopReloading();
   }
 
-  /** Returns whether it is shut down, with every call ended and every connection closed. */
+  /**
+   * Returns whether the channel is shut down, every call has ended and every connection is closed.
+   */
   public boolean isTerminated() {
     return managed.isTerminated();
   }
 
   /**
-   * Waits until it is terminated, for so long at most.
+   * Waits until the channel is terminated, or until the timeout passes.
    *
-   * @return whether it is
+   * @return whether the channel is terminated
    */
   public boolean awaitTermination(Duration timeout) throws InterruptedException {
     return managed.awaitTermination(Check.nanos(requireNonNull(timeout, "timeout")), NANOSECONDS);
   }
 
   /**
-   * Shuts it down, waits for open calls as long as the builder's {@code closeTimeout}, and cancels
-   * the rest; when the calling thread is interrupted, at once.
+   * Shuts the channel down, waits for open calls up to the builder's {@code closeTimeout}, and
+   * cancels the rest. If the calling thread is interrupted, they are cancelled at once.
    */
   @Override
   public void close() {

@@ -32,7 +32,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   private boolean healthCheck = true;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
 
-  /** Of unary calls if nobody has set another; tests need not wait for so long. */
+  /** The timeout of unary calls if none is set; tests use a shorter one. */
   Duration unaryTimeout = MethodTimeouts.OF_UNARY_CALLS;
 
   private final ChannelPolicies policies = new ChannelPolicies();
@@ -49,9 +49,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets where to call, as gRPC writes it: {@code localhost:50051}, {@code dns:///host:50051},
-   * {@code unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class
-   * path.
+   * Sets the target in gRPC's syntax: {@code localhost:50051}, {@code dns:///host:50051}, {@code
+   * unix:///run/greeter.sock}. {@code xds:///} needs {@code io.grpc:grpc-xds} on the class path.
    */
   public RpcChannelBuilder target(String target) {
     this.target = Targets.checked(Check.notBlank(target, "target", "such as localhost:50051"));
@@ -59,10 +58,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets whether calls go in turn to all addresses that the name of a target stands for, such as
-   * {@code dns:///greeter.internal:50051}, and to none whose health service says {@code
-   * NOT_SERVING}. By default they all go to the first that can be connected to. Several servers
-   * given as {@code address} are always called in turn.
+   * Sets whether calls go in turn to all addresses that a target resolves to, such as {@code
+   * dns:///greeter.internal:50051}, except to servers whose health service reports {@code
+   * NOT_SERVING}. By default all calls go to the first reachable address. Several servers given as
+   * {@code address} are always called in turn.
    */
   public RpcChannelBuilder roundRobin(boolean roundRobin) {
     this.roundRobin = roundRobin;
@@ -70,10 +69,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets whether a channel that calls several servers in turn watches the health service of each,
-   * as it does by default: those that say {@code NOT_SERVING} are not called. Those that have no
-   * such service are, and those that say nothing, after 2 seconds, or half of {@code
-   * connectTimeout} if that is less.
+   * Sets whether a channel that calls several servers in turn watches the health service of each;
+   * on by default. Servers that report {@code NOT_SERVING} are not called. Servers without a health
+   * service are called. So are servers whose health service does not answer within 2 seconds, or
+   * within half of {@code connectTimeout} if that is less.
    */
   public RpcChannelBuilder healthCheck(boolean healthCheck) {
     this.healthCheck = healthCheck;
@@ -81,9 +80,9 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Adds a server, in place of a target. With several of them calls go to each in turn, and to none
-   * whose health service says {@code NOT_SERVING}, unless {@link #healthCheck} is off. Proxies of
-   * the environment and of system properties are used as for one.
+   * Adds a server, instead of a target. With several servers calls go to each in turn, except to
+   * those whose health service reports {@code NOT_SERVING}, unless {@link #healthCheck} is off.
+   * Proxies set by the environment or by system properties are used for one server and for several.
    */
   public RpcChannelBuilder address(String host, int port) {
     Check.host(host);
@@ -92,9 +91,9 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Adds an interceptor for all calls. The first one added is the first one called. All come before
-   * the channel's defaults: a call without a deadline of its own has none there, and one that they
-   * give it counts in place of {@code defaultTimeout}.
+   * Adds an interceptor for all calls. Interceptors are called in the order in which they were
+   * added. They run before the channel's defaults apply: an interceptor sees a deadline only if the
+   * call has one of its own, and a deadline that it sets replaces {@code defaultTimeout}.
    */
   public RpcChannelBuilder intercept(ClientInterceptor interceptor) {
     interceptors.add(requireNonNull(interceptor, "interceptor"));
@@ -102,8 +101,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets when calls are tried again; by default, only if they have not left this process. Methods
-   * and services that have a policy of their own follow that one alone.
+   * Sets when calls are retried; by default, only if they have not left this process. Methods and
+   * services with a policy of their own follow only that policy.
    */
   public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy) {
     policies.retry(retryPolicy);
@@ -111,10 +110,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets when calls of a method or a service are tried again.
+   * Sets when calls of a method or a service are retried.
    *
    * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a
-   *     service, such as {@code hello.Greeter}; of both that of the method counts
+   *     service, such as {@code hello.Greeter}; the policy of a method takes precedence
    */
   public RpcChannelBuilder retryPolicy(RetryPolicy retryPolicy, String method) {
     policies.retry(retryPolicy, method);
@@ -122,8 +121,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets when calls are made several times at once; by default they never are. Methods and services
-   * that have a policy of their own follow that one alone.
+   * Sets when calls are hedged, that is, made several times at once; off by default. Methods and
+   * services with a policy of their own follow only that policy.
    */
   public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy) {
     policies.hedge(hedgingPolicy);
@@ -131,10 +130,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets when calls of a method or a service are made several times at once.
+   * Sets when calls of a method or a service are hedged.
    *
    * @param method the full name of a method, such as {@code hello.Greeter/SayHello}, or of a
-   *     service, such as {@code hello.Greeter}; of both that of the method counts
+   *     service, such as {@code hello.Greeter}; the policy of a method takes precedence
    */
   public RpcChannelBuilder hedgingPolicy(HedgingPolicy hedgingPolicy, String method) {
     policies.hedge(hedgingPolicy, method);
@@ -142,8 +141,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets how many bytes of the requests of one call are kept for further attempts, 1 MiB by
-   * default; a call that has sent more is not tried again. It is at most {@code retryBufferSize}.
+   * Sets how many bytes of requests are kept for further attempts of one call, 1 MiB by default. A
+   * call that has sent more is not retried. The value is at most {@code retryBufferSize}.
    */
   public RpcChannelBuilder perRpcBufferLimit(int perRpcBufferLimit) {
     policies.perRpcBufferLimit(perRpcBufferLimit);
@@ -152,7 +151,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
 
   /**
    * Sets how many bytes of requests are kept for further attempts of all open calls together, 16
-   * MiB by default; while it is full, calls that send more are not tried again.
+   * MiB by default. While the buffer is full, calls that send more are not retried.
    */
   public RpcChannelBuilder retryBufferSize(int retryBufferSize) {
     policies.retryBufferSize(retryBufferSize);
@@ -160,8 +159,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets whether calls wait for a connection, as long as their deadline lets them; by default they
-   * fail with {@code UNAVAILABLE} when none can be made.
+   * Sets whether calls wait for a connection until their deadline; by default they fail with {@code
+   * UNAVAILABLE} if the channel cannot connect.
    */
   public RpcChannelBuilder waitForReady(boolean waitForReady) {
     this.waitForReady = waitForReady;
@@ -169,10 +168,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Sets how long {@link #connect} waits for a connection, 10 seconds by default. Connections that
-   * are made later, or because a call needs one, have as long, TLS and the first answer of the
-   * server included. Of several addresses of one name each has a share of it, and 250 ms at least:
-   * one that accepts and says nothing is left for the next one.
+   * Sets how long {@link #connect} waits for a connection, 10 seconds by default. Each later
+   * attempt to connect has the same limit, including TLS and the first answer of the server. If one
+   * name has several addresses, each gets a share of it, at least 250 ms: a silent server is
+   * abandoned for the next address.
    */
   public RpcChannelBuilder connectTimeout(Duration connectTimeout) {
     this.connectTimeout = Check.positive(connectTimeout, "connectTimeout");
@@ -180,10 +179,10 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Returns a channel, which connects when the first call needs it.
+   * Returns a channel that connects on its first call.
    *
    * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
-   * @throws UncheckedIOException if a file for TLS cannot be used
+   * @throws UncheckedIOException if a TLS file cannot be used
    */
   public RpcChannel build() {
     check();
@@ -202,7 +201,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
         failures);
     Compressions compressions = new Compressions();
     builder.compressorRegistry(compressions.registry());
-    // gRPC calls the last one first.
+    // gRPC calls the interceptor first that was added last.
     builder.intercept(
         new ClientMessages(limits, maxInboundMetadataSize, inProcessName != null, compressions),
         guard);
@@ -215,11 +214,11 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   /**
-   * Returns a channel that is connected, to one of several addresses at least.
+   * Returns a channel that is connected, with several addresses to at least one of them.
    *
    * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
-   * @throws IOException if it cannot connect within {@code connectTimeout}, or a file for TLS
-   *     cannot be used; nothing is left open then
+   * @throws IOException if it cannot connect within {@code connectTimeout}, or a TLS file cannot be
+   *     used; then nothing is left open
    */
   public RpcChannel connect() throws IOException {
     RpcChannel channel;
@@ -246,7 +245,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
     if (inProcessName != null && (keepalive != null || tls != null)) {
       throw new IllegalStateException("inProcessName: " + inProcessName + " (expected: no "
           + (tls == null ? "keepalive" : "tls")
-          + " beside it)");
+          + " set)");
     }
     if (inProcessName == null) {
       NettyVersion.check();
@@ -271,8 +270,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
           "places to call: " + places + " (expected: 1 of target, address, path, inProcessName)");
     }
     if (roundRobin && target == null && addresses.isEmpty()) {
-      throw new IllegalStateException(
-          "roundRobin: of " + where() + " (expected: target or address beside it)");
+      throw new IllegalStateException("roundRobin requires target or address");
     }
   }
 
@@ -306,7 +304,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
           inTurn() ? WatchedBalancing.ROUND_ROBIN : WatchedBalancing.PICK_FIRST,
           new WatchedBalancing.Settings(attempts, failures));
     }
-    // The attempts have a bound of their own; Netty would end them after 30 seconds.
+    // ConnectAttempts bounds each attempt; Netty would end it after 30 seconds.
     builder.withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0);
     if (keepalive != null) {
       builder
@@ -317,7 +315,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
     return builder;
   }
 
-  /** gRPC has no other way for a resolver of one channel only. */
+  /** gRPC has no other way to set a resolver for a single channel. */
   @SuppressWarnings("deprecation")
   private NettyChannelBuilder networked() {
     Path socket = socket();

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What a server has done since it started. Calls of health and reflection are not counted. Any
- * thread may read it.
+ * Counters of a server's work since its start. Calls to health and reflection are not counted. Any
+ * thread may read them.
  */
 public final class RpcCounters {
   private static final int CODES = Status.Code.values().length;
@@ -52,7 +52,7 @@ public final class RpcCounters {
     callsEnded[code.value()].increment();
   }
 
-  /** Returns the counter of connections that were told to be calm for this reason. */
+  /** Returns the counter of connections closed with {@code ENHANCE_YOUR_CALM} for a reason. */
   LongAdder endedFor(String reason) {
     if (reason.equals("too_many_rststreams")) {
       return connectionsEndedForResets;
@@ -63,7 +63,7 @@ public final class RpcCounters {
     if (reason.equals("too_many_stream_errors")) {
       return connectionsEndedForStreamErrors;
     }
-    // The rest are texts of Netty's.
+    // The other texts are Netty's.
     if (reason.contains("continuation")) {
       return connectionsEndedForContinuations;
     }
@@ -82,25 +82,23 @@ public final class RpcCounters {
     return connectionsOpened.sum();
   }
 
-  /** Returns how many connections were closed at once, since {@code maxConnections} were open. */
+  /** Returns how many connections were rejected because {@code maxConnections} were open. */
   public long connectionsRefused() {
     return connectionsRefused.sum();
   }
 
-  /**
-   * Returns how many connections were closed since their peers spoke something else than HTTP/2.
-   */
+  /** Returns how many connections were closed because their peers did not speak HTTP/2. */
   public long connectionsOfOtherProtocols() {
     return connectionsOfOtherProtocols.sum();
   }
 
-  /** Returns how many connections ended in the handshake of TLS. */
+  /** Returns how many connections failed in the TLS handshake. */
   public long connectionsFailedInTls() {
     return connectionsFailedInTls.sum();
   }
 
   /**
-   * Returns how many connections were closed since HTTP/2 did not begin in {@code
+   * Returns how many connections were closed because HTTP/2 was not established within {@code
    * handshakeTimeout}.
    */
   public long connectionsTimedOut() {
@@ -108,42 +106,40 @@ public final class RpcCounters {
   }
 
   /**
-   * Returns how many connections were ended since their clients reset more calls than they may, by
-   * {@code maxResets}.
+   * Returns how many connections were closed because their clients reset more calls than {@code
+   * maxResets} permits.
    */
   public long connectionsEndedForResets() {
     return connectionsEndedForResets.sum();
   }
 
-  /**
-   * Returns how many connections were ended since their clients pinged more often than they may.
-   */
+  /** Returns how many connections were closed because their clients pinged too often. */
   public long connectionsEndedForPings() {
     return connectionsEndedForPings.sum();
   }
 
   /**
-   * Returns how many connections were ended since their clients had the server reset more streams
-   * than {@code maxResets}, by frames or headers that break the protocol.
+   * Returns how many connections were closed because their clients violated the protocol on more
+   * streams than {@code maxResets} permits.
    */
   public long connectionsEndedForStreamErrors() {
     return connectionsEndedForStreamErrors.sum();
   }
 
-  /** Returns how many connections were ended for a flood of {@code CONTINUATION} frames. */
+  /** Returns how many connections were closed because of a flood of {@code CONTINUATION} frames. */
   public long connectionsEndedForContinuations() {
     return connectionsEndedForContinuations.sum();
   }
 
   /**
-   * Returns how many connections were ended since their clients asked for answers that they did not
-   * read, such as by {@code SETTINGS} and {@code PING} frames.
+   * Returns how many connections were closed because their clients did not read the answers to
+   * their control frames, such as {@code SETTINGS} and {@code PING}.
    */
   public long connectionsEndedForControlFrames() {
     return connectionsEndedForControlFrames.sum();
   }
 
-  /** Returns how many connections were ended by {@code ENHANCE_YOUR_CALM} for any other reason. */
+  /** Returns how many connections were closed with {@code ENHANCE_YOUR_CALM} for another reason. */
   public long connectionsEndedForOther() {
     return connectionsEndedForOther.sum();
   }
@@ -153,93 +149,94 @@ public final class RpcCounters {
     return callsOpen.get();
   }
 
-  /** Returns how many of the open calls wait for a thread to run on. */
+  /** Returns how many of the open calls are waiting for a handler thread. */
   public int callsWaiting() {
     return callsWaiting.get();
   }
 
   /**
-   * Returns how many calls were ended since no thread was free for {@code handlerThreadTimeout}.
+   * Returns how many calls were ended because no thread was free within {@code
+   * handlerThreadTimeout}.
    */
   public long callsWithoutThread() {
     return callsWithoutThread.sum();
   }
 
-  /** Returns how many calls came and were not refused. */
+  /** Returns how many calls were accepted. */
   public long callsStarted() {
     return callsStarted.sum();
   }
 
-  /** Returns how many calls were refused at once, since {@code maxCalls} were open. */
+  /** Returns how many calls were rejected because {@code maxCalls} were open. */
   public long callsRefused() {
     return callsRefused.sum();
   }
 
   /**
-   * Returns how many streams of HTTP/2 could not become calls, for headers that gRPC does not take,
-   * such as a malformed {@code grpc-timeout} or another content type. They are not among the calls.
+   * Returns how many HTTP/2 streams were not calls because gRPC rejects their headers, such as a
+   * malformed {@code grpc-timeout} or another content type. The other counters of calls do not
+   * include them.
    */
   public long callsMalformed() {
     return callsMalformed.sum();
   }
 
-  /** Returns how many bytes of replies wait now for clients to take them. */
+  /** Returns how many bytes of replies are now pending until clients read them. */
   public long replyBytesPending() {
     return replyBytesPending.get();
   }
 
-  /** Returns how many calls were ended since {@code maxPendingReplyBytes} waited for clients. */
+  /** Returns how many calls were ended because {@code maxPendingReplyBytes} were pending. */
   public long repliesRefused() {
     return repliesRefused.sum();
   }
 
   /**
-   * Returns how many calls were reset with replies that their clients had not taken: at a timeout,
-   * at a stop, or since too many bytes waited. They are counted for that reason too.
+   * Returns how many calls were reset with replies that their clients had not read: at a timeout,
+   * at a stop, or because too many bytes were pending. The counter of that reason includes them
+   * too.
    */
   public long repliesDropped() {
     return repliesDropped.sum();
   }
 
-  /** Returns how many calls were ended by a timeout of the server's. */
+  /** Returns how many calls were ended by a timeout of the server. */
   public long callsTimedOut() {
     return callsTimedOut.sum();
   }
 
-  /** Returns how many calls were cancelled by force at a stop. */
+  /** Returns how many calls were still open after a stop's timeout and were cancelled. */
   public long callsCut() {
     return callsCut.sum();
   }
 
-  /**
-   * Returns how many calls are missing from the access log, since it was not as quick as they were.
-   */
+  /** Returns how many calls are missing from the access log because it fell behind. */
   public long accessRecordsDropped() {
     return accessRecordsDropped.sum();
   }
 
   /**
-   * Returns how often changed files for TLS could not be used, as {@link
-   * dev.mullion.net.TlsState#failedReloads} does, which is there for channels too.
+   * Returns how often changed TLS files could not be used. {@link
+   * dev.mullion.net.TlsState#failedReloads} has the same count, also for channels.
    */
   public long tlsReloadsFailed() {
     return tlsReloadsFailed.sum();
   }
 
   /**
-   * Returns how often what watches calls has thrown: an access log, a registry of meters, or an
-   * OpenTelemetry. The calls went on.
+   * Returns how often an observer of calls has thrown: an access log, a meter registry, or an
+   * OpenTelemetry. The calls continued.
    */
   public long observersFailed() {
     return observersFailed.sum();
   }
 
-  /** Returns how many calls ended well. */
+  /** Returns how many calls ended with {@code OK}. */
   public long callsSucceeded() {
     return callsEnded(Status.Code.OK);
   }
 
-  /** Returns how many calls ended with another status than {@code OK}, without those refused. */
+  /** Returns how many accepted calls ended with a status other than {@code OK}. */
   public long callsFailed() {
     long failed = 0;
     for (Status.Code code : Status.Code.values()) {
@@ -248,12 +245,12 @@ public final class RpcCounters {
     return failed;
   }
 
-  /** Returns how many calls ended with a status, without those refused. */
+  /** Returns how many accepted calls ended with a status. */
   public long callsEnded(Status.Code code) {
     return callsEnded[code.value()].sum();
   }
 
-  /** Returns every counter by its name. */
+  /** Returns all counters by name. */
   public Map<String, Long> asMap() {
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("connectionsOpen", (long) connectionsOpen());
@@ -287,7 +284,7 @@ public final class RpcCounters {
     return all;
   }
 
-  /** Names every counter with its value. */
+  /** Returns all counters with their values. */
   @Override
   public String toString() {
     return "RpcCounters" + asMap();

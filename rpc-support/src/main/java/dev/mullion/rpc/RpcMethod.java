@@ -12,8 +12,8 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the methods of a generated {@code ImplBase} as functions: what they return is the reply,
- * what they throw goes through {@code mapException}, and nobody forgets {@code onCompleted}.
+ * Writes the methods of a generated {@code ImplBase} as functions. The return value is the reply,
+ * exceptions are mapped by {@code mapException}, and {@code onCompleted} is never forgotten.
  *
  * <pre>{@code
  * public void sayHello(HelloRequest request, StreamObserver<HelloReply> observer) {
@@ -21,19 +21,20 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Streams need an {@link RpcServer} with threads, one for each; in {@code directExecutor} mode
- * only unary methods are possible, and a {@link StreamWriter} of one's own.
+ * <p>Each stream needs a handler thread of an {@link RpcServer}. In {@code directExecutor} mode
+ * only unary methods are possible; streams need a {@link StreamWriter} there.
  *
- * <p>A function runs inside an event of its call, so inside what interceptors set for the thread
- * around events: that of a stream of requests inside the first request, or its end. If none comes
- * within 100 ms, since the client waits for the server to speak first, it is {@code onReady}. What
- * comes while it runs passes through interceptors on other threads, one event at a time.
+ * <p>A function runs inside an event of its call, so it sees what interceptors set for the thread
+ * around events. The function of a stream of requests runs inside the first request, or the end of
+ * the stream. If neither arrives within 100 ms, because the client waits for the server to send
+ * first, it runs inside {@code onReady}. Events that arrive while it runs pass through interceptors
+ * on other threads, one event at a time.
  */
 public final class RpcMethod {
   /** Writes a stream of replies. */
   @FunctionalInterface
   public interface Replies<R> {
-    /** Writes them; the stream ends when this returns. */
+    /** Writes the replies; the stream ends when this returns. */
     void write(StreamWriter<R> replies) throws Exception;
   }
 
@@ -53,7 +54,7 @@ public final class RpcMethod {
 
   private RpcMethod() {}
 
-  /** Replies with what a function returns. A null is {@code INTERNAL}. */
+  /** Replies with the result of a function. A null result is {@code INTERNAL}. */
   public static <R> void unary(StreamObserver<R> observer, Callable<? extends R> body) {
     requireNonNull(observer, "observer");
     requireNonNull(body, "body");
@@ -65,9 +66,9 @@ public final class RpcMethod {
   }
 
   /**
-   * Replies with what a stage completes with, on the thread that completes it. One that never does
-   * is ended by the call's timeout. If the call is cancelled, so is the stage's {@code
-   * CompletableFuture}.
+   * Replies with the result of a stage, on the thread that completes it. If the stage never
+   * completes, the call's timeout ends the call. Cancelling the call cancels the stage if it is a
+   * {@code Future}.
    */
   public static <R> void unaryAsync(
       StreamObserver<R> observer, Callable<? extends CompletionStage<? extends R>> body) {
@@ -94,7 +95,7 @@ public final class RpcMethod {
           observer.onError(noted(error));
         }
       } catch (Throwable thrown) {
-        // That of an interceptor, for instance. Nobody sees it here, so it must end the call.
+        // Thrown by an interceptor, for instance. Nobody sees it here, so it must end the call.
         failed(open, thrown);
       }
     });
@@ -108,7 +109,7 @@ public final class RpcMethod {
     }
   }
 
-  /** Returns what ends its call also with what is thrown by an interceptor around it. */
+  /** Returns a body that also ends its call if an interceptor around it throws. */
   private static Runnable ending(Runnable body) {
     OpenCall open = OpenCall.currentOrNull();
     return () -> {
@@ -137,7 +138,10 @@ public final class RpcMethod {
     observer.onCompleted();
   }
 
-  /** Replies with a stream, which ends when the function does. It runs on the calling thread. */
+  /**
+   * Replies with a stream that ends when the function returns. The function runs on the calling
+   * thread.
+   */
   public static <R> void serverStreaming(StreamObserver<R> observer, Replies<R> body) {
     requireNonNull(body, "body");
     write(StreamWriter.of(observer), body);
@@ -154,8 +158,8 @@ public final class RpcMethod {
   }
 
   /**
-   * Replies to a stream of requests with what a function returns that reads them. A null is {@code
-   * INTERNAL}.
+   * Replies to a stream of requests with the result of a function that reads them. A null result is
+   * {@code INTERNAL}.
    */
   public static <Q, R> StreamObserver<Q> clientStreaming(
       StreamObserver<R> observer, Requests<Q, R> body) {
@@ -168,7 +172,7 @@ public final class RpcMethod {
     return started.reading(flow);
   }
 
-  /** Replies to a stream of requests with another one, which ends when the function does. */
+  /** Replies to a stream of requests with a stream that ends when the function returns. */
   public static <Q, R> StreamObserver<Q> bidiStreaming(
       StreamObserver<R> observer, Bidi<Q, R> body) {
     requireNonNull(body, "body");
@@ -187,7 +191,7 @@ public final class RpcMethod {
   private static <R> ServerCallStreamObserver<R> flow(StreamObserver<R> observer) {
     if (!(requireNonNull(observer, "observer") instanceof ServerCallStreamObserver<R> flow)) {
       throw new IllegalStateException("observer: " + observer.getClass().getName()
-          + " (expected: the one that the service's method is called with)");
+          + " (expected: the observer passed to the service's method)");
     }
     return flow;
   }

@@ -12,11 +12,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Measures or traces the calls of servers and channels with a library that may be absent: a {@link
- * MicrometerObserver} or an {@link OpenTelemetryObserver}. One may be given to any number of
+ * MicrometerObserver} or an {@link OpenTelemetryObserver}. One observer may serve any number of
  * servers and channels.
  *
- * <p>The types of those libraries are in these two classes only. Builders, servers and channels can
- * be loaded, reflected on and mocked without them.
+ * <p>Only these two classes use the types of those libraries. Builders, servers and channels can be
+ * loaded, reflected on and mocked without them.
  */
 public abstract class RpcObserver {
   final LongAdder failures = new LongAdder();
@@ -24,41 +24,39 @@ public abstract class RpcObserver {
   RpcObserver() {}
 
   /**
-   * Returns how often its library has thrown in channels; of a server, {@link
-   * RpcCounters#observersFailed} says so. The calls went on.
+   * Returns how often its library has thrown in channels. Servers count this in {@link
+   * RpcCounters#observersFailed}. The calls continued.
    */
   public long failures() {
     return failures.sum();
   }
 
-  /**
-   * Adds to a server that is to be built; what its library throws from then on is to be counted.
-   */
+  /** Adds itself to the builder of a server, and counts later exceptions of its library. */
   void configure(ServerBuilder<?> builder, LongAdder failed) {}
 
-  /** Adds to a channel that is to be built. */
+  /** Adds itself to the builder of a channel. */
   void configure(ManagedChannelBuilder<?> builder) {}
 
-  /** Returns what goes before all interceptors of a server's services. */
+  /** Returns interceptors that precede all others of a server's services. */
   List<ServerInterceptor> inServices() {
     return List.of();
   }
 
-  /** Returns what watches the calls of one server, or null if that is done otherwise. */
+  /** Returns an observer of one server's calls, or null if another mechanism observes them. */
   @Nullable
   OfServer ofServer(List<ServerServiceDefinition> services) {
     return null;
   }
 
-  /** Returns a channel whose calls are seen as their callers see them. */
+  /** Returns a channel that observes calls from the caller's point of view. */
   Channel watched(Channel channel) {
     return channel;
   }
 
-  /** Called when new files for TLS of a channel could not be used. */
+  /** Called when changed TLS files of a channel could not be used. */
   void tlsReloadFailed() {}
 
-  /** Watches the calls of one server, and its counters from its start to its stop. */
+  /** Observes the calls of one server, and its counters from start to stop. */
   interface OfServer extends CallRecorder.Sink {
     void started(SocketAddress address, RpcCounters counters, int maxConnections, int maxCalls);
 

@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
- * A running gRPC server with what production asks for: health and reflection, limits, timeouts, one
- * place for what exceptions mean, a graceful stop, counters. Services, interceptors and statuses
- * are gRPC's own types.
+ * A running gRPC server that is ready for production: it has health and reflection, limits,
+ * timeouts, central mapping from exceptions to statuses, a graceful stop and counters. Services,
+ * interceptors and statuses are gRPC's own types.
  *
  * <pre>{@code
  * try (RpcServer server = RpcServer.builder()
@@ -36,13 +36,13 @@ import java.util.function.Consumer;
  * }</pre>
  *
  * <p>By default it listens on {@code 127.0.0.1} and any free port, serves {@code grpc.health.v1}
- * and reflection (v1 and v1alpha), takes and sends messages up to 4 MiB and metadata up to 8 KiB,
- * and refuses what comes beyond 10,000 connections, 10,000 calls, or 1,000 calls on one connection.
- * Unary calls that come without a deadline may take a minute, streams as long as they like. {@link
- * RpcServerBuilder} says more of each setting.
+ * and reflection (v1 and v1alpha), and accepts and sends messages of up to 4 MiB and metadata of up
+ * to 8 KiB. It rejects connections beyond 10,000, and calls beyond 10,000 in all; a connection
+ * carries 1,000 calls at a time. Unary calls without a deadline may take one minute; streams have
+ * no limit. {@link RpcServerBuilder} documents each setting.
  *
  * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and
- * timers are daemon threads. All methods may be called by any thread.
+ * timers are daemon threads. All methods may be called from any thread.
  */
 public final class RpcServer implements AutoCloseable {
   private final Server server;
@@ -54,10 +54,10 @@ public final class RpcServer implements AutoCloseable {
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final CountDownLatch stopped = new CountDownLatch(1);
 
-  /** Is told of each step of a stop; a test has one fail. */
+  /** Receives the name of each step of a stop; tests use it to make a step fail. */
   volatile Consumer<String> beforeStopStep = step -> {};
 
-  /** Runs when the JVM ends; registered by choice only. */
+  /** Runs when the JVM ends; registered only if {@code shutdownHook} is set. */
   final ShutdownHook hook = new ShutdownHook("mullion-rpc-shutdown", this::close);
 
   RpcServer(Server server, ServerStop.Parts parts, Duration shutdownDelay, Duration closeTimeout) {
@@ -69,37 +69,41 @@ public final class RpcServer implements AutoCloseable {
     this.closeTimeout = closeTimeout;
   }
 
-  /** Returns a builder that holds the defaults. */
+  /** Returns a builder with the default settings. */
   public static RpcServerBuilder builder() {
     return new RpcServerBuilder();
   }
 
   /**
-   * Returns the port it listens on, of several addresses that of the first, or -1 if it has a
-   * unix-domain socket or a name in this process.
+   * Returns the port that the server listens on. With several addresses this is the port of the
+   * first. It is -1 for a unix-domain socket or an in-process server.
    */
   public int port() {
     return address() instanceof InetSocketAddress address ? address.getPort() : -1;
   }
 
-  /** Returns the address it listens on, of several the first, also after it has stopped. */
+  /**
+   * Returns the address that the server listens on, the first if there are several. It remains
+   * available after the stop.
+   */
   public SocketAddress address() {
     return addresses.get(0);
   }
 
   /**
-   * Returns the addresses it listens on, in the order of the builder, also after it has stopped.
+   * Returns the addresses that the server listens on, in the builder's order. They remain available
+   * after the stop.
    */
   public List<SocketAddress> addresses() {
     return addresses;
   }
 
   /**
-   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections
-   * continue as they are.
+   * Checks the files of {@link Tls} now, and loads them if they have changed. Open connections are
+   * not affected.
    *
-   * @return whether they have changed
-   * @throws IOException if one cannot be used; the previous ones stay in use
+   * @return whether the files had changed
+   * @throws IOException if a file cannot be used; the previous files stay in use
    * @throws IllegalStateException if the server has no TLS
    */
   public boolean reloadTls() throws IOException {
@@ -107,7 +111,7 @@ public final class RpcServer implements AutoCloseable {
   }
 
   /**
-   * Returns what became of changed TLS files.
+   * Returns the state of the TLS files and their last reload.
    *
    * @throws IllegalStateException if the server has no TLS
    */
@@ -115,37 +119,37 @@ public final class RpcServer implements AutoCloseable {
     return sockets.tls().state();
   }
 
-  /** Returns the counters, which go on after it has stopped. */
+  /** Returns the counters. They remain available after the stop. */
   public RpcCounters counters() {
     return parts.registry().counters;
   }
 
   /**
-   * Sets what the health service says of a service, such as {@code hello.Greeter}, or of the whole
-   * server by the empty name. All serve from the start on; once the server stops, none does.
+   * Sets the health status of a service, such as {@code hello.Greeter}; the empty name stands for
+   * the whole server. Every service is {@code SERVING} from the start, and {@code NOT_SERVING} once
+   * the server stops.
    *
    * @throws IllegalArgumentException if the server has no such service
-   * @throws IllegalStateException if it serves no health of its own, by {@code health} of the
-   *     builder
+   * @throws IllegalStateException if the builder's {@code health} is off
    */
   public void setServing(String service, boolean serving) {
     parts.standard().serving(requireNonNull(service, "service"), serving);
   }
 
-  /** Returns whether it has stopped, with every call ended. */
+  /** Returns whether the server has stopped and every call has ended. */
   public boolean isTerminated() {
     return server.isTerminated();
   }
 
-  /** Waits until it has stopped. */
+  /** Waits until the server has stopped. */
   public void awaitTermination() throws InterruptedException {
     server.awaitTermination();
   }
 
   /**
-   * Waits until it has stopped, for so long at most.
+   * Waits until the server has stopped, or until the timeout passes.
    *
-   * @return whether it has stopped
+   * @return whether the server has stopped
    */
   public boolean awaitTermination(Duration timeout) throws InterruptedException {
     return server.awaitTermination(Check.nanos(requireNonNull(timeout, "timeout")), NANOSECONDS);
@@ -158,17 +162,19 @@ public final class RpcServer implements AutoCloseable {
   }
 
   /**
-   * Stops: health says {@code NOT_SERVING}, the builder's {@code shutdownDelay} passes, no more
-   * calls are taken, those that are open are told ({@link StopSignal}) and come to their end. What
-   * is left after the timeout ends with {@code UNAVAILABLE}, and the server's own threads are
-   * interrupted. When the calling thread is interrupted, that is at once.
+   * Stops the server gracefully. Health reports {@code NOT_SERVING}, the builder's {@code
+   * shutdownDelay} passes, new calls are rejected, and open calls are notified ({@link StopSignal})
+   * and drain. Calls that are still open after the timeout end with {@code UNAVAILABLE}, and the
+   * server's own threads are interrupted. If the calling thread is interrupted, this happens at
+   * once.
    *
-   * <p>Calls are waited for, connections are not: a quarter of the timeout after the last call has
-   * ended, 2 seconds at most, those are closed whose clients have not answered. A call that stops
-   * its own server cannot end before, so it takes the whole time and is cut; do that on another
-   * thread.
+   * <p>The stop waits for calls, not for connections: connections whose clients have not answered
+   * are closed a quarter of the timeout, at most 2 seconds, after the last call has ended. A call
+   * that stops its own server must do so on another thread. Otherwise the stop waits for that call
+   * until the timeout and then cancels it.
    *
-   * @return what was done; for a second call, which waits for the first, a report without calls
+   * @return a report of the stop; a second call waits for the first and returns a report without
+   *     calls
    */
   public StopReport stop(Duration timeout) {
     Check.notNegative(timeout, "timeout");

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Collects the settings of an {@link RpcServer}. Not safe for use by several threads. */
 public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
-  /** To hand a call to a thread that is free takes some time too. */
+  /** Handing a call to an idle thread takes some time too. */
   private static final Duration LEAST_THREAD_TIMEOUT = Duration.ofMillis(1);
 
   @Nullable
@@ -48,7 +48,7 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   @Nullable
   Executor executor;
 
-  /** 0 stands for the default. */
+  /** 0 means the default. */
   int maxHandlerThreads;
 
   Duration handlerThreadTimeout = Duration.ofSeconds(10);
@@ -65,21 +65,21 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
     return this;
   }
 
-  /** Sets the name or address to listen on, {@code 127.0.0.1} by default. */
+  /** Sets the host name or address to listen on, {@code 127.0.0.1} by default. */
   public RpcServerBuilder host(String host) {
     this.host = Check.host(host);
     return this;
   }
 
-  /** Sets the port; 0, the default, takes any that is free. */
+  /** Sets the port; 0, the default, chooses a free one. */
   public RpcServerBuilder port(int port) {
     this.port = Check.within(port, 0, 65535, "port");
     return this;
   }
 
   /**
-   * Adds an address to listen on, in place of {@code host} and {@code port}; port 0 takes any that
-   * is free. The server starts only if it can listen on all of them.
+   * Adds an address to listen on, instead of {@code host} and {@code port}; port 0 chooses a free
+   * one. The server starts only if it can listen on all addresses.
    */
   public RpcServerBuilder address(String host, int port) {
     Check.host(host);
@@ -99,30 +99,31 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Adds an interceptor for all services added, before or after it. The first one added is the
-   * first one called. Health and reflection are not intercepted.
+   * Adds an interceptor for all added services, whether they are added before or after it.
+   * Interceptors are called in the order in which they were added. Health and reflection are not
+   * intercepted.
    */
   public RpcServerBuilder intercept(ServerInterceptor interceptor) {
     interceptors.add(requireNonNull(interceptor, "interceptor"));
     return this;
   }
 
-  /** Sets whether the health service ({@code grpc.health.v1}) is served, as it is by default. */
+  /** Sets whether the health service ({@code grpc.health.v1}) is served; on by default. */
   public RpcServerBuilder health(boolean health) {
     this.health = health;
     return this;
   }
 
-  /** Sets whether reflection (v1 and v1alpha) is served, as it is by default. */
+  /** Sets whether reflection (v1 and v1alpha) is served; on by default. */
   public RpcServerBuilder reflection(boolean reflection) {
     this.reflection = reflection;
     return this;
   }
 
   /**
-   * Sets how many calls may be open, 10,000 by default. More are refused at once, on no thread of
-   * theirs, with {@code RESOURCE_EXHAUSTED} and the advice to retry after about 100 ms ({@code
-   * grpc-retry-pushback-ms}). Calls of health and reflection do not count.
+   * Sets how many calls may be open, 10,000 by default. Excess calls are rejected without using a
+   * handler thread. They end with {@code RESOURCE_EXHAUSTED} and the advice to retry after about
+   * 100 ms ({@code grpc-retry-pushback-ms}). Calls to health and reflection do not count.
    */
   public RpcServerBuilder maxCalls(int maxCalls) {
     this.maxCalls = Check.within(maxCalls, 1, Integer.MAX_VALUE, "maxCalls");
@@ -130,7 +131,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how many calls may be open on one connection, 1,000 by default; its client lets more wait.
+   * Sets how many calls may be open on one connection, 1,000 by default; the client queues further
+   * ones.
    */
   public RpcServerBuilder maxCallsPerConnection(int maxCallsPerConnection) {
     connections.maxCallsPerConnection(maxCallsPerConnection);
@@ -138,8 +140,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how many connections may be open, 10,000 by default. More are closed at once, before TLS
-   * and HTTP/2, and counted; to their clients that is {@code UNAVAILABLE}.
+   * Sets how many connections may be open, 10,000 by default. Excess connections are counted and
+   * closed at once, before TLS and HTTP/2; their clients see {@code UNAVAILABLE}.
    */
   public RpcServerBuilder maxConnections(int maxConnections) {
     connections.maxConnections(maxConnections);
@@ -147,9 +149,10 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long a connection lasts, give or take a tenth, so that not all end at the same moment;
-   * one second at least. Then its client is told to make a new one: calls that are open go on, new
-   * ones go there, and none fails. {@link Duration#ZERO}, the default, sets no limit.
+   * Sets the maximum age of a connection, at least one second. The age varies by a tenth, so that
+   * connections do not all end at the same moment. After it the client is told to open a new
+   * connection: open calls continue, new calls use the new connection, and no call fails. {@link
+   * Duration#ZERO}, the default, sets no limit.
    */
   public RpcServerBuilder maxConnectionAge(Duration maxConnectionAge) {
     connections.maxConnectionAge(maxConnectionAge);
@@ -157,8 +160,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long calls of a connection that has reached its {@code maxConnectionAge} may go on;
-   * then they are cut. By default they may as long as they like.
+   * Sets how long calls may continue on a connection that has reached its {@code maxConnectionAge};
+   * after that they are cancelled. By default there is no limit.
    */
   public RpcServerBuilder maxConnectionAgeGrace(Duration maxConnectionAgeGrace) {
     connections.maxConnectionAgeGrace(maxConnectionAgeGrace);
@@ -166,7 +169,7 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long a connection without calls is kept, one second at least. {@link Duration#ZERO},
+   * Sets how long a connection without calls is kept, at least one second. {@link Duration#ZERO},
    * the default, sets no limit.
    */
   public RpcServerBuilder maxConnectionIdle(Duration maxConnectionIdle) {
@@ -175,9 +178,10 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long a new connection may take until HTTP/2 is spoken on it, TLS included, 10 seconds
-   * by default; one millisecond at least. Then it is closed, so that peers that say nothing do not
-   * take up {@code maxConnections}. Of a longer time TLS has 10 seconds all the same.
+   * Sets how long a new connection may take to establish HTTP/2, including TLS; 10 seconds by
+   * default, at least one millisecond. A connection that takes longer is closed, so that silent
+   * peers do not use up {@code maxConnections}. The TLS handshake itself never has more than 10
+   * seconds.
    */
   public RpcServerBuilder handshakeTimeout(Duration handshakeTimeout) {
     connections.handshakeTimeout(handshakeTimeout);
@@ -187,12 +191,12 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   /**
    * Sets how many calls a client may reset on one connection within a window of whole seconds,
    * 10,000 within 10 seconds by default; {@link Integer#MAX_VALUE} sets no limit. A client resets a
-   * call when it cancels it, and also when the call's deadline passes or another hedged attempt was
-   * quicker. The connection of one that does so more often, as in an attack by rapid reset, is
-   * ended with {@code ENHANCE_YOUR_CALM} and counted.
+   * call when it cancels it, when the call's deadline passes, or when another hedged attempt was
+   * faster. A connection with more resets, as in a rapid reset attack, is counted and closed with
+   * {@code ENHANCE_YOUR_CALM}.
    *
-   * <p>Calls that the server has refused or ended are not counted. Streams that the server has to
-   * reset, since their frames or headers break the protocol, have the same limit for themselves.
+   * <p>Calls that the server has rejected or ended do not count. The same limit applies separately
+   * to streams that the server must reset because their frames or headers violate the protocol.
    */
   public RpcServerBuilder maxResets(int maxResets, Duration window) {
     connections.maxResets(maxResets, window);
@@ -200,16 +204,16 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how many bytes of replies may wait for clients to take them, over all calls; by default a
-   * quarter of the heap, or of the direct memory that Netty may take if that is less. Beyond that a
-   * call of the connection for which most bytes wait ends with {@code RESOURCE_EXHAUSTED}: the one
-   * that is to send, or for a message of another connection the one with most bytes. So clients
-   * that do not read take no memory from those that do. A message may be longer while no other
-   * call's wait.
+   * Sets how many bytes of replies may be pending, over all calls, until clients read them. The
+   * default is a quarter of the heap, or of Netty's direct memory if that is less. When the limit
+   * is exceeded, a call of the connection with the most pending bytes ends with {@code
+   * RESOURCE_EXHAUSTED}. It is the sending call if that is on this connection, and otherwise the
+   * connection's call with the most pending bytes. So clients that do not read take no memory from
+   * those that do. A single message may exceed the limit while no other call has pending bytes.
    *
-   * <p>A call is ready for more while less than half of it waits for its client, so that a stream
-   * that waits until it is ready, as a {@link StreamWriter} does, never ends by its own messages
-   * alone.
+   * <p>A call is ready for more messages while less than half of the limit is pending for its
+   * client. So a stream that writes only when it is ready, as a {@link StreamWriter} does, is never
+   * ended because of its own messages alone.
    */
   public RpcServerBuilder maxPendingReplyBytes(long maxPendingReplyBytes) {
     connections.maxPendingReplyBytes(maxPendingReplyBytes);
@@ -217,9 +221,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets whether channelz ({@code grpc.channelz.v1}) is served, by which tools look into the
-   * servers and channels of this process; by default it is not. Whoever can call the server can ask
-   * it.
+   * Sets whether channelz ({@code grpc.channelz.v1}) is served, which lets tools inspect the
+   * servers and channels of this process; off by default. It is open to every client of the server.
    */
   public RpcServerBuilder channelz(boolean channelz) {
     this.channelz = channelz;
@@ -227,28 +230,30 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets whether gRPC's admin services are served: channelz, and the client status discovery of xDS
-   * if {@code io.grpc:grpc-xds} is there; by default they are not. Whoever can call the server can
-   * ask them.
+   * Sets whether gRPC's admin services are served; off by default. They are channelz and, with
+   * {@code io.grpc:grpc-xds}, the client status discovery of xDS. They are open to every client.
    */
   public RpcServerBuilder admin(boolean admin) {
     this.admin = admin;
     return this;
   }
 
-  /** Writes each call that ends to the log, as {@link #accessLog(Consumer)} does. */
+  /**
+   * Writes a line for each completed call to the log {@code dev.mullion.rpc.access} at level {@code
+   * INFO}, under the rules of {@link #accessLog(Consumer)}.
+   */
   public RpcServerBuilder accessLog() {
     return accessLog(AccessLog.TO_SYSTEM_LOGGER);
   }
 
   /**
-   * Sets who is given a record of each call that ends, also of those refused; without one, {@link
-   * #accessLog()}, it is a line in the log {@code dev.mullion.rpc.access} at level {@code INFO}.
-   * Calls of health and the other standard services are left out.
+   * Sets the consumer that receives a record of each completed call, including rejected ones.
+   * {@link #accessLog()} writes lines to a log instead. Calls to health and the other standard
+   * services are not recorded.
    *
-   * <p>The log is called by one thread of its own, one record at a time, and holds up no call. When
-   * it is 10,000 records behind, further ones are dropped and counted. What it throws is logged. A
-   * server that stops waits one second for it.
+   * <p>The consumer runs on one thread of its own, one record at a time, and delays no call. When
+   * it is 10,000 records behind, further records are dropped and counted. Its exceptions are
+   * logged. A stopping server waits one second for it.
    */
   public RpcServerBuilder accessLog(Consumer<? super CallRecord> accessLog) {
     observability.accessLog(requireNonNull(accessLog, "accessLog"));
@@ -256,8 +261,9 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long a call may take at most, whatever deadline it comes with, and without one if
-   * {@code defaultTimeout} sets no limit. {@link Duration#ZERO}, the default, sets none.
+   * Sets the maximum duration of a call. It applies even if the call has a later deadline, or has
+   * none and {@code defaultTimeout} sets no limit. {@link Duration#ZERO}, the default, sets no
+   * limit.
    */
   public RpcServerBuilder maxTimeout(Duration maxTimeout) {
     this.maxTimeout = Check.notNegative(maxTimeout, "maxTimeout");
@@ -265,25 +271,25 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets the status for exceptions of a type and its subclasses, for which a service threw it or
-   * gave it to {@code onError}. Of several types the nearest superclass counts.
+   * Sets the status for exceptions of a type and its subclasses that a service throws or passes to
+   * {@code onError}. If several types match, the nearest superclass applies.
    *
    * <p>By default, with the exception's message as the description: {@code
    * IllegalArgumentException} is {@code INVALID_ARGUMENT}, {@code NoSuchElementException} {@code
    * NOT_FOUND}, {@code SecurityException} {@code PERMISSION_DENIED}, {@code
    * UnsupportedOperationException} {@code UNIMPLEMENTED}, {@code TimeoutException} {@code
    * DEADLINE_EXCEEDED}, {@code CancellationException} and {@code InterruptedException} {@code
-   * CANCELLED}. Of an {@code ExecutionException} or {@code CompletionException} the cause counts.
-   * {@code StatusException} and {@code StatusRuntimeException} say themselves what they mean.
-   * Anything else is {@code INTERNAL} with an error id, and in the log under that id.
+   * CANCELLED}. An {@code ExecutionException} or {@code CompletionException} is mapped by its
+   * cause. {@code StatusException} and {@code StatusRuntimeException} keep their own status. An
+   * unmapped exception is {@code INTERNAL} with an error id, and is logged under that id.
    *
-   * <p>Of what is thrown, or fails a {@link RpcMethod} or {@link StreamWriter}, no other cause
-   * counts. A plain {@code onError} is gRPC's own: it passes on the status of the first of these
-   * two that it finds among all causes, such as that of a call to another server, and only what has
-   * none is mapped.
+   * <p>Otherwise mapping looks at the exception, not at its causes, for exceptions that are thrown
+   * or that fail a {@link RpcMethod} or {@link StreamWriter}. A plain {@code onError} follows gRPC:
+   * the first {@code StatusException} or {@code StatusRuntimeException} in the chain of causes,
+   * such as that of a call to another server, determines the status. Only an exception without one
+   * is mapped.
    *
-   * <p>A description is cut to 4 KiB as it is sent, and says so; with more, clients could no longer
-   * read the status, since they bound the metadata that comes.
+   * <p>A description is truncated to 4 KiB, with a note, because clients limit inbound metadata.
    */
   public <E extends Throwable> RpcServerBuilder mapException(
       Class<E> type, Function<? super E, Status> status) {
@@ -292,8 +298,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets the status of exceptions as {@link #mapException} does, and what goes with it: its
-   * function returns what {@link ErrorDetails#exception} makes, or any other exception with
+   * Sets the status of exceptions as {@link #mapException} does, together with trailers. The
+   * function returns an exception made by {@link ErrorDetails#exception}, or any other with
    * trailers.
    */
   public <E extends Throwable> RpcServerBuilder mapExceptionWithDetails(
@@ -303,11 +309,11 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Runs services on the event loops, which is the fastest way for those that never block. One that
-   * does holds up all calls of its connection, and of others. So do the events of gRPC's own
-   * observers, such as a handler of {@code setOnCancelHandler}, and listeners of a {@link
-   * io.grpc.Context} whose call ends well. What else runs when a call is cut or the server stops
-   * has threads of its own, as with {@link #executor}.
+   * Runs services on the event loops, which is fastest for services that never block. A service
+   * that blocks delays all calls of its connection, and of others. The same holds for events of
+   * gRPC's own observers, such as a handler of {@code setOnCancelHandler}, and for listeners of a
+   * {@link io.grpc.Context} whose call completes normally. Other callbacks, which run when a call
+   * is cancelled or the server stops, have threads of their own, as with {@link #executor}.
    */
   public RpcServerBuilder directExecutor() {
     this.directExecutor = true;
@@ -315,17 +321,17 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets the executor of services: of their methods, and of the events of calls. It is not shut
-   * down with the server. By default there is a virtual thread for each call on JDK 21 and newer,
-   * and before that {@code maxHandlerThreads} threads. A call that is cancelled while it waits
-   * there leaves the queue of a {@link java.util.concurrent.ThreadPoolExecutor}; in others it
-   * stays, and counts for {@code maxCalls}, until its turn comes.
+   * Sets the executor that runs the methods of services and the events of calls. The server does
+   * not shut it down. By default each call has a virtual thread on JDK 21 and newer, and older JDKs
+   * have {@code maxHandlerThreads} threads. A call that is cancelled while it is queued is removed
+   * from the queue of a {@link java.util.concurrent.ThreadPoolExecutor}. In other executors it
+   * stays queued, and counts toward {@code maxCalls}, until its turn comes.
    *
-   * <p>Callbacks run on threads of the server's own: what listens to the {@link io.grpc.Context} of
-   * a call that is cancelled, timed out or cut, {@link StopSignal#onGiven}, and those of a {@link
+   * <p>Callbacks run on threads of the server: listeners of the {@link io.grpc.Context} of a call
+   * that is cancelled or timed out, {@link StopSignal#onGiven}, and the callbacks of a {@link
    * StreamWriter}. So they may block, and neither calls nor timeouts wait for them; a call counts
-   * for {@code maxCalls} until they have run. While the body of a {@link RpcMethod} that reads a
-   * stream holds its thread, the stream's further events run on such threads too.
+   * toward {@code maxCalls} until they have run. While the body of a {@link RpcMethod} that reads a
+   * stream occupies its thread, the stream's further events run on such threads too.
    */
   public RpcServerBuilder executor(Executor executor) {
     this.executor = requireNonNull(executor, "executor");
@@ -333,11 +339,11 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how many platform threads there are for services, 256 by default. More calls than that
-   * wait for one, within their timeouts and {@code handlerThreadTimeout}; one that is cancelled or
-   * ended meanwhile waits no more, and its service does not see it. Callbacks, and events of
-   * streams whose bodies hold a thread, have as many threads of their own each. Ignored with
-   * virtual threads; {@link #start} fails if there is an executor too.
+   * Sets the number of platform threads for services, 256 by default. Further calls wait for a
+   * thread, within their timeouts and {@code handlerThreadTimeout}. A call that is cancelled or
+   * ended while it waits leaves the queue, and its service does not see it. There are two more
+   * pools of the same size: one for callbacks, and one for events of streams whose bodies occupy a
+   * thread. Ignored with virtual threads; {@link #start} fails if an executor is set too.
    */
   public RpcServerBuilder maxHandlerThreads(int maxHandlerThreads) {
     this.maxHandlerThreads = Check.within(maxHandlerThreads, 1, 1_000_000, "maxHandlerThreads");
@@ -346,9 +352,10 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
 
   /**
    * Sets how long a call may wait for a thread, 10 seconds by default, at least one millisecond;
-   * {@link Duration#ZERO} sets no limit. Then it ends with {@code RESOURCE_EXHAUSTED: no thread was
-   * free within handlerThreadTimeout PT10S (maxHandlerThreads 256)}, and the advice to retry. Calls
-   * that wait are counted in {@link RpcCounters#callsWaiting}. With virtual threads no call waits.
+   * {@link Duration#ZERO} sets no limit. After that it ends with {@code RESOURCE_EXHAUSTED: no
+   * thread was free within handlerThreadTimeout PT10S (maxHandlerThreads 256)}, and the advice to
+   * retry. Calls that wait are counted in {@link RpcCounters#callsWaiting}. With virtual threads no
+   * call waits.
    */
   public RpcServerBuilder handlerThreadTimeout(Duration handlerThreadTimeout) {
     this.handlerThreadTimeout =
@@ -357,9 +364,9 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets how long a server that is to stop still takes calls while health says {@code NOT_SERVING},
-   * so that load balancers see it; {@link Duration#ZERO} by default. It is part of the time of the
-   * stop.
+   * Sets how long a stopping server still accepts calls while health reports {@code NOT_SERVING},
+   * so that load balancers notice; {@link Duration#ZERO} by default. The delay is part of the
+   * stop's timeout.
    */
   public RpcServerBuilder shutdownDelay(Duration shutdownDelay) {
     this.shutdownDelay = Check.notNegative(shutdownDelay, "shutdownDelay");
@@ -367,8 +374,8 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; by default
-   * that is left to the program.
+   * Sets whether the server is closed when the JVM ends, such as by Ctrl-C or SIGTERM; off by
+   * default.
    */
   public RpcServerBuilder shutdownHook(boolean shutdownHook) {
     this.shutdownHook = shutdownHook;
@@ -376,13 +383,13 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   }
 
   /**
-   * Starts a server and returns it when it listens. If that fails, nothing is left running.
+   * Starts a server and returns it once it listens. If this fails, nothing is left running.
    *
    * @throws IllegalStateException if settings contradict each other, there is no service, or Netty
    *     is older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
-   * @throws java.net.BindException if the address cannot be listened on
-   * @throws IOException if a file for TLS cannot be used, or the server cannot be started otherwise
+   * @throws java.net.BindException if the server cannot listen on the address
+   * @throws IOException if a TLS file cannot be used, or the server cannot start for another reason
    */
   public RpcServer start() throws IOException {
     if (inProcessName == null) {

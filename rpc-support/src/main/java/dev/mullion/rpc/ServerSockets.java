@@ -59,16 +59,16 @@ final class ServerSockets implements AutoCloseable {
             || settings.tls != null
             || settings.keepalive != null)) {
       throw new IllegalStateException("inProcessName: " + settings.inProcessName
-          + " (expected: neither host, port, address, path, tls nor keepalive beside it)");
+          + " (expected: neither host, port, address, path, tls nor keepalive set)");
     }
     if (settings.path != null && (hostOrPort || several)) {
       throw new IllegalStateException(
-          "path: " + settings.path + " (expected: neither host, port nor address beside it)");
+          "path: " + settings.path + " (expected: neither host, port nor address set)");
     }
     if (several && hostOrPort) {
       InetSocketAddress first = settings.addresses.get(0);
       throw new IllegalStateException("address: " + first.getHostString() + ":" + first.getPort()
-          + " (expected: neither host nor port beside it)");
+          + " (expected: neither host nor port set)");
     }
   }
 

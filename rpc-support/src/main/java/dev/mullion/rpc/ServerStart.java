@@ -102,7 +102,7 @@ final class ServerStart {
     if (settings.maxHandlerThreads != 0 && (settings.directExecutor || settings.executor != null)) {
       throw new IllegalStateException("maxHandlerThreads: "
           + settings.maxHandlerThreads
-          + " (expected: neither directExecutor nor executor beside it)");
+          + " (expected: neither directExecutor nor executor set)");
     }
   }
 

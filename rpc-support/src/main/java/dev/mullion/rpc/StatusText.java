@@ -5,13 +5,13 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts the description of a status that would be too long for a header: gRPC's clients take 8 KiB
- * of metadata by default, and of more they see an error of HTTP/2 in place of the status.
+ * Truncates the description of a status that would be too long for a header. gRPC's clients accept
+ * 8 KiB of metadata by default; beyond that they see an HTTP/2 error instead of the status.
  */
 final class StatusText {
   /**
-   * What it may take on the wire, where all but printable ASCII takes three bytes for each of
-   * UTF-8.
+   * The maximum length on the wire, where each UTF-8 byte takes three bytes unless it is printable
+   * ASCII.
    */
   static final int MAX = 4096;
 
@@ -19,7 +19,7 @@ final class StatusText {
 
   private StatusText() {}
 
-  /** Returns the status with a description of no more than so many bytes. */
+  /** Returns the status with a description of at most {@code max} encoded bytes. */
   static Status bounded(Status status, int max) {
     String text = status.getDescription();
     if (text == null || text.length() <= max / MOST_OF_A_CHAR) {
@@ -39,7 +39,7 @@ final class StatusText {
         : text.codePoints().mapToLong(StatusText::encodedLength).sum();
   }
 
-  /** Returns how many characters of a text take no more than so many bytes. */
+  /** Returns how many characters of a text fit into {@code max} encoded bytes. */
   private static int end(String text, int max) {
     int taken = 0;
     int end = 0;
@@ -54,7 +54,7 @@ final class StatusText {
     return end;
   }
 
-  /** As the specification of gRPC over HTTP/2 encodes {@code grpc-message}. */
+  /** The encoding of {@code grpc-message} in the specification of gRPC over HTTP/2. */
   private static int encodedLength(int point) {
     boolean asItIs = point >= ' ' && point <= '~' && point != '%';
     return asItIs ? 1 : 3 * Character.toString(point).getBytes(StandardCharsets.UTF_8).length;

@@ -5,9 +5,10 @@ import static java.util.Objects.requireNonNull;
 import io.grpc.Context;
 
 /**
- * Tells a call that its server is to stop, so that a long stream can end itself with a last message
- * before it is cut. It is given by {@link RpcServer#stop} after the {@code shutdownDelay}. {@link
- * StreamWriter} tells the same; this is for calls that have none.
+ * Notifies a call that its server is stopping, so that a long stream can send a last message and
+ * end before it is cancelled. {@link RpcServer#stop} gives the signal after the {@code
+ * shutdownDelay}. A {@link StreamWriter} gives the same notice; use this class for calls without
+ * one.
  *
  * <pre>{@code
  * StopSignal.current().onGiven(ticks::cancel);
@@ -23,9 +24,9 @@ public final class StopSignal {
   }
 
   /**
-   * Returns the signal for the call that the current thread works for.
+   * Returns the signal for the call that the current thread runs.
    *
-   * @throws IllegalStateException if it works for no call of an {@link RpcServer}
+   * @throws IllegalStateException if this thread runs no call of an {@link RpcServer}
    */
   public static StopSignal current() {
     OpenCall call = OpenCall.currentOrNull();
@@ -36,16 +37,17 @@ public final class StopSignal {
     return new StopSignal(call);
   }
 
-  /** Returns whether the server is to stop. */
+  /** Returns whether the server is stopping. */
   public boolean isGiven() {
     return call.isStopping();
   }
 
   /**
-   * Adds what runs once when the server is to stop, at once if it is, unless the call has ended
-   * then. It runs on a thread of the server's own for callbacks, never on an event loop or the
-   * thread that stops the server, also with {@code directExecutor}. What it throws is logged. Each
-   * one that is added is kept until the call ends, so add one for a call, not one for each message.
+   * Adds a callback that runs once when the server stops, unless the call has ended before. It runs
+   * at once if the server is already stopping. It runs on a callback thread of the server, never on
+   * an event loop or on the thread that stops the server, also with {@code directExecutor}. Its
+   * exceptions are logged. Each callback is kept until the call ends, so add one for each call and
+   * not for each message.
    */
   public void onGiven(Runnable callback) {
     call.whenStopping(Context.current().wrap(requireNonNull(callback, "callback")));

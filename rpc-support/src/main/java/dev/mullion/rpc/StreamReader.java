@@ -11,8 +11,8 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the messages of a stream, one after the other, and waits for each. Two of them are in
- * memory at most: the one that was read last and the next; the peer waits with the others.
+ * Reads the messages of a stream one by one, and waits for each. At most two are in memory: the
+ * last one read and the next; the peer waits with further ones.
  *
  * <pre>{@code
  * for (HelloRequest request : requests) {
@@ -20,11 +20,11 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>The loop ends when the peer has ended its stream well. If it has not, the iterator throws a
- * {@link StatusRuntimeException}; with {@code CANCELLED} if the thread is interrupted, which it
- * stays. Any thread may read, one at a time, through any of the iterators, which all go on from
- * where the stream is. In a service it need not be the thread of the method's body, which may wait
- * for it.
+ * <p>The loop ends when the peer completes its stream. If the stream fails, the iterator throws a
+ * {@link StatusRuntimeException}. If the thread is interrupted, its status is {@code CANCELLED} and
+ * the thread stays interrupted. Any thread may read, one at a time, through any of the iterators;
+ * all of them share the position in the stream. In a service another thread may read while the
+ * method's body waits for it.
  */
 public final class StreamReader<T> implements Iterable<T> {
   private final IntConsumer request;
@@ -34,7 +34,7 @@ public final class StreamReader<T> implements Iterable<T> {
   private boolean ended;
   private @Nullable StatusRuntimeException error;
 
-  /** Takes what asks for more; the first has been asked for. */
+  /** Takes the function that requests messages; the first one has been requested. */
   StreamReader(IntConsumer request) {
     this.request = request;
   }
@@ -111,12 +111,12 @@ public final class StreamReader<T> implements Iterable<T> {
         : Status.fromThrowable(failed).asRuntimeException(Status.trailersFromThrowable(failed));
   }
 
-  /** Ends it in its peer's place, unless it has ended. */
+  /** Fails the stream on the peer's behalf, unless it has ended. */
   void fail(Throwable error) {
     put(null, exception(error), true);
   }
 
-  /** Returns what takes the messages from gRPC. */
+  /** Returns the observer that receives the messages from gRPC. */
   StreamObserver<T> observer() {
     return new StreamObserver<>() {
       @Override

@@ -20,9 +20,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the messages of a stream, and waits while the peer is behind: what the transport holds of
- * them is at most {@link #DEFAULT_BUFFER} bytes, and one message. A service makes one of the
- * observer that it is called with, for a stream of replies; a {@link ClientStream} has one for its
+ * Writes the messages of a stream with backpressure: it waits while the peer is behind, so the
+ * transport holds at most {@link #DEFAULT_BUFFER} bytes and one message. A service creates a writer
+ * of its replies from the observer that its method receives; a {@link ClientStream} has one for its
  * requests.
  *
  * <pre>{@code
@@ -33,17 +33,17 @@ import org.jspecify.annotations.Nullable;
  * replies.complete();
  * }</pre>
  *
- * <p>Once the call has ended otherwise, by its client, a timeout or the server, writes fail with a
- * {@link StatusRuntimeException} that says so. {@link RpcMethod} completes and fails streams by
+ * <p>Once its client, a timeout or the server has ended the call, writes fail with a {@link
+ * StatusRuntimeException} that has the reason. {@link RpcMethod} completes and fails streams
  * itself.
  *
- * <p>Any thread may call any method. Callbacks of a server's run on threads of its own for them,
- * beside the service's method, and may block; those of a client on its channel's threads. With
- * {@code directExecutor} what hangs on {@link #writeAsync} runs on the event loop, where the peer's
- * news comes.
+ * <p>Any thread may call any method. On a server, callbacks run on threads that the server keeps
+ * for them, in parallel with the service's method, and may block. On a client, they run on the
+ * channel's threads. With {@code directExecutor}, stages that depend on {@link #writeAsync} run on
+ * the event loop, which is notified when the peer is ready.
  */
 public final class StreamWriter<T> {
-  /** How many bytes wait for the peer before writes do, unless told otherwise: 256 KiB. */
+  /** The default number of buffered bytes above which writes wait for the peer: 256 KiB. */
   public static final int DEFAULT_BUFFER = 256 * 1024;
 
   private record Waiting<T>(T message, CompletableFuture<Void> written) {}
@@ -53,12 +53,12 @@ public final class StreamWriter<T> {
   private final AtomicBoolean finished = new AtomicBoolean();
   private final AtomicReference<@Nullable Waiting<T>> waiting = new AtomicReference<>();
 
-  /** The end of the stream, which the thread sends that has the turn. */
+  /** The end of the stream, which the thread with the turn sends. */
   private final AtomicReference<@Nullable Runnable> end = new AtomicReference<>();
 
   private final SendTurn turn = new SendTurn();
 
-  /** Used by the thread that has the turn. */
+  /** Used only by the thread with the turn. */
   private boolean endSent;
 
   private final Queue<Runnable> onCancelled = new ConcurrentLinkedQueue<>();
@@ -70,19 +70,19 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Returns a writer of the replies of the call that the current thread works for. To be called in
-   * the service's method, before it returns.
+   * Returns a writer for the replies of the call that the current thread runs. Call it in the
+   * service's method, before that returns.
    *
-   * @throws IllegalStateException if this is not such a call of an {@link RpcServer}
+   * @throws IllegalStateException if this thread runs no call of an {@link RpcServer}
    */
   public static <T> StreamWriter<T> of(StreamObserver<T> replies) {
     return of(replies, DEFAULT_BUFFER);
   }
 
   /**
-   * Returns a writer of replies that lets so many bytes wait for the peer before writes do.
+   * Returns a writer for replies with another buffer size, in bytes.
    *
-   * @throws IllegalStateException if this is not a call of an {@link RpcServer}
+   * @throws IllegalStateException if this thread runs no call of an {@link RpcServer}
    */
   public static <T> StreamWriter<T> of(StreamObserver<T> replies, int buffer) {
     Check.within(buffer, 1, Integer.MAX_VALUE, "buffer");
@@ -94,8 +94,8 @@ public final class StreamWriter<T> {
     }
     observer.setOnReadyThreshold(buffer);
     StreamWriter<T> writer = new StreamWriter<>(observer, new ServedCall(open, observer));
-    // Who waits in the call itself hears of it through the first only, on an event loop through the
-    // others.
+    // A writer that waits inside the call is woken only by the first of these, one on an event loop
+    // only by the others.
     open.watch(writer::wake);
     observer.setOnReadyHandler(open.streamListener() == null ? writer::goOn : writer::wake);
     observer.setOnCancelHandler(writer::wake);
@@ -103,23 +103,23 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Writes a message, and waits before that while the peer is behind.
+   * Writes a message, after waiting while the peer is behind.
    *
-   * @throws StatusRuntimeException if the call has ended otherwise; with {@code CANCELLED} if the
-   *     thread is interrupted, which it stays
-   * @throws IllegalStateException if the stream is finished, or this is an event loop, which may
-   *     not wait
+   * @throws StatusRuntimeException if the call has ended in another way; with {@code CANCELLED} if
+   *     the thread is interrupted, and then it stays interrupted
+   * @throws IllegalStateException if the stream is finished, or if this is an event loop, which
+   *     must not block
    */
   public void write(T message) {
     requireNonNull(message, "message");
     if (call.mayNotWait()) {
-      throw new IllegalStateException("write on an event loop, which may not wait"
+      throw new IllegalStateException("write would block an event loop"
           + " (expected: writeAsync, or a server without directExecutor)");
     }
     while (true) {
       long seen = turn.news();
       if (waiting.get() != null) {
-        // That one was first.
+        // The pending writeAsync came first.
         retry();
       }
       checkOpen();
@@ -142,28 +142,28 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Writes a message as soon as the peer is not behind. One may wait like this at a time.
+   * Writes a message once the peer is ready for it. Only one such write may be pending at a time.
    *
-   * @return a stage that completes when the message is written, and the next one may be; it fails
-   *     with a {@link StatusRuntimeException} if the call has ended otherwise, and with an {@link
-   *     IllegalStateException} if the stream is finished or another message waits
+   * @return a stage that completes when the message is written and the next write may start; it
+   *     fails with a {@link StatusRuntimeException} if the call has ended in another way, and with
+   *     an {@link IllegalStateException} if the stream is finished or another write is pending
    */
   public CompletionStage<Void> writeAsync(T message) {
     Waiting<T> next = new Waiting<>(requireNonNull(message, "message"), new CompletableFuture<>());
     if (!waiting.compareAndSet(null, next)) {
-      return CompletableFuture.failedFuture(new IllegalStateException(
-          "a message waits for the peer (expected: none, the last stage is complete)"));
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("previous writeAsync still pending (await its stage first)"));
     }
     retry();
     return next.written();
   }
 
   /**
-   * Writes messages, each as soon as the peer is not behind and no other one waits. They are asked
-   * for on this thread first, and then where callbacks run.
+   * Writes messages, each once the peer is ready for it and no other write is pending. The iterator
+   * is used first by this thread, and then by the threads of callbacks.
    *
-   * @return a stage that completes when all are written, which leaves the stream open; it fails as
-   *     with {@link #writeAsync}, or with what the iterator throws
+   * @return a stage that completes when all messages are written, and leaves the stream open; it
+   *     fails as with {@link #writeAsync}, or with the iterator's exception
    */
   public CompletionStage<Void> writeAllAsync(Iterator<? extends T> messages) {
     CompletableFuture<Void> all = new CompletableFuture<>();
@@ -171,20 +171,20 @@ public final class StreamWriter<T> {
     return all;
   }
 
-  /** Called on an event loop that runs services, where what hangs on a write runs too. */
+  /** Called on an event loop that runs services; dependent stages of a write run there too. */
   private void goOn() {
     retry();
     wake();
   }
 
-  /** Sends what waits, if that is possible by now; or the thread does that is sending. */
+  /** Sends the pending message if possible. If another thread is sending, that one does so. */
   private void retry() {
     if (turn.takeOrAsk()) {
       leave();
     }
   }
 
-  /** Sends what waits, also what comes meanwhile, and gives the turn back. */
+  /** Sends what is pending, including what arrives meanwhile, and gives the turn back. */
   private void leave() {
     if (turn.giveBackInside()) {
       return;
@@ -201,7 +201,7 @@ public final class StreamWriter<T> {
         last.run();
       }
     } while (!turn.giveBack());
-    // What comes of it may take any time.
+    // Dependent stages may take any time.
     outcomes.forEach(Runnable::run);
   }
 
@@ -222,7 +222,7 @@ public final class StreamWriter<T> {
     }
   }
 
-  /** It came before the end, but that does not wait for the peer. */
+  /** The message was accepted before the end, but the end does not wait for the peer. */
   private boolean sendWaiting(T message) {
     boolean ready = over() == null && !endSent && observer.isReady();
     if (ready) {
@@ -233,12 +233,12 @@ public final class StreamWriter<T> {
     return ready;
   }
 
-  /** Returns whether nothing more can be written since the call has ended otherwise. */
+  /** Returns whether writes fail because the call has ended other than by this writer. */
   public boolean isCancelled() {
     return over() != null;
   }
 
-  /** What this writer has ended itself has not ended otherwise. */
+  /** Returns the status if the call has ended other than by this writer. */
   private @Nullable Status over() {
     Status over = call.over();
     return over == null && call.isEndedByService() && !finished.get()
@@ -247,21 +247,22 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Adds what runs once the call has ended otherwise than by this writer; at once if it has. To
-   * stop what makes the messages, while no write is there to fail.
+   * Adds a callback that runs once the call has ended other than by this writer, or at once if it
+   * has. Use it to stop a producer of messages while no write is pending.
    */
   public void onCancelled(Runnable callback) {
     add(onCancelled, requireNonNull(callback, "callback"));
   }
 
-  /** Returns whether the server is to stop, so that a long stream should come to its end. */
+  /** Returns whether the server is stopping, so that a long stream should end. */
   public boolean isStopping() {
     return call.isStopping();
   }
 
   /**
-   * Adds what runs once the server is to stop; at once if it is. There is then still the time of
-   * the stop for last messages; after it the call is cut.
+   * Adds a callback that runs once the server is stopping; it runs at once if the server already
+   * is. The stream can send last messages until the stop's timeout passes; then the call is
+   * cancelled.
    */
   public void onStopping(Runnable callback) {
     add(onStopping, requireNonNull(callback, "callback"));
@@ -273,7 +274,7 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream well, once; if the call has ended otherwise, that stays.
+   * Completes the stream; no effect if the call already ended.
    *
    * @throws IllegalStateException if the stream is finished
    */
@@ -282,8 +283,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream with an error, once; if the call has ended otherwise, that stays. On a server
-   * {@code mapException} says what the client sees.
+   * Fails the stream; no effect if the call already ended. On a server, {@code mapException}
+   * decides which status the client sees.
    *
    * @throws IllegalStateException if the stream is finished
    */
@@ -306,8 +307,8 @@ public final class StreamWriter<T> {
   }
 
   /**
-   * Ends the stream unless it is finished, and returns whether it was not. While another thread
-   * sends, that one also sends the end, behind its message.
+   * Ends the stream unless it is finished, and returns whether it did. If another thread is
+   * sending, that thread sends the end after its message.
    */
   boolean finish(Runnable last) {
     if (!finished.compareAndSet(false, true)) {
@@ -331,7 +332,7 @@ public final class StreamWriter<T> {
         last.run();
       }
     } catch (Throwable thrown) {
-      // That of an interceptor, for instance. Nobody can end the stream by its writer any more.
+      // Thrown by an interceptor, for instance. The writer can no longer end the stream.
       failed.set(thrown);
       CallExecutor.run(() -> call.failed(thrown));
     } finally {
@@ -345,14 +346,12 @@ public final class StreamWriter<T> {
       throw over.asRuntimeException();
     }
     if (finished.get()) {
-      throw new IllegalStateException("the stream is finished (expected: write before that)");
+      throw new IllegalStateException(
+          "the stream is finished (expected: no write after complete or fail)");
     }
   }
 
-  /**
-   * Sends a message unless the peer is behind, and returns whether it has. To be called in its
-   * turn.
-   */
+  /** Sends a message if the peer is ready, and returns whether it did. The caller has the turn. */
   private boolean send(T message) {
     checkOpen();
     if (!observer.isReady()) {
@@ -368,13 +367,13 @@ public final class StreamWriter<T> {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw Status.CANCELLED
-          .withDescription("interrupted while the peer is behind")
+          .withDescription("interrupted while waiting for the peer")
           .withCause(e)
           .asRuntimeException();
     }
   }
 
-  /** Called when something may have changed, by any thread. */
+  /** Called by any thread when something may have changed. */
   void wake() {
     turn.tell();
     boolean over = over() != null;

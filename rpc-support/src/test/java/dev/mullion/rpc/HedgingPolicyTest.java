@@ -159,7 +159,7 @@ class HedgingPolicyTest extends RpcTest {
         .withMessage("hedgingDelay: PT-0.001S (expected: >= PT0S)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> HedgingPolicy.builder().nonFatalStatusCodes(Status.Code.OK))
-        .withMessage("nonFatalStatusCodes: OK (expected: codes of failures)");
+        .withMessage("nonFatalStatusCodes: OK (expected: non-OK status codes)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> HedgingPolicy.builder().throttling(10, 0))
         .withMessage("tokenRatio: 0.0 (expected: 0.001 to 1000)");

@@ -177,7 +177,7 @@ class RetryPolicyTest extends RpcTest {
         .withMessage("backoffMultiplier: NaN (expected: 1 to 100)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RetryPolicy.builder().retryOn(Status.Code.ABORTED, Status.Code.OK))
-        .withMessage("retryOn: OK (expected: codes of failures)");
+        .withMessage("retryOn: OK (expected: non-OK status codes)");
     assertThatIllegalStateException()
         .isThrownBy(RetryPolicy.builder().initialBackoff(Duration.ofSeconds(3))::build)
         .withMessage("initialBackoff: PT3S (expected: <= maxBackoff: PT2S)");

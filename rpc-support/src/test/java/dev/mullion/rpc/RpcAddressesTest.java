@@ -225,10 +225,10 @@ class RpcAddressesTest extends RpcTest {
 
     assertThatIllegalStateException()
         .isThrownBy(greeter().path(socket).port(0)::start)
-        .withMessage("path: " + socket + " (expected: neither host, port nor address beside it)");
+        .withMessage("path: " + socket + " (expected: neither host, port nor address set)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().address("127.0.0.1", 5).host("localhost")::start)
-        .withMessage("address: 127.0.0.1:5 (expected: neither host nor port beside it)");
+        .withMessage("address: 127.0.0.1:5 (expected: neither host nor port set)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().path(socket).target("localhost:1")::build)
         .withMessage("places to call: 2 (expected: 1 of target, address, path, inProcessName)");

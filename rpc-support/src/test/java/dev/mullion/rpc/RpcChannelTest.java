@@ -351,10 +351,10 @@ class RpcChannelTest extends RpcTest {
         .withMessage("places to call: 2 (expected: 1 of target, address, path, inProcessName)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").keepalive(Keepalive.defaults())::build)
-        .withMessage("inProcessName: x (expected: no keepalive beside it)");
+        .withMessage("inProcessName: x (expected: no keepalive set)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").roundRobin(true)::build)
-        .withMessage("roundRobin: of inProcessName x (expected: target or address beside it)");
+        .withMessage("roundRobin requires target or address");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> RpcChannel.builder().address("b", 0))
         .withMessage("port: 0 (expected: 1 to 65535)");

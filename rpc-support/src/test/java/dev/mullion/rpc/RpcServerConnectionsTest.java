@@ -278,11 +278,11 @@ class RpcServerConnectionsTest extends RpcTest {
   void settingsThatContradictEachOtherAreRefused() {
     assertThatIllegalStateException()
         .isThrownBy(greeter().maxConnectionAgeGrace(Duration.ofSeconds(1))::start)
-        .withMessage("maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
+        .withMessage("maxConnectionAgeGrace: PT1S (expected: maxConnectionAge set)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().inProcessName("x").maxConnections(1).maxCallsPerConnection(1)::start)
         .withMessage("inProcessName: x (expected: no maxConnections, "
-            + "maxCallsPerConnection beside it, there are no connections)");
+            + "maxCallsPerConnection set, an in-process server has no connections)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> greeter().maxConnectionAge(Duration.ofMillis(999)))
         .withMessage("maxConnectionAge: PT0.999S (expected: PT0S for none, or >= PT1S)");

@@ -227,14 +227,13 @@ class RpcServerTest extends RpcTest {
         .isThrownBy(greeter().inProcessName("x").port(0)::start)
         .withMessage(
             "inProcessName: x (expected: neither host, port, address, path, tls nor keepalive"
-                + " beside it)");
+                + " set)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().directExecutor().executor(Runnable::run)::start)
         .withMessage("directExecutor and executor (expected: one of them)");
     assertThatIllegalStateException()
         .isThrownBy(greeter().directExecutor().maxHandlerThreads(4)::start)
-        .withMessage(
-            "maxHandlerThreads: 4 (expected: neither directExecutor nor executor beside it)");
+        .withMessage("maxHandlerThreads: 4 (expected: neither directExecutor nor executor set)");
     assertThatIllegalStateException()
         .isThrownBy(
             greeter().defaultTimeout(Duration.ofSeconds(2)).maxTimeout(Duration.ofSeconds(1))

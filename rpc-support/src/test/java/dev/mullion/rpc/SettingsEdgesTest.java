@@ -177,10 +177,10 @@ class SettingsEdgesTest extends RpcTest {
             + ")");
     contradicts(
         server().maxConnectionAgeGrace(one)::start,
-        "maxConnectionAgeGrace: PT1S (expected: maxConnectionAge beside it)");
+        "maxConnectionAgeGrace: PT1S (expected: maxConnectionAge set)");
     contradicts(
         server().maxHandlerThreads(7).directExecutor()::start,
-        "maxHandlerThreads: 7 (expected: neither directExecutor nor executor beside it)");
+        "maxHandlerThreads: 7 (expected: neither directExecutor nor executor set)");
     contradicts(
         RpcChannel.builder().address("localhost", 1).perRpcBufferLimit(6).retryBufferSize(5)::build,
         "perRpcBufferLimit: 6 (expected: <= retryBufferSize: 5)");

@@ -302,8 +302,7 @@ class StreamsTest extends RpcTest {
     assertThat(second.toCompletableFuture())
         .failsWithin(Duration.ofSeconds(20))
         .withThrowableThat()
-        .withMessageContaining(
-            "a message waits for the peer (expected: none, the last stage is complete)");
+        .withMessageContaining("previous writeAsync still pending (await its stage first)");
     call.request(1000);
 
     Await.until("all are written", () -> written.get() == 200);
@@ -357,7 +356,7 @@ class StreamsTest extends RpcTest {
 
     assertThat(stream(channel(server)).hasNext()).isFalse();
     assertThat(failed.get(20, TimeUnit.SECONDS))
-        .isEqualTo("the stream is finished (expected: write before that)");
+        .isEqualTo("the stream is finished (expected: no write after complete or fail)");
   }
 
   @Test
@@ -420,7 +419,7 @@ class StreamsTest extends RpcTest {
 
     assertThat(stream(channel(server)).hasNext()).isFalse();
     assertThat(refused.get())
-        .isEqualTo("write on an event loop, which may not wait"
+        .isEqualTo("write would block an event loop"
             + " (expected: writeAsync, or a server without directExecutor)");
   }
 
@@ -447,7 +446,7 @@ class StreamsTest extends RpcTest {
         .containsExactly(
             "the stream is finished (expected: complete or fail once)",
             "the stream is finished (expected: complete or fail once)",
-            "the stream is finished (expected: write before that)");
+            "the stream is finished (expected: no write after complete or fail)");
   }
 
   private static String message(Runnable refused) {
@@ -502,7 +501,7 @@ class StreamsTest extends RpcTest {
     });
 
     assertThat(ended.get(20, TimeUnit.SECONDS))
-        .isEqualTo("CANCELLED: interrupted while the peer is behind, interrupted true");
+        .isEqualTo("CANCELLED: interrupted while waiting for the peer, interrupted true");
   }
 
   /** A call inside a call is cancelled with it. */

@@ -45,10 +45,10 @@ class TlsTest extends RpcTest {
             .inProcessName("x")
             .tls(Tls.server(CHAIN, KEY))::start)
         .withMessage("inProcessName: x (expected: neither host, port, address, path, tls nor"
-            + " keepalive beside it)");
+            + " keepalive set)");
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().inProcessName("x").tls(Tls.client())::build)
-        .withMessage("inProcessName: x (expected: no tls beside it)");
+        .withMessage("inProcessName: x (expected: no tls set)");
   }
 
   @TempDir

@@ -325,7 +325,7 @@ class UnreadRepliesTest extends RpcTest {
         .withMessage("maxPendingReplyBytes: 0 (expected: >= 1)");
     assertThatIllegalStateException()
         .isThrownBy(large().inProcessName("x").maxPendingReplyBytes(1)::start)
-        .withMessage("inProcessName: x (expected: no maxPendingReplyBytes beside it, "
-            + "there are no connections)");
+        .withMessage("inProcessName: x (expected: no maxPendingReplyBytes set, "
+            + "an in-process server has no connections)");
   }
 }

@@ -141,7 +141,7 @@ class VocabularyTest {
     assertThat(ofFramed).isExactlyInstanceOf(ofGrpc.getClass());
   }
 
-  /** Their texts differ in what else may not be beside it. */
+  /** The texts differ because the modules exclude different settings. */
   @Test
   void settingsThatExcludeEachOtherAreRejectedAtTheStart() {
     Path socket = directory.resolve("a.sock");
@@ -150,13 +150,12 @@ class VocabularyTest {
         .hasMessage("path: " + socket + " (expected: no port set)");
     assertThat(catchThrowable(grpc().path(socket).port(0)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
-        .hasMessage("path: " + socket + " (expected: neither host, port nor address beside it)");
+        .hasMessage("path: " + socket + " (expected: neither host, port nor address set)");
     assertThat(catchThrowable(framed().maxHandlerThreads(5).executor(EXECUTOR)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
         .hasMessage("maxHandlerThreads: 5 (expected: no executor set)");
     assertThat(catchThrowable(grpc().maxHandlerThreads(5).executor(EXECUTOR)::start))
         .isExactlyInstanceOf(IllegalStateException.class)
-        .hasMessage(
-            "maxHandlerThreads: 5 (expected: neither directExecutor nor executor beside it)");
+        .hasMessage("maxHandlerThreads: 5 (expected: neither directExecutor nor executor set)");
   }
 }

@@ -12,7 +12,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A client of the Greeter: blocking, or with a future; each also with a deadline.
+ * A client of the Greeter with blocking and asynchronous methods, each also with a deadline.
  *
  * <pre>{@code
  * GreeterClient client = GreeterClient.of(channel);
@@ -20,8 +20,8 @@ import java.util.concurrent.CompletableFuture;
  * CompletableFuture<String> later = client.sayHelloAsync("world", Duration.ofSeconds(10));
  * }</pre>
  *
- * <p>What goes wrong is a {@link io.grpc.StatusRuntimeException}. The client does not close the
- * channel, and any thread may use it.
+ * <p>Failures are {@link io.grpc.StatusRuntimeException}s. The client does not close the channel,
+ * and any thread may use it.
  */
 public final class GreeterClient {
   private final Channel channel;
@@ -36,7 +36,7 @@ public final class GreeterClient {
   }
 
   /**
-   * Returns the greeting for a name, and waits for it. When the calling thread is interrupted, the
+   * Waits for the greeting for a name and returns it. If the calling thread is interrupted, the
    * call is cancelled and the thread stays interrupted.
    */
   public String sayHello(String name) {
@@ -53,7 +53,7 @@ public final class GreeterClient {
     return await(name, CallOptions.DEFAULT.withDeadline(requireNonNull(deadline, "deadline")));
   }
 
-  /** Returns a future greeting; to cancel it cancels the call. */
+  /** Returns a future greeting; cancelling it cancels the call. */
   public CompletableFuture<String> sayHelloAsync(String name) {
     return start(name, CallOptions.DEFAULT);
   }
@@ -94,7 +94,7 @@ public final class GreeterClient {
     return reply;
   }
 
-  /** Completes with the one reply, once the status has come as well. */
+  /** Completes with the reply once the status has arrived. */
   private static final class Reply extends CompletableFuture<String>
       implements StreamObserver<HelloReply> {
     private HelloReply reply = HelloReply.getDefaultInstance();
@@ -109,7 +109,7 @@ public final class GreeterClient {
       completeExceptionally(error);
     }
 
-    /** {@link ClientCalls} lets no unary call end well without a reply. */
+    /** {@link ClientCalls} fails a unary call that ends without a reply. */
     @Override
     public void onCompleted() {
       complete(reply.getMessage());

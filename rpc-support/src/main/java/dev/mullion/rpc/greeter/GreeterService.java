@@ -10,25 +10,25 @@ import io.grpc.stub.StreamObserver;
 import java.util.function.UnaryOperator;
 
 /**
- * The Greeter of {@code hello.proto}, which answers a name with {@code Hello, {name}!}. Another
- * greeting is a function, or a subclass that overrides {@link #greet}.
+ * The Greeter service of {@code hello.proto}, which answers a name with {@code Hello, {name}!}. To
+ * change the greeting, pass a function or override {@link #greet}.
  *
  * <pre>{@code
  * GreeterService service = GreeterService.greeting(name -> "Good morning, " + name + "!");
  * }</pre>
  *
- * <p>A name that is empty, or longer than {@link #MAX_NAME_LENGTH}, is refused with {@code
- * INVALID_ARGUMENT} and a {@code google.rpc.BadRequest} that names the field; {@link
- * ErrorDetails#find} finds it on the client's side.
+ * <p>A name that is empty, or longer than {@link #MAX_NAME_LENGTH}, is rejected with {@code
+ * INVALID_ARGUMENT} and a {@code google.rpc.BadRequest} that names the field. A client finds these
+ * details with {@link ErrorDetails#find}.
  */
 public class GreeterService extends GreeterGrpc.GreeterImplBase {
-  /** How many characters (UTF-16) a name may have. */
+  /** The maximum length of a name in UTF-16 characters. */
   public static final int MAX_NAME_LENGTH = 256;
 
-  /** Makes a service that says {@code Hello, {name}!}. */
+  /** Creates a service that answers {@code Hello, {name}!}. */
   public GreeterService() {}
 
-  /** Returns a service with a greeting of one's own; several threads may call it at once. */
+  /** Returns a service with a custom greeting; several threads may call the function at once. */
   public static GreeterService greeting(UnaryOperator<String> greeting) {
     requireNonNull(greeting, "greeting");
     return new GreeterService() {
@@ -39,7 +39,7 @@ public class GreeterService extends GreeterGrpc.GreeterImplBase {
     };
   }
 
-  /** Returns the greeting for a name that has been checked; several threads may call it at once. */
+  /** Returns the greeting for a checked name; several threads may call this method at once. */
   protected String greet(String name) {
     return "Hello, " + name + "!";
   }
