@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  *  reply ---> one buffer for the replies of a read ---+---> socket
- *  reply(EncodedFrames), behind what that holds ------+
- *  reply, behind what send() was given -------------------> Outbound
+ *  reply(EncodedFrames), after the buffer's content --+
+ *  reply, while frames of send() are queued --------------> Outbound
  * }</pre>
  */
 final class BatchReplies {

@@ -5,7 +5,7 @@ package dev.mullion.framing.tcp;
  * connection, the state does not change.
  *
  * <pre>{@code
- *  OPEN ---- all is sent ----> WITH_PEER ---- FIN of the peer, time is over, abort ----> IN_ORDER
+ *  OPEN ---- all is sent ----> WITH_PEER ---- the peer's FIN, timeout, abort ----------> IN_ORDER
  *    |
  *    +---- abort, or all is sent and nothing can be lost -----------------------------> AT_ONCE
  * }</pre>

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  * <pre>{@code
  *  begin            quiet, or late                 FIN                       close
  *  |-- answers -----|-- rest of the last frame ----|-- reads and drops ------|
- *   a look each 20 ms                               300 ms of quiet, 60 if late
+ *   a check each 20 ms                              300 ms of quiet, 60 if late
  * }</pre>
  */
 final class Draining {

@@ -321,7 +321,7 @@ final class Ending {
    *
    * <pre>{@code
    *  this side   --- frames --- FIN ---|--- reads and drops -------|--- close
-   *  the peer    --- what it still sends --- reads the end --- FIN -|
+   *  the peer    --- late frames ---------- reads the end --- FIN --|
    * }</pre>
    */
   private void closeInOrder() {

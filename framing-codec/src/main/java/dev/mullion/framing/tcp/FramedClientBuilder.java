@@ -112,7 +112,7 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
    *
    * @throws IllegalStateException if settings contradict each other, or Netty is older than 4.2
    * @throws java.net.UnknownHostException if the host cannot be resolved
-   * @throws java.net.ConnectException if the connection is refused or times out
+   * @throws java.net.ConnectException if the connection attempt fails or times out
    * @throws IOException if it fails for another reason, for instance TLS
    */
   public FramedClient connect() throws IOException {

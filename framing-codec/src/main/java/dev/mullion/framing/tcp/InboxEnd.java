@@ -4,7 +4,7 @@ package dev.mullion.framing.tcp;
  * How close the receiver is to the end of the frames.
  *
  * <pre>{@code
- *  OPEN ---- all that came is in the decoder, and no more comes ----> SEEN ---> REACHED
+ *  OPEN ---- decoder has all input, and none will follow -----------> SEEN ---> REACHED
  *    |                                                                            ^
  *    +---- a frame is corrupt, or too large ----------------------------------------+
  * }</pre>

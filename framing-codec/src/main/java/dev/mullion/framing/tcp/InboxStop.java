@@ -4,7 +4,7 @@ package dev.mullion.framing.tcp;
  * How close the receiver is to the end of input after a stop of the server.
  *
  * <pre>{@code
- *  NONE ---- all that came is in the decoder ---> SEEN ---- more comes ----> LAST_FRAME
+ *  NONE ---- decoder has all received input ----> SEEN ---- more arrives --> LAST_FRAME
  *                                                  |                             |
  *                                          nothing is left                frame complete
  *                                                  |                             |

@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
  * defines what each clock measures.
  *
  * <pre>{@code
- *  whose turn it is                                      clock         set back by
+ *  side that has to act next                             clock         reset by
  *  -------------------------------------------------------------------------------------------
- *  ours: bytes wait for a handler, or memory is short    stallTimeout  a frame taken, a byte sent
- *  the peer's: all else                                  idleTimeout   a byte, either way
- *  the peer's, of a frame that has begun, as we read     frameTimeout  the end of the frame
+ *  this: bytes wait for a handler, or memory is short    stallTimeout  a frame taken, a byte sent
+ *  the peer: every other case                            idleTimeout   a byte, either way
+ *  the peer: incomplete frame, while this side reads     frameTimeout  the end of the frame
  * }</pre>
  *
  * <p>A clock never advances by more than two intervals between two checks, however long the loop

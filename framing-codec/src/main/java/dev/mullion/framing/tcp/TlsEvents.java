@@ -36,7 +36,7 @@ final class TlsEvents {
       text += " (handshakeTimeout): the peer may not use TLS";
     } else if (error instanceof NotSslRecordException) {
       Matcher sent = SENT.matcher(String.valueOf(text));
-      text = "the peer does not speak TLS" + (sent.find() ? ", it sent " + sent.group(1) : "")
+      text = "the peer does not use TLS" + (sent.find() ? ", it sent " + sent.group(1) : "")
           + " (expected: a TLS record, or no tls)";
     } else {
       return error;

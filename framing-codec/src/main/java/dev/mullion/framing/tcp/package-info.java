@@ -17,26 +17,27 @@
  * <pre>{@code
  *  setting            measures the time in which                            then
  *  ---------------------------------------------------------------------------------------------
- *  idleTimeout        no byte came or went, and it was for the peer to go   connectionsIdle
- *                     on: bytes wait for it, or all that came was taken
- *  stallTimeout       no frame was taken and no byte went, and it was for   connectionsStalled
- *                     this side to go on: bytes wait for its handler, or
- *                     the memory budget is used up
+ *  idleTimeout        no byte was received or sent, and the peer had to     connectionsIdle
+ *                     act next: bytes are queued for it, or all received
+ *                     bytes were handled
+ *  stallTimeout       no frame was taken and no byte sent, and this side    connectionsStalled
+ *                     had to act next: bytes wait for its handler, or the
+ *                     memory budget is exhausted
  *  frameTimeout       the rest of a frame was missing, from its first       framesTimedOut
- *                     byte on, while this side read and took what came
- *  closeTimeout       a connection that is being closed could send          connectionsFailed
- *                     nothing of what is left
+ *                     byte, while this side read and handled input
+ *  closeTimeout       a closing connection could send none of its           connectionsFailed
+ *                     remaining bytes
  *                     a client or server as a whole is closed               connectionsCut
  *                     half of it: this side has ended, the peer has not     closesUnconfirmed
- *  connectTimeout     a connection is being made: name, TCP and TLS         the attempt fails
- *  handshakeTimeout   the handshake of TLS goes on                          connection is closed
- *  reloadInterval     between two checks of the files of TLS                changed ones are loaded
- *  requestTimeout     a reply did not come, from the request's call on      requestsTimedOut
- *  receive(timeout)   no frame came                                         receive() fails
- *  handlerThreadTimeout   a connection waited for a thread of its handler   connectionsNotServed
+ *  connectTimeout     a connection is being opened: name, TCP and TLS       the attempt fails
+ *  handshakeTimeout   the TLS handshake is in progress                      connection is closed
+ *  reloadInterval     between two checks of the TLS files                   changed ones are loaded
+ *  requestTimeout     no reply was received, from the request's call        requestsTimedOut
+ *  receive(timeout)   no frame was received                                 receive() fails
+ *  handlerThreadTimeout   a connection waited for a handler thread          connectionsNotServed
  *  slowHandlerLimit   one call of a handler held its event loop             handlersSlow, logged
  *  Reconnect          firstDelay, maxDelay: no attempt is made              the next attempt
- *                     resetAfter: a connection has stayed open              failures are forgotten
+ *                     resetAfter: a connection has stayed open              attempts are reset
  * }</pre>
  */
 @NullMarked

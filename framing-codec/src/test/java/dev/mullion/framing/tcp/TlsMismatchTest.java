@@ -79,7 +79,7 @@ class TlsMismatchTest {
       }
       Await.until("the server has logged it", () -> !log.records.isEmpty());
       assertThat(log.records)
-          .contains("INFO TLS failed: the peer does not speak TLS, it sent 000003e8"
+          .contains("INFO TLS failed: the peer does not use TLS, it sent 000003e8"
               + "00".repeat(28) + " (expected: a TLS record, or no tls) (peer "
               + connection.localAddress() + ")");
     }
