@@ -34,7 +34,7 @@ class ReadmeTest {
   @Test
   void pictureOfTheFormatIsDrawnByIt() throws IOException {
     FrameFormat format = FrameFormat.builder()
-        .beforeLength((byte) 0xCA, (byte) 0xFE) // a magic: written, and checked
+        .beforeLength((byte) 0xCA, (byte) 0xFE) // a magic number: written and checked
         .lengthFieldLength(2)
         .lengthAdjustment(-4) // this length counts the whole frame
         .maxFrameLength(16 * 1024)

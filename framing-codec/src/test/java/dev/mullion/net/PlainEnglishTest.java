@@ -10,7 +10,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Comments, error texts and the change log use the conventional terms of the field. */
+/** Comments, error texts, READMEs and the change log use the conventional terms of the field. */
 class PlainEnglishTest {
   private static final Path SOURCES = Path.of("src/main/java/dev/mullion");
 
@@ -29,13 +29,18 @@ class PlainEnglishTest {
           + "takes? over (bytes|what)|" // takes ownership of
           + "in place of (being|a)|" // instead of
           + "is what fails|says nothing|some time|"
+          + "to and fro|for want of|what (still )?comes|" // both ways, lack of, later input
+          + "TLS did not say|goes on with what|one of those who|in which nothing comes|" // plainer
           + "holds no (key|certificate)|" // contains no
           + "(is|are|was|were) refused|refuses)\\b"); // rejected
 
   private static Stream<Path> files() throws IOException {
-    try (Stream<Path> framing = Files.list(SOURCES.resolve("framing"));
-        Stream<Path> net = Files.walk(SOURCES.resolve("net"))) {
-      return Stream.of(framing, net, Stream.of(Path.of("../CHANGELOG.md")))
+    try (Stream<Path> sources = Files.walk(SOURCES);
+        Stream<Path> examples = Files.walk(Path.of("../examples"), 2)) {
+      Stream<Path> documents = Stream.of(
+              "../CHANGELOG.md", "../README.md", "../CONTRIBUTING.md", "README.md")
+          .map(Path::of);
+      return Stream.of(sources, examples.filter(each -> each.endsWith("README.md")), documents)
           .flatMap(each -> each)
           .filter(Files::isRegularFile)
           .toList()

@@ -3,7 +3,7 @@ package com.example.frames;
 import dev.mullion.framing.tcp.FramedServer;
 import java.io.IOException;
 
-/** Answers each frame with itself until Ctrl-C. */
+/** Echoes each frame until Ctrl-C. */
 public final class FrameServer {
   private FrameServer() {}
 
@@ -15,7 +15,7 @@ public final class FrameServer {
             connection.send(frame);
           }
         })
-        // On Ctrl-C, what was received is still answered.
+        // On Ctrl-C, received frames are still answered.
         .shutdownHook(true)
         .start()) {
       System.out.println("listening on " + server.address());

@@ -7,7 +7,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Listens until Ctrl-C and answers each frame with itself. */
+/** Listens until Ctrl-C and echoes each frame. */
 @Command(
     name = "echo-server",
     showDefaultValues = true,

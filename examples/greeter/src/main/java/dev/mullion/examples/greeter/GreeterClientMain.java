@@ -57,7 +57,7 @@ public final class GreeterClientMain implements Callable<Integer> {
   /** The server says which field is wrong as a detail of its status. */
   private static String explain(StatusRuntimeException e) {
     return ErrorDetails.find(e, BadRequest.class)
-        .map(detail -> "the server does not take the field "
+        .map(detail -> "the server rejected the field "
             + detail.getFieldViolations(0).getField()
             + ": "
             + e.getStatus().getDescription())

@@ -28,7 +28,7 @@ class GreeterTest {
 
       Process refused = java(GreeterClientMain.class, "--port", port, "");
       assertThat(errors(refused))
-          .isEqualTo("greeter-client: the server does not take the field name: "
+          .isEqualTo("greeter-client: the server rejected the field name: "
               + "name: 0 characters (expected: 1 to 256)"
               + System.lineSeparator());
       assertThat(refused.waitFor()).isEqualTo(1);

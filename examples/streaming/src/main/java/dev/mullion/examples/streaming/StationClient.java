@@ -65,7 +65,7 @@ public final class StationClient {
       while (readings.hasNext()) {
         Reading reading = readings.next();
         if (reading.getStopping()) {
-          System.out.println("the station stops, after " + seen + " readings");
+          System.out.println("the station stopped after " + seen + " readings");
           return 0;
         }
         seen++;

@@ -72,7 +72,7 @@ class StationTest {
 
     server.toHandle().destroy();
 
-    assertThat(says.readLine()).matches("the station stops, after \\d+ readings");
+    assertThat(says.readLine()).matches("the station stopped after \\d+ readings");
     assertThat(client.waitFor()).isZero();
   }
 
