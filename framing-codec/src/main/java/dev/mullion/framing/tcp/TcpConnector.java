@@ -203,8 +203,7 @@ final class TcpConnector {
           Event.RECONNECT_FAILED,
           DEBUG,
           settings.target(),
-          () -> "reconnect attempt " + attempts + " to " + settings.target() + " failed: "
-              + error);
+          () -> "reconnect attempt " + attempts + " to " + settings.target() + " failed: " + error);
       reconnect();
     }
   }

@@ -108,9 +108,8 @@ class HandlerErrorTest {
         awaitEmpty(server);
         assertThat(server.counters().handlersFailed()).isOne();
         assertThat(log.records)
-            .containsExactly(
-                "WARNING batchHandler made no handler, closing connection (peer "
-                    + peer.address() + ")");
+            .containsExactly("WARNING batchHandler made no handler, closing connection (peer "
+                + peer.address() + ")");
       }
     }
   }

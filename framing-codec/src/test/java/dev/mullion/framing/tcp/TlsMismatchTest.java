@@ -120,7 +120,7 @@ class TlsMismatchTest {
               .port(server.port())
               .tls(certificates.client())
               .connect())
-          .hasMessage("cannot connect to 127.0.0.1:" + server.port() + ": the peer does not speak"
+          .hasMessage("cannot connect to 127.0.0.1:" + server.port() + ": the peer does not use"
               + " TLS, it sent " + HexFormat.of().formatHex(GREETING)
               + " (expected: a TLS record, or no tls)");
     }
