@@ -14,12 +14,15 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class GreeterComparisonTest {
   @Test
-  void measuresEachServer() throws Exception {
-    Results results = GreeterComparison.comparison().measure(ComparisonOptions.shortest("4x25"));
+  void measuresServers() throws Exception {
+    // Those left out differ from these in one setting.
+    Results results = GreeterComparison.comparison()
+        .only("RpcServer", "grpc-java direct")
+        .measure(ComparisonOptions.shortest("4x25"));
 
     assertThat(results.runs())
         .extracting(Results.Run::server)
-        .containsExactly("RpcServer", "RpcServer direct", "grpc-java direct", "grpc-java");
+        .containsExactly("RpcServer", "grpc-java direct");
     assertThat(results.runs())
         .allSatisfy(run -> assertThat(run.completed()).isPositive())
         .allSatisfy(run -> assertThat(run.perCpuSecond()).isPositive().isFinite());

@@ -46,6 +46,13 @@ public record Comparison(
    */
   public record Server(String name, Class<?> main, String kind) {}
 
+  /** Returns a comparison of some of the servers, by their names. */
+  public Comparison only(String... names) {
+    List<Server> some =
+        servers.stream().filter(each -> List.of(names).contains(each.name())).toList();
+    return new Comparison(title, unit, generator, loads, some);
+  }
+
   /** The whole program: measures, writes {@code <name>.csv} and prints the table. */
   public void run(String name, String[] arguments) throws IOException, InterruptedException {
     ComparisonOptions options;

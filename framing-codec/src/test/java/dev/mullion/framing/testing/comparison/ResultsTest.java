@@ -1,0 +1,66 @@
+package dev.mullion.framing.testing.comparison;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ResultsTest {
+  private static final Results RESULTS = new Results(
+      Map.of("title", "Frames", "base", "b", "machine", "m", "method", "3 rounds"),
+      List.of(
+          run("a", 1, 1_000, 0.5),
+          run("b", 1, 4_000, 1),
+          run("a", 2, 900_000, 1),
+          run("b", 2, 600_000, 1),
+          run("a", 3, 3_000, 1),
+          run("b", 3, 4_000, 1)));
+
+  private static Results.Run run(String server, int round, long completed, double cpuSeconds) {
+    return new Results.Run("tiny 1 x 1", server, round, completed, 1, cpuSeconds);
+  }
+
+  @Test
+  void ratioIsThatOfEachRound() {
+    assertThat(RESULTS.ratio("tiny 1 x 1", "a")).isEqualTo(new Results.Spread(0.5, 0.75, 1.5));
+    assertThat(RESULTS.ratio("tiny 1 x 1", "b")).isEqualTo(new Results.Spread(1, 1, 1));
+  }
+
+  @Test
+  void medianOfAnEvenNumberIsBetweenTheTwoInTheMiddle() {
+    assertThat(Results.Spread.of(List.of(4.0, 1.0, 3.0, 9.0)))
+        .isEqualTo(new Results.Spread(1, 3.5, 9));
+  }
+
+  @Test
+  void tableHasMediansAndRatios() {
+    assertThat(RESULTS.markdown()).isEqualTo("""
+        | load | a | b |
+        | --- | --- | --- |
+        | tiny 1 x 1 | 3,000 = **0.75** (0.50 to 1.50) | 4,000 |
+
+        Measured on: m. 3 rounds.
+        """);
+  }
+
+  @Test
+  void fileHasAllOfIt(@TempDir Path directory) throws Exception {
+    Path file = directory.resolve("results.csv");
+
+    RESULTS.write(file);
+
+    assertThat(Results.read(file)).isEqualTo(RESULTS);
+  }
+
+  @Test
+  void chartHasOneBarForEachServer() throws Exception {
+    String chart = BarChart.of(RESULTS);
+
+    PerformancePage.requireWellFormed(chart);
+    assertThat(chart.split("<rect class=\"s0\"", -1)).hasSize(3);
+    assertThat(chart).contains(">0.75<", ">1.00<", ">tiny<", ">1 x 1<");
+  }
+}
