@@ -73,7 +73,7 @@ class AcceptFailuresTest {
     closing = true;
     listening(lines).close();
 
-    assertThat(lines.seen).singleElement().asString().startsWith("ERROR the listening socket ");
+    assertThat(lines.seen).singleElement().asString().startsWith("ERROR listening socket ");
   }
 
   private static final class Lines implements System.Logger {
