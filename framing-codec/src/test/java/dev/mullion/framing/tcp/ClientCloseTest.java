@@ -362,13 +362,16 @@ class ClientCloseTest {
         .connect();
   }
 
+  /** Reads all frames, and ends the connection too at their end. */
   private static int framesUntilACleanEnd(Socket peer) throws IOException {
-    FrameReader reader = FrameReader.of(peer.getInputStream(), FrameFormat.defaults());
-    int frames = 0;
-    while (reader.read() != null) {
-      frames++;
+    try (peer) {
+      FrameReader reader = FrameReader.of(peer.getInputStream(), FrameFormat.defaults());
+      int frames = 0;
+      while (reader.read() != null) {
+        frames++;
+      }
+      return frames;
     }
-    return frames;
   }
 
   @Test

@@ -337,7 +337,8 @@ class FramedServerTest {
 
   @Test
   void bytesThatBreakTheFormatAreNotTheHandlersFault() throws Exception {
-    try (FramedServer server = Way.BLOCKING.echo().start();
+    try (FramedServer server =
+            Way.BLOCKING.echo().closeTimeout(Duration.ofMillis(200)).start();
         java.net.Socket socket =
             new java.net.Socket(java.net.InetAddress.getLoopbackAddress(), server.port())) {
       socket.setSoTimeout(20_000);

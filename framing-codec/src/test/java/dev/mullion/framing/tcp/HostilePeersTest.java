@@ -13,6 +13,7 @@ import dev.mullion.framing.testing.Await;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -184,7 +185,8 @@ class HostilePeersTest {
   @EnumSource
   void garbageEndsTheConnectionBehindTheRepliesBeforeIt(Way way) throws Exception {
     try (FramedServers.Log log = new FramedServers.Log();
-        FramedServer server = way.echo().start();
+        FramedServer server =
+            way.echo().closeTimeout(Duration.ofMillis(200)).start();
         EchoPeer good = EchoPeer.of(server).echo((byte) 1);
         EchoPeer bad = EchoPeer.of(server)) {
       bad.write(0, 0, 0, 1, 65, 0, 0, 0, 2, 66, 67, 'G', 'E', 'T', ' ', '/');

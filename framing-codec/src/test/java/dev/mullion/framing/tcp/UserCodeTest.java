@@ -12,6 +12,7 @@ import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -384,7 +385,8 @@ class UserCodeTest {
     FrameFormat format =
         FrameFormat.builder().lengthEncoding(new FailingLength(kind, true)).build();
     for (FramedServerTest.Way way : FramedServerTest.Way.values()) {
-      try (FramedServer server = way.echo().format(format).start();
+      try (FramedServer server =
+              way.echo().format(format).closeTimeout(Duration.ofMillis(200)).start();
           EchoPeer peer = EchoPeer.of(server, format)) {
         peer.echo(GOOD).write(9).expectClosed();
         awaitEmpty(server);
