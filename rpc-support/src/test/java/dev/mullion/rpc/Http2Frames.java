@@ -53,6 +53,8 @@ final class Http2Frames implements Closeable {
   Http2Frames(Socket socket) throws IOException {
     this.socket = socket;
     socket.setSoTimeout(20_000);
+    // Else a second small frame would wait for the answer of a peer that delays it by 40 ms.
+    socket.setTcpNoDelay(true);
     in = new DataInputStream(socket.getInputStream());
     out = new DataOutputStream(socket.getOutputStream());
   }

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
  */
 @Timeout(3600)
 class RollingRestartTest extends RpcTest {
-  private static final int RESTARTS = Integer.getInteger("restarts", 15);
+  private static final int RESTARTS = Integer.getInteger("restarts", 6);
   private static final int CALLERS = 8;
 
   private final RpcServer[] servers = new RpcServer[3];

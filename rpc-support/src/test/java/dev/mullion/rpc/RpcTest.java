@@ -14,9 +14,9 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -31,7 +31,8 @@ abstract class RpcTest {
   /** Calls that are stuck wait for it. */
   final CountDownLatch released = new CountDownLatch(1);
 
-  private final Deque<AutoCloseable> open = new ArrayDeque<>();
+  /** Cases of a test may run side by side. */
+  private final Deque<AutoCloseable> open = new ConcurrentLinkedDeque<>();
 
   @AfterEach
   void closeAll() throws Exception {

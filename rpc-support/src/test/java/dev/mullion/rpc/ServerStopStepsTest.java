@@ -86,11 +86,17 @@ class ServerStopStepsTest extends RpcTest {
 
     StopReport report = server.stop(Duration.ofMillis(100));
 
+    if (failing.equals("connections")) {
+      // gRPC itself would wait 10 seconds for this peer.
+      idle.close();
+    }
     Await.until("the server is down", server::isTerminated);
     assertThat(open.get(20, TimeUnit.SECONDS).getCode())
         .isIn(Status.Code.UNAVAILABLE, Status.Code.CANCELLED);
     assertThat(report.cut()).isEqualTo(failing.equals("cut") ? 0 : 1);
-    assertThat(idle.getInputStream().readAllBytes()).isNotNull();
+    if (!failing.equals("connections")) {
+      assertThat(idle.getInputStream().readAllBytes()).isNotNull();
+    }
     new ServerSocket(server.port(), 1, InetAddress.getLoopbackAddress()).close();
   }
 
@@ -105,9 +111,20 @@ class ServerStopStepsTest extends RpcTest {
     return socket;
   }
 
-  /** gRPC waits 10 seconds for its answer to a PING. */
+  /** The time of an idle peer begins when the last call has ended, if there is one. */
   @Test
   void idlePeerHoldsUpNoStop() throws Exception {
+    Threads.forEach(List.of("no call", "a call"), calls -> {
+      if (calls.equals("no call")) {
+        stopBesideAnIdlePeer();
+      } else {
+        callGoesOnBesideAnIdlePeer();
+      }
+    });
+  }
+
+  /** gRPC waits 10 seconds for its answer to a PING. */
+  private void stopBesideAnIdlePeer() throws Exception {
     RpcServer server = start(stuck());
     idlePeer(server);
 
@@ -118,9 +135,7 @@ class ServerStopStepsTest extends RpcTest {
     assertThat(server.isTerminated()).isTrue();
   }
 
-  /** The time of an idle peer begins when the last call has ended. */
-  @Test
-  void callGoesOnBesideAnIdlePeer() throws Exception {
+  private void callGoesOnBesideAnIdlePeer() throws Exception {
     RpcServer server = start(stuck());
     idlePeer(server);
     Channel channel = channel(server);
@@ -131,7 +146,7 @@ class ServerStopStepsTest extends RpcTest {
     long begin = System.nanoTime();
     Await.until(
         "more time has passed than an idle peer has",
-        () -> System.nanoTime() - begin > 2 * ServerStop.MOST_FOR_IDLE_PEERS);
+        () -> System.nanoTime() - begin > ServerStop.MOST_FOR_IDLE_PEERS * 5 / 4);
     assertThat(stop).isNotDone();
     released.countDown();
 
