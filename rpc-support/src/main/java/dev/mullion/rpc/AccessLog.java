@@ -8,9 +8,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/**
- * Takes records to a log that may be slow, on a thread of its own that there is while it is needed.
- */
+/** Passes records to a log that may be slow, on its own thread, which ends when it is idle. */
 final class AccessLog implements CallRecorder.Sink, AutoCloseable {
   static final int MAX_WAITING = 10_000;
 
@@ -49,7 +47,7 @@ final class AccessLog implements CallRecorder.Sink, AutoCloseable {
     ObserverFailures.guard(counters.observersFailed, log, () -> log.accept(call));
   }
 
-  /** Waits a second for what is still to be written, unless the thread is interrupted. */
+  /** Waits up to one second for pending records, unless the thread is interrupted. */
   @Override
   public void close() {
     thread.shutdown();

@@ -5,14 +5,14 @@ import io.grpc.protobuf.services.ChannelzService;
 import io.grpc.services.AdminInterface;
 import java.util.List;
 
-/** The services by which tools look into a process. */
+/** The services that let tools inspect a process. */
 final class AdminServices {
-  /** What gRPC's own admin services take. */
+  /** The page size of gRPC's own admin services. */
   private static final int PAGE_SIZE = 100;
 
   private AdminServices() {}
 
-  /** The admin services are channelz, and others that are there. */
+  /** The admin services are channelz and the others that are present. */
   static List<ServerServiceDefinition> definitions(boolean channelz, boolean admin) {
     if (admin) {
       return AdminInterface.getStandardServices();

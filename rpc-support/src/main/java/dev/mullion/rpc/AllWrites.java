@@ -4,11 +4,13 @@ import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/** Writes what an iterator has, each message when the one before is written. */
+/** Writes the messages of an iterator, each once the previous one is written. */
 final class AllWrites {
   private AllWrites() {}
 
-  /** A loop, since stages that are complete would nest as deep as there are messages. */
+  /**
+   * Loops over completed stages, since chaining them would nest as deeply as there are messages.
+   */
   static <T> void next(
       StreamWriter<T> writer, Iterator<? extends T> messages, CompletableFuture<Void> all) {
     try {

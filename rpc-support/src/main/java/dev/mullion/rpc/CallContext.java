@@ -18,40 +18,41 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The {@link Context} that the service of a call sees. gRPC cancels its own one on event loops and
- * timers, and whoever listens to it may run there. This one has the same values, and is cancelled
- * later, on a thread for callbacks; after a call that ended well, behind its last event.
+ * The {@link Context} that the service of a call sees. gRPC cancels its own context on event loops
+ * and timers, and listeners would run there. This context has the same values, and is cancelled
+ * later, on a callback thread. If the call completed normally, it is cancelled after the last
+ * event.
  */
 final class CallContext {
-  /** How long a call whose time is over waits for a thread for callbacks before it ends without. */
+  /** How long an expired call waits for a callback thread before it ends without one. */
   private static final long FOR_A_THREAD = MILLISECONDS.toNanos(50);
 
   private final OpenCall open;
   private final Context.CancellableContext own;
 
-  /** What is the current one where the own is attached. */
+  /** The current context while {@code own} is attached. */
   private final Context context;
 
-  /** Null if the call's events need no executor, since none of them may wait. */
+  /** Null if the call's events need no executor, since none of them may block. */
   private final @Nullable CallExecutor events;
 
   private final AtomicBoolean ending = new AtomicBoolean();
 
   /**
-   * A deadline of the server's.
+   * A deadline that the server sets.
    *
    * @param deadline earlier than gRPC's own
-   * @param timer what waits for it
-   * @param expired what ends the call when it has passed, perhaps twice
+   * @param timer waits for the deadline
+   * @param expired ends the call after the deadline; may run twice
    */
   record Limit(Deadline deadline, ScheduledExecutorService timer, Runnable expired) {}
 
   /**
-   * Makes one of gRPC's own.
+   * Creates a context from gRPC's own.
    *
    * @param limit null if the server sets no earlier deadline
-   * @param newEvents makes the executor of the call's events, in this context; null if it needs
-   *     none
+   * @param newEvents creates the executor of the call's events for this context; null if the call
+   *     needs none
    */
   CallContext(
       OpenCall open,
@@ -65,8 +66,8 @@ final class CallContext {
         ? forked.withCancellation()
         : forked.withDeadline(deadline, new Expiry(limit));
     if (limit != null) {
-      // The first listener, so before any that is slow: whoever sees the end finds the context
-      // cancelled.
+      // The first listener, so that it runs before slow ones. The context is cancelled before the
+      // end of the call is visible.
       own.addListener(
           cancelled -> {
             if (cancelled.cancellationCause() instanceof TimeoutException) {
@@ -91,18 +92,18 @@ final class CallContext {
     return events;
   }
 
-  /** Cancels it, unless it has ended or will. */
+  /** Cancels the context unless it has ended or is ending. */
   void cancel(Status status) {
     if (ending.compareAndSet(false, true)) {
-      Status inItsPlace = open.ended();
+      Status byServer = open.ended();
       Throwable cause =
-          (inItsPlace == null || inItsPlace.isOk() ? status : inItsPlace).asRuntimeException();
+          (byServer == null || byServer.isOk() ? status : byServer).asRuntimeException();
       open.callback(() -> own.cancel(cause));
     }
   }
 
   /**
-   * Called when gRPC's own context is cancelled; without a cause, when the call's status was sent.
+   * Called when gRPC's own context is cancelled. There is no cause if the call's status was sent.
    */
   private void ended(Context outer) {
     Throwable cause = outer.cancellationCause();
@@ -119,11 +120,11 @@ final class CallContext {
     }
   }
 
-  /** What a context waits for its deadline by. */
+  /** The timer of a context's deadline. */
   private final class Expiry extends AbstractExecutorService implements ScheduledExecutorService {
     private final @Nullable Limit limit;
 
-    /** Without a limit, gRPC's own context has the deadline too and is cancelled by it. */
+    /** Without a limit, gRPC's own context has the same deadline, which cancels it. */
     Expiry(@Nullable Limit limit) {
       this.limit = limit;
     }
@@ -135,10 +136,7 @@ final class CallContext {
           : limit.timer().schedule(() -> expire(limit, cancel), delay, unit);
     }
 
-    /**
-     * All threads for callbacks may be taken by others, which is not to hold up the end of the
-     * call.
-     */
+    /** Cancels on a callback thread, but ends the call without one if all of them are busy. */
     private void expire(Limit limit, Runnable cancel) {
       if (ending.compareAndSet(false, true)) {
         open.callback(cancel);

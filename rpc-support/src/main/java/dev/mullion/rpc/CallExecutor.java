@@ -14,15 +14,14 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs what happens in a call, one event after the other, on threads of an executor. A {@link
- * #runBody body} may hold its thread for as long as it likes: meanwhile events run on threads for
- * deliveries. They never run on the body's thread, not even while it waits for them, since an
- * interceptor that sets something for a thread around each event would take from the body what was
- * set for it. So a body may also read on any thread, and a pool that is taken up by bodies does not
- * lock up.
+ * Runs the events of a call one after the other, on threads of an executor. A {@link #runBody body}
+ * may block its thread for any time; meanwhile events run on delivery threads. Events never run on
+ * the body's thread, not even while it waits for them: an interceptor that sets a thread-local
+ * around each event would clear the body's value. So a body may also read on any thread, and a pool
+ * that is full of bodies does not deadlock.
  */
 final class CallExecutor implements Executor {
-  /** A client makes calls fail as often as it likes. */
+  /** The log is limited, since clients can make any number of calls fail. */
   private enum Kind {
     EVENT_FAILED
   }
@@ -30,9 +29,9 @@ final class CallExecutor implements Executor {
   private static final BoundedLog<Kind> LOG =
       new BoundedLog<>(System.getLogger(CallExecutor.class.getName()), Kind.class);
 
-  /** With which a call ends whose executor has no thread for it. */
+  /** The status of a call that the executor rejects. */
   static final Status FULL =
-      Status.UNAVAILABLE.withDescription("the server's executor refuses calls");
+      Status.UNAVAILABLE.withDescription("the server's executor rejected the call");
 
   private final Executor threads;
   private final Executor deliveries;
@@ -41,28 +40,28 @@ final class CallExecutor implements Executor {
   private final Condition turnEnded = lock.newCondition();
   private final Deque<Runnable> waiting = new ArrayDeque<>();
 
-  /** Whether a thread has the turn, which is to run events, or was asked to take it. */
+  /** Whether a thread has the turn to run events, or was asked to take it. */
   private boolean turn;
 
-  /** Whether the thread that was asked has begun. */
+  /** Whether the thread with the turn has started. */
   private boolean running;
 
-  /** Which turn it is: a body that has ended takes the turn from a thread that has not begun. */
+  /** The number of the turn: a body that ends takes the turn from a thread that has not started. */
   private long number;
 
-  /** Whether a body holds a thread. */
+  /** Whether a body occupies a thread. */
   private boolean body;
 
-  /** Whether a body has ended and waits for its turn, to leave the event that it began in. */
+  /** Whether a body has ended and waits for its turn, to finish the event in which it began. */
   private boolean returning;
 
   /**
-   * Whether the threads have taken an event; what comes when they refuse later ones is still to
-   * run.
+   * Whether the executor has accepted an event. Later events must run even if the executor rejects
+   * them.
    */
   private boolean begun;
 
-  /** What the current event keeps that a body does not need. */
+  /** Releases what the current event holds and a body does not need. */
   private Runnable keptByEvent = () -> {};
 
   CallExecutor(Executor threads, Executor deliveries, Context context) {
@@ -74,19 +73,19 @@ final class CallExecutor implements Executor {
   /**
    * Adds an event.
    *
-   * @throws RejectedExecutionException if the executor has no thread for it; it is not run then
+   * @throws RejectedExecutionException if the executor rejects the event; then it does not run
    */
   @Override
   public void execute(Runnable event) {
     add(event, false);
   }
 
-  /** Adds an event that runs though the executor has no thread for it, such as the end. */
+  /** Adds an event that runs even if the executor rejects it, such as the end. */
   void executeAnyway(Runnable event) {
     add(event, true);
   }
 
-  /** Runs something quick of ours beside the events. */
+  /** Runs a short internal task, independent of the events. */
   void deliver(Runnable task) {
     deliveries.execute(task);
   }
@@ -122,8 +121,8 @@ final class CallExecutor implements Executor {
   }
 
   /**
-   * Has the threads run something. Some executors run it in the thread that hands it over, such as
-   * one with a {@code CallerRunsPolicy} that is full: an event loop, which must not wait in a body.
+   * Runs a task on the executor. Some executors run it on the calling thread, such as a full one
+   * with a {@code CallerRunsPolicy}. That may be an event loop, which must not block in a body.
    */
   private void hand(Runnable task) {
     Thread here = Thread.currentThread();
@@ -147,7 +146,7 @@ final class CallExecutor implements Executor {
     return ++number;
   }
 
-  /** Drops an event; what has come since runs elsewhere, unless the call has never begun. */
+  /** Drops an event. Later events run elsewhere, unless the call has never begun. */
   private void refused(Runnable event) {
     long next;
     lock.lock();
@@ -171,12 +170,12 @@ final class CallExecutor implements Executor {
     return context;
   }
 
-  /** Sets what the current event gives up when a body begins inside it. */
+  /** Sets how the current event releases its resources when a body begins inside it. */
   void keptByEvent(Runnable release) {
     keptByEvent = release;
   }
 
-  /** Runs a body inside the current event, in the thread that this holds by now. */
+  /** Runs a body inside the current event, on the current thread. */
   void runBody(Runnable task) {
     keptByEvent.run();
     giveTurn();
@@ -203,7 +202,7 @@ final class CallExecutor implements Executor {
     deliveries.execute(() -> drain(next));
   }
 
-  /** The event around the body goes on, beside no other one: it waits for one event at most. */
+  /** Resumes the event around the body, after waiting for at most one other event. */
   private void takeTurn() {
     lock.lock();
     try {
@@ -259,7 +258,7 @@ final class CallExecutor implements Executor {
     }
   }
 
-  /** Runs what may throw, and must not keep others from being run. */
+  /** Runs a task and logs its exception, so that later tasks still run. */
   static void run(Runnable event) {
     try {
       event.run();

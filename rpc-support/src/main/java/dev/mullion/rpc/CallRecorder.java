@@ -12,13 +12,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/** Measures each call from its first bytes to its last, and gives its record to the sinks. */
+/** Measures each call from its first bytes to its last, and passes its record to the sinks. */
 final class CallRecorder extends ServerStreamTracer.Factory {
   private static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
   private static final ServerStreamTracer NONE = new ServerStreamTracer() {};
 
-  /** Is called on event loops and threads of services, so it must not block. */
+  /** Called on event loops and threads of services, so it must not block. */
   interface Sink {
     /** Called when a message has been received or sent. */
     default void message(String method, boolean received, long bytes) {}
@@ -51,7 +51,7 @@ final class CallRecorder extends ServerStreamTracer.Factory {
     private final @Nullable String requestId;
     private volatile @Nullable SocketAddress peer;
 
-    // Counted by the event loop, read by whoever ends the call.
+    // Written by the event loop, and read by the thread that ends the call.
     private final AtomicLong messagesReceived = new AtomicLong();
     private final AtomicLong bytesReceived = new AtomicLong();
     private final AtomicLong messagesSent = new AtomicLong();
@@ -79,7 +79,7 @@ final class CallRecorder extends ServerStreamTracer.Factory {
       message(false, bytesSent, wireSize);
     }
 
-    /** A transport that does not know sizes says -1. */
+    /** A transport that does not know sizes reports -1. */
     private void message(boolean received, AtomicLong sum, long wireSize) {
       long bytes = Math.max(0, wireSize);
       sum.addAndGet(bytes);

@@ -9,17 +9,17 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds a server's open calls, counts them, and says which are too many. {@link StreamTracers}
- * tells it of each call before any thread is taken for it, and of the end of each exactly once.
+ * Holds and counts a server's open calls, and rejects excess calls. {@link StreamTracers} reports
+ * each call before a thread is used for it, and the end of each exactly once.
  */
 final class CallRegistry {
   /**
-   * So many callbacks more than {@code maxCalls} may wait; then calls are refused. Else they would
-   * become more and more when clients cancel calls whose clean-up is slow.
+   * How many more callbacks than {@code maxCalls} may be waiting before calls are rejected. Without
+   * this limit their number would grow when clients cancel calls with a slow clean-up.
    */
   private static final int MORE_CALLBACKS = 256;
 
-  /** A client that retries does so after this time, whatever its policy says of the status. */
+  /** A client with retries retries after this time, whatever statuses its policy has. */
   private static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
 
@@ -40,10 +40,10 @@ final class CallRegistry {
   }
 
   /**
-   * Adds a call that begins, unless it is one too many.
+   * Adds a starting call, unless it exceeds the limit.
    *
    * @param stream null in one process
-   * @param cutStream what ends it on the wire
+   * @param cutStream ends the call on the wire
    */
   OpenCall begin(String fullMethodName, @Nullable PeerStream stream, Consumer<Status> cutStream) {
     OpenCall.Kind kind = admit(fullMethodName);
@@ -62,7 +62,7 @@ final class CallRegistry {
     return call;
   }
 
-  /** Counts a call that begins, unless it is refused or none that counts. */
+  /** Counts a starting call, unless it is rejected or belongs to an uncounted service. */
   private OpenCall.Kind admit(String fullMethodName) {
     String service = fullMethodName.substring(0, Math.max(0, fullMethodName.lastIndexOf('/')));
     if (uncountedServices.contains(service)) {
@@ -78,12 +78,12 @@ final class CallRegistry {
     return OpenCall.Kind.COUNTED;
   }
 
-  /** Returns the status of a call that is one too many. */
+  /** Returns the status of a call that exceeds the limit. */
   Status tooMany() {
     return Status.RESOURCE_EXHAUSTED.withDescription("too many calls, maxCalls " + maxCalls);
   }
 
-  /** Returns trailers that tell a client to come again, but not all of them at the same moment. */
+  /** Returns trailers that ask clients to retry, at different moments. */
   static Metadata pushback() {
     Metadata trailers = new Metadata();
     trailers.put(PUSHBACK, String.valueOf(ThreadLocalRandom.current().nextInt(50, 151)));
@@ -91,8 +91,8 @@ final class CallRegistry {
   }
 
   /**
-   * Tells all open calls that they should come to their end, and ends those of health, also those
-   * that still come: to watch it lasts for as long as the client likes.
+   * Notifies all open calls that they should end, and ends current and future calls to health,
+   * whose watches would otherwise last as long as their clients like.
    */
   void stop(Status status) {
     stopping = status;
@@ -100,7 +100,7 @@ final class CallRegistry {
     endAll(OpenCall.Kind.UNCOUNTED, status);
   }
 
-  /** Ends the calls that have waited for a thread longer than that. */
+  /** Ends the calls that have waited longer for a thread. */
   void endWaiting(long nanos, Status status) {
     for (OpenCall each : open) {
       if (each.waitsLongerThan(nanos) && each.end(status, pushback())) {
@@ -109,23 +109,23 @@ final class CallRegistry {
     }
   }
 
-  /** Returns whether a call that counts is open. */
+  /** Returns whether a counted call is open. */
   boolean hasOpenCalls() {
     return open.stream().anyMatch(each -> each.kind == OpenCall.Kind.COUNTED);
   }
 
   /**
-   * Lets no more calls in if none is open, and returns whether that is so. One that comes from then
-   * on ends with the status of the stop, which has begun.
+   * Closes the registry if no counted call is open, and returns whether it is closed. Calls that
+   * arrive afterwards end with the status of the stop, which has begun.
    */
   boolean shutIfIdle() {
     shut = true;
-    // A call is among the open ones before it looks whether this is shut.
+    // A call is added to the open calls before it checks whether the registry is closed.
     shut = !hasOpenCalls();
     return shut;
   }
 
-  /** Returns the call of a connection with most bytes that its peer has not taken. */
+  /** Returns the call of a connection with the most pending bytes. */
   @Nullable
   OpenCall largestOf(PeerConnection connection) {
     OpenCall largest = null;
@@ -140,7 +140,7 @@ final class CallRegistry {
     return largest;
   }
 
-  /** Ends all open calls of a kind in their services' place, and returns how many those were. */
+  /** Ends all open calls of a kind on behalf of their services, and returns their number. */
   int endAll(OpenCall.Kind kind, Status status) {
     int ended = 0;
     for (OpenCall each : open) {

@@ -7,21 +7,21 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
-/** Makes the threads that services run on. */
+/** Creates the threads that run services. */
 final class CallThreads {
   static final String NAME = "mullion-call-";
 
   private CallThreads() {}
 
-  /** Returns {@code null} if this JDK has none. */
+  /** Returns {@code null} if this JDK has no virtual threads. */
   static @Nullable ExecutorService virtual() {
     return DaemonThreads.virtual(NAME);
   }
 
   /**
-   * Returns an executor on these threads that takes what comes after their shutdown too: gRPC still
-   * has to do something for calls that are over, and without it their messages would leak. A pool
-   * does so by itself.
+   * Returns an executor on these threads that also accepts tasks after their shutdown: gRPC must
+   * still clean up calls that are over, or their messages would leak. A pool created here does so
+   * itself.
    */
   static Executor alsoAfterShutdown(ExecutorService threads) {
     if (threads instanceof ThreadPoolExecutor) {
@@ -30,14 +30,14 @@ final class CallThreads {
     return new Lasting(threads);
   }
 
-  /** Runs a task after the shutdown. It may come from an event loop, which is not to run it. */
+  /** Runs a task after the shutdown, on a new thread, since the caller may be an event loop. */
   static void runLate(Runnable task) {
     DaemonThreads.named(NAME + "late").newThread(() -> CallExecutor.run(task)).start();
   }
 
   /**
-   * Returns whether what waits there for a thread cannot be taken back. In a pool it can, and on
-   * virtual threads nothing waits.
+   * Returns whether a task that waits for a thread cannot be removed. A pool allows it, and on
+   * virtual threads no task waits.
    */
   static boolean isOutOfReach(Executor threads) {
     return !(threads instanceof ThreadPoolExecutor || threads instanceof Lasting);

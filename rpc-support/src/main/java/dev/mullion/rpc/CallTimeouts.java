@@ -16,7 +16,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Ends calls that take longer than the server lets them; a duration of zero sets no limit. */
+/** Ends calls that exceed the server's timeouts; a duration of zero sets no limit. */
 final class CallTimeouts implements AutoCloseable {
   private final @Nullable Duration defaultTimeout;
   private final Duration maxTimeout;
@@ -34,13 +34,13 @@ final class CallTimeouts implements AutoCloseable {
     this.maxTimeout = maxTimeout;
     this.methods = methods;
     this.counters = counters;
-    // Its thread starts with the first timeout.
+    // The timer's thread starts with the first timeout.
     this.timer = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("mullion-rpc-timer"));
     timer.setRemoveOnCancelPolicy(true);
   }
 
   /**
-   * Has calls ended that wait for a thread longer than a time, which is looked at four times in it.
+   * Ends calls that wait for a thread longer than a limit, and checks four times within the limit.
    */
   void limitWaiting(CallRegistry registry, Duration limit, Status status) {
     long nanos = Check.nanos(limit);
@@ -57,10 +57,10 @@ final class CallTimeouts implements AutoCloseable {
   }
 
   /**
-   * Returns a context for a call, whose time begins now and is limited.
+   * Returns a context for a call, whose timeout starts now.
    *
-   * @param newEvents makes the executor of the call's events, in that context; null if it needs
-   *     none
+   * @param newEvents creates the executor of the call's events for that context; null if the call
+   *     needs none
    */
   CallContext newContext(
       OpenCall open,
@@ -70,7 +70,7 @@ final class CallTimeouts implements AutoCloseable {
     Deadline deadline = current.getDeadline();
     Duration own = methods.find(method);
     Duration ofDefault = MethodTimeouts.byDefault(defaultTimeout, method);
-    // The maximum may be shorter than a default that nobody has set.
+    // The maximum may be shorter than the built-in default.
     boolean byDefault = deadline == null
         && !ofDefault.isZero()
         && (maxTimeout.isZero() || ofDefault.compareTo(maxTimeout) <= 0);
@@ -94,8 +94,8 @@ final class CallTimeouts implements AutoCloseable {
   }
 
   /**
-   * A task that is the next one of the timer wakes its thread. On a server that has one call at a
-   * time each would be that, so there is one that comes before most.
+   * Adds a periodic task that precedes most timeouts. Scheduling the earliest task wakes the
+   * timer's thread, and on a server with one call at a time each timeout would be the earliest.
    */
   private void tick() {
     if (!ticks.get() && ticks.compareAndSet(false, true)) {

@@ -7,12 +7,12 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Runs what belongs to no event of a call, and counts what waits for that. */
+/** Runs callbacks outside the events of calls, and counts those that are waiting or running. */
 final class Callbacks {
   private final Executor threads;
   private final ScheduledExecutorService timer;
 
-  /** How many callbacks wait for a thread or run, including those of calls that are over. */
+  /** How many callbacks are waiting or running, including those of calls that are over. */
   private final AtomicInteger waiting = new AtomicInteger();
 
   Callbacks(Executor threads, ScheduledExecutorService timer) {
@@ -20,7 +20,7 @@ final class Callbacks {
     this.timer = timer;
   }
 
-  /** Runs the user's code on a thread that it may hold. */
+  /** Runs user code on a thread that it may block. */
   void run(Runnable task) {
     waiting.incrementAndGet();
     boolean taken = false;
@@ -40,7 +40,7 @@ final class Callbacks {
     }
   }
 
-  /** Runs something quick of ours on the timer, after a time. */
+  /** Runs a short internal task on the timer after a delay. */
   Future<?> later(Runnable quick, long nanos) {
     return timer.schedule(quick, nanos, NANOSECONDS);
   }

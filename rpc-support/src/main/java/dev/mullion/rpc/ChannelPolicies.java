@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** The policies of a channel by method, by service, and for all others, whose name is empty. */
+/** The policies of a channel by method, by service, and for all others under the empty name. */
 final class ChannelPolicies {
   private static final String ALL = "";
 
@@ -66,7 +66,7 @@ final class ChannelPolicies {
     throttling();
   }
 
-  /** A channel has one only. */
+  /** Returns the throttling of all policies, which a channel has only once. */
   private @Nullable Throttling throttling() {
     Throttling found = null;
     List<Throttling> all = new ArrayList<>();
@@ -85,16 +85,16 @@ final class ChannelPolicies {
     return found;
   }
 
-  /** Adds them to a channel that is to be built, and to its service config. */
+  /** Adds the policies to the builder of a channel, and to its service config. */
   void apply(ManagedChannelBuilder<?> builder, Map<String, Object> config) {
-    // Without policies too: calls that have not left this process are tried again all the same.
+    // Also without policies, since calls that have not left this process are always retried.
     builder.perRpcBufferLimit(perRpcBufferLimit).retryBufferSize(retryBufferSize);
     Throttling throttling = throttling();
     if (throttling == null) {
       return;
     }
     builder.enableRetry();
-    // gRPC's own maxima are five, and it says nothing of taking that instead.
+    // gRPC's own maximum is five; it silently reduces larger numbers.
     retries.values().stream()
         .mapToInt(RetryPolicy::maxAttempts)
         .max()

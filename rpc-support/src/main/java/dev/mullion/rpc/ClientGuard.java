@@ -20,13 +20,13 @@ import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives each call its deadline when it starts, and says in plain words why one has failed. It comes
- * after the application's interceptors, so that what they set counts before all defaults.
+ * Sets the deadline of each call when it starts, and explains failures in plain words. It runs
+ * after the application's interceptors, so that their settings take precedence over all defaults.
  */
 final class ClientGuard implements ClientInterceptor {
   /**
-   * Cancels the calls that are late. Not the common pool: all of its threads may wait for just
-   * these calls.
+   * Cancels calls whose time is over. The common pool is not used, since all of its threads may be
+   * waiting for these calls.
    */
   private static final Executor LATE = late();
 
@@ -100,7 +100,7 @@ final class ClientGuard implements ClientInterceptor {
           },
           headers);
       if (limit != null && limit.unset()) {
-        // On threads of their own: to cancel a call may run code of a service in this process.
+        // On separate threads, since cancelling a call may run the code of an in-process service.
         ended
             .orTimeout(limit.deadline().timeRemaining(NANOSECONDS), NANOSECONDS)
             .exceptionallyAsync(
@@ -113,7 +113,7 @@ final class ClientGuard implements ClientInterceptor {
       }
     }
 
-    /** Without them rather than without an end: a cause of the user's own may throw when asked. */
+    /** Leaves the status unchanged if this fails, since a user's own exception may throw. */
     private Status inPlainWords(Status status) {
       try {
         return explained(status);
@@ -130,7 +130,7 @@ final class ClientGuard implements ClientInterceptor {
       return Keepalive.explained(failures.reworded(limits.reworded(inTime)));
     }
 
-    /** gRPC would throw after the cancellation. */
+    /** Drops the message of a cancelled call, for which gRPC would throw. */
     @Override
     public void sendMessage(Q message) {
       if (!late) {

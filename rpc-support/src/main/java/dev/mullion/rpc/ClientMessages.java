@@ -18,9 +18,8 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The last of a channel's interceptors. It turns each request into bytes once, whatever its
- * marshaller makes of it, so that all attempts send the same, and compresses it. It ends the call
- * if that fails, or if a message is too long.
+ * The last of a channel's interceptors. It serializes and compresses each request once, so that all
+ * attempts send the same bytes. It ends the call if that fails, or if a message is too large.
  */
 record ClientMessages(
     MessageLimits limits, int maxInboundMetadataSize, boolean inProcess, Compressions compressions)
@@ -45,10 +44,10 @@ record ClientMessages(
       super.start(
           new SimpleForwardingClientCallListener<>(listener) {
             @Override
-            public void onHeaders(Metadata came) {
-              long size = LastWord.size(came);
+            public void onHeaders(Metadata received) {
+              long size = LastWord.size(received);
               if (size <= maxInboundMetadataSize) {
-                super.onHeaders(came);
+                super.onHeaders(received);
               } else {
                 Status wrong = messages.failed(
                     "", MetadataLimit.inbound(size, maxInboundMetadataSize).asRuntimeException());
@@ -97,13 +96,13 @@ record ClientMessages(
     }
   }
 
-  /** The messages of one call, and what was wrong with the first that could not be used. */
+  /** The messages of one call, and the status of the first failed one. */
   private final class Messages<Q, R> {
     private final MethodDescriptor<Q, R> method;
     private final @Nullable Compressor compressor;
     volatile @Nullable Status wrong;
 
-    /** Whether messages are compressed, if there is something that does so. */
+    /** Whether messages are compressed, if there is a compressor. */
     volatile boolean compresses = true;
 
     Messages(MethodDescriptor<Q, R> method, @Nullable Compressor compressor) {
@@ -111,7 +110,7 @@ record ClientMessages(
       this.compressor = compressor;
     }
 
-    /** Returns the method with messages as they are here. */
+    /** Returns the method with these messages. */
     MethodDescriptor<Q, R> method() {
       return method.toBuilder(requests(), replies()).build();
     }
@@ -122,13 +121,13 @@ record ClientMessages(
       return status;
     }
 
-    /** Returns what is to be sent in place of a request. */
+    /** Returns the message to send instead of a request. */
     @SuppressWarnings("unchecked")
     Q whole(Q request) throws IOException {
       if (request instanceof MessageLite known
           && method.getRequestMarshaller() instanceof PrototypeMarshaller) {
         limits.checkOutbound(known.getSerializedSize());
-        // In the same process it arrives as it is.
+        // An in-process peer receives the object itself.
         return inProcess ? request : (Q) compressed(WholeMessage.of(known));
       }
       return (Q) compressed(WholeMessage.of(limits.bytes(method.streamRequest(request))));

@@ -16,11 +16,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * A channel's calls as meters: each call with all its attempts, and the messages of each attempt.
+ * Meters of a channel's calls: each call with all its attempts, and the messages of each attempt.
  *
- * <p>A proxy passes on any name that its own clients think of. So a name has meters of its own only
- * if it is that of generated code, or a server has answered a call of it, and there are so many at
- * most.
+ * <p>A proxy forwards any name that its clients send. So a method has its own meters only if it
+ * comes from generated code, or if a server has answered a call to it. The number of such methods
+ * is limited.
  */
 final class ClientMeters implements ClientInterceptor {
   static final int MAX_METHODS = 1_000;
@@ -38,7 +38,7 @@ final class ClientMeters implements ClientInterceptor {
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
     String name = method.getFullMethodName();
-    // Generated code sets it, for the same purpose.
+    // Generated code sets this flag, for the same purpose.
     if (method.isSampledToLocalTracing()) {
       known(name);
     }

@@ -10,17 +10,17 @@ import io.grpc.Status;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** How long the calls of a channel may take, by method or service, and by default. */
+/** The timeouts of a channel's calls, by method or service, and by default. */
 final class ClientTimeouts {
   private final MethodTimeouts methods;
   private final Duration ofUnaryCalls;
   private volatile @Nullable Duration defaultTimeout;
 
   /**
-   * Makes those of a channel.
+   * Creates the timeouts of a channel.
    *
-   * @param defaultTimeout of calls of all kinds; null if nobody has set it
-   * @param ofUnaryCalls counts for unary calls if nobody has set another
+   * @param defaultTimeout applies to calls of all kinds; null if it is not set
+   * @param ofUnaryCalls applies to unary calls if no other timeout is set
    */
   ClientTimeouts(MethodTimeouts methods, @Nullable Duration defaultTimeout, Duration ofUnaryCalls) {
     this.methods = methods;
@@ -36,7 +36,7 @@ final class ClientTimeouts {
     defaultTimeout = timeout;
   }
 
-  /** Returns what limits the time of a call that has no deadline of its own, or null. */
+  /** Returns the time limit of a call without a deadline of its own, or null. */
   @Nullable
   Limit limit(MethodDescriptor<?, ?> method) {
     Duration own = methods.find(method);
@@ -56,13 +56,15 @@ final class ClientTimeouts {
   }
 
   /**
-   * The time that the channel gives a call.
+   * A time limit that the channel sets for a call.
    *
-   * @param unset whether nobody has set it: then it is not sent, or a server would take it for a
-   *     deadline that somebody wants, and its own {@code defaultTimeout} would never count
+   * @param unset whether this is the built-in default. It is not sent then, because a server would
+   *     treat it as a requested deadline, and ignore its own {@code defaultTimeout}
    */
   record Limit(String setting, Duration timeout, boolean unset, Deadline deadline) {
-    /** Names the setting before what gRPC says; a server's own deadline may have been earlier. */
+    /**
+     * Puts the setting before gRPC's description; a server's own deadline may have been earlier.
+     */
     Status explained(Status status) {
       return status.getCode() == Status.Code.DEADLINE_EXCEEDED && deadline.isExpired() && !unset
           ? status.withDescription(

@@ -9,9 +9,10 @@ import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The compressions of a channel. Messages are compressed before gRPC has them, where what a
- * compressor throws can end the call: while a connection is made gRPC keeps messages back, and
- * sends them later on a thread where nobody sees what is thrown, so that the call would never end.
+ * The compressions of a channel. Messages are compressed before they are passed to gRPC, so that a
+ * compressor's exception can end the call. While a connection is being made, gRPC queues messages
+ * and sends them later on another thread. An exception there would be lost, and the call would
+ * never end.
  */
 final class Compressions {
   private final CompressorRegistry registry = CompressorRegistry.newEmptyInstance();
@@ -21,7 +22,7 @@ final class Compressions {
     return registry;
   }
 
-  /** Returns what compresses the messages of a call, or null if nothing does or gRPC has none. */
+  /** Returns the compressor of a call's messages, or null if there is none. */
   @Nullable
   Compressor use(@Nullable String name) {
     Compressor real =
@@ -48,7 +49,7 @@ final class Compressions {
     return bytes.toByteArray();
   }
 
-  /** In place of a compressor whose work is done already. */
+  /** Stands in for a compressor whose work is already done. */
   private record Beforehand(Compressor real) implements Compressor {
     @Override
     public String getMessageEncoding() {
@@ -61,7 +62,7 @@ final class Compressions {
     }
   }
 
-  /** Takes a message that is compressed, or compresses what is written to it. */
+  /** Accepts a compressed message, or compresses the bytes written to it. */
   static final class Compressed extends OutputStream {
     private final Compressor real;
     private final OutputStream target;
@@ -72,7 +73,7 @@ final class Compressions {
       this.target = target;
     }
 
-    /** Takes all of a message. */
+    /** Writes a whole compressed message. */
     void take(byte[] compressed) throws IOException {
       target.write(compressed);
     }

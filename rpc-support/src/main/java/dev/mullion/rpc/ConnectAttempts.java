@@ -24,24 +24,24 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds the time of each attempt of a channel to connect: TCP, TLS and the first settings of
- * HTTP/2. gRPC would wait for these as long as the connection stays open, and the other addresses
- * of a name would never have their turn.
+ * Limits the time of each attempt of a channel to connect: TCP, TLS and the first HTTP/2 settings.
+ * gRPC would wait for these as long as the connection stays open, and never try the other addresses
+ * of a name.
  */
 record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
-  /** The share of the time that one of several addresses has. */
+  /** The share of the time for one of several addresses. */
   static final Attributes.Key<Long> NANOS = Attributes.Key.create("mullion-connect-nanos");
 
   private static final long LEAST_SHARE = Duration.ofMillis(250).toNanos();
 
-  /** Returns the share of each of so many addresses that are tried one after the other. */
+  /** Returns the share of each of several addresses that are tried one after the other. */
   long share(int addresses) {
-    // Something is left to be told of the last one, too.
+    // Leaves time to report the failure of the last one.
     long most = Check.nanos(connectTimeout) / 10 * 9;
     return Math.max(most / Math.max(1, addresses), Math.min(most, LEAST_SHARE));
   }
 
-  /** Has the attempts of a channel watched that speaks TLS, or none if there is no context. */
+  /** Watches the attempts of a channel, which uses TLS if there is a context. */
   void watch(NettyChannelBuilder builder, @Nullable SslContext context) {
     ClientFactory factory = InternalNettyChannelCredentials.toNegotiator(
         context == null
@@ -60,7 +60,7 @@ record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
     });
   }
 
-  /** There was no answer in time. */
+  /** The server did not answer in time. */
   static final class NoAnswerException extends ConnectException {
     private static final long serialVersionUID = 1;
 
@@ -92,7 +92,7 @@ record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
     }
   }
 
-  /** Runs from the beginning of an attempt until it is known how it ends, and then goes away. */
+  /** Runs from the start of an attempt until its outcome, and then removes itself. */
   private final class Timer extends ChannelInboundHandlerAdapter {
     private final GrpcHttp2ConnectionHandler http2;
     private final ChannelHandler next;

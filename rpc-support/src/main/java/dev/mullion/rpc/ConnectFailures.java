@@ -22,9 +22,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Says in plain words why there is no connection, and where to. */
+/** Explains in plain words why a connection failed, and to which address. */
 final class ConnectFailures {
-  /** As the JDK says it, and as BoringSSL does. */
+  /** The texts of the JDK and of BoringSSL. */
   private static final Pattern ALERT =
       Pattern.compile("(?:Received fatal alert: |(?:SSLV3|TLSV1)_ALERT_)(\\w+)");
 
@@ -38,13 +38,11 @@ final class ConnectFailures {
       "unknown_ca",
       "unsupported_certificate");
 
-  /**
-   * How the records of TLS begin, where a frame of HTTP/2 should: those of alerts and handshakes.
-   */
+  /** Matches a TLS record, an alert or a handshake, where an HTTP/2 frame should be. */
   private static final Pattern TLS_INSTEAD_OF_HTTP2 =
       Pattern.compile("First received frame was not SETTINGS\\..*: 1[56]03.*");
 
-  /** What HTTP/1 answers with, where the settings of HTTP/2 should be. */
+  /** Matches an HTTP/1 response where the HTTP/2 settings should be. */
   private static final Pattern HTTP1_INSTEAD_OF_HTTP2 =
       Pattern.compile("First received frame was not SETTINGS\\..*: 485454502f.*");
 
@@ -58,27 +56,29 @@ final class ConnectFailures {
 
   private static final String CLOSED_IN_TLS = "Connection closed while performing TLS negotiation";
 
-  /** As gRPC says it of any. */
+  /** gRPC's text for every I/O error. */
   private static final String IO = "io exception";
 
-  /** As gRPC says it, and as the system does. */
+  /** gRPC's text for a closed connection; the next is the system's. */
   private static final String CLOSED = "Network closed for unknown reason";
 
   private static final Pattern RESET = Pattern.compile("Connection reset|Broken pipe");
 
-  /** What a connection that cannot be made ends calls with; of HTTP/2 gone wrong the second one. */
+  /**
+   * The codes of calls that fail because of the connection; the second is that of HTTP/2 errors.
+   */
   private static final Set<Status.Code> CODES =
       Set.of(Status.Code.UNAVAILABLE, Status.Code.INTERNAL);
 
   private final @Nullable Tls tls;
 
-  /** Whether a connection was ready or a call has ended well: later failures have other causes. */
+  /** Whether a connection was ready or a call succeeded. Later failures have other causes. */
   private volatile boolean worked;
 
-  /** Why the last attempt failed, as far as it is known. */
+  /** The reason why the last attempt failed, if it is known. */
   private volatile @Nullable NoConnectionException last;
 
-  /** The path of a unix-domain socket, which is the only place to call then. */
+  /** The path of a unix-domain socket, which is the only address then. */
   private final @Nullable String path;
 
   ConnectFailures(@Nullable Tls tls) {
@@ -90,7 +90,7 @@ final class ConnectFailures {
     this.path = path == null ? null : path.toString();
   }
 
-  /** Returns the words of the last failure that was not for want of time, or null. */
+  /** Returns the explanation of the last failure if it was not a timeout, or null. */
   @Nullable
   String last() {
     NoConnectionException failure = last;
@@ -99,10 +99,7 @@ final class ConnectFailures {
         : failure.words;
   }
 
-  /**
-   * A connection could not be made: the words are those of the status, with the peer if it is
-   * known.
-   */
+  /** A failed attempt to connect, with the description of its status and the peer. */
   static final class NoConnectionException extends ConnectException {
     private static final long serialVersionUID = 1;
 
@@ -115,15 +112,12 @@ final class ConnectFailures {
     }
   }
 
-  /** Notes that a server has answered as a gRPC server does. */
+  /** Records that a server has answered as a gRPC server. */
   void answered() {
     worked = true;
   }
 
-  /**
-   * Returns why a server at these addresses, which may have answered before, cannot be connected
-   * to.
-   */
+  /** Returns the status for a failure to connect to a server at these addresses. */
   Status ofConnection(Status status, List<EquivalentAddressGroup> server, boolean answered) {
     List<String> addresses = new ArrayList<>();
     server.forEach(group -> group.getAddresses().forEach(each -> addresses.add(each.toString())));
@@ -162,18 +156,18 @@ final class ConnectFailures {
     return path == null || clear.equals(status) ? clear : noConnection(clear, path);
   }
 
-  /** gRPC leaves it to the cause to say which address it was, and why. */
+  /** Adds the address and the reason, which gRPC leaves in the cause. */
   private static Status connected(Status status) {
-    // A socket that is not there is a SocketException, and no route another one.
-    boolean unsaid =
+    // A missing socket is a SocketException, and a missing route is another one.
+    boolean unexplained =
         IO.equals(String.valueOf(status.getDescription()).lines().findFirst().orElse(""))
             && status.getCause() instanceof SocketException;
-    return unsaid
+    return unexplained
         ? status.withDescription("cannot connect: " + message(requireNonNull(status.getCause())))
         : status;
   }
 
-  /** Returns null if it has another cause, or one that is not known. */
+  /** Returns an explanation of the status, or null if its cause is another or unknown. */
   @Nullable
   String inWords(Status status) {
     for (Throwable each = status.getCause(); each != null; each = each.getCause()) {
@@ -185,15 +179,15 @@ final class ConnectFailures {
     return worked ? null : closed(status, false);
   }
 
-  /** The reason may get lost when the other side closes right away. */
+  /** Explains a closed connection, since the reason may be lost when the peer closes at once. */
   private @Nullable String closed(Status status, boolean answered) {
     Throwable cause = status.getCause();
     String description = String.valueOf(status.getDescription());
     if (description.startsWith(NO_ALPN)) {
-      return "the server speaks TLS, but not HTTP/2 (expected: gRPC, which agrees on h2 by ALPN)";
+      return "the server speaks TLS, but not HTTP/2 (expected: gRPC, which negotiates h2 by ALPN)";
     }
     if (description.startsWith(CLOSED_IN_TLS)) {
-      return "the server has closed the connection during the handshake of TLS"
+      return "the server closed the connection during the TLS handshake"
           + " (expected: tls of the server)";
     }
     boolean noCause = cause == null && description.startsWith(CLOSED);
@@ -203,7 +197,7 @@ final class ConnectFailures {
     if (!closed) {
       return null;
     }
-    String begin = "the server has closed the connection before any answer";
+    String begin = "the server closed the connection before any answer";
     if (answered) {
       return begin;
     }
@@ -212,7 +206,7 @@ final class ConnectFailures {
           + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
     }
     return tls.certificateChain() == null
-        ? begin + " (expected: presenting of Tls.client, if the server demands a certificate)"
+        ? begin + " (expected: presenting of Tls.client, if the server requires a certificate)"
         : null;
   }
 
@@ -228,7 +222,7 @@ final class ConnectFailures {
     }
     Matcher other = OTHER_INSTEAD_OF_HTTP2.matcher(message(cause));
     return other.matches()
-        ? "the server does not speak HTTP/2 (expected: gRPC), it begins with the bytes "
+        ? "the server does not speak HTTP/2 (expected: gRPC), its first bytes are "
             + other.group(1)
         : null;
   }
@@ -238,7 +232,7 @@ final class ConnectFailures {
       return "the server does not speak TLS (expected: tls of the server, or none of the channel)";
     }
     if (cause instanceof SslHandshakeTimeoutException) {
-      return "the server does not complete TLS: " + message(cause);
+      return "the server did not complete the TLS handshake: " + message(cause);
     }
     String wrong = certificate(cause);
     if (wrong != null) {
@@ -248,7 +242,7 @@ final class ConnectFailures {
     return alert.find() ? refusal(tls, alert.group(1).toLowerCase(Locale.ROOT)) : noHttp2(cause);
   }
 
-  /** The innermost cause says most, so the outer ones are passed by. */
+  /** Explains only a specific cause, so that the innermost one is found. */
   private static @Nullable String certificate(Throwable cause) {
     if (cause instanceof CertificateExpiredException) {
       return "has expired";
@@ -257,22 +251,22 @@ final class ConnectFailures {
       return "is not valid yet";
     }
     if (cause instanceof CertPathBuilderException) {
-      return "is of no authority that is trusted";
+      return "is not signed by a trusted authority";
     }
     boolean ofName = cause instanceof CertificateException
         && (message(cause).startsWith("No subject alternative ")
             || message(cause).startsWith("No name matching "));
-    return ofName ? "is made out to another host" : null;
+    return ofName ? "does not match the host name" : null;
   }
 
   private static String refusal(Tls tls, String alert) {
     if (!OF_CERTIFICATES.contains(alert)) {
-      return "the server refuses TLS with alert " + alert;
+      return "the server rejected the TLS handshake with alert " + alert;
     }
     return tls.certificateChain() == null
-        ? "the server demands a certificate of the client (expected: presenting of Tls.client),"
+        ? "the server requires a client certificate (expected: presenting of Tls.client),"
             + " alert " + alert
-        : "the server does not take the client's certificate, alert " + alert;
+        : "the server rejected the client's certificate, alert " + alert;
   }
 
   private static String message(Throwable cause) {

@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sees each connection when it is accepted, before TLS and before HTTP/2, and closes those that are
- * too many. gRPC shows connections to others only after the handshake, and its reasons for ending
- * one not at all; hence the types that it does not promise to keep.
+ * Handles each connection when it is accepted, before TLS and HTTP/2, and closes connections beyond
+ * the limit. gRPC exposes connections only after the handshake, and never exposes the reasons for
+ * closing one. So this class uses unstable types of gRPC.
  */
 final class ConnectionGate {
   private final ConnectionLimits limits;
@@ -38,9 +38,9 @@ final class ConnectionGate {
   }
 
   /**
-   * Returns credentials for connections that come through this gate, to be handled as by the given.
+   * Returns credentials that pass connections through this gate, and then to the given credentials.
    */
-  ServerCredentials before(ServerCredentials credentials) {
+  ServerCredentials wrap(ServerCredentials credentials) {
     ServerFactory factory = InternalNettyServerCredentials.toNegotiator(credentials);
     ServerFactory gated = pool -> new Gated(factory.newNegotiator(pool));
     return InternalNettyServerCredentials.create(gated);
@@ -98,7 +98,7 @@ final class ConnectionGate {
     return true;
   }
 
-  /** Counts the connections that are ended since their clients do too much. */
+  /** Counts the connections that are closed with {@code ENHANCE_YOUR_CALM}. */
   private final class Reasons extends Http2ConnectionAdapter {
     @Override
     public void onGoAwaySent(int lastStreamId, long errorCode, ByteBuf debugData) {

@@ -10,12 +10,9 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/**
- * How many connections a server takes, how long each may take to begin and may last, how many calls
- * it may have, and how often it may reset them.
- */
+/** The limits of a server's connections: their number, handshake, age, calls, and resets. */
 final class ConnectionLimits {
-  /** gRPC would take it in place of anything shorter. */
+  /** gRPC would use this instead of a shorter time. */
   private static final Duration LEAST = Duration.ofSeconds(1);
 
   private static final Duration MILLISECOND = Duration.ofMillis(1);
@@ -30,10 +27,10 @@ final class ConnectionLimits {
 
   private int maxCallsPerConnection = 1_000;
 
-  /** 0 stands for the default. */
+  /** 0 means the default. */
   private long pendingReplyBytes;
 
-  /** The names of those that are not as by default. */
+  /** The names of the settings that have been set. */
   private final Set<String> given = new LinkedHashSet<>();
 
   void maxConnections(int value) {
@@ -66,7 +63,7 @@ final class ConnectionLimits {
   }
 
   void handshakeTimeout(Duration value) {
-    // gRPC has it in milliseconds.
+    // gRPC uses milliseconds.
     handshakeTimeout = Check.atLeast(value, MILLISECOND, named("handshakeTimeout"));
   }
 
@@ -101,7 +98,7 @@ final class ConnectionLimits {
     return setting;
   }
 
-  /** Throws if these settings contradict each other, or that the server has a name only. */
+  /** Throws if these settings contradict each other, or if the server is in-process. */
   void check(@Nullable String inProcessName) {
     if (inProcessName != null && !given.isEmpty()) {
       throw new IllegalStateException("inProcessName: "
@@ -121,12 +118,13 @@ final class ConnectionLimits {
   }
 
   /**
-   * Sets all but the number of connections and of resets, which are the {@link ConnectionGate}'s.
+   * Applies all limits except those on connections and resets, which {@link ConnectionGate}
+   * enforces.
    */
   void apply(NettyServerBuilder builder) {
     builder.maxConcurrentCallsPerConnection(maxCallsPerConnection);
     builder.handshakeTimeout(Check.nanos(handshakeTimeout), NANOSECONDS);
-    // gRPC would count also what a client resets after the server has refused or ended it.
+    // gRPC would also count resets of calls that the server has already rejected or ended.
     builder.maxRstFramesPerWindow(Integer.MAX_VALUE, 1);
     if (!maxConnectionAge.isZero()) {
       builder.maxConnectionAge(Check.nanos(maxConnectionAge), NANOSECONDS);

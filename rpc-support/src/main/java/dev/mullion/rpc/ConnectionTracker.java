@@ -6,8 +6,8 @@ import io.grpc.Status;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * Counts the connections, and lets the first ones wait until the server has started: gRPC's listens
- * a moment before it can take calls, and would fail those that come in between.
+ * Counts connections, and makes the first ones wait until the server has started. gRPC listens
+ * shortly before it can accept calls, and would fail calls that arrive in between.
  */
 final class ConnectionTracker extends ServerTransportFilter {
   private final RpcCounters counters;
@@ -18,7 +18,10 @@ final class ConnectionTracker extends ServerTransportFilter {
     this.counters = counters;
   }
 
-  /** If it has not, one of its addresses may have taken connections before another could not. */
+  /**
+   * Ends the wait. If the start failed at one address, another may already have accepted
+   * connections.
+   */
   void started(boolean well) {
     failed = !well;
     started.countDown();
@@ -39,7 +42,7 @@ final class ConnectionTracker extends ServerTransportFilter {
     return PeerMetadata.with(attributes);
   }
 
-  /** Without attributes it was never ready: the peer has not spoken HTTP/2. */
+  /** A transport without attributes was never ready: the peer did not speak HTTP/2. */
   @Override
   public void transportTerminated(Attributes attributes) {
     if (attributes != null) {

@@ -7,7 +7,10 @@ import io.netty.handler.codec.http2.Http2RemoteFlowController;
 import io.netty.handler.codec.http2.Http2Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Tells streams how many of the bytes that wait for the peer's windows have been taken. */
+/**
+ * Notifies streams how many of the bytes pending for the peer's flow-control windows have been
+ * sent.
+ */
 record CountedWrites(Http2RemoteFlowController controller, Http2Connection.PropertyKey key)
     implements Http2RemoteFlowController {
   private record Counted(FlowControlled frame, PeerStream stream) implements FlowControlled {

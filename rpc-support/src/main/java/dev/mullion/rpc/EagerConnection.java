@@ -18,10 +18,13 @@ import java.net.ConnectException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 
-/** Makes a channel connect, and finds out why it does not: its state alone does not say. */
+/**
+ * Connects a channel, and finds the reason of a failure, which the channel's state alone does not
+ * have.
+ */
 record EagerConnection(
     ManagedChannel channel, ConnectFailures failures, String where, Duration timeout) {
-  /** That of a call whose failure is wanted as it is, and at once. */
+  /** Marks a call whose failure is wanted unchanged and at once. */
   static final CallOptions.Key<Boolean> PROBE =
       CallOptions.Key.createWithDefault("mullion-probe", false);
 
@@ -58,7 +61,7 @@ record EagerConnection(
 
   private IOException failed(Status status) {
     if (status.getCode() == Status.Code.DEADLINE_EXCEEDED) {
-      // It was just about to try again.
+      // The channel was just about to try again.
       return noAnswer();
     }
     Throwable cause = status.getCause();
@@ -80,7 +83,7 @@ record EagerConnection(
     return words.replaceFirst("^cannot connect: ", "");
   }
 
-  /** A call on a channel that cannot connect fails with the reason, and goes nowhere. */
+  /** Makes a call on a channel that cannot connect, to get the reason from its failure. */
   private Status probe(Deadline deadline) {
     try {
       ClientCalls.blockingUnaryCall(
@@ -88,7 +91,8 @@ record EagerConnection(
           HealthGrpc.getCheckMethod(),
           CallOptions.DEFAULT.withDeadline(deadline).withOption(PROBE, true),
           HealthCheckRequest.getDefaultInstance());
-      return Status.UNAVAILABLE.withDescription("it could be reached a moment later only");
+      return Status.UNAVAILABLE.withDescription(
+          "it became reachable only after the first attempt failed");
     } catch (StatusRuntimeException e) {
       return e.getStatus();
     }

@@ -12,13 +12,16 @@ import io.netty.handler.codec.http2.Http2LifecycleManager;
 import io.netty.handler.codec.http2.Http2Stream;
 
 /**
- * Resets a stream whose status has been sent with {@code NO_ERROR} in place of {@code CANCEL}, as
- * HTTP/2 has it for a client that still sends: those that stand on gRPC's core in C, such as
- * Python's, would take the {@code CANCEL} for what has ended the call, and drop the status.
+ * Resets a stream whose status has been sent with {@code NO_ERROR} instead of {@code CANCEL}, as
+ * HTTP/2 specifies for a client that is still sending. Clients built on gRPC's C core, such as
+ * Python's, would take the {@code CANCEL} as the end of the call, and drop the status.
  */
 record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
     implements Http2LifecycleManager {
-  /** Sees to the streams of a connection. Before there is one, the handler sees to them itself. */
+  /**
+   * Takes over the streams of a connection once its first stream is added; until then the handler
+   * manages them.
+   */
   static void of(Http2ConnectionHandler handler, PeerConnection peer) {
     FinishedStreams finished = new FinishedStreams(handler, peer);
     handler.connection().addListener(new Http2ConnectionAdapter() {
@@ -37,14 +40,14 @@ record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
     if (errorCode != Http2Error.CANCEL.code() && errorCode != Http2Error.NO_ERROR.code()) {
       peer.streamError(context);
     } else if (stream == null) {
-      // It has been closed meanwhile.
+      // The stream has been closed meanwhile.
       return promise.setSuccess();
     } else if (stream.state() == Http2Stream.State.HALF_CLOSED_LOCAL) {
       code = Http2Error.NO_ERROR.code();
     }
     ChannelFuture written = handler.resetStream(context, streamId, code, promise);
     if (stream != null) {
-      // What waits there must not wait until a peer that does not read takes the reset.
+      // Pending frames must not wait until a peer that does not read receives the reset.
       stream.close();
     }
     return written;
@@ -83,7 +86,8 @@ record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
   }
 
   /**
-   * Returns whether it is a message that is dropped with its stream, whose call has ended before.
+   * Returns whether the error is that of a message dropped with its stream after the end of the
+   * call.
    */
   private boolean isDropped(Throwable cause) {
     if (!(cause instanceof Http2Exception.StreamException dropped)) {

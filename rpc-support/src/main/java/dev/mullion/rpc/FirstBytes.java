@@ -17,10 +17,10 @@ import java.lang.System.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sees what a peer sends first. One that does not speak HTTP/2 is closed, counted and logged at a
- * bounded rate before gRPC would write a stack trace for each; so are those that fail in TLS or
- * take too long. One that connects and closes without a byte, as load balancers do, is nothing of
- * the kind.
+ * Checks the first bytes of a connection. A connection whose peer does not speak HTTP/2, fails in
+ * TLS or takes too long is closed, counted and logged at a bounded rate. gRPC alone would log a
+ * stack trace for each. A peer that connects and closes without a byte, as load balancers do, is
+ * not counted.
  */
 final class FirstBytes extends ChannelInboundHandlerAdapter {
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
@@ -55,7 +55,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     this.tls = tls;
   }
 
-  /** Returns the connection whose bytes this thread is reading, if it is reading any. */
+  /** Returns the peer whose bytes this thread is reading, or null. */
   static @Nullable Object peerBeingRead() {
     Channel channel = READING.getIfExists();
     return channel == null ? null : channel.remoteAddress();
@@ -104,7 +104,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     } else {
       String shown = ByteBufUtil.hexDump(
           bytes, bytes.readerIndex(), Math.min(MOST_SHOWN, bytes.readableBytes()));
-      what = "the peer does not speak HTTP/2, it begins with the bytes " + shown;
+      what = "the peer does not speak HTTP/2, its first bytes are " + shown;
     }
     refused(Event.WRONG_PROTOCOL, context.channel(), what);
     context.close();
@@ -124,7 +124,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     if (refused || http2.decoder().prefaceReceived()) {
       return;
     }
-    // The timer of gRPC began a moment earlier.
+    // gRPC's timer started slightly earlier.
     boolean late = System.nanoTime() - begin >= timeoutNanos / 20 * 19;
     SslHandler handshake = channel.pipeline().get(SslHandler.class);
     Throwable failure = handshake == null ? null : handshake.handshakeFuture().cause();
@@ -135,7 +135,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     } else if (failure != null && received) {
       refused(Event.TLS_FAILED, channel, "TLS failed: " + failure.getMessage());
     } else if (handshake != null && !handshake.handshakeFuture().isDone() && received) {
-      refused(Event.TLS_FAILED, channel, "the peer has gone during the handshake of TLS");
+      refused(Event.TLS_FAILED, channel, "the peer closed the connection during the TLS handshake");
     } else if (http2.connection().goAwaySent() || withoutAlpn(handshake)) {
       refused(Event.WRONG_PROTOCOL, channel, "the peer does not speak HTTP/2");
     }

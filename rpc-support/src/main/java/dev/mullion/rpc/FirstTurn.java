@@ -7,12 +7,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The executor of one call, whose first task may have to wait for a thread. A call that is over by
- * then takes its task out of a pool's queue, and runs it at once, which is short, since its service
- * is not to see it. So calls that are cancelled while they wait do not pile up there. Where the
- * queue is out of reach, the call keeps its place among {@code maxCalls} until its turn comes.
+ * The executor of one call, whose first task may have to wait for a thread. Cancelling a call
+ * removes its task from a pool's queue and runs it at once; it is short, since the service does not
+ * see the call. So calls that are cancelled while they wait do not accumulate in the queue. If the
+ * queue is not accessible, the call keeps its place among {@code maxCalls} until its turn comes.
  *
- * <p>The tasks of a call come one after the other, so what follows the first is never in its way.
+ * <p>The tasks of a call run one after the other, so later tasks never overtake the first.
  */
 final class FirstTurn implements Executor, Runnable {
   private final Executor threads;
@@ -23,7 +23,7 @@ final class FirstTurn implements Executor, Runnable {
   private volatile boolean begun;
   private volatile boolean skipped;
 
-  /** Takes what counts the calls that wait, and what is told when this one waits no more. */
+  /** Takes the counter of waiting calls, and an action that runs when this call stops waiting. */
   FirstTurn(Executor threads, AtomicInteger waiting, Runnable whenBegun) {
     this.threads = threads;
     this.waiting = waiting;
@@ -42,7 +42,7 @@ final class FirstTurn implements Executor, Runnable {
     }
   }
 
-  /** Returns whether it has waited longer than that. */
+  /** Returns whether the call has waited longer than a time. */
   boolean waitsLongerThan(long nanos) {
     return first != null && !begun && System.nanoTime() - since > nanos;
   }

@@ -11,13 +11,13 @@ import java.util.logging.SimpleFormatter;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds what gRPC logs of its peers: it has a line with a stack trace for each frame that is
- * wrong, of which one connection can send some ten thousand in a second. Of each kind one line a
- * second is left, under its own name and at its own level, with the number of those left out. Lines
- * below {@code INFO}, which somebody has asked for, are all there.
+ * Limits the rate of gRPC's log lines about its peers. gRPC logs a line with a stack trace for each
+ * invalid frame, and one connection can send some ten thousand of them in a second. This class
+ * keeps one line of each kind per second, with its logger name and level, and the number of those
+ * left out. Lines below {@code INFO}, which are off by default, are all kept.
  */
 final class GrpcLogs implements Filter {
-  /** What a peer can cause as often as it likes, by how the line begins. */
+  /** The kinds of lines that a peer can cause at any rate, by the beginning of the line. */
   private enum Line {
     STREAM_ERROR("Stream Error"),
     HEADERS("Exception in onHeadersRead"),
@@ -56,14 +56,14 @@ final class GrpcLogs implements Filter {
       "io.grpc.internal.ServerCallImpl",
       "io.grpc.internal.ServerImpl");
 
-  /** The log manager would let go of them, and their filters with them. */
+  /** Held strongly, since the log manager would drop the loggers with their filters. */
   private static final List<Logger> BOUNDED =
       NAMES.stream().map(GrpcLogs::bounded).toList();
 
-  /** Set while a line that is left comes here again. */
+  /** Set while a line that is kept passes through the filter again. */
   private static final ThreadLocal<Boolean> LEFT = ThreadLocal.withInitial(() -> false);
 
-  /** Puts the arguments into a message. */
+  /** Formats a message with its arguments. */
   private static final SimpleFormatter FORMAT = new SimpleFormatter();
 
   private final BoundedLog<Line> log;
@@ -74,7 +74,7 @@ final class GrpcLogs implements Filter {
     before = logger.getFilter();
   }
 
-  /** Bounds them, if they are not bounded yet; returns how many. */
+  /** Limits the loggers, unless they are limited already; returns their number. */
   static int bound() {
     return BOUNDED.size();
   }

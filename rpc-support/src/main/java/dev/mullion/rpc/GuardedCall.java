@@ -17,10 +17,10 @@ import java.lang.System.Logger.Level;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call that can also be ended in its service's place: by a timer, by the transport, by a limit.
- * What its service does then goes nowhere. gRPC's own call may be used by one thread at a time: who
- * ends it while its service is inside leaves the last word to the service's thread. No lock is held
- * there, since in the same process the peer may be called on the spot.
+ * A call that a timer, the transport or a limit can end on behalf of its service. Later actions of
+ * the service have no effect. gRPC's own call may be used by one thread at a time. So if the call
+ * is ended while its service is inside, the service's thread closes it. No lock is held there,
+ * since an in-process peer may be called directly.
  */
 final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private enum Event {
@@ -30,10 +30,10 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   private static final BoundedLog<Event> LOG =
       new BoundedLog<>(System.getLogger(GuardedCall.class.getName()), Event.class);
 
-  /** How long an event loop waits for a service's thread that is about to leave. */
+  /** How long an event loop waits for the service's thread to leave gRPC's call. */
   private static final long FOR_SERVICE = MILLISECONDS.toNanos(500);
 
-  /** That of gRPC, for services that set no other. */
+  /** The default of gRPC, for services that set no other. */
   private static final int READY_THRESHOLD = 32 * 1024;
 
   private final MessageLimits limits;
@@ -43,23 +43,23 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
 
   private boolean closed;
 
-  /** How often its service is inside gRPC's call, where it may be called again. */
+  /** How deeply the service is inside gRPC's call, which is reentrant. */
   private int inside;
 
   private boolean cut;
   private @Nullable Thread service;
 
-  /** What to do when it has left. */
+  /** The task to run once the service has left. */
   private @Nullable Runnable afterwards;
 
   private volatile @Nullable Status ended;
 
   /**
-   * Puts a guard around a call.
+   * Creates a guard around a call.
    *
-   * @param peer where its messages wait for the peer; null in one process
-   * @param whenEnded what is told when it has been ended, by its service or in its place: at once,
-   *     though the client may have to read before it knows
+   * @param peer holds the messages that are pending for the peer; null in one process
+   * @param whenEnded runs as soon as the service or the server has ended the call, even if the
+   *     client must read before it notices
    */
   GuardedCall(
       ServerCall<Q, R> call,
@@ -77,19 +77,21 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** Returns the status with which it was ended in its service's place. */
+  /** Returns the status with which the server ended the call on behalf of its service. */
   @Nullable
   Status ended() {
     return ended;
   }
 
-  /** A call is behind before it can reach the server's bound by itself. */
+  /**
+   * Limits the threshold, so that a call is behind before it alone can reach the server's limit.
+   */
   @Override
   public void setOnReadyThreshold(int bytes) {
     super.setOnReadyThreshold(peer == null ? bytes : Math.min(bytes, peer.room()));
   }
 
-  /** Returns whether its service has ended it, well or not, and nobody did so in its place. */
+  /** Returns whether the service itself ended the call, with whatever status. */
   synchronized boolean isEndedByService() {
     return closed && ended == null;
   }
@@ -100,7 +102,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     if (size > mostMetadata()) {
       end(
           Status.RESOURCE_EXHAUSTED.withDescription("outbound metadata of " + size
-              + " bytes exceeds the " + mostMetadata() + " that the client takes"),
+              + " bytes exceeds the client's limit of " + mostMetadata()),
           new Metadata());
     } else if (enter(false)) {
       try {
@@ -111,7 +113,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** Returns whether the service may go on, which then has to leave. */
+  /** Returns whether the service may continue; if so, it must leave afterwards. */
   private synchronized boolean enter(boolean last) {
     if (ended != null) {
       return false;
@@ -142,7 +144,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
       try {
         send(message);
       } catch (Throwable thrown) {
-        // That of a marshaller, for instance, which its service may not pass on.
+        // Thrown by a marshaller, for instance; the service may not pass it on.
         fail(thrown);
         if (ended == null) {
           throw thrown;
@@ -151,7 +153,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
     Status status = ended;
     if (status != null && !getMethodDescriptor().getType().serverSendsOneMessage()) {
-      // So that a loop that writes comes to its end.
+      // So that a writing loop ends.
       throw status.asRuntimeException();
     }
   }
@@ -178,7 +180,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** Returns whether the server may hold it until the peer takes it. */
+  /** Returns whether the server may buffer the message until the peer reads it. */
   private boolean isAdmitted(R message) throws IOException {
     if (peer == null || !(message instanceof InputStream bytes)) {
       return true;
@@ -215,7 +217,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
         closeWith(status, trailers);
       } finally {
         leave();
-        // Who writes on another thread would wait for the peer.
+        // A writer on another thread would otherwise wait for the peer.
         whenEnded.run();
       }
     }
@@ -226,7 +228,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     super.close(last.status(), last.trailers());
   }
 
-  /** After an Error in the midst of a message gRPC has closed the call by itself. */
+  /** After an Error inside a message gRPC has already closed the call. */
   private void closeUnlessClosed(Status status, Metadata trailers) {
     try {
       closeWith(status, trailers);
@@ -244,7 +246,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return PeerMetadata.most(getAttributes());
   }
 
-  /** Returns whether gRPC made it of an exception of the service's own, given to onError. */
+  /** Returns whether gRPC made the status from a service's own exception, passed to onError. */
   private static boolean isUnmapped(Status status, Throwable cause) {
     return status.getCode() == Status.Code.UNKNOWN
         && status.getDescription() == null
@@ -252,7 +254,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
         && !(cause instanceof StatusException);
   }
 
-  /** Ends the call, unless it has ended; returns whether this was what ended it. */
+  /** Ends the call unless it has ended; returns whether this ended it. */
   boolean end(Status status, Metadata trailers) {
     Runnable close = () -> closeUnlessClosed(status, trailers);
     synchronized (this) {
@@ -274,8 +276,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   /**
-   * Ends the call though its service may have done so, if the transport has not; and then has the
-   * transport end it, behind that.
+   * Ends the call even if its service has done so, unless the transport has. Then it runs {@code
+   * onTheWire}, which makes the transport end the call.
    */
   boolean cut(Status status, Runnable onTheWire) {
     Runnable next;
@@ -310,7 +312,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return true;
   }
 
-  /** Ends the call with what its service has thrown. */
+  /** Ends the call with its service's exception. */
   void fail(Throwable thrown) {
     if (isOpen()) {
       ExceptionMapping.Outcome outcome = mapping.outcome(thrown, toString());
@@ -318,7 +320,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** Returns whether its service has ended it, or the server in its place. */
+  /** Returns whether the service or the server has ended the call. */
   synchronized boolean isClosed() {
     return closed;
   }
@@ -328,8 +330,8 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
   }
 
   /**
-   * Called by the transport when it has given up the stream, just before it resets it: the client
-   * is told why, and does not see {@code CANCELLED}.
+   * Called when the transport has given up the stream and is about to reset it, so that the client
+   * sees the reason instead of {@code CANCELLED}.
    */
   void transportFailed(Status status) {
     Status reworded = limits.reworded(status);
@@ -339,7 +341,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     }
   }
 
-  /** What is left to a service's thread would come too late, behind the reset. It soon leaves. */
+  /** Waits for the service's thread to leave, since its end would come too late after the reset. */
   private synchronized void awaitService() {
     boolean interrupted = false;
     long begin = System.nanoTime();
@@ -367,7 +369,7 @@ final class GuardedCall<Q, R> extends SimpleForwardingServerCall<Q, R> {
     return ended != null || super.isCancelled();
   }
 
-  /** Names the method and the peer. */
+  /** Returns the method and the peer. */
   @Override
   public String toString() {
     return getMethodDescriptor().getFullMethodName()

@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An OpenTelemetry whose failures change no call. What its tracers, spans, meters and propagators
- * throw is counted and logged, and what they should have returned comes from one that does nothing.
+ * An OpenTelemetry whose failures do not affect calls. Exceptions of its tracers, spans, meters and
+ * propagators are counted and logged. A no-op instance then supplies the result.
  */
 final class GuardedTelemetry implements InvocationHandler {
   private static final Set<String> GUARDED = Set.of(
@@ -31,7 +31,7 @@ final class GuardedTelemetry implements InvocationHandler {
     this.failures = failures;
   }
 
-  /** Returns one that adds to the counter what the given one throws. */
+  /** Returns a guarded OpenTelemetry that counts the exceptions of the given one. */
   static OpenTelemetry of(OpenTelemetry telemetry, LongAdder failures) {
     return (OpenTelemetry) guarded(OpenTelemetry.class, telemetry, OpenTelemetry.noop(), failures);
   }
@@ -68,7 +68,7 @@ final class GuardedTelemetry implements InvocationHandler {
         && GUARDED.contains(type.getPackageName());
   }
 
-  /** They know only what they have made themselves. */
+  /** Unwraps arguments, since a library knows only its own objects. */
   private static Object @Nullable [] unguarded(Object @Nullable [] arguments) {
     if (arguments == null) {
       return null;

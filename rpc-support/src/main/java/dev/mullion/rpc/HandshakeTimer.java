@@ -14,11 +14,12 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Ends a connection whose TLS handshake takes longer than {@code handshakeTimeout}. gRPC makes the
- * TLS handler of a connection itself, with a limit of 10 seconds; this one is for shorter limits.
+ * Ends a connection whose TLS handshake takes longer than {@code handshakeTimeout}. gRPC creates
+ * the TLS handler of a connection itself, with a limit of 10 seconds; this timer is for shorter
+ * limits.
  */
 final class HandshakeTimer extends ChannelInboundHandlerAdapter {
-  /** Netty's own. */
+  /** Netty's own limit. */
   private static final long OF_TRANSPORT = SECONDS.toNanos(10);
 
   private final long nanos;

@@ -7,14 +7,15 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 
 /**
- * Logs exceptions of services that are none of the clients' business, with an id that the client is
- * told. Clients cause them as often as they like, so of each kind one a second is logged, with the
- * number of those left out. The first half of an id stands for the kind, which is the exception's
- * type and the place where it was made: an id that was not logged leads to a line about the same
- * fault.
+ * Logs internal exceptions of services under an id that is sent to the client. Clients can cause
+ * any number of them, so one of each kind is logged per second, with the number of those left out.
+ * The first half of an id identifies the kind, which is the exception's type and origin. So an id
+ * that was not logged still leads to a line about the same fault.
  */
 final class InternalErrors {
-  /** Kinds share so many places: in the worst case so many lines are logged in a second. */
+  /**
+   * The number of places that all kinds share, and the maximum number of lines logged per second.
+   */
   private static final int PLACES = 31;
 
   private static final int FRAMES = 8;
@@ -30,7 +31,7 @@ final class InternalErrors {
     Arrays.setAll(logs, place -> new BoundedLog<>(logger, Event.class));
   }
 
-  /** Logs an error of a call unless there are too many of them, and returns its id. */
+  /** Logs an error of a call within the rate limit, and returns its id. */
   String log(Throwable error, Object call) {
     int kind = kind(error);
     String id = String.format("%08x%08x", kind, ThreadLocalRandom.current().nextInt());
@@ -44,7 +45,7 @@ final class InternalErrors {
     try {
       return 31 * type + Stream.of(error.getStackTrace()).limit(FRAMES).toList().hashCode();
     } catch (Throwable unknown) {
-      // It is the user's own, and may not say where it was made.
+      // The exception is the user's, and its getStackTrace may throw.
       return type;
     }
   }

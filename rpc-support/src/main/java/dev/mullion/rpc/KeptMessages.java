@@ -16,14 +16,13 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Keeps messages that are streams, as proxies have them, until they are read: gRPC closes the
- * stream of a message that came as soon as its marshaller has returned, and it would be empty for
- * whoever reads it later.
+ * Keeps messages that are streams, as in proxies, until they are read. gRPC closes the stream of an
+ * inbound message as soon as its marshaller has returned, so a later reader would find it empty.
  */
 final class KeptMessages {
   private KeptMessages() {}
 
-  /** Returns the message, or one with the same bytes that nobody else closes. */
+  /** Returns the message, or one with the same bytes that only its reader closes. */
   @SuppressWarnings("unchecked")
   static <T> T parse(Marshaller<T> marshaller, InputStream stream) throws IOException {
     T message = marshaller.parse(stream);

@@ -13,21 +13,21 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a call ends with, in no more bytes than its peer takes: of more the peer would see an error
- * of HTTP/2 in place of the status, and end all calls of the connection with it. Code and text
- * stay; of the trailers those are left out that do not fit, and the text says so.
+ * The end of a call, within the metadata limit of its peer. Beyond that limit the peer would see an
+ * HTTP/2 error instead of the status, and end all calls of the connection. Code and description are
+ * kept. Trailers that do not fit are left out, and the description says so.
  *
- * @param status code and text
- * @param trailers what goes with them
+ * @param status the code and the description
+ * @param trailers the trailers that fit
  */
 record LastWord(Status status, Metadata trailers) {
-  /** What gRPC's clients and servers take unless told otherwise. */
+  /** The default limit of gRPC's clients and servers. */
   static final int USUAL = 8 * 1024;
 
-  /** What HTTP/2 adds for each entry. */
+  /** The size that HTTP/2 adds for each entry. */
   private static final int ENTRY = 32;
 
-  /** What gRPC itself sends beside trailers and text, if there is nothing else. */
+  /** The size of what gRPC itself sends besides trailers and description. */
   static final int OF_GRPC = 384;
 
   private static final int MOST_OF_A_NOTE = 256;
@@ -39,7 +39,7 @@ record LastWord(Status status, Metadata trailers) {
     LEFT_OUT
   }
 
-  /** Returns it with what fits into so many bytes. */
+  /** Returns the status and the trailers that fit into {@code most} bytes. */
   static LastWord fitted(Status status, Metadata trailers, long most, Object call) {
     long room = most - OF_GRPC;
     Status whole = bounded(status, room);
@@ -68,7 +68,7 @@ record LastWord(Status status, Metadata trailers) {
     return StatusText.bounded(status, (int) Math.max(0, Math.min(room, StatusText.MAX)));
   }
 
-  /** Details first, then the largest. */
+  /** Removes details first, then the largest. */
   private static List<String> leaveOut(Map<String, Long> sizes, long room) {
     List<Map.Entry<String, Long>> byUse = new ArrayList<>(sizes.entrySet());
     byUse.sort(
@@ -89,8 +89,8 @@ record LastWord(Status status, Metadata trailers) {
   private static String note(Metadata trailers, List<String> leftOut, long most) {
     String all = String.join(", ", leftOut);
     String named = all.length() <= 80 ? all : leftOut.size() + " trailers";
-    return "left out: " + named + ", since trailers of " + size(trailers) + " bytes exceed the "
-        + most + " that the peer takes";
+    return "left out: " + named + ", because trailers of " + size(trailers)
+        + " bytes exceed the peer's limit of " + most;
   }
 
   private static void remove(Metadata from, String name) {
@@ -101,7 +101,7 @@ record LastWord(Status status, Metadata trailers) {
     }
   }
 
-  /** Returns how many bytes metadata has on the wire, as HTTP/2 counts. */
+  /** Returns the size of metadata as HTTP/2 counts it. */
   static long size(Metadata metadata) {
     return InternalMetadata.headerCount(metadata) == 0 ? 0 : sum(sizes(metadata));
   }
@@ -110,7 +110,7 @@ record LastWord(Status status, Metadata trailers) {
     return sizes.values().stream().mapToLong(Long::longValue).sum();
   }
 
-  /** Names and values come by turns; binary ones are sent as Base64. */
+  /** Names and values alternate; binary values are sent as Base64. */
   private static Map<String, Long> sizes(Metadata metadata) {
     Map<String, Long> sizes = new LinkedHashMap<>();
     byte[][] parts = InternalMetadata.serialize(metadata);

@@ -11,15 +11,15 @@ import java.io.InputStream;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** How long messages may be, and what is said of one that is longer. */
+/** The size limits of messages, and the statuses for messages that exceed them. */
 record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
-  /** Of what comes and of what goes, unless told otherwise. */
+  /** The default for inbound and outbound messages. */
   private static final int USUAL = 4 * 1024 * 1024;
 
-  /** A health service says in so many bytes that it serves, or does not. */
+  /** The size in bytes of a health service's reply. */
   static final int OF_HEALTH = 2;
 
-  /** Leaves messages as they are on the wire, so that their size shows. */
+  /** Leaves messages in their wire form, so that their size is known. */
   static final MethodDescriptor.Marshaller<InputStream> AS_STREAMS =
       new MethodDescriptor.Marshaller<>() {
         @Override
@@ -40,15 +40,16 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
       Pattern.compile("inbound message |Encountered end-of-stream mid-frame"
           + "|gRPC frame header malformed|Can't decode compressed gRPC message");
 
-  /** Returns those of health and reflection, which reply whatever the others may. */
+  /** Returns the limits for health and reflection, which may always send the default size. */
   MessageLimits forStandardServices() {
     return new MessageLimits(maxInboundMessageSize, Math.max(maxOutboundMessageSize, USUAL));
   }
 
   /**
-   * Returns the message, or one with the same bytes. What can be read but once is read once.
+   * Returns the message, or one with the same bytes. A stream that can be read only once is read
+   * only once.
    *
-   * @throws io.grpc.StatusRuntimeException if it is too long to be sent
+   * @throws io.grpc.StatusRuntimeException if the message exceeds the limit
    */
   InputStream checkOutbound(InputStream message) throws IOException {
     if (!isOfKnownLength(message)) {
@@ -63,7 +64,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     }
   }
 
-  /** As gRPC's own framer has it. */
+  /** The same test as in gRPC's own framer. */
   private static boolean isOfKnownLength(InputStream message) {
     return message instanceof KnownLength || message instanceof ByteArrayInputStream;
   }
@@ -75,9 +76,9 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   }
 
   /**
-   * Reads a message that is to be sent, and closes it.
+   * Reads an outbound message, and closes it.
    *
-   * @throws io.grpc.StatusRuntimeException if it is too long to be sent
+   * @throws io.grpc.StatusRuntimeException if the message exceeds the limit
    */
   byte[] bytes(InputStream message) throws IOException {
     try (message) {
@@ -93,10 +94,11 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   }
 
   /**
-   * Returns a message that came, or one with the same bytes; one that no transport has checked may
-   * be too long.
+   * Returns an inbound message, or one with the same bytes. If no transport has checked it, it may
+   * be too large.
    *
-   * @throws io.grpc.StatusRuntimeException if it is, or is not what it is said to be
+   * @throws io.grpc.StatusRuntimeException if the message exceeds the limit, or cannot be
+   *     decompressed
    */
   InputStream inbound(InputStream message) {
     try {
@@ -116,7 +118,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     }
   }
 
-  /** Returns the status for a message that could not be turned into bytes or back. */
+  /** Returns the status for a message that could not be serialized or parsed. */
   static Status failed(String what, Throwable thrown) {
     if (thrown instanceof StatusRuntimeException known) {
       return known.getStatus();
@@ -127,7 +129,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     return Status.INTERNAL.withDescription(what + ": " + text(thrown)).withCause(thrown);
   }
 
-  /** It is the user's own, and may fail to say what it is. */
+  /** The exception is the user's, and its {@code toString} may throw. */
   private static String text(Throwable thrown) {
     try {
       return thrown.toString();
@@ -136,7 +138,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
     }
   }
 
-  /** Returns the status, in our words if gRPC has failed to read a message that came. */
+  /** Returns the status, reworded if gRPC failed to read an inbound message. */
   Status reworded(Status status) {
     String text = status.getDescription();
     if (text == null) {
@@ -157,7 +159,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
             : "of " + Integer.toUnsignedString(Integer.parseInt(size)));
   }
 
-  /** gRPC wraps what a decompressor throws at the first bytes, and says nothing of it. */
+  /** gRPC wraps the exception of a decompressor at the first bytes, without a description. */
   private static Status decompressed(Status status) {
     return status.getCause() instanceof RuntimeException wrapper
             && wrapper.getCause() instanceof IOException wrong
@@ -165,7 +167,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
         : status;
   }
 
-  /** Returns the status for a message whose bytes are not what they are said to be. */
+  /** Returns the status for a message that cannot be decompressed. */
   static Status unreadable(IOException wrong) {
     return Status.INTERNAL
         .withDescription("inbound message cannot be decompressed: "
@@ -173,7 +175,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
         .withCause(wrong);
   }
 
-  /** Returns whether it says that a message could not be read, in gRPC's words or ours. */
+  /** Returns whether the status means that a message could not be read, in gRPC's words or ours. */
   static boolean isOfMessage(Status status) {
     return status.getCode() == Status.Code.RESOURCE_EXHAUSTED
         || (status.getCode() == Status.Code.INTERNAL

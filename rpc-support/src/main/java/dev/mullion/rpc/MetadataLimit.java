@@ -9,21 +9,21 @@ import io.grpc.Status;
 import io.netty.handler.codec.http2.Http2Exception;
 
 /**
- * Refuses calls with too much metadata, and says so. The transport ends such a call with the status
- * of HTTP alone, and far above its limit the whole connection: its limit is higher, and there for
- * memory.
+ * Rejects calls with too much metadata, with a descriptive status. The transport would end such a
+ * call with a bare HTTP status, and far above its limit the whole connection. So the transport's
+ * limit is higher, and only protects memory.
  */
 record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   private static final int LEAST_OF_TRANSPORT = 64 * 1024;
 
-  /** What gRPC itself sends with each call and reply, in all languages, must fit into it. */
+  /** The metadata that gRPC itself sends with each call and reply, in all languages, must fit. */
   private static final int LEAST = 512;
 
   static int checked(int maxInboundMetadataSize) {
     return Check.within(maxInboundMetadataSize, LEAST, Integer.MAX_VALUE, "maxInboundMetadataSize");
   }
 
-  /** Returns how much the transport should take. */
+  /** Returns the limit for the transport. */
   static int ofTransport(int maxInboundMetadataSize) {
     long several = 4L * maxInboundMetadataSize;
     return (int) Math.min(Integer.MAX_VALUE, Math.max(LEAST_OF_TRANSPORT, several));
@@ -48,8 +48,8 @@ record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
   }
 
   /**
-   * Returns what a channel takes of the end of a call. Of an error code and text stay, and what is
-   * said beside them is left out if it is too much.
+   * Returns the end of a call within a channel's limit. An error keeps its code and description;
+   * its trailers are left out if they are too large.
    */
   static LastWord taken(Status status, Metadata trailers, int maxInboundMetadataSize) {
     long size = LastWord.size(trailers);
@@ -64,13 +64,16 @@ record MetadataLimit(int maxInboundMetadataSize) implements ServerInterceptor {
         new Metadata());
   }
 
-  /** The transport knows what the other side takes, and fails a call before it is sent. */
+  /**
+   * Explains failures of the transport, which knows the peer's limit and fails a call before it is
+   * sent.
+   */
   private static Status explained(Status status) {
     return status.getCause() instanceof Http2Exception.HeaderListSizeException tooMuch
         ? Status.RESOURCE_EXHAUSTED
             .withDescription((tooMuch.duringDecode()
-                    ? "inbound metadata exceeds what the transport takes: "
-                    : "outbound metadata exceeds what the server takes: ")
+                    ? "inbound metadata exceeds the transport's limit: "
+                    : "outbound metadata exceeds the server's limit: ")
                 + tooMuch.getMessage())
             .withCause(tooMuch)
         : status;

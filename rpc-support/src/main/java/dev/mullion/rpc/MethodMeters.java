@@ -8,13 +8,13 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** The meters of calls, by method. A class of its own, since Micrometer may be absent. */
+/** The meters of calls, by method. This is a separate class because Micrometer may be absent. */
 final class MethodMeters {
   private final MeterRegistry registry;
   private final String prefix;
   private final Map<String, OfMethod> methods = new ConcurrentHashMap<>();
 
-  /** The side is {@code server} or {@code client}. */
+  /** Creates meters for a side, {@code server} or {@code client}. */
   MethodMeters(MeterRegistry registry, String side) {
     this.registry = registry;
     this.prefix = "mullion.rpc." + side + ".";
@@ -67,7 +67,8 @@ final class MethodMeters {
   }
 
   /**
-   * A registry is not called under the map's lock: it gives the same meter to whoever comes twice.
+   * Adds a value unless there is one. The registry, which returns the same meter for the same name,
+   * is not called under the map's lock.
    */
   private static <K, V> V kept(Map<K, V> map, K key, V made) {
     V before = map.putIfAbsent(key, made);

@@ -12,7 +12,9 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** The timeouts of single methods and services. A method's own goes before that of its service. */
+/**
+ * The timeouts of single methods and services. A method's own takes precedence over its service's.
+ */
 final class MethodTimeouts {
   static final Duration OF_UNARY_CALLS = Duration.ofMinutes(1);
 
@@ -28,7 +30,7 @@ final class MethodTimeouts {
     put(requireNonNull(method, "method").getFullMethodName(), timeout);
   }
 
-  /** Returns the timeout of a method, or null if it has none of its own. */
+  /** Returns the timeout that is set for a method or its service, or null. */
   @Nullable
   Duration find(MethodDescriptor<?, ?> method) {
     if (byName.isEmpty()) {
@@ -40,14 +42,17 @@ final class MethodTimeouts {
   }
 
   /**
-   * Returns the timeout of a method that has none of its own: what was set for all kinds of calls,
-   * else {@link #OF_UNARY_CALLS}, and none for streams.
+   * Returns the timeout of a method without a timeout of its own: the one set for all calls, or
+   * else {@link #OF_UNARY_CALLS} for unary calls and none for streams.
    */
   static Duration byDefault(@Nullable Duration set, MethodDescriptor<?, ?> method) {
     return byDefault(set, method, OF_UNARY_CALLS);
   }
 
-  /** Returns the same with another default of unary calls. */
+  /**
+   * Returns the timeout of a method without a timeout of its own, with another default for unary
+   * calls.
+   */
   static Duration byDefault(
       @Nullable Duration set, MethodDescriptor<?, ?> method, Duration ofUnaryCalls) {
     if (set != null) {
@@ -56,14 +61,14 @@ final class MethodTimeouts {
     return method.getType() == MethodDescriptor.MethodType.UNARY ? ofUnaryCalls : Duration.ZERO;
   }
 
-  /** Returns timeouts that later changes of these do not change. */
+  /** Returns an independent copy. */
   MethodTimeouts copy() {
     MethodTimeouts copy = new MethodTimeouts();
     copy.byName.putAll(byName);
     return copy;
   }
 
-  /** Throws if there is one for what no service has. */
+  /** Throws if there is a timeout for an unknown method or service. */
   void checkKnown(List<ServerServiceDefinition> services) {
     TreeSet<String> known = new TreeSet<>();
     for (ServerServiceDefinition service : services) {
@@ -75,7 +80,7 @@ final class MethodTimeouts {
     for (String name : new TreeSet<>(byName.keySet())) {
       if (!known.contains(name)) {
         throw new IllegalStateException(
-            "timeout of " + name + " (expected: of one of " + String.join(", ", known) + ")");
+            "timeout of " + name + " (expected: one of " + String.join(", ", known) + ")");
       }
     }
   }

@@ -5,8 +5,8 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * The one place for what those throw that watch calls: meters, logs, whatever it is. It changes no
- * call, but is counted, and logged once a second at most.
+ * Central handling of exceptions thrown by observers of calls, such as meters and logs. They do not
+ * affect calls. They are counted, and logged at most once a second.
  */
 final class ObserverFailures {
   private static final BoundedLog<Event> LOG =
@@ -18,16 +18,16 @@ final class ObserverFailures {
 
   private ObserverFailures() {}
 
-  /** Runs what an observer does, and adds to the counter if that fails. */
-  static void guard(LongAdder counter, Object observer, Runnable told) {
+  /** Runs an observer's action, and increments the counter if it throws. */
+  static void guard(LongAdder counter, Object observer, Runnable action) {
     try {
-      told.run();
+      action.run();
     } catch (Throwable thrown) {
       failed(counter, observer, thrown);
     }
   }
 
-  /** Adds what an observer has thrown to the counter. */
+  /** Counts and logs an observer's exception. */
   static void failed(LongAdder counter, Object observer, Throwable thrown) {
     counter.increment();
     LOG.log(

@@ -15,24 +15,24 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A call from its first bytes to its last. It is complete from the start but for its {@link
- * AcceptedCall}, which it gets once, after gRPC has accepted it. It may be cut, signalled and
- * watched before that too. The gRPC {@link Context} of the call carries it to whoever works for the
- * call.
+ * A call from its first bytes to its last. It is complete from the start except for its {@link
+ * AcceptedCall}, which is set once, after gRPC has accepted the call. It may be cancelled,
+ * signalled and watched before that. The gRPC {@link Context} of the call carries it to the code
+ * that runs for the call.
  */
 final class OpenCall {
   private static final Context.Key<OpenCall> KEY = Context.key("mullion-call");
 
   enum Kind {
     COUNTED,
-    /** Of health or reflection. */
+    /** A call to health or reflection. */
     UNCOUNTED,
     REFUSED
   }
 
   final Kind kind;
 
-  /** Null in one process. */
+  /** Null for in-process calls. */
   private final @Nullable PeerStream stream;
 
   private final Consumer<Status> cutStream;
@@ -42,7 +42,7 @@ final class OpenCall {
 
   private volatile @Nullable AcceptedCall<?, ?> accepted;
 
-  /** With which the server ends it. */
+  /** The status with which the server ends the call. */
   private final AtomicReference<@Nullable Status> ending = new AtomicReference<>();
 
   private volatile @Nullable Queue<Runnable> watchers;
@@ -51,15 +51,16 @@ final class OpenCall {
   private volatile boolean over;
 
   /**
-   * What keeps its place among {@code maxCalls}: the call, and a first turn that is out of reach.
+   * The holders of the call's place among {@code maxCalls}: the call, and a queued task that cannot
+   * be removed from its executor.
    */
   private final AtomicInteger holders = new AtomicInteger(1);
 
   /**
-   * Makes a call that begins.
+   * Creates a starting call.
    *
-   * @param cutStream what ends it on the wire, behind what gRPC has been told before
-   * @param whenOver what is told once, when it has ended
+   * @param cutStream ends the call on the wire, after everything passed to gRPC before
+   * @param whenOver runs once, when the call has ended
    */
   OpenCall(
       Kind kind,
@@ -76,24 +77,22 @@ final class OpenCall {
     this.whenOver = whenOver;
   }
 
-  /** Returns the call that the current thread works for. */
+  /** Returns the call that the current thread runs. */
   static OpenCall current() {
     return KEY.get();
   }
 
-  /** Returns the call that the current thread works for, if it does for one of a server here. */
+  /** Returns the server call that the current thread runs, or null. */
   static @Nullable OpenCall currentOrNull() {
     return KEY.get();
   }
 
-  /** Returns the context in which this is the current call. */
+  /** Returns a context in which this is the current call. */
   Context in(Context context) {
     return context.withValue(KEY, this);
   }
 
-  /**
-   * Sets what the guard has put around it, once; ends that if the server has ended the call before.
-   */
+  /** Sets the guarded call, once, and ends it if the server has already ended this call. */
   void accept(AcceptedCall<?, ?> made) {
     accepted = made;
     Status status = ending.get();
@@ -102,7 +101,7 @@ final class OpenCall {
     }
   }
 
-  /** Returns null until gRPC has accepted it. */
+  /** Returns null until gRPC has accepted the call. */
   @Nullable
   AcceptedCall<?, ?> accepted() {
     return accepted;
@@ -123,14 +122,14 @@ final class OpenCall {
     return stream;
   }
 
-  /** Returns null if its events run on the event loop, or it is unary. */
+  /** Returns null if the call's events run on the event loop, or if it is unary. */
   @Nullable
   StreamListener<?> streamListener() {
     AcceptedCall<?, ?> made = accepted;
     return made == null ? null : made.stream();
   }
 
-  /** Returns an executor for it on threads that it may have to wait for. */
+  /** Returns an executor for the call, on threads that it may have to wait for. */
   FirstTurn newTurn(Executor threads) {
     boolean outOfReach = CallThreads.isOutOfReach(threads);
     if (outOfReach) {
@@ -150,43 +149,43 @@ final class OpenCall {
     }
   }
 
-  /** Returns whether it has ended, for whatever reason. */
+  /** Returns whether the call has ended, for whatever reason. */
   boolean isOver() {
     return over;
   }
 
-  /** Returns whether its service has ended it, well or not, and nobody did so in its place. */
+  /** Returns whether the service itself ended the call, with whatever status. */
   boolean isEndedByService() {
     GuardedCall<?, ?> guarded = guarded();
     return guarded != null && guarded.isEndedByService();
   }
 
-  /** Returns whether the server has ended it, by itself or for its service. */
+  /** Returns whether the service or the server has ended the call. */
   boolean isEndedHere() {
     GuardedCall<?, ?> guarded = guarded();
     return kind == Kind.REFUSED || over || (guarded != null && guarded.isClosed());
   }
 
-  /** Returns the status with which the server has ended it in its service's place. */
+  /** Returns the status with which the server ended the call on behalf of its service. */
   @Nullable
   Status ended() {
     GuardedCall<?, ?> guarded = guarded();
     return guarded == null ? ending.get() : guarded.ended();
   }
 
-  /** Runs something quick of ours on the timer, after a time. */
+  /** Runs a short internal task on the timer after a delay. */
   Future<?> later(Runnable quick, long nanos) {
     return callbacks.later(quick, nanos);
   }
 
-  /** Runs the user's code that belongs to no event, on a thread that it may hold. */
+  /** Runs a user's callback on a thread that it may block. */
   void callback(Runnable task) {
     callbacks.run(task);
   }
 
   /**
-   * Adds one that is told when the peer catches up, the call ends, or the server is to stop, by the
-   * thread that brings the news, which may be an event loop.
+   * Adds a watcher that runs when the peer catches up, the call ends, or the server is stopping. It
+   * runs on the thread that detects this, which may be an event loop.
    */
   synchronized void watch(Runnable added) {
     Queue<Runnable> all = watchers;
@@ -208,7 +207,7 @@ final class OpenCall {
     return stopping;
   }
 
-  /** Adds what runs once when the server is to stop, at once if it is. */
+  /** Adds a callback that runs once when the server stops, or at once if it is stopping. */
   void whenStopping(Runnable added) {
     synchronized (this) {
       if (!stopping) {
@@ -221,7 +220,7 @@ final class OpenCall {
     callback(added);
   }
 
-  /** Tells it that the server is to stop. */
+  /** Notifies the call that the server is stopping. */
   void signal() {
     List<Runnable> all;
     synchronized (this) {
@@ -233,7 +232,7 @@ final class OpenCall {
     changed();
   }
 
-  /** Ends it with what somebody has thrown in its service's place. */
+  /** Ends the call with an exception, on behalf of its service. */
   void fail(Throwable thrown) {
     GuardedCall<?, ?> guarded = guarded();
     if (guarded != null) {
@@ -241,15 +240,15 @@ final class OpenCall {
     }
   }
 
-  /** Ends it in its service's place; returns whether this was what ended it. */
+  /** Ends the call on behalf of its service; returns whether this ended it. */
   boolean end(Status status, Metadata trailers) {
     GuardedCall<?, ?> guarded = guarded();
     return guarded != null && guarded.end(status, trailers);
   }
 
   /**
-   * Ends it now, also if its service has ended it and the peer has not taken all of it. Returns
-   * whether it had not come to its end. One that is not accepted yet is ended when it is.
+   * Ends the call now, even if its service has ended it but the peer has not read all of it.
+   * Returns whether the call was still open. A call that is not accepted yet is ended when it is.
    */
   boolean cut(Status status) {
     boolean first = ending.compareAndSet(null, status);
@@ -261,7 +260,7 @@ final class OpenCall {
     return guarded.cut(status, () -> cutStream.accept(status));
   }
 
-  /** Called once, when gRPC or the transport says that it has ended. */
+  /** Called once, when gRPC or the transport reports the end of the call. */
   void streamClosed(Status status) {
     AcceptedCall<?, ?> made = accepted;
     if (made != null) {

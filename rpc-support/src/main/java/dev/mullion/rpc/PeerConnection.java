@@ -23,12 +23,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection of a server below gRPC, seen frame by frame: which HTTP/2 stream belongs to which
- * call, how much the peer resets, and what waits for it. Used by its event loop except where said.
+ * A connection of a server below gRPC, at the level of frames. It maps HTTP/2 streams to calls,
+ * counts the peer's resets, and tracks the bytes pending for the peer. Used only by its event loop
+ * unless stated otherwise.
  */
 final class PeerConnection {
   /**
-   * The stream whose headers the current event loop gives to gRPC, which makes a tracer of them.
+   * The stream whose headers the current event loop passes to gRPC, which creates a tracer for
+   * them.
    */
   private static final FastThreadLocal<@Nullable PeerStream> CURRENT = new FastThreadLocal<>();
 
@@ -54,7 +56,7 @@ final class PeerConnection {
     this.key = handler.connection().newKey();
   }
 
-  /** Watches a connection that is about to begin. */
+  /** Watches a connection that is about to start. */
   static void watch(
       Http2ConnectionHandler handler,
       RpcCounters counters,
@@ -70,12 +72,12 @@ final class PeerConnection {
     FinishedStreams.of(handler, connection);
   }
 
-  /** Returns null on a thread that gives no headers to gRPC, such as in one process. */
+  /** Returns null on a thread that passes no headers to gRPC, such as for in-process calls. */
   static @Nullable PeerStream currentStream() {
     return CURRENT.get();
   }
 
-  /** Any thread may use it. */
+  /** May be used by any thread. */
   AtomicLong pending() {
     return pending;
   }
@@ -85,7 +87,7 @@ final class PeerConnection {
     return stream == null ? null : stream.getProperty(key);
   }
 
-  /** Any thread may call it. */
+  /** May be called from any thread. */
   void execute(Runnable task) {
     ChannelHandlerContext loop = context;
     try {
@@ -94,7 +96,7 @@ final class PeerConnection {
         return;
       }
     } catch (RejectedExecutionException shutDown) {
-      // Then nothing else runs there.
+      // Nothing else runs on the loop then.
     }
     task.run();
   }
@@ -103,12 +105,14 @@ final class PeerConnection {
     return counters;
   }
 
-  /** Returns whether there is something to send that the peer has not taken. */
+  /** Returns whether frames are pending that the peer has not read. */
   boolean hasUnread(Http2Stream stream) {
     return handler.connection().remote().flowController().hasFlowControlled(stream);
   }
 
-  /** Sends the trailers now, drops what waits before them, and resets the stream. */
+  /**
+   * Sends the trailers now, drops the frames that are pending before them, and resets the stream.
+   */
   void cut(PeerStream cut, Status status) {
     ChannelHandlerContext loop = context;
     Http2Stream stream = cut.stream();
@@ -143,11 +147,11 @@ final class PeerConnection {
     return headers;
   }
 
-  /** Counts a stream that is reset for an error of the peer's. */
+  /** Counts a stream that is reset because of an error of the peer. */
   void streamError(ChannelHandlerContext loop) {
     Http2Exception tooMany = streamErrors.isExceeded();
     if (tooMany != null) {
-      // Behind what Netty does now.
+      // After what Netty is doing now.
       execute(() -> {
         handler.onError(loop, true, tooMany);
         handler.flush(loop);
@@ -172,14 +176,17 @@ final class PeerConnection {
       super(listener);
     }
 
-    /** The first frame of each peer. A close is told also when it has been before. */
+    /**
+     * Settings are the first frame of each peer. The listener of the close runs even if the
+     * connection is already closed.
+     */
     @Override
     public void onSettingsRead(ChannelHandlerContext loop, Http2Settings settings)
         throws Http2Exception {
       if (!begun) {
         begun = true;
         if (!loop.channel().isOpen()) {
-          // gRPC has said that it has ended, and must not say that it begins.
+          // gRPC has reported the end, and must not report the begin afterwards.
           return;
         }
         context = loop;
@@ -217,7 +224,7 @@ final class PeerConnection {
       }
     }
 
-    /** Only of streams that there are, and whose calls the server has not ended itself. */
+    /** Counts only resets of existing streams whose calls the server has not ended itself. */
     @Override
     public void onRstStreamRead(ChannelHandlerContext loop, int streamId, long errorCode)
         throws Http2Exception {

@@ -6,11 +6,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The HTTP/2 stream of a call, whose end surely comes: with the connection at the latest. It counts
- * the bytes of replies that wait here for the peer.
+ * The HTTP/2 stream of a call, which ends with its connection at the latest. It counts the bytes of
+ * replies that are pending for the peer.
  */
 final class PeerStream {
-  /** What gRPC puts before each message. */
+  /** The size of gRPC's header of each message. */
   private static final int MESSAGE_HEADER = 5;
 
   private static final Status CLOSED =
@@ -23,7 +23,7 @@ final class PeerStream {
   private volatile boolean drained;
   private volatile StreamTracers.@Nullable TracedStream tracked;
 
-  /** Of the message that is sent; used by the thread that sends it. */
+  /** The announced size of the current message; used only by the thread that sends it. */
   private long announced;
 
   PeerStream(PeerConnection connection, PendingReplies replies, Http2Stream stream) {
@@ -50,22 +50,20 @@ final class PeerStream {
     return of == null ? null : of.call();
   }
 
-  /**
-   * Returns whether the server has ended its call, so that the peer has nothing to reset any more.
-   */
+  /** Returns whether the server has ended the call, so that a reset by the peer does not count. */
   boolean isEndedHere() {
     StreamTracers.TracedStream of = tracked;
     OpenCall call = of == null ? null : of.call();
     return (of != null && of.isOver()) || (call != null && call.isEndedHere());
   }
 
-  /** Returns whether its call has ended. */
+  /** Returns whether the call has ended. */
   boolean isOver() {
     StreamTracers.TracedStream of = tracked;
     return of != null && of.isOver();
   }
 
-  /** Returns how many bytes of its call may wait before it counts as behind. */
+  /** Returns how many bytes may be pending before the peer counts as behind. */
   int room() {
     return replies.room();
   }
@@ -74,7 +72,7 @@ final class PeerStream {
     return pending.get();
   }
 
-  /** Counts a message that is to be sent, and returns whether it may be. */
+  /** Counts an outbound message, and returns whether it may be sent. */
   boolean announce(int messageSize) {
     long bytes = (long) messageSize + MESSAGE_HEADER;
     if (!replies.admit(this, bytes)) {
@@ -84,7 +82,7 @@ final class PeerStream {
     return true;
   }
 
-  /** Ends the call for a message that may not be sent. */
+  /** Ends the call because of a message that may not be sent. */
   void refuse() {
     OpenCall call = call();
     if (call != null) {
@@ -92,7 +90,7 @@ final class PeerStream {
     }
   }
 
-  /** Corrects what was announced: the message may be compressed by now. */
+  /** Corrects the announced size, since the message may be compressed now. */
   void framed(long wireSize) {
     long bytes = wireSize + MESSAGE_HEADER - announced;
     announced = 0;
@@ -110,7 +108,7 @@ final class PeerStream {
     }
   }
 
-  /** Called when the connection has taken so many bytes. */
+  /** Called when the connection has sent bytes. */
   void taken(int bytes) {
     long before = pending.get();
     long taken = Math.min(before, bytes);
@@ -124,7 +122,7 @@ final class PeerStream {
     }
   }
 
-  /** From here on nothing waits here any more. */
+  /** Ends the counting; from now on nothing is pending. */
   void drain() {
     drained = true;
     long left = pending.getAndSet(0);
@@ -133,8 +131,8 @@ final class PeerStream {
   }
 
   /**
-   * Ends the call on the wire, behind what gRPC has been told before: with its trailers if they
-   * have gone out, else without what was sent before them.
+   * Ends the call on the wire, after everything passed to gRPC before. If replies are still
+   * pending, they are dropped and the trailers are sent.
    */
   void cut(Status status) {
     connection.execute(() -> {
@@ -150,7 +148,7 @@ final class PeerStream {
     });
   }
 
-  /** Called when the stream is closed. gRPC may be about to say why. */
+  /** Called when the stream is closed. gRPC may be about to report the reason. */
   void closed() {
     drain();
     StreamTracers.TracedStream of = tracked;

@@ -7,9 +7,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds the bytes of replies that wait for a server's peers, over all calls. Beyond the bound a
- * call of the connection that holds most ends, so that peers that do not read take nothing from
- * those that do.
+ * Limits the bytes of replies that are pending for a server's peers, over all calls. Beyond the
+ * limit a call of the connection with the most pending bytes ends, so that peers that do not read
+ * take no memory from those that do.
  */
 final class PendingReplies {
   private final long max;
@@ -23,7 +23,7 @@ final class PendingReplies {
     this.counters = registry.counters;
   }
 
-  /** Returns a quarter of what replies may wait in: the heap, or direct memory if that is less. */
+  /** Returns a quarter of the heap, or of direct memory if that is less. */
   static long defaultMax(long maxHeap, long maxDirect) {
     return Math.max(1, Math.min(maxHeap, maxDirect <= 0 ? maxHeap : maxDirect) / 4);
   }
@@ -40,26 +40,27 @@ final class PendingReplies {
     counters.replyBytesPending.addAndGet(bytes);
   }
 
-  /** Ends a call for which there is no room. */
+  /** Ends a call because the limit is reached. */
   void end(OpenCall call) {
     if (call.cut(Status.RESOURCE_EXHAUSTED.withDescription(
-        "too many bytes of replies wait for clients, maxPendingReplyBytes " + max))) {
+        "too many bytes of replies pending, maxPendingReplyBytes " + max))) {
       counters.repliesRefused.increment();
     }
   }
 
   /**
-   * Returns how many bytes of one call may wait before it counts as behind: a call that writes only
-   * when it is ready would else reach the bound by itself, although its client reads.
+   * Returns how many bytes of one call may be pending before its client counts as behind. Without
+   * this, a call that writes only when it is ready could reach the limit alone, although its client
+   * reads.
    */
   int room() {
     return (int) Math.max(1, Math.min(Integer.MAX_VALUE, max / 2));
   }
 
   /**
-   * Counts bytes that a call is to send, and returns whether it may: it may not if its own
-   * connection holds most. A message goes whatever its size if no other call's wait, and its call
-   * was not behind.
+   * Counts the bytes of a call's next message, and returns whether the call may send it. It may not
+   * if the limit is exceeded and its own connection has the most pending bytes. A message of any
+   * size may be sent if no other call has pending bytes and its own client is not behind.
    */
   boolean admit(PeerStream stream, long bytes) {
     long before = stream.pending();
@@ -80,7 +81,10 @@ final class PendingReplies {
     return true;
   }
 
-  /** Returns the connection that holds most, of those that hold as much as this one or more. */
+  /**
+   * Returns the other connection with the most pending bytes, or null if all have fewer than this
+   * one.
+   */
   private @Nullable PeerConnection holdsMoreThan(PeerConnection own) {
     PeerConnection most = null;
     long bytes = own.pending().get();

@@ -6,7 +6,9 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 
-/** Compresses replies; gRPC sends them as they are to clients that do not take that. */
+/**
+ * Compresses replies; gRPC leaves them uncompressed for clients that do not accept the compression.
+ */
 record ReplyCompression(String compression) implements ServerInterceptor {
   @Override
   public <Q, R> ServerCall.Listener<Q> interceptCall(
@@ -20,7 +22,7 @@ record ReplyCompression(String compression) implements ServerInterceptor {
     if (CompressorRegistry.getDefaultInstance().lookupCompressor(compression) == null) {
       throw new IllegalStateException("compression: "
           + compression
-          + " (expected: gzip, identity, or what was added to CompressorRegistry)");
+          + " (expected: gzip, identity, or another one in CompressorRegistry)");
     }
   }
 }

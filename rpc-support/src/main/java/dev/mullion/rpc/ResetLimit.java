@@ -4,7 +4,7 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
 import org.jspecify.annotations.Nullable;
 
-/** Counts what a connection may have so often within a window; of no limit, forever. */
+/** Limits how often an event may occur on a connection within a window. */
 final class ResetLimit {
   private final int max;
   private final long windowNanos;
@@ -18,7 +18,7 @@ final class ResetLimit {
     this.reason = reason;
   }
 
-  /** Counts one more, and returns how the connection ends if that is too many. */
+  /** Counts an event, and returns the error that ends the connection if the limit is exceeded. */
   @Nullable
   Http2Exception isExceeded() {
     if (max == Integer.MAX_VALUE) {
@@ -39,7 +39,7 @@ final class ResetLimit {
       super(Http2Error.ENHANCE_YOUR_CALM, reason);
     }
 
-    /** There may be many of them. */
+    /** A stack trace would be costly, since there may be many of these errors. */
     @Override
     @SuppressWarnings("UnsynchronizedOverridesSynchronized")
     public Throwable fillInStackTrace() {

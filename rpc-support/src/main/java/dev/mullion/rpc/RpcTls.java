@@ -9,7 +9,7 @@ import java.io.UncheckedIOException;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/** TLS for gRPC: HTTP/2 is negotiated by ALPN. */
+/** TLS for gRPC, which negotiates HTTP/2 by ALPN. */
 final class RpcTls {
   private static final String HTTP_2 = "h2";
 
@@ -39,7 +39,7 @@ final class RpcTls {
     return read;
   }
 
-  /** Netty has deprecated the question, and gRPC asks it. */
+  /** Netty has deprecated this method, and gRPC calls it. */
   @SuppressWarnings("deprecation")
   private static boolean offersHttp2(SslContext context) {
     return context.applicationProtocolNegotiator().protocols().contains(HTTP_2);

@@ -7,41 +7,43 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which thread sends the messages of a stream: one at a time, and with no lock held, since
- * interceptors are called, and in the same process the peer. A thread that need not wait, and finds
- * that another one sends, leaves what it has to that one.
+ * Decides which thread sends the messages of a stream. One thread sends at a time, without holding
+ * a lock, since it calls interceptors and possibly an in-process peer. A thread that need not wait
+ * leaves its message to the thread that is already sending.
  */
 final class SendTurn {
   /**
-   * Who waits looks anew after that time, though nothing was told: interceptors may keep news back.
+   * A waiting thread checks again after this time without a signal, since interceptors may swallow
+   * events.
    */
   private static final long LOOK = SECONDS.toNanos(1);
 
-  /** Held for the time of a few assignments. */
+  /** Held only for a few assignments. */
   private final ReentrantLock lock = new ReentrantLock();
 
   private final Condition changed = lock.newCondition();
   private volatile @Nullable Thread owner;
 
-  /** Used by the owner only. */
+  /** Used only by the owner. */
   private int depth;
 
-  /** Whether the owner is to look once more for what was left to it. */
+  /** Whether the owner must check once more for messages left to it. */
   private boolean asked;
 
   /** Whether a thread waits for the turn. */
   private boolean wanted;
 
-  /** Changed under the lock. */
+  /** Changed only under the lock. */
   private volatile long news;
 
-  /** Takes the turn, or takes it again inside; returns whether no other thread has it. */
+  /** Takes the turn, reentrantly; returns false if another thread has it. */
   boolean take() {
     return take(true);
   }
 
   /**
-   * Takes the turn unless any thread has it, also this one; that one is asked to look once more.
+   * Takes the turn unless a thread has it, including this one; otherwise asks that thread to check
+   * once more.
    */
   boolean takeOrAsk() {
     return take(false);
@@ -64,12 +66,12 @@ final class SendTurn {
     }
   }
 
-  /** Returns whether this thread has it. */
+  /** Returns whether this thread has the turn. */
   boolean isMine() {
     return owner == Thread.currentThread();
   }
 
-  /** To be called by the owner: gives back what was taken inside, and returns whether it was. */
+  /** Gives back a reentrant turn, and returns whether it was one. Called by the owner. */
   boolean giveBackInside() {
     if (depth == 1) {
       return false;
@@ -78,7 +80,7 @@ final class SendTurn {
     return true;
   }
 
-  /** Gives the turn back, unless somebody has asked the owner to look once more. */
+  /** Gives the turn back, unless a thread has asked the owner to check once more. */
   boolean giveBack() {
     lock.lock();
     try {
@@ -98,12 +100,12 @@ final class SendTurn {
     }
   }
 
-  /** Returns a number to give to {@link #awaitAfter}. */
+  /** Returns a number for {@link #awaitAfter}. */
   long news() {
     return news;
   }
 
-  /** Tells those that wait to look anew. */
+  /** Wakes the waiting threads to check again. */
   void tell() {
     lock.lock();
     try {
@@ -119,7 +121,7 @@ final class SendTurn {
     changed.signalAll();
   }
 
-  /** Waits until something was told after that number was returned, or a second has passed. */
+  /** Waits for a signal after {@link #news} returned the number, or for one second. */
   void awaitAfter(long seen) throws InterruptedException {
     lock.lockInterruptibly();
     try {

@@ -5,7 +5,7 @@ import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import org.jspecify.annotations.Nullable;
 
-/** What a writer of replies knows of its call. */
+/** A server's call, as seen by the writer of its replies. */
 record ServedCall(
     OpenCall open, ServerCallStreamObserver<?> observer, Context context, Thread maker)
     implements WrittenCall {

@@ -15,11 +15,11 @@ import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The first of a server's interceptors. It refuses calls that are too many, ends those that take
- * too long or break a limit, and maps what services throw. It gives calls their threads, if there
- * are any: unary ones before they come to it, streams afterwards. Calls that are refused stay on
- * the event loop, so that they need not wait for a thread, and so do those of health, which must be
- * answered when all threads are taken.
+ * The first of a server's interceptors. It rejects excess calls, ends calls that exceed a timeout
+ * or a limit, and maps the exceptions of services. It assigns handler threads, if there are any: to
+ * unary calls before they reach it, to streams afterwards. Rejected calls stay on the event loop,
+ * so that they need not wait for a thread. So do calls to health, which must be answered when all
+ * threads are busy.
  */
 record ServerGuard(
     CallRegistry registry,
@@ -28,14 +28,13 @@ record ServerGuard(
     ExceptionMapping mapping,
     ServerThreads threads)
     implements ServerInterceptor, ServerCallExecutorSupplier {
-  /** Returns one with other limits. */
+  /** Returns a copy with other limits. */
   ServerGuard with(MessageLimits others) {
     return new ServerGuard(registry, others, timeouts, mapping, threads);
   }
 
   /**
-   * Called on the event loop: from here on the call's time passes, also while it waits for a
-   * thread.
+   * Called on the event loop. The call's timeout starts here, and includes the wait for a thread.
    */
   @Override
   public <Q, R> @Nullable Executor getExecutor(ServerCall<Q, R> call, Metadata headers) {
@@ -53,7 +52,7 @@ record ServerGuard(
         turn.execute(task);
       } catch (RejectedExecutionException full) {
         accepted.call().end(CallExecutor.FULL, new Metadata());
-        // What is left of a call that is over, and perhaps was with its service before.
+        // The rest of a call that is over, and may have reached its service before.
         threads.deliveries.execute(task);
       }
     };
@@ -77,9 +76,7 @@ record ServerGuard(
         : stream.start(() -> started(open, guarded, headers, next, context));
   }
 
-  /**
-   * Returns the call with all that is put around it, which is made once, for whoever asks first.
-   */
+  /** Returns the accepted call, which is created once, on first use. */
   @SuppressWarnings("unchecked")
   private <Q, R> AcceptedCall<Q, R> accepted(OpenCall open, ServerCall<Q, R> call) {
     AcceptedCall<?, ?> before = open.accepted();
@@ -110,12 +107,12 @@ record ServerGuard(
     return new AcceptedCall<>(guarded, own, turn, stream);
   }
 
-  /** Its events come on a thread that may wait, those of others on the event loop. */
+  /** Events of unary calls arrive on a handler thread, and those of streams on the event loop. */
   private static boolean isUnary(ServerCall<?, ?> call) {
     return call.getMethodDescriptor().getType() == MethodDescriptor.MethodType.UNARY;
   }
 
-  /** One that has ended while it waited for a thread is none of its service's any more. */
+  /** Starts the call in its service, unless it has ended while it waited for a thread. */
   private <Q, R> ServerCall.Listener<Q> started(
       OpenCall open,
       GuardedCall<Q, R> guarded,
@@ -147,7 +144,7 @@ record ServerGuard(
     }
   }
 
-  /** Passes on what happens until the call is ended, and sees what is thrown. */
+  /** Passes on events until the call is ended, and handles exceptions. */
   private static final class Guarded<Q> extends SimpleForwardingServerCallListener<Q> {
     private final GuardedCall<Q, ?> call;
     private final MessageLimits limits;
@@ -189,8 +186,8 @@ record ServerGuard(
     }
 
     /**
-     * For the service it is a cancellation when another has ended its call. What is thrown changes
-     * nothing any more.
+     * Reports a cancellation to the service if the server has ended its call. Exceptions have no
+     * effect any more.
      */
     @Override
     public void onComplete() {
@@ -202,7 +199,7 @@ record ServerGuard(
       CallExecutor.run(super::onCancel);
     }
 
-    /** Checked exceptions come too, from languages that do not check them. */
+    /** Catches everything, since languages without checked exceptions may throw any of them. */
     private void guard(Runnable event) {
       try {
         event.run();

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
-/** A server's calls and counters as meters of Micrometer, which may be absent elsewhere. */
+/** A server's calls and counters as Micrometer meters. */
 final class ServerMeters implements RpcObserver.OfServer {
   private final MeterRegistry registry;
   private final MethodMeters calls;
@@ -22,7 +22,7 @@ final class ServerMeters implements RpcObserver.OfServer {
   private final List<Meter> ofServer = new ArrayList<>();
   private LongAdder failures = new LongAdder();
 
-  /** Clients may ask for any method; only those that there are have meters. */
+  /** Creates meters for the given methods only, since clients may call any name. */
   ServerMeters(MeterRegistry registry, Set<String> methods) {
     this.registry = registry;
     this.calls = new MethodMeters(registry, "server");
@@ -51,7 +51,7 @@ final class ServerMeters implements RpcObserver.OfServer {
     for (String counter : counters.asMap().keySet()) {
       String name = name(counter);
       LongSupplier value = () -> counters.asMap().getOrDefault(counter, 0L);
-      // A registry holds the object that is measured weakly, but the function strongly.
+      // A registry holds the measured object weakly, but the function strongly.
       add(() ->
           counter.endsWith("Open") || counter.endsWith("Waiting") || counter.endsWith("Pending")
               ? gauge(name, value, address)
@@ -63,7 +63,7 @@ final class ServerMeters implements RpcObserver.OfServer {
     add(() -> gauge(name("maxCalls"), () -> maxCalls, address));
   }
 
-  /** One that fails keeps no other one, nor the server, from starting. */
+  /** Adds a meter. A failure affects neither other meters nor the start of the server. */
   private void add(Supplier<Meter> made) {
     ObserverFailures.guard(failures, registry, () -> ofServer.add(made.get()));
   }
@@ -74,7 +74,7 @@ final class ServerMeters implements RpcObserver.OfServer {
         : address.toString();
   }
 
-  /** Makes {@code mullion.rpc.connections.opened} of {@code connectionsOpened}. */
+  /** Turns {@code connectionsOpened} into {@code mullion.rpc.connections.opened}. */
   private static String name(String counter) {
     return "mullion.rpc." + counter.replaceAll("([A-Z])", ".$1").toLowerCase(Locale.ROOT);
   }

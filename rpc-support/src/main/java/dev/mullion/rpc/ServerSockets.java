@@ -22,11 +22,11 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Where a server listens, with TLS or without. */
+/** The sockets that a server listens on, with or without TLS. */
 final class ServerSockets implements AutoCloseable {
   private final RpcServerBuilder settings;
 
-  /** Empty if it has a name in this process instead. */
+  /** Empty for an in-process server. */
   private final List<SocketAddress> wanted;
 
   private final @Nullable TlsReloader tls;
@@ -40,7 +40,7 @@ final class ServerSockets implements AutoCloseable {
     this.tls = tls;
   }
 
-  /** Resolves names and reads files, and listens nowhere yet. */
+  /** Resolves names and reads files, but does not listen yet. */
   static ServerSockets of(RpcServerBuilder settings, RpcCounters counters) throws IOException {
     check(settings);
     List<SocketAddress> wanted = wanted(settings);
@@ -98,14 +98,17 @@ final class ServerSockets implements AutoCloseable {
     return address;
   }
 
-  /** Returns a builder of a server that listens there, for connections that the gate lets in. */
+  /**
+   * Returns a builder of a server that listens on these sockets, for connections that pass the
+   * gate.
+   */
   NettyServerBuilder builder(ConnectionGate gate) throws IOException {
     ServerCredentials credentials = tls == null
         ? InsecureServerCredentials.create()
         : NettySslContextServerCredentials.create(tls.context());
     UnixSocketFile file = settings.path == null ? null : UnixSocketFile.at(settings.path);
     SocketAddress first = file == null ? wanted.get(0) : UnixDomainSocketAddress.of(file.beside());
-    NettyServerBuilder builder = NettyServerBuilder.forAddress(first, gate.before(credentials));
+    NettyServerBuilder builder = NettyServerBuilder.forAddress(first, gate.wrap(credentials));
     wanted.stream().skip(1).forEach(builder::addListenAddress);
     if (file != null) {
       socketFile = file;
@@ -113,7 +116,7 @@ final class ServerSockets implements AutoCloseable {
           .channelType(NioServerDomainSocketChannel.class)
           .bossEventLoopGroup(UnixLoops.ALL)
           .workerEventLoopGroup(UnixLoops.ALL)
-          // gRPC sets it, and Netty warns at each connection that there is no such option here.
+          // gRPC sets this option, and Netty would warn at each connection that it is unknown.
           .withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     return builder;
@@ -126,19 +129,22 @@ final class ServerSockets implements AutoCloseable {
     return tls;
   }
 
-  /** Gives the file of a server that listens its name. Until then nobody finds it. */
+  /**
+   * Moves the socket file of a listening server to its final name. Until then clients cannot find
+   * it.
+   */
   void publish() throws IOException {
     UnixSocketFile file = socketFile;
     Exception failed = file == null ? null : file.publish();
     if (failed != null) {
-      BindException clear =
+      BindException explained =
           new BindException("cannot listen on " + file + ": " + failed.getMessage());
-      clear.initCause(failed);
-      throw clear;
+      explained.initCause(failed);
+      throw explained;
     }
   }
 
-  /** Removes the file of a server that still listens, unless a successor's is there. */
+  /** Removes the socket file of a server that still listens, unless a successor has replaced it. */
   void removeFile() {
     UnixSocketFile file = socketFile;
     try {
@@ -150,7 +156,7 @@ final class ServerSockets implements AutoCloseable {
     }
   }
 
-  /** Returns where a server that has started listens, in the order of the settings. */
+  /** Returns the addresses of a started server, in the order of the settings. */
   List<SocketAddress> started(Server server) {
     if (tls != null) {
       tls.start();
@@ -163,7 +169,7 @@ final class ServerSockets implements AutoCloseable {
       return List.copyOf(left);
     }
     SocketAddress[] inOrder = new SocketAddress[wanted.size()];
-    // Any free port may be that of any address, so these come last.
+    // An ephemeral port may belong to any address, so these come last.
     for (boolean anyPort : new boolean[] {false, true}) {
       for (int i = 0; i < inOrder.length; i++) {
         InetSocketAddress each = (InetSocketAddress) wanted.get(i);
@@ -187,25 +193,25 @@ final class ServerSockets implements AutoCloseable {
     return left.remove(0);
   }
 
-  /** That of all interfaces may come back as the one of IPv6. */
+  /** The wildcard address may come back as the one of IPv6. */
   private static boolean isSame(InetAddress wanted, InetAddress bound) {
     return wanted.equals(bound) || (wanted.isAnyLocalAddress() && bound.isAnyLocalAddress());
   }
 
-  /** Returns a failure to listen with the address in it. */
-  IOException clear(IOException failed) {
+  /** Returns a failure to listen that names the address. */
+  IOException explained(IOException failed) {
     if (settings.inProcessName != null) {
       return new BindException(
           "cannot listen on inProcessName " + settings.inProcessName + ": it is in use");
     }
     Throwable cause = failed.getCause() == null ? failed : failed.getCause();
-    BindException clear =
+    BindException explained =
         new BindException("cannot listen on " + failing(failed) + ": " + cause.getMessage());
-    clear.initCause(failed);
-    return clear;
+    explained.initCause(failed);
+    return explained;
   }
 
-  /** gRPC names the address at the end. */
+  /** gRPC appends the address to the message. */
   private String failing(IOException failed) {
     String message = String.valueOf(failed.getMessage());
     for (SocketAddress each : wanted) {

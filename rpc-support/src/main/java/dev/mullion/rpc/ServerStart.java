@@ -18,7 +18,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Checks the settings of a server against each other, and makes a running one of them. */
+/** Checks the settings of a server against each other, and starts a server with them. */
 final class ServerStart {
   private static final Duration LEAST_PING_INTERVAL = Duration.ofSeconds(8);
 
@@ -81,14 +81,14 @@ final class ServerStart {
     }
   }
 
-  /** Of two services with one name gRPC would take the last, and say nothing. */
+  /** gRPC would silently use the last of two services with the same name. */
   private StandardServices standardServices() {
     StandardServices standard = new StandardServices(names, settings.health, settings.reflection);
     standard.add(AdminServices.definitions(settings.channelz, settings.admin));
     for (String name : standard.names()) {
       if (names.contains(name)) {
         throw new IllegalStateException("service " + name
-            + ": added, and the server has its own (expected: one of them,"
+            + ": added, but the server already has it (expected: one of them,"
             + " see health, reflection, channelz and admin)");
       }
     }
@@ -165,7 +165,7 @@ final class ServerStart {
     MetadataLimit metadata = new MetadataLimit(settings.maxInboundMetadataSize);
     List<ServerInterceptor> interceptors = new ArrayList<>(settings.interceptors);
     if (settings.compression != null) {
-      // First, so that the others may choose another way.
+      // First, so that later interceptors may choose another compression.
       interceptors.add(0, new ReplyCompression(settings.compression));
     }
     interceptors.addAll(0, settings.observability.inServices());
@@ -227,11 +227,11 @@ final class ServerStart {
     try {
       server.start();
     } catch (IOException failed) {
-      throw sockets.clear(failed);
+      throw sockets.explained(failed);
     }
   }
 
-  /** Tells the observers of a server that listens, and stops it if one of them cannot begin. */
+  /** Notifies the observers of a server that listens, and stops it if one of them cannot start. */
   private void announce(RpcServer server, ServerStop.Parts parts) {
     boolean complete = false;
     try {

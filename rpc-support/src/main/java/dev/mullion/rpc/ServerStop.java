@@ -14,13 +14,13 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
- * One stop of a server, in steps. Each step runs whatever another one has thrown, and what must not
- * be left undone, such as to close the sockets, is done by two of them. What was thrown is logged.
+ * One stop of a server, in steps. A step runs even if another one has failed, and its exception is
+ * logged. Essential work, such as closing the sockets, is done by two steps.
  *
- * <p>It waits for calls, not for connections. gRPC asks each client for a PING before it closes a
- * connection, so that no call is lost that is on its way, and would give it 10 seconds for that: a
- * client that has no call is given a quarter of the timeout, from {@link #LEAST_FOR_IDLE_PEERS} to
- * {@link #MOST_FOR_IDLE_PEERS}: one that is well says in that time that it sends no more calls.
+ * <p>The stop waits for calls, not for connections. Before gRPC closes a connection, it pings the
+ * client, so that no call in flight is lost, and would wait 10 seconds for the answer. Here a
+ * client without calls has a quarter of the timeout, from {@link #LEAST_FOR_IDLE_PEERS} to {@link
+ * #MOST_FOR_IDLE_PEERS}. A healthy client answers in that time.
  */
 final class ServerStop {
   private static final System.Logger LOG = System.getLogger(ServerStop.class.getName());
@@ -31,7 +31,7 @@ final class ServerStop {
   static final long MOST_FOR_IDLE_PEERS = MILLISECONDS.toNanos(2_000);
   private static final long POLL = MILLISECONDS.toNanos(10);
 
-  /** What is to be stopped, besides gRPC's server. */
+  /** The parts to stop besides gRPC's server. */
   record Parts(
       CallRegistry registry,
       StandardServices standard,
@@ -50,7 +50,7 @@ final class ServerStop {
   private long finished;
   private long cut;
 
-  /** Takes what is told of each step before it runs, and may throw in its place. */
+  /** Takes a listener that is called before each step, and may throw to make the step fail. */
   ServerStop(Server server, Parts parts, Consumer<String> beforeStep) {
     this.server = server;
     this.parts = parts;
@@ -88,7 +88,7 @@ final class ServerStop {
     } catch (Throwable thrown) {
       LOG.log(
           Level.ERROR,
-          "stop of the server: step \"" + name + "\" failed, the rest goes on",
+          "server stop: step \"" + name + "\" failed, continuing with the next",
           thrown);
     }
   }
@@ -101,7 +101,8 @@ final class ServerStop {
   private long idleSince = Long.MIN_VALUE;
 
   /**
-   * Returns whether every connection is closed, or no call was open for a while and none comes in.
+   * Returns whether every connection is closed, or no call has been open for a while and new ones
+   * are rejected.
    */
   private boolean isDrained() {
     if (server.isTerminated()) {
@@ -116,7 +117,7 @@ final class ServerStop {
     return now - idleSince >= forIdlePeers && parts.registry().shutIfIdle();
   }
 
-  /** Clients are told; only those that do not listen are just cut off. */
+  /** Ends the open calls with a status, and waits until clients have received it. */
   private void cut() {
     CallRegistry registry = parts.registry();
     if (drained || registry.shutIfIdle()) {
@@ -146,8 +147,8 @@ final class ServerStop {
   }
 
   /**
-   * Returns whether the condition holds within a time. An interrupted thread stays so, and waits no
-   * more.
+   * Returns whether the condition holds within a time. An interrupted thread stays interrupted, and
+   * does not wait.
    */
   private boolean await(BooleanSupplier condition, long nanos) {
     long start = System.nanoTime();

@@ -9,18 +9,17 @@ import java.util.concurrent.ThreadPoolExecutor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The threads of one server. Three kinds of tasks must not wait for each other:
+ * The threads of one server. There are three kinds of tasks, which must not wait for each other:
  *
  * <ul>
- *   <li>calls: what services do; a body may hold its thread for hours;
- *   <li>deliveries: the events of streams whose bodies hold a thread of calls, such as the next
- *       request;
- *   <li>callbacks: what runs when a call is cancelled or the server stops, users' code of any
- *       length.
+ * <li>calls: the methods of services, whose bodies may block their threads for hours;
+ * <li>deliveries: the events of streams whose bodies occupy a call thread, such as the next
+ * request;
+ * <li>callbacks: user code that runs when a call is cancelled or the server stops, for any time.
  * </ul>
  *
- * <p>Virtual threads never wait for a thread, so one executor serves all three. Else each has a
- * pool of its own.
+ * <p>Tasks on virtual threads never wait for a thread, so one executor serves all three kinds.
+ * Otherwise each kind has its own pool.
  */
 final class ServerThreads {
   /** Null if services run on the event loops. */
@@ -29,7 +28,7 @@ final class ServerThreads {
   final Executor deliveries;
   final Executor callbacks;
 
-  /** What calls wait for if all threads are taken, or null if none ever waits. */
+  /** The resource that calls wait for if all threads are busy, or null if calls never wait. */
   final @Nullable String scarce;
 
   private final List<ExecutorService> own = new ArrayList<>();
@@ -47,7 +46,7 @@ final class ServerThreads {
         : calls instanceof ThreadPoolExecutor ? "maxHandlerThreads " + most : null;
   }
 
-  /** Makes threads as a server's settings say; none of them starts before it is needed. */
+  /** Creates the threads for a server's settings; each starts when it is needed. */
   static ServerThreads of(RpcServerBuilder settings) {
     return new ServerThreads(
         settings.executor,
@@ -64,12 +63,14 @@ final class ServerThreads {
     return pool;
   }
 
-  /** Lets the tasks that are there come to their end. */
+  /** Lets current tasks finish. */
   void shutdown() {
     own.forEach(ExecutorService::shutdown);
   }
 
-  /** Interrupts the tasks that run. Those that wait for a thread are of calls that are over. */
+  /**
+   * Interrupts the running tasks. Waiting tasks belong to calls that are over, and run elsewhere.
+   */
   void shutdownNow() {
     own.forEach(each -> each.shutdownNow().forEach(CallThreads::runLate));
   }

@@ -18,15 +18,16 @@ import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Resolves any target to the servers that were given to the builder. Names are looked up again
- * after a connection has failed; one that cannot be resolved is left out as long as another can.
+ * Resolves any target to the servers that were given to the builder. Names are resolved again after
+ * a connection has failed. A name that cannot be resolved is left out as long as another can be
+ * resolved.
  */
 final class SeveralAddresses extends NameResolver.Factory {
   static final String SCHEME = "several";
 
   private final List<InetSocketAddress> servers;
 
-  /** Whether calls to an address are to go through a proxy, as gRPC asks for a single one. */
+  /** Decides whether calls to an address go through a proxy, as gRPC does for a single address. */
   @FunctionalInterface
   interface Proxies {
     @Nullable
@@ -66,7 +67,7 @@ final class SeveralAddresses extends NameResolver.Factory {
         : StatusOr.fromValue(groups);
   }
 
-  /** All addresses of one name are one server; behind a proxy that looks up the name. */
+  /** All addresses of one name are one server. With a proxy, the proxy resolves the name. */
   private static EquivalentAddressGroup resolve(InetSocketAddress server, Proxies proxies)
       throws IOException {
     List<SocketAddress> addresses = new ArrayList<>();
@@ -78,7 +79,7 @@ final class SeveralAddresses extends NameResolver.Factory {
     } else {
       addresses.add(proxied);
     }
-    // For TLS, which would else look for the first server's name in the certificate of each.
+    // For TLS, which would otherwise verify the first server's name in the certificate of each.
     Attributes own = Attributes.newBuilder()
         .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, authority(server))
         .build();
@@ -111,13 +112,13 @@ final class SeveralAddresses extends NameResolver.Factory {
       refresh();
     }
 
-    /** Name servers may be slow to answer. */
+    /** Runs on another executor, since name servers may answer slowly. */
     @Override
     public void refresh() {
-      Listener2 told = listener;
-      if (told != null) {
+      Listener2 current = listener;
+      if (current != null) {
         Executor executor = offload == null ? Runnable::run : offload;
-        executor.execute(() -> told.onResult(
+        executor.execute(() -> current.onResult(
             ResolutionResult.newBuilder().setAddressesOrError(resolve(proxies)).build()));
       }
     }

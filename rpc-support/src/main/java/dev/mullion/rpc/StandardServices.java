@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** The services that gRPC has for every server: health and reflection. */
+/** gRPC's standard services: health and reflection. */
 final class StandardServices {
   private final boolean withHealth;
   private final HealthStatusManager health = new HealthStatusManager();
@@ -21,7 +21,7 @@ final class StandardServices {
 
   StandardServices(Set<String> services, boolean withHealth, boolean withReflection) {
     this.withHealth = withHealth;
-    // The empty name stands for the whole server, which serves from the start on.
+    // The empty name stands for the whole server, which is SERVING from the start.
     known.add("");
     known.addAll(services);
     for (String service : services) {
@@ -36,7 +36,7 @@ final class StandardServices {
     }
   }
 
-  /** Older clients ask for this one only. */
+  /** Older clients know only this version. */
   @SuppressWarnings("deprecation")
   private static BindableService v1alpha() {
     return ProtoReflectionService.newInstance();
@@ -73,7 +73,7 @@ final class StandardServices {
     return String.join(", ", named);
   }
 
-  /** Tells those who ask and those who watch; no later change is taken. */
+  /** Reports {@code NOT_SERVING} to all requests and watches; later changes are ignored. */
   void stopServing() {
     health.enterTerminalState();
   }

@@ -11,13 +11,13 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The body of a method that reads a stream. It begins inside the first event of its requests, and
- * so inside what interceptors set for the thread around events, such as a user or a logging
- * context, as the body of a unary method does. A client that waits for the server to speak first
- * sends no request; then it begins inside {@code onReady}.
+ * The body of a method that reads a stream. It starts inside the first event of its requests. So it
+ * sees what interceptors set for the thread around events, such as a user or a logging context, as
+ * the body of a unary method does. If the client waits for the server to send first, no request
+ * arrives, and the body starts inside {@code onReady}.
  */
 final class StreamBody<Q> implements StreamObserver<Q> {
-  /** How long a client that sends no request is waited for. */
+  /** How long to wait for a client's first request. */
   private static final long FOR_FIRST_REQUEST = MILLISECONDS.toNanos(100);
 
   private final OpenCall open;
@@ -25,13 +25,13 @@ final class StreamBody<Q> implements StreamObserver<Q> {
   private final StreamReader<Q> requests;
   private final Runnable body;
 
-  /** The method's, which has what interceptors attach while a call starts. */
+  /** The context of the method, with values that interceptors attach while a call starts. */
   private final Context context = Context.current();
 
   private volatile boolean silent;
   private @Nullable Future<?> silence;
 
-  /** Used by events only. */
+  /** Used only by events. */
   private boolean begun;
 
   private StreamBody(
@@ -46,13 +46,13 @@ final class StreamBody<Q> implements StreamObserver<Q> {
     OpenCall open = OpenCall.currentOrNull();
     StreamListener<?> stream = open == null ? null : open.streamListener();
     if (open == null || stream == null) {
-      throw new IllegalStateException("no thread that may wait"
+      throw new IllegalStateException("streaming needs a handler thread"
           + " (expected: a stream of an RpcServer without directExecutor)");
     }
     return new StreamBody<>(open, stream, requests, body);
   }
 
-  /** Asks for the first request, and returns this as what takes it. */
+  /** Requests the first message, and returns the observer that receives it. */
   StreamObserver<Q> reading(ServerCallStreamObserver<?> flow) {
     open.watch(this::endIfOver);
     endIfOver();
@@ -63,7 +63,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
     return this;
   }
 
-  /** After an end by the service gRPC tells nobody that no more requests come. */
+  /** Ends the requests, since gRPC does not do so after the service has ended the call. */
   private void endIfOver() {
     Status ended = open.isOver() && open.isEndedByService()
         ? Status.CANCELLED.withDescription("the service has ended the call")
@@ -73,7 +73,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
     }
   }
 
-  /** Interceptors may keep {@code onReady} to themselves. */
+  /** Starts the body anyway, since interceptors may swallow {@code onReady}. */
   private void silent() {
     silent = true;
     stream.onReady();
@@ -112,7 +112,7 @@ final class StreamBody<Q> implements StreamObserver<Q> {
     begun = true;
     requireNonNull(silence).cancel(false);
     CallExecutor events = stream.events();
-    // An interceptor may have attached another one for this event.
+    // An interceptor may have attached another context for this event.
     Context current = Context.current();
     events.runBody(current == events.context() ? context.wrap(body) : body);
   }

@@ -13,8 +13,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes the events of a stream on the event loop and passes them on to threads that may wait. Who
- * waits for the peer is told at once, whatever those threads are busy with.
+ * Receives the events of a stream on the event loop and passes them on to threads that may block.
+ * Writers that wait for the peer are notified at once, even if those threads are busy.
  */
 final class StreamListener<Q> extends ServerCall.Listener<Q> {
   private final OpenCall open;
@@ -22,10 +22,13 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   private final GuardedCall<Q, ?> call;
   private final MessageLimits limits;
 
-  /** Whether the event of being ready waits already: a service that writes for hours takes none. */
+  /**
+   * Whether an {@code onReady} event is already queued: a service that writes for hours handles
+   * none.
+   */
   private final AtomicBoolean readyWaits = new AtomicBoolean();
 
-  /** Used by the events only. */
+  /** Used only by the events. */
   private ServerCall.Listener<Q> listener = new ServerCall.Listener<>() {};
 
   StreamListener(OpenCall open, CallExecutor events, GuardedCall<Q, ?> call, MessageLimits limits) {
@@ -35,7 +38,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     this.limits = limits;
   }
 
-  /** Starts the call in its service as the first of its events, and returns this. */
+  /** Starts the call in its service as its first event, and returns this. */
   ServerCall.Listener<Q> start(Supplier<ServerCall.Listener<Q>> start) {
     post(() -> listener = start.get());
     return this;
@@ -56,7 +59,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     }
   }
 
-  /** An executor of the user's own may be full. */
+  /** Queues an event, and ends the call if a user's executor is full. */
   private boolean post(Runnable event) {
     try {
       events.execute(event);
@@ -67,7 +70,7 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
     }
   }
 
-  /** gRPC closes the message when the event loop returns. */
+  /** Keeps the message, which gRPC closes when the event loop returns. */
   @SuppressWarnings("unchecked")
   private Q kept(Q message) throws IOException {
     if (!(message instanceof InputStream stream)) {

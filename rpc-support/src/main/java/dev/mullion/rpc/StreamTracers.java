@@ -9,12 +9,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells a server's tracers of each call exactly once that it has begun, and exactly once that it
- * has ended. gRPC makes tracers before it looks at a call's headers, and never closes those of a
- * call that it then cannot accept, such as one with a malformed {@code grpc-timeout}. So a call
- * begins here when gRPC has accepted it, and ends when gRPC says so, when it is cut, or when its
- * HTTP/2 stream is closed, whichever comes first. The tracers of others, such as those of
- * OpenTelemetry, are told here for the same reason.
+ * Reports the begin and the end of each call to a server's tracers, each exactly once. gRPC creates
+ * tracers before it checks a call's headers, and never closes the tracers of a call that it then
+ * rejects, such as one with a malformed {@code grpc-timeout}. So here a call begins when gRPC has
+ * accepted it. It ends when gRPC reports the end, when it is cut, or when its HTTP/2 stream is
+ * closed, whichever comes first. Tracers of other libraries, such as OpenTelemetry, are notified
+ * here for the same reason.
  */
 final class StreamTracers extends ServerStreamTracer.Factory {
   private static final ServerStreamTracer[] NONE = {};
@@ -37,7 +37,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     return tracked;
   }
 
-  /** A stream that has become a call, or may do so. */
+  /** A stream that is a call, or may become one. */
   final class TracedStream extends ServerStreamTracer {
     private final String method;
     private final Metadata headers;
@@ -45,7 +45,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
     private volatile ServerStreamTracer[] observed = NONE;
     private volatile boolean over;
 
-    // Guarded by this, under which no tracer is called: they are others' code.
+    // Guarded by this. No tracer is called under the lock, since tracers are foreign code.
     private @Nullable OpenCall call;
     private boolean isObserved;
     private @Nullable Status closed;
@@ -56,7 +56,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
       this.stream = stream;
     }
 
-    /** In one process a client may cancel while its call begins, on another thread. */
+    /** An in-process client may cancel on another thread while its call begins. */
     private OpenCall begun() {
       OpenCall begun;
       synchronized (this) {
@@ -64,7 +64,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
         if (before != null) {
           return before;
         }
-        // What the peer has not taken stays with it, in one process.
+        // An in-process peer keeps what it has not read.
         begun = registry.begin(method, stream, stream == null ? this::end : stream::cut);
         call = begun;
       }
@@ -76,7 +76,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
         before = closed;
       }
       if (before != null) {
-        tellClosed(made, before);
+        notifyClosed(made, before);
       }
       return begun;
     }
@@ -89,7 +89,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
       return made.toArray(NONE);
     }
 
-    /** Returns null until gRPC has accepted it. */
+    /** Returns null until gRPC has accepted the call. */
     synchronized @Nullable OpenCall call() {
       return call;
     }
@@ -98,7 +98,7 @@ final class StreamTracers extends ServerStreamTracer.Factory {
       return over;
     }
 
-    /** Ends it unless it has ended. */
+    /** Ends the call unless it has ended. */
     void end(Status status) {
       synchronized (this) {
         if (over) {
@@ -109,31 +109,31 @@ final class StreamTracers extends ServerStreamTracer.Factory {
       try {
         begun().streamClosed(status);
       } finally {
-        boolean toTell;
+        boolean announced;
         synchronized (this) {
           closed = status;
-          toTell = isObserved;
+          announced = isObserved;
         }
-        if (toTell) {
-          tellClosed(observed, status);
+        if (announced) {
+          notifyClosed(observed, status);
         }
       }
     }
 
-    private void tellClosed(ServerStreamTracer[] tracers, Status status) {
+    private void notifyClosed(ServerStreamTracer[] tracers, Status status) {
       for (ServerStreamTracer each : tracers) {
         guard(each, () -> each.streamClosed(status));
       }
     }
 
-    /** What they throw changes no call. */
-    private void guard(Object observer, Runnable told) {
-      ObserverFailures.guard(registry.counters.observersFailed, observer, told);
+    /** Exceptions of tracers do not affect calls. */
+    private void guard(Object observer, Runnable action) {
+      ObserverFailures.guard(registry.counters.observersFailed, observer, action);
     }
 
     /**
-     * Called when its HTTP/2 stream is closed, and gRPC has not said why. Returns whether it has
-     * become a call.
+     * Called when the HTTP/2 stream is closed before gRPC has reported an end. Returns whether the
+     * stream has become a call.
      */
     boolean abandoned(Status status) {
       synchronized (this) {

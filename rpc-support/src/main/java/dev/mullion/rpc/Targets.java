@@ -12,25 +12,26 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Targets that gRPC cannot call by itself everywhere. */
+/** Checks targets, and handles those that gRPC does not support everywhere. */
 final class Targets {
   private static final String UNIX = "unix:";
   private static final String XDS = "xds:";
   private static final int MAX_PORT = 65535;
 
-  /**
-   * What follows the host in {@code host:port}, {@code [::1]:port} and {@code dns:///host:port}.
-   */
+  /** Matches the port in {@code host:port}, {@code [::1]:port} and {@code dns:///host:port}. */
   private static final Pattern DNS_PORT =
       Pattern.compile("(?!unix:)(?:dns:(?://[^/]*/)?)?(?:[^/:]+|\\[[^/\\]]*\\]):(\\d+)");
 
-  /** A name for DNS with more behind it, of which gRPC would take no notice. */
+  /** Matches a DNS name with a path, which gRPC would ignore. */
   private static final Pattern DNS_PATH =
       Pattern.compile("(?:dns:///?[^/]*/[^/]*/.*|dns:[^/]+/.*|(?!\\w+:/)[^/:\\[]+(?::\\d*)?/.*)");
 
   private Targets() {}
 
-  /** Returns the target, if its port is one: a call would wait forever for gRPC to resolve it. */
+  /**
+   * Returns the target if its port is valid. Otherwise a call would wait forever for gRPC to
+   * resolve it.
+   */
   static String checked(String target) {
     if (DNS_PATH.matcher(target).matches()) {
       throw new IllegalArgumentException("target: " + target
@@ -39,7 +40,7 @@ final class Targets {
     Matcher port = DNS_PORT.matcher(target);
     if (port.matches() && !isPort(port.group(1))) {
       throw new IllegalArgumentException(
-          "target: " + target + " (expected: a port of 1 to " + MAX_PORT + ")");
+          "target: " + target + " (expected: a port from 1 to " + MAX_PORT + ")");
     }
     return target;
   }
@@ -63,7 +64,9 @@ final class Targets {
     }
   }
 
-  /** Returns the path of {@code unix:path} or {@code unix:///path}, or null of any other target. */
+  /**
+   * Returns the path of {@code unix:path} or {@code unix:///path}, or null for any other target.
+   */
   static @Nullable Path unixSocket(@Nullable String target) {
     if (target == null || !target.startsWith(UNIX)) {
       return null;
@@ -83,17 +86,17 @@ final class Targets {
     return Path.of(path);
   }
 
-  /** By the JDK's sockets: gRPC's own way needs a native library. */
+  /** Uses the JDK's sockets, since gRPC's own support needs a native library. */
   static NettyChannelBuilder forUnixSocket(Path path) {
     return NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(path))
         .channelType(NioDomainSocketChannel.class, UnixDomainSocketAddress.class)
         .eventLoopGroup(UnixLoops.ALL)
-        // gRPC sets it, and Netty warns at each connection that there is no such option here.
+        // gRPC sets this option, and Netty would warn at each connection that it is unknown.
         .withOption(ChannelOption.SO_KEEPALIVE, null)
         .overrideAuthority("localhost");
   }
 
-  /** Returns the target, if what it needs is there. */
+  /** Returns the target if the library that it needs is present. */
   static String known(String target) {
     if (target.startsWith(XDS)) {
       Check.present(

@@ -18,8 +18,8 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes a call's trace wherever its {@link io.grpc.Context} goes. gRPC's tracing sets it for the
- * thread on which events of a call arrive, but the services of streams run on others.
+ * Carries a call's trace with its {@link io.grpc.Context}. gRPC's tracing sets the trace for the
+ * thread on which events of a call arrive, but the services of streams run on other threads.
  */
 final class TracePropagation {
   private static final io.grpc.Context.Key<AtomicReference<@Nullable Context>> KEY =
@@ -28,8 +28,8 @@ final class TracePropagation {
   private TracePropagation() {}
 
   /**
-   * Makes room for the trace in the call's context, before anything else of the call: whatever
-   * context is derived from that one has it, also one that is made before the trace is known.
+   * Adds a holder for the trace to the call's context, before anything else in the call. Every
+   * derived context shares it, including contexts derived before the trace is known.
    */
   static final class Room extends ServerStreamTracer.Factory {
     @Override
@@ -61,7 +61,7 @@ final class TracePropagation {
     }
   }
 
-  /** Makes the trace of the call's context the current one. */
+  /** Makes the trace of the call's context current. */
   static final class Restored implements ServerInterceptor {
     @Override
     public <Q, R> ServerCall.Listener<Q> interceptCall(
@@ -74,7 +74,10 @@ final class TracePropagation {
     }
   }
 
-  /** Makes it so for calls made elsewhere, such as after a stage, if there is no current one. */
+  /**
+   * Continues the trace in calls made elsewhere, such as after a stage, if there is no current
+   * span.
+   */
   record Continued(LongAdder failures) implements ClientInterceptor {
     @Override
     public <Q, R> ClientCall<Q, R> interceptCall(
@@ -85,7 +88,7 @@ final class TracePropagation {
           : trace.wrapSupplier(() -> next.newCall(method, options)).get();
     }
 
-    /** The current span is the user's own. */
+    /** Guards the check, since the current span is the user's code. */
     private boolean isInSpan() {
       try {
         return Span.current().getSpanContext().isValid();

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A server's builder as observers see it: their tracers are kept apart, for {@link StreamTracers}
- * to tell them of calls. gRPC by itself would not tell them of the end of a call that is malformed.
+ * A server's builder for observers. It collects their tracers, so that {@link StreamTracers} can
+ * notify them. gRPC itself would not report the end of a malformed call to them.
  */
 final class TracersApart extends ForwardingServerBuilder<TracersApart> {
   private final ServerBuilder<?> builder;

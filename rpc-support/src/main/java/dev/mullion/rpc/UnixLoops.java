@@ -5,9 +5,12 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 
-/** The event loops of all unix-domain sockets: the JDK's, which need no native library. */
+/**
+ * The event loops of all unix-domain sockets, which use the JDK's sockets and need no native
+ * library.
+ */
 final class UnixLoops {
-  /** Made with the first socket; each thread starts with its first connection. */
+  /** Created with the first socket; each thread starts with its first connection. */
   static final EventLoopGroup ALL = new MultiThreadIoEventLoopGroup(
       0, DaemonThreads.numbered("mullion-rpc-unix-"), NioIoHandler.newFactory());
 

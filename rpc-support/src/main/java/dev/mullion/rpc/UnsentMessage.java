@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /**
- * In place of a message whose marshaller has thrown: it takes that to where its call can be ended.
+ * Replaces a message whose marshaller has thrown, and carries the exception to where the call can
+ * be ended.
  */
 final class UnsentMessage extends InputStream {
   private final Throwable thrown;
@@ -13,13 +14,13 @@ final class UnsentMessage extends InputStream {
     this.thrown = thrown;
   }
 
-  /** Throws it, declared or not. */
+  /** Throws the exception, declared or not. */
   RuntimeException rethrown() {
     UnsentMessage.<RuntimeException>sneak(thrown);
     throw new AssertionError(thrown);
   }
 
-  /** Throws what need not be declared. */
+  /** Throws a checked exception without declaring it. */
   @SuppressWarnings({"unchecked", "DoNotCallSuggester"})
   static <E extends Throwable> void sneak(Throwable thrown) throws E {
     throw (E) thrown;
@@ -27,7 +28,7 @@ final class UnsentMessage extends InputStream {
 
   @Override
   public int read() throws IOException {
-    throw new IOException("message could not be made", thrown);
+    throw new IOException("message could not be serialized", thrown);
   }
 
   @Override

@@ -35,30 +35,30 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * gRPC's own ways to choose a server, with what they leave out: each address has a share of the
- * time to connect, a failure to connect says where and why in plain words, and a health service
- * that says nothing keeps no calls from its server.
+ * gRPC's own load balancing policies with three additions. Each address has a share of the connect
+ * timeout. A failure to connect has the address and an explanation. A silent health service does
+ * not prevent calls to its server.
  */
 final class WatchedBalancing extends LoadBalancerProvider {
-  /** All calls to the first address that can be connected to. */
+  /** All calls go to the first reachable address. */
   static final String PICK_FIRST = register("pick_first");
 
-  /** Calls to all servers in turn. */
+  /** Calls go to all servers in turn. */
   static final String ROUND_ROBIN = register("round_robin");
 
   private static final NameResolver.Args.Key<Settings> SETTINGS =
       NameResolver.Args.Key.create("mullion-balancing");
 
   private enum Event {
-    HEALTH_SAYS_NOTHING
+    SILENT_HEALTH_SERVICE
   }
 
   private static final BoundedLog<Event> LOG =
       new BoundedLog<>(System.getLogger(WatchedBalancing.class.getName()), Event.class);
 
-  /** What it needs to know of its channel. */
+  /** The parts of the channel that a balancer uses. */
   record Settings(ConnectAttempts attempts, ConnectFailures failures) {
-    /** Returns how long a server may take to say that it serves. */
+    /** Returns how long a health service may take to answer. */
     Duration forHealth() {
       Duration half = attempts.connectTimeout().dividedBy(2);
       Duration most = Duration.ofSeconds(2);
@@ -78,7 +78,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
     return provider.getPolicyName();
   }
 
-  /** Has a channel's servers chosen in one of these ways. */
+  /** Sets one of these policies for a channel. */
   static void apply(ManagedChannelBuilder<?> builder, String policyName, Settings settings) {
     builder.setNameResolverArg(SETTINGS, settings);
     builder.defaultLoadBalancingPolicy(policyName);
@@ -115,7 +115,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
             policy.equals("pick_first"));
   }
 
-  /** Tells each address how long an attempt to connect there may take. */
+  /** Gives each address its share of the connect timeout. */
   private static final class Shares extends ForwardingLoadBalancer {
     private final LoadBalancer balancer;
     private final ConnectAttempts attempts;
@@ -183,7 +183,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
     private final LoadBalancer.Helper helper;
     private final Settings settings;
 
-    /** Whether a connection to it was ever ready, which takes the settings of HTTP/2. */
+    /** Whether a connection was ever ready, which requires the server's HTTP/2 settings. */
     private boolean answered;
 
     Watched(LoadBalancer.Subchannel subchannel, LoadBalancer.Helper helper, Settings settings) {
@@ -213,7 +213,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
           : state;
     }
 
-    /** Health is asked over this. */
+    /** Returns the channel for health checks. */
     @Override
     public @Nullable Channel asChannel() {
       Channel channel = subchannel.asChannel();
@@ -233,14 +233,14 @@ final class WatchedBalancing extends LoadBalancerProvider {
           });
     }
 
-    /** A watch whose server is taken for one that serves if it has not said anything in time. */
+    /** A health watch that reports {@code SERVING} if the server does not answer in time. */
     private final class HealthWatch<Q, R> extends SimpleForwardingClientCall<Q, R> {
       HealthWatch(ClientCall<Q, R> call) {
         super(call);
       }
 
       @Override
-      @SuppressWarnings("unchecked") // It is the type of the replies.
+      // uppressWarnings("unchecked") //The type of the replies.
       public void start(Listener<R> listener, Metadata headers) {
         R serving = (R)
             HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build();
@@ -250,11 +250,11 @@ final class WatchedBalancing extends LoadBalancerProvider {
             .schedule(
                 () -> {
                   LOG.log(
-                      Event.HEALTH_SAYS_NOTHING,
+                      Event.SILENT_HEALTH_SERVICE,
                       Level.WARNING,
                       getAllAddresses(),
-                      () -> "health service has said nothing within " + time
-                          + ", its server is called all the same " + getAllAddresses());
+                      () -> "health service did not answer within " + time
+                          + ", calling its server anyway " + getAllAddresses());
                   listener.onMessage(serving);
                 },
                 Check.nanos(time),

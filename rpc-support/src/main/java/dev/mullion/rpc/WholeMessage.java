@@ -11,10 +11,10 @@ import java.io.OutputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A message that can be sent as often as a call is tried. gRPC keeps messages for further attempts
- * in the form that it got them in, so a stream that can be read only once would be empty from the
- * second attempt on, and that of a generated message is such a one, which matters where gRPC passes
- * messages on as streams: it does for {@code xds:///}.
+ * A message that every attempt of a call can send. gRPC keeps messages for further attempts in
+ * their given form, so a stream that can be read only once is empty from the second attempt on. The
+ * stream of a generated message is such a stream. This matters where gRPC passes messages on as
+ * streams, as it does for {@code xds:///}.
  */
 final class WholeMessage {
   private static final byte[] NONE = {};
@@ -24,7 +24,7 @@ final class WholeMessage {
   /** Used if there is no message. */
   private final byte[] bytes;
 
-  /** Null if it is not to be compressed, or not yet. */
+  /** Null if the message is not compressed, or not yet. */
   private final byte @Nullable [] compressed;
 
   private WholeMessage(@Nullable MessageLite message, byte[] bytes, byte @Nullable [] compressed) {
@@ -50,12 +50,12 @@ final class WholeMessage {
     return message == null ? bytes.length : message.getSerializedSize();
   }
 
-  /** Returns a stream of all of it. */
+  /** Returns a stream of the whole message. */
   Stream stream() {
     return new Stream(this);
   }
 
-  /** To drain it changes nothing, so attempts may share one, also at the same time. */
+  /** Draining the stream does not change it, so concurrent attempts may share one. */
   static final class Stream extends InputStream implements KnownLength, Drainable {
     private final WholeMessage whole;
     private @Nullable InputStream reading;
@@ -67,7 +67,7 @@ final class WholeMessage {
     @Override
     public int drainTo(OutputStream target) throws IOException {
       if (reading != null) {
-        // What is left of it.
+        // Only the unread rest.
         return (int) reading.transferTo(target);
       }
       if (whole.compressed != null && target instanceof Compressions.Compressed taking) {
@@ -105,7 +105,7 @@ final class WholeMessage {
       return known;
     }
 
-    /** The next attempt begins anew. */
+    /** Rewinds the stream for the next attempt. */
     @Override
     public void close() {
       reading = null;

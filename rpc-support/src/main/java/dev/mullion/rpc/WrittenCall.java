@@ -3,24 +3,25 @@ package dev.mullion.rpc;
 import io.grpc.Status;
 import org.jspecify.annotations.Nullable;
 
-/** What a writer knows of its call. */
+/** A call, as seen by the writer of its messages. */
 interface WrittenCall {
-  /** Returns why nothing can be written any more, or null if it can. */
+  /** Returns the status that fails further writes, or null while the call is open. */
   @Nullable
   Status over();
 
-  /** Returns whether its service has ended it, by this writer or by its observer. */
+  /** Returns whether the service has ended the call, by this writer or by its observer. */
   boolean isEndedByService();
 
   boolean isStopping();
 
   /**
-   * Returns whether the current thread is one that brings the news that a write would wait for.
+   * Returns whether the current thread must not block, because it delivers the events that a write
+   * would wait for.
    */
   boolean mayNotWait();
 
   void run(Runnable callback);
 
-  /** Ends it, since its end could not be sent. */
+  /** Fails the call because its end could not be sent. */
   void failed(Throwable thrown);
 }

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * where it is. Of some it was "io exception", "http2 exception", or a deadline that had passed.
  */
 class BadPeersTest extends RpcTest {
-  private static final String CLOSED = "the server has closed the connection before any answer"
+  private static final String CLOSED = "the server closed the connection before any answer"
       + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
   private static final String NO_TLS =
       "the server does not speak TLS (expected: tls of the server, or none of the channel)";
@@ -51,20 +51,20 @@ class BadPeersTest extends RpcTest {
         "\25\3\3\0\2\2\12",
         false,
         "the server speaks TLS (expected: tls of the channel)",
-        "the server refuses TLS with alert unexpected_message"),
+        "the server rejected the TLS handshake with alert unexpected_message"),
     SHOWS_A_BANNER(
         "SSH-2.0-OpenSSH_9\r\n",
         false,
-        "the server does not speak HTTP/2 (expected: gRPC), it begins with the bytes 5353482d32",
+        "the server does not speak HTTP/2 (expected: gRPC), its first bytes are 5353482d32",
         NO_TLS),
     SENDS_FRAMES(
         "\0\0\0\5hello",
         false,
-        "the server does not speak HTTP/2 (expected: gRPC), it begins with the bytes 0000000568",
+        "the server does not speak HTTP/2 (expected: gRPC), its first bytes are 0000000568",
         NO_TLS),
     SAYS_NOTHING("", false, SILENT, SILENT),
     SAYS_TOO_LITTLE("\0\0\1", false, SILENT, SILENT),
-    CLOSES_AT_ONCE("", true, CLOSED, "the server has closed the connection");
+    CLOSES_AT_ONCE("", true, CLOSED, "the server closed the connection");
 
     private final String says;
     private final boolean closes;
@@ -175,7 +175,7 @@ class BadPeersTest extends RpcTest {
 
     assertThat(List.of(first.getCode(), second.getCode())).containsOnly(Code.UNAVAILABLE);
     assertThat(text(first) + text(second)).doesNotContainIgnoringCase("tls");
-    assertThat(text(second)).contains("the server has closed the connection before any answer");
+    assertThat(text(second)).contains("the server closed the connection before any answer");
   }
 
   @Test

@@ -278,7 +278,7 @@ class HostilePeersTest extends RpcTest {
       attack(server.port(), Peer.OTHER_FRAMES.bytes());
       return records.stream()
           .anyMatch(entry -> String.valueOf(entry.getMessage())
-              .matches("connection closed: the peer does not speak HTTP/2, it begins with the bytes"
+              .matches("connection closed: the peer does not speak HTTP/2, its first bytes are"
                   + " 0000000568656c6c6f \\(peer /127\\.0\\.0\\.1:\\d+\\)"
                   + " \\[\\d+ more in the last \\d+ s, last peer /127\\.0\\.0\\.1:\\d+\\]"));
     });

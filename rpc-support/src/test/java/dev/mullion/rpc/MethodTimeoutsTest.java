@@ -97,7 +97,7 @@ class MethodTimeoutsTest extends RpcTest {
         .isThrownBy(() ->
             greeter().timeout("hello.Greeter/SayGoodbye", Duration.ofSeconds(1)).start())
         .withMessage("timeout of hello.Greeter/SayGoodbye"
-            + " (expected: of one of hello.Greeter, hello.Greeter/SayHello)");
+            + " (expected: one of hello.Greeter, hello.Greeter/SayHello)");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> greeter().timeout(METHOD, Duration.ofSeconds(-1)))
         .withMessage("timeout: PT-1S (expected: >= PT0S)");

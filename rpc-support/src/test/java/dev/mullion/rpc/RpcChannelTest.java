@@ -361,7 +361,7 @@ class RpcChannelTest extends RpcTest {
     for (String target : new String[] {"localhost:99999", "[::1]:0", "dns:///localhost:70000"}) {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> RpcChannel.builder().target(target))
-          .withMessage("target: " + target + " (expected: a port of 1 to 65535)");
+          .withMessage("target: " + target + " (expected: a port from 1 to 65535)");
     }
     assertThatIllegalArgumentException()
         .isThrownBy(RpcChannel.builder().target("unknown:///x")::build)

@@ -239,7 +239,8 @@ class RpcMethodTest extends RpcTest {
     }
     assertThat(refused.get(10, TimeUnit.SECONDS))
         .isEqualTo(
-            "no thread that may wait (expected: a stream of an RpcServer without directExecutor)");
+            "streaming needs a handler thread"
+                + " (expected: a stream of an RpcServer without directExecutor)");
   }
 
   private static final class Functions extends GreeterGrpc.GreeterImplBase {

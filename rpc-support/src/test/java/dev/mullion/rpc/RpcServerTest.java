@@ -282,7 +282,7 @@ class RpcServerTest extends RpcTest {
 
     assertThatIllegalStateException()
         .isThrownBy(greeter().addService(health.getHealthService())::start)
-        .withMessage("service grpc.health.v1.Health: added, and the server has its own"
+        .withMessage("service grpc.health.v1.Health: added, but the server already has it"
             + " (expected: one of them, see health, reflection, channelz and admin)");
 
     RpcServer server = start(greeter().health(false).addService(health.getHealthService()));

@@ -125,7 +125,7 @@ class RpcTlsTest extends RpcTest {
     refused(
         server,
         to(server).tls(certificates.client().presenting(others.clientChain, others.clientKey)),
-        "the server does not take the client's certificate, alert ");
+        "the server rejected the client's certificate, alert ");
   }
 
   @Test
@@ -135,12 +135,12 @@ class RpcTlsTest extends RpcTest {
     refused(
         server,
         to(server).tls(Certificates.in(directory).client()),
-        "the server's certificate is of no authority that is trusted: ",
+        "the server's certificate is not signed by a trusted authority: ",
         "unable to find valid certification path");
     refused(
         server,
         to(server).tls(Tls.client()),
-        "the server's certificate is of no authority that is trusted: ");
+        "the server's certificate is not signed by a trusted authority: ");
   }
 
   @Test
@@ -152,12 +152,12 @@ class RpcTlsTest extends RpcTest {
     refused(
         server,
         to(server).tls(others.client()),
-        "the server's certificate is made out to another host: ",
+        "the server's certificate does not match the host name: ",
         "localhost");
     refused(
         server,
         to(server).tls(certificates.client().withoutHostNameVerification()),
-        "the server's certificate is of no authority that is trusted: ");
+        "the server's certificate is not signed by a trusted authority: ");
     RpcChannel channel =
         closing(to(server).tls(others.client().withoutHostNameVerification()).connect());
     assertThat(greeting(channel)).isEqualTo("Hello, world!");

@@ -395,7 +395,7 @@ class StreamsTest extends RpcTest {
         .addService(TestService.stream((request, observer) -> observer.onCompleted())));
 
     assertThat(text(failure(() -> stream(channel(server)).hasNext())))
-        .isEqualTo("UNAVAILABLE: the server's executor refuses calls");
+        .isEqualTo("UNAVAILABLE: the server's executor rejected the call");
     Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
   }
 

@@ -466,7 +466,7 @@ class TlsReloadTest extends RpcTest {
     RpcServer server = server(others.server());
     RpcChannel channel = channel(server, certificates.client().reloadInterval(OFTEN));
     assertThat(text(failure(() -> greeting(channel))))
-        .contains("the server's certificate is of no authority that is trusted");
+        .contains("the server's certificate is not signed by a trusted authority");
 
     certificates.write("authorities.pem", Files.readString(others.authorities));
 

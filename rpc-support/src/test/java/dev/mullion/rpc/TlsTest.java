@@ -125,7 +125,7 @@ class TlsTest extends RpcTest {
           .closeTimeout(Duration.ZERO)
           .build());
       assertThat(text(failure(() -> GreeterClient.of(channel).sayHello("x"))))
-          .contains("the server does not complete TLS: handshake not done within handshakeTimeout"
+          .contains("the server did not complete the TLS handshake: handshake not done within handshakeTimeout"
               + " PT0.2S");
     }
   }

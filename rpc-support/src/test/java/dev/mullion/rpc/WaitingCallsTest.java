@@ -294,7 +294,7 @@ class WaitingCallsTest extends RpcTest {
     }));
 
     assertThat(text(failure(() -> call(channel(server)))))
-        .isEqualTo("UNAVAILABLE: the server's executor refuses calls");
+        .isEqualTo("UNAVAILABLE: the server's executor rejected the call");
     Await.until("no call is open", () -> server.counters().callsOpen() == 0);
     assertThat(server.counters().callsFailed()).isEqualTo(1);
   }

@@ -86,7 +86,7 @@ class GreeterTlsTest {
     Process anonymous = client("--anonymous");
     assertThat(errors(anonymous))
         .startsWith("greeter-tls-client: cannot connect to localhost:" + port
-            + ": the server demands a certificate of the client");
+            + ": the server requires a client certificate");
     assertThat(anonymous.waitFor()).isEqualTo(1);
   }
 
