@@ -1,4 +1,4 @@
-/** What a gRPC service needs around its stubs. */
+/** Servers, channels and streams for gRPC services in production. */
 module dev.mullion.rpc {
   exports dev.mullion.rpc;
   exports dev.mullion.rpc.greeter;

@@ -95,7 +95,7 @@ final class ClientGuard implements ClientInterceptor {
             @Override
             public void onClose(Status status, Metadata trailers) {
               ended.complete(null);
-              super.onClose(inPlainWords(status), trailers);
+              super.onClose(explainedIfPossible(status), trailers);
             }
           },
           headers);
@@ -114,10 +114,10 @@ final class ClientGuard implements ClientInterceptor {
     }
 
     /** Leaves the status unchanged if this fails, since a user's own exception may throw. */
-    private Status inPlainWords(Status status) {
+    private Status explainedIfPossible(Status status) {
       try {
         return explained(status);
-      } catch (Throwable speechless) {
+      } catch (Throwable unprintable) {
         return status;
       }
     }

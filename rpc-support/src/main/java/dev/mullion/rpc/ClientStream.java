@@ -139,7 +139,7 @@ public final class ClientStream<Q, R> implements AutoCloseable {
     }
 
     @Override
-    public boolean mayNotWait() {
+    public boolean mustNotBlock() {
       return false;
     }
 

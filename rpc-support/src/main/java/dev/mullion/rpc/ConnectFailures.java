@@ -96,18 +96,18 @@ final class ConnectFailures {
     NoConnectionException failure = last;
     return failure == null || failure.getCause() instanceof ConnectAttempts.NoAnswerException
         ? null
-        : failure.words;
+        : failure.explanation;
   }
 
   /** A failed attempt to connect, with the description of its status and the peer. */
   static final class NoConnectionException extends ConnectException {
     private static final long serialVersionUID = 1;
 
-    final String words;
+    final String explanation;
 
-    NoConnectionException(String words, String peer, @Nullable Throwable cause) {
-      super(words.contains(peer) ? words : words + " (peer " + peer + ")");
-      this.words = words;
+    NoConnectionException(String explanation, String peer, @Nullable Throwable cause) {
+      super(explanation.contains(peer) ? explanation : explanation + " (peer " + peer + ")");
+      this.explanation = explanation;
       initCause(cause);
     }
   }
@@ -121,12 +121,12 @@ final class ConnectFailures {
   Status ofConnection(Status status, List<EquivalentAddressGroup> server, boolean answered) {
     List<String> addresses = new ArrayList<>();
     server.forEach(group -> group.getAddresses().forEach(each -> addresses.add(each.toString())));
-    String words = inWords(status);
-    if (words == null) {
-      words = closed(status, answered);
+    String explanation = explanation(status);
+    if (explanation == null) {
+      explanation = closed(status, answered);
     }
     return noConnection(
-        words == null ? connected(status) : status.withDescription(words),
+        explanation == null ? connected(status) : status.withDescription(explanation),
         String.join(", ", addresses));
   }
 
@@ -149,10 +149,10 @@ final class ConnectFailures {
       }
       return status;
     }
-    String words = CODES.contains(status.getCode()) ? inWords(status) : null;
-    Status clear = words == null
+    String explanation = CODES.contains(status.getCode()) ? explanation(status) : null;
+    Status clear = explanation == null
         ? connected(status)
-        : Status.UNAVAILABLE.withDescription(words).withCause(status.getCause());
+        : Status.UNAVAILABLE.withDescription(explanation).withCause(status.getCause());
     return path == null || clear.equals(status) ? clear : noConnection(clear, path);
   }
 
@@ -169,11 +169,11 @@ final class ConnectFailures {
 
   /** Returns an explanation of the status, or null if its cause is another or unknown. */
   @Nullable
-  String inWords(Status status) {
+  String explanation(Status status) {
     for (Throwable each = status.getCause(); each != null; each = each.getCause()) {
-      String words = tls == null ? withoutTls(each) : withTls(tls, each);
-      if (words != null) {
-        return words;
+      String explanation = tls == null ? withoutTls(each) : withTls(tls, each);
+      if (explanation != null) {
+        return explanation;
       }
     }
     return worked ? null : closed(status, false);
@@ -222,8 +222,7 @@ final class ConnectFailures {
     }
     Matcher other = OTHER_INSTEAD_OF_HTTP2.matcher(message(cause));
     return other.matches()
-        ? "the server does not speak HTTP/2 (expected: gRPC), its first bytes are "
-            + other.group(1)
+        ? "the server does not speak HTTP/2 (expected: gRPC), its first bytes are " + other.group(1)
         : null;
   }
 

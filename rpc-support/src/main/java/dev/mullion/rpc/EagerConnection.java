@@ -69,8 +69,8 @@ record EagerConnection(
       return noAnswer();
     }
     String reason = cause instanceof ConnectFailures.NoConnectionException failed
-        ? plain(failed.words)
-        : failures.inWords(status);
+        ? plain(failed.explanation)
+        : failures.explanation(status);
     if (reason == null) {
       reason = cause == null ? status.getDescription() : cause.getMessage();
     }
@@ -79,8 +79,8 @@ record EagerConnection(
     return failure;
   }
 
-  private static String plain(String words) {
-    return words.replaceFirst("^cannot connect: ", "");
+  private static String plain(String explanation) {
+    return explanation.replaceFirst("^cannot connect: ", "");
   }
 
   /** Makes a call on a channel that cannot connect, to get the reason from its failure. */

@@ -133,7 +133,7 @@ record MessageLimits(int maxInboundMessageSize, int maxOutboundMessageSize) {
   private static String text(Throwable thrown) {
     try {
       return thrown.toString();
-    } catch (Throwable speechless) {
+    } catch (Throwable unprintable) {
       return thrown.getClass().getName();
     }
   }

@@ -25,12 +25,12 @@ import java.util.Set;
  * <p>Meters of a server:
  *
  * <ul>
- * <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
- * <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method}
- * and {@code direction}, which is {@code received} or {@code sent};
- * <li>each of the {@link RpcCounters} by name, such as {@code mullion.rpc.connections.open}, and
- * the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the tag
- * {@code address}; these are removed once the server has stopped.
+ *   <li>{@code mullion.rpc.server.calls}, a timer with the tags {@code method} and {@code status};
+ *   <li>{@code mullion.rpc.server.message.size}, in bytes on the wire, with the tags {@code method}
+ *       and {@code direction}, which is {@code received} or {@code sent};
+ *   <li>each of the {@link RpcCounters} by name, such as {@code mullion.rpc.connections.open}, and
+ *       the limits {@code mullion.rpc.max.connections} and {@code mullion.rpc.max.calls}, with the
+ *       tag {@code address}; these are removed once the server has stopped.
  * </ul>
  *
  * <p>Methods that the server does not have are {@code unknown}. Calls to health and the other

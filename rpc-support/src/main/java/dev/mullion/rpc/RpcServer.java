@@ -41,8 +41,8 @@ import java.util.function.Consumer;
  * carries 1,000 calls at a time. Unary calls without a deadline may take one minute; streams have
  * no limit. {@link RpcServerBuilder} documents each setting.
  *
- * <p>Services run on virtual threads on JDK 21 and newer, else on a pool of 256; event loops and
- * timers are daemon threads. All methods may be called from any thread.
+ * <p>Services run on virtual threads on JDK 21 and newer, otherwise on a pool of 256 threads. Event
+ * loops and timers are daemon threads. All methods may be called from any thread.
  */
 public final class RpcServer implements AutoCloseable {
   private final Server server;

@@ -41,7 +41,7 @@ record ServedCall(
   }
 
   @Override
-  public boolean mayNotWait() {
+  public boolean mustNotBlock() {
     return open.streamListener() == null && Thread.currentThread() == maker;
   }
 

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  * The threads of one server. There are three kinds of tasks, which must not wait for each other:
  *
  * <ul>
- * <li>calls: the methods of services, whose bodies may block their threads for hours;
- * <li>deliveries: the events of streams whose bodies occupy a call thread, such as the next
- * request;
- * <li>callbacks: user code that runs when a call is cancelled or the server stops, for any time.
+ *   <li>calls: the methods of services, whose bodies may block their threads for hours;
+ *   <li>deliveries: the events of streams whose bodies occupy a call thread, such as the next
+ *       request;
+ *   <li>callbacks: user code that runs when a call is cancelled or the server stops, for any time.
  * </ul>
  *
  * <p>Tasks on virtual threads never wait for a thread, so one executor serves all three kinds.

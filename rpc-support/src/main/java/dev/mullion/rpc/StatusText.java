@@ -29,7 +29,7 @@ final class StatusText {
     if (end == text.length()) {
       return status;
     }
-    String note = "... (cut, of " + text.length() + " characters)";
+    String note = "... (truncated from " + text.length() + " characters)";
     return status.withDescription(text.substring(0, end(text, max - note.length())) + note);
   }
 

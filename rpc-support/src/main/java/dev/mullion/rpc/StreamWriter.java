@@ -112,7 +112,7 @@ public final class StreamWriter<T> {
    */
   public void write(T message) {
     requireNonNull(message, "message");
-    if (call.mayNotWait()) {
+    if (call.mustNotBlock()) {
       throw new IllegalStateException("write would block an event loop"
           + " (expected: writeAsync, or a server without directExecutor)");
     }

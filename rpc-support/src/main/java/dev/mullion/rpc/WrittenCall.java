@@ -18,7 +18,7 @@ interface WrittenCall {
    * Returns whether the current thread must not block, because it delivers the events that a write
    * would wait for.
    */
-  boolean mayNotWait();
+  boolean mustNotBlock();
 
   void run(Runnable callback);
 

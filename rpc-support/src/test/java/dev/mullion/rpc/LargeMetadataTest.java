@@ -212,7 +212,7 @@ class LargeMetadataTest extends RpcTest {
 
     assertThat(text(failure(() -> call(channel))))
         .startsWith("RESOURCE_EXHAUSTED: outbound metadata of ")
-                .contains(" bytes exceeds the client's limit of ");
+        .contains(" bytes exceeds the client's limit of ");
     unharmed(other);
   }
 

@@ -238,9 +238,8 @@ class RpcMethodTest extends RpcTest {
           .isEqualTo("INTERNAL: null");
     }
     assertThat(refused.get(10, TimeUnit.SECONDS))
-        .isEqualTo(
-            "streaming needs a handler thread"
-                + " (expected: a stream of an RpcServer without directExecutor)");
+        .isEqualTo("streaming needs a handler thread"
+            + " (expected: a stream of an RpcServer without directExecutor)");
   }
 
   private static final class Functions extends GreeterGrpc.GreeterImplBase {

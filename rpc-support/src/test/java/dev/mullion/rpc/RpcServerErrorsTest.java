@@ -220,9 +220,11 @@ class RpcServerErrorsTest extends RpcTest {
   @EnumSource
   void descriptionThatNoClientCouldReadIsCut(Way way) throws Exception {
     assertThat(text(failing(way, new IllegalArgumentException("x".repeat(20_000)))))
-        .isEqualTo("INVALID_ARGUMENT: " + "x".repeat(4066) + "... (cut, of 20000 characters)");
+        .isEqualTo(
+            "INVALID_ARGUMENT: " + "x".repeat(4059) + "... (truncated from 20000 characters)");
     assertThat(text(failing(way, new IllegalArgumentException("\u20AC".repeat(460)))))
-        .isEqualTo("INVALID_ARGUMENT: " + "\u20AC".repeat(452) + "... (cut, of 460 characters)");
+        .isEqualTo(
+            "INVALID_ARGUMENT: " + "\u20AC".repeat(451) + "... (truncated from 460 characters)");
     assertThat(text(failing(way, new IllegalArgumentException("x".repeat(4096)))))
         .isEqualTo("INVALID_ARGUMENT: " + "x".repeat(4096));
   }

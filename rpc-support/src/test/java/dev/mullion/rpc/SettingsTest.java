@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What SETTINGS.md says is what the settings do: its defaults, its texts, its code. */
+/** SETTINGS.md matches the code: its defaults, its texts, its examples. */
 class SettingsTest extends RpcTest {
   private static final Path TESTS = Path.of("src/test/java/dev/mullion/rpc");
   private static final Pattern CODE = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
@@ -180,7 +180,7 @@ class SettingsTest extends RpcTest {
 
   private static RpcServer serve(Path directory, int port) throws IOException {
     Tls tls = Tls.server(directory.resolve("server.pem"), directory.resolve("server.key"))
-        // Mutual: clients without a certificate of these authorities are refused.
+        // Mutual TLS: clients without a certificate of these authorities are rejected.
         .trusting(directory.resolve("authorities.pem"))
         .reloadInterval(Duration.ofSeconds(10));
     RpcServer server = RpcServer.builder()
@@ -205,7 +205,7 @@ class SettingsTest extends RpcTest {
         .address("localhost", port)
         .defaultTimeout(Duration.ofSeconds(10))
         .retryPolicy(RetryPolicy.defaults())
-        // Of a method that may be run twice: a second attempt when there is no reply within 100 ms.
+        // For a method that may run twice: a second attempt if there is no reply within 100 ms.
         .hedgingPolicy(HedgingPolicy.defaults(), "hello.Greeter/SayHello")
         .compression("gzip")
         .keepalive(Keepalive.defaults())

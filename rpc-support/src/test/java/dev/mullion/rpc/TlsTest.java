@@ -125,8 +125,8 @@ class TlsTest extends RpcTest {
           .closeTimeout(Duration.ZERO)
           .build());
       assertThat(text(failure(() -> GreeterClient.of(channel).sayHello("x"))))
-          .contains("the server did not complete the TLS handshake: handshake not done within handshakeTimeout"
-              + " PT0.2S");
+          .contains("the server did not complete the TLS handshake:"
+              + " handshake not done within handshakeTimeout PT0.2S");
     }
   }
 }

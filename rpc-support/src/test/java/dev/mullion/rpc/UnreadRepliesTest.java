@@ -40,8 +40,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class UnreadRepliesTest extends RpcTest {
   private static final int REPLY = 100_000;
-  private static final String TOO_MANY = "RESOURCE_EXHAUSTED: too many bytes of replies pending,"
-      + " maxPendingReplyBytes 100000";
+  private static final String TOO_MANY =
+      "RESOURCE_EXHAUSTED: too many bytes of replies pending," + " maxPendingReplyBytes 100000";
 
   private static RpcServerBuilder large() {
     return RpcServer.builder()
