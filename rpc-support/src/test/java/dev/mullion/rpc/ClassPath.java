@@ -17,6 +17,8 @@ final class ClassPath {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
+    // They live for seconds.
+    command.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"));
     command.addAll(List.of(options));
     command.addAll(
         List.of("-cp", String.join(File.pathSeparator, entries(wanted)), main.getName()));

@@ -103,7 +103,7 @@ class CompressionTest extends RpcTest {
   @Test
   void messageThatGrowsBeyondItsLimitIsNotHeld() throws Exception {
     Process server =
-        ClassPath.java(any -> true, Bombed.class, "-Xmx64m", "-XX:+ExitOnOutOfMemoryError");
+        ClassPath.java(any -> true, Bombed.class, "-Xmx32m", "-XX:+ExitOnOutOfMemoryError");
     closing(server::destroyForcibly);
     int port = Integer.parseInt(server.inputReader(UTF_8).readLine());
     CompressorRegistry bombs = CompressorRegistry.newEmptyInstance();
@@ -112,7 +112,7 @@ class CompressionTest extends RpcTest {
         channel(NettyChannelBuilder.forAddress("127.0.0.1", port).compressorRegistry(bombs));
     CallOptions gzip = CallOptions.DEFAULT.withCompression("gzip");
 
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 10; i++) {
       assertThat(text(failure(
               () -> ClientCalls.blockingUnaryCall(channel, TestService.UNARY, gzip, REQUEST))))
           .isEqualTo("RESOURCE_EXHAUSTED: inbound message of more than 4194304 bytes exceeds "

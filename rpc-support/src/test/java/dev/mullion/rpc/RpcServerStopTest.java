@@ -103,20 +103,31 @@ class RpcServerStopTest extends RpcTest {
 
   @Test
   void healthSaysNotServingWhileCallsAreStillTaken() throws Exception {
-    RpcServer server = stuck(RpcServer.builder()
-        .shutdownDelay(Duration.ofSeconds(20))
-        .closeTimeout(Duration.ofSeconds(30)));
+    RpcServer server = stuck(
+        RpcServer.builder().shutdownDelay(Duration.ofHours(1)).closeTimeout(Duration.ofHours(2)));
     released.countDown();
     ManagedChannel channel = channel(server);
     Iterator<HealthCheckResponse> watched =
         HealthGrpc.newBlockingStub(channel).watch(HealthCheckRequest.getDefaultInstance());
     assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.SERVING);
 
-    CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofSeconds(5)));
+    CompletableFuture<StopReport> report = new CompletableFuture<>();
+    Thread stop = new Thread(() -> report.complete(server.stop(Duration.ofHours(2))));
+    stop.start();
 
     assertThat(watched.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
     assertThat(call(channel)).isEqualTo(HelloReply.getDefaultInstance());
-    assertThat(stop.get().cut()).isZero();
+    Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
+    stop.interrupt();
+    assertThat(report.get().cut()).isZero();
+  }
+
+  @Test
+  void delayIsNoLongerThanTheStop() throws Exception {
+    RpcServer server = stuck(
+        RpcServer.builder().shutdownDelay(Duration.ofHours(1)).closeTimeout(Duration.ofHours(2)));
+
+    assertThat(server.stop(Duration.ofMillis(200)).took()).isLessThan(Duration.ofSeconds(20));
   }
 
   /** A server works as ever then, for as long as load balancers need to see it. */

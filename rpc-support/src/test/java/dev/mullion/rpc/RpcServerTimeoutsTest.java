@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.Threads;
 import dev.mullion.rpc.greeter.HelloReply;
 import io.grpc.CallOptions;
 import io.grpc.Context;
@@ -12,6 +13,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -20,9 +22,8 @@ import org.junit.jupiter.api.Test;
 
 /** Calls that take too long. */
 class RpcServerTimeoutsTest extends RpcTest {
-  private final CompletableFuture<Context> called = new CompletableFuture<>();
-
-  private RpcServer stuck(RpcServerBuilder builder) throws Exception {
+  private RpcServer stuck(RpcServerBuilder builder, CompletableFuture<Context> called)
+      throws Exception {
     return start(builder.addService(TestService.unary((request, replies) -> {
       called.complete(Context.current());
       awaitRelease();
@@ -32,9 +33,20 @@ class RpcServerTimeoutsTest extends RpcTest {
     })));
   }
 
+  /** Side by side, since each waits a second. */
   @Test
-  void callWithoutADeadlineHasTheDefaultTimeout() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().defaultTimeout(Duration.ofSeconds(1)));
+  void longestTimeIsThatOfTheServer() throws Exception {
+    Threads.forEach(
+        List.<Threads.Task<CompletableFuture<Context>>>of(
+            this::callWithoutADeadlineHasTheDefaultTimeout,
+            this::deadlineThatIsTooLateIsCutShort,
+            this::callWithoutADeadlineHasTheMaximumWhereThereIsNoDefault),
+        task -> task.run(new CompletableFuture<>()));
+  }
+
+  private void callWithoutADeadlineHasTheDefaultTimeout(CompletableFuture<Context> called)
+      throws Exception {
+    RpcServer server = stuck(RpcServer.builder().defaultTimeout(Duration.ofSeconds(1)), called);
 
     assertThat(text(failure(() -> call(channel(server)))))
         .isEqualTo("DEADLINE_EXCEEDED: call took longer than defaultTimeout PT1S");
@@ -45,9 +57,8 @@ class RpcServerTimeoutsTest extends RpcTest {
     Await.until("the call has ended", () -> server.counters().callsOpen() == 0);
   }
 
-  @Test
-  void deadlineThatIsTooLateIsCutShort() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)));
+  private void deadlineThatIsTooLateIsCutShort(CompletableFuture<Context> called) throws Exception {
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)), called);
     CallOptions hour = CallOptions.DEFAULT.withDeadlineAfter(1, TimeUnit.HOURS);
 
     assertThat(text(failure(() ->
@@ -56,9 +67,9 @@ class RpcServerTimeoutsTest extends RpcTest {
     assertThat(called.get().isCancelled()).isTrue();
   }
 
-  @Test
-  void callWithoutADeadlineHasTheMaximumWhereThereIsNoDefault() throws Exception {
-    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)));
+  private void callWithoutADeadlineHasTheMaximumWhereThereIsNoDefault(
+      CompletableFuture<Context> called) throws Exception {
+    RpcServer server = stuck(RpcServer.builder().maxTimeout(Duration.ofSeconds(1)), called);
 
     assertThat(text(failure(() -> call(channel(server)))))
         .isEqualTo("DEADLINE_EXCEEDED: call took longer than maxTimeout PT1S");

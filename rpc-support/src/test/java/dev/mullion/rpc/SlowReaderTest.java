@@ -28,14 +28,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * A server with a heap of 128 MiB sends far more than that to a client that reads slowly at first.
- * {@code -Dmullion.rpc.slowReaderMiB=1024} makes it a whole GiB; by default it is 256 MiB.
+ * A server with a heap of 64 MiB sends far more than that to a client that reads slowly at first.
+ * {@code -Dmullion.rpc.slowReaderMiB=1024} makes it a whole GiB; by default it is 128 MiB.
  */
 @Timeout(120)
 class SlowReaderTest extends RpcTest {
   private static final int MIB = 1024 * 1024;
   private static final int MESSAGE = MIB / 4;
-  private static final int TOTAL = Integer.getInteger("mullion.rpc.slowReaderMiB", 256);
+  private static final int TOTAL = Integer.getInteger("mullion.rpc.slowReaderMiB", 128);
   private static final MethodDescriptor<BytesValue, BytesValue> STREAM =
       MethodDescriptor.<BytesValue, BytesValue>newBuilder()
           .setFullMethodName("test.Bytes/Stream")
@@ -101,11 +101,13 @@ class SlowReaderTest extends RpcTest {
     int messages = TOTAL * (MIB / MESSAGE);
     Process server = new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-Xmx128m",
+            "-Xmx64m",
             // What waits for the client is in direct memory.
-            "-XX:MaxDirectMemorySize=64m",
-            "-Dio.netty.maxDirectMemory=" + 64 * MIB,
+            "-XX:MaxDirectMemorySize=32m",
+            "-Dio.netty.maxDirectMemory=" + 32 * MIB,
             "--enable-native-access=ALL-UNNAMED",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
             "-cp",
             classPath(),
             Sender.class.getName(),
@@ -123,7 +125,7 @@ class SlowReaderTest extends RpcTest {
     int read = 0;
     while (replies.hasNext()) {
       assertThat(replies.next().getValue().size()).isEqualTo(MESSAGE);
-      if (++read <= 20) {
+      if (++read <= 10) {
         // The slow part: a server that did not wait would have all in memory by now.
         LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(100));
       }
@@ -132,7 +134,7 @@ class SlowReaderTest extends RpcTest {
 
     assertThat(read).isEqualTo(messages);
     // The heap, Netty's direct memory, and the JVM's own.
-    assertThat(Long.parseLong(says.readLine())).as("peak in KiB").isLessThan(400 * 1024);
+    assertThat(Long.parseLong(says.readLine())).as("peak in KiB").isLessThan(304 * 1024);
     assertThat(says.readLine()).as("calls that succeeded").isEqualTo("1");
     assertThat(server.waitFor(20, TimeUnit.SECONDS)).isTrue();
     assertThat(server.exitValue()).isZero();

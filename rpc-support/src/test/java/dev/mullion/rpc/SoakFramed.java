@@ -316,8 +316,8 @@ final class SoakFramed implements AutoCloseable {
   private void onlyReceives(Random random) throws Exception {
     try (FramedClient client =
         FramedClient.builder().format(FORMAT).port(ticker.port()).connect()) {
-      long end = System.nanoTime()
-          + IDLE.multipliedBy(2).plusMillis(random.nextInt(2_000)).toNanos();
+      long end =
+          System.nanoTime() + IDLE.plusMillis(500 + random.nextInt(1_000)).toNanos();
       for (int i = 0; System.nanoTime() - end < 0; i++) {
         byte[] frame = client.connection().receive(Duration.ofMillis(PATIENCE_MILLIS));
         assertThat(frame).as("number %s", i).isNotNull();

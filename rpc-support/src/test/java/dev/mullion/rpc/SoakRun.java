@@ -14,6 +14,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -63,11 +64,12 @@ final class SoakRun {
     }
   }
 
-  void forTime(Duration time) throws Exception {
+  /** Runs clients, but none of some kinds. */
+  void forTime(Duration time, Set<String> without) throws Exception {
     long end = System.nanoTime() + time.toNanos();
     List<CompletableFuture<Void>> workers = new ArrayList<>();
     for (int i = 0; i < AT_A_TIME; i++) {
-      workers.add(Threads.run(() -> runUntil(end)));
+      workers.add(Threads.run(() -> runUntil(end, without)));
     }
     for (CompletableFuture<Void> worker : workers) {
       try {
@@ -78,11 +80,14 @@ final class SoakRun {
     }
   }
 
-  private void runUntil(long end) {
+  private void runUntil(long end, Set<String> without) {
     while (System.nanoTime() - end < 0) {
       long seed = seeds.incrementAndGet();
       Random random = new Random(seed);
       Map.Entry<String, Client> client = clients.get(random.nextInt(clients.size()));
+      if (without.contains(client.getKey())) {
+        continue;
+      }
       expect(client.getKey() + " (seed " + seed + ")", () -> client.getValue().run(random));
       requireNonNull(runs.get(client.getKey())).increment();
     }

@@ -15,11 +15,11 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /**
- * A server with a heap of 256 MiB has 300 calls whose replies of 4 MB nobody reads. It kept them
+ * A server with a heap of 128 MiB has 300 calls whose replies of 2 MB nobody reads. It kept them
  * all, and ended with an OutOfMemoryError.
  */
 class UnreadRepliesMemoryTest extends RpcTest {
-  private static final int REPLY = 4_000_000;
+  private static final int REPLY = 2_000_000;
 
   /** The server's process; says its port, and at its end what it has counted. */
   static final class Sender {
@@ -49,7 +49,7 @@ class UnreadRepliesMemoryTest extends RpcTest {
 
   @Test
   void unreadRepliesLeaveMemoryForOthers() throws Exception {
-    Process server = ClassPath.java(any -> true, Sender.class, "-Xmx256m");
+    Process server = ClassPath.java(any -> true, Sender.class, "-Xmx128m");
     closing(server::destroyForcibly);
     BufferedReader says = new BufferedReader(new InputStreamReader(server.getInputStream(), UTF_8));
     int port = Integer.parseInt(says.readLine());

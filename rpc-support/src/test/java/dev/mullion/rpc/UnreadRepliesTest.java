@@ -148,7 +148,7 @@ class UnreadRepliesTest extends RpcTest {
     int reply = 4_000_000;
     RpcServer server = start(RpcServer.builder()
         .maxPendingReplyBytes(1_000_000_000)
-        .defaultTimeout(Duration.ofSeconds(2))
+        .defaultTimeout(Duration.ofMillis(deadlineOfClient ? 3_600_000 : 500))
         .addService(TestService.unary((request, replies) -> {
           replies.onNext(TestService.reply(reply));
           replies.onCompleted();
@@ -166,7 +166,7 @@ class UnreadRepliesTest extends RpcTest {
           Http2Frames.END_HEADERS,
           MalformedCallsTest.headers(List.of(
               deadlineOfClient ? "grpc-timeout" : "x-other",
-              "1S",
+              "500m",
               ":path",
               "/" + TestService.UNARY.getFullMethodName())));
       client.send(Http2Frames.DATA, Http2Frames.END_STREAM, stream, new byte[5]);
@@ -244,11 +244,11 @@ class UnreadRepliesTest extends RpcTest {
     }
     Await.until("all wait", () -> server.counters().replyBytesPending() >= 3 * REPLY);
 
-    StopReport report = server.stop(Duration.ofSeconds(2));
+    StopReport report = server.stop(Duration.ofMillis(500));
 
     assertThat(report.cut()).isEqualTo(3);
     assertThat(report.finished()).isZero();
-    assertThat(report.took()).isBetween(Duration.ofMillis(1900), Duration.ofMillis(3900));
+    assertThat(report.took()).isBetween(Duration.ofMillis(400), Duration.ofMillis(4_500));
     assertThat(server.counters().callsCut()).isEqualTo(3);
     assertNothingWaits(server);
   }

@@ -185,8 +185,7 @@ class HostilePeersTest {
   @EnumSource
   void garbageEndsTheConnectionBehindTheRepliesBeforeIt(Way way) throws Exception {
     try (FramedServers.Log log = new FramedServers.Log();
-        FramedServer server =
-            way.echo().closeTimeout(Duration.ofMillis(200)).start();
+        FramedServer server = way.echo().closeTimeout(Duration.ofMillis(200)).start();
         EchoPeer good = EchoPeer.of(server).echo((byte) 1);
         EchoPeer bad = EchoPeer.of(server)) {
       bad.write(0, 0, 0, 1, 65, 0, 0, 0, 2, 66, 67, 'G', 'E', 'T', ' ', '/');

@@ -288,8 +288,7 @@ class StopUnderLoadTest {
         "no thread of a server is left",
         () -> Thread.getAllStackTraces().keySet().stream()
             .map(Thread::getName)
-            .noneMatch(
-                name -> name.startsWith("mullion-") && !name.equals("mullion-tls-reload")));
+            .noneMatch(name -> name.startsWith("mullion-") && !name.equals("mullion-tls-reload")));
   }
 
   /** Where the system tells; elsewhere always 0. */
