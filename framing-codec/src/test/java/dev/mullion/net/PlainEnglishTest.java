@@ -32,15 +32,25 @@ class PlainEnglishTest {
           + "to and fro|for want of|what (still )?comes|" // both ways, lack of, later input
           + "TLS did not say|goes on with what|one of those who|in which nothing comes|" // plainer
           + "holds no (key|certificate)|" // contains no
+          + "stands? on gRPC|whom|nor have|one's own|words of HTTP|tried again|" // retried
+          + "may not wait|takes no more|for so long|so many|" // block, rejects, a time
+          + "nobody forgets|whoever|who (calls|asks|waits|listens)|" // the caller
           + "(is|are|was|were) refused|refuses)\\b"); // rejected
 
   private static Stream<Path> files() throws IOException {
     try (Stream<Path> sources = Files.walk(SOURCES);
+        Stream<Path> ofRpc = Files.walk(Path.of("../rpc-support/src/main/java"));
         Stream<Path> examples = Files.walk(Path.of("../examples"), 2)) {
       Stream<Path> documents = Stream.of(
-              "../CHANGELOG.md", "../README.md", "../CONTRIBUTING.md", "README.md")
+              "../CHANGELOG.md",
+              "../README.md",
+              "../CONTRIBUTING.md",
+              "README.md",
+              "../rpc-support/README.md",
+              "../rpc-support/SETTINGS.md")
           .map(Path::of);
-      return Stream.of(sources, examples.filter(each -> each.endsWith("README.md")), documents)
+      return Stream.of(
+          sources, ofRpc, examples.filter(each -> each.endsWith("README.md")), documents)
           .flatMap(each -> each)
           .filter(Files::isRegularFile)
           .toList()

@@ -184,11 +184,11 @@ final class ConnectFailures {
     Throwable cause = status.getCause();
     String description = String.valueOf(status.getDescription());
     if (description.startsWith(NO_ALPN)) {
-      return "the server speaks TLS, but not HTTP/2 (expected: gRPC, which negotiates h2 by ALPN)";
+      return "the server uses TLS, but not HTTP/2 (expected: gRPC, which negotiates h2 by ALPN)";
     }
     if (description.startsWith(CLOSED_IN_TLS)) {
       return "the server closed the connection during the TLS handshake"
-          + " (expected: tls of the server)";
+          + " (expected: tls on the server)";
     }
     boolean noCause = cause == null && description.startsWith(CLOSED);
     boolean reset = cause != null && RESET.matcher(message(cause)).find();
@@ -203,7 +203,7 @@ final class ConnectFailures {
     }
     if (tls == null) {
       return begin
-          + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
+          + " (expected: tls on the channel if the server uses TLS, otherwise a gRPC server)";
     }
     return tls.certificateChain() == null
         ? begin + " (expected: presenting of Tls.client, if the server requires a certificate)"
@@ -212,13 +212,13 @@ final class ConnectFailures {
 
   private static @Nullable String withoutTls(Throwable cause) {
     return TLS_INSTEAD_OF_HTTP2.matcher(message(cause)).matches()
-        ? "the server speaks TLS (expected: tls of the channel)"
+        ? "the server uses TLS (expected: tls on the channel)"
         : noHttp2(cause);
   }
 
   private static @Nullable String noHttp2(Throwable cause) {
     if (HTTP1_INSTEAD_OF_HTTP2.matcher(message(cause)).matches()) {
-      return "the server speaks HTTP/1 (expected: gRPC, which needs HTTP/2)";
+      return "the server uses HTTP/1 (expected: gRPC, which needs HTTP/2)";
     }
     Matcher other = OTHER_INSTEAD_OF_HTTP2.matcher(message(cause));
     return other.matches()
@@ -228,7 +228,7 @@ final class ConnectFailures {
 
   private static @Nullable String withTls(Tls tls, Throwable cause) {
     if (cause instanceof NotSslRecordException) {
-      return "the server does not speak TLS (expected: tls of the server, or none of the channel)";
+      return "the server does not use TLS (expected: a server with TLS, or no tls on the channel)";
     }
     if (cause instanceof SslHandshakeTimeoutException) {
       return "the server did not complete the TLS handshake: " + message(cause);

@@ -100,7 +100,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     refused = true;
     String what;
     if (bytes.getUnsignedByte(bytes.readerIndex()) == TLS_HANDSHAKE) {
-      what = "the peer speaks TLS (expected: tls of the server, or none of the peer)";
+      what = "the peer uses TLS (expected: tls on the server, or a peer without TLS)";
     } else {
       String shown = ByteBufUtil.hexDump(
           bytes, bytes.readerIndex(), Math.min(MOST_SHOWN, bytes.readableBytes()));
@@ -129,7 +129,7 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     SslHandler handshake = channel.pipeline().get(SslHandler.class);
     Throwable failure = handshake == null ? null : handshake.handshakeFuture().cause();
     if (failure instanceof NotSslRecordException) {
-      refused(Event.WRONG_PROTOCOL, channel, "the peer does not speak TLS");
+      refused(Event.WRONG_PROTOCOL, channel, "the peer does not use TLS");
     } else if (failure instanceof SslHandshakeTimeoutException || late) {
       refused(Event.TIMED_OUT, channel, "no HTTP/2 within handshakeTimeout");
     } else if (failure != null && received) {

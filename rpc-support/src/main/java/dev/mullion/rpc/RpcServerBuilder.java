@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Collects the settings of an {@link RpcServer}. Not safe for use by several threads. */
 public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
-  /** Handing a call to an idle thread takes some time too. */
+  /** Handing a call to an idle thread is not instantaneous. */
   private static final Duration LEAST_THREAD_TIMEOUT = Duration.ofMillis(1);
 
   @Nullable
@@ -150,7 +150,7 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
 
   /**
    * Sets the maximum age of a connection, at least one second. The age varies by a tenth, so that
-   * connections do not all end at the same moment. After it the client is told to open a new
+   * connections do not all end at the same moment. After it the client is asked to open a new
    * connection: open calls continue, new calls use the new connection, and no call fails. {@link
    * Duration#ZERO}, the default, sets no limit.
    */

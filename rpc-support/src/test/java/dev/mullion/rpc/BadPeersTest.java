@@ -33,9 +33,9 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class BadPeersTest extends RpcTest {
   private static final String CLOSED = "the server closed the connection before any answer"
-      + " (expected: tls of the channel, if the server speaks TLS; else a gRPC server)";
+      + " (expected: tls on the channel if the server uses TLS, otherwise a gRPC server)";
   private static final String NO_TLS =
-      "the server does not speak TLS (expected: tls of the server, or none of the channel)";
+      "the server does not use TLS (expected: a server with TLS, or no tls on the channel)";
   private static final String SILENT = "no answer within connectTimeout PT1S";
   private static final int HEADERS = 1;
   private static final String HTTP1 = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
@@ -46,11 +46,11 @@ class BadPeersTest extends RpcTest {
    */
   private enum Peer {
     SPEAKS_HTTP1(
-        HTTP1, false, "the server speaks HTTP/1 (expected: gRPC, which needs HTTP/2)", NO_TLS),
+        HTTP1, false, "the server uses HTTP/1 (expected: gRPC, which needs HTTP/2)", NO_TLS),
     ANSWERS_WITH_A_TLS_ALERT(
         "\25\3\3\0\2\2\12",
         false,
-        "the server speaks TLS (expected: tls of the channel)",
+        "the server uses TLS (expected: tls on the channel)",
         "the server rejected the TLS handshake with alert unexpected_message"),
     SHOWS_A_BANNER(
         "SSH-2.0-OpenSSH_9\r\n",
@@ -191,7 +191,7 @@ class BadPeersTest extends RpcTest {
         "127.0.0.1:" + plain.port());
     assertSaid(
         RpcChannel.builder().address("127.0.0.1", secured.port()),
-        "(expected: tls of the channel",
+        "(expected: tls on the channel",
         "127.0.0.1:" + secured.port());
   }
 

@@ -185,8 +185,8 @@ class RpcTlsTest extends RpcTest {
     refused(
         plain,
         to(plain).tls(certificates.client()),
-        "the server does not speak TLS (expected: tls of the server, or none of the channel)");
-    refused(secured, to(secured), "the server ", "(expected: tls of the channel");
+        "the server does not use TLS (expected: a server with TLS, or no tls on the channel)");
+    refused(secured, to(secured), "the server ", "(expected: tls on the channel");
   }
 
   /** As other servers do, while gRPC's own just closes the connection. */
@@ -210,10 +210,10 @@ class RpcTlsTest extends RpcTest {
       assertThatExceptionOfType(ConnectException.class)
           .isThrownBy(plain::connect)
           .withMessage("cannot connect to localhost:" + server.getLocalPort()
-              + ": the server speaks TLS (expected: tls of the channel)");
+              + ": the server uses TLS (expected: tls on the channel)");
       RpcChannel channel = closing(plain.build());
       assertThat(text(failure(() -> greeting(channel))))
-          .startsWith("UNAVAILABLE: the server speaks TLS (expected: tls of the channel)");
+          .startsWith("UNAVAILABLE: the server uses TLS (expected: tls on the channel)");
     }
   }
 
