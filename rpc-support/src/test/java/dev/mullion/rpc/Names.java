@@ -9,11 +9,17 @@ import java.net.SocketAddress;
 import java.net.URI;
 import java.util.List;
 
-/** Resolves each name of {@code names:///} to the same addresses, as a name server might. */
+/** Resolves each name of a scheme, such as {@code names:///}, to the same addresses, as a name server might. */
 final class Names extends NameResolverProvider {
+  private final String scheme;
   private final List<EquivalentAddressGroup> addresses;
 
   Names(List<SocketAddress> addresses) {
+    this("names", addresses);
+  }
+
+  Names(String scheme, List<SocketAddress> addresses) {
+    this.scheme = scheme;
     this.addresses = addresses.stream().map(EquivalentAddressGroup::new).toList();
   }
 
@@ -45,7 +51,7 @@ final class Names extends NameResolverProvider {
 
   @Override
   public String getDefaultScheme() {
-    return "names";
+    return scheme;
   }
 
   @Override

@@ -30,8 +30,6 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Of several places to call, one that says nothing keeps no calls from the others. */
 class SeveralServersTest extends RpcTest {
@@ -63,27 +61,34 @@ class SeveralServersTest extends RpcTest {
     return start(RpcServer.builder().addService(new GreeterService()));
   }
 
-  private RpcChannelBuilder to(SocketAddress... addresses) {
-    closing(new Names(List.of(addresses)).register());
-    return RpcChannel.builder().target("names:///greeter").closeTimeout(Duration.ZERO);
+  /** A process that hangs still accepts connections: calls waited there until their deadlines. */
+  @Test
+  void silentAddressesOfANameAreLeftForTheNext() throws Exception {
+    Threads.forEach(List.of(1, 3), this::silentAddressesAreLeftForTheNext);
   }
 
-  /** A process that hangs still accepts connections: calls waited there until their deadlines. */
-  @ParameterizedTest
-  @ValueSource(ints = {1, 3})
-  void silentAddressesOfANameAreLeftForTheNext(int silent) throws Exception {
+  private void silentAddressesAreLeftForTheNext(int silent) throws Exception {
     List<SocketAddress> addresses = new ArrayList<>();
     for (int i = 0; i < silent; i++) {
       addresses.add(silent());
     }
     addresses.add(greeter().address());
-    RpcChannelBuilder builder =
-        to(addresses.toArray(SocketAddress[]::new)).connectTimeout(Duration.ofSeconds(4));
+    String scheme = "names" + silent;
+    closing(new Names(scheme, addresses).register());
 
-    RpcChannel channel = closing(builder.build());
-    assertThat(GreeterClient.of(channel).sayHello("x", Duration.ofSeconds(60)))
-        .isEqualTo("Hello, x!");
-    closing(builder.connect());
+    Threads.forEach(List.of("connect", "build"), how -> {
+      RpcChannelBuilder builder = RpcChannel.builder()
+          .target(scheme + ":///greeter")
+          .closeTimeout(Duration.ZERO)
+          .connectTimeout(Duration.ofSeconds(4));
+      if (how.equals("connect")) {
+        closing(builder.connect());
+        return;
+      }
+      RpcChannel channel = closing(builder.build());
+      assertThat(GreeterClient.of(channel).sayHello("x", Duration.ofSeconds(60)))
+          .isEqualTo("Hello, x!");
+    });
   }
 
   /** Each is bound for itself: one address that says nothing has all of the time. */

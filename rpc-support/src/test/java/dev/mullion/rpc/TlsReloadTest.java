@@ -376,7 +376,7 @@ class TlsReloadTest extends RpcTest {
   void oneThreadLooksAtAllFilesAndNoneAfterTheEnd() throws Exception {
     RpcServer server = server(certificates.server().reloadInterval(OFTEN));
     RpcChannel channel = channel(server, certificates.client().reloadInterval(OFTEN));
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 5; i++) {
       forget(server);
     }
     assertThat(greeting(channel)).isEqualTo("Hello, world!");
