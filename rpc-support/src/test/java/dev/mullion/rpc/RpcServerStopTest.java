@@ -177,7 +177,6 @@ class RpcServerStopTest extends RpcTest {
     assertThat(text(failure(watched::hasNext))).isEqualTo("UNAVAILABLE: server is stopping");
   }
 
-  /** That it runs is shown by the greeter example, which is ended by SIGTERM. */
   /** Runs in a JVM of its own, and answers when it hears of the stop. */
   public static final class Hooked {
     private Hooked() {}
