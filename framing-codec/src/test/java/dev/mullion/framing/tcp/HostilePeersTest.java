@@ -50,9 +50,12 @@ class HostilePeersTest {
 
   @Test
   void receiveThrowsWhenItsPeerResets() throws Exception {
+    CompletableFuture<Boolean> entered = new CompletableFuture<>();
     CompletableFuture<byte[]> received = new CompletableFuture<>();
     try (FramedServer server = FramedServer.builder()
         .handler(connection -> {
+          // A connection that breaks before it has a thread is not served at all.
+          entered.complete(true);
           try {
             received.complete(connection.receive());
           } catch (IOException e) {
@@ -61,7 +64,7 @@ class HostilePeersTest {
         })
         .start()) {
       EchoPeer bad = EchoPeer.of(server).write(0, 0, 0, 9, 1, 2);
-      Await.until("the part has come", () -> server.memoryUsed() >= 2);
+      Await.until("the part has come", () -> server.memoryUsed() >= 2 && entered.isDone());
       String address = bad.address();
       bad.reset();
 
