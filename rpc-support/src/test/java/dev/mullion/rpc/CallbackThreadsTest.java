@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -36,7 +37,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Where code of the user's runs that a call's end or a stop calls: never on an event loop or a
@@ -45,9 +45,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class CallbackThreadsTest extends RpcTest {
   private static final HelloRequest QUICK =
       HelloRequest.newBuilder().setName("quick").build();
-
-  /** The threads that callbacks ran on, by what the callback is. */
-  private final Map<String, String> ran = new ConcurrentHashMap<>();
 
   enum Mode {
     DEFAULT,
@@ -127,86 +124,107 @@ class CallbackThreadsTest extends RpcTest {
     };
   }
 
-  private ServerServiceDefinition service(Kind kind) {
-    return ServerServiceDefinition.builder("test.Service")
-        .addMethod(TestService.UNARY, ServerCalls.asyncUnaryCall(this::unary))
-        .addMethod(
-            TestService.STREAM,
-            ServerCalls.asyncServerStreamingCall(
-                kind == Kind.OBSERVER ? this::observe : this::stream))
-        .addMethod(TestService.BIDI, ServerCalls.asyncBidiStreamingCall(this::bidi))
-        .build();
-  }
+  /** A service whose callbacks are slow, until it is released. */
+  private static final class SlowService {
+    /** The threads that callbacks ran on, by what the callback is. */
+    final Map<String, String> ran = new ConcurrentHashMap<>();
 
-  private void unary(HelloRequest request, StreamObserver<HelloReply> observer) {
-    if (request.equals(QUICK)) {
-      RpcMethod.unary(observer, HelloReply::getDefaultInstance);
-      return;
+    final CountDownLatch released = new CountDownLatch(1);
+
+    ServerServiceDefinition definition(Kind kind) {
+      return ServerServiceDefinition.builder("test.Service")
+          .addMethod(TestService.UNARY, ServerCalls.asyncUnaryCall(this::unary))
+          .addMethod(
+              TestService.STREAM,
+              ServerCalls.asyncServerStreamingCall(
+                  kind == Kind.OBSERVER ? this::observe : this::stream))
+          .addMethod(TestService.BIDI, ServerCalls.asyncBidiStreamingCall(this::bidi))
+          .build();
     }
-    CompletableFuture<HelloReply> never = new CompletableFuture<>();
-    RpcMethod.unaryAsync(observer, () -> never);
-    never.whenComplete((done, error) -> slow("stage"));
-    contextAndSignal(() -> never.complete(HelloReply.getDefaultInstance()));
-    begun();
-  }
 
-  private void observe(HelloRequest request, StreamObserver<HelloReply> observer) {
-    if (OpenCall.current().streamListener() != null) {
-      ((ServerCallStreamObserver<HelloReply>) observer).setOnCancelHandler(() -> slow("handler"));
+    private void unary(HelloRequest request, StreamObserver<HelloReply> observer) {
+      if (request.equals(QUICK)) {
+        RpcMethod.unary(observer, HelloReply::getDefaultInstance);
+        return;
+      }
+      CompletableFuture<HelloReply> never = new CompletableFuture<>();
+      RpcMethod.unaryAsync(observer, () -> never);
+      never.whenComplete((done, error) -> slow("stage"));
+      contextAndSignal(() -> never.complete(HelloReply.getDefaultInstance()));
+      begun();
     }
-    contextAndSignal(observer::onCompleted);
-    begun();
-  }
 
-  private void stream(HelloRequest request, StreamObserver<HelloReply> observer) {
-    RpcMethod.serverStreaming(observer, this::write);
-  }
+    private void observe(HelloRequest request, StreamObserver<HelloReply> observer) {
+      if (OpenCall.current().streamListener() != null) {
+        ((ServerCallStreamObserver<HelloReply>) observer).setOnCancelHandler(() -> slow("handler"));
+      }
+      contextAndSignal(observer::onCompleted);
+      begun();
+    }
 
-  private StreamObserver<HelloRequest> bidi(StreamObserver<HelloReply> observer) {
-    return RpcMethod.bidiStreaming(observer, (requests, replies) -> write(replies));
-  }
+    private void stream(HelloRequest request, StreamObserver<HelloReply> observer) {
+      RpcMethod.serverStreaming(observer, this::write);
+    }
 
-  private void write(StreamWriter<HelloReply> replies) throws InterruptedException {
-    replies.onCancelled(() -> slow("writer cancelled"));
-    replies.onStopping(() -> slow("writer stopping"));
-    contextAndSignal(() -> {});
-    begun();
-    released.await();
-  }
+    private StreamObserver<HelloRequest> bidi(StreamObserver<HelloReply> observer) {
+      return RpcMethod.bidiStreaming(observer, (requests, replies) -> write(replies));
+    }
 
-  private void contextAndSignal(Runnable stopped) {
-    Context.current().addListener(ended -> slow("context"), Runnable::run);
-    StopSignal.current().onGiven(() -> {
-      slow("signal");
-      stopped.run();
-    });
-  }
+    private void write(StreamWriter<HelloReply> replies) throws InterruptedException {
+      replies.onCancelled(() -> slow("writer cancelled"));
+      replies.onStopping(() -> slow("writer stopping"));
+      contextAndSignal(() -> {});
+      begun();
+      released.await();
+    }
 
-  private void begun() {
-    ran.put("begun", "");
-  }
+    private void contextAndSignal(Runnable stopped) {
+      Context.current().addListener(ended -> slow("context"), Runnable::run);
+      StopSignal.current().onGiven(() -> {
+        slow("signal");
+        stopped.run();
+      });
+    }
 
-  private void slow(String what) {
-    ran.put(what, Thread.currentThread().getName());
-    awaitRelease();
+    private void begun() {
+      ran.put("begun", "");
+    }
+
+    void slow(String what) {
+      ran.put(what, Thread.currentThread().getName());
+      try {
+        released.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   @ParameterizedTest
-  @MethodSource("rows")
-  void noneOfThemRunsWhereOthersWaitForIt(Row row) throws Exception {
+  @EnumSource
+  void noneOfThemRunsWhereOthersWaitForIt(Mode mode) throws Exception {
+    List<Row> rows = rows().stream().filter(row -> row.mode == mode).toList();
+    Threads.forEach(rows, this::noneOfThemRunsWhereOthersWaitForIt);
+  }
+
+  private void noneOfThemRunsWhereOthersWaitForIt(Row row) throws Exception {
+    SlowService service = new SlowService();
+    Map<String, String> ran = service.ran;
     Duration timeout = row.end == End.SERVER_TIMEOUT ? Duration.ofMillis(300) : Duration.ofHours(1);
-    RpcServer server =
-        start(server(row.mode).timeout(row.kind.method, timeout).addService(service(row.kind)));
+    RpcServer server = start(server(row.mode)
+        .timeout(row.kind.method, timeout)
+        .addService(service.definition(row.kind)));
     Channel channel = channel(server);
+    closing(service.released::countDown);
     // Has the connection made, so that the deadline is for the call.
     awaitQuick(channel);
-    ClientCall<HelloRequest, HelloReply> call = begin(channel, row);
+    ClientCall<HelloRequest, HelloReply> call = begin(channel, row, ran);
 
     if (row.end == End.STOP) {
       CompletableFuture<StopReport> stop = Threads.call(() -> server.stop(Duration.ofMinutes(1)));
       Await.until("a callback runs", () -> ran.keySet().containsAll(row.expected()));
       assertThat(stop).isNotDone();
-      released.countDown();
+      service.released.countDown();
       assertThat(stop.get().cut()).isZero();
       assertThat(stop.get().finished()).isEqualTo(1);
     } else {
@@ -222,7 +240,7 @@ class CallbackThreadsTest extends RpcTest {
                   REQUEST))
               .getCode())
           .isEqualTo(Status.Code.DEADLINE_EXCEEDED);
-      released.countDown();
+      service.released.countDown();
       Await.until("all have run", () -> ran.keySet().containsAll(row.expected()));
     }
 
@@ -246,7 +264,8 @@ class CallbackThreadsTest extends RpcTest {
   }
 
   /** Once more if its time was over before the service had it. */
-  private ClientCall<HelloRequest, HelloReply> begin(Channel channel, Row row) throws Exception {
+  private ClientCall<HelloRequest, HelloReply> begin(
+      Channel channel, Row row, Map<String, String> ran) throws Exception {
     while (true) {
       AtomicBoolean closed = new AtomicBoolean();
       ClientCall<HelloRequest, HelloReply> call = open(channel, row, closed);
@@ -319,24 +338,29 @@ class CallbackThreadsTest extends RpcTest {
     RpcChannel channel =
         closing(RpcChannel.builder().address("127.0.0.1", server.port()).build());
     GreeterClient client = GreeterClient.of(channel);
+    SlowService slow = new SlowService();
+    closing(slow.released::countDown);
 
     // Elsewhere, since a stage that is added late runs on the spot.
-    CompletableFuture<Void> slow = Threads.run(() ->
-        client.sayHelloAsync("slow").thenAccept(greeting -> slow("greeting")).join());
+    CompletableFuture<Void> early = Threads.run(() -> client
+        .sayHelloAsync("slow")
+        .thenAccept(greeting -> slow.slow("greeting"))
+        .join());
     CompletableFuture<Void> late = Threads.run(() -> client
         .sayHelloAsync("late", Duration.ofNanos(1))
         .handle((greeting, error) -> {
-          slow("late");
+          slow.slow("late");
           return "";
         })
         .join());
-    Await.until("both wait", () -> ran.containsKey("greeting") && ran.containsKey("late"));
+    Await.until(
+        "both wait", () -> slow.ran.containsKey("greeting") && slow.ran.containsKey("late"));
 
     assertThat(client.sayHello("quick")).isEqualTo("Hello, quick!");
-    released.countDown();
-    slow.get();
+    slow.released.countDown();
+    early.get();
     late.get();
-    assertThat(ran.values())
+    assertThat(slow.ran.values())
         .noneMatch(thread -> thread.contains("worker") || thread.contains("timer"));
   }
 }
