@@ -17,6 +17,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.metrics.SdkMeterProvider;
@@ -170,10 +171,12 @@ class ObservabilityTest extends RpcTest {
 
   private static long count(MeterRegistry registry, String side, String method, String status) {
     return registry
-        .get("mullion.rpc." + side + ".calls")
+        .find("mullion.rpc." + side + ".calls")
         .tags("method", method, "status", status)
-        .timer()
-        .count();
+        .timers()
+        .stream()
+        .mapToLong(Timer::count)
+        .sum();
   }
 
   @Test
@@ -191,7 +194,10 @@ class ObservabilityTest extends RpcTest {
 
     String greet = "hello.Greeter/SayHello";
     Await.until(
-        "all are counted", () -> count(registry, "server", "unknown", "UNIMPLEMENTED") == 1);
+        "all are counted",
+        () -> count(registry, "server", greet, "OK") == 2
+            && count(registry, "server", greet, "INVALID_ARGUMENT") == 1
+            && count(registry, "server", "unknown", "UNIMPLEMENTED") == 1);
     for (String side : List.of("server", "client")) {
       assertThat(count(registry, side, greet, "OK")).isEqualTo(2);
       assertThat(count(registry, side, greet, "INVALID_ARGUMENT")).isEqualTo(1);

@@ -203,8 +203,19 @@ class RpcServerConnectionsTest extends RpcTest {
     Await.until("all have ended", () -> server.counters().callsSucceeded() == answered);
   }
 
+  /** The least time for either is a second. */
   @Test
-  void callIsCutAfterTheGraceOfItsConnection() throws Exception {
+  void connectionsThatAreOldOrIdleAreClosed() throws Exception {
+    Threads.forEach(List.of("old", "idle"), which -> {
+      if (which.equals("old")) {
+        callIsCutAfterTheGraceOfItsConnection();
+      } else {
+        connectionWithoutCallsIsClosed();
+      }
+    });
+  }
+
+  private void callIsCutAfterTheGraceOfItsConnection() throws Exception {
     RpcServer server = start(RpcServer.builder()
         .maxConnectionAge(Duration.ofSeconds(1))
         .maxConnectionAgeGrace(Duration.ofMillis(100))
@@ -218,8 +229,7 @@ class RpcServerConnectionsTest extends RpcTest {
     Await.until("it has ended", () -> server.counters().callsFailed() == 1);
   }
 
-  @Test
-  void connectionWithoutCallsIsClosed() throws Exception {
+  private void connectionWithoutCallsIsClosed() throws Exception {
     RpcServer server = start(greeter().maxConnectionIdle(Duration.ofSeconds(1)));
     GreeterClient client = GreeterClient.of(channel(server));
 
