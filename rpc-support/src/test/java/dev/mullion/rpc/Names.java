@@ -9,7 +9,7 @@ import java.net.SocketAddress;
 import java.net.URI;
 import java.util.List;
 
-/** Resolves each name of a scheme, such as {@code names:///}, to the same addresses, as a name server might. */
+/** Resolves each name of a scheme, such as {@code names:///}, to the same addresses. */
 final class Names extends NameResolverProvider {
   private final String scheme;
   private final List<EquivalentAddressGroup> addresses;

@@ -74,7 +74,10 @@ class XdsTest extends RpcTest {
         .contains("\nCannot find bootstrap configuration\n", "GRPC_XDS_BOOTSTRAP");
   }
 
-  /** It says which server is called, and how often. The second attempt carried an empty message, and its reply was taken for a good one. */
+  /**
+   * It says which server is called, and how often. The second attempt carried an empty message, and
+   * its reply was taken for a good one.
+   */
   @Test
   void attemptsThatTheControlPlaneAsksForCarryTheSameMessage() throws Exception {
     List<String> names = new CopyOnWriteArrayList<>();

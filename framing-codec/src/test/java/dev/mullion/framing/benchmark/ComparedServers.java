@@ -20,8 +20,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 
 /**
- * Echo servers to measure beside each other, each with one event loop on the same transport: {@code
- * ComparedServers <kind> <port>}. Of kind {@code mullion} it is an {@link EchoServer} with its limits
+ * Echo servers to measure beside each other, each with one event loop on the same transport. The
+ * arguments are {@code <kind> <port>}. Kind {@code mullion} is an {@link EchoServer} with its limits
  * and counters; {@code codec} has the decoder and prepender of Netty, and {@code bytes} sends back
  * what it reads, which is the most that Netty can do. Both flush when all of a read is written.
  */

@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * A load generator for Greeters, of gRPC's own channels: {@code GreeterLoad <port> <server's process>
- * <warm-up> <measured time> <connections> <calls in flight>}, with times in nanoseconds.
+ * A load generator for Greeters, of gRPC's own channels. Its arguments are {@code <port> <server's
+ * process> <warm-up> <measured time> <connections> <calls in flight>}, with times in nanoseconds.
  *
  * <p>Each connection has as many unary calls under way as are allowed. Each reply is compared with
  * what it should be.
