@@ -89,8 +89,8 @@ class CompressionTest extends RpcTest {
 
   @Test
   void unknownCompressionIsRefused() {
-    String message = "compression: snappy (expected: gzip, identity, or what was added to "
-        + "CompressorRegistry)";
+    String message =
+        "compression: snappy (expected: gzip, identity, or another one in " + "CompressorRegistry)";
     assertThatIllegalStateException()
         .isThrownBy(RpcChannel.builder().target("a:1").compression("snappy")::build)
         .withMessage(message);
