@@ -20,9 +20,9 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 
 /**
- * Echo servers to measure beside each other, each with one event loop on the same transport. The
- * arguments are {@code <kind> <port>}. Kind {@code mullion} is an {@link EchoServer} with its limits
- * and counters; {@code codec} has the decoder and prepender of Netty, and {@code bytes} sends back
+ * Echo servers to measure beside each other, each with one event loop on the same transport. It
+ * takes {@code <kind> <port>}. Kind {@code mullion} is an {@link EchoServer} with its limits and
+ * counters; {@code codec} has Netty's decoder and prepender, and {@code bytes} sends back
  * what it reads, which is the most that Netty can do. Both flush when all of a read is written.
  */
 public final class ComparedServers {

@@ -14,8 +14,8 @@ import java.nio.channels.SocketChannel;
 import java.util.Random;
 
 /**
- * A load generator for echo servers of frames with a length of 4 bytes, on one thread. Its arguments
- * are {@code <port> <server's process> <warm-up> <measured time> <connections> <frames in flight>
+ * A load generator for echo servers of frames with a length of 4 bytes, on one thread. It takes
+ * {@code <port> <server's process> <warm-up> <measured time> <connections> <frames in flight>
  * <payload>}, with times in nanoseconds.
  *
  * <p>Each connection has as many frames under way as are allowed, and compares each byte that comes
