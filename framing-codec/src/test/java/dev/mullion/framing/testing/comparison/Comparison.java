@@ -14,8 +14,8 @@ import java.util.stream.Stream;
  * Servers that do the same work, measured in turn, round after round.
  *
  * <p>A server's main class gets its arguments and port 0, and prints {@code listening on <port>}.
- * That of the load generator gets what {@link LoadMeter#of} reads, then the arguments of its load. It
- * prints {@link LoadMeter#result()}. Each runs in a new JVM for each measurement.
+ * That of the load generator gets what {@link LoadMeter#of} reads, then the arguments of its load,
+ * and prints {@link LoadMeter#result()}. Each runs in a new JVM for each measurement.
  *
  * @param title what is compared
  * @param unit what is counted
