@@ -240,7 +240,7 @@ final class WatchedBalancing extends LoadBalancerProvider {
       }
 
       @Override
-      // uppressWarnings("unchecked") //The type of the replies.
+      @SuppressWarnings("unchecked") // The type of the replies.
       public void start(Listener<R> listener, Metadata headers) {
         R serving = (R)
             HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build();
