@@ -135,8 +135,28 @@ final class BlockingHandling implements Handling {
     FramedConnection leave() {
       FramedConnection connection = waits.getAndSet(null);
       if (connection != null) {
-        waiting.remove(this);
-        connection.link().totals.connectionsWaiting.decrementAndGet();
+        left(connection.link());
+      }
+      return connection;
+    }
+
+    private void left(Link link) {
+      waiting.remove(this);
+      link.totals.connectionsWaiting.decrementAndGet();
+    }
+
+    /**
+     * Stops waiting without being served. Returns the connection if it was still waiting. It is
+     * counted as not served before it stops being counted as waiting: it is in one count at least.
+     */
+    private @Nullable FramedConnection leaveNotServed() {
+      FramedConnection connection = waits.getAndSet(null);
+      if (connection != null) {
+        try {
+          notServed(connection.link());
+        } finally {
+          left(connection.link());
+        }
       }
       return connection;
     }
@@ -146,10 +166,7 @@ final class BlockingHandling implements Handling {
      * handled.
      */
     void connectionEnded() {
-      FramedConnection connection = leave();
-      if (connection != null) {
-        notServed(connection.link());
-      }
+      leaveNotServed();
     }
 
     private void notServed(Link link) {
@@ -161,13 +178,12 @@ final class BlockingHandling implements Handling {
     }
 
     void giveUp(String why) {
-      FramedConnection connection = leave();
+      FramedConnection connection = leaveNotServed();
       if (connection == null) {
         return;
       }
       Link link = connection.link();
       String text = why + ", peer " + link.peer() + ")";
-      notServed(link);
       link.settings.log().log(Event.NO_THREAD, WARNING, link.peer(), () -> text);
       link.ending.abort(new IOException(text));
     }
