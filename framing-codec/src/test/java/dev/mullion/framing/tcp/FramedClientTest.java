@@ -223,6 +223,9 @@ class FramedClientTest {
       FramedConnection first = client.connection();
       accepted.get(20, TimeUnit.SECONDS).closeWhenSent();
       Await.until("the end has come", () -> first.link().ending.isInputEnded());
+      CompletableFuture<Boolean> handled = new CompletableFuture<>();
+      first.link().runOnLoop(() -> handled.complete(true));
+      handled.get(20, TimeUnit.SECONDS);
 
       assertThat(client.request(new byte[1]))
           .failsWithin(20, TimeUnit.SECONDS)
