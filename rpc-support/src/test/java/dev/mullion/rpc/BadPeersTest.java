@@ -176,7 +176,9 @@ class BadPeersTest extends RpcTest {
     Status first = failure(() -> call(channel));
     Status second = failure(() -> call(channel));
 
-    assertThat(List.of(first.getCode(), second.getCode())).containsOnly(Code.UNAVAILABLE);
+    // gRPC says UNKNOWN, "channel closed", if it notices the end while it writes.
+    assertThat(first.getCode()).isIn(Code.UNAVAILABLE, Code.UNKNOWN);
+    assertThat(second.getCode()).isEqualTo(Code.UNAVAILABLE);
     assertThat(text(first) + text(second)).doesNotContainIgnoringCase("tls");
     assertThat(text(second)).contains("the server closed the connection before any answer");
   }
