@@ -124,6 +124,19 @@ class AcceptFailuresTest {
   @ParameterizedTest
   @MethodSource("dev.mullion.framing.tcp.EchoServers#transports")
   void serverServesAgainWhenFilesAreClosed(Transport transport) throws Exception {
+    servesAgainWhenFilesAreClosed(transport, "batch");
+  }
+
+  /** The first connection of all ends without files. Its end needed a class that was in one. */
+  @EnabledOnOs(OS.LINUX)
+  @Test
+  void connectionsOfBlockingHandlersEndWithoutFiles() throws Exception {
+    assumeTrue(Transport.EPOLL.isAvailable(), "the transport of Linux");
+    servesAgainWhenFilesAreClosed(Transport.EPOLL, "blocking");
+  }
+
+  private static void servesAgainWhenFilesAreClosed(Transport transport, String handler)
+      throws Exception {
     Process process = new ProcessBuilder(
             "sh",
             "-c",
@@ -134,15 +147,18 @@ class AcceptFailuresTest {
             "-cp",
             System.getProperty("java.class.path"),
             Server.class.getName(),
-            transport.name())
+            transport.name(),
+            handler)
         .redirectError(ProcessBuilder.Redirect.DISCARD)
         .start();
     try (BufferedReader says =
         new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
       String port = says.readLine();
       assumeTrue(port != null, "the transport cannot start with so few files");
-      // Classes that are read from files must be there before.
-      assertThat(echoes(Integer.parseInt(port))).isTrue();
+      if (handler.equals("batch")) {
+        // Classes that are read from files must be there before.
+        assertThat(echoes(Integer.parseInt(port))).isTrue();
+      }
       List<Socket> peers = new ArrayList<>();
       for (int i = 0; i < 400; i++) {
         peers.add(new Socket(InetAddress.getLoopbackAddress(), Integer.parseInt(port)));
@@ -172,11 +188,18 @@ class AcceptFailuresTest {
     private Server() {}
 
     public static void main(String[] args) throws Exception {
-      FramedServer server = FramedServer.builder()
-          .transport(Transport.valueOf(args[0]))
-          .eventLoopThreads(1)
-          .batchHandler(() -> (connection, batch) -> connection.reply(batch.encoded()))
-          .start();
+      FramedServerBuilder builder =
+          FramedServer.builder().transport(Transport.valueOf(args[0])).eventLoopThreads(1);
+      if (args[1].equals("batch")) {
+        builder.batchHandler(() -> (connection, batch) -> connection.reply(batch.encoded()));
+      } else {
+        builder.handler(connection -> {
+          for (byte[] frame : connection) {
+            connection.send(frame);
+          }
+        });
+      }
+      FramedServer server = builder.start();
       System.out.println(server.port());
       while (server.counters().acceptsFailed() == 0) {
         Thread.onSpinWait();
