@@ -33,6 +33,9 @@ final class CallExecutor implements Executor {
   static final Status FULL =
       Status.UNAVAILABLE.withDescription("the server's executor rejected the call");
 
+  /** Lower than the number of any turn. */
+  private static final long NO_TURN = 0;
+
   private final Executor threads;
   private final Executor deliveries;
   private final Context context;
@@ -155,15 +158,23 @@ final class CallExecutor implements Executor {
       if (!begun) {
         waiting.clear();
       }
-      turn = false;
-      if (waiting.isEmpty()) {
-        return;
-      }
-      next = newTurn();
+      next = passTurn();
     } finally {
       lock.unlock();
     }
-    deliveries.execute(() -> drain(next));
+    deliverTurn(next);
+  }
+
+  /** Under the lock: ends the turn. Returns the number of the next one, if events wait. */
+  private long passTurn() {
+    turn = false;
+    return waiting.isEmpty() ? NO_TURN : newTurn();
+  }
+
+  private void deliverTurn(long next) {
+    if (next != NO_TURN) {
+      deliveries.execute(() -> drain(next));
+    }
   }
 
   Context context() {
@@ -191,15 +202,11 @@ final class CallExecutor implements Executor {
     lock.lock();
     try {
       body = true;
-      turn = false;
-      if (waiting.isEmpty()) {
-        return;
-      }
-      next = newTurn();
+      next = passTurn();
     } finally {
       lock.unlock();
     }
-    deliveries.execute(() -> drain(next));
+    deliverTurn(next);
   }
 
   /** Resumes the event around the body, after waiting for at most one other event. */
