@@ -316,12 +316,16 @@ final class ServerEdges extends EdgeRows {
         }
         return;
       }
-      try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
-        silent.setSoTimeout(20_000);
-        silent.getInputStream().transferTo(OutputStream.nullOutputStream());
-      }
-      Await.until("it is counted", () -> server.counters().connectionsTimedOut() == 1);
+      silentPeerIsClosed(server);
     }
+  }
+
+  private static void silentPeerIsClosed(RpcServer server) throws Exception {
+    try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+      silent.setSoTimeout(20_000);
+      silent.getInputStream().transferTo(OutputStream.nullOutputStream());
+    }
+    Await.until("it is counted", () -> server.counters().connectionsTimedOut() == 1);
   }
 
   /** The only thread is free, then taken, and free again. */
@@ -463,11 +467,7 @@ final class ServerEdges extends EdgeRows {
           exchange(channel, MORE);
           return;
         }
-        try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
-          silent.setSoTimeout(20_000);
-          silent.getInputStream().transferTo(OutputStream.nullOutputStream());
-        }
-        Await.until("it is counted", () -> server.counters().connectionsTimedOut() == 1);
+        silentPeerIsClosed(server);
       }
     });
   }
