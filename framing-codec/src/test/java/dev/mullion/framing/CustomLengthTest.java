@@ -3,6 +3,7 @@ package dev.mullion.framing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.mullion.framing.testing.OneByteLength;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -134,17 +135,7 @@ class CustomLengthTest {
         .withCauseExactlyInstanceOf(IllegalArgumentException.class);
   }
 
-  private record NoNines() implements LengthEncoding {
-    @Override
-    public int minWidth() {
-      return 1;
-    }
-
-    @Override
-    public int maxWidth() {
-      return 1;
-    }
-
+  private record NoNines() implements OneByteLength {
     @Override
     public long maxValue() {
       return 99;

@@ -8,7 +8,7 @@ import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameDecoder;
 import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
-import dev.mullion.framing.LengthEncoding;
+import dev.mullion.framing.testing.OneByteLength;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
@@ -35,17 +35,7 @@ class BufferOwnershipTest {
     void take(FramedConnection connection, ByteBuf buffer) throws Exception;
   }
 
-  private record Thrower() implements LengthEncoding {
-    @Override
-    public int minWidth() {
-      return 1;
-    }
-
-    @Override
-    public int maxWidth() {
-      return 1;
-    }
-
+  private record Thrower() implements OneByteLength {
     @Override
     public long maxValue() {
       return 100_000;

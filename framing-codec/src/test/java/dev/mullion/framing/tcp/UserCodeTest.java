@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
-import dev.mullion.framing.LengthEncoding;
 import dev.mullion.framing.testing.Await;
+import dev.mullion.framing.testing.OneByteLength;
 import dev.mullion.framing.testing.Threads;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -344,18 +344,8 @@ class UserCodeTest {
     }
   }
 
-  /** A length encoding is called for each frame, also under a lock. */
-  private record FailingLength(Kind kind, boolean atRead) implements LengthEncoding {
-    @Override
-    public int minWidth() {
-      return 1;
-    }
-
-    @Override
-    public int maxWidth() {
-      return 1;
-    }
-
+  /** Throws at the length 9, when it is read or when it is written. */
+  private record FailingLength(Kind kind, boolean atRead) implements OneByteLength {
     @Override
     public long maxValue() {
       return 100;
