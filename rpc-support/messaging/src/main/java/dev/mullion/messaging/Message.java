@@ -1,0 +1,218 @@
+package dev.mullion.messaging;
+
+import static java.util.Objects.requireNonNull;
+
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A payload and what is known about it. Immutable: the {@code with...} methods return copies. The
+ * payload itself is not copied, so a mutable payload must not be changed after it was sent.
+ *
+ * <p>It is a class and not a record because an id or a timestamp is only created when it is asked
+ * for: a random UUID as text costs more than an embedded delivery.
+ *
+ * @param <T> the payload's type
+ */
+public final class Message<T> {
+  private static final String INSTANCE = Long.toHexString(new SecureRandom().nextLong()) + '-';
+  private static final AtomicLong COUNT = new AtomicLong();
+
+  private final T payload;
+  private final @Nullable String givenId; // null: made of INSTANCE and count
+  private final long count;
+  private final long millis;
+  private final @Nullable String key;
+  private final @Nullable String contentType;
+  private final @Nullable String correlationId;
+  private final Map<String, String> headers;
+  private final @Nullable Duration timeToLive;
+
+  private Message(
+      T payload,
+      @Nullable String givenId,
+      long count,
+      long millis,
+      @Nullable String key,
+      @Nullable String contentType,
+      @Nullable String correlationId,
+      Map<String, String> headers,
+      @Nullable Duration timeToLive) {
+    this.payload = payload;
+    this.givenId = givenId;
+    this.count = count;
+    this.millis = millis;
+    this.key = key;
+    this.contentType = contentType;
+    this.correlationId = correlationId;
+    this.headers = headers;
+    this.timeToLive = timeToLive;
+  }
+
+  /** Returns a message with a new id and the present time. */
+  public static <T> Message<T> of(T payload) {
+    requireNonNull(payload, "payload");
+    return new Message<>(
+        payload,
+        null,
+        COUNT.incrementAndGet(),
+        System.currentTimeMillis(),
+        null,
+        null,
+        null,
+        Map.of(),
+        null);
+  }
+
+  /**
+   * Returns the id: unique, given by the sender, and the same at every delivery. Handlers that must
+   * not work twice compare it.
+   */
+  public String id() {
+    return givenId != null ? givenId : INSTANCE + Long.toHexString(count);
+  }
+
+  /** Returns the payload. */
+  public T payload() {
+    return payload;
+  }
+
+  /** Returns the key: messages of one key keep their order where the engine promises it. */
+  public Optional<String> key() {
+    return Optional.ofNullable(key);
+  }
+
+  /** Returns the headers, unmodifiable, in the order in which they were added. */
+  public Map<String, String> headers() {
+    return headers;
+  }
+
+  /** Returns one header. */
+  public Optional<String> header(String name) {
+    return Optional.ofNullable(headers.get(name));
+  }
+
+  /** Returns the payload's media type; the address's codec sets it when the message is sent. */
+  public Optional<String> contentType() {
+    return Optional.ofNullable(contentType);
+  }
+
+  /** Returns the correlation id; a reply without one gets the id of its request. */
+  public Optional<String> correlationId() {
+    return Optional.ofNullable(correlationId);
+  }
+
+  /** Returns when the message was created, to the millisecond. */
+  public Instant timestamp() {
+    return Instant.ofEpochMilli(millis);
+  }
+
+  /** Returns how long the message is worth delivering; empty for no limit. */
+  public Optional<Duration> timeToLive() {
+    return Optional.ofNullable(timeToLive);
+  }
+
+  /** Returns a copy with this id. */
+  public Message<T> withId(String id) {
+    return new Message<>(
+        payload,
+        requireNonNull(id, "id"),
+        count,
+        millis,
+        key,
+        contentType,
+        correlationId,
+        headers,
+        timeToLive);
+  }
+
+  /** Returns a copy with this key. */
+  public Message<T> withKey(String key) {
+    requireNonNull(key, "key");
+    return new Message<>(
+        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+  }
+
+  /** Returns a copy with this media type. */
+  public Message<T> withContentType(String contentType) {
+    requireNonNull(contentType, "contentType");
+    return new Message<>(
+        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+  }
+
+  /** Returns a copy with this correlation id. */
+  public Message<T> withCorrelationId(String correlationId) {
+    requireNonNull(correlationId, "correlationId");
+    return new Message<>(
+        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+  }
+
+  /** Returns a copy with this header added or replaced. */
+  public Message<T> withHeader(String name, String value) {
+    return withHeaders(Map.of(requireNonNull(name, "name"), requireNonNull(value, "value")));
+  }
+
+  /** Returns a copy with these headers added or replaced. */
+  public Message<T> withHeaders(Map<String, String> added) {
+    Map<String, String> all = new LinkedHashMap<>(headers);
+    added.forEach(
+        (name, value) -> all.put(requireNonNull(name, "name"), requireNonNull(value, "value")));
+    return new Message<>(
+        payload,
+        givenId,
+        count,
+        millis,
+        key,
+        contentType,
+        correlationId,
+        Collections.unmodifiableMap(all),
+        timeToLive);
+  }
+
+  /** Returns a copy with this time; engines rebuild a message that was sent with it. */
+  public Message<T> withTimestamp(Instant timestamp) {
+    return new Message<>(
+        payload,
+        givenId,
+        count,
+        timestamp.toEpochMilli(),
+        key,
+        contentType,
+        correlationId,
+        headers,
+        timeToLive);
+  }
+
+  /**
+   * Returns a copy that is worth delivering for this long after it was sent. In a queue it then
+   * becomes a dead letter, with the reason {@code EXPIRED}; elsewhere it is dropped and counted.
+   */
+  public Message<T> withTimeToLive(Duration timeToLive) {
+    requireNonNull(timeToLive, "timeToLive");
+    if (timeToLive.isNegative() || timeToLive.isZero()) {
+      throw new IllegalArgumentException("timeToLive: " + timeToLive + " (expected: > 0)");
+    }
+    return new Message<>(
+        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+  }
+
+  /** Returns a copy with another payload, of the same id. */
+  public <U> Message<U> withPayload(U payload) {
+    requireNonNull(payload, "payload");
+    return new Message<>(
+        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+  }
+
+  /** Returns what identifies the message and its payload's class, never the payload itself. */
+  @Override
+  public String toString() {
+    return "Message " + id() + " (" + payload.getClass().getSimpleName() + ")";
+  }
+}

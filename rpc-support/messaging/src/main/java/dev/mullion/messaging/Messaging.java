@@ -1,0 +1,196 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.Guarantees.Pattern;
+import dev.mullion.messaging.engine.Engine;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * The four communication patterns on one engine. The verb tells the guarantee, and {@link
+ * #guarantees} has it as a value:
+ *
+ * <pre>{@code
+ *  sender     receiver    address         promise
+ *  -------------------------------------------------------------------------------------
+ *  request    reply       Subject<Q, R>   at most once; a reply, or an error
+ *  publish    subscribe   Topic<T>        each live subscriber, at most once
+ *  publish    pull        Topic.group     each group, at least once
+ *  push       pull        WorkQueue<T>    one worker, at least once; then a dead letter
+ *  send       receive     Signal<T>       one receiver, at most once; never waits
+ * }</pre>
+ *
+ * <pre>{@code
+ * static final WorkQueue<String> INVOICES = WorkQueue.of("invoices", Codecs.utf8());
+ *
+ * try (Messaging messaging = Messaging.embedded()) {
+ *   messaging.pull(INVOICES, job -> print(job.payload()));
+ *   messaging.push(INVOICES, "invoice 1").get();
+ * }
+ * }</pre>
+ *
+ * <p>One for each program is enough; several threads may use it at once. Memory is bounded although
+ * results are futures: at most {@code maxPending} sends may be without an answer. Then the sender's
+ * call waits for room, for up to {@code sendTimeout}, and its future fails with {@link
+ * QueueFullException}. {@link #send} never waits, and neither does a send from inside an
+ * asynchronous handler: its future fails at once. Continuations of a future that is not yet
+ * complete run on a thread of their own, never on a thread of the engine.
+ *
+ * <p>After {@link #close}, sends and new subscriptions throw {@code IllegalStateException}.
+ */
+public interface Messaging extends AutoCloseable {
+
+  /** Starts with a new engine in memory. */
+  static Messaging embedded() {
+    try {
+      return on(EmbeddedEngine.inMemory());
+    } catch (MessagingException e) {
+      throw new AssertionError("an engine in memory always starts", e);
+    }
+  }
+
+  /**
+   * Starts with the defaults.
+   *
+   * @throws MessagingException if the engine cannot be reached or does not start
+   */
+  static Messaging on(Engine engine) throws MessagingException {
+    return builder(engine).start();
+  }
+
+  /** Returns a builder. */
+  static MessagingBuilder builder(Engine engine) {
+    return new MessagingBuilder(engine);
+  }
+
+  /**
+   * Publishes to all subscribers and groups of a topic. The future completes when the engine has
+   * accepted the message, as strongly as {@link #guarantees} says; without any subscriber it
+   * completes too.
+   *
+   * @throws IllegalArgumentException if the topic is a pattern
+   */
+  <T> CompletableFuture<Void> publish(Topic<T> topic, Message<? extends T> message);
+
+  /** Publishes a payload as a new message. */
+  default <T> CompletableFuture<Void> publish(Topic<T> topic, T payload) {
+    return publish(topic, Message.of(payload));
+  }
+
+  /** Starts a live subscriber with the defaults. */
+  default <T> Subscription subscribe(Topic<T> topic, Handler<T> handler) throws MessagingException {
+    return subscriber(topic).start(handler);
+  }
+
+  /** Returns a builder of a live subscriber. */
+  <T> SubscriberBuilder<T> subscriber(Topic<T> topic);
+
+  /**
+   * Pushes a message to a queue. Once the future has completed, the message is handled at least
+   * once, or becomes a dead letter.
+   *
+   * @throws IllegalArgumentException if the queue is a group, which only its topic feeds
+   */
+  <T> CompletableFuture<Void> push(WorkQueue<T> queue, Message<? extends T> message);
+
+  /** Pushes a payload as a new message. */
+  default <T> CompletableFuture<Void> push(WorkQueue<T> queue, T payload) {
+    return push(queue, Message.of(payload));
+  }
+
+  /** Starts a worker with the defaults. */
+  default <T> Subscription pull(WorkQueue<T> queue, Handler<T> handler) throws MessagingException {
+    return worker(queue).start(handler);
+  }
+
+  /** Returns a builder of a worker of a queue or group. */
+  <T> WorkerBuilder<T> worker(WorkQueue<T> queue);
+
+  /**
+   * Declares a queue or group before anyone pulls: what is sent from then on is kept for it.
+   *
+   * @throws ConflictingDeclarationException if it is declared with other settings; {@link
+   *     #redeclare} changes them on purpose
+   */
+  void declare(WorkQueue<?> queue) throws MessagingException;
+
+  /**
+   * Declares a queue or group with new settings in place of its earlier ones; its messages stay.
+   * Workers and senders that still use the earlier settings are rejected when they next start.
+   */
+  void redeclare(WorkQueue<?> queue) throws MessagingException;
+
+  /** Deletes a queue or group with its messages, dead letters and declaration. */
+  CompletionStage<Void> delete(WorkQueue<?> queue);
+
+  /** Returns the dead letters of a queue or group. */
+  DeadLetters deadLetters(WorkQueue<?> queue);
+
+  /** Returns the state of all queues and groups of the engine. */
+  CompletionStage<List<QueueStatus>> queues();
+
+  /**
+   * Sends a request. The future fails with {@link NobodyListensException}, {@link
+   * RequestFailedException}, {@link UndecodableMessageException}, or after the timeout with {@link
+   * java.util.concurrent.TimeoutException}. To cancel the future cancels the request.
+   */
+  <Q, R> CompletableFuture<Message<R>> request(
+      Subject<Q, R> subject, Message<? extends Q> message, Duration timeout);
+
+  /** Sends a payload as a request; the future has the reply's payload. */
+  default <Q, R> CompletableFuture<R> request(Subject<Q, R> subject, Q payload, Duration timeout) {
+    return Requests.payload(request(subject, Message.of(payload), timeout));
+  }
+
+  /** Starts a replier with the defaults. */
+  default <Q, R> Subscription reply(Subject<Q, R> subject, Replier<Q, R> replier)
+      throws MessagingException {
+    return replier(subject).start(replier);
+  }
+
+  /** Returns a builder of a replier. */
+  <Q, R> ReplierBuilder<Q, R> replier(Subject<Q, R> subject);
+
+  /**
+   * Sends without waiting for anything. Never throws for a receiver that is full or gone.
+   *
+   * @return false if the message is already known to be dropped; it is counted
+   */
+  <T> boolean send(Signal<T> signal, Message<? extends T> message);
+
+  /** Sends a payload as a new message. */
+  default <T> boolean send(Signal<T> signal, T payload) {
+    return send(signal, Message.of(payload));
+  }
+
+  /** Starts a receiver with the defaults. */
+  default <T> Subscription receive(Signal<T> signal, Handler<T> handler)
+      throws MessagingException {
+    return receiver(signal).start(handler);
+  }
+
+  /** Returns a builder of a receiver. */
+  <T> SubscriberBuilder<T> receiver(Signal<T> signal);
+
+  /** Returns what the engine promises for a pattern. */
+  Guarantees guarantees(Pattern pattern);
+
+  /** Returns the counts since the start. */
+  MessagingCounters counters();
+
+  /** Returns whether the engine can be reached now. */
+  Health health();
+
+  /**
+   * Stops gracefully: no new deliveries and sends from outside, then handlers finish (they may still
+   * send and request), then repliers, pending sends and outcomes, then the connection. What is not
+   * done at the timeout is interrupted and given back. A second call waits for the first one; a call
+   * from inside a handler does not wait for that handler.
+   */
+  StopReport stop(Duration timeout);
+
+  /** Stops with the {@code stopTimeout} of the builder, 30 s by default. */
+  @Override
+  void close();
+}

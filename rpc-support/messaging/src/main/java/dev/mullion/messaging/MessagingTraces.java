@@ -1,0 +1,6 @@
+package dev.mullion.messaging;
+
+/** Trace context in the headers. */
+public final class MessagingTraces {
+  private MessagingTraces() {}
+}

@@ -1,0 +1,84 @@
+package dev.mullion.messaging;
+
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a broker keeps what must outlive its process. A broker in memory has none. Changes that
+ * belong together are in one call, and are on disk together or not at all; calls are applied in the
+ * order in which they are made, by one committing thread, several in one commit.
+ */
+interface Store extends AutoCloseable {
+
+  /** A job as it is kept in memory; its message is read when it is delivered. */
+  record Job(
+      long number,
+      int failures,
+      int losses,
+      long dueMillis,
+      long expiresMillis,
+      int bytes,
+      @Nullable String key) {}
+
+  /** What the store holds of one queue or group when it is opened, in order of numbers. */
+  record Contents(StoredQueue queue, List<Job> jobs, List<Long> deadLetters) {}
+
+  /** A declared queue or group, and the number by which its entries refer to it. */
+  record StoredQueue(int number, dev.mullion.messaging.engine.Route.Queue declaration) {}
+
+  /** One step of a change. */
+  sealed interface Step {
+    /** Declares a queue or replaces its declaration. */
+    record Declare(StoredQueue queue) implements Step {}
+
+    /** Deletes a queue with all that it holds. */
+    record DeleteQueue(int queue) implements Step {}
+
+    /** Adds a job with its message and the address it was sent to. */
+    record AddJob(int queue, Job job, String address, Message<byte[]> message) implements Step {}
+
+    /** Replaces what is known of a job besides its message: counts and due time. */
+    record UpdateJob(int queue, Job job) implements Step {}
+
+    /** Removes a job. */
+    record RemoveJob(int queue, long number) implements Step {}
+
+    /** Adds a dead letter; numbers rise with time. */
+    record AddDeadLetter(int queue, long number, DeadLetter letter) implements Step {}
+
+    /** Removes a dead letter. */
+    record RemoveDeadLetter(int queue, long number) implements Step {}
+  }
+
+  /** A stored message with the address it was sent to. */
+  record Stored(String address, Message<byte[]> message) {}
+
+  /** Returns what the store held when it was opened; called once. */
+  List<Contents> load() throws MessagingException;
+
+  /**
+   * Applies the steps together. The stage completes on the committing thread once they are on disk,
+   * and fails if they are not: then none of them is, and the store takes no further change.
+   */
+  CompletionStage<Void> apply(List<Step> steps);
+
+  /** Reads a job's message; a step that was applied is seen at once, before its commit. */
+  Stored readJob(int queue, long number) throws MessagingException;
+
+  /** Reads a dead letter. */
+  DeadLetter readDeadLetter(int queue, long number) throws MessagingException;
+
+  /**
+   * Marks that a job's handler is about to begin, so that the death of this process is counted. The
+   * mark survives the process at once, and the machine only by chance.
+   */
+  void begun(int queue, long number);
+
+  /** Removes that mark. */
+  void ended(int queue, long number);
+
+  /** Commits what was applied, and closes; no mark stays. */
+  @Override
+  void close();
+}

@@ -1,0 +1,13 @@
+package dev.mullion.messaging.engine;
+
+import dev.mullion.messaging.Overflow;
+
+/**
+ * The settings of one consumer.
+ *
+ * @param maxInFlight the greatest credit that {@code Messaging} will leave open
+ * @param buffer how many messages wait for credit, for subscribers of topics and receivers of
+ *     signals; engines ignore it for queues and subjects
+ * @param overflow what happens when that buffer is full
+ */
+public record ConsumerSettings(int maxInFlight, int buffer, Overflow overflow) {}

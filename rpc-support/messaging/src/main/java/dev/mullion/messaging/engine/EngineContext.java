@@ -1,0 +1,16 @@
+package dev.mullion.messaging.engine;
+
+import java.time.Duration;
+import java.util.concurrent.Executor;
+
+/**
+ * What {@code Messaging} gives an engine that it opens.
+ *
+ * @param events receives replies and events of the connection
+ * @param callbacks runs continuations and events that may lead to user code; an engine never runs
+ *     them on its own threads or under its locks
+ * @param maxPending the number of sends without an answer that {@code Messaging} allows
+ * @param sendTimeout how long a send may wait for room in a bounded queue
+ */
+public record EngineContext(
+    EngineEvents events, Executor callbacks, int maxPending, Duration sendTimeout) {}

@@ -1,0 +1,19 @@
+package dev.mullion.messaging.engine;
+
+import dev.mullion.messaging.MessagingException;
+
+/**
+ * The receiving side of one subscription, implemented by {@code Messaging}. The methods return
+ * quickly and do not block. An engine calls them under no lock.
+ */
+public interface Sink {
+
+  /** Takes one message against the credit that was given. Calls may overlap. */
+  void deliver(RawDelivery delivery);
+
+  /** Reports messages that were dropped since this subscription had no room for them. */
+  void dropped(long messages);
+
+  /** Reports the end of the source. A lost connection that is being restored is not an end. */
+  void failed(MessagingException cause);
+}
