@@ -1,30 +1,122 @@
 package dev.mullion.messaging;
 
+import static java.util.Objects.requireNonNull;
+
 import java.time.Duration;
+import java.util.Comparator;
+import java.util.PriorityQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** A clock for tests: time passes only by {@link #advance}, and timers run inside that call. */
 public final class ManualClock implements MessagingClock {
+  private static final long START_MILLIS = 1_767_225_600_000L; // 2026-01-01T00:00:00Z
+
+  private final Object lock = new Object();
+  private final PriorityQueue<Task> tasks = new PriorityQueue<>(
+      Comparator.comparingLong((Task task) -> task.due).thenComparingLong(task -> task.number));
+  private long nanos;
+  private long scheduled;
 
   /** Creates a clock that stands at 1 January 2026, 00:00 UTC. */
   public ManualClock() {}
 
-  /** Lets time pass, and runs the timers that are due, in order, on the calling thread. */
+  /**
+   * Lets time pass, and runs the timers that are due, in order, on the calling thread. Timers that
+   * these set run too if they are due in that time. What a task throws is thrown from here, once all
+   * have run.
+   */
   public void advance(Duration time) {
-    throw new UnsupportedOperationException();
+    long end;
+    synchronized (lock) {
+      end = nanos + Arguments.notNegative(time, "time").toNanos();
+    }
+    Throwable failure = null;
+    for (Task task = next(end); task != null; task = next(end)) {
+      try {
+        task.work.run();
+      } catch (Throwable e) { // thrown below
+        if (failure == null) {
+          failure = e;
+        } else if (failure != e) {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    rethrow(failure);
+  }
+
+  /** Returns the next task that is due by then, at its time; without one it is that time. */
+  private @Nullable Task next(long end) {
+    synchronized (lock) {
+      Task task = tasks.peek();
+      if (task == null || task.due > end) {
+        nanos = Math.max(nanos, end);
+        return null;
+      }
+      tasks.remove();
+      nanos = Math.max(nanos, task.due);
+      return task;
+    }
+  }
+
+  private static void rethrow(@Nullable Throwable failure) {
+    if (failure instanceof Error error) {
+      throw error;
+    }
+    if (failure instanceof RuntimeException exception) {
+      throw exception;
+    }
+    if (failure != null) {
+      throw new IllegalStateException("a timer's task failed", failure);
+    }
   }
 
   @Override
   public long nanoTime() {
-    throw new UnsupportedOperationException();
+    synchronized (lock) {
+      return nanos;
+    }
   }
 
   @Override
   public long currentTimeMillis() {
-    throw new UnsupportedOperationException();
+    return START_MILLIS + TimeUnit.NANOSECONDS.toMillis(nanoTime());
   }
 
+  /** Schedules a task; it never runs inside this call, not even with a delay of 0. */
   @Override
   public Timer schedule(Duration delay, Runnable task) {
-    throw new UnsupportedOperationException();
+    requireNonNull(task, "task");
+    synchronized (lock) {
+      long wait = delay.isNegative() ? 0 : toNanos(delay);
+      long due = nanos + wait < 0 ? Long.MAX_VALUE : nanos + wait;
+      Task added = new Task(due, scheduled++, task);
+      tasks.add(added);
+      return () -> cancel(added);
+    }
+  }
+
+  private void cancel(Task task) {
+    synchronized (lock) {
+      tasks.remove(task);
+    }
+  }
+
+  private static long toNanos(Duration delay) {
+    return delay.toSeconds() >= Long.MAX_VALUE / 1_000_000_000 ? Long.MAX_VALUE : delay.toNanos();
+  }
+
+  /** One scheduled task; equal only to itself. */
+  private static final class Task {
+    private final long due;
+    private final long number;
+    private final Runnable work;
+
+    private Task(long due, long number, Runnable work) {
+      this.due = due;
+      this.number = number;
+      this.work = work;
+    }
   }
 }

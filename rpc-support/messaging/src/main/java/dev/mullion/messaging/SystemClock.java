@@ -1,12 +1,33 @@
 package dev.mullion.messaging;
 
-import java.time.Duration;
+import static java.util.Objects.requireNonNull;
 
-/** The system's clock. */
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/** The system's clock, with one daemon thread for all timers of the process. */
 final class SystemClock implements MessagingClock {
   static final SystemClock INSTANCE = new SystemClock();
 
-  private SystemClock() {}
+  private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE >> 2); // 73 years
+
+  private final BoundedLog failures = new BoundedLog(Level.ERROR);
+  private final ScheduledThreadPoolExecutor timers;
+
+  private SystemClock() {
+    timers = new ScheduledThreadPoolExecutor(1, SystemClock::thread);
+    timers.setRemoveOnCancelPolicy(true);
+  }
+
+  private static Thread thread(Runnable work) {
+    Thread thread = new Thread(null, work, "messaging-timer", 0, false);
+    thread.setDaemon(true);
+    thread.setContextClassLoader(null); // keeps no application alive that was unloaded
+    return thread;
+  }
 
   @Override
   public long nanoTime() {
@@ -20,6 +41,17 @@ final class SystemClock implements MessagingClock {
 
   @Override
   public Timer schedule(Duration delay, Runnable task) {
-    throw new UnsupportedOperationException();
+    requireNonNull(task, "task");
+    long nanos = (delay.compareTo(LONGEST) < 0 ? delay : LONGEST).toNanos();
+    Future<?> scheduled = timers.schedule(() -> run(task), nanos, TimeUnit.NANOSECONDS);
+    return () -> scheduled.cancel(false);
+  }
+
+  private void run(Runnable task) {
+    try {
+      task.run();
+    } catch (Throwable e) { // an Error of one task must not end the others
+      failures.log("a timer's task failed: " + task.getClass().getName(), e);
+    }
   }
 }
