@@ -19,8 +19,11 @@ public final class MessagingBuilder {
   long maxPendingBytes = 64L << 20;
   int maxMessageSize = 1 << 20;
   int maxHandlerThreads = 256;
-  @Nullable Executor handlerExecutor;
-  MessagingListener listener = new MessagingListener() {};
+
+  @Nullable
+  Executor handlerExecutor;
+
+  MessagingListener listener = ListenerCalls.NONE;
 
   MessagingBuilder(Engine engine) {
     this.engine = requireNonNull(engine, "engine");

@@ -1,0 +1,112 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.EngineLink.Declaration;
+import dev.mullion.messaging.engine.Route;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The routes that the engine has prepared, so that only the first use of an address asks it. Only
+ * success is remembered. Callers with an equal route share one call; no lock is held during it.
+ */
+final class Declared {
+  private final EngineLink link;
+  private volatile Memory memory = new Memory();
+
+  Declared(EngineLink link) {
+    this.link = link;
+  }
+
+  /** Prepares a route, unless that was done. */
+  void prepare(Route route) throws MessagingException {
+    Memory now = memory;
+    if (!now.isRecent(route)) {
+      ask(now, route);
+      now.setRecent(route);
+    }
+  }
+
+  /** Puts a declaration in place of an earlier one, whose users have to ask again. */
+  void replace(Route.Queue queue) throws MessagingException {
+    link.prepare(queue, Declaration.REPLACE);
+    forget(queue);
+  }
+
+  /** Forgets all declarations of a queue, since it was deleted or replaced. */
+  void forget(Route.Queue queue) {
+    String id = queue.id();
+    Memory fresh = new Memory();
+    memory.routes.forEach((route, prepared) -> {
+      if (prepared.isDone()
+          && !(route instanceof Route.Queue other && other.id().equals(id))) {
+        fresh.routes.put(route, prepared);
+      }
+    });
+    memory = fresh;
+  }
+
+  /** Forgets everything: the engine may have been restarted. */
+  void forgetAll() {
+    memory = new Memory();
+  }
+
+  private void ask(Memory now, Route route) throws MessagingException {
+    CompletableFuture<@Nullable Void> own = new CompletableFuture<>();
+    CompletableFuture<@Nullable Void> first = now.routes.putIfAbsent(route, own);
+    if (first != null) {
+      await(first);
+      return;
+    }
+    try {
+      link.prepare(route, Declaration.CHECK);
+      own.complete(null);
+    } catch (Throwable e) {
+      now.routes.remove(route, own);
+      own.completeExceptionally(e);
+      throw e;
+    }
+  }
+
+  /** Waits for another caller's question, which the engine bounds. */
+  private static void await(CompletableFuture<?> first) throws MessagingException {
+    try {
+      first.join();
+    } catch (CompletionException e) {
+      Throwable cause = e.getCause();
+      if (cause instanceof MessagingException failure) {
+        throw failure;
+      }
+      if (cause instanceof RuntimeException failure) {
+        throw failure;
+      }
+      throw e;
+    }
+  }
+
+  /** What is prepared; replaced as a whole, so that a call under way adds nothing to a new one. */
+  private static final class Memory {
+    private static final int RECENT = 64;
+
+    final ConcurrentHashMap<Route, CompletableFuture<@Nullable Void>> routes =
+        new ConcurrentHashMap<>();
+
+    // By identity: the hash of a queue's route takes all of its settings. Races are harmless, since
+    // routes are immutable and each slot is only ever a route that was prepared.
+    private final @Nullable Route[] recent = new @Nullable Route[RECENT];
+
+    boolean isRecent(Route route) {
+      return recent[slot(route)] == route;
+    }
+
+    void setRecent(Route route) {
+      recent[slot(route)] = route;
+    }
+
+    private static int slot(Route route) {
+      return System.identityHashCode(route) & (RECENT - 1);
+    }
+  }
+}
