@@ -8,6 +8,10 @@ import org.jspecify.annotations.Nullable;
  * Where a broker keeps what must outlive its process. A broker in memory has none. Changes that
  * belong together are in one call, and are on disk together or not at all; calls are applied in the
  * order in which they are made, by one committing thread, several in one commit.
+ *
+ * <p>No method waits for the disk, except {@link #load}, {@link #close} and the reads. What waits
+ * to be committed is bounded only by what the callers may have pending ({@code maxPending}, and the
+ * credit of workers): a store never blocks the caller of {@link #apply}.
  */
 interface Store extends AutoCloseable {
 
@@ -44,8 +48,9 @@ interface Store extends AutoCloseable {
     /** Removes a job. */
     record RemoveJob(int queue, long number) implements Step {}
 
-    /** Adds a dead letter; numbers rise with time. */
-    record AddDeadLetter(int queue, long number, DeadLetter letter) implements Step {}
+    /** Adds a dead letter, with the address its message was sent to; numbers rise with time. */
+    record AddDeadLetter(int queue, long number, String address, DeadLetter letter)
+        implements Step {}
 
     /** Removes a dead letter. */
     record RemoveDeadLetter(int queue, long number) implements Step {}
@@ -54,28 +59,49 @@ interface Store extends AutoCloseable {
   /** A stored message with the address it was sent to. */
   record Stored(String address, Message<byte[]> message) {}
 
-  /** Returns what the store held when it was opened; called once. */
+  /** A stored dead letter with the address its message was sent to. */
+  record StoredLetter(String address, DeadLetter letter) {}
+
+  /**
+   * Returns what the store held when it was opened; called once. A job whose handler had begun when
+   * the process died has one loss more. Due times lie no further ahead than the queue's delay after
+   * that many failures, whatever the clock showed before.
+   */
   List<Contents> load() throws MessagingException;
 
   /**
    * Applies the steps together. The stage completes on the committing thread once they are on disk,
-   * and fails if they are not: then none of them is, and the store takes no further change.
+   * and fails if they are not: then none of them is, and the store takes no further change. Steps
+   * for a queue that is not declared, or was deleted, have no effect.
    */
   CompletionStage<Void> apply(List<Step> steps);
 
-  /** Reads a job's message; a step that was applied is seen at once, before its commit. */
+  /**
+   * Reads a job's message; a job that was applied is seen at once, before its commit.
+   *
+   * @throws StoreException if there is no such job, or it cannot be read
+   */
   Stored readJob(int queue, long number) throws MessagingException;
 
-  /** Reads a dead letter. */
-  DeadLetter readDeadLetter(int queue, long number) throws MessagingException;
+  /**
+   * Reads a dead letter; one that was applied is seen at once, before its commit.
+   *
+   * @throws StoreException if there is no such letter, or it cannot be read
+   */
+  StoredLetter readDeadLetter(int queue, long number) throws MessagingException;
 
   /**
    * Marks that a job's handler is about to begin, so that the death of this process is counted. The
-   * mark survives the process at once, and the machine only by chance.
+   * mark survives the process at once, and the machine only by chance. Give the job with the counts
+   * of this delivery: {@link #load} counts a loss only if the stored counts are still the same.
    */
-  void begun(int queue, long number);
+  void begun(int queue, Job job);
 
-  /** Removes that mark. */
+  /**
+   * Removes that mark; no effect if there is none. Call it when the handler has ended: for a job
+   * that is removed, right after {@link #apply}; for one that failed, when its new counts are on
+   * disk, so that the death of the process in between loses no count.
+   */
   void ended(int queue, long number);
 
   /** Commits what was applied, and closes; no mark stays. */
