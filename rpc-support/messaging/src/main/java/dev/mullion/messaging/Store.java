@@ -48,6 +48,22 @@ interface Store extends AutoCloseable {
     /** Removes a job. */
     record RemoveJob(int queue, long number) implements Step {}
 
+    /**
+     * Moves a job to the dead letters, with its message and address, which the caller need not have
+     * in memory. No effect if there is no such job.
+     *
+     * @param letter the dead letter's number; numbers rise with time
+     */
+    record BuryJob(
+        int queue,
+        long number,
+        long letter,
+        DeadLetter.Reason reason,
+        String error,
+        int deliveryCount,
+        long diedMillis)
+        implements Step {}
+
     /** Adds a dead letter, with the address its message was sent to; numbers rise with time. */
     record AddDeadLetter(int queue, long number, String address, DeadLetter letter)
         implements Step {}
