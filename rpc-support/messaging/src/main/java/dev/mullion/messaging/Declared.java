@@ -29,6 +29,11 @@ final class Declared {
     }
   }
 
+  /** Asks the engine even if the route was prepared, since others may have changed it. */
+  void check(Route route) throws MessagingException {
+    link.prepare(route, Declaration.CHECK);
+  }
+
   /** Puts a declaration in place of an earlier one, whose users have to ask again. */
   void replace(Route.Queue queue) throws MessagingException {
     link.prepare(queue, Declaration.REPLACE);

@@ -210,6 +210,19 @@ public final class Message<T> {
         payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
   }
 
+  /** Returns the message as engines take it, with the codec's media type unless it has one. */
+  Message<byte[]> encoded(byte[] bytes, MessageCodec<?> codec) {
+    String type = contentType == null ? codec.contentType() : contentType;
+    return new Message<>(
+        bytes, givenId, count, millis, key, type, correlationId, headers, timeToLive);
+  }
+
+  /** Returns the length of the id if {@link #id} would make it, else 0; makes none. */
+  int generatedIdLength() {
+    int digits = (Long.SIZE - Long.numberOfLeadingZeros(count) + 3) / 4;
+    return givenId != null ? 0 : INSTANCE.length() + digits;
+  }
+
   /** Returns what identifies the message and its payload's class, never the payload itself. */
   @Override
   public String toString() {

@@ -95,8 +95,28 @@ public final class MessagingBuilder {
    * Connects and starts.
    *
    * @throws MessagingException if the engine cannot be reached or does not start
+   * @throws IllegalStateException if a message of {@code maxMessageSize} would never have room
    */
   public Messaging start() throws MessagingException {
-    throw new UnsupportedOperationException();
+    if (maxPendingBytes < maxMessageSize) {
+      throw new IllegalStateException("maxPendingBytes: " + maxPendingBytes
+          + " (expected: >= maxMessageSize, " + maxMessageSize + ")");
+    }
+    return RunningMessaging.start(copy());
+  }
+
+  /** What is set later is for the next start. */
+  private MessagingBuilder copy() {
+    MessagingBuilder copy = new MessagingBuilder(engine);
+    copy.observers.addAll(observers);
+    copy.sendTimeout = sendTimeout;
+    copy.stopTimeout = stopTimeout;
+    copy.maxPending = maxPending;
+    copy.maxPendingBytes = maxPendingBytes;
+    copy.maxMessageSize = maxMessageSize;
+    copy.maxHandlerThreads = maxHandlerThreads;
+    copy.handlerExecutor = handlerExecutor;
+    copy.listener = listener;
+    return copy;
   }
 }

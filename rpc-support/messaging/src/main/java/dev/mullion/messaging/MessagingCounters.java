@@ -14,7 +14,8 @@ package dev.mullion.messaging;
  * @param lateReplies replies that came after their request had ended
  * @param handlersRunning handlers that run now
  * @param handlersWaiting messages that wait for a handler thread
- * @param listenerFailures exceptions thrown by the listener
+ * @param listenerFailures exceptions thrown by the listener and by observers
+ * @param eventsOmitted events left out since the listener was too slow
  * @param reconnects restored connections
  */
 public record MessagingCounters(
@@ -30,4 +31,5 @@ public record MessagingCounters(
     long handlersRunning,
     long handlersWaiting,
     long listenerFailures,
+    long eventsOmitted,
     long reconnects) {}

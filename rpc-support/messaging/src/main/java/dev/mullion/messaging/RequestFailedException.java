@@ -2,7 +2,7 @@ package dev.mullion.messaging;
 
 import org.jspecify.annotations.Nullable;
 
-/** The replier threw an exception; its text is this text. */
+/** The replier threw an exception, which has this text, or was lost before it answered. */
 public final class RequestFailedException extends MessagingException {
   private static final long serialVersionUID = 1L;
 
@@ -14,5 +14,11 @@ public final class RequestFailedException extends MessagingException {
   /** Creates the exception with its cause. */
   public RequestFailedException(String message, @Nullable Throwable cause) {
     super(message, cause);
+  }
+
+  /** Returns true: the replier had the request. */
+  @Override
+  public boolean maybeAccepted() {
+    return true;
   }
 }

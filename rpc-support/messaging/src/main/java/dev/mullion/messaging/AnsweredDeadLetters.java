@@ -1,0 +1,48 @@
+package dev.mullion.messaging;
+
+import static java.util.Objects.requireNonNull;
+
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Predicate;
+
+/** The engine's dead letters, with arguments checked and stages that complete where users' may. */
+final class AnsweredDeadLetters implements DeadLetters {
+  private final DeadLetters letters;
+  private final Answers answers;
+  private final Intake intake;
+
+  AnsweredDeadLetters(DeadLetters letters, Answers answers, Intake intake) {
+    this.letters = letters;
+    this.answers = answers;
+    this.intake = intake;
+  }
+
+  @Override
+  public CompletionStage<Long> count() {
+    intake.check();
+    return answers.ask(letters::count);
+  }
+
+  @Override
+  public CompletionStage<List<DeadLetter>> peek(int max) {
+    Arguments.atLeast(max, 1, "max");
+    intake.check();
+    return answers.ask(() -> letters.peek(max));
+  }
+
+  @Override
+  public CompletionStage<Long> redrive(int max, Predicate<DeadLetter> which) {
+    Arguments.atLeast(max, 1, "max");
+    requireNonNull(which, "which");
+    intake.check();
+    return answers.ask(() -> letters.redrive(max, which));
+  }
+
+  @Override
+  public CompletionStage<Long> purge(Predicate<DeadLetter> which) {
+    requireNonNull(which, "which");
+    intake.check();
+    return answers.ask(() -> letters.purge(which));
+  }
+}

@@ -1,0 +1,16 @@
+package dev.mullion.messaging;
+
+/** From where a send is made. */
+enum Caller {
+  /** From outside of handlers: refused as soon as a stop begins. */
+  OUTSIDE,
+  /** From a blocking handler: may wait for room, and goes on during a stop. */
+  HANDLER,
+  /** From an asynchronous handler: never waits, and goes on during a stop. */
+  ASYNC_HANDLER;
+
+  /** Returns where the current thread is. */
+  static Caller current() {
+    return AsyncScope.active() ? ASYNC_HANDLER : OUTSIDE;
+  }
+}

@@ -1,0 +1,88 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Route;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/** Sends messages: those that wait for the engine's answer, within limits, and those that do not. */
+final class Sends {
+  private final EngineLink link;
+  private final Declared declared;
+  private final PendingLimits limits;
+  private final Duration sendTimeout;
+  private final Answers answers;
+  private final SendCounts counts;
+  private final ListenerCalls listener;
+
+  Sends(
+      EngineLink link,
+      Declared declared,
+      PendingLimits limits,
+      Duration sendTimeout,
+      Answers answers,
+      SendCounts counts,
+      ListenerCalls listener) {
+    this.link = link;
+    this.declared = declared;
+    this.limits = limits;
+    this.sendTimeout = sendTimeout;
+    this.answers = answers;
+    this.counts = counts;
+    this.listener = listener;
+  }
+
+  /** Sends to a topic or queue; what goes wrong is in the future. */
+  CompletableFuture<@Nullable Void> send(Route route, Message<byte[]> message, Caller from) {
+    int bytes = message.payload().length;
+    try {
+      limits.take(bytes, sendTimeout, "sendTimeout", from);
+    } catch (Throwable e) {
+      return failed(e);
+    }
+    return answers.ask(() -> asked(route, message), error -> ended(route, bytes, error));
+  }
+
+  private CompletionStage<@Nullable Void> asked(Route route, Message<byte[]> message)
+      throws MessagingException {
+    declared.prepare(route);
+    return link.send(route, message);
+  }
+
+  private void ended(Route route, int bytes, @Nullable Throwable error) {
+    limits.release(bytes);
+    if (error == null) {
+      counts.accepted.increment();
+      return;
+    }
+    counts.failed.increment();
+    if (error instanceof MissingAddressException && route instanceof Route.Queue queue) {
+      declared.forget(queue); // deleted by another process: the next send declares it again
+    }
+  }
+
+  /** Counts a message that failed before the engine had it. */
+  <T extends @Nullable Object> CompletableFuture<T> failed(Throwable error) {
+    counts.failed.increment();
+    return CompletableFuture.failedFuture(error);
+  }
+
+  /** Sends a signal; nothing here waits, and nothing is declared. */
+  boolean trySend(Route.Signal signal, Message<byte[]> message) {
+    boolean sent = false;
+    try {
+      sent = link.trySend(signal, message);
+    } catch (Throwable e) {
+      LimitedLog.warn("trySend", "the engine failed in trySend (signal " + signal.name() + ")", e);
+    }
+    if (sent) {
+      counts.accepted.increment();
+    } else {
+      counts.dropped.increment();
+      listener.dropped(signal.name(), Overflow.DROP_NEWEST, 1);
+    }
+    return sent;
+  }
+}

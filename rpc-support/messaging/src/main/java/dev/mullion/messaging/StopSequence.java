@@ -1,0 +1,168 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.EngineLink;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The stop of a {@code Messaging}: intake, handlers and repliers, sends, settlements, link. Each step
+ * runs whatever became of the one before, and all share one deadline.
+ */
+final class StopSequence {
+  private static final Duration LINK_GRACE = Duration.ofSeconds(1);
+  private static final StopReport EMPTY = new StopReport(Duration.ZERO, 0, 0, 0);
+
+  private final MessagingClock clock;
+  private final Intake intake;
+  private final PendingLimits limits;
+  private final Subscriptions subscriptions;
+  private final Answers answers;
+  private final Requests requests;
+  private final EngineLink link;
+  private final ListenerCalls listener;
+  private final Callbacks callbacks;
+  private final AtomicBoolean begun = new AtomicBoolean();
+  private final CompletableFuture<StopReport> done = new CompletableFuture<>();
+
+  StopSequence(
+      MessagingClock clock,
+      Intake intake,
+      PendingLimits limits,
+      Subscriptions subscriptions,
+      Answers answers,
+      Requests requests,
+      EngineLink link,
+      ListenerCalls listener,
+      Callbacks callbacks) {
+    this.clock = clock;
+    this.intake = intake;
+    this.limits = limits;
+    this.subscriptions = subscriptions;
+    this.answers = answers;
+    this.requests = requests;
+    this.link = link;
+    this.listener = listener;
+    this.callbacks = callbacks;
+  }
+
+  /**
+   * Stops, or waits for the stop that is under way. A handler cannot wait for a stop, which waits for
+   * it: then the stop goes on by itself.
+   */
+  StopReport stop(Duration timeout) {
+    boolean inHandler = Caller.current() != Caller.OUTSIDE;
+    if (begun.compareAndSet(false, true)) {
+      intake.handlersOnly();
+      if (inHandler) {
+        daemon("messaging-stop", () -> run(timeout));
+      } else {
+        run(timeout);
+      }
+    }
+    if (inHandler && !done.isDone()) {
+      return EMPTY;
+    }
+    return awaited();
+  }
+
+  boolean isBegun() {
+    return begun.get();
+  }
+
+  private StopReport awaited() {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return done.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        } catch (ExecutionException e) {
+          throw new CompletionException(e.getCause());
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void run(Duration timeout) {
+    long start = clock.nanoTime();
+    Supplier<Duration> left = () -> {
+      Duration time = timeout.minusNanos(clock.nanoTime() - start);
+      return time.isNegative() ? Duration.ZERO : time;
+    };
+    StopReport report = EMPTY;
+    try {
+      step("senders", limits::closeOutside);
+      StopReport handlers = handlers(left.get());
+      report = handlers == null ? EMPTY : handlers;
+      step("sends", () -> sends(left.get()));
+      step("link", () -> closeLink(left.get()));
+      step("listener", () -> listener.close(left.get()));
+      step("callbacks", callbacks::close);
+    } finally {
+      Duration took = Duration.ofNanos(clock.nanoTime() - start);
+      done.complete(new StopReport(
+          took, report.finished(), report.givenBack(), report.interrupted()));
+    }
+  }
+
+  private @Nullable StopReport handlers(Duration left) {
+    try {
+      return subscriptions.stop(left);
+    } catch (Throwable e) {
+      LimitedLog.warn("stop", "the stop of the subscriptions failed", e);
+      return null;
+    }
+  }
+
+  /** Lets pending sends have their answer, and fails those that have none at the deadline. */
+  private void sends(Duration left) {
+    intake.close();
+    try {
+      ClockWait.await(limits.close(), clock, left);
+    } finally {
+      Supplier<Throwable> error = () -> new BrokerAwayException(
+          "messaging was closed before the engine answered", null, true);
+      answers.stop(error);
+      requests.stop(error);
+    }
+  }
+
+  /** On a thread of its own: an engine whose close hangs does not hold up the caller. */
+  private void closeLink(Duration left) {
+    CompletableFuture<@Nullable Void> closed = new CompletableFuture<>();
+    daemon("messaging-close", () -> {
+      try {
+        link.close(left);
+      } catch (Throwable e) {
+        LimitedLog.warn("stop", "the engine's link failed to close", e);
+      } finally {
+        closed.complete(null);
+      }
+    });
+    ClockWait.await(closed, clock, left.plus(LINK_GRACE));
+  }
+
+  private static void step(String what, Runnable step) {
+    try {
+      step.run();
+    } catch (Throwable e) {
+      LimitedLog.warn("stop", "a step of the stop failed: " + what, e);
+    }
+  }
+
+  private static void daemon(String name, Runnable task) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    thread.start();
+  }
+}
