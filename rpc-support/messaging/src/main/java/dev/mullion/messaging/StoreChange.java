@@ -1,0 +1,53 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.Store.Job;
+import dev.mullion.messaging.Store.Step;
+import dev.mullion.messaging.Store.StoredQueue;
+import dev.mullion.messaging.StoreMaps.Edit;
+import dev.mullion.messaging.StoreMaps.Kind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** Steps that are applied together, encoded on the thread of their caller. */
+record StoreChange(List<Edit> edits, long bytes, CompletableFuture<Void> done) {
+
+  static StoreChange of(List<Step> steps) {
+    List<Edit> edits = new ArrayList<>(steps.size() + 1);
+    long bytes = 0;
+    for (Step step : steps) {
+      bytes += add(step, edits);
+    }
+    return new StoreChange(edits, bytes, new CompletableFuture<>());
+  }
+
+  private static long add(Step step, List<Edit> edits) {
+    if (step instanceof Step.AddJob add) {
+      byte[] message = StoreCodec.encode(add.address(), add.message());
+      long number = add.job().number();
+      edits.add(new Edit.Put(add.queue(), number, Kind.MESSAGE, message));
+      edits.add(new Edit.Put(add.queue(), number, Kind.JOB, StoreCodec.encode(add.job())));
+      return message.length;
+    }
+    if (step instanceof Step.AddDeadLetter add) {
+      byte[] letter = StoreCodec.encode(add.address(), add.letter());
+      edits.add(new Edit.Put(add.queue(), add.number(), Kind.DEAD_LETTER, letter));
+      return letter.length;
+    }
+    if (step instanceof Step.RemoveJob remove) {
+      edits.add(new Edit.Remove(remove.queue(), remove.number(), Kind.JOB));
+      edits.add(new Edit.Remove(remove.queue(), remove.number(), Kind.MESSAGE));
+    } else if (step instanceof Step.UpdateJob update) {
+      Job job = update.job();
+      edits.add(new Edit.Replace(update.queue(), job.number(), Kind.JOB, StoreCodec.encode(job)));
+    } else if (step instanceof Step.RemoveDeadLetter remove) {
+      edits.add(new Edit.Remove(remove.queue(), remove.number(), Kind.DEAD_LETTER));
+    } else if (step instanceof Step.Declare declare) {
+      StoredQueue queue = declare.queue();
+      edits.add(new Edit.Declare(queue.number(), StoreCodec.encode(queue.declaration())));
+    } else if (step instanceof Step.DeleteQueue delete) {
+      edits.add(new Edit.Delete(delete.queue()));
+    }
+    return 0;
+  }
+}
