@@ -1,6 +1,5 @@
 package dev.mullion.messaging;
 
-import dev.mullion.messaging.StoreMaps.Edit;
 import dev.mullion.messaging.StoreMaps.Kind;
 import java.io.IOException;
 import java.lang.System.Logger;
@@ -14,7 +13,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -46,7 +44,7 @@ final class MvStore implements Store {
   private final MessagingClock clock;
   private final StoreMarks marks;
   private final Thread thread = new Thread(this::run, "mullion-store");
-  private final Map<Entry, byte[]> uncommitted = new ConcurrentHashMap<>();
+  private final Uncommitted uncommitted = new Uncommitted();
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition work = lock.newCondition();
   private final ArrayDeque<StoreChange> waiting = new ArrayDeque<>(); // guarded by lock
@@ -69,8 +67,6 @@ final class MvStore implements Store {
     /** Gives the place free for others. */
     void release();
   }
-
-  private record Entry(int queue, long number, Kind kind) {}
 
   MvStore(StorePlace place, StoreMaps maps, StoreMarks marks, MessagingClock clock) {
     this.place = place;
@@ -179,7 +175,7 @@ final class MvStore implements Store {
   @Override
   public CompletionStage<Void> apply(List<Step> steps) {
     StoreChange change = StoreChange.of(steps);
-    change.edits().forEach(this::see);
+    uncommitted.add(change);
     StoreException refused;
     lock.lock();
     try {
@@ -192,23 +188,10 @@ final class MvStore implements Store {
       lock.unlock();
     }
     if (refused != null) {
-      change.edits().forEach(this::forget);
+      uncommitted.remove(change);
       change.done().completeExceptionally(refused);
     }
     return change.done();
-  }
-
-  /** Lets readers see a message before the committing thread has it. */
-  private void see(Edit edit) {
-    if (edit instanceof Edit.Put put && put.kind() != Kind.JOB) {
-      uncommitted.put(new Entry(put.queue(), put.number(), put.kind()), put.bytes());
-    }
-  }
-
-  private void forget(Edit edit) {
-    if (edit instanceof Edit.Put put && put.kind() != Kind.JOB) {
-      uncommitted.remove(new Entry(put.queue(), put.number(), put.kind()), put.bytes());
-    }
   }
 
   @Override
@@ -223,10 +206,7 @@ final class MvStore implements Store {
 
   private <T> T read(int queue, long number, Kind kind, Function<byte[], T> decode)
       throws StoreException {
-    byte[] bytes = uncommitted.get(new Entry(queue, number, kind));
-    if (bytes == null) {
-      bytes = maps.read(queue, number, kind);
-    }
+    byte[] bytes = uncommitted.read(queue, number, kind, maps);
     String which = kind.text + " " + number + " of queue " + queue;
     if (bytes == null) {
       throw new StoreException(place.path() + " has no " + which);
@@ -304,7 +284,7 @@ final class MvStore implements Store {
       return;
     }
     for (StoreChange change : batch) {
-      change.edits().forEach(this::forget);
+      uncommitted.remove(change);
       change.done().complete(null);
     }
     worthCompacting = true;
@@ -353,7 +333,7 @@ final class MvStore implements Store {
       LOGGER.log(Level.WARNING, place.path() + " cannot be read either", e);
     }
     for (StoreChange change : all) {
-      change.edits().forEach(this::forget);
+      uncommitted.remove(change);
       change.done().completeExceptionally(failed);
     }
   }

@@ -5,6 +5,7 @@ import dev.mullion.messaging.Store.Step;
 import dev.mullion.messaging.Store.StoredQueue;
 import dev.mullion.messaging.StoreMaps.Edit;
 import dev.mullion.messaging.StoreMaps.Kind;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -40,6 +41,15 @@ record StoreChange(List<Edit> edits, long bytes, CompletableFuture<Void> done) {
     } else if (step instanceof Step.UpdateJob update) {
       Job job = update.job();
       edits.add(new Edit.Replace(update.queue(), job.number(), Kind.JOB, StoreCodec.encode(job)));
+    } else if (step instanceof Step.BuryJob bury) {
+      edits.add(new Edit.Bury(
+          bury.queue(),
+          bury.number(),
+          bury.letter(),
+          bury.reason(),
+          bury.error(),
+          bury.deliveryCount(),
+          Instant.ofEpochMilli(bury.diedMillis())));
     } else if (step instanceof Step.RemoveDeadLetter remove) {
       edits.add(new Edit.Remove(remove.queue(), remove.number(), Kind.DEAD_LETTER));
     } else if (step instanceof Step.Declare declare) {
@@ -47,6 +57,8 @@ record StoreChange(List<Edit> edits, long bytes, CompletableFuture<Void> done) {
       edits.add(new Edit.Declare(queue.number(), StoreCodec.encode(queue.declaration())));
     } else if (step instanceof Step.DeleteQueue delete) {
       edits.add(new Edit.Delete(delete.queue()));
+    } else {
+      throw new IllegalStateException("unknown step " + step);
     }
     return 0;
   }

@@ -95,26 +95,48 @@ final class StoreCodec {
   }
 
   static byte[] encode(String address, DeadLetter letter) {
-    Writer out = new Writer(letter.original().payload().length + 2 * TEXTS)
-        .put(address)
-        .put(letter.queue())
-        .put(letter.reason().name())
-        .put(letter.error())
-        .put(letter.deliveryCount())
-        .put(Duration.between(Instant.EPOCH, letter.died()));
-    return put(out, letter.original()).end();
+    return letter(
+        letter.queue(),
+        letter.reason(),
+        letter.error(),
+        letter.deliveryCount(),
+        letter.died(),
+        encode(address, letter.original()));
+  }
+
+  /** Makes a dead letter of a message that is encoded already. */
+  static byte[] letter(String queue, StoreMaps.Edit.Bury bury, byte[] message) {
+    return letter(queue, bury.reason(), bury.error(), bury.deliveryCount(), bury.died(), message);
+  }
+
+  private static byte[] letter(
+      String queue,
+      DeadLetter.Reason reason,
+      String error,
+      int deliveryCount,
+      Instant died,
+      byte[] message) {
+    return new Writer(message.length + TEXTS)
+        .put(queue)
+        .put(reason.name())
+        .put(error)
+        .put(deliveryCount)
+        .put(Duration.between(Instant.EPOCH, died))
+        .put(message)
+        .end();
   }
 
   static StoredLetter letter(byte[] bytes) {
     Reader in = new Reader(bytes);
-    String address = in.readString();
     String queue = in.readString();
     DeadLetter.Reason reason = DeadLetter.Reason.valueOf(in.readString());
     String error = in.readString();
     int deliveryCount = in.readInt();
     Instant died = Instant.EPOCH.plus(in.readDuration());
+    Stored stored = stored(in.readBytes());
     return new StoredLetter(
-        address, new DeadLetter(message(in), queue, reason, error, deliveryCount, died));
+        stored.address(),
+        new DeadLetter(stored.message(), queue, reason, error, deliveryCount, died));
   }
 
   private static Writer put(Writer out, Message<byte[]> message) {

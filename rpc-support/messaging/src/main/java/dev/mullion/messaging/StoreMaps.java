@@ -5,6 +5,7 @@ import dev.mullion.messaging.Store.Job;
 import dev.mullion.messaging.Store.StoredQueue;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +42,10 @@ final class StoreMaps {
   private final Map<Integer, Queue> byNumber = new ConcurrentHashMap<>();
 
   private record Queue(
-      MVMap<Long, byte[]> jobs, MVMap<Long, byte[]> messages, MVMap<Long, byte[]> dead) {
+      String name,
+      MVMap<Long, byte[]> jobs,
+      MVMap<Long, byte[]> messages,
+      MVMap<Long, byte[]> dead) {
 
     MVMap<Long, byte[]> of(Kind kind) {
       return switch (kind) {
@@ -68,6 +72,9 @@ final class StoreMaps {
   /** One step of a change, encoded. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   sealed interface Edit {
+    /** Returns the queue's number. */
+    int queue();
+
     /** Declares a queue or replaces its declaration. */
     record Declare(int queue, byte[] bytes) implements Edit {}
 
@@ -79,6 +86,17 @@ final class StoreMaps {
 
     /** Replaces an entry, if there is one. */
     record Replace(int queue, long number, Kind kind, byte[] bytes) implements Edit {}
+
+    /** Makes a dead letter of a job, if there is one. */
+    record Bury(
+        int queue,
+        long number,
+        long letter,
+        DeadLetter.Reason reason,
+        String error,
+        int deliveryCount,
+        Instant died)
+        implements Edit {}
 
     /** Removes an entry. */
     record Remove(int queue, long number, Kind kind) implements Edit {}
@@ -205,9 +223,9 @@ final class StoreMaps {
     MVStore.TxCounter use = store.registerVersionUsage();
     try {
       for (Cursor<Integer, byte[]> cursor = queues.cursor(null); cursor.hasNext(); ) {
-        int number = cursor.next();
-        all.add(StoreCodec.queue(number, cursor.getValue()));
-        byNumber.computeIfAbsent(number, this::openQueue);
+        StoredQueue queue = StoreCodec.queue(cursor.next(), cursor.getValue());
+        all.add(queue);
+        open(queue);
       }
       return all;
     } catch (MVStoreException | IllegalArgumentException e) {
@@ -217,8 +235,15 @@ final class StoreMaps {
     }
   }
 
-  private Queue openQueue(int number) {
-    return new Queue(open("jobs.", number), open("messages.", number), open("dead.", number));
+  private void open(StoredQueue queue) {
+    int number = queue.number();
+    byNumber.put(
+        number,
+        new Queue(
+            queue.declaration().name(),
+            open("jobs.", number),
+            open("messages.", number),
+            open("dead.", number)));
   }
 
   private MVMap<Long, byte[]> open(String prefix, int number) {
@@ -268,37 +293,48 @@ final class StoreMaps {
 
   /** Applies a step in memory; one for a queue that is not declared has no effect. */
   void apply(Edit edit) {
-    if (edit instanceof Edit.Put put) {
-      Queue maps = byNumber.get(put.queue());
-      if (maps != null) {
-        maps.of(put.kind()).put(put.number(), put.bytes());
-      }
-    } else if (edit instanceof Edit.Remove remove) {
-      Queue maps = byNumber.get(remove.queue());
-      if (maps != null) {
-        maps.of(remove.kind()).remove(remove.number());
-      }
-    } else if (edit instanceof Edit.Replace replace) {
-      Queue maps = byNumber.get(replace.queue());
-      if (maps != null) {
-        maps.of(replace.kind()).replace(replace.number(), replace.bytes());
-      }
-    } else if (edit instanceof Edit.Declare declare) {
+    if (edit instanceof Edit.Declare declare) {
       queues.put(declare.queue(), declare.bytes());
-      byNumber.computeIfAbsent(declare.queue(), this::openQueue);
+      open(StoreCodec.queue(declare.queue(), declare.bytes()));
+      return;
+    }
+    Queue maps = byNumber.get(edit.queue());
+    if (maps == null) {
+      return;
+    }
+    if (edit instanceof Edit.Put put) {
+      maps.of(put.kind()).put(put.number(), put.bytes());
+    } else if (edit instanceof Edit.Remove remove) {
+      maps.of(remove.kind()).remove(remove.number());
+    } else if (edit instanceof Edit.Replace replace) {
+      maps.of(replace.kind()).replace(replace.number(), replace.bytes());
+    } else if (edit instanceof Edit.Bury bury) {
+      bury(maps, bury);
     } else if (edit instanceof Edit.Delete delete) {
-      delete(delete.queue());
+      delete(delete.queue(), maps);
     }
   }
 
-  private void delete(int queue) {
-    Queue maps = byNumber.remove(queue);
-    queues.remove(queue);
-    if (maps != null) {
-      store.removeMap(maps.jobs);
-      store.removeMap(maps.messages);
-      store.removeMap(maps.dead);
+  private void bury(Queue maps, Edit.Bury bury) {
+    byte[] message = maps.messages.remove(bury.number());
+    if (message != null) {
+      maps.jobs.remove(bury.number());
+      maps.dead.put(bury.letter(), StoreCodec.letter(maps.name, bury, message));
     }
+  }
+
+  /** Returns a queue's name; empty if it is not declared. */
+  String name(int queue) {
+    Queue maps = byNumber.get(queue);
+    return maps == null ? "" : maps.name;
+  }
+
+  private void delete(int queue, Queue maps) {
+    byNumber.remove(queue);
+    queues.remove(queue);
+    store.removeMap(maps.jobs);
+    store.removeMap(maps.messages);
+    store.removeMap(maps.dead);
   }
 
   /** Commits and syncs: what was applied is on disk when this returns. */

@@ -147,6 +147,40 @@ class MvStoreTest {
   }
 
   @Test
+  void buriesAJobWithItsMessage() throws Exception {
+    Instant died = Instant.ofEpochMilli(1_700_000_000_123L);
+    Step.BuryJob bury = new Step.BuryJob(
+        0, 1, 50, DeadLetter.Reason.DELIVERY_LIMIT, "oh no", 5, died.toEpochMilli());
+    try (MvStore store = open()) {
+      store.load();
+      apply(store, new Step.Declare(queue(0, "orders")));
+      CompletionStage<Void> done = store.apply(List.of(add(0, 1, "one"), bury));
+      assertThat(store.readDeadLetter(0, 50).letter().error()).isEqualTo("oh no");
+      await(done);
+      apply(store, new Step.BuryJob(0, 9, 51, DeadLetter.Reason.EXPIRED, "", 1, 0)); // not there
+    }
+    try (MvStore store = open()) {
+      Contents contents = store.load().get(0);
+      assertThat(contents.jobs()).isEmpty();
+      assertThat(contents.deadLetters()).containsExactly(50L);
+      Store.StoredLetter read = store.readDeadLetter(0, 50);
+      assertThat(read.address()).isEqualTo("address-0");
+      assertThat(read.letter())
+          .usingRecursiveComparison()
+          .ignoringFields("original")
+          .isEqualTo(new DeadLetter(
+              Message.of(new byte[0]),
+              "orders",
+              DeadLetter.Reason.DELIVERY_LIMIT,
+              "oh no",
+              5,
+              died));
+      assertThat(read.letter().original().payload()).asString().isEqualTo("one");
+      assertThatThrownBy(() -> store.readJob(0, 1)).isInstanceOf(StoreException.class);
+    }
+  }
+
+  @Test
   void stepsForAQueueThatIsNotThereHaveNoEffect() throws Exception {
     try (MvStore store = open()) {
       store.load();
