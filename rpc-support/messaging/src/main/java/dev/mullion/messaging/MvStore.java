@@ -36,9 +36,6 @@ final class MvStore implements Store {
   private static final long MOST_BYTES = 8 << 20; // of one commit
   private static final int COMMITS_BETWEEN_CHECKS = 64;
   private static final int IDLE_MILLIS = 100;
-  private static final int IDLE_COMPACT_MILLIS = 50;
-  private static final int BUSY_COMPACT_MILLIS = 10;
-  private static final int MOST_IN_VAIN = 3;
 
   private final StorePlace place;
   private final MessagingClock clock;
@@ -233,7 +230,7 @@ final class MvStore implements Store {
       List<StoreChange> batch;
       while ((batch = take()) != null) {
         if (batch.isEmpty()) {
-          compact(IDLE_COMPACT_MILLIS);
+          compact();
         } else {
           commit(batch);
         }
@@ -290,19 +287,19 @@ final class MvStore implements Store {
     worthCompacting = true;
     turnsInVain = 0;
     if (++commits % COMMITS_BETWEEN_CHECKS == 0) {
-      compact(BUSY_COMPACT_MILLIS);
+      compact();
     }
   }
 
   /** Compacts for a moment, and finds out whether to go on when there is time. */
-  private void compact(int millis) {
+  private void compact() {
     try {
       long size = maps.size();
       if (maps.isSparse()) {
-        maps.compact(millis);
+        maps.compact();
         marks.synced(maps.version());
         turnsInVain = maps.size() < size ? 0 : turnsInVain + 1;
-        worthCompacting = turnsInVain < MOST_IN_VAIN;
+        worthCompacting = turnsInVain < maps.turnsForAll();
       } else {
         worthCompacting = false;
       }

@@ -4,14 +4,13 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.zip.CRC32C;
 import java.util.zip.ZipOutputStream;
 import org.h2.mvstore.DataUtils;
 import org.h2.mvstore.FileStore;
-import org.h2.mvstore.MVStore;
 import org.h2.mvstore.MVStoreException;
 import org.h2.mvstore.RandomAccessStore;
 import org.h2.mvstore.SFChunk;
@@ -25,31 +24,33 @@ import org.jspecify.annotations.Nullable;
  *  0        4096     8192
  * </pre>
  *
- * <p>MVStore by itself trusts a chunk whose head and foot are intact. A torn write may leave both
- * and lose what is between, so a checksum stands in the foot's padding. It is compared when a store
- * opens, for chunks above the version that is known to have been synced.
+ * <p>Two things are stricter than in MVStore. It trusts a chunk whose head and foot are intact, but a
+ * torn write may leave both and lose what is between: so a checksum stands in the foot's padding. It
+ * begins with a number that only this file's header has, so that no message can contain a foot. And
+ * MVStore looks for the newest chunk where the header and the chunks before it point; a torn write
+ * may have broken that chain in favour of an older one: so a file that was not closed is searched
+ * from its end to its start.
  */
 final class StoreFile extends RandomAccessStore {
   private static final int BLOCK = 4096;
   private static final int HEAD = 1024;
   private static final int FOOT = 128;
+  private static final int WINDOW = 1 << 20;
   private static final String CHECK = ",crc:";
+  private static final String SALT = "salt";
 
   private final BlockFile file;
-  private final long syncedVersion;
   private final Map<Long, Boolean> checked = new HashMap<>(); // while opening, by position of foot
+  private byte[] window = new byte[0]; // while opening
+  private long windowStart;
   private boolean opening = true;
   private boolean clean;
+  private long salt;
 
-  /**
-   * Takes an open file.
-   *
-   * @param syncedVersion a version known to be on disk: the file must not have less
-   */
-  StoreFile(BlockFile file, String name, boolean readOnly, long syncedVersion) throws IOException {
+  /** Takes an open file. */
+  StoreFile(BlockFile file, String name, boolean readOnly) throws IOException {
     super(new HashMap<>());
     this.file = file;
-    this.syncedVersion = syncedVersion;
     init(name, readOnly);
     setSize(file.size());
   }
@@ -58,6 +59,7 @@ final class StoreFile extends RandomAccessStore {
   void opened() {
     opening = false;
     checked.clear();
+    window = new byte[0];
   }
 
   /** Returns whether the file was closed in order when it was last used. */
@@ -65,19 +67,17 @@ final class StoreFile extends RandomAccessStore {
     return clean;
   }
 
-  /** Rewrites sparse chunks and moves others into gaps: {@code bytes} of each, for a bounded time. */
-  void compact(MVStore store, int millis, int bytes) {
-    compactStore(getAutoCompactFillRate(), millis, bytes, store);
-    compactMoveChunks(getAutoCompactFillRate(), bytes, store);
+  @Override
+  protected void initializeStoreHeader(long time) {
+    salt = new SecureRandom().nextLong();
+    storeHeader.put(SALT, salt);
+    super.initializeStoreHeader(time);
   }
 
   @Override
   protected void readStoreHeader(boolean recoveryMode) {
-    HeaderCheck header = new HeaderCheck();
-    clean = header.clean;
-    // A quick search begins with the chunk of which the header tells. Without it, each chunk of the
-    // file has to be found: the search would take an older one that happens to be complete.
-    super.readStoreHeader(recoveryMode || !header.intact);
+    clean = isHeaderClean();
+    super.readStoreHeader(recoveryMode || !clean);
   }
 
   @Override
@@ -92,7 +92,9 @@ final class StoreFile extends RandomAccessStore {
   private byte[] readBytes(long position, int length) {
     byte[] bytes = new byte[length];
     try {
-      file.read(position, bytes, 0, length);
+      if (!opening || !copyFromWindow(position, bytes)) {
+        file.read(position, bytes, 0, length);
+      }
     } catch (IOException e) {
       throw DataUtils.newMVStoreException(
           e instanceof EOFException ? DataUtils.ERROR_FILE_CORRUPT : DataUtils.ERROR_READING_FAILED,
@@ -105,6 +107,21 @@ final class StoreFile extends RandomAccessStore {
     readCount.incrementAndGet();
     readBytes.addAndGet(length);
     return bytes;
+  }
+
+  /** Copies from a part of the file that is read at once: a search reads some of each block. */
+  private boolean copyFromWindow(long position, byte[] target) throws IOException {
+    long start = position / WINDOW * WINDOW;
+    if (position < 0 || position + target.length > Math.min(start + WINDOW, size())) {
+      return false;
+    }
+    if (window.length == 0 || windowStart != start) {
+      window = new byte[(int) Math.min(WINDOW, size() - start)];
+      windowStart = start;
+      file.read(start, window, 0, window.length);
+    }
+    System.arraycopy(window, (int) (position - start), target, 0, target.length);
+    return true;
   }
 
   @Override
@@ -127,7 +144,7 @@ final class StoreFile extends RandomAccessStore {
     writeBytes.addAndGet(length);
   }
 
-  private static void putCheck(byte[] bytes, int start, int length) {
+  private void putCheck(byte[] bytes, int start, int length) {
     int foot = start + length - FOOT;
     int end = foot;
     while (bytes[end] > ' ') {
@@ -138,8 +155,9 @@ final class StoreFile extends RandomAccessStore {
     System.arraycopy(text, 0, bytes, end, text.length); // 128 bytes have room for all fields
   }
 
-  private static String checksum(byte[] bytes, int start, int length) {
+  private String checksum(byte[] bytes, int start, int length) {
     CRC32C crc = new CRC32C();
+    crc.update(ByteBuffer.allocate(Long.BYTES).putLong(0, salt));
     crc.update(bytes, start, length);
     return Long.toHexString(crc.getValue());
   }
@@ -151,10 +169,8 @@ final class StoreFile extends RandomAccessStore {
     Map<String, String> fields = fields(foot, 0, FOOT);
     try {
       long length = Long.parseLong(fields.getOrDefault("len", ""), 16) * BLOCK;
-      long version = Long.parseLong(fields.getOrDefault("version", ""), 16);
       String check = fields.getOrDefault("crc", "");
-      return version <= syncedVersion
-          || checked.computeIfAbsent(position, p -> isWhole(p, length, check));
+      return checked.computeIfAbsent(position, p -> isWhole(p, length, check));
     } catch (NumberFormatException e) {
       return false;
     }
@@ -183,6 +199,42 @@ final class StoreFile extends RandomAccessStore {
     } catch (MVStoreException e) {
       return Map.of();
     }
+  }
+
+  /** Returns whether the file was closed, and both copies of its header tell of the same chunk. */
+  private boolean isHeaderClean() {
+    if (size() < 2 * BLOCK) {
+      return false;
+    }
+    byte[] bytes = readBytes(0, 2 * BLOCK);
+    Map<String, String> first = header(bytes, 0);
+    Map<String, String> second = header(bytes, BLOCK);
+    try {
+      salt = Long.parseUnsignedLong(first.getOrDefault(SALT, second.getOrDefault(SALT, "")), 16);
+      return first.equals(second)
+          && first.containsKey("clean")
+          && isChunkWhole(first.getOrDefault("block", ""), first.getOrDefault("version", ""));
+    } catch (MVStoreException | NumberFormatException e) {
+      return false;
+    }
+  }
+
+  private static Map<String, String> header(byte[] bytes, int start) {
+    Map<String, String> fields = fields(bytes, start, BLOCK);
+    String end = ",fletcher:" + fields.get("fletcher");
+    String text = new String(bytes, start, BLOCK, StandardCharsets.ISO_8859_1);
+    int length = Math.max(0, text.indexOf(end));
+    String check = Integer.toHexString(DataUtils.getFletcher32(bytes, start, length));
+    return check.equals(fields.get("fletcher")) ? fields : Map.of();
+  }
+
+  private boolean isChunkWhole(String block, String version) {
+    long position = Long.parseLong(block, 16) * BLOCK;
+    Map<String, String> head = fields(readBytes(position, HEAD), 0, HEAD);
+    long length = Long.parseLong(head.getOrDefault("len", ""), 16) * BLOCK;
+    byte[] foot = readBytes(position + length - FOOT, FOOT);
+    return version.equals(fields(foot, 0, FOOT).get("version"))
+        && isWhole(position + length - FOOT, foot);
   }
 
   @Override
@@ -230,44 +282,5 @@ final class StoreFile extends RandomAccessStore {
   @Override
   public void backup(ZipOutputStream out) {
     throw new UnsupportedOperationException("not used");
-  }
-
-  /** What the two copies of the header say before MVStore reads them. */
-  private final class HeaderCheck {
-    boolean intact;
-    boolean clean;
-
-    HeaderCheck() {
-      if (StoreFile.this.size() < 2 * BLOCK) {
-        return;
-      }
-      byte[] bytes = readBytes(0, 2 * BLOCK);
-      Map<String, String> first = fields(bytes, 0, BLOCK);
-      if (first.isEmpty() || !first.equals(fields(bytes, BLOCK, BLOCK))) {
-        return;
-      }
-      clean = first.containsKey("clean");
-      intact = isChunkIntact(first);
-    }
-
-    private boolean isChunkIntact(Map<String, String> header) {
-      String block = header.get("block");
-      if (block == null) {
-        return true; // nothing was committed yet
-      }
-      try {
-        long position = Long.parseLong(block, 16) * BLOCK;
-        byte[] head = readBytes(position, HEAD);
-        Map<String, String> fields = fields(head, 0, HEAD);
-        long length = Long.parseLong(fields.getOrDefault("len", ""), 16) * BLOCK;
-        byte[] foot = readBytes(position + length - FOOT, FOOT);
-        Map<String, String> ends = fields(foot, 0, FOOT);
-        return isWhole(position + length - FOOT, foot)
-            && Objects.equals(header.get("chunk"), ends.get("chunk"))
-            && Objects.equals(header.get("version"), ends.get("version"));
-      } catch (MVStoreException | NumberFormatException e) {
-        return false;
-      }
-    }
   }
 }

@@ -29,10 +29,13 @@ final class StoreMaps {
   static final int FORMAT = 1;
   private static final String QUEUES = "queues";
   private static final String TURNS = "turns";
-  private static final int CLOSE_MILLIS = 200;
-  private static final int COMPACT_BYTES = 4 << 20;
+  private static final long CLOSE_NANOS = 200_000_000;
+  private static final int COMPACT_BYTES = 2 << 20;
   private static final long SMALL = 1 << 20; // a file that is not worth compacting
   private static final int FULL_ENOUGH = 60; // percent
+  private static final int KEPT_VERSIONS = 5; // MVStore's default: space is reused after as many
+  private static final int GOAL = 90; // percent
+  private static final int EACH = 101; // percent, so above each chunk's
 
   private final Path path;
   private final StoreFile file;
@@ -145,7 +148,7 @@ final class StoreMaps {
       if (!create && blocks.size() == 0) {
         throw new StoreException(path + " is empty, so it was truncated (expected: a store)");
       }
-      StoreFile file = new StoreFile(blocks, path.toString(), readOnly, syncedVersion);
+      StoreFile file = new StoreFile(blocks, path.toString(), readOnly);
       MVStore store = new MVStore.Builder()
           .adoptFileStore(file)
           .autoCommitDisabled()
@@ -345,15 +348,27 @@ final class StoreMaps {
 
   /** Returns whether compacting would give back a good part of the file. */
   boolean isSparse() {
-    long size = file.size();
-    return size > SMALL
-        && (long) file.getFillRate() * file.getChunksFillRate() < 100L * FULL_ENOUGH;
+    return size() > SMALL && (areChunksSparse() || file.getFillRate() < FULL_ENOUGH);
   }
 
-  /** Compacts for about this long, after and before a commit: it gives free what lost its use. */
-  void compact(int millis) {
-    touch();
-    file.compact(store, millis, COMPACT_BYTES);
+  private boolean areChunksSparse() {
+    return file.getChunksFillRate() < FULL_ENOUGH;
+  }
+
+  /** Returns how many turns of compacting write all that is in use, and give free what was not. */
+  long turnsForAll() {
+    return KEPT_VERSIONS + size() * file.getFillRate() / 100 / COMPACT_BYTES;
+  }
+
+  /**
+   * Writes again what is in use of some chunks, those with the most waste first, into gaps near the
+   * file's front. MVStore's own way moves whole chunks, too; it is not used, as a torn copy of one
+   * can be taken for the chunk.
+   */
+  void compact() {
+    touch(); // gives free what has lost its use
+    file.compact(areChunksSparse() ? GOAL : EACH, COMPACT_BYTES);
+    commit();
     touch();
   }
 
@@ -364,7 +379,11 @@ final class StoreMaps {
 
   void close() throws StoreException {
     try {
-      store.close(isSparse() ? CLOSE_MILLIS : 0);
+      long stop = System.nanoTime() + CLOSE_NANOS;
+      while (isSparse() && System.nanoTime() < stop) {
+        compact();
+      }
+      store.close();
     } catch (MVStoreException e) {
       throw unusable(path, "cannot be closed", e);
     }
