@@ -208,15 +208,19 @@ final class StoreDirectory implements MvStore.StorePlace {
     }
   }
 
-  /** Returns why a file failed, without its name where the text is nothing else. */
+  /** Returns why a file failed: the text of the I/O error, if there was one. */
   static String reason(Throwable failure) {
     Throwable cause = failure;
     for (Throwable next = failure; next != null; next = next.getCause()) {
       cause = next instanceof IOException || cause == failure ? next : cause;
     }
-    String text = cause.getMessage();
-    String kind = cause.getClass().getSimpleName();
-    return cause.getClass() == IOException.class && text != null ? text : kind + ": " + text;
+    String text = String.valueOf(cause.getMessage());
+    if (cause.getClass().getName().startsWith("org.h2.")) {
+      return text.replaceFirst(" \\[[0-9./]+]$", ""); // MVStore's version and error code
+    }
+    return cause.getClass() == IOException.class
+        ? text
+        : cause.getClass().getSimpleName() + ": " + text;
   }
 
   @Override

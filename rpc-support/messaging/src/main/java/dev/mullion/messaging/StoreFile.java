@@ -280,6 +280,11 @@ final class StoreFile extends RandomAccessStore {
   }
 
   @Override
+  public String toString() {
+    return getFileName(); // in messages
+  }
+
+  @Override
   public void backup(ZipOutputStream out) {
     throw new UnsupportedOperationException("not used");
   }

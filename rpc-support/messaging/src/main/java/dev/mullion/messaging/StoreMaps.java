@@ -166,7 +166,7 @@ final class StoreMaps {
       done = true;
       return maps;
     } catch (MVStoreException | IllegalArgumentException | IOException e) {
-      throw e instanceof StoreException known ? known : unusable(path, "cannot be turns", e);
+      throw e instanceof StoreException known ? known : unusable(path, "cannot be opened", e);
     } finally {
       if (!done) {
         closeQuietly(blocks);
