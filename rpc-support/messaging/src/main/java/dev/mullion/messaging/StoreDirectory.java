@@ -1,6 +1,8 @@
 package dev.mullion.messaging;
 
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -12,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * missing beside its marks was removed, and is no empty one.
  */
 final class StoreDirectory implements MvStore.StorePlace {
+  private static final Logger LOGGER = System.getLogger(StoreDirectory.class.getPackageName());
   private static final String LOCK = "lock";
   private static final String STORE = "store.mv";
   private static final String NEW = "store.mv.new";
@@ -137,21 +141,19 @@ final class StoreDirectory implements MvStore.StorePlace {
     }
   }
 
-  /** Returns who has a directory open, or null; takes no lock, and creates nothing. */
-  static @Nullable String userOf(Path path) throws IOException {
-    Path directory = path.toRealPath();
-    synchronized (OPEN) {
-      if (OPEN.contains(directory)) {
-        return "this process";
-      }
-    }
-    Path file = directory.resolve(LOCK);
-    try (FileChannel channel =
-            FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        FileLock held = channel.tryLock()) {
-      return held == null ? owner(channel) : null;
-    } catch (NoSuchFileException e) {
-      return null;
+  /**
+   * Returns who has a directory open; empty if nobody has. It reads the id and takes no lock, which
+   * could keep an engine from starting.
+   */
+  static Optional<String> userOf(Path directory) throws IOException {
+    try {
+      String pid =
+          Files.readString(directory.resolve(LOCK), StandardCharsets.US_ASCII).trim();
+      return pid.isEmpty() || ProcessHandle.of(Long.parseLong(pid)).isEmpty()
+          ? Optional.empty()
+          : Optional.of("process " + pid);
+    } catch (NoSuchFileException | NumberFormatException e) {
+      return Optional.empty();
     }
   }
 
@@ -225,10 +227,10 @@ final class StoreDirectory implements MvStore.StorePlace {
 
   @Override
   public void release() {
-    try {
-      lock.close();
+    try (lock) {
+      lock.truncate(0);
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(lock + " cannot be closed", e);
+      LOGGER.log(Level.WARNING, directory.resolve(LOCK) + " cannot be closed", e);
     } finally {
       forget(directory);
     }

@@ -8,6 +8,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
@@ -68,16 +69,27 @@ final class StoreMarks implements Closeable {
       }
       // a growth that failed may have left part of a slot
       int whole = size < FIRST ? 0 : (int) Math.min(size, MOST) / SLOT * SLOT;
-      StoreMarks marks = new StoreMarks(path, map(channel, whole, whole));
-      if (whole < FIRST || (long) LONG.getVolatile(marks.bytes, 0) != MAGIC) {
-        throw new StoreException(path + " is damaged, or not a file of marks (size " + size + ")");
-      }
-      return marks;
+      return checked(path, map(channel, whole, whole), size);
     } catch (StoreException e) {
       throw e;
     } catch (IOException e) {
       throw StoreMaps.unusable(path, "cannot be used", e);
     }
+  }
+
+  private static StoreMarks checked(Path path, ByteBuffer bytes, long size) throws StoreException {
+    if (bytes.capacity() < FIRST || (long) LONG.getVolatile(bytes, 0) != MAGIC) {
+      throw new StoreException(path + " is damaged, or not a file of marks (size " + size + ")");
+    }
+    return new StoreMarks(path, bytes);
+  }
+
+  /** Reads the file, which stays as it is. */
+  static StoreMarks read(Path path) throws IOException {
+    byte[] all = Files.readAllBytes(path);
+    ByteBuffer bytes = ByteBuffer.allocateDirect(all.length / SLOT * SLOT);
+    bytes.put(0, all, 0, bytes.capacity());
+    return checked(path, bytes, all.length);
   }
 
   private static FileChannel channel(Path path) throws IOException {

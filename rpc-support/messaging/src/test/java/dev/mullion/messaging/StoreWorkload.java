@@ -16,8 +16,8 @@ import java.util.concurrent.Semaphore;
 
 /**
  * Pushes, fails, removes and buries jobs without an end. Before a change it prints {@code try}, what
- * and the job's number, and {@code ack} instead once the store has acknowledged it; {@code begun}
- * when the job is marked.
+ * and the job's number, and {@code ack} instead once the store has acknowledged it; so too
+ * before and after a job is marked.
  */
 final class StoreWorkload {
   private static final int PENDING = 64;
@@ -58,8 +58,9 @@ final class StoreWorkload {
         push();
       } else if (begun.size() < random.nextInt(10)) {
         ready.remove();
+        out.println("try begun " + waiting.number());
         store.begun(0, waiting);
-        out.println("begun " + waiting.number());
+        out.println("ack begun " + waiting.number());
         begun.add(waiting);
         room.release();
       } else if (!begun.isEmpty()) {
