@@ -115,6 +115,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
     try {
       return handling.handle(next);
     } catch (Throwable e) { // a failure of our own, such as no memory left
+      LimitedLog.warn("handler", "a message could not be handled (" + owner.address() + ")", e);
       handling.ended(next, null, e);
       return true;
     } finally {

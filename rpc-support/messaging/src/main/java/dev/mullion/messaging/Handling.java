@@ -51,8 +51,9 @@ final class Handling<T> {
       return true;
     }
     CompletionStage<Settlement> answer = Settling.settle(request, new Outcome.Acknowledge());
-    if (answer instanceof CompletableFuture<Settlement> future && future.isDone()) {
-      return accepted(call, Settling.valueOf(future)) ? handle(call) : true;
+    CompletableFuture<Settlement> done = Stages.ifDone(answer);
+    if (done != null) {
+      return accepted(call, Settling.valueOf(done)) ? handle(call) : true;
     }
     answer.whenComplete((settlement, error) -> {
       if (accepted(call, error != null ? Settlement.UNKNOWN : settlement)) {
@@ -157,24 +158,35 @@ final class Handling<T> {
   }
 
   private boolean awaited(HandlerCall<T> call, CompletionStage<?> stage) {
-    if (stage instanceof CompletableFuture<?> future && future.isDone()) {
-      try {
-        ended(call, future.join(), null);
-      } catch (Throwable e) { // what the stage failed with
-        ended(call, null, e);
-      }
-      return true;
-    }
     try {
+      CompletableFuture<?> done = Stages.ifDone(stage);
+      if (done != null) {
+        return returned(call, done);
+      }
       stage.whenComplete((value, error) -> {
-        ended(call, value, error);
-        owner.release(call);
+        try {
+          ended(call, value, error);
+        } finally {
+          owner.release(call);
+        }
       });
     } catch (Throwable e) { // a stage of the user's own
       ended(call, null, e);
       owner.release(call);
     }
     return false;
+  }
+
+  private boolean returned(HandlerCall<T> call, CompletableFuture<?> done) {
+    Object value = null;
+    Throwable thrown = null;
+    try {
+      value = done.join();
+    } catch (Throwable e) { // what the stage failed with
+      thrown = e;
+    }
+    ended(call, value, thrown);
+    return true;
   }
 
   /** Ends the messages of a call by what its handler did, unless they were cut off before. */

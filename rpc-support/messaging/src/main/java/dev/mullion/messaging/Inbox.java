@@ -13,81 +13,40 @@ import org.jspecify.annotations.Nullable;
  * credit, the runners that take from here, and the counts. One short lock guards all of it, so that
  * the counts add up at every moment. Nothing foreign is called under it: what is to be done is
  * returned as {@link Effects}.
- *
- * <pre>
- *  deliver --&gt; ready --&gt; slot --&gt; ended
- *                |  '-- lane      while its key is being handled
- *                '----- suspects  until it can run alone
- * </pre>
  */
 final class Inbox<T> {
   /** So many outcomes may be under way before no more is fetched. */
   static final int MAX_UNSETTLED = 1024;
 
+  /** The outcomes without an answer. */
+  final AtomicInteger unsettled = new AtomicInteger();
+
   private final RunningSubscription<T> owner;
-  private final Alone alone;
   private final boolean batches;
   private final int maxBatch;
   private final int allowed;
   private final int leastCredit;
   private final int maxRunners;
-  private final boolean interrupts;
-  private final @Nullable KeyLanes<T> lanes;
-
-  private final ArrayDeque<Fetched<T>> ready = new ArrayDeque<>();
-  private final ArrayDeque<Fetched<T>> suspects = new ArrayDeque<>();
+  private final Backlog<T> backlog;
+  private final Slots<T> slots;
   private final ArrayDeque<HandlerCall<T>> resumed = new ArrayDeque<>();
-  private final @Nullable HandlerCall<T>[] slots;
-  private final int[] free;
-  private int freeCount;
   private final Tally tally = new Tally();
-
-  /** The outcomes without an answer. */
-  final AtomicInteger unsettled = new AtomicInteger();
-
   private int openCredit;
-  private int buffered; // in ready, lanes and suspects
-  private int occupied; // in slots
-  private int overdue;
   private int runners;
   private int starting; // of the runners: those that have not taken yet
   private int asking; // of the runners: those that ask for credit before they look again
   private boolean paused;
   private boolean stopped;
-  private boolean reserved; // the right to handle alone is ours
-  private boolean aloneRuns;
 
-  @SuppressWarnings("unchecked")
   Inbox(RunningSubscription<T> owner, Alone alone, SubscriptionPlan<T> plan, int maxRunners) {
     this.owner = owner;
-    this.alone = alone;
     this.batches = plan.batches();
     this.maxBatch = plan.maxBatch();
     this.allowed = plan.maxInFlight();
     this.leastCredit = Math.max(1, plan.prefetch() / 2);
     this.maxRunners = maxRunners;
-    this.interrupts = !plan.async();
-    this.lanes = plan.keepsKeyOrder() ? new KeyLanes<>() : null;
-    this.slots = (HandlerCall<T>[]) new HandlerCall<?>[plan.concurrency()];
-    this.free = new int[plan.concurrency()];
-    for (int slot = 0; slot < free.length; slot++) {
-      free[slot] = free.length - 1 - slot;
-    }
-    this.freeCount = free.length;
-  }
-
-  /** Takes what the engine delivered. */
-  synchronized Admission add(Fetched<T> delivery) {
-    tally.delivered++;
-    openCredit = Math.max(0, openCredit - 1);
-    if (stopped) {
-      tally.ended(Ending.GIVEN_BACK);
-      tally.givenBackByStop++;
-      return Admission.RETURNED;
-    }
-    buffered++;
-    ready.add(delivery);
-    return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
+    this.backlog = new Backlog<>(owner, alone, plan.keepsKeyOrder());
+    this.slots = new Slots<>(plan.concurrency(), !plan.async());
   }
 
   /** What becomes of an arriving message. */
@@ -100,14 +59,17 @@ final class Inbox<T> {
     KEPT_FOR_NEW_RUNNER
   }
 
-  /** Returns the credit to ask for first. */
-  synchronized int firstCredit() {
-    return credit();
-  }
-
-  /** Takes back credit that the engine did not get. */
-  synchronized void creditFailed(int credit) {
-    openCredit = Math.max(0, openCredit - credit);
+  /** Takes what the engine delivered. */
+  synchronized Admission add(Fetched<T> delivery) {
+    tally.delivered++;
+    openCredit = Math.max(0, openCredit - 1);
+    if (stopped) {
+      tally.ended(Ending.GIVEN_BACK);
+      tally.givenBackByStop++;
+      return Admission.RETURNED;
+    }
+    backlog.add(delivery);
+    return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
   }
 
   /**
@@ -178,6 +140,11 @@ final class Inbox<T> {
     runners--;
   }
 
+  /** Takes back credit that the engine did not get. */
+  synchronized void creditFailed(int credit) {
+    openCredit = Math.max(0, openCredit - credit);
+  }
+
   /** Starts a runner, and asks for credit, if there is anything to do. */
   synchronized void wake(Effects effects) {
     effects.credit = credit();
@@ -187,94 +154,49 @@ final class Inbox<T> {
   private @Nullable HandlerCall<T> poll() {
     HandlerCall<T> waited = resumed.poll();
     if (waited != null) {
-      waited.thread = interrupts ? Thread.currentThread() : null;
+      slots.attach(waited);
       return waited;
     }
-    if (paused || stopped || aloneRuns || freeCount == 0) {
+    if (paused || stopped || slots.freeCount() == 0) {
       return null;
     }
-    if (!suspects.isEmpty() && reserve()) {
-      return takeAlone();
-    }
-    Fetched<T> first = pollReady();
+    Fetched<T> first = backlog.poll(slots.running() > 0);
     if (first == null) {
-      return reserved ? takeAlone() : null;
-    }
-    return take(batches ? batch(first) : first);
-  }
-
-  /** Returns the next one that may start beside others; suspects and busy keys are put aside. */
-  private @Nullable Fetched<T> pollReady() {
-    for (Fetched<T> next = ready.poll(); next != null; next = ready.poll()) {
-      if (next.suspect) {
-        suspects.add(next);
-        if (reserve()) {
-          return null;
-        }
-      } else if (lanes == null || lanes.enter(next)) {
-        return next;
-      }
-    }
-    return null;
-  }
-
-  private boolean reserve() {
-    if (!reserved) {
-      reserved = alone.acquire(owner);
-    }
-    return reserved;
-  }
-
-  /** Takes a suspect as soon as nothing else runs; until then nothing is taken. */
-  private @Nullable HandlerCall<T> takeAlone() {
-    if (running() > 0) {
       return null;
     }
-    Fetched<T> suspect = suspects.remove();
-    aloneRuns = true;
-    HandlerCall<T> call = batches ? new BatchCall<>(owner, List.of(suspect)) : suspect;
-    call.alone = true;
-    return take(call);
+    HandlerCall<T> call = batches ? batch(first) : first;
+    call.alone = backlog.aloneRuns();
+    slots.take(call);
+    return call;
   }
 
   private BatchCall<T> batch(Fetched<T> first) {
-    List<Fetched<T>> batch = new ArrayList<>(Math.min(maxBatch, ready.size() + 1));
-    for (Fetched<T> next = first; next != null; next = pollReady()) {
-      batch.add(next);
-      if (batch.size() == maxBatch) {
+    List<Fetched<T>> batch = new ArrayList<>(Math.min(maxBatch, backlog.size() + 1));
+    batch.add(first);
+    while (batch.size() < maxBatch && !backlog.aloneRuns()) {
+      Fetched<T> next = backlog.pollReady();
+      if (next == null) {
         break;
       }
+      batch.add(next);
     }
     return new BatchCall<>(owner, batch);
   }
 
-  private HandlerCall<T> take(HandlerCall<T> call) {
-    int size = call.size();
-    for (int i = 0; i < size; i++) {
-      call.get(i).taken();
-    }
-    buffered -= size;
-    occupied += size;
-    call.slot = free[--freeCount];
-    slots[call.slot] = call;
-    call.thread = interrupts ? Thread.currentThread() : null;
-    return call;
-  }
-
   private void end(HandlerCall<T> call, Effects effects) {
-    if (call.slot < 0) {
-      return; // a stage that completed twice
+    if (!slots.free(call)) {
+      return;
     }
-    slots[call.slot] = null;
-    free[freeCount++] = call.slot;
-    call.slot = -1;
-    call.thread = null;
-    occupied -= call.size();
     for (int i = 0; i < call.size(); i++) {
-      record(call.get(i));
+      Fetched<T> delivery = call.get(i);
+      Ending ending = delivery.ending();
+      if (!delivery.recorded && ending != null) {
+        delivery.recorded = true;
+        tally.ended(ending);
+      }
+      backlog.ended(delivery);
     }
     if (call.overdue) {
-      overdue--;
       tally.lateReturns++;
     }
     endAlone(call, effects);
@@ -284,24 +206,8 @@ final class Inbox<T> {
   private void endAlone(HandlerCall<T> call, Effects effects) {
     if (call.alone) {
       call.alone = false;
-      aloneRuns = false;
-      reserved = false;
+      backlog.endAlone();
       effects.aloneEnded = true;
-    }
-  }
-
-  /** Counts a delivery by its ending, once its slot is free; until then {@link #counters} looks. */
-  private void record(Fetched<T> delivery) {
-    Ending ending = delivery.ending();
-    if (!delivery.recorded && ending != null) {
-      delivery.recorded = true;
-      tally.ended(ending);
-    }
-    if (lanes != null) {
-      Fetched<T> next = lanes.leave(delivery);
-      if (next != null) {
-        ready.addFirst(next);
-      }
     }
   }
 
@@ -310,7 +216,7 @@ final class Inbox<T> {
       return 0;
     }
     int behind = Math.max(0, unsettled.get() - MAX_UNSETTLED);
-    int missing = allowed - openCredit - buffered - occupied - behind;
+    int missing = allowed - openCredit - backlog.size() - slots.messages() - behind;
     if (missing < leastCredit) {
       return 0;
     }
@@ -321,8 +227,8 @@ final class Inbox<T> {
   /** Counts one more runner, if there is more to do than runners will take. */
   private boolean shouldStart() {
     int tasks = resumed.size();
-    if (!paused && !aloneRuns) {
-      tasks += Math.min(freeCount, ready.size() + suspects.size());
+    if (!paused) {
+      tasks += Math.min(slots.freeCount(), backlog.startable());
     }
     if (runners >= maxRunners || starting + asking >= tasks) {
       return false;
@@ -332,14 +238,9 @@ final class Inbox<T> {
     return true;
   }
 
-  /** Returns the calls that are neither over nor overdue. */
-  private int running() {
-    return slots.length - freeCount - overdue;
-  }
-
   synchronized void pause(Effects effects) {
     paused = true;
-    unreserve(effects);
+    effects.aloneEnded = backlog.unreserve();
   }
 
   synchronized void unpause(Effects effects) {
@@ -351,29 +252,16 @@ final class Inbox<T> {
     return paused;
   }
 
-  private void unreserve(Effects effects) {
-    if (reserved && !aloneRuns) {
-      reserved = false;
-      effects.aloneEnded = true;
-    }
-  }
-
   /** Takes no more from now on, and returns what waits, which has to go back. */
   synchronized List<Fetched<T>> stop(Effects effects) {
-    List<Fetched<T>> waiting = waiting();
-    ready.clear();
-    suspects.clear();
-    if (lanes != null) {
-      lanes.clear();
-    }
     if (!stopped) {
       stopped = true;
-      tally.inFlightAtStop = tally.inFlight(buffered) - endedInSlots(null);
+      tally.inFlightAtStop = tally.inFlight(backlog.size()) - slots.countEnded(null);
     }
-    buffered = 0;
+    List<Fetched<T>> waiting = backlog.drain();
     waiting.forEach(each -> tally.ended(Ending.GIVEN_BACK));
     tally.givenBackByStop += waiting.size();
-    unreserve(effects);
+    effects.aloneEnded = backlog.unreserve();
     return waiting;
   }
 
@@ -384,21 +272,22 @@ final class Inbox<T> {
    *     which may wait for the caller
    */
   synchronized boolean isQuiet(boolean besidesAllStops) {
-    for (HandlerCall<T> call : slots) {
-      if (call != null && !call.overdue && !call.isInStop(besidesAllStops)) {
-        return false;
+    int[] underWay = new int[1];
+    slots.forEach(call -> {
+      if (!call.overdue && !call.isInStop(besidesAllStops)) {
+        underWay[0]++;
       }
-    }
-    return true;
+    });
+    return underWay[0] == 0;
   }
 
   /** Returns whether no handler is under way that could still settle. */
   synchronized boolean isIdle() {
-    return running() == 0;
+    return slots.running() == 0;
   }
 
   synchronized boolean isEmpty() {
-    return freeCount == slots.length;
+    return slots.busy() == 0;
   }
 
   synchronized void stopsInside(HandlerCall<T> call, boolean own, int change) {
@@ -409,24 +298,24 @@ final class Inbox<T> {
   /** Cuts the calls whose time is over, interrupts their threads, and returns their messages. */
   synchronized List<Fetched<T>> expire(long now, Effects effects) {
     List<Fetched<T>> cut = new ArrayList<>();
-    for (HandlerCall<T> call : slots) {
-      if (call != null && call.deadline <= now) {
+    slots.forEach(call -> {
+      if (call.deadline <= now) {
         cut(call, Stage.TIMED_OUT, Ending.TIMED_OUT, cut, effects);
       }
-    }
+    });
     effects.start = shouldStart();
     return cut;
   }
 
   /** Returns the earliest deadline of the calls under way. */
   synchronized long earliestDeadline() {
-    long earliest = HandlerCall.NEVER;
-    for (HandlerCall<T> call : slots) {
-      if (call != null && !call.overdue) {
-        earliest = Math.min(earliest, call.deadline);
+    long[] earliest = {HandlerCall.NEVER};
+    slots.forEach(call -> {
+      if (!call.overdue) {
+        earliest[0] = Math.min(earliest[0], call.deadline);
       }
-    }
-    return earliest;
+    });
+    return earliest[0];
   }
 
   /** Sets a deadline anew; false if the call is over or overdue, or should be. */
@@ -441,11 +330,11 @@ final class Inbox<T> {
   /** Cuts all calls but those that wait for a stop. */
   synchronized List<Fetched<T>> interruptAll(boolean besidesAllStops, Effects effects) {
     List<Fetched<T>> cut = new ArrayList<>();
-    for (HandlerCall<T> call : slots) {
-      if (call != null && !call.isInStop(besidesAllStops)) {
+    slots.forEach(call -> {
+      if (!call.isInStop(besidesAllStops)) {
         cut(call, Stage.INTERRUPTED, Ending.FAILED, cut, effects);
       }
-    }
+    });
     tally.interrupted += cut.size();
     return cut;
   }
@@ -462,12 +351,8 @@ final class Inbox<T> {
       }
     }
     if (cut.size() > before) {
-      call.overdue = true;
-      overdue++;
+      slots.cut(call);
       endAlone(call, effects);
-      if (call.thread != null) {
-        call.thread.interrupt();
-      }
     }
   }
 
@@ -488,14 +373,10 @@ final class Inbox<T> {
     tally.dropped += messages;
   }
 
-  synchronized long droppedCount() {
-    return tally.dropped;
-  }
-
   /** Marks all that wait as seen, and returns when the oldest was first seen; -1 without any. */
   synchronized long oldestSeen(long now) {
     long oldest = HandlerCall.NEVER;
-    for (Fetched<T> each : waiting()) {
+    for (Fetched<T> each : backlog.all()) {
       if (each.seen < 0) {
         each.seen = now;
       }
@@ -504,45 +385,19 @@ final class Inbox<T> {
     return oldest == HandlerCall.NEVER ? -1 : oldest;
   }
 
-  private List<Fetched<T>> waiting() {
-    List<Fetched<T>> waiting = new ArrayList<>(ready);
-    if (lanes != null) {
-      lanes.addTo(waiting);
-    }
-    waiting.addAll(suspects);
-    return waiting;
-  }
-
-  synchronized int bufferedCount() {
-    return buffered;
+  synchronized int buffered() {
+    return backlog.size();
   }
 
   synchronized int handlersRunning() {
-    return slots.length - freeCount - resumed.size();
+    return slots.busy() - resumed.size();
   }
 
   synchronized SubscriptionCounters counters() {
-    return tally.counters(buffered, this::endedInSlots);
+    return tally.counters(backlog.size(), slots::countEnded);
   }
 
-  /** Counts the deliveries that have ended and whose slots are not free yet. */
-  private int endedInSlots(long @Nullable [] byEnding) {
-    int count = 0;
-    for (HandlerCall<T> call : slots) {
-      for (int i = 0; call != null && i < call.size(); i++) {
-        Ending ending = call.get(i).recorded ? null : call.get(i).ending();
-        if (ending != null) {
-          count++;
-          if (byEnding != null) {
-            byEnding[ending.index]++;
-          }
-        }
-      }
-    }
-    return count;
-  }
-
-  /** Returns what the stop's report is made of; only deliveries before it are counted. */
+  /** Returns the report of a stop. */
   synchronized StopReport report(Duration took) {
     return new StopReport(
         took, tally.inFlightAtStop - tally.interrupted, tally.givenBackByStop, tally.interrupted);

@@ -1,5 +1,7 @@
 package dev.mullion.messaging;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
@@ -44,8 +46,9 @@ final class Settling<T> {
 
   private void settle(Fetched<T> delivery, Outcome outcome) {
     CompletionStage<Settlement> answer = settle(delivery.raw, outcome);
-    if (answer instanceof CompletableFuture<Settlement> future && future.isDone()) {
-      answered(delivery, outcome, valueOf(future));
+    CompletableFuture<Settlement> done = Stages.ifDone(answer);
+    if (done != null) {
+      answered(delivery, outcome, valueOf(done));
       return;
     }
     inbox.unsettled.incrementAndGet();
@@ -76,12 +79,14 @@ final class Settling<T> {
   private void reply(Fetched<T> delivery, Reply reply) {
     CompletionStage<Void> sent;
     try {
-      sent = ((RawDelivery.Request) delivery.raw).reply(reply);
+      sent = requireNonNull(
+          ((RawDelivery.Request) delivery.raw).reply(reply),
+          "RawDelivery.Request.reply returned null");
     } catch (Throwable e) { // the caller's timeout ends its request
       LimitedLog.warn("reply", "the engine failed in reply (subject " + name + ")", e);
       return;
     }
-    if (sent instanceof CompletableFuture<Void> future && future.isDone()) {
+    if (Stages.ifDone(sent) != null) {
       return;
     }
     inbox.unsettled.incrementAndGet();
@@ -91,7 +96,7 @@ final class Settling<T> {
   /** Settles; an engine that throws, which it must not, leaves the outcome unknown. */
   static CompletionStage<Settlement> settle(RawDelivery raw, Outcome outcome) {
     try {
-      return raw.settle(outcome);
+      return requireNonNull(raw.settle(outcome), "RawDelivery.settle returned null");
     } catch (Throwable e) {
       LimitedLog.warn("settle", "the engine failed in settle (" + raw.address() + ")", e);
       return UNKNOWN;

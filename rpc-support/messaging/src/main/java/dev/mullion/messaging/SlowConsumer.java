@@ -36,7 +36,7 @@ final class SlowConsumer<T> {
     long oldest = owner.inbox().oldestSeen(now);
     if (oldest < 0) {
       looking.set(false);
-      if (owner.inbox().bufferedCount() > 0) { // arrived in between
+      if (owner.inbox().buffered() > 0) { // arrived in between
         watch();
       }
       return;
@@ -44,7 +44,7 @@ final class SlowConsumer<T> {
     if (now - oldest > LIMIT && now - told >= LIMIT) {
       told = now;
       listener.slowConsumer(
-          owner.address(), owner.inbox().bufferedCount(), Duration.ofNanos(now - oldest));
+          owner.address(), owner.inbox().buffered(), Duration.ofNanos(now - oldest));
     }
     clock.schedule(INTERVAL, this::look);
   }
