@@ -1,10 +1,12 @@
 package dev.mullion.messaging;
 
-/** Whether the current thread is inside an asynchronous handler. */
+/** Tells whether the calling thread is inside the call of an asynchronous handler. */
 final class AsyncScope {
   private AsyncScope() {}
 
+  /** Returns whether it is: then a send must not wait for room. */
   static boolean active() {
-    return false;
+    HandlerRunner<?> runner = HandlerRunner.current();
+    return runner != null && runner.isAsync();
   }
 }

@@ -11,6 +11,10 @@ enum Caller {
 
   /** Returns where the current thread is. */
   static Caller current() {
-    return AsyncScope.active() ? ASYNC_HANDLER : OUTSIDE;
+    HandlerRunner<?> runner = HandlerRunner.current();
+    if (runner == null || runner.call() == null) {
+      return OUTSIDE;
+    }
+    return runner.isAsync() ? ASYNC_HANDLER : HANDLER;
   }
 }

@@ -3,11 +3,33 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.engine.EngineLink;
 import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Predicate;
 
-/** The subscriptions of one {@code Messaging}. */
-@SuppressWarnings("DoNotCallSuggester")
+/** The subscriptions of one {@code Messaging}, and what they share. */
 final class Subscriptions {
+  private final EngineLink link;
+  private final Engine engine;
+  private final MessagingClock clock;
+  private final Executor callbacks;
+  private final ListenerCalls listener;
+  private final Observers observers;
+  private final Declared declared;
+  private final Supported supported;
+  private final Outgoing outgoing;
+  private final Answers answers;
+  private final Duration stopTimeout;
+  private final HandlerThreads asyncThreads;
+  private final HandlerThreads blockingThreads;
+  private final Alone alone = new Alone();
+  private final LongAdder dropped = new LongAdder();
+  private final Set<RunningSubscription<?>> running = new LinkedHashSet<>(); // guarded by itself
+  private boolean closed; // guarded by running
+
   Subscriptions(
       Engine engine,
       EngineLink link,
@@ -15,37 +37,184 @@ final class Subscriptions {
       Executor callbacks,
       ListenerCalls listener,
       Observers observers,
-      Declared declared) {}
+      Declared declared) {
+    this.engine = engine;
+    this.link = link;
+    this.clock = engine.clock();
+    this.callbacks = callbacks;
+    this.listener = listener;
+    this.observers = observers;
+    this.declared = declared;
+    this.supported = new Supported(engine);
+    this.outgoing = new Outgoing(observers, settings.maxMessageSize);
+    this.answers = new Answers(callbacks);
+    this.stopTimeout = settings.stopTimeout;
+    this.asyncThreads = HandlerThreads.create(settings.maxHandlerThreads);
+    this.blockingThreads = settings.handlerExecutor == null
+        ? asyncThreads
+        : HandlerThreads.of(settings.handlerExecutor);
+  }
 
   <T> WorkerBuilder<T> worker(WorkQueue<T> queue) {
-    throw new UnsupportedOperationException();
+    return new WorkerSettings<>(this, queue);
   }
 
   <T> SubscriberBuilder<T> subscriber(Topic<T> topic) {
-    throw new UnsupportedOperationException();
+    return SubscriberSettings.of(this, topic);
   }
 
   <T> SubscriberBuilder<T> receiver(Signal<T> signal) {
-    throw new UnsupportedOperationException();
+    return SubscriberSettings.of(this, signal);
   }
 
   <Q, R> ReplierBuilder<Q, R> replier(Subject<Q, R> subject) {
-    throw new UnsupportedOperationException();
+    return new ReplierSettings<>(this, subject);
   }
 
+  /** Starts a subscription. */
+  <T> Subscription start(SubscriptionPlan<T> plan) throws MessagingException {
+    checkOpen();
+    declared.prepare(plan.route());
+    RunningSubscription<T> started = RunningSubscription.start(this, plan);
+    boolean added;
+    synchronized (running) {
+      added = !closed && running.add(started);
+    }
+    if (!added) {
+      started.stop(Duration.ZERO);
+      throw new IllegalStateException("messaging is closed");
+    }
+    started.wake();
+    return started;
+  }
+
+  private void checkOpen() {
+    synchronized (running) {
+      if (closed) {
+        throw new IllegalStateException("messaging is closed");
+      }
+    }
+  }
+
+  /**
+   * Stops all: workers and subscribers take no more deliveries and finish, then repliers, since
+   * workers may still ask them.
+   */
   StopReport stop(Duration timeout) {
-    return new StopReport(timeout, 0, 0, 0);
+    synchronized (running) {
+      closed = true;
+    }
+    long start = clock.nanoTime();
+    long realStart = System.nanoTime();
+    Report report = new Report();
+    for (boolean repliers : new boolean[] {false, true}) {
+      List<RunningSubscription<?>> now = running(each -> each.isReplier() == repliers);
+      now.forEach(RunningSubscription::beginStop);
+      for (RunningSubscription<?> each : now) {
+        Duration left =
+            timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
+        report.add(each.stop(left.isNegative() ? Duration.ZERO : left));
+      }
+    }
+    answers.stop(() -> new IllegalStateException("messaging is closed"));
+    return report.of(Duration.ofNanos(clock.nanoTime() - start));
   }
 
+  /** Adds up the reports of several stops. */
+  private static final class Report {
+    private long finished;
+    private long givenBack;
+    private long interrupted;
+
+    void add(StopReport report) {
+      finished += report.finished();
+      givenBack += report.givenBack();
+      interrupted += report.interrupted();
+    }
+
+    StopReport of(Duration took) {
+      return new StopReport(took, finished, givenBack, interrupted);
+    }
+  }
+
+  private List<RunningSubscription<?>> running(Predicate<RunningSubscription<?>> which) {
+    synchronized (running) {
+      return running.stream().filter(which).toList();
+    }
+  }
+
+  void forget(RunningSubscription<?> subscription) {
+    synchronized (running) {
+      running.remove(subscription);
+    }
+    alone.forget(subscription);
+  }
+
+  /** Returns the number of handlers that run, those too that should have ended. */
   long handlersRunning() {
-    return 0;
+    return running(each -> true).stream()
+        .mapToLong(each -> each.inbox().handlersRunning())
+        .sum();
   }
 
   long handlersWaiting() {
-    return 0;
+    long waiting = asyncThreads.waiting();
+    return blockingThreads == asyncThreads ? waiting : waiting + blockingThreads.waiting();
   }
 
   long dropped() {
-    return 0;
+    return dropped.sum();
+  }
+
+  void dropped(long messages) {
+    dropped.add(messages);
+  }
+
+  HandlerThreads threads(boolean async) {
+    return async ? asyncThreads : blockingThreads;
+  }
+
+  String engineName() {
+    return engine.name();
+  }
+
+  EngineLink link() {
+    return link;
+  }
+
+  MessagingClock clock() {
+    return clock;
+  }
+
+  Executor callbacks() {
+    return callbacks;
+  }
+
+  ListenerCalls listener() {
+    return listener;
+  }
+
+  Observers observers() {
+    return observers;
+  }
+
+  Answers answers() {
+    return answers;
+  }
+
+  Alone alone() {
+    return alone;
+  }
+
+  Supported supported() {
+    return supported;
+  }
+
+  Outgoing outgoing() {
+    return outgoing;
+  }
+
+  Duration stopTimeout() {
+    return stopTimeout;
   }
 }

@@ -1,0 +1,61 @@
+package dev.mullion.messaging;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One call of a handler, with the slot that it occupies until the handler returns: of one message,
+ * or of a batch.
+ *
+ * @param <T> the payload's type
+ */
+abstract class HandlerCall<T> {
+  /** A deadline that never passes. */
+  static final long NEVER = Long.MAX_VALUE;
+
+  final RunningSubscription<T> owner;
+
+  /** When the time for the handler ends, on the subscription's clock. */
+  volatile long deadline = NEVER;
+
+  /** Whether the engine has accepted the acknowledgement of this request; its slot's thread only. */
+  boolean accepted;
+
+  // All below are guarded by the inbox's lock.
+  int slot = -1;
+  boolean overdue; // timed out or interrupted, and not yet returned
+  boolean alone;
+  int stopsInside; // calls of stop that this handler is inside of
+  int stopsOfOwn; // of these: stops of its own subscription
+
+  @Nullable
+  Thread thread; // runs a blocking handler
+
+  HandlerCall(RunningSubscription<T> owner) {
+    this.owner = owner;
+  }
+
+  abstract int size();
+
+  abstract Fetched<T> get(int index);
+
+  /** Returns what the handler made of one of the messages; null if it succeeded. */
+  @Nullable
+  Throwable errorOf(Fetched<T> delivery, @Nullable Throwable thrown) {
+    return thrown;
+  }
+
+  /** Returns whether the handler waits for its own subscription's stop, or for any; under the lock. */
+  boolean isInStop(boolean any) {
+    return (any ? stopsInside : stopsOfOwn) > 0;
+  }
+
+  /** Returns whether any of the messages is still to be handled. */
+  boolean isRunning() {
+    for (int i = 0; i < size(); i++) {
+      if (get(i).isRunning()) {
+        return true;
+      }
+    }
+    return false;
+  }
+}

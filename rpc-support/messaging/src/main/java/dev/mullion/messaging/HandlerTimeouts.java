@@ -1,0 +1,121 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.MessagingClock.Timer;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Ends handlers that run for longer than {@code handlerTimeout}. One timer for all calls of a
+ * subscription is set to the earliest deadline, so a call usually costs no timer of its own.
+ */
+final class HandlerTimeouts<T> {
+  private static final Duration RETRY = Duration.ofSeconds(1);
+
+  private final RunningSubscription<T> owner;
+  private final MessagingClock clock;
+  private final Executor callbacks;
+  private final Duration timeout;
+  private final long timeoutNanos;
+  private volatile long set = HandlerCall.NEVER; // when the timer runs
+  private @Nullable Timer timer; // guarded by this
+  private long timers; // guarded by this: the number of the latest timer
+
+  HandlerTimeouts(
+      RunningSubscription<T> owner, MessagingClock clock, Executor callbacks, Duration timeout) {
+    this.owner = owner;
+    this.clock = clock;
+    this.callbacks = callbacks;
+    this.timeout = timeout;
+    this.timeoutNanos = nanos(timeout);
+  }
+
+  /** Starts the time of a call. */
+  void start(HandlerCall<T> call) {
+    long deadline = after(owner.now(), timeoutNanos);
+    call.deadline = deadline;
+    watch(deadline);
+  }
+
+  /** Sets the timer, after the deadline was set: {@link #check} does it the other way around. */
+  void watch(long deadline) {
+    if (deadline < set) {
+      set(deadline);
+    }
+  }
+
+  private void set(long deadline) {
+    Timer before;
+    long number;
+    synchronized (this) {
+      if (deadline >= set) {
+        return;
+      }
+      set = deadline;
+      number = ++timers;
+      before = timer;
+      timer = null;
+    }
+    if (before != null) {
+      before.cancel();
+    }
+    schedule(number, Duration.ofNanos(Math.max(0, deadline - owner.now())));
+  }
+
+  private void schedule(long number, Duration delay) {
+    Timer next = clock.schedule(delay, () -> hop(number));
+    synchronized (this) {
+      if (number == timers) {
+        timer = next;
+        return;
+      }
+    }
+    next.cancel();
+  }
+
+  /** Leaves the timer's thread, since an engine may block and the listener is the user's. */
+  private void hop(long number) {
+    try {
+      callbacks.execute(() -> check(number));
+    } catch (RuntimeException e) {
+      LimitedLog.warn("timeout", "no thread to check handlerTimeout; tried again", e);
+      schedule(number, RETRY);
+    }
+  }
+
+  private void check(long number) {
+    synchronized (this) {
+      if (number != timers) {
+        return;
+      }
+      set = HandlerCall.NEVER;
+    }
+    Effects effects = new Effects();
+    List<Fetched<T>> cut = owner.inbox().expire(owner.now(), effects);
+    long next = owner.inbox().earliestDeadline();
+    if (next != HandlerCall.NEVER) {
+      set(next);
+    }
+    owner.perform(effects);
+    cut.forEach(each -> owner.cut(each, Ending.TIMED_OUT, error(each)));
+  }
+
+  private TimeoutException error(Fetched<T> delivery) {
+    return new TimeoutException("handler did not return within handlerTimeout " + timeout + " ("
+        + delivery.address() + ", message " + delivery.raw.message().id() + ", delivery "
+        + delivery.deliveryCount + ")");
+  }
+
+  /** Returns a duration in nanoseconds, or as many as fit. */
+  static long nanos(Duration duration) {
+    return duration.toSeconds() >= Long.MAX_VALUE / 1_000_000_000
+        ? HandlerCall.NEVER
+        : duration.toNanos();
+  }
+
+  static long after(long now, long nanos) {
+    return nanos >= HandlerCall.NEVER - now ? HandlerCall.NEVER : now + nanos;
+  }
+}

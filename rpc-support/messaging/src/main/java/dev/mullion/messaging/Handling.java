@@ -1,0 +1,216 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.MessagingObserver.Scope;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Settlement;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way of a call through the user's code: accepted (requests), decoded, called, and ended by
+ * whoever is first of its handler, its time and a stop.
+ */
+final class Handling<T> {
+  private final RunningSubscription<T> owner;
+  private final SubscriptionPlan<T> plan;
+  private final Rules<T> rules;
+  private final Inbox<T> inbox;
+  private final Settling<T> settling;
+  private final Observers observers;
+
+  Handling(RunningSubscription<T> owner, SubscriptionPlan<T> plan, Observers observers) {
+    this.owner = owner;
+    this.plan = plan;
+    this.rules = plan.rules();
+    this.inbox = owner.inbox();
+    this.settling = owner.settling();
+    this.observers = observers;
+  }
+
+  boolean isAsync() {
+    return plan.async();
+  }
+
+  /** Handles a call; returns false if it keeps its slot and is released later by another thread. */
+  boolean handle(HandlerCall<T> call) {
+    RawDelivery.Request request = rules.request(call.get(0));
+    if (request != null && !call.accepted) {
+      return accept(call, request);
+    }
+    return prepare(call) ? call(call) : true;
+  }
+
+  /** Acknowledges a request before its replier is called, so that there are never two answers. */
+  private boolean accept(HandlerCall<T> call, RawDelivery.Request request) {
+    Fetched<T> delivery = call.get(0);
+    Verdict refused = rules.refused(delivery);
+    if (refused != null) {
+      conclude(delivery, refused);
+      return true;
+    }
+    CompletionStage<Settlement> answer = Settling.settle(request, new Outcome.Acknowledge());
+    CompletableFuture<Settlement> done = Stages.ifDone(answer);
+    if (done != null) {
+      return accepted(call, Settling.valueOf(done)) ? handle(call) : true;
+    }
+    answer.whenComplete((settlement, error) -> {
+      if (accepted(call, error != null ? Settlement.UNKNOWN : settlement)) {
+        owner.resume(call);
+      } else {
+        owner.release(call);
+      }
+    });
+    return false;
+  }
+
+  /** Returns whether the request is ours; otherwise it ends without an answer. */
+  private boolean accepted(HandlerCall<T> call, Settlement settlement) {
+    if (settlement == Settlement.APPLIED) {
+      call.accepted = true;
+      return true;
+    }
+    if (call.get(0).end(Ending.GIVEN_BACK) && settlement == Settlement.LEASE_LOST) {
+      inbox.leaseLost();
+    }
+    return false;
+  }
+
+  /** Decodes; returns whether anything is left to call the handler with. */
+  private boolean prepare(HandlerCall<T> call) {
+    boolean any = false;
+    for (int i = 0; i < call.size(); i++) {
+      Fetched<T> delivery = call.get(i);
+      Verdict refused = call.accepted ? null : rules.refused(delivery);
+      if (refused != null) {
+        conclude(delivery, refused);
+      } else {
+        any |= decode(delivery);
+      }
+    }
+    if (call instanceof BatchCall<T> batch) {
+      batch.prepared();
+    }
+    return any && call.isRunning();
+  }
+
+  private boolean decode(Fetched<T> delivery) {
+    Message<byte[]> raw = delivery.raw.message();
+    try {
+      T payload = plan.codec().decode(raw.payload(), raw.contentType().orElse(""));
+      if (payload == null) {
+        throw new UndecodableMessageException("the codec returned null");
+      }
+      delivery.decoded(payload);
+      return true;
+    } catch (Throwable e) { // whatever a codec throws
+      conclude(delivery, rules.undecodable(delivery, e));
+      return false;
+    }
+  }
+
+  private boolean call(HandlerCall<T> call) {
+    owner.startTime(call);
+    Throwable thrown = null;
+    CompletionStage<?> stage = null;
+    Scope scope = open(call);
+    try {
+      begin(call);
+      stage = plan.code().call(call);
+    } catch (Throwable e) { // Errors too: the next message must be handled all the same
+      thrown = e;
+    } finally {
+      scope.close(thrown);
+    }
+    if (thrown != null || stage == null) {
+      ended(call, null, thrown);
+      return true;
+    }
+    return awaited(call, stage);
+  }
+
+  private void begin(HandlerCall<T> call) {
+    for (int i = 0; i < call.size(); i++) {
+      if (call.get(i).isRunning()) {
+        call.get(i).raw.begin();
+      }
+    }
+  }
+
+  /** Opens the observers' scope; in a batch one for each message, closed in reverse order. */
+  private Scope open(HandlerCall<T> call) {
+    Scope scope = null;
+    for (int i = 0; i < call.size(); i++) {
+      Fetched<T> delivery = call.get(i);
+      if (delivery.isRunning()) {
+        Scope outer = scope;
+        Scope inner = observers.handling(delivery.address(), delivery.message());
+        scope = outer == null
+            ? inner
+            : error -> {
+              inner.close(error);
+              outer.close(error);
+            };
+      }
+    }
+    return scope == null ? error -> {} : scope;
+  }
+
+  private boolean awaited(HandlerCall<T> call, CompletionStage<?> stage) {
+    try {
+      CompletableFuture<?> done = Stages.ifDone(stage);
+      if (done != null) {
+        return returned(call, done);
+      }
+      stage.whenComplete((value, error) -> {
+        try {
+          ended(call, value, error);
+        } finally {
+          owner.release(call);
+        }
+      });
+    } catch (Throwable e) { // a stage of the user's own
+      ended(call, null, e);
+      owner.release(call);
+    }
+    return false;
+  }
+
+  private boolean returned(HandlerCall<T> call, CompletableFuture<?> done) {
+    Object value = null;
+    Throwable thrown = null;
+    try {
+      value = done.join();
+    } catch (Throwable e) { // what the stage failed with
+      thrown = e;
+    }
+    ended(call, value, thrown);
+    return true;
+  }
+
+  /** Ends the messages of a call by what its handler did, unless they were cut off before. */
+  void ended(HandlerCall<T> call, @Nullable Object value, @Nullable Throwable thrown) {
+    boolean late = false;
+    Throwable cause = thrown == null ? null : Answers.cause(thrown);
+    for (int i = 0; i < call.size(); i++) {
+      Fetched<T> delivery = call.get(i);
+      if (delivery.isRunning()) {
+        Throwable error = call.errorOf(delivery, cause);
+        conclude(
+            delivery,
+            error == null ? rules.handled(delivery, value) : rules.failed(delivery, error));
+      }
+      late |= delivery.isCut();
+    }
+    if (late && inbox.wasInterruptedHere(call)) {
+      Thread.interrupted(); // meant for this call, and not for the next one
+    }
+  }
+
+  private void conclude(Fetched<T> delivery, Verdict verdict) {
+    if (delivery.end(verdict.ending())) {
+      settling.apply(delivery, verdict);
+    }
+  }
+}

@@ -1,0 +1,344 @@
+package dev.mullion.messaging;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/** A subscription: connects the engine's source, the inbox, the runners and the stop. */
+final class RunningSubscription<T> implements Subscription {
+  private static final Instant FAR = Instant.ofEpochMilli(Long.MAX_VALUE);
+  private static final Duration RETRY = Duration.ofMillis(100);
+
+  private final Subscriptions all;
+  private final SubscriptionPlan<T> plan;
+  private final MessagingClock clock;
+  private final long origin;
+  private final HandlerThreads threads;
+  private final Inbox<T> inbox;
+  private final Settling<T> settling;
+  private final Handling<T> handling;
+  private final SubscriptionStop<T> stop;
+  private final @Nullable HandlerTimeouts<T> timeouts;
+  private final @Nullable SlowConsumer<T> slow;
+  private final AtomicBoolean retries = new AtomicBoolean();
+  private final Source source;
+  private volatile @Nullable CompletableFuture<Void> ready;
+  private volatile @Nullable MessagingException failure;
+
+  private RunningSubscription(Subscriptions all, SubscriptionPlan<T> plan)
+      throws MessagingException {
+    this.all = all;
+    this.plan = plan;
+    this.clock = all.clock();
+    this.origin = clock.nanoTime();
+    this.threads = all.threads(plan.async());
+    int runners = plan.async()
+        ? Math.min(plan.concurrency(), Math.max(2, Runtime.getRuntime().availableProcessors()))
+        : plan.concurrency();
+    this.inbox = new Inbox<>(this, all.alone(), plan, runners);
+    this.settling = new Settling<>(this, all.listener(), clock, plan.route().name());
+    this.handling = new Handling<>(this, plan, all.observers());
+    this.stop = new SubscriptionStop<>(this, clock);
+    Duration timeout = plan.handlerTimeout();
+    this.timeouts =
+        timeout == null ? null : new HandlerTimeouts<>(this, clock, all.callbacks(), timeout);
+    this.slow = plan.isLive() ? new SlowConsumer<>(this, all.listener(), clock) : null;
+    this.source = requireNonNull(
+        all.link()
+            .consume(
+                plan.route(),
+                new ConsumerSettings(plan.maxInFlight(), plan.buffer(), plan.overflow()),
+                new Arrivals()),
+        "EngineLink.consume returned null");
+  }
+
+  /** Starts to consume; the caller registers it, and then gives the first credit. */
+  static <T> RunningSubscription<T> start(Subscriptions all, SubscriptionPlan<T> plan)
+      throws MessagingException {
+    return new RunningSubscription<>(all, plan);
+  }
+
+  Inbox<T> inbox() {
+    return inbox;
+  }
+
+  Settling<T> settling() {
+    return settling;
+  }
+
+  Handling<T> handling() {
+    return handling;
+  }
+
+  Source source() {
+    return source;
+  }
+
+  boolean isReplier() {
+    return plan.route() instanceof Route.Subject;
+  }
+
+  int maxDeliveries() {
+    return plan.rules().maxDeliveries();
+  }
+
+  /** Returns the time since the start, in nanoseconds. */
+  long now() {
+    return clock.nanoTime() - origin;
+  }
+
+  /** What the engine calls. */
+  private final class Arrivals implements Sink {
+    @Override
+    public void deliver(RawDelivery raw) {
+      Fetched<T> delivery =
+          new Fetched<>(RunningSubscription.this, raw, maxDeliveries(), plan.keepsKeyOrder());
+      switch (inbox.add(delivery)) {
+        case RETURNED -> settling.apply(delivery, Verdict.UNSTARTED);
+        case KEPT_FOR_NEW_RUNNER -> startRunner();
+        case KEPT -> {
+          if (slow != null) {
+            slow.watch();
+          }
+        }
+      }
+    }
+
+    @Override
+    public void dropped(long messages) {
+      inbox.dropped(messages);
+      all.dropped(messages);
+      all.listener().dropped(address(), plan.overflow(), messages);
+    }
+
+    @Override
+    public void failed(MessagingException cause) {
+      failure = cause;
+      LimitedLog.warn("subscription", "the engine ended a subscription of " + address(), cause);
+      giveBackWaiting();
+    }
+  }
+
+  /** Gives the first credit, or what is missing, and starts a runner if there is anything to do. */
+  void wake() {
+    Effects effects = new Effects();
+    inbox.wake(effects);
+    perform(effects);
+  }
+
+  /** Does what a change of the inbox asks for; called under no lock. */
+  void perform(Effects effects) {
+    if (effects.start) {
+      startRunner();
+    }
+    if (effects.aloneEnded) {
+      all.alone().release(this);
+    }
+    if (effects.credit > 0) {
+      request(effects.credit);
+    }
+    if (effects.endedInStop) {
+      stop.callEnded();
+      ended();
+    }
+  }
+
+  private void request(int credit) {
+    try {
+      source.request(credit);
+    } catch (Throwable e) {
+      inbox.creditFailed(credit);
+      retry("the engine failed in request (" + address() + ")", e);
+    }
+  }
+
+  private void startRunner() {
+    try {
+      threads.execute(new HandlerRunner<>(this, threads));
+    } catch (Throwable e) { // an executor that is full or closed, or no memory for a thread
+      inbox.startFailed();
+      retry("no thread for a handler (" + address() + ")", e);
+    }
+  }
+
+  private void retry(String text, Throwable error) {
+    LimitedLog.warn("retry", text + "; tried again in " + RETRY, error);
+    if (!stop.isBegun() && retries.compareAndSet(false, true)) {
+      clock.schedule(
+          RETRY,
+          () -> all.callbacks().execute(() -> {
+            retries.set(false);
+            wake();
+          }));
+    }
+  }
+
+  /** Lets a call go on that waited in its slot. */
+  void resume(HandlerCall<T> call) {
+    Effects effects = new Effects();
+    inbox.resume(call, effects);
+    perform(effects);
+  }
+
+  /** Ends a call on the thread that completed its stage. */
+  void release(HandlerCall<T> call) {
+    Effects effects = new Effects();
+    inbox.release(call, effects);
+    perform(effects);
+  }
+
+  /** Takes notice of the engine's answer to an outcome. */
+  void answered() {
+    int left = inbox.unsettled.decrementAndGet();
+    if (left >= Inbox.MAX_UNSETTLED) {
+      wake();
+    } else if (left == 0 && stop.isBegun()) {
+      stop.answered();
+    }
+  }
+
+  /** Starts the time of a call. */
+  void startTime(HandlerCall<T> call) {
+    if (timeouts != null) {
+      timeouts.start(call);
+      return;
+    }
+    RawDelivery.Request request = plan.rules().request(call.get(0));
+    if (request != null) { // for the handler to know; nothing is cut off there
+      call.deadline = HandlerTimeouts.after(now(), HandlerTimeouts.nanos(request.timeLeft()));
+    }
+  }
+
+  Instant instantOf(long deadline) {
+    if (deadline == HandlerCall.NEVER) {
+      return FAR;
+    }
+    return Instant.ofEpochMilli(clock.currentTimeMillis()).plusNanos(deadline - now());
+  }
+
+  CompletionStage<Void> extend(HandlerCall<T> call, Fetched<T> delivery, Duration time) {
+    if (timeouts == null || !plan.extendable()) {
+      return CompletableFuture.failedFuture(new UnsupportedSettingException("extend: "
+          + all.engineName() + " cannot extend the time of a handler of " + plan.route()
+          + " (see Guarantees.extendable)"));
+    }
+    if (!inbox.extend(call, delivery, now(), HandlerTimeouts.nanos(time))) {
+      return CompletableFuture.failedFuture(new IllegalStateException(
+          "extend: the time for " + delivery + " is over, or its handler has returned"));
+    }
+    timeouts.watch(call.deadline);
+    CompletableFuture<?>[] leases = new CompletableFuture<?>[call.size()];
+    for (int i = 0; i < leases.length; i++) {
+      RawDelivery raw = call.get(i).raw;
+      leases[i] = all.answers().ask(() -> raw.extend(time));
+    }
+    return CompletableFuture.allOf(leases);
+  }
+
+  /** Settles a delivery that was cut off. */
+  void cut(Fetched<T> delivery, Ending ending, Throwable error) {
+    settling.apply(delivery, plan.rules().cut(delivery, ending, error));
+  }
+
+  void giveBackWaiting() {
+    Effects effects = new Effects();
+    List<Fetched<T>> waiting = inbox.stop(effects);
+    perform(effects);
+    waiting.forEach(each -> settling.apply(each, Verdict.UNSTARTED));
+  }
+
+  void interruptAll(boolean besidesAllStops) {
+    Effects effects = new Effects();
+    List<Fetched<T>> cut = inbox.interruptAll(besidesAllStops, effects);
+    perform(effects);
+    cut.forEach(each -> cut(
+        each,
+        Ending.FAILED,
+        new TimeoutException(
+            "handler was interrupted, since it had not returned when its subscription stopped ("
+                + each.address() + ", message " + each.raw.message().id() + ")")));
+  }
+
+  /** Forgets this subscription once it has stopped and its last handler has returned. */
+  void ended() {
+    if (stop.isBegun() && inbox.isEmpty()) {
+      all.forget(this);
+    }
+  }
+
+  /** Looks again whether a stop still waits, since a handler has begun or ceased to wait for one. */
+  void stopsChanged() {
+    if (stop.isBegun()) {
+      stop.callEnded();
+    }
+  }
+
+  void beginStop() {
+    stop.begin();
+  }
+
+  @Override
+  public String address() {
+    return plan.route().name();
+  }
+
+  @Override
+  public CompletionStage<Void> ready() {
+    MessagingException failed = failure;
+    if (failed != null) {
+      return CompletableFuture.failedFuture(failed);
+    }
+    CompletableFuture<Void> asked = ready;
+    if (asked == null) {
+      asked = all.answers().ask(source::ready);
+      ready = asked;
+    }
+    return asked.copy();
+  }
+
+  @Override
+  public void pause() {
+    Effects effects = new Effects();
+    inbox.pause(effects);
+    perform(effects);
+  }
+
+  @Override
+  public void resume() {
+    Effects effects = new Effects();
+    inbox.unpause(effects);
+    perform(effects);
+  }
+
+  @Override
+  public boolean isPaused() {
+    return inbox.isPaused();
+  }
+
+  @Override
+  public SubscriptionCounters counters() {
+    return inbox.counters();
+  }
+
+  @Override
+  public StopReport stop(Duration timeout) {
+    return stop.stop(Arguments.notNegative(timeout, "timeout"));
+  }
+
+  @Override
+  public void close() {
+    stop.stop(all.stopTimeout());
+  }
+}

@@ -1,0 +1,109 @@
+package dev.mullion.messaging;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Instant;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/** Passes outcomes and replies to the engine, and keeps track of its answers. */
+final class Settling<T> {
+  private static final CompletableFuture<Settlement> UNKNOWN =
+      CompletableFuture.completedFuture(Settlement.UNKNOWN);
+
+  private final RunningSubscription<T> owner;
+  private final Inbox<T> inbox;
+  private final ListenerCalls listener;
+  private final MessagingClock clock;
+  private final String name;
+
+  Settling(
+      RunningSubscription<T> owner, ListenerCalls listener, MessagingClock clock, String name) {
+    this.owner = owner;
+    this.inbox = owner.inbox();
+    this.listener = listener;
+    this.clock = clock;
+    this.name = name;
+  }
+
+  /** Passes on what became of a delivery; whoever has ended it calls this once. */
+  void apply(Fetched<T> delivery, Verdict verdict) {
+    Outcome outcome = verdict.outcome();
+    if (outcome != null) {
+      settle(delivery, outcome);
+    } else if (verdict.reply() != null) {
+      reply(delivery, verdict.reply());
+    }
+    if (verdict.error() != null) {
+      listener.handlerFailed(delivery, verdict.error());
+    }
+  }
+
+  private void settle(Fetched<T> delivery, Outcome outcome) {
+    CompletionStage<Settlement> answer = settle(delivery.raw, outcome);
+    CompletableFuture<Settlement> done = Stages.ifDone(answer);
+    if (done != null) {
+      answered(delivery, outcome, valueOf(done));
+      return;
+    }
+    inbox.unsettled.incrementAndGet();
+    answer.whenComplete((settlement, error) -> {
+      try {
+        answered(delivery, outcome, error != null ? Settlement.UNKNOWN : settlement);
+      } finally {
+        owner.answered();
+      }
+    });
+  }
+
+  private void answered(Fetched<T> delivery, Outcome outcome, @Nullable Settlement settlement) {
+    if (settlement == Settlement.LEASE_LOST) {
+      inbox.leaseLost();
+    } else if (settlement == Settlement.APPLIED && outcome instanceof Outcome.Bury bury) {
+      inbox.deadLettered();
+      listener.deadLettered(new DeadLetter(
+          delivery.raw.message(),
+          name,
+          bury.reason(),
+          bury.error(),
+          delivery.deliveryCount,
+          Instant.ofEpochMilli(clock.currentTimeMillis())));
+    }
+  }
+
+  private void reply(Fetched<T> delivery, Reply reply) {
+    CompletionStage<Void> sent;
+    try {
+      sent = requireNonNull(
+          ((RawDelivery.Request) delivery.raw).reply(reply),
+          "RawDelivery.Request.reply returned null");
+    } catch (Throwable e) { // the caller's timeout ends its request
+      LimitedLog.warn("reply", "the engine failed in reply (subject " + name + ")", e);
+      return;
+    }
+    if (Stages.ifDone(sent) != null) {
+      return;
+    }
+    inbox.unsettled.incrementAndGet();
+    sent.whenComplete((done, error) -> owner.answered());
+  }
+
+  /** Settles; an engine that throws, which it must not, leaves the outcome unknown. */
+  static CompletionStage<Settlement> settle(RawDelivery raw, Outcome outcome) {
+    try {
+      return requireNonNull(raw.settle(outcome), "RawDelivery.settle returned null");
+    } catch (Throwable e) {
+      LimitedLog.warn("settle", "the engine failed in settle (" + raw.address() + ")", e);
+      return UNKNOWN;
+    }
+  }
+
+  static Settlement valueOf(CompletableFuture<Settlement> done) {
+    return done.isCompletedExceptionally() ? Settlement.UNKNOWN : done.join();
+  }
+}

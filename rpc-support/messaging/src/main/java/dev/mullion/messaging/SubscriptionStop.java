@@ -1,0 +1,155 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.MessagingClock.Timer;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The stop of one subscription: no new deliveries, what waits goes back, handlers finish or are
+ * interrupted, the engine answers all outcomes, and the source is closed. Each step is bounded. A
+ * handler that calls it is not waited for; then the source is closed when that handler has ended.
+ */
+final class SubscriptionStop<T> {
+  /** How long outcomes may take to be answered when the time is over. */
+  private static final Duration GRACE = Duration.ofSeconds(1);
+
+  private final RunningSubscription<T> owner;
+  private final Inbox<T> inbox;
+  private final MessagingClock clock;
+  private final AtomicBoolean begun = new AtomicBoolean();
+  private final AtomicBoolean finishing = new AtomicBoolean();
+  private final AtomicBoolean sourceClosed = new AtomicBoolean();
+  private final CompletableFuture<@Nullable Void> quiet = new CompletableFuture<>();
+  private final CompletableFuture<@Nullable Void> settled = new CompletableFuture<>();
+  private final CompletableFuture<StopReport> done = new CompletableFuture<>();
+  private volatile boolean fromHandler; // the one that finishes is a handler itself
+  private volatile boolean awaitsSettled;
+  private volatile boolean closesWhenIdle;
+
+  SubscriptionStop(RunningSubscription<T> owner, MessagingClock clock) {
+    this.owner = owner;
+    this.inbox = owner.inbox();
+    this.clock = clock;
+  }
+
+  /** Takes no more deliveries, and gives back what waits. */
+  void begin() {
+    if (begun.compareAndSet(false, true)) {
+      try {
+        owner.source().cancel();
+      } catch (Throwable e) {
+        LimitedLog.warn("cancel", "the engine failed in cancel (" + owner.address() + ")", e);
+      }
+    }
+    owner.giveBackWaiting();
+  }
+
+  boolean isBegun() {
+    return begun.get();
+  }
+
+  /** Stops, or waits for the stop that is under way, and shortens it if this timeout is shorter. */
+  StopReport stop(Duration timeout) {
+    HandlerRunner<?> inside = HandlerRunner.current();
+    for (HandlerRunner<?> each = inside; each != null; each = each.outer()) {
+      each.enterStop(owner);
+    }
+    try {
+      begin();
+      if (finishing.compareAndSet(false, true)) {
+        fromHandler = inside != null;
+        finish(timeout);
+      } else if (!await(done, timeout)) {
+        quiet.completeExceptionally(new TimeoutException());
+      }
+      return done.join();
+    } finally {
+      for (HandlerRunner<?> each = inside; each != null; each = each.outer()) {
+        each.leaveStop(owner);
+      }
+    }
+  }
+
+  private void finish(Duration timeout) {
+    long start = clock.nanoTime();
+    long realStart = System.nanoTime();
+    try {
+      callEnded();
+      if (!await(quiet, timeout) || quiet.isCompletedExceptionally()) {
+        owner.interruptAll(fromHandler);
+      }
+      awaitsSettled = true;
+      answered();
+      Duration left =
+          timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
+      await(settled, left.compareTo(GRACE) < 0 ? GRACE : left);
+      if (inbox.isIdle()) {
+        closeSource();
+      } else {
+        closesWhenIdle = true;
+        callEnded();
+      }
+    } finally {
+      done.complete(inbox.report(Duration.ofNanos(clock.nanoTime() - start)));
+      owner.ended();
+    }
+  }
+
+  /** Looks whether all handlers have ended; called when one has, or waits for a stop. */
+  void callEnded() {
+    if (finishing.get() && inbox.isQuiet(fromHandler)) {
+      quiet.complete(null);
+    }
+    closeIfIdle();
+  }
+
+  /** Looks whether all outcomes are answered. */
+  void answered() {
+    if (awaitsSettled && inbox.unsettled.get() == 0) {
+      settled.complete(null);
+    }
+    closeIfIdle();
+  }
+
+  private void closeIfIdle() {
+    if (closesWhenIdle && inbox.isIdle() && inbox.unsettled.get() == 0) {
+      closeSource();
+    }
+  }
+
+  private void closeSource() {
+    if (sourceClosed.compareAndSet(false, true)) {
+      try {
+        owner.source().close();
+      } catch (Throwable e) {
+        LimitedLog.warn("close", "the engine failed to close (" + owner.address() + ")", e);
+      }
+    }
+  }
+
+  /**
+   * Waits until the future is complete or the time is over, by the engine's clock or by the system's:
+   * a manual clock that stands still does not make a stop endless. An interrupt ends the wait too.
+   */
+  private boolean await(CompletableFuture<?> future, Duration timeout) {
+    if (future.isDone() || timeout.isNegative() || timeout.isZero()) {
+      return future.isDone();
+    }
+    CountDownLatch over = new CountDownLatch(1);
+    future.whenComplete((result, error) -> over.countDown());
+    Timer timer = clock.schedule(timeout, over::countDown);
+    try {
+      over.await(HandlerTimeouts.nanos(timeout), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      timer.cancel();
+    }
+    return future.isDone();
+  }
+}

@@ -1,0 +1,54 @@
+package dev.mullion.messaging;
+
+import java.util.function.ToIntFunction;
+import org.jspecify.annotations.Nullable;
+
+/** The counts of one subscription. Guarded by the inbox's lock. */
+final class Tally {
+  private final long[] endings = new long[Ending.values().length];
+  private long ended;
+  long delivered;
+  long deadLettered;
+  long dropped;
+  long lateReturns;
+  long leasesLost;
+
+  long inFlightAtStop;
+  long givenBackByStop;
+  long interrupted;
+
+  void ended(Ending ending) {
+    endings[ending.index]++;
+    ended++;
+  }
+
+  /** Returns the deliveries in slots whose ending is not counted yet. */
+  long inFlight(long buffered) {
+    return delivered - ended - buffered;
+  }
+
+  /**
+   * Returns the counts.
+   *
+   * @param uncounted adds the endings that are not counted yet, and returns their number
+   */
+  SubscriptionCounters counters(long buffered, ToIntFunction<long @Nullable []> uncounted) {
+    long[] all = endings.clone();
+    long inFlight = inFlight(buffered) - uncounted.applyAsInt(all);
+    return new SubscriptionCounters(
+        delivered,
+        all[Ending.ACKNOWLEDGED.index],
+        all[Ending.FAILED.index],
+        all[Ending.TIMED_OUT.index],
+        all[Ending.REJECTED.index],
+        all[Ending.UNDECODABLE.index],
+        all[Ending.GIVEN_BACK.index],
+        all[Ending.BURIED.index],
+        deadLettered,
+        dropped,
+        lateReturns,
+        leasesLost,
+        inFlight,
+        buffered);
+  }
+}
