@@ -175,7 +175,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
 
   /** Fails what a link has waiting here. */
   void withdraw(EmbeddedLink link, Exception cause) {
-    queues.all().forEach(queue -> queue.withdraw(link, cause));
+    queues.all().forEach(queue -> queue.intake().withdraw(link, cause));
     liveSources().forEach(source -> source.withdraw(link, cause));
     subjects.values().forEach(subject -> subject.withdraw(link));
   }

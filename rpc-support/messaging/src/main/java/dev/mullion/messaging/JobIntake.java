@@ -95,16 +95,25 @@ final class JobIntake {
   private CompletionStage<Void> park(QueuedJob job, EmbeddedLink link) {
     Parked<QueuedJob> send = new Parked<>(job, link);
     parked.add(send);
-    queue.later(() -> send.start(queue.clock(), () -> queue.timedOut(send)));
+    queue.later(() -> send.start(queue.clock(), () -> timedOut(send)));
     return send.done;
   }
 
-  /** Removes a send whose time is over, and returns its error; null if it has left before. */
-  @Nullable
-  QueueFullException timedOut(Parked<QueuedJob> send) {
-    return parked.remove(send)
-        ? full(send.parcel, " within sendTimeout " + send.link.sendTimeout())
-        : null;
+  /** Fails a send whose time is over; under no lock. */
+  private void timedOut(Parked<QueuedJob> send) {
+    queue.change(false, () -> {
+      if (parked.remove(send)) {
+        String when = " within sendTimeout " + send.link.sendTimeout();
+        QueueFullException error = full(send.parcel, when);
+        queue.later(() -> send.fail(error));
+      }
+    });
+  }
+
+  /** Fails the sends of a link that wait for room; under no lock. */
+  void withdraw(EmbeddedLink link, Exception cause) {
+    queue.change(
+        true, () -> removeParked(link).forEach(send -> queue.later(() -> send.fail(cause))));
   }
 
   private QueueFullException full(QueuedJob job, String when) {
@@ -150,7 +159,7 @@ final class JobIntake {
   }
 
   /** Removes all sends that wait, or those of one link. */
-  List<Parked<QueuedJob>> withdraw(@Nullable EmbeddedLink link) {
+  List<Parked<QueuedJob>> removeParked(@Nullable EmbeddedLink link) {
     List<Parked<QueuedJob>> sends = new ArrayList<>();
     for (Parked<QueuedJob> send : parked) {
       if (link == null || send.link == link) {
@@ -161,18 +170,20 @@ final class JobIntake {
     return sends;
   }
 
-  /** Lets a send that waited for room try again with other settings. */
-  void offerAgain(Parked<QueuedJob> send) {
-    if (isOpen(send.parcel.bytes)) {
-      queue.admit(send);
-    } else if (route.overflow() == Overflow.BLOCK) {
-      parked.add(send);
-    } else {
-      CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
-      if (answer == null) {
+  /** Lets all sends that wait for room try again with other settings. */
+  void offerAgain() {
+    for (Parked<QueuedJob> send : removeParked(null)) {
+      if (isOpen(send.parcel.bytes)) {
         queue.admit(send);
+      } else if (route.overflow() == Overflow.BLOCK) {
+        parked.add(send);
       } else {
-        queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
+        CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
+        if (answer == null) {
+          queue.admit(send);
+        } else {
+          queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
+        }
       }
     }
   }

@@ -3,11 +3,9 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.DeadLetterBox.Letter;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class JobQueue {
   private final MessagingClock clock;
   private final @Nullable JobStorage storage;
-  private final ReentrantLock lock = new ReentrantLock();
+  private final DeferringLock lock = new DeferringLock();
   private final WaitingJobs waiting;
   private final JobIntake intake;
   private final QueueLetters letters;
@@ -34,9 +32,6 @@ final class JobQueue {
   private long expired;
   private boolean ended;
   private long alarmTime = Times.NEVER;
-  // what a thread that has the lock leaves itself to do outside of it
-  private @Nullable EmbeddedSource turns;
-  private @Nullable List<Runnable> tasks;
 
   JobQueue(Route.Queue route, EmbeddedBroker broker, @Nullable JobStorage storage) {
     this.route = route;
@@ -61,6 +56,10 @@ final class JobQueue {
     return letters;
   }
 
+  JobIntake intake() {
+    return intake;
+  }
+
   JobOutcomes outcomes() {
     return outcomes;
   }
@@ -71,7 +70,7 @@ final class JobQueue {
 
   /** Adds what the store has, before anything else happens here. */
   void restore(List<Store.Job> jobs, List<Long> deadLetters) {
-    lock.lock();
+    lock.enter();
     try {
       for (Store.Job stored : jobs) {
         QueuedJob job =
@@ -98,7 +97,7 @@ final class JobQueue {
   CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
     CompletionStage<Void> answer;
-    lock.lock();
+    lock.enter();
     try {
       if (ended) {
         return null;
@@ -121,7 +120,7 @@ final class JobQueue {
   @Nullable
   QueuedJob feed(Message<byte[]> message, String topic, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, topic, Times.expiry(message, clock));
-    lock.lock();
+    lock.enter();
     try {
       return ended || intake.offer(job, link) != null ? null : job;
     } finally {
@@ -141,7 +140,7 @@ final class JobQueue {
   @Nullable
   CompletionStage<Boolean> redrive(Letter letter, String address, Message<byte[]> message) {
     QueuedJob job = new QueuedJob(this, message, address, Times.expiry(message, clock));
-    lock.lock();
+    lock.enter();
     try {
       if (!intake.isOpen(job.bytes)) {
         return null;
@@ -175,7 +174,7 @@ final class JobQueue {
 
   /** Makes a job visible whose step is on disk, or frees its room if that failed. */
   void committed(QueuedJob job, boolean onDisk) {
-    lock.lock();
+    lock.enter();
     try {
       intake.committed(job);
       if (onDisk && !ended) {
@@ -262,10 +261,7 @@ final class JobQueue {
 
   private void give(QueuedJob job, WorkerSource worker) {
     worker.hold(job);
-    if (worker.assign(job)) {
-      worker.nextTurn = turns;
-      turns = worker;
-    }
+    lock.give(job, worker);
   }
 
   /** Makes a dead letter of a job that waited here. */
@@ -279,17 +275,14 @@ final class JobQueue {
   }
 
   void later(Runnable task) {
-    if (tasks == null) {
-      tasks = new ArrayList<>();
-    }
-    tasks.add(task);
+    lock.later(task);
   }
 
   // ---- life
 
   /** Runs a change under the lock, and what follows from it. */
   void change(boolean here, Runnable change) {
-    lock.lock();
+    lock.enter();
     try {
       if (!ended) {
         change.run();
@@ -302,7 +295,7 @@ final class JobQueue {
 
   /** Adds a worker; false if the queue has ended meanwhile. */
   boolean add(WorkerSource worker) {
-    lock.lock();
+    lock.enter();
     try {
       if (ended) {
         return false;
@@ -315,22 +308,12 @@ final class JobQueue {
   }
 
   void remove(WorkerSource worker) {
-    lock.lock();
-    try {
-      workers.remove(worker);
-    } finally {
-      leave(true);
-    }
+    change(true, () -> workers.remove(worker));
   }
 
   /** Forgets a removed worker that has given back what it held. */
   void forget(WorkerSource worker) {
-    lock.lock();
-    try {
-      workers.forget(worker);
-    } finally {
-      leave(true);
-    }
+    change(true, () -> workers.forget(worker));
   }
 
   /** Hands out what waits to a worker that has added credit; under no lock. */
@@ -353,24 +336,6 @@ final class JobQueue {
     });
   }
 
-  void timedOut(Parked<QueuedJob> send) {
-    QueueFullException error;
-    lock.lock();
-    try {
-      error = intake.timedOut(send);
-    } finally {
-      leave(false);
-    }
-    if (error != null) {
-      send.fail(error);
-    }
-  }
-
-  /** Fails the sends of a link that wait for room. */
-  void withdraw(EmbeddedLink link, Exception cause) {
-    change(true, () -> intake.withdraw(link).forEach(send -> later(() -> send.fail(cause))));
-  }
-
   /** Replaces the settings; what waits stays. */
   void redeclare(Route.Queue settings) {
     change(true, () -> {
@@ -379,9 +344,7 @@ final class JobQueue {
       if (waiting.isOrdered() != settings.ordered()) {
         waiting.setOrdered(settings.ordered());
       }
-      for (Parked<QueuedJob> send : intake.withdraw(null)) {
-        intake.offerAgain(send);
-      }
+      intake.offerAgain();
       letters.trim();
     });
     letters.sweepLater();
@@ -391,11 +354,11 @@ final class JobQueue {
   void end(MessagingException cause) {
     List<WorkerSource> all;
     List<Parked<QueuedJob>> sends;
-    lock.lock();
+    lock.enter();
     try {
       ended = true;
       all = workers.all();
-      sends = intake.withdraw(null);
+      sends = intake.removeParked(null);
       waiting.clear();
       letters.clear();
       alarmTime = Long.MIN_VALUE; // none is set any more
@@ -412,7 +375,7 @@ final class JobQueue {
   }
 
   QueueStatus status() {
-    lock.lock();
+    lock.enter();
     try {
       QueuedJob oldest = waiting.oldest();
       return new QueueStatus(
@@ -435,7 +398,7 @@ final class JobQueue {
 
   /** Returns how many jobs were accepted. */
   long accepted() {
-    lock.lock();
+    lock.enter();
     try {
       return lastNumber;
     } finally {
@@ -445,7 +408,7 @@ final class JobQueue {
 
   /** Returns what there is to do for workers that are here; empty if there is nothing. */
   String busy() {
-    lock.lock();
+    lock.enter();
     try {
       long inFlight = workers.inFlight();
       long ready = workers.size() == 0 ? 0 : waiting.available() + (intake.hasParked() ? 1 : 0);
@@ -464,16 +427,6 @@ final class JobQueue {
       alarmTime = time;
       later(() -> alarm.at(time));
     }
-    EmbeddedSource first = turns;
-    List<Runnable> rest = tasks;
-    turns = null;
-    tasks = null;
-    lock.unlock();
-    if (first != null) {
-      EmbeddedSource.runTurns(first, here || storage == null);
-    }
-    if (rest != null) {
-      rest.forEach(Runnable::run);
-    }
+    lock.leave(here || storage == null);
   }
 }

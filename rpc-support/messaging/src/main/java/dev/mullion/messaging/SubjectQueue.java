@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +22,7 @@ final class SubjectQueue {
 
   private final String name;
   private final MessagingClock clock;
-  private final ReentrantLock lock = new ReentrantLock();
+  private final DeferringLock lock = new DeferringLock();
   private final List<ReplierSource> repliers = new ArrayList<>();
   private final TreeMap<Long, RequestDelivery> waiting = new TreeMap<>();
   private final Map<Asked, RequestDelivery> byCaller = new HashMap<>(); // of those waiting
@@ -31,9 +30,6 @@ final class SubjectQueue {
   private int turn;
   private long lastNumber;
   private long handedOut;
-  // what a thread that has the lock leaves itself to do outside of it
-  private @Nullable EmbeddedSource turns;
-  private final List<RequestDelivery> lost = new ArrayList<>(0);
 
   SubjectQueue(String name, MessagingClock clock) {
     this.name = name;
@@ -53,7 +49,7 @@ final class SubjectQueue {
   CompletionStage<Void> request(
       EmbeddedLink caller, long id, Message<byte[]> message, Duration timeout) {
     long deadline = Times.after(timeout, clock);
-    lock.lock();
+    lock.enter();
     try {
       if (repliers.isEmpty()) {
         return CompletableFuture.failedStage(nobody(name));
@@ -89,7 +85,7 @@ final class SubjectQueue {
 
   /** Withdraws a request that is not handed out. */
   void cancel(EmbeddedLink caller, long id) {
-    lock.lock();
+    lock.enter();
     try {
       RequestDelivery request = byCaller.get(new Asked(caller, id));
       if (request != null) {
@@ -103,7 +99,7 @@ final class SubjectQueue {
 
   /** Withdraws all requests of a link. */
   void withdraw(EmbeddedLink caller) {
-    lock.lock();
+    lock.enter();
     try {
       for (RequestDelivery request : new ArrayList<>(waiting.values())) {
         if (request.caller == caller) {
@@ -118,7 +114,7 @@ final class SubjectQueue {
 
   /** Drops what nobody waits for any more, and asks to be called again for the rest. */
   private void dropLate() {
-    lock.lock();
+    lock.enter();
     try {
       removeLate();
     } finally {
@@ -157,10 +153,7 @@ final class SubjectQueue {
     request.replier = replier;
     replier.held.add(request);
     handedOut++;
-    if (replier.assign(request)) {
-      replier.nextTurn = turns;
-      turns = replier;
-    }
+    lock.give(request, replier);
   }
 
   private @Nullable ReplierSource withCredit() {
@@ -175,7 +168,7 @@ final class SubjectQueue {
   }
 
   void credited() {
-    lock.lock();
+    lock.enter();
     try {
       pump();
     } finally {
@@ -185,8 +178,7 @@ final class SubjectQueue {
 
   /** Applies what became of a delivery before its replier was called; false if it has ended. */
   boolean settle(RequestDelivery request, Outcome outcome) {
-    boolean answer = false;
-    lock.lock();
+    lock.enter();
     try {
       if (request.state != State.HANDED_OUT) {
         return false;
@@ -196,18 +188,16 @@ final class SubjectQueue {
         return true;
       }
       release(request);
-      if (outcome instanceof Outcome.Bury) {
-        answer = true;
+      if (outcome instanceof Outcome.Bury bury) {
+        Reply reply = Reply.error(request.id, status(bury), bury.error());
+        lock.later(() -> request.caller.replied(reply));
       } else {
         requeue(request);
       }
+      return true;
     } finally {
       leave();
     }
-    if (answer && outcome instanceof Outcome.Bury bury) {
-      request.caller.replied(Reply.error(request.id, status(bury), bury.error()));
-    }
-    return true;
   }
 
   private static Reply.Status status(Outcome.Bury bury) {
@@ -218,7 +208,7 @@ final class SubjectQueue {
 
   /** Ends a delivery by its reply; false if it has ended. */
   boolean end(RequestDelivery request) {
-    lock.lock();
+    lock.enter();
     try {
       if (request.state != State.HANDED_OUT && request.state != State.ACCEPTED) {
         return false;
@@ -240,7 +230,7 @@ final class SubjectQueue {
 
   private void requeue(RequestDelivery request) {
     if (repliers.isEmpty()) {
-      lost.add(request);
+      lose(request);
     } else {
       add(request.again());
       pump();
@@ -248,7 +238,7 @@ final class SubjectQueue {
   }
 
   void add(ReplierSource replier) {
-    lock.lock();
+    lock.enter();
     try {
       repliers.add(replier);
     } finally {
@@ -257,14 +247,14 @@ final class SubjectQueue {
   }
 
   void remove(ReplierSource replier) {
-    lock.lock();
+    lock.enter();
     try {
       repliers.remove(replier);
       if (repliers.isEmpty()) {
         for (RequestDelivery request : new ArrayList<>(waiting.values())) {
           request.state = State.ENDED;
           removeWaiting(request);
-          lost.add(request);
+          lose(request);
         }
       }
     } finally {
@@ -274,13 +264,13 @@ final class SubjectQueue {
 
   /** Takes back what a replier holds: what it had accepted is lost, the rest goes to others. */
   void giveBack(ReplierSource replier) {
-    lock.lock();
+    lock.enter();
     try {
       for (RequestDelivery request : new ArrayList<>(replier.held)) {
         boolean accepted = request.state == State.ACCEPTED;
         release(request);
         if (accepted) {
-          lost.add(request);
+          lose(request);
         } else {
           requeue(request);
         }
@@ -291,7 +281,7 @@ final class SubjectQueue {
   }
 
   boolean isUnused() {
-    lock.lock();
+    lock.enter();
     try {
       return repliers.isEmpty() && waiting.isEmpty();
     } finally {
@@ -301,7 +291,7 @@ final class SubjectQueue {
 
   /** Returns whether a replier has something to do. */
   boolean isBusy() {
-    lock.lock();
+    lock.enter();
     try {
       return handedOut > 0 || !waiting.isEmpty();
     } finally {
@@ -311,7 +301,7 @@ final class SubjectQueue {
 
   /** Returns how many requests were accepted. */
   long accepted() {
-    lock.lock();
+    lock.enter();
     try {
       return lastNumber;
     } finally {
@@ -319,27 +309,21 @@ final class SubjectQueue {
     }
   }
 
-  /** Leaves the lock, and does what is to be done outside of it. */
-  private void leave() {
-    EmbeddedSource first = turns;
-    List<RequestDelivery> gone = lost.isEmpty() ? List.of() : List.copyOf(lost);
-    turns = null;
-    lost.clear();
-    long earliest = earliestDeadline();
-    lock.unlock();
-    EmbeddedSource.runTurns(first, true);
-    for (RequestDelivery request : gone) {
-      request.caller.replied(Reply.error(
-          request.id, Reply.Status.LOST, "the replier of " + name + " ended before it answered"));
-    }
-    if (earliest != Times.NEVER) {
-      alarm.at(earliest);
-    }
+  private void lose(RequestDelivery request) {
+    lock.later(() -> request.caller.replied(Reply.error(
+        request.id, Reply.Status.LOST, "the replier of " + name + " ended before it answered")));
   }
 
-  /** Returns the deadline of the oldest that waits; the others are looked at when it is over. */
-  private long earliestDeadline() {
-    return waiting.isEmpty() ? Times.NEVER : waiting.firstEntry().getValue().deadline;
+  /** Leaves the lock, and does what is to be done outside of it. */
+  private void leave() {
+    if (!waiting.isEmpty()) {
+      // the deadline of the oldest; the others are looked at when it is over
+      long deadline = waiting.firstEntry().getValue().deadline;
+      if (deadline != Times.NEVER) {
+        lock.later(() -> alarm.at(deadline));
+      }
+    }
+    lock.leave(true);
   }
 
   /** Who asked, and under which number. */
