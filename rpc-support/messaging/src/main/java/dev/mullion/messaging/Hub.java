@@ -117,9 +117,10 @@ final class Hub implements LiveSource.Owner {
     List<QueuedJob> jobs = new ArrayList<>();
     for (JobQueue group : targets) {
       QueuedJob job = group.feed(message, topic, link);
-      if (job != null && commits != null) {
+      JobStorage storage = group.storage();
+      if (job != null && storage != null) {
         jobs.add(job);
-        steps.add(group.step(job));
+        steps.add(storage.add(job));
       }
     }
     if (commits == null || jobs.isEmpty()) {

@@ -43,12 +43,16 @@ final class JobIntake {
   /** Gives a job its number; it is visible at once, or once its step is on disk. */
   void accept(QueuedJob job) {
     queue.number(job);
-    if (queue.isStored()) {
+    if (isStored()) {
       committing++;
       committingBytes += job.bytes;
     } else {
       queue.arrive(job);
     }
+  }
+
+  private boolean isStored() {
+    return queue.storage() != null;
   }
 
   /** Ends the time between {@link #accept} and the disk. */
@@ -84,9 +88,9 @@ final class JobIntake {
     }
     if (overflow == Overflow.DROP_NEWEST || neverFits(job)) {
       dropped++;
-      return queue.buryNew(job);
+      return queue.letters().buryNew(job, DeadLetter.Reason.OVERFLOW);
     }
-    while (!queue.isStored() && !hasRoom(job.bytes)) {
+    while (!isStored() && !hasRoom(job.bytes)) {
       dropOldest();
     }
     return null; // in a store the oldest go once this one is on disk

@@ -64,8 +64,9 @@ final class JobQueue {
     return outcomes;
   }
 
-  boolean isStored() {
-    return storage != null;
+  @Nullable
+  JobStorage storage() {
+    return storage;
   }
 
   /** Adds what the store has, before anything else happens here. */
@@ -73,17 +74,13 @@ final class JobQueue {
     lock.enter();
     try {
       for (Store.Job stored : jobs) {
-        QueuedJob job =
-            new QueuedJob(this, stored, Times.fromStored(stored.expiresMillis(), clock));
-        job.since = clock.nanoTime();
-        lastNumber = Math.max(lastNumber, job.number);
-        if (stored.dueMillis() > clock.currentTimeMillis()) {
-          waiting.restoreDelayed(job, Times.fromStored(stored.dueMillis(), clock));
-        } else if (job.failures() + job.losses() > 0) {
-          waiting.addFront(job);
-        } else {
-          waiting.addFresh(job);
-        }
+        lastNumber = Math.max(lastNumber, stored.number());
+        waiting.restore(
+            new QueuedJob(this, stored, Times.fromStored(stored.expiresMillis(), clock)),
+            stored.dueMillis() > clock.currentTimeMillis()
+                ? Times.fromStored(stored.dueMillis(), clock)
+                : Times.NEVER,
+            clock.nanoTime());
       }
       letters.restore(deadLetters);
       pump();
@@ -108,7 +105,7 @@ final class JobQueue {
     }
     return answer != null
         ? answer
-        : storage == null ? Parcel.DONE : commit(job, List.of(storage.add(job)), storage);
+        : storage == null ? Parcel.DONE : storage.commit(job, List.of(storage.add(job)));
   }
 
   /**
@@ -126,14 +123,6 @@ final class JobQueue {
     } finally {
       leave(true);
     }
-  }
-
-  /** Returns the step that adds a job. */
-  Store.Step step(QueuedJob job) {
-    if (storage == null) {
-      throw new IllegalStateException("a queue in memory has no steps");
-    }
-    return storage.add(job);
   }
 
   /** Puts a dead letter's message back; null if there is no room. Under no lock. */
@@ -155,21 +144,9 @@ final class JobQueue {
     JobStorage store = storage;
     return store == null
         ? CompletableFuture.completedStage(true)
-        : commit(job, List.of(store.add(job), store.removeLetter(letter.number())), store)
+        : store
+            .commit(job, List.of(store.add(job), store.removeLetter(letter.number())))
             .thenApply(nothing -> true);
-  }
-
-  private CompletableFuture<Void> commit(QueuedJob job, List<Store.Step> steps, JobStorage store) {
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    store.apply(steps).whenComplete((nothing, error) -> {
-      committed(job, error == null);
-      if (error == null) {
-        done.complete(null);
-      } else {
-        done.completeExceptionally(error);
-      }
-    });
-    return done;
   }
 
   /** Makes a job visible whose step is on disk, or frees its room if that failed. */
@@ -222,7 +199,8 @@ final class JobQueue {
       later(send::accept);
     } else {
       intake.accept(send.parcel);
-      later(() -> commit(send.parcel, List.of(store.add(send.parcel)), store)
+      later(() -> store
+          .commit(send.parcel, List.of(store.add(send.parcel)))
           .whenComplete((nothing, error) -> send.end(error)));
     }
   }
@@ -267,11 +245,6 @@ final class JobQueue {
   /** Makes a dead letter of a job that waited here. */
   void buryWaiting(QueuedJob job, DeadLetter.Reason reason) {
     letters.bury(job, reason, "", job.failures() + job.losses());
-  }
-
-  /** Makes a dead letter of a message that was not accepted; returns what its sender gets. */
-  CompletionStage<Void> buryNew(QueuedJob job) {
-    return letters.buryNew(job, DeadLetter.Reason.OVERFLOW);
   }
 
   void later(Runnable task) {

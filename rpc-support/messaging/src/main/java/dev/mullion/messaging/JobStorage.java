@@ -4,6 +4,7 @@ import dev.mullion.messaging.Store.Step;
 import dev.mullion.messaging.engine.Route;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /** One queue's part of the store: turns what happens to its jobs into steps. */
@@ -20,6 +21,20 @@ final class JobStorage {
 
   CompletionStage<Void> apply(List<Step> steps) {
     return commits.apply(steps);
+  }
+
+  /** Applies the steps by which a job is accepted; it is visible when the stage completes. */
+  CompletableFuture<Void> commit(QueuedJob job, List<Step> steps) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    commits.apply(steps).whenComplete((nothing, error) -> {
+      job.queue().committed(job, error == null);
+      if (error == null) {
+        done.complete(null);
+      } else {
+        done.completeExceptionally(error);
+      }
+    });
+    return done;
   }
 
   Step declare(Route.Queue declaration) {

@@ -37,6 +37,13 @@ final class KeyLanes {
     return false;
   }
 
+  /** Takes the key for a job that waits for its delay, if it is free. */
+  void hold(QueuedJob job, String key) {
+    Lane lane = lanes.computeIfAbsent(key, absent -> new Lane());
+    job.inLane = !lane.taken;
+    lane.taken = true;
+  }
+
   /** Frees the key that a job took. */
   void leave(String key) {
     Lane lane = lanes.get(key);

@@ -84,7 +84,7 @@ final class QueuedJob extends Parcel {
         key,
         expires);
     job.number = number;
-    if (!queue.isStored()) {
+    if (queue.storage() == null) {
       job.message = message;
       job.address = address;
     }

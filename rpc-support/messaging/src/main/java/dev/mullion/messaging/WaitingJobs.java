@@ -92,11 +92,26 @@ final class WaitingJobs {
   /** Adds a job that comes back after a delay, until when it holds back its key. */
   void addDelayed(QueuedJob former, QueuedJob job, long due) {
     job.inLane = former.inLane;
-    restoreDelayed(job, due);
+    delay(job, due);
   }
 
-  /** Adds a delayed job from the store; it takes its key when it is next handed out. */
-  void restoreDelayed(QueuedJob job, long due) {
+  /** Adds a job from the store. */
+  void restore(QueuedJob job, long due, long now) {
+    String key = job.key;
+    job.since = now;
+    if (due != Times.NEVER) {
+      if (ordered && key != null) {
+        lanes.hold(job, key);
+      }
+      delay(job, due);
+    } else if (job.failures() + job.losses() > 0) {
+      addFront(job);
+    } else {
+      addFresh(job);
+    }
+  }
+
+  private void delay(QueuedJob job, long due) {
     job.due = due;
     add(job, Place.DELAYED);
     delayed.add(job);
