@@ -35,7 +35,7 @@ final class WaitingJobs {
   private final TreeSet<QueuedJob> expiring =
       new TreeSet<>(Comparator.comparingLong((QueuedJob job) -> job.expires)
           .thenComparingLong(job -> job.number));
-  private final KeyLanes lanes = new KeyLanes();
+  private final JobLanes lanes = new JobLanes();
   private @Nullable QueuedJob freshFirst;
   private @Nullable QueuedJob freshLast;
   private int removed; // jobs that are still linked in fresh, and gone

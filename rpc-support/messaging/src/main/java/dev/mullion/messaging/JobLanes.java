@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * The keys of an ordered queue: which of them are taken, since one of their jobs is handed out or
  * waits for its delay, and the jobs that are blocked behind it. Guarded by its queue's lock.
  */
-final class KeyLanes {
+final class JobLanes {
   private static final Comparator<QueuedJob> BY_NUMBER =
       Comparator.comparingLong(job -> job.number);
 
