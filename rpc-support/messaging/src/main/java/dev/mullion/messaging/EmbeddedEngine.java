@@ -51,7 +51,7 @@ public final class EmbeddedEngine implements Engine {
 
   @Override
   public List<Guarantees> guarantees() {
-    throw new UnsupportedOperationException();
+    return directory == null ? EmbeddedGuarantees.IN_MEMORY : EmbeddedGuarantees.DURABLE;
   }
 
   /**
@@ -60,12 +60,22 @@ public final class EmbeddedEngine implements Engine {
    * @throws StoreException if the directory cannot be used
    */
   public EmbeddedBroker start() throws MessagingException {
-    throw new UnsupportedOperationException();
+    Path path = directory;
+    if (path == null) {
+      return new EmbeddedBroker(name(), clock, null);
+    }
+    Store store = MvStore.open(path, clock);
+    try {
+      return new EmbeddedBroker(name(), clock, store);
+    } catch (Throwable e) { // the directory must not stay in use
+      store.close();
+      throw e;
+    }
   }
 
   @Override
   public EngineLink open(EngineContext context) throws MessagingException {
-    throw new UnsupportedOperationException();
+    return start().open(context, true);
   }
 
   /** The settings. */

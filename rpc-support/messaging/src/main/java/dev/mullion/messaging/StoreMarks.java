@@ -2,7 +2,6 @@ package dev.mullion.messaging;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.lang.System.Logger.Level;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -44,7 +43,6 @@ final class StoreMarks implements Closeable {
       MethodHandles.byteBufferViewVarHandle(int[].class, ByteOrder.BIG_ENDIAN);
 
   private final Path path;
-  private final BoundedLog log = new BoundedLog(Level.WARNING);
   private final ReentrantLock lock = new ReentrantLock();
   private final Map<Key, Integer> slots = new HashMap<>();
   private final ArrayDeque<Integer> free = new ArrayDeque<>();
@@ -201,7 +199,8 @@ final class StoreMarks implements Closeable {
       }
       return true;
     } catch (IOException | ArithmeticException e) {
-      log.log(
+      LimitedLog.warn(
+          "marks",
           path + " cannot grow: jobs are not marked when they begin, so the death of this"
               + " process is not counted for them",
           e);

@@ -2,7 +2,6 @@ package dev.mullion.messaging;
 
 import static java.util.Objects.requireNonNull;
 
-import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -14,7 +13,6 @@ final class SystemClock implements MessagingClock {
 
   private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE >> 2); // 73 years
 
-  private final BoundedLog failures = new BoundedLog(Level.ERROR);
   private final ScheduledThreadPoolExecutor timers;
 
   private SystemClock() {
@@ -51,7 +49,7 @@ final class SystemClock implements MessagingClock {
     try {
       task.run();
     } catch (Throwable e) { // an Error of one task must not end the others
-      failures.log("a timer's task failed: " + task.getClass().getName(), e);
+      LimitedLog.warn("timer", "a timer's task failed: " + task.getClass().getName(), e);
     }
   }
 }

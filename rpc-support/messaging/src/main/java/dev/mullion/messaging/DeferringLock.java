@@ -1,0 +1,51 @@
+package dev.mullion.messaging;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A lock, and what the thread that has it leaves itself to do once it has left it: to hand out, to
+ * complete stages, to write. All but {@link #enter} and {@link #leave} are called under the lock.
+ */
+final class DeferringLock {
+  private final ReentrantLock lock = new ReentrantLock();
+  private @Nullable EmbeddedSource turns;
+  private @Nullable List<Runnable> tasks;
+
+  void enter() {
+    lock.lock();
+  }
+
+  /** Assigns a parcel to a source with credit; it is handed out after {@link #leave}. */
+  void give(Parcel parcel, EmbeddedSource source) {
+    if (source.assign(parcel)) {
+      source.nextTurn = turns;
+      turns = source;
+    }
+  }
+
+  /** Runs a task after {@link #leave}. */
+  void later(Runnable task) {
+    if (tasks == null) {
+      tasks = new ArrayList<>();
+    }
+    tasks.add(task);
+  }
+
+  /** Leaves the lock, and does what is left to do; hands out on this thread only if {@code here}. */
+  void leave(boolean here) {
+    EmbeddedSource first = turns;
+    List<Runnable> rest = tasks;
+    turns = null;
+    tasks = null;
+    lock.unlock();
+    if (first != null) {
+      EmbeddedSource.runTurns(first, here);
+    }
+    if (rest != null) {
+      rest.forEach(Runnable::run);
+    }
+  }
+}

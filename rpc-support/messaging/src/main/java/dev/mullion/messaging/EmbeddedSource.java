@@ -1,0 +1,291 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One subscription. Its owner (a queue, a buffer, a subject) assigns parcels under the owner's lock,
+ * against credit. They are handed to the sink outside of it, in the order in which they were
+ * assigned, by the one thread that has the turn:
+ *
+ * <pre>{@code
+ *  under the owner's lock     if (takeCredit()) { myTurn = assign(parcel); }
+ *  outside                    if (myTurn) { runTurn(); }
+ * }</pre>
+ *
+ * The turn is a count of what is assigned and not yet handed out: whoever raises it from 0 has it.
+ */
+abstract class EmbeddedSource implements Source {
+  private static final int LONG_TURN = 256;
+  private static final long CANCEL_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  final EmbeddedLink link;
+  final Sink sink;
+  private final Executor background;
+  private final AtomicLong asked = new AtomicLong();
+  private long credit; // guarded by the owner's lock
+  private Parcel last = new Nothing(); // guarded by the owner's lock
+  private Parcel before = last; // belongs to the turn: the one handed out last
+  private final AtomicInteger turn = new AtomicInteger();
+  private @Nullable Thread holder; // a thread sees itself here only while it has the turn
+
+  @Nullable
+  EmbeddedSource nextTurn; // belongs to the turn
+
+  private volatile boolean cancelled;
+  private final ReentrantLock turnLock = new ReentrantLock();
+  private final Condition turnEnded = turnLock.newCondition();
+
+  EmbeddedSource(EmbeddedLink link, Sink sink) {
+    this.link = link;
+    this.sink = sink;
+    this.background = link.background();
+  }
+
+  @Override
+  public final void request(int deliveries) {
+    if (deliveries <= 0) {
+      throw new IllegalArgumentException("deliveries: " + deliveries + " (expected: > 0)");
+    }
+    asked.getAndAdd(deliveries);
+    credited();
+  }
+
+  /** Assigns what waits; the credit is seen by {@link #hasCredit} already. */
+  abstract void credited();
+
+  @Override
+  public final CompletionStage<Void> ready() {
+    return Parcel.DONE; // what is sent after the source was made finds it
+  }
+
+  final boolean isCancelled() {
+    return cancelled;
+  }
+
+  /** Returns whether something can be assigned; under the owner's lock. */
+  final boolean hasCredit() {
+    if (credit == 0 && asked.get() != 0) {
+      credit = asked.getAndSet(0);
+    }
+    return credit > 0 && !cancelled;
+  }
+
+  /** Gives back the credit of a parcel that was not handed out; under the owner's lock. */
+  final void addCredit() {
+    credit++;
+  }
+
+  /**
+   * Appends a parcel, which uses up one credit; under the owner's lock.
+   *
+   * @return whether the caller now has the turn, and calls {@link #runTurn} outside the lock
+   */
+  final boolean assign(Parcel parcel) {
+    credit--;
+    last.next = parcel;
+    last = parcel;
+    return turn.getAndIncrement() == 0;
+  }
+
+  /** Runs the turns of a chain of sources; under no lock. */
+  static void runTurns(@Nullable EmbeddedSource first, boolean here) {
+    for (EmbeddedSource source = first; source != null; ) {
+      EmbeddedSource following = source.nextTurn;
+      source.nextTurn = null;
+      if (here) {
+        source.runTurn();
+      } else {
+        source.passTurn();
+      }
+      source = following;
+    }
+  }
+
+  /** Hands out what is assigned; the caller has the turn, and holds no lock. */
+  final void runTurn() {
+    int handedOut = 0;
+    int assigned = turn.get();
+    while (assigned != 0) {
+      holder = Thread.currentThread();
+      for (int i = 0; i < assigned; i++) {
+        handOut(poll());
+      }
+      handedOut += assigned;
+      holder = null;
+      assigned = turn.addAndGet(-assigned);
+      if (assigned != 0 && handedOut >= LONG_TURN) {
+        passTurn(); // a sender must not go on for the others for ever
+        return;
+      }
+    }
+    if (cancelled) {
+      signalEnd();
+    }
+  }
+
+  /** Runs the turn on the broker's own thread; the caller has it. */
+  final void passTurn() {
+    try {
+      background.execute(this::runTurn);
+    } catch (RejectedExecutionException e) { // the broker ends: nothing is delivered any more
+      runTurn();
+    }
+  }
+
+  private Parcel poll() {
+    Parcel parcel = java.util.Objects.requireNonNull(before.next);
+    before.next = null; // else one long-lived delivery would keep all later ones in memory
+    before = parcel;
+    return parcel;
+  }
+
+  private void handOut(Parcel parcel) {
+    if (cancelled) {
+      parcel.takeBack();
+      return;
+    }
+    try {
+      parcel.load();
+    } catch (MessagingException e) {
+      parcel.takeBack();
+      fail(e);
+      return;
+    }
+    try {
+      sink.deliver(parcel);
+    } catch (Throwable e) { // the turn must end, and the message must not be lost
+      LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
+      parcel.takeBack();
+    }
+  }
+
+  /** Tells the sink that this source has ended; under no lock. */
+  final void fail(MessagingException cause) {
+    if (withdraw()) {
+      try {
+        sink.failed(cause);
+      } catch (Throwable e) { // the others have to be told too
+        LimitedLog.warn("sink", "a sink did not take the end of its source", e);
+      }
+    }
+  }
+
+  /** Reports messages that were dropped for want of room; under no lock. */
+  final void reportDropped(long messages) {
+    try {
+      sink.dropped(messages);
+    } catch (Throwable e) { // must not fail the sender
+      LimitedLog.warn("sink", "a sink did not take the number of dropped messages", e);
+    }
+  }
+
+  /** Marks the source as cancelled and takes it from its owner; false if it was before. */
+  final boolean withdraw() {
+    turnLock.lock();
+    try {
+      if (cancelled) {
+        return false;
+      }
+      cancelled = true;
+    } finally {
+      turnLock.unlock();
+    }
+    withdrawn();
+    return true;
+  }
+
+  /** Takes this source out of its owner's list, under the owner's lock. */
+  abstract void withdrawn();
+
+  @Override
+  public final void cancel() {
+    withdraw();
+    if (holder != Thread.currentThread()) { // a sink may cancel its own source
+      awaitTurnEnd();
+    }
+  }
+
+  private void awaitTurnEnd() {
+    boolean interrupted = false;
+    long end = System.nanoTime() + CANCEL_NANOS;
+    turnLock.lock();
+    try {
+      long left = CANCEL_NANOS;
+      while (turn.get() != 0 && left > 0) {
+        try {
+          left = turnEnded.awaitNanos(left);
+        } catch (InterruptedException e) { // the promise stands: no delivery begins after this
+          interrupted = true;
+          left = end - System.nanoTime();
+        }
+      }
+    } finally {
+      turnLock.unlock();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void signalEnd() {
+    turnLock.lock();
+    try {
+      turnEnded.signalAll();
+    } finally {
+      turnLock.unlock();
+    }
+  }
+
+  @Override
+  public final void close() {
+    cancel();
+    giveBack();
+    link.closed(this);
+  }
+
+  /** Gives back what was handed out and not settled. */
+  abstract void giveBack();
+
+  /** Stands before the first parcel. */
+  private static final class Nothing extends Parcel {
+    @Override
+    public Message<byte[]> message() {
+      throw new IllegalStateException("no message");
+    }
+
+    @Override
+    public String address() {
+      return "";
+    }
+
+    @Override
+    public int failures() {
+      return 0;
+    }
+
+    @Override
+    public int losses() {
+      return 0;
+    }
+
+    @Override
+    public CompletionStage<Settlement> settle(Outcome outcome) {
+      return LEASE_LOST;
+    }
+
+    @Override
+    void takeBack() {}
+  }
+}

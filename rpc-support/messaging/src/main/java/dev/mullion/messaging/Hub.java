@@ -1,0 +1,159 @@
+package dev.mullion.messaging;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The topics: who gets what is published. For each topic that was published to, the targets are
+ * kept ready until a subscription changes that may match it.
+ */
+final class Hub implements LiveSource.Owner {
+  private static final int MOST_READY = 4096;
+
+  private final @Nullable Commits commits;
+  private final Object lock = new Object();
+  private final TopicTree<LiveSource> subscribers = new TopicTree<>();
+  private final TopicTree<JobQueue> groups = new TopicTree<>();
+  private final Map<String, Targets> ready = new ConcurrentHashMap<>();
+
+  Hub(@Nullable Commits commits) {
+    this.commits = commits;
+  }
+
+  void add(LiveSource source) {
+    synchronized (lock) {
+      subscribers.add(source.topic(), source);
+      forget(source.topic());
+    }
+  }
+
+  @Override
+  public void removed(LiveSource source) {
+    synchronized (lock) {
+      subscribers.remove(source.topic(), source);
+      forget(source.topic());
+    }
+  }
+
+  /** Feeds a group from now on with what is published to its topic or pattern. */
+  void add(JobQueue group, String topic) {
+    synchronized (lock) {
+      groups.add(topic, group);
+      forget(topic);
+    }
+  }
+
+  void remove(JobQueue group, String topic) {
+    synchronized (lock) {
+      groups.remove(topic, group);
+      forget(topic);
+    }
+  }
+
+  /** Feeds a group from another topic or pattern; it misses nothing, and gets nothing twice. */
+  void move(JobQueue group, String before, String after) {
+    synchronized (lock) {
+      groups.remove(before, group);
+      groups.add(after, group);
+      ready.clear();
+    }
+  }
+
+  private void forget(String topic) {
+    if (topic.indexOf('*') < 0 && topic.indexOf('#') < 0) {
+      ready.remove(topic);
+    } else {
+      ready.clear();
+    }
+  }
+
+  private Targets targets(String topic) {
+    Targets known = ready.get(topic);
+    if (known != null) {
+      return known;
+    }
+    synchronized (lock) {
+      Targets found = new Targets(
+          subscribers.match(topic).toArray(LiveSource[]::new),
+          groups.match(topic).toArray(JobQueue[]::new));
+      if (ready.size() >= MOST_READY) {
+        ready.clear();
+      }
+      ready.put(topic, found);
+      return found;
+    }
+  }
+
+  /** Publishes to the subscribers and groups of a topic. */
+  CompletionStage<Void> publish(String topic, Message<byte[]> message, EmbeddedLink link) {
+    Targets targets = targets(topic);
+    CompletionStage<Void> all =
+        targets.groups.length == 0 ? Parcel.DONE : feed(targets.groups, topic, message, link);
+    long expires = Times.expiry(message, link.clock());
+    for (LiveSource subscriber : targets.subscribers) {
+      CompletionStage<Void> one =
+          subscriber.publish(new LiveDelivery(subscriber, message, topic, expires), link);
+      if (one != null) {
+        all = all == Parcel.DONE ? one : both(all, one);
+      }
+    }
+    return all;
+  }
+
+  private static CompletionStage<Void> both(
+      CompletionStage<Void> one, CompletionStage<Void> other) {
+    return CompletableFuture.allOf(one.toCompletableFuture(), other.toCompletableFuture());
+  }
+
+  /** Feeds the groups, in a store by one change for all of them. */
+  private CompletionStage<Void> feed(
+      JobQueue[] targets, String topic, Message<byte[]> message, EmbeddedLink link) {
+    List<Store.Step> steps = new ArrayList<>();
+    List<QueuedJob> jobs = new ArrayList<>();
+    for (JobQueue group : targets) {
+      QueuedJob job = group.feed(message, topic, link);
+      JobStorage storage = group.storage();
+      if (job != null && storage != null) {
+        jobs.add(job);
+        steps.add(storage.add(job));
+      }
+    }
+    if (commits == null || jobs.isEmpty()) {
+      return Parcel.DONE;
+    }
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    commits.apply(steps).whenComplete((nothing, error) -> {
+      jobs.forEach(job -> job.queue().committed(job, error == null));
+      if (error == null) {
+        done.complete(null);
+      } else {
+        done.completeExceptionally(error);
+      }
+    });
+    return done;
+  }
+
+  @Override
+  public void returned(LiveDelivery message) {} // at most once
+
+  @Override
+  public boolean countsNewest() {
+    return true;
+  }
+
+  /** Who gets what is published to one topic. */
+  private static final class Targets {
+    private final LiveSource[] subscribers;
+    private final JobQueue[] groups;
+
+    Targets(LiveSource[] subscribers, JobQueue[] groups) {
+      this.subscribers = subscribers;
+      this.groups = groups;
+    }
+  }
+}

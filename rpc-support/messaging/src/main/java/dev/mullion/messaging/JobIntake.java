@@ -1,0 +1,206 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.Route;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The bounds of a queue: what is accepted, what waits for room, what is dropped. Guarded by its
+ * queue's lock. Jobs on their way to the disk take room too, so that the capacity is kept exactly.
+ */
+final class JobIntake {
+  private final JobQueue queue;
+  private final WaitingJobs waiting;
+  private final ArrayDeque<Parked<QueuedJob>> parked = new ArrayDeque<>();
+  private Route.Queue route;
+  private long committing;
+  private long committingBytes;
+  private long dropped;
+
+  JobIntake(JobQueue queue, WaitingJobs waiting, Route.Queue route) {
+    this.queue = queue;
+    this.waiting = waiting;
+    this.route = route;
+  }
+
+  /** Accepts a job and returns null, or returns what its sender gets. */
+  @Nullable
+  CompletionStage<Void> offer(QueuedJob job, EmbeddedLink link) {
+    if (!parked.isEmpty() || !hasRoom(job.bytes)) {
+      CompletionStage<Void> answer = withoutRoom(job, link);
+      if (answer != null) {
+        return answer;
+      }
+    }
+    accept(job);
+    return null;
+  }
+
+  /** Gives a job its number; it is visible at once, or once its step is on disk. */
+  void accept(QueuedJob job) {
+    queue.number(job);
+    if (isStored()) {
+      committing++;
+      committingBytes += job.bytes;
+    } else {
+      queue.arrive(job);
+    }
+  }
+
+  private boolean isStored() {
+    return queue.storage() != null;
+  }
+
+  /** Ends the time between {@link #accept} and the disk. */
+  void committed(QueuedJob job) {
+    committing--;
+    committingBytes -= job.bytes;
+  }
+
+  /** Returns whether a job of that size would not have to wait. */
+  boolean isOpen(int bytes) {
+    return parked.isEmpty() && hasRoom(bytes);
+  }
+
+  private boolean hasRoom(int bytes) {
+    long most = route.capacity();
+    long mostBytes = route.capacityBytes();
+    return (most == 0 || waiting.waiting() + waiting.delayed() + committing < most)
+        && (mostBytes == 0 || waiting.bytes() + committingBytes + bytes <= mostBytes);
+  }
+
+  private boolean neverFits(QueuedJob job) {
+    return route.capacityBytes() != 0 && job.bytes > route.capacityBytes();
+  }
+
+  /** Makes room and returns null, or returns what the sender gets. */
+  private @Nullable CompletionStage<Void> withoutRoom(QueuedJob job, EmbeddedLink link) {
+    Overflow overflow = route.overflow();
+    if (overflow == Overflow.BLOCK && !link.sendTimeout().isZero() && !neverFits(job)) {
+      return park(job, link);
+    }
+    if (overflow == Overflow.BLOCK || overflow == Overflow.FAIL) {
+      return CompletableFuture.failedStage(full(job, ""));
+    }
+    if (overflow == Overflow.DROP_NEWEST || neverFits(job)) {
+      dropped++;
+      return queue.letters().buryNew(job, DeadLetter.Reason.OVERFLOW);
+    }
+    while (!isStored() && !hasRoom(job.bytes)) {
+      dropOldest();
+    }
+    return null; // in a store the oldest go once this one is on disk
+  }
+
+  private CompletionStage<Void> park(QueuedJob job, EmbeddedLink link) {
+    Parked<QueuedJob> send = new Parked<>(job, link);
+    parked.add(send);
+    queue.later(() -> send.start(queue.clock(), () -> timedOut(send)));
+    return send.done;
+  }
+
+  /** Fails a send whose time is over; under no lock. */
+  private void timedOut(Parked<QueuedJob> send) {
+    queue.change(false, () -> {
+      if (parked.remove(send)) {
+        String when = " within sendTimeout " + send.link.sendTimeout();
+        QueueFullException error = full(send.parcel, when);
+        queue.later(() -> send.fail(error));
+      }
+    });
+  }
+
+  /** Fails the sends of a link that wait for room; under no lock. */
+  void withdraw(EmbeddedLink link, Exception cause) {
+    queue.change(
+        true, () -> removeParked(link).forEach(send -> queue.later(() -> send.fail(cause))));
+  }
+
+  private QueueFullException full(QueuedJob job, String when) {
+    return new QueueFullException("queue " + route.id() + " is full: "
+        + (waiting.waiting() + waiting.delayed() + committing) + " messages of "
+        + (waiting.bytes() + committingBytes) + " bytes wait, no room for one of " + job.bytes
+        + " bytes" + when + " (capacity: " + route.capacity() + ", capacityBytes: "
+        + route.capacityBytes() + ", 0 for no bound)");
+  }
+
+  private void dropOldest() {
+    QueuedJob oldest = waiting.removeOldest();
+    if (oldest == null) {
+      throw new IllegalStateException("queue " + route.id() + " is full of nothing");
+    }
+    dropped++;
+    queue.buryWaiting(oldest, DeadLetter.Reason.OVERFLOW);
+  }
+
+  /** Drops the oldest that exceed the capacity now that a later one is on disk. */
+  void trim() {
+    if (route.overflow() != Overflow.DROP_OLDEST) {
+      return;
+    }
+    while ((route.capacity() != 0 && waiting.waiting() + waiting.delayed() > route.capacity())
+        || (route.capacityBytes() != 0 && waiting.bytes() > route.capacityBytes())) {
+      dropOldest();
+    }
+  }
+
+  /** Accepts sends that waited, as far as there is room now. */
+  void admit() {
+    for (Parked<QueuedJob> send = parked.peek();
+        send != null && hasRoom(send.parcel.bytes);
+        send = parked.peek()) {
+      parked.remove();
+      queue.admit(send);
+    }
+  }
+
+  boolean hasParked() {
+    return !parked.isEmpty();
+  }
+
+  /** Removes all sends that wait, or those of one link. */
+  List<Parked<QueuedJob>> removeParked(@Nullable EmbeddedLink link) {
+    List<Parked<QueuedJob>> sends = new ArrayList<>();
+    for (Parked<QueuedJob> send : parked) {
+      if (link == null || send.link == link) {
+        sends.add(send);
+      }
+    }
+    parked.removeAll(sends);
+    return sends;
+  }
+
+  /** Lets all sends that wait for room try again with other settings. */
+  void offerAgain() {
+    for (Parked<QueuedJob> send : removeParked(null)) {
+      if (isOpen(send.parcel.bytes)) {
+        queue.admit(send);
+      } else if (route.overflow() == Overflow.BLOCK) {
+        parked.add(send);
+      } else {
+        CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
+        if (answer == null) {
+          queue.admit(send);
+        } else {
+          queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
+        }
+      }
+    }
+  }
+
+  void redeclare(Route.Queue route) {
+    this.route = route;
+  }
+
+  long committing() {
+    return committing;
+  }
+
+  long dropped() {
+    return dropped;
+  }
+}

@@ -1,0 +1,130 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What becomes of the deliveries of a queue. With a store, an outcome has its effect once it is on
+ * disk: a count that was seen can never be lower after a restart.
+ */
+final class JobOutcomes {
+  private final JobQueue queue;
+  private final WaitingJobs waiting; // guarded by the queue's lock
+  private final @Nullable JobStorage storage;
+
+  JobOutcomes(JobQueue queue, WaitingJobs waiting, @Nullable JobStorage storage) {
+    this.queue = queue;
+    this.waiting = waiting;
+    this.storage = storage;
+  }
+
+  /** Reads a job's message; under no lock. */
+  Store.Stored read(long number) throws MessagingException {
+    if (storage == null) {
+      throw new IllegalStateException("a job in memory has its message");
+    }
+    return storage.read(number);
+  }
+
+  void begun(QueuedJob job) {
+    if (storage != null) {
+      storage.begun(job);
+    }
+  }
+
+  /** Applies the outcome of a delivery that has just ended; under no lock. */
+  CompletionStage<Settlement> settled(QueuedJob job, Outcome outcome, boolean begun) {
+    JobStorage store = storage;
+    if (store != null) {
+      return settledStored(job, outcome, begun, store);
+    }
+    if (!(outcome instanceof Outcome.Acknowledge) || job.inLane) {
+      queue.change(true, () -> {
+        if (outcome instanceof Outcome.Bury bury) {
+          queue.letters().bury(job, bury.reason(), bury.error(), deliveries(job, bury, begun));
+        }
+        apply(job, outcome);
+      });
+    }
+    return Parcel.APPLIED;
+  }
+
+  /** Takes back what a worker got and did not settle; under no lock. */
+  void takenBack(QueuedJob job, boolean counted) {
+    settled(job, new Outcome.GiveBack(counted), counted);
+  }
+
+  /** Returns how many deliveries of a buried job count, this one included if it was made. */
+  private static int deliveries(QueuedJob job, Outcome.Bury bury, boolean begun) {
+    boolean made = begun || bury.reason() != DeadLetter.Reason.DELIVERY_LIMIT;
+    return job.failures() + job.losses() + (made ? 1 : 0);
+  }
+
+  private CompletionStage<Settlement> settledStored(
+      QueuedJob job, Outcome outcome, boolean begun, JobStorage store) {
+    if (outcome instanceof Outcome.GiveBack back && !back.counted()) {
+      queue.change(true, () -> apply(job, outcome));
+      if (begun) {
+        store.ended(job);
+      }
+      return Parcel.APPLIED;
+    }
+    CompletableFuture<Settlement> settled = new CompletableFuture<>();
+    boolean gone = outcome instanceof Outcome.Acknowledge || outcome instanceof Outcome.Bury;
+    steps(job, outcome, begun, store).whenComplete((nothing, error) -> {
+      if (error == null) {
+        queue.change(false, () -> apply(job, outcome));
+        if (begun && !gone) {
+          store.ended(job);
+        }
+      }
+      settled.complete(error == null ? Settlement.APPLIED : Settlement.UNKNOWN);
+    });
+    if (begun && gone) {
+      store.ended(job);
+    }
+    return settled;
+  }
+
+  private CompletionStage<Void> steps(
+      QueuedJob job, Outcome outcome, boolean begun, JobStorage store) {
+    if (outcome instanceof Outcome.Bury bury) {
+      return queue
+          .letters()
+          .buryStored(job, bury.reason(), bury.error(), deliveries(job, bury, begun), store);
+    }
+    if (outcome instanceof Outcome.Acknowledge) {
+      return store.apply(List.of(store.remove(job)));
+    }
+    QueuedJob next = job.after(outcome);
+    if (outcome instanceof Outcome.Redeliver again && isPositive(again.delay())) {
+      next.due = Times.after(again.delay(), queue.clock());
+    }
+    return store.apply(List.of(store.update(next)));
+  }
+
+  /** Does what an outcome means to the jobs that wait; under the queue's lock. */
+  private void apply(QueuedJob job, Outcome outcome) {
+    if (outcome instanceof Outcome.Acknowledge || outcome instanceof Outcome.Bury) {
+      waiting.leave(job, true);
+      return;
+    }
+    QueuedJob next = job.after(outcome);
+    if (outcome instanceof Outcome.Redeliver again && isPositive(again.delay())) {
+      waiting.addDelayed(job, next, Times.after(again.delay(), queue.clock()));
+    } else {
+      waiting.leave(job, false);
+      next.since = queue.clock().nanoTime();
+      waiting.addFront(next);
+    }
+  }
+
+  private static boolean isPositive(Duration delay) {
+    return !delay.isNegative() && !delay.isZero();
+  }
+}

@@ -1,0 +1,405 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.DeadLetterBox.Letter;
+import dev.mullion.messaging.engine.Route;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A work queue, or a group of a topic. Each operation changes what waits under one short lock, and
+ * does all else once it has left it: hands out, completes stages, applies steps to the store.
+ *
+ * <p>In memory, to acknowledge takes no lock, and neither does to ask for more while nothing waits:
+ * {@code backlog} is set before a push looks for credit the last time, and read after a worker has
+ * added its credit, so one of the two sees the other.
+ */
+final class JobQueue {
+  private final MessagingClock clock;
+  private final @Nullable JobStorage storage;
+  private final DeferringLock lock = new DeferringLock();
+  private final WaitingJobs waiting;
+  private final JobIntake intake;
+  private final QueueLetters letters;
+  private final JobOutcomes outcomes;
+  private final Alarm alarm;
+  private volatile Route.Queue route;
+  private volatile boolean backlog;
+  private final WorkerList workers = new WorkerList();
+  private long lastNumber;
+  private long expired;
+  private boolean ended;
+  private long alarmTime = Times.NEVER;
+
+  JobQueue(Route.Queue route, EmbeddedBroker broker, @Nullable JobStorage storage) {
+    this.route = route;
+    this.clock = broker.clock();
+    this.storage = storage;
+    this.waiting = new WaitingJobs(route.ordered());
+    this.intake = new JobIntake(this, waiting, route);
+    this.letters = new QueueLetters(this, broker, storage);
+    this.outcomes = new JobOutcomes(this, waiting, storage);
+    this.alarm = new Alarm(clock, this::wake);
+  }
+
+  Route.Queue route() {
+    return route;
+  }
+
+  MessagingClock clock() {
+    return clock;
+  }
+
+  QueueLetters letters() {
+    return letters;
+  }
+
+  JobIntake intake() {
+    return intake;
+  }
+
+  JobOutcomes outcomes() {
+    return outcomes;
+  }
+
+  @Nullable
+  JobStorage storage() {
+    return storage;
+  }
+
+  /** Adds what the store has, before anything else happens here. */
+  void restore(List<Store.Job> jobs, List<Long> deadLetters) {
+    lock.enter();
+    try {
+      for (Store.Job stored : jobs) {
+        lastNumber = Math.max(lastNumber, stored.number());
+        waiting.restore(
+            new QueuedJob(this, stored, Times.fromStored(stored.expiresMillis(), clock)),
+            stored.dueMillis() > clock.currentTimeMillis()
+                ? Times.fromStored(stored.dueMillis(), clock)
+                : Times.NEVER,
+            clock.nanoTime());
+      }
+      letters.restore(deadLetters);
+      pump();
+    } finally {
+      leave(false);
+    }
+  }
+
+  /** Accepts a message; null if the queue has ended meanwhile. */
+  @Nullable
+  CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
+    QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
+    CompletionStage<Void> answer;
+    lock.enter();
+    try {
+      if (ended) {
+        return null;
+      }
+      answer = intake.offer(job, link);
+    } finally {
+      leave(true);
+    }
+    return answer != null
+        ? answer
+        : storage == null ? Parcel.DONE : storage.commit(job, List.of(storage.add(job)));
+  }
+
+  /**
+   * Accepts a message of the topic that feeds this group; never waits. In memory it is here then;
+   * else the caller applies the step, and calls {@link #committed}.
+   *
+   * @return null if it was dropped
+   */
+  @Nullable
+  QueuedJob feed(Message<byte[]> message, String topic, EmbeddedLink link) {
+    QueuedJob job = new QueuedJob(this, message, topic, Times.expiry(message, clock));
+    lock.enter();
+    try {
+      return ended || intake.offer(job, link) != null ? null : job;
+    } finally {
+      leave(true);
+    }
+  }
+
+  /** Puts a dead letter's message back; null if there is no room. Under no lock. */
+  @Nullable
+  CompletionStage<Boolean> redrive(Letter letter, String address, Message<byte[]> message) {
+    QueuedJob job = new QueuedJob(this, message, address, Times.expiry(message, clock));
+    lock.enter();
+    try {
+      if (!intake.isOpen(job.bytes)) {
+        return null;
+      }
+      if (ended || !letters.remove(letter)) {
+        return CompletableFuture.completedStage(false);
+      }
+      intake.accept(job);
+    } finally {
+      leave(true);
+    }
+    JobStorage store = storage;
+    return store == null
+        ? CompletableFuture.completedStage(true)
+        : store
+            .commit(job, List.of(store.add(job), store.removeLetter(letter.number())))
+            .thenApply(nothing -> true);
+  }
+
+  /** Makes a job visible whose step is on disk, or frees its room if that failed. */
+  void committed(QueuedJob job, boolean onDisk) {
+    lock.enter();
+    try {
+      intake.committed(job);
+      if (onDisk && !ended) {
+        arrive(job);
+        if (job.place != WaitingJobs.Place.NOWHERE) {
+          job.forgetMessage();
+        }
+        intake.trim();
+      }
+      pump();
+    } finally {
+      leave(false);
+    }
+  }
+
+  // ---- under the lock
+
+  void number(QueuedJob job) {
+    job.number = ++lastNumber;
+  }
+
+  /** Gives a new job to a worker, or lets it wait. */
+  void arrive(QueuedJob job) {
+    if (waiting.available() == 0 && (job.key == null || !waiting.isOrdered())) {
+      WorkerSource worker = workers.withCredit();
+      if (worker != null) {
+        give(job, worker);
+        return;
+      }
+    }
+    job.since = clock.nanoTime();
+    waiting.addFresh(job);
+    if (!backlog || waiting.isOrdered()) {
+      pump();
+    }
+  }
+
+  /** Accepts a send that waited for room. */
+  void admit(Parked<QueuedJob> send) {
+    JobStorage store = storage;
+    if (store == null) {
+      number(send.parcel);
+      send.parcel.since = clock.nanoTime();
+      waiting.addFresh(send.parcel);
+      later(send::accept);
+    } else {
+      intake.accept(send.parcel);
+      later(() -> store
+          .commit(send.parcel, List.of(store.add(send.parcel)))
+          .whenComplete((nothing, error) -> send.end(error)));
+    }
+  }
+
+  /** Hands out what waits, as far as there is credit. */
+  private void pump() {
+    if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) {
+      backlog = true;
+    }
+    WorkerSource worker;
+    QueuedJob job;
+    do {
+      intake.admit();
+      worker = waiting.available() == 0 ? null : workers.withCredit();
+      job = worker == null ? null : next();
+      if (worker != null && job != null) {
+        give(job, worker);
+      }
+    } while (worker != null && job != null);
+    if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
+      backlog = false;
+    }
+  }
+
+  /** Removes the next job whose time to live has not passed. */
+  private @Nullable QueuedJob next() {
+    QueuedJob job = waiting.next();
+    while (job != null && Times.isPast(job.expires, clock)) {
+      waiting.leave(job, true);
+      expired++;
+      buryWaiting(job, DeadLetter.Reason.EXPIRED);
+      job = waiting.next();
+    }
+    return job;
+  }
+
+  private void give(QueuedJob job, WorkerSource worker) {
+    worker.hold(job);
+    lock.give(job, worker);
+  }
+
+  /** Makes a dead letter of a job that waited here. */
+  void buryWaiting(QueuedJob job, DeadLetter.Reason reason) {
+    letters.bury(job, reason, "", job.failures() + job.losses());
+  }
+
+  void later(Runnable task) {
+    lock.later(task);
+  }
+
+  // ---- life
+
+  /** Runs a change under the lock, and what follows from it. */
+  void change(boolean here, Runnable change) {
+    lock.enter();
+    try {
+      if (!ended) {
+        change.run();
+        pump();
+      }
+    } finally {
+      leave(here);
+    }
+  }
+
+  /** Adds a worker; false if the queue has ended meanwhile. */
+  boolean add(WorkerSource worker) {
+    lock.enter();
+    try {
+      if (ended) {
+        return false;
+      }
+      workers.add(worker);
+      return true;
+    } finally {
+      leave(true);
+    }
+  }
+
+  void remove(WorkerSource worker) {
+    change(true, () -> workers.remove(worker));
+  }
+
+  /** Forgets a removed worker that has given back what it held. */
+  void forget(WorkerSource worker) {
+    change(true, () -> workers.forget(worker));
+  }
+
+  /** Hands out what waits to a worker that has added credit; under no lock. */
+  void credited() {
+    if (backlog) {
+      change(true, () -> {});
+    }
+  }
+
+  private void wake() {
+    change(storage == null, () -> {
+      alarmTime = Times.NEVER;
+      waiting.moveDue(clock.nanoTime());
+      QueuedJob job = waiting.removeExpired(clock.nanoTime());
+      while (job != null) {
+        expired++;
+        buryWaiting(job, DeadLetter.Reason.EXPIRED);
+        job = waiting.removeExpired(clock.nanoTime());
+      }
+    });
+  }
+
+  /** Replaces the settings; what waits stays. */
+  void redeclare(Route.Queue settings) {
+    change(true, () -> {
+      route = settings;
+      intake.redeclare(settings);
+      if (waiting.isOrdered() != settings.ordered()) {
+        waiting.setOrdered(settings.ordered());
+      }
+      intake.offerAgain();
+      letters.trim();
+    });
+    letters.sweepLater();
+  }
+
+  /** Ends the queue: it forgets all, and its workers and waiting senders get the cause. */
+  void end(MessagingException cause) {
+    List<WorkerSource> all;
+    List<Parked<QueuedJob>> sends;
+    lock.enter();
+    try {
+      ended = true;
+      all = workers.all();
+      sends = intake.removeParked(null);
+      waiting.clear();
+      letters.clear();
+      alarmTime = Long.MIN_VALUE; // none is set any more
+    } finally {
+      leave(false);
+    }
+    alarm.cancel();
+    letters.end();
+    for (WorkerSource worker : all) {
+      worker.fail(cause);
+      worker.giveBack(); // late outcomes then find their lease lost
+    }
+    sends.forEach(send -> send.fail(cause));
+  }
+
+  QueueStatus status() {
+    lock.enter();
+    try {
+      QueuedJob oldest = waiting.oldest();
+      return new QueueStatus(
+          route.name(),
+          route.source(),
+          waiting.waiting(),
+          waiting.waitingBytes(),
+          waiting.delayed(),
+          workers.inFlight(),
+          letters.count(),
+          letters.dropped(),
+          intake.dropped(),
+          expired,
+          workers.size(),
+          oldest == null ? Duration.ZERO : Duration.ofNanos(clock.nanoTime() - oldest.since));
+    } finally {
+      leave(true);
+    }
+  }
+
+  /** Returns how many jobs were accepted. */
+  long accepted() {
+    lock.enter();
+    try {
+      return lastNumber;
+    } finally {
+      leave(true);
+    }
+  }
+
+  /** Returns what there is to do for workers that are here; empty if there is nothing. */
+  String busy() {
+    lock.enter();
+    try {
+      long inFlight = workers.inFlight();
+      long ready = workers.size() == 0 ? 0 : waiting.available() + (intake.hasParked() ? 1 : 0);
+      return inFlight + ready + intake.committing() == 0
+          ? ""
+          : "queue " + route.id() + ": " + ready + " waiting, " + inFlight + " in flight";
+    } finally {
+      leave(true);
+    }
+  }
+
+  /** Leaves the lock, and does what is to be done outside of it; {@code here} may read from disk. */
+  private void leave(boolean here) {
+    long time = waiting.nextTime();
+    if (time < alarmTime) {
+      alarmTime = time;
+      later(() -> alarm.at(time));
+    }
+    lock.leave(here || storage == null);
+  }
+}

@@ -1,0 +1,319 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Sink;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A live subscriber of a topic, or a receiver of a signal, with its bounded buffer of messages that
+ * wait for credit. As in {@link JobQueue}, {@code backlog} saves the lock of those who ask for more
+ * while nothing waits.
+ */
+final class LiveSource extends EmbeddedSource {
+  private final Owner owner;
+  private final String address;
+  private final int capacity;
+  private final Overflow overflow;
+  private final MessagingClock clock;
+  private final ReentrantLock lock = new ReentrantLock();
+  private final ArrayDeque<Parked<LiveDelivery>> parked = new ArrayDeque<>();
+  private final AtomicLong settled = new AtomicLong();
+  private volatile boolean backlog;
+  private @Nullable LiveDelivery first;
+  private @Nullable LiveDelivery last;
+  private int buffered;
+  private long handedOut;
+
+  LiveSource(EmbeddedLink link, Sink sink, Owner owner, String address, ConsumerSettings settings) {
+    super(link, sink);
+    this.owner = owner;
+    this.address = address;
+    this.capacity = settings.buffer();
+    this.overflow = settings.overflow();
+    this.clock = link.clock();
+  }
+
+  String topic() {
+    return address;
+  }
+
+  /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
+  @Nullable
+  CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
+    Offer offer = offer(message, Room.ANY);
+    if (offer != Offer.FULL) {
+      return null;
+    }
+    if (overflow == Overflow.FAIL || sender.sendTimeout().isZero()) {
+      return CompletableFuture.failedStage(full(""));
+    }
+    Parked<LiveDelivery> send = new Parked<>(message, sender);
+    boolean waits;
+    lock.lock();
+    try {
+      waits = !isCancelled();
+      if (waits) {
+        parked.add(send);
+        backlog = true;
+      }
+    } finally {
+      lock.unlock();
+    }
+    if (!waits) {
+      return null;
+    }
+    send.start(clock, () -> timedOut(send));
+    credited(); // there may be room by now
+    return send.done;
+  }
+
+  private QueueFullException full(String when) {
+    return new QueueFullException(
+        "a subscriber of " + address + " is full: " + buffered
+            + " messages of buffer " + capacity + " wait for it, no room" + when
+            + "; other subscribers have the message (overflow: " + overflow + ")",
+        true);
+  }
+
+  private void timedOut(Parked<LiveDelivery> send) {
+    QueueFullException error = null;
+    lock.lock();
+    try {
+      if (parked.remove(send)) {
+        error = full(" within sendTimeout " + send.link.sendTimeout());
+      }
+    } finally {
+      lock.unlock();
+    }
+    if (error != null) {
+      send.fail(error);
+    }
+  }
+
+  /** Takes a message if there is that room. Under no lock. */
+  Offer offer(LiveDelivery message, Room room) {
+    boolean myTurn = false;
+    int dropped = 0;
+    lock.lock();
+    try {
+      if (isCancelled()) {
+        return Offer.GONE;
+      }
+      if (buffered == 0 && parked.isEmpty() && hasCredit()) {
+        handedOut++;
+        myTurn = assign(message);
+      } else if (room == Room.CREDIT) {
+        return Offer.FULL;
+      } else if (buffered < capacity && parked.isEmpty()) {
+        myTurn = append(message);
+      } else if (room == Room.BUFFER) {
+        return Offer.FULL;
+      } else if (overflow == Overflow.DROP_OLDEST) {
+        dropped = 1;
+        if (poll() != null) {
+          myTurn = append(message);
+        }
+      } else if (overflow == Overflow.DROP_NEWEST) {
+        dropped = 1;
+      } else {
+        return Offer.FULL;
+      }
+    } finally {
+      lock.unlock();
+    }
+    if (myTurn) {
+      runTurn();
+    }
+    if (dropped > 0 && (overflow == Overflow.DROP_OLDEST || owner.countsNewest())) {
+      reportDropped(dropped);
+    }
+    return dropped > 0 && overflow == Overflow.DROP_NEWEST ? Offer.DROPPED : Offer.TAKEN;
+  }
+
+  /** Appends to the buffer; returns whether the caller has the turn. Under the lock. */
+  private boolean append(LiveDelivery message) {
+    if (last == null) {
+      first = message;
+    } else {
+      last.next = message;
+    }
+    last = message;
+    buffered++;
+    if (backlog) {
+      return false;
+    }
+    backlog = true;
+    return hasCredit() && assign(taken(poll())); // credit that came in between
+  }
+
+  private LiveDelivery taken(@Nullable LiveDelivery message) {
+    if (message == null) {
+      throw new IllegalStateException("nothing is buffered");
+    }
+    handedOut++;
+    return message;
+  }
+
+  private @Nullable LiveDelivery poll() {
+    LiveDelivery message = first;
+    if (message != null) {
+      first = (LiveDelivery) message.next;
+      message.next = null;
+      last = first == null ? null : last;
+      buffered--;
+    }
+    return message;
+  }
+
+  @Override
+  void credited() {
+    if (!backlog) {
+      return;
+    }
+    boolean myTurn = false;
+    long expired = 0;
+    List<Parked<LiveDelivery>> accepted = new ArrayList<>(0);
+    lock.lock();
+    try {
+      admit(accepted);
+      while (buffered > 0 && hasCredit()) {
+        LiveDelivery message = taken(poll());
+        if (Times.isPast(message.expires, clock)) {
+          handedOut--;
+          expired++;
+        } else {
+          myTurn |= assign(message);
+        }
+        admit(accepted);
+      }
+      backlog = buffered > 0 || !parked.isEmpty();
+    } finally {
+      lock.unlock();
+    }
+    if (myTurn) {
+      runTurn();
+    }
+    accepted.forEach(Parked::accept);
+    if (expired > 0) {
+      reportDropped(expired);
+    }
+  }
+
+  private void admit(List<Parked<LiveDelivery>> accepted) {
+    while (!parked.isEmpty() && buffered < Math.max(capacity, 1) && !isCancelled()) {
+      Parked<LiveDelivery> send = parked.remove();
+      if (last == null) {
+        first = send.parcel;
+      } else {
+        last.next = send.parcel;
+      }
+      last = send.parcel;
+      buffered++;
+      accepted.add(send);
+    }
+  }
+
+  @Override
+  void withdrawn() {
+    owner.removed(this);
+    List<LiveDelivery> rest = new ArrayList<>();
+    List<Parked<LiveDelivery>> sends;
+    lock.lock();
+    try {
+      for (LiveDelivery message = poll(); message != null; message = poll()) {
+        rest.add(message);
+      }
+      sends = new ArrayList<>(parked);
+      parked.clear();
+    } finally {
+      lock.unlock();
+    }
+    sends.forEach(Parked::accept); // nobody is there any more who could get it
+    rest.forEach(owner::returned);
+  }
+
+  /** Fails the sends of a link that wait for room here. */
+  void withdraw(EmbeddedLink sender, Exception cause) {
+    List<Parked<LiveDelivery>> sends = new ArrayList<>();
+    lock.lock();
+    try {
+      for (Parked<LiveDelivery> send : parked) {
+        if (send.link == sender) {
+          sends.add(send);
+        }
+      }
+      parked.removeAll(sends);
+    } finally {
+      lock.unlock();
+    }
+    sends.forEach(send -> send.fail(cause));
+  }
+
+  void settled(LiveDelivery message, Outcome outcome) {
+    settled.getAndIncrement();
+    if (outcome instanceof Outcome.GiveBack back && !back.counted()) {
+      owner.returned(message);
+    }
+  }
+
+  @Override
+  void giveBack() {} // at most once
+
+  /** Returns whether something waits here or is being handled. */
+  boolean isBusy() {
+    lock.lock();
+    try {
+      return buffered > 0 || !parked.isEmpty() || handedOut != settled.get();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Returns how many messages were handed out. */
+  long accepted() {
+    lock.lock();
+    try {
+      return handedOut;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What an offered message may use. */
+  enum Room {
+    /** Credit. */
+    CREDIT,
+    /** Credit, or the buffer if it has room. */
+    BUFFER,
+    /** These, and what the overflow policy allows. */
+    ANY
+  }
+
+  /** What became of an offered message. */
+  enum Offer {
+    TAKEN,
+    DROPPED,
+    FULL,
+    GONE
+  }
+
+  /** The topics or the signal to which a source belongs. */
+  interface Owner {
+    /** Forgets a source. */
+    void removed(LiveSource source);
+
+    /** Takes a message that no handler began. */
+    void returned(LiveDelivery message);
+
+    /** Returns whether the source counts a new message that it drops, rather than the sender. */
+    boolean countsNewest();
+  }
+}

@@ -1,0 +1,35 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the embedded engine hands out once. It is a link of a list too, so that a message costs no
+ * second object: first of the list of those that wait, then of its source's list of those assigned.
+ */
+abstract class Parcel implements RawDelivery {
+  static final CompletionStage<Void> DONE = CompletableFuture.completedStage(null);
+  static final CompletionStage<Settlement> APPLIED =
+      CompletableFuture.completedStage(Settlement.APPLIED);
+  static final CompletionStage<Settlement> LEASE_LOST =
+      CompletableFuture.completedStage(Settlement.LEASE_LOST);
+
+  @Nullable
+  Parcel next;
+
+  /** Gets what is missing, just before the parcel is handed out; may read from disk. */
+  void load() throws MessagingException {}
+
+  /** Takes the parcel back that was assigned and could not be handed out. */
+  abstract void takeBack();
+
+  /** The engine has no leases: what is handed out stays so until it is settled. */
+  @Override
+  public CompletionStage<Void> extend(Duration time) {
+    return DONE;
+  }
+}
