@@ -91,10 +91,8 @@ final class BrokenEngine implements Engine, EngineUnderTest {
   public EngineLink open(EngineContext context) throws MessagingException {
     EngineEvents events =
         defect == Defect.MIXES_UP_REPLIES ? new MixingEvents(context.events()) : context.events();
-    return new BrokenLink(
-        broker.open(
-            new EngineContext(
-                events, context.callbacks(), context.maxPending(), context.sendTimeout())));
+    return new BrokenLink(broker.open(new EngineContext(
+        events, context.callbacks(), context.maxPending(), context.sendTimeout())));
   }
 
   private boolean each(int number) {
@@ -157,8 +155,8 @@ final class BrokenEngine implements Engine, EngineUnderTest {
     public void deliver(RawDelivery delivery) {
       switch (defect) {
         case FORGETS_COUNTS -> sink.deliver(new Forgetful(delivery));
-        case REDELIVERS_TOO_EARLY, LOSES_WHAT_IS_GIVEN_BACK -> sink.deliver(
-            ForwardingDelivery.settling(delivery, this::settle));
+        case REDELIVERS_TOO_EARLY, LOSES_WHAT_IS_GIVEN_BACK ->
+          sink.deliver(ForwardingDelivery.settling(delivery, this::settle));
         case BREAKS_KEY_ORDER -> swap(delivery);
         default -> sink.deliver(delivery);
       }
@@ -166,8 +164,7 @@ final class BrokenEngine implements Engine, EngineUnderTest {
 
     private CompletionStage<Settlement> settle(RawDelivery delivery, Outcome outcome) {
       if (defect == Defect.REDELIVERS_TOO_EARLY && outcome instanceof Outcome.Redeliver failed) {
-        return delivery.settle(
-            new Outcome.Redeliver(failed.delay().dividedBy(2), failed.error()));
+        return delivery.settle(new Outcome.Redeliver(failed.delay().dividedBy(2), failed.error()));
       }
       if (defect == Defect.LOSES_WHAT_IS_GIVEN_BACK && outcome instanceof Outcome.GiveBack) {
         return delivery.settle(new Outcome.Acknowledge());
@@ -260,8 +257,7 @@ final class BrokenEngine implements Engine, EngineUnderTest {
       }
       if (held.compareAndSet(reply, null)) {
         events.replied(new Reply(earlier.id(), reply.status(), reply.message(), reply.error()));
-        events.replied(
-            new Reply(reply.id(), earlier.status(), earlier.message(), earlier.error()));
+        events.replied(new Reply(reply.id(), earlier.status(), earlier.message(), earlier.error()));
       } else {
         events.replied(earlier);
       }

@@ -14,9 +14,9 @@ import org.opentest4j.AssertionFailedError;
 
 /** What the suite counts with finds what is missing and what came twice. */
 class ReceivedTest {
-  private final Profile profile =
-      Profile.defaults().withDeadlines(Duration.ofMillis(50), Duration.ofMillis(50))
-          .withQuiet(Duration.ofMillis(5));
+  private final Profile profile = Profile.defaults()
+      .withDeadlines(Duration.ofMillis(50), Duration.ofMillis(50))
+      .withQuiet(Duration.ofMillis(5));
 
   @Test
   void exactMultiset() {
