@@ -97,6 +97,14 @@ final class Received<T> implements Handler<T> {
       throw new AssertionFailedError(late.getMessage() + "; " + difference(expected), late);
     }
     awaitQuiet();
+    checkExactly(expected);
+  }
+
+  /** Compares what is there now with these, as multisets. */
+  void checkExactly(Collection<T> expected) {
+    if (size() < expected.size()) {
+      throw new AssertionFailedError(difference(expected));
+    }
     long extra = (long) size() - expected.size();
     if (extra > profile.allowedDuplicates(expected.size()) || hasUnknown(expected)) {
       throw new AssertionFailedError(difference(expected));
