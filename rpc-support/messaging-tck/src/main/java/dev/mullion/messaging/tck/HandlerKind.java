@@ -10,18 +10,21 @@ import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.WorkerBuilder;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /** The two kinds of handlers: cases in which one fails run with both. */
 enum HandlerKind {
   BLOCKING,
   ASYNC;
 
-  private static final ExecutorService THREADS = Executors.newCachedThreadPool(task -> {
-    Thread thread = new Thread(task, "async-handler");
-    thread.setDaemon(true);
-    return thread;
-  });
+  private static final ExecutorService THREADS = new ThreadPoolExecutor(
+      0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> {
+        Thread thread = new Thread(task, "async-handler");
+        thread.setDaemon(true);
+        return thread;
+      });
 
   <T> Subscription start(WorkerBuilder<T> worker, Handler<T> handler) throws MessagingException {
     return this == BLOCKING ? worker.start(handler) : worker.startAsync(async(handler));

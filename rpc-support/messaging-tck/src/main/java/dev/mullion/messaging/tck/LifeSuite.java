@@ -195,24 +195,19 @@ public abstract class LifeSuite extends EngineSuite {
     WorkQueue<String> queue = queue();
     CompletableFuture<Subscription> worker = new CompletableFuture<>();
     CompletableFuture<Long> closed = new CompletableFuture<>();
-    Runnable close =
-        () -> {
-          long start = System.nanoTime();
-          worker.join().close();
-          messaging.close();
-          closed.complete(System.nanoTime() - start);
-        };
-    worker.complete(
-        ready(
-            kind == HandlerKind.BLOCKING
-                ? messaging.worker(queue).start(delivery -> close.run())
-                : messaging
-                    .worker(queue)
-                    .startAsync(
-                        delivery -> {
-                          close.run();
-                          return CompletableFuture.completedFuture(null);
-                        })));
+    Runnable close = () -> {
+      long start = System.nanoTime();
+      worker.join().close();
+      messaging.close();
+      closed.complete(System.nanoTime() - start);
+    };
+    worker.complete(ready(
+        kind == HandlerKind.BLOCKING
+            ? messaging.worker(queue).start(delivery -> close.run())
+            : messaging.worker(queue).startAsync(delivery -> {
+              close.run();
+              return CompletableFuture.completedFuture(null);
+            })));
     get(messaging.push(queue, "job"));
     long took = get(closed);
     assertTrue(took < Duration.ofSeconds(10).toNanos(), took / 1_000_000 + " ms");

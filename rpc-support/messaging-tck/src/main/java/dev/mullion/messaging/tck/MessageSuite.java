@@ -153,18 +153,20 @@ public abstract class MessageSuite extends EngineSuite {
         break;
       } catch (ExecutionException e) {
         failure(MessageTooLargeException.class, messaging.publish(topic, payload));
-        refused = failure(MessageTooLargeException.class, CompletableFuture.failedFuture(
-            e.getCause() == null ? e : e.getCause()));
+        refused = failure(
+            MessageTooLargeException.class,
+            CompletableFuture.failedFuture(e.getCause() == null ? e : e.getCause()));
         size--;
       }
     }
-    assertText(requireNonNull(refused, "a message above the limit"), "maxMessageSize", limit,
-        limit + 1);
+    assertText(
+        requireNonNull(refused, "a message above the limit"), "maxMessageSize", limit, limit + 1);
     get(messaging.publish(topic, new byte[size]));
     int largest = size;
     await(
         largest + " bytes twice",
-        () -> received.payloads().stream().filter(each -> each.length == largest).count() >= 2,
+        () ->
+            received.payloads().stream().filter(each -> each.length == largest).count() >= 2,
         received::size);
     Message<byte[]> withHeader = Message.of(new byte[largest]).withHeader("name", "value");
     failure(MessageTooLargeException.class, messaging.push(queue, withHeader));

@@ -73,7 +73,8 @@ public abstract class TopicSuite extends EngineSuite {
     }
     List<Map<String, Received<String>>> kinds = List.of(live, groups);
     Map<String, List<String>> expected = new LinkedHashMap<>();
-    matches.forEach((pattern, of) -> expected.put(pattern, of.stream().map(names::get).toList()));
+    matches.forEach(
+        (pattern, of) -> expected.put(pattern, of.stream().map(names::get).toList()));
     kinds.forEach(kind -> kind.forEach((pattern, got) -> got.awaitAll(of(expected, pattern))));
     holds("quiet", () -> true, () -> "");
     kinds.forEach(kind -> kind.forEach((pattern, got) -> got.checkExactly(of(expected, pattern))));
