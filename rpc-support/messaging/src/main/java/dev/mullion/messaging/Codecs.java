@@ -57,7 +57,10 @@ public final class Codecs {
     @Override
     public String decode(byte[] payload, String contentType) throws UndecodableMessageException {
       try {
-        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(payload)).toString();
+        return StandardCharsets.UTF_8
+            .newDecoder()
+            .decode(ByteBuffer.wrap(payload))
+            .toString();
       } catch (CharacterCodingException e) {
         throw new UndecodableMessageException(
             "payload of " + payload.length + " bytes is not UTF-8", e);

@@ -21,8 +21,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private volatile @Nullable Timer timer;
   private @Nullable Thread asking = Thread.currentThread(); // see Answers
 
-  PendingRequest(
-      Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
+  PendingRequest(Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
     this.requests = requests;
     this.id = id;
     this.subject = subject;
@@ -120,10 +119,12 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         return decode(reply, where);
       }
       case FAILED -> throw new RequestFailedException(reply.error());
-      case UNDECODABLE -> throw new UndecodableMessageException(
-          "the replier could not decode the request: " + reply.error() + where);
-      default -> throw new RequestFailedException(
-          "the replier was lost before it answered: " + reply.error() + where);
+      case UNDECODABLE ->
+        throw new UndecodableMessageException(
+            "the replier could not decode the request: " + reply.error() + where);
+      default ->
+        throw new RequestFailedException(
+            "the replier was lost before it answered: " + reply.error() + where);
     }
   }
 
@@ -133,9 +134,8 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         .orElseThrow(() -> new UndecodableMessageException("the reply has no message" + where));
     R payload;
     try {
-      payload = subject
-          .replyCodec()
-          .decode(message.payload(), message.contentType().orElse(""));
+      payload =
+          subject.replyCodec().decode(message.payload(), message.contentType().orElse(""));
     } catch (UndecodableMessageException e) {
       throw e;
     } catch (Throwable e) {

@@ -1,0 +1,317 @@
+package dev.mullion.messaging.tck;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.Subscription;
+import dev.mullion.messaging.Topic;
+import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.tck.EngineUnderTest.Killable;
+import dev.mullion.messaging.tck.EngineUnderTest.MultiProcess;
+import dev.mullion.messaging.tck.EngineUnderTest.Restartable;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/** Failures that take the process, and leases: cases 26, 46, 73, 74 and 76. */
+public abstract class FailureSuite extends EngineSuite {
+  private static final int MAX = 3;
+
+  /** Creates the suite. */
+  protected FailureSuite() {}
+
+  @EachHandlerKind
+  @DisplayName("26. the count survives the stop of all workers")
+  void countSurvivesStop(HandlerKind kind) throws Exception {
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), 10);
+    failTwice(kind, queue);
+    Messaging messaging = messaging();
+    Received<String> received = received();
+    ready(messaging.pull(queue, received));
+    received.awaitExactly(List.of("job"));
+    assertEquals(3, received.entries().get(0).count());
+  }
+
+  /** Pushes a job that fails twice, and closes the Messaging of its worker. */
+  private void failTwice(HandlerKind kind, WorkQueue<String> queue) throws Exception {
+    Messaging messaging = messaging();
+    Received<String> received = received();
+    CountDownLatch third = new CountDownLatch(1);
+    Subscription worker = ready(kind.start(messaging.worker(queue).prefetch(0), delivery -> {
+      received.add(delivery);
+      if (delivery.deliveryCount() <= 2) {
+        throw new IllegalStateException("fails twice");
+      }
+      third.await();
+    }));
+    get(messaging.push(queue, Message.of("job").withKey("key")));
+    await(
+        "two failures",
+        () -> {
+          if (worker.counters().failed() >= 2 && counted(received, 2)) {
+            worker.pause();
+            return true;
+          }
+          return false;
+        },
+        () -> received);
+    messaging.stop(Duration.ofSeconds(2));
+    third.countDown();
+  }
+
+  private static boolean counted(Received<String> received, int count) {
+    return received.entries().stream().anyMatch(entry -> entry.count() == count);
+  }
+
+  @Test
+  @DisplayName("26. the count survives a restart of the engine")
+  void countSurvivesRestart() throws Exception {
+    Restartable engine = capability(Restartable.class, "durability");
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), 10);
+    failTwice(HandlerKind.BLOCKING, queue);
+    closeAll();
+    engine.stop();
+    engine.start();
+    assertCountAtLeast(queue, "job", 3);
+  }
+
+  @Test
+  @DisplayName("26. the count is not below the failures after a kill of the engine")
+  void countSurvivesKill() throws Exception {
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), 10);
+    if (underTest() instanceof MultiProcess && ((MultiProcess) underTest()).exclusive()) {
+      MultiProcess engine = (MultiProcess) underTest();
+      get(messaging().push(queue, "fail"));
+      try (RemoteProcess worker = leave(engine, queue, 10, 1, 0)) {
+        worker.awaitLine("begun fail 3");
+      }
+      comeBack(engine);
+    } else {
+      Killable engine = capability(Killable.class, "durability");
+      failTwice(HandlerKind.BLOCKING, queue);
+      closeAll();
+      engine.kill();
+      engine.start();
+    }
+    assertCountAtLeast(queue, null, 3);
+  }
+
+  @Test
+  @DisplayName("26. a message whose worker is killed while handling it comes again, counted")
+  void killOfWorkerCounts() throws Exception {
+    MultiProcess engine = capability(MultiProcess.class, "durability");
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), 10);
+    get(messaging().push(queue, "hold"));
+    try (RemoteProcess worker = leave(engine, queue, 10, 1, 0)) {
+      assertEquals("begun hold 1", worker.awaitLine("begun hold"));
+    }
+    comeBack(engine);
+    assertCountAtLeast(queue, "hold", 2);
+  }
+
+  private void assertCountAtLeast(
+      WorkQueue<String> queue, @org.jspecify.annotations.Nullable String payload, int count)
+      throws Exception {
+    Received<String> received = received();
+    ready(messaging().pull(queue, received));
+    received.awaitSize(1);
+    received.awaitQuiet();
+    Received.Entry<String> entry = received.entries().get(0);
+    assertTrue(payload == null || payload.equals(entry.message().payload()), entry.toString());
+    assertTrue(entry.count() >= count && entry.count() <= count + 1, entry.toString());
+    assertTrue(received.size() <= 1 + profile().allowedDuplicates(1), received::toString);
+  }
+
+  /** Starts a worker in another process; stops the engine here first if only one can use it. */
+  private RemoteProcess leave(
+      MultiProcess engine, WorkQueue<String> queue, int max, int concurrency, int prefetch)
+      throws Exception {
+    closeAll();
+    if (engine.exclusive()) {
+      ((Restartable) engine).stop();
+    }
+    return new RemoteProcess(engine, queue.name(), max, concurrency, prefetch);
+  }
+
+  private void comeBack(MultiProcess engine) throws Exception {
+    if (engine.exclusive()) {
+      ((Restartable) engine).start();
+    }
+  }
+
+  @Test
+  @DisplayName("46. a poison that kills its process is a dead letter after maxDeliveries processes")
+  void poison() throws Exception {
+    MultiProcess engine = capability(MultiProcess.class, "durability");
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), MAX);
+    get(messaging().push(queue, "poison"));
+    get(messaging().push(queue, "good"));
+    List<String> lines = killProcesses(engine, queue, 1, 0);
+    assertEquals(
+        MAX, lines.stream().filter(line -> line.startsWith("begun poison")).count());
+    assertBuried(queue, "poison");
+    assertTrue(lines.stream().anyMatch(line -> line.startsWith("handled good")), lines.toString());
+  }
+
+  @Test
+  @DisplayName("74. a poison among others that were fetched: it dies, they are handled, each alone")
+  void poisonAmongOthers() throws Exception {
+    MultiProcess engine = capability(MultiProcess.class, "durability");
+    WorkQueue<String> queue = RemoteWorker.queue(fresh("queue"), MAX);
+    Messaging messaging = messaging();
+    List<String> neighbours = numbered("good", 20);
+    pushAll(messaging, queue, neighbours.subList(0, 10));
+    get(messaging.push(queue, "poison"));
+    pushAll(messaging, queue, neighbours.subList(10, 20));
+    List<String> lines = killProcesses(engine, queue, 4, 16);
+    assertEquals(
+        MAX, lines.stream().filter(line -> line.startsWith("begun poison")).count());
+    assertBuried(queue, "poison");
+    for (String neighbour : neighbours) {
+      assertTrue(
+          lines.stream().anyMatch(line -> line.startsWith("handled " + neighbour + " ")),
+          neighbour + " was not handled: " + lines);
+    }
+    assertEquals(
+        List.of(), lines.stream().filter(line -> line.startsWith("not alone")).toList());
+  }
+
+  /** Starts workers until one survives and has nothing left to do; returns what all have told. */
+  private List<String> killProcesses(
+      MultiProcess engine, WorkQueue<String> queue, int concurrency, int prefetch)
+      throws Exception {
+    List<String> lines = new ArrayList<>();
+    int died = 0;
+    while (true) {
+      try (RemoteProcess worker = leave(engine, queue, MAX, concurrency, prefetch)) {
+        worker.awaitLine("ready");
+        if (died == MAX) {
+          holdsAlive(worker);
+          lines.addAll(worker.lines());
+          break;
+        }
+        worker.awaitDeath();
+        lines.addAll(worker.lines());
+        died++;
+      }
+    }
+    comeBack(engine);
+    return lines;
+  }
+
+  private void holdsAlive(RemoteProcess worker) throws InterruptedException {
+    int before = -1;
+    while (before != worker.lines().size()) {
+      before = worker.lines().size();
+      holds("a living worker", worker::isAlive, worker::lines);
+    }
+  }
+
+  private void assertBuried(WorkQueue<String> queue, String payload) throws Exception {
+    Messaging messaging = messaging();
+    Received<String> rest = received();
+    ready(messaging.pull(queue, rest));
+    awaitDeadLetters(messaging, queue, 1);
+    DeadLetter letter = get(messaging.deadLetters(queue).peek(5)).get(0);
+    assertEquals(
+        payload, new String(letter.original().payload(), java.nio.charset.StandardCharsets.UTF_8));
+    assertEquals(DeadLetter.Reason.DELIVERY_LIMIT, letter.reason());
+    assertTrue(rest.payloads().stream().noneMatch(payload::equals), rest::toString);
+  }
+
+  @EachHandlerKind
+  @DisplayName("73. a message that waits under pause for longer than handlerTimeout is not counted")
+  void pauseLongerThanTimeout(HandlerKind kind) throws Exception {
+    Duration timeout = Duration.ofMillis(150);
+    WorkQueue<String> queue = queueBuilder()
+        .handlerTimeout(timeout)
+        .redelivery(Redelivery.immediate(1))
+        .build();
+    Messaging messaging = messaging();
+    List<String> sent = numbered("", 10);
+    Received<String> received = received();
+    Subscription worker = ready(kind.start(messaging.worker(queue).prefetch(10), received));
+    worker.pause();
+    pushAll(messaging, queue, sent);
+    long end = System.nanoTime() + timeout.multipliedBy(3).toNanos();
+    await("three timeouts passed", () -> System.nanoTime() - end > 0, () -> worker.counters());
+    received.staysAt(0);
+    worker.resume();
+    received.awaitExactly(sent);
+    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
+    assertEquals(0, deadLetters(messaging, queue));
+    assertEquals(0, worker.counters().timedOut());
+  }
+
+  @EachHandlerKind
+  @DisplayName("73. a message that waits in a buffer for longer than handlerTimeout is not counted")
+  void bufferedLongerThanTimeout(HandlerKind kind) throws Exception {
+    Duration timeout = Duration.ofMillis(300);
+    WorkQueue<String> queue = queueBuilder()
+        .handlerTimeout(timeout)
+        .redelivery(Redelivery.immediate(1))
+        .build();
+    Messaging messaging = messaging();
+    List<String> sent = numbered("", 10);
+    pushAll(messaging, queue, sent);
+    Received<String> received = received();
+    CountDownLatch never = new CountDownLatch(1);
+    Subscription worker = ready(kind.start(messaging.worker(queue).prefetch(10), delivery -> {
+      received.add(delivery);
+      never.await(60, java.util.concurrent.TimeUnit.MILLISECONDS);
+    }));
+    received.awaitExactly(sent);
+    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
+    await("10 acknowledged", () -> worker.counters().acknowledged() >= 10, () -> worker.counters());
+    assertEquals(0, deadLetters(messaging, queue));
+  }
+
+  @Test
+  @DisplayName("76. groups of one name on two topics, and a queue of that name, are apart")
+  void sameGroupName() throws Exception {
+    Messaging messaging = messaging();
+    String name = fresh("same");
+    Topic<String> one = topic();
+    Topic<String> two = topic();
+    WorkQueue<String> queue = WorkQueue.builder(name, dev.mullion.messaging.Codecs.utf8())
+        .redelivery(Redelivery.immediate(2))
+        .build();
+    List<WorkQueue<String>> all = List.of(
+        one.groupBuilder(name).redelivery(Redelivery.immediate(1)).build(),
+        two.groupBuilder(name).redelivery(Redelivery.immediate(1)).build(),
+        queue);
+    for (WorkQueue<String> each : all) {
+      messaging.declare(each);
+    }
+    get(messaging.publish(one, "one"));
+    get(messaging.publish(two, "two"));
+    get(messaging.push(queue, "queue"));
+    List<String> payloads = List.of("one", "two", "queue");
+    for (int i = 0; i < 3; i++) {
+      assertEquals(1, status(messaging, all.get(i)).waiting(), all.get(i).toString());
+    }
+    for (int i = 0; i < 3; i++) {
+      Received<String> received = received();
+      Subscription worker = ready(messaging.pull(all.get(i), delivery -> {
+        received.add(delivery);
+        throw new dev.mullion.messaging.RejectedMessageException("to its own letters");
+      }));
+      received.awaitExactly(List.of(payloads.get(i)));
+      awaitDeadLetters(messaging, all.get(i), 1);
+      worker.close();
+      for (int other = i + 1; other < 3; other++) {
+        assertEquals(0, deadLetters(messaging, all.get(other)));
+      }
+    }
+    get(messaging.delete(all.get(0)));
+    assertEquals(1, deadLetters(messaging, all.get(1)));
+    assertEquals(1, deadLetters(messaging, all.get(2)));
+  }
+}

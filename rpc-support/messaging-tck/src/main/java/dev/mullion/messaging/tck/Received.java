@@ -1,0 +1,207 @@
+package dev.mullion.messaging.tck;
+
+import dev.mullion.messaging.Delivery;
+import dev.mullion.messaging.Handler;
+import dev.mullion.messaging.Message;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.opentest4j.AssertionFailedError;
+
+/**
+ * What was delivered, each delivery of it: nothing is ever deduplicated away. Several handlers may
+ * share one.
+ *
+ * @param <T> the payload's type
+ */
+final class Received<T> implements Handler<T> {
+  private static final int SHOWN = 12;
+
+  private final Profile profile;
+  private final List<Entry<T>> entries = new ArrayList<>();
+
+  /** One delivery, and when its handler began. */
+  record Entry<T>(Message<T> message, String address, int count, boolean last, long nanos) {
+    @Override
+    public String toString() {
+      String text = String.valueOf(message.payload());
+      return (text.length() > 40 ? text.substring(0, 40) + "..." : text) + "/" + count;
+    }
+  }
+
+  Received(Profile profile) {
+    this.profile = profile;
+  }
+
+  @Override
+  public void handle(Delivery<T> delivery) {
+    add(delivery);
+  }
+
+  synchronized void add(Delivery<T> delivery) {
+    entries.add(new Entry<>(
+        delivery.message(),
+        delivery.address(),
+        delivery.deliveryCount(),
+        delivery.isLast(),
+        System.nanoTime()));
+    notifyAll();
+  }
+
+  synchronized int size() {
+    return entries.size();
+  }
+
+  synchronized List<Entry<T>> entries() {
+    return List.copyOf(entries);
+  }
+
+  List<T> payloads() {
+    return entries().stream().map(entry -> entry.message().payload()).toList();
+  }
+
+  /** Waits until that many deliveries are there. */
+  List<Entry<T>> awaitSize(int size) {
+    await(all -> all.size() >= size, size + " deliveries");
+    return entries();
+  }
+
+  /** Waits until all of these are there, each as often as it is expected, at least. */
+  void awaitAll(Collection<T> expected) {
+    Map<Object, Integer> counts = counts(expected);
+    int[] seen = {0};
+    Map<Object, Integer> missing = new LinkedHashMap<>(counts);
+    await(
+        all -> {
+          for (; seen[0] < all.size(); seen[0]++) {
+            Object payload = all.get(seen[0]).message().payload();
+            missing.computeIfPresent(payload, (key, left) -> left > 1 ? left - 1 : null);
+          }
+          return missing.isEmpty();
+        },
+        expected.size() + " messages");
+  }
+
+  /**
+   * Waits until all of these are there and nothing more comes, and compares both as multisets.
+   * Duplicates are allowed as far as the profile has them.
+   */
+  void awaitExactly(Collection<T> expected) {
+    try {
+      awaitAll(expected);
+    } catch (AssertionFailedError late) {
+      throw new AssertionFailedError(late.getMessage() + "; " + difference(expected), late);
+    }
+    awaitQuiet();
+    checkExactly(expected);
+  }
+
+  /** Compares what is there now with these, as multisets. */
+  void checkExactly(Collection<T> expected) {
+    if (size() < expected.size()) {
+      throw new AssertionFailedError(difference(expected));
+    }
+    long extra = (long) size() - expected.size();
+    if (extra > profile.allowedDuplicates(expected.size()) || hasUnknown(expected)) {
+      throw new AssertionFailedError(difference(expected));
+    }
+  }
+
+  /** Checks that what came is a part of these, each at most as often as here, then what is quiet. */
+  void awaitAtMost(Collection<T> expected) {
+    awaitQuiet();
+    if (hasUnknown(expected) || size() - profile.allowedDuplicates(size()) > expected.size()) {
+      throw new AssertionFailedError(difference(expected));
+    }
+  }
+
+  /** Waits until nothing has come for the profile's time. */
+  void awaitQuiet() {
+    int before = -1;
+    while (before != size()) {
+      before = size();
+      int now = before;
+      try {
+        await(all -> all.size() > now, profile.quiet(), "more");
+      } catch (AssertionFailedError quiet) {
+        return;
+      }
+    }
+  }
+
+  /** Checks that nothing comes beyond what is there. */
+  void staysAt(int size) {
+    try {
+      await(all -> all.size() > size, profile.quiet(), "more");
+    } catch (AssertionFailedError quiet) {
+      if (size() == size) {
+        return;
+      }
+    }
+    throw new AssertionFailedError(size + " deliveries expected, not more; seen: " + this);
+  }
+
+  private void await(Predicate<List<Entry<T>>> condition, String what) {
+    await(condition, profile.delivery(), what);
+  }
+
+  private synchronized void await(
+      Predicate<List<Entry<T>>> condition, Duration timeout, String what) {
+    long end = System.nanoTime() + timeout.toNanos();
+    while (!condition.test(entries)) {
+      long left = (end - System.nanoTime()) / 1_000_000;
+      if (left <= 0) {
+        throw new AssertionFailedError(
+            what + " expected within " + timeout.toMillis() + " ms; seen: " + this);
+      }
+      try {
+        wait(left);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new AssertionFailedError("interrupted while waiting for " + what, e);
+      }
+    }
+  }
+
+  private boolean hasUnknown(Collection<T> expected) {
+    Map<Object, Integer> known = counts(expected);
+    return payloads().stream().anyMatch(payload -> !known.containsKey(payload));
+  }
+
+  private String difference(Collection<T> expected) {
+    Map<Object, Integer> missing = counts(expected);
+    List<Object> extra = new ArrayList<>();
+    for (T payload : payloads()) {
+      if (missing.containsKey(payload)) {
+        missing.computeIfPresent(payload, (key, left) -> left > 1 ? left - 1 : null);
+      } else {
+        extra.add(payload);
+      }
+    }
+    return "expected " + expected.size() + ", received " + size() + "; missing "
+        + shown(missing.keySet()) + "; duplicate or unknown " + shown(extra) + " (allowed: "
+        + profile.allowedDuplicates(expected.size()) + ")";
+  }
+
+  private static String shown(Collection<?> values) {
+    return values.size()
+        + values.stream().limit(SHOWN).map(String::valueOf).toList().toString();
+  }
+
+  private static <T> Map<Object, Integer> counts(Collection<T> values) {
+    Map<Object, Integer> counts = new LinkedHashMap<>();
+    values.forEach(value -> counts.merge(value, 1, Integer::sum));
+    return counts;
+  }
+
+  @Override
+  public synchronized String toString() {
+    int from = Math.max(0, entries.size() - SHOWN);
+    return entries.size() + " deliveries" + (from > 0 ? ", the last of them " : " ")
+        + entries.subList(from, entries.size());
+  }
+}

@@ -1,0 +1,52 @@
+package dev.mullion.messaging.tck;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.messaging.tck.BrokenEngine.Defect;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The suite finds an engine that is broken: each defect fails a case that is named here. */
+class BrokenEnginesTest {
+  private static volatile Defect defect = Defect.NONE;
+
+  @ParameterizedTest(name = "{0} fails case {2} of {1}")
+  @CsvSource({
+    "LOSES_ONE_IN_A_THOUSAND,  PushPull,         22",
+    "LOSES_ONE_IN_A_THOUSAND,  PublishSubscribe, 17",
+    "DUPLICATES,               PushPull,         22",
+    "DUPLICATES,               PublishSubscribe, 4",
+    "FORGETS_COUNTS,           PushPull,         23",
+    "BREAKS_KEY_ORDER,         Topics,           15",
+    "BLOCKS_IN_SEND,           FireAndForget,    63",
+    "DELIVERS_BEYOND_CREDIT,   Queues,           40",
+    "REDELIVERS_TOO_EARLY,     Redeliveries,     31",
+    "LOSES_WHAT_IS_GIVEN_BACK, Queues,           38",
+    "MIXES_UP_REPLIES,         RequestReply,     54",
+  })
+  void isFound(Defect broken, String chapter, String number) throws Exception {
+    assertThat(run(broken, chapter).failed).contains(number);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"PushPull", "FireAndForget", "RequestReply"})
+  void nothingIsFoundWithoutDefect(String chapter) throws Exception {
+    assertThat(run(Defect.NONE, chapter).failed).isEmpty();
+  }
+
+  private static SuiteRun run(Defect broken, String chapter) throws Exception {
+    defect = broken;
+    SuiteRun run =
+        SuiteRun.of(Broken.class, Class.forName(MessagingTck.class.getName() + "$" + chapter));
+    assertThat(run.run).as("cases that were run").isNotEmpty();
+    return run;
+  }
+
+  /** Not run by itself: it must fail. */
+  static final class Broken extends MessagingTck {
+    @Override
+    protected EngineUnderTest startEngine() throws Exception {
+      return new BrokenEngine(defect);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+package dev.mullion.messaging.tck;
+
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectNestedClass;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
+import org.junit.platform.engine.DiscoverySelector;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.launcher.LauncherDiscoveryRequest;
+import org.junit.platform.launcher.TestExecutionListener;
+import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+
+/** Chapters of the suite, run inside a test. */
+final class SuiteRun implements TestExecutionListener {
+  final Set<String> run = new ConcurrentSkipListSet<>();
+  final Set<String> failed = new ConcurrentSkipListSet<>();
+  final Map<String, String> skipped = new ConcurrentHashMap<>();
+
+  private SuiteRun() {}
+
+  /** Runs these chapters of a suite, nested classes of {@link MessagingTck}. */
+  static SuiteRun of(Class<? extends MessagingTck> suite, Class<?>... chapters) {
+    List<DiscoverySelector> selectors = Arrays.stream(chapters)
+        .<DiscoverySelector>map(chapter -> selectNestedClass(List.of(suite), chapter))
+        .toList();
+    LauncherDiscoveryRequest request =
+        LauncherDiscoveryRequestBuilder.request().selectors(selectors).build();
+    SuiteRun run = new SuiteRun();
+    LauncherFactory.create().execute(request, run);
+    return run;
+  }
+
+  @Override
+  public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+    if (!test.isTest()) {
+      return;
+    }
+    run.add(number(test));
+    switch (result.getStatus()) {
+      case FAILED -> failed.add(number(test));
+      case ABORTED ->
+        skipped.put(
+            test.getDisplayName(),
+            result.getThrowable().map(Throwable::getMessage).orElse("without a reason"));
+      case SUCCESSFUL -> {}
+    }
+  }
+
+  private static String number(TestIdentifier test) {
+    return test.getDisplayName().replaceAll("\\..*", "");
+  }
+}
