@@ -19,12 +19,14 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** Keeps a link connected: one session after the other, with growing pauses between attempts. */
 final class LinkConnection implements LinkSession.Events {
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
-  private static final Duration LAST_WORD = Duration.ofSeconds(1);
+  /** How long a server may take to end a stream that this side has ended. */
+  private static final Duration LAST_WORD = Duration.ofMillis(250);
 
   private final GrpcEngine engine;
   private final EngineContext context;
@@ -33,6 +35,7 @@ final class LinkConnection implements LinkSession.Events {
   private final MessagingClock clock;
   private final CompletableFuture<Void> first = new CompletableFuture<>();
   private final AtomicInteger attempts = new AtomicInteger();
+  private final Signal quiet = new Signal();
 
   /** The session that has its Welcome and has not ended. */
   private volatile @Nullable LinkSession current;
@@ -234,27 +237,46 @@ final class LinkConnection implements LinkSession.Events {
   void close(Duration timeout) {
     closing = true;
     long end = clock.nanoTime() + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
-    try {
-      LinkSession session = current;
-      while (session != null
-          && !session.isOver()
-          && !(session.isQuiet() && sends.isQuiet())
-          && end - clock.nanoTime() > 0) {
-        TimeUnit.MILLISECONDS.sleep(1);
-      }
+    LinkSession session = current;
+    if (session != null) {
+      sends.whenQuiet(quiet::signal);
+      session.whenQuiet(quiet::signal);
+      quiet.await(end, () -> session.isOver() || session.isQuiet() && sends.isQuiet());
       sends.close();
-      if (session != null && !session.isOver()) {
-        session.complete();
-        long last = Math.max(end, clock.nanoTime() + LAST_WORD.toNanos() / 4);
-        while (!session.isOver() && last - clock.nanoTime() > 0) {
-          TimeUnit.MILLISECONDS.sleep(1);
-        }
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      session.complete();
+      quiet.await(
+          Math.max(end, clock.nanoTime() + LAST_WORD.toNanos()), session::isOver);
     }
     sends.close();
     drop("the link was closed");
+  }
+
+  /** Lets a closing thread wait for a condition. */
+  private static final class Signal {
+    private final Object lock = new Object();
+
+    void signal() {
+      synchronized (lock) {
+        lock.notifyAll();
+      }
+    }
+
+    /** Waits until the condition holds or the time has come, or until it is interrupted. */
+    void await(long end, BooleanSupplier condition) {
+      synchronized (lock) {
+        try {
+          while (!condition.getAsBoolean()) {
+            long left = end - System.nanoTime();
+            if (left <= 0) {
+              return;
+            }
+            TimeUnit.NANOSECONDS.timedWait(lock, left);
+          }
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
+      }
+    }
   }
 
   private void drop(String reason) {

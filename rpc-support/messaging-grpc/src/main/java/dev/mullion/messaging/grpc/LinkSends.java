@@ -45,6 +45,7 @@ final class LinkSends {
   private int resumeLeft;
   private boolean ticking;
   private boolean closed;
+  private volatile Runnable quiet = () -> {};
 
   private record Order(long order, Pending pending) {}
 
@@ -146,6 +147,7 @@ final class LinkSends {
     if (answered != null) {
       complete(answered.pending(), done);
     }
+    quiet.run();
     startTicking();
   }
 
@@ -192,6 +194,7 @@ final class LinkSends {
         "connection to " + where + " was lost before the answer: " + cause.getMessage(), cause,
         true);
     unknown.forEach(each -> each.answer().completeExceptionally(lost));
+    quiet.run();
     startTicking();
   }
 
@@ -263,6 +266,11 @@ final class LinkSends {
       withdrawn.answer().cancel(false);
     }
     return withdrawn != null;
+  }
+
+  /** Sets what runs when something was answered. */
+  void whenQuiet(Runnable quiet) {
+    this.quiet = quiet;
   }
 
   /** Returns whether nothing is on its way. */

@@ -57,6 +57,7 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   private volatile @Nullable Welcome welcome;
   private volatile boolean stopping;
   private volatile long lastHeard;
+  private volatile Runnable quiet = () -> {};
 
   private LinkSession(
       Events events, MessagingClock clock, Executor executor, Duration pingInterval) {
@@ -184,7 +185,13 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
         case SETTLEMENT_LEASE_LOST -> Settlement.LEASE_LOST;
         default -> Settlement.UNKNOWN;
       });
+      quiet.run();
     }
+  }
+
+  /** Sets what runs when an outcome was answered, and when the stream has ended. */
+  void whenQuiet(Runnable quiet) {
+    this.quiet = quiet;
   }
 
   /** Returns whether all outcomes were answered. */
@@ -227,5 +234,6 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
       }
     });
     events.ended(this, status);
+    quiet.run();
   }
 }

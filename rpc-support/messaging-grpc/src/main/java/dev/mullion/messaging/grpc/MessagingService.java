@@ -40,7 +40,8 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
     call.setOnReadyHandler(session.outbox::flush);
     call.setOnCancelHandler(() -> session.finish(true));
     // Called at once too while the thread of the client's frames is busy.
-    Context.current().addListener(over -> session.finish(true), serving.executor);
+    Context.current().addListener(
+        over -> session.finish(true), task -> Later.on(serving.executor, task).run());
     StopSignal.current().onGiven(session::stop);
     call.request(1);
     return session;

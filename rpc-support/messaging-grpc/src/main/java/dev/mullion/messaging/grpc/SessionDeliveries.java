@@ -198,6 +198,9 @@ final class SessionDeliveries {
     CompletionStage<Settlement> outcome;
     try {
       outcome = outcome(found, frame);
+    } catch (RuntimeException | Error thrown) {
+      found.giveBack(true, "its replier broke the rules");
+      throw thrown;
     } finally {
       found.subscription.settled(false);
     }
