@@ -100,6 +100,14 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   /**
+   * Ends the wait before the next attempt to connect, which grows with each failed attempt. For
+   * callers that have their own reason to believe that a server is back.
+   */
+  public void resetConnectBackoff() {
+    managed.resetConnectBackoff();
+  }
+
+  /**
    * Waits until a connection is ready, and opens one if there is none.
    *
    * @throws IOException if there is no connection within the timeout; its text has the address and

@@ -1,0 +1,400 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.DeadLetters;
+import dev.mullion.messaging.Health;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import dev.mullion.messaging.grpc.v1.CancelRequest;
+import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Declare;
+import dev.mullion.messaging.grpc.v1.DeleteQueue;
+import dev.mullion.messaging.grpc.v1.Done;
+import dev.mullion.messaging.grpc.v1.Extend;
+import dev.mullion.messaging.grpc.v1.ListQueues;
+import dev.mullion.messaging.grpc.v1.Request;
+import dev.mullion.messaging.grpc.v1.Send;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import dev.mullion.messaging.grpc.v1.Signal;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import java.util.function.LongFunction;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/** A client's link to a messaging server. {@link LinkConnection} keeps it connected. */
+final class GrpcLink implements EngineLink {
+  /** Signals beyond this wait for the transport no longer: they are dropped. */
+  private static final long SIGNAL_BACKLOG = 1 << 20;
+
+  private final EngineContext context;
+  private final LinkConnection connection;
+  private final LinkSends sends;
+  private final LinkAnswers answers;
+  private final Duration patience;
+  private final AtomicLong ids = new AtomicLong();
+  private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+  private final Map<Long, RemoteSource> sources = new ConcurrentHashMap<>();
+
+  /** Requests on their way or without a reply, with the time of their end. */
+  private final Map<Long, Long> requests = new ConcurrentHashMap<>();
+
+  GrpcLink(GrpcEngine engine, EngineContext context) {
+    this.context = context;
+    this.patience = engine.connectTimeout();
+    this.answers = new LinkAnswers(context.callbacks());
+    this.connection = new LinkConnection(engine, context, this);
+    this.sends = connection.sends();
+  }
+
+  /** Connects, once. */
+  void open() throws MessagingException {
+    connection.open(patience);
+  }
+
+  /** Ids of frames are even; those of requests, which {@code Messaging} chooses, are odd. */
+  private long nextId() {
+    return ids.incrementAndGet() * 2;
+  }
+
+  private static long frameId(long request) {
+    return request * 2 + 1;
+  }
+
+  private long deadline(Duration timeout) {
+    return connection.clock().nanoTime()
+        + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
+  }
+
+  /** Sends a frame that is answered. */
+  CompletableFuture<Done> ask(LongFunction<ClientFrame> frame) {
+    return sends.submit(Pending.of(frame.apply(nextId()), deadline(context.sendTimeout())));
+  }
+
+  <T> CompletionStage<List<T>> list(
+      LongFunction<ClientFrame> frame, Function<ServerFrame, T> item) {
+    return answers.list(nextId(), item, id -> submit(frame, id));
+  }
+
+  CompletionStage<Done> select(LongFunction<ClientFrame> frame, Predicate<DeadLetter> which) {
+    return answers.select(nextId(), which, id -> submit(frame, id));
+  }
+
+  private CompletableFuture<Done> submit(LongFunction<ClientFrame> frame, long id) {
+    return sends.submit(Pending.of(frame.apply(id), deadline(context.sendTimeout())));
+  }
+
+  @Override
+  public void prepare(Route route, Declaration declaration) throws MessagingException {
+    if (!(route instanceof Route.Queue queue)
+        || declaration == Declaration.CHECK && queue.equals(declared.get(queue.id()))) {
+      return;
+    }
+    await(ask(id -> declare(id, queue, declaration)), "the declaration of " + queue.id());
+    declared.put(queue.id(), queue);
+  }
+
+  private static ClientFrame declare(long id, Route.Queue queue, Declaration declaration) {
+    return ClientFrame.newBuilder()
+        .setDeclare(Declare.newBuilder()
+            .setId(id)
+            .setQueue(WireQueues.of(queue))
+            .setReplace(declaration == Declaration.REPLACE))
+        .build();
+  }
+
+  /** Waits for an answer, within a bound. */
+  private void await(CompletableFuture<Done> answer, String what) throws MessagingException {
+    Duration most = patience.plus(context.sendTimeout());
+    try {
+      answer.get(WireMessages.nanos(most), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof MessagingException known) {
+        throw known;
+      }
+      throw new ServerFailedException(String.valueOf(e.getCause()), true);
+    } catch (TimeoutException e) {
+      throw new BrokerAwayException(
+          connection.where() + " did not answer " + what + " within " + most, e, true);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new BrokerAwayException("interrupted while waiting for " + what, e, true);
+    }
+  }
+
+  @Override
+  public CompletionStage<Void> send(Route route, Message<byte[]> message) {
+    Send.Builder send = Send.newBuilder().setMessage(WireMessages.of(message));
+    if (route instanceof Route.Queue queue) {
+      send.setQueue(queue.id());
+      if (declared.putIfAbsent(queue.id(), queue) == null) {
+        return ask(id -> declare(id, queue, Declaration.CHECK))
+            .thenCompose(done -> send(send));
+      }
+    } else {
+      send.setTopic(route.name());
+    }
+    return send(send);
+  }
+
+  private CompletionStage<Void> send(Send.Builder send) {
+    MessageTooLargeException tooLarge = tooLarge(send.getMessage());
+    return tooLarge != null
+        ? CompletableFuture.failedFuture(tooLarge)
+        : ask(id -> ClientFrame.newBuilder().setSend(send.setId(id)).build())
+            .thenApply(done -> null);
+  }
+
+  private @Nullable MessageTooLargeException tooLarge(
+      dev.mullion.messaging.grpc.v1.Message message) {
+    int most = connection.maxMessageSize();
+    long size = WireMessages.size(message);
+    return size <= most ? null : new MessageTooLargeException("message of " + size
+        + " bytes exceeds maxMessageSize " + most + " of the server " + connection.where());
+  }
+
+  @Override
+  public boolean trySend(Route.Signal signal, Message<byte[]> message) {
+    LinkSession session = connection.current();
+    if (session == null
+        || session.isStopping()
+        || session.outbox.waitingBytes() > SIGNAL_BACKLOG
+        || WireMessages.size(message) > connection.maxMessageSize()) {
+      return false;
+    }
+    session.outbox.add(ClientFrame.newBuilder()
+        .setSignal(Signal.newBuilder()
+            .setSignal(signal.name())
+            .setMessage(WireMessages.of(message)))
+        .build());
+    return true;
+  }
+
+  @Override
+  public CompletionStage<Void> request(
+      Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
+    dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
+    MessageTooLargeException tooLarge = tooLarge(wire);
+    if (tooLarge != null) {
+      return CompletableFuture.failedFuture(tooLarge);
+    }
+    long frameId = frameId(id);
+    Duration wait = timeout.compareTo(context.sendTimeout()) < 0 ? timeout : context.sendTimeout();
+    requests.put(frameId, deadline(timeout));
+    Pending pending = Pending.of(
+        ClientFrame.newBuilder()
+            .setRequest(Request.newBuilder()
+                .setId(frameId)
+                .setSubject(subject.name())
+                .setMessage(wire)
+                .setTimeout(WireMessages.of(timeout)))
+            .build(),
+        deadline(wait));
+    return sends.submit(pending).<Void>handle((done, error) -> {
+      if (error != null) {
+        requests.remove(frameId);
+        throw new java.util.concurrent.CompletionException(WireErrors.cause(error));
+      }
+      return null;
+    });
+  }
+
+  @Override
+  public void cancelRequest(Route.Subject subject, long id) {
+    long frameId = frameId(id);
+    requests.remove(frameId);
+    LinkSession session = connection.current();
+    if (!sends.withdraw(frameId) && session != null) {
+      session.outbox.add(ClientFrame.newBuilder()
+          .setCancelRequest(CancelRequest.newBuilder().setId(frameId))
+          .build());
+    }
+  }
+
+  @Override
+  public Source consume(Route route, ConsumerSettings settings, Sink sink)
+      throws MessagingException {
+    RemoteSource source = new RemoteSource(ids.incrementAndGet(), this, route, settings, sink);
+    sources.put(source.id, source);
+    boolean started = false;
+    try {
+      CompletableFuture<Done> answer = sends.submit(subscribe(source));
+      answer.thenRun(source::established);
+      await(answer, "the subscription to " + route.name());
+      started = true;
+      return source;
+    } finally {
+      if (!started) {
+        source.close();
+      }
+    }
+  }
+
+  private Pending subscribe(RemoteSource source) {
+    long id = nextId();
+    return new Pending(
+        id,
+        session -> source.subscribe(id, session),
+        0,
+        deadline(context.sendTimeout()),
+        new CompletableFuture<>());
+  }
+
+  /** Returns whether a source was still known, and forgets it. */
+  boolean forget(RemoteSource source) {
+    return sources.remove(source.id, source);
+  }
+
+  CompletionStage<Void> extend(RemoteDelivery delivery, Duration time) {
+    if (delivery.session.isOver()) {
+      return CompletableFuture.failedFuture(new BrokerAwayException(
+          "the connection was lost, and the message given back", null, false));
+    }
+    return ask(id -> ClientFrame.newBuilder()
+        .setExtend(Extend.newBuilder()
+            .setId(id)
+            .setDelivery(delivery.frame.getDelivery())
+            .setTime(WireMessages.of(time)))
+        .build())
+        .thenApply(done -> null);
+  }
+
+  @Override
+  public DeadLetters deadLetters(Route.Queue queue) {
+    return new RemoteDeadLetters(this, queue);
+  }
+
+  @Override
+  public CompletionStage<List<QueueStatus>> queues() {
+    return list(
+        id -> ClientFrame.newBuilder().setListQueues(ListQueues.newBuilder().setId(id)).build(),
+        frame -> WireQueues.from(frame.getQueueStatus()));
+  }
+
+  @Override
+  public CompletionStage<Void> delete(Route.Queue queue) {
+    declared.remove(queue.id());
+    return ask(id -> ClientFrame.newBuilder()
+        .setDeleteQueue(DeleteQueue.newBuilder().setId(id).setQueue(WireQueues.of(queue)))
+        .build())
+        .thenApply(done -> null);
+  }
+
+  @Override
+  public Health health() {
+    return connection.health();
+  }
+
+  @Override
+  public void close(Duration timeout) {
+    connection.close(timeout);
+  }
+
+  /** Returns what a new connection begins with: declarations, then subscriptions. */
+  List<Pending> restore() {
+    List<Pending> first = new ArrayList<>();
+    long deadline = Long.MAX_VALUE;
+    declared.values().forEach(queue -> {
+      Pending declaring = Pending.of(declare(nextId(), queue, Declaration.CHECK), deadline);
+      declaring.answer().whenComplete((done, error) -> {
+        if (error != null && !(error instanceof BrokerAwayException)) {
+          Serving.LOG.log(System.Logger.Level.WARNING, "queue " + queue.id() + " is not as it was"
+              + " declared before the connection was lost", error);
+        }
+      });
+      first.add(declaring);
+    });
+    sources.values().forEach(source -> {
+      if (source.isToBeRestored()) {
+        Pending subscribing = subscribe(source);
+        subscribing.answer().whenComplete((done, error) -> notRestored(source, error));
+        first.add(subscribing);
+      }
+    });
+    return first;
+  }
+
+  private void notRestored(RemoteSource source, @Nullable Throwable error) {
+    if (error instanceof MessagingException refused && !(error instanceof BrokerAwayException)) {
+      forget(source);
+      source.failed(refused);
+    }
+  }
+
+  /** Takes a frame of the current session. */
+  void frame(LinkSession session, ServerFrame frame) {
+    switch (frame.getFrameCase()) {
+      case DONE -> sends.done(session, frame.getDone());
+      case DELIVER -> deliver(session, frame);
+      case REPLY -> replied(frame.getReply());
+      case READY -> with(frame.getReady().getSubscription(), RemoteSource::isReady);
+      case DROPPED -> with(frame.getDropped().getSubscription(),
+          source -> source.dropped(frame.getDropped().getMessages()));
+      case ENDED -> ended(frame);
+      case LETTER -> answers.item(frame.getLetter().getId(), frame);
+      case QUEUE_STATUS -> answers.item(frame.getQueueStatus().getId(), frame);
+      case SELECT -> answers.selecting(session, frame.getSelect());
+      default -> {}
+    }
+  }
+
+  private void with(long source, java.util.function.Consumer<RemoteSource> action) {
+    RemoteSource found = sources.get(source);
+    if (found != null) {
+      action.accept(found);
+    }
+  }
+
+  private void deliver(LinkSession session, ServerFrame frame) {
+    with(frame.getDeliver().getSubscription(),
+        source -> source.deliver(session, frame.getDeliver()));
+  }
+
+  private void ended(ServerFrame frame) {
+    if (frame.getEnded().hasError()) {
+      RemoteSource source = sources.remove(frame.getEnded().getSubscription());
+      if (source != null) {
+        source.failed(WireErrors.from(frame.getEnded().getError()));
+      }
+    }
+  }
+
+  private void replied(dev.mullion.messaging.grpc.v1.Reply frame) {
+    requests.remove(frame.getId());
+    long id = frame.getId() / 2;
+    context.events().replied(frame.hasMessage()
+        ? Reply.of(id, WireMessages.from(frame.getMessage()))
+        : Reply.error(
+            id, WireErrors.status(frame.getError().getKind()), frame.getError().getText()));
+  }
+
+  /** Ends the requests whose replies were lost with the connection. */
+  void lost(String why) {
+    long now = connection.clock().nanoTime();
+    for (Map.Entry<Long, Long> each : requests.entrySet()) {
+      if (requests.remove(each.getKey()) != null && each.getValue() - now > 0) {
+        context.events().replied(Reply.error(each.getKey() / 2, Reply.Status.LOST, why));
+      }
+    }
+  }
+}

@@ -1,0 +1,164 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One delivery that a client has, until its outcome: the server's part of the policy. The first
+ * outcome reaches the engine; the client's death and the end of the time are outcomes too.
+ */
+final class Held {
+  private static final CompletionStage<Settlement> LEASE_LOST =
+      CompletableFuture.completedFuture(Settlement.LEASE_LOST);
+
+  final long id;
+  final ServedSubscription subscription;
+  private final RawDelivery raw;
+
+  /** These are guarded by this. */
+  private boolean begun;
+
+  private boolean ended;
+  private long deadline;
+  private @Nullable CompletionStage<Settlement> accepted;
+
+  Held(long id, ServedSubscription subscription, RawDelivery raw) {
+    this.id = id;
+    this.subscription = subscription;
+    this.raw = raw;
+  }
+
+  RawDelivery raw() {
+    return raw;
+  }
+
+  /** Returns how many deliveries there were, with this one. */
+  static int count(RawDelivery raw) {
+    return raw.failures() + raw.losses() + 1;
+  }
+
+  /** Starts the time of a handler; a request is accepted now. Returns whether this was the first. */
+  boolean begin(long deadline) {
+    synchronized (this) {
+      if (ended || begun) {
+        return false;
+      }
+      begun = true;
+      this.deadline = deadline;
+    }
+    if (raw instanceof RawDelivery.Request) {
+      accept();
+    }
+    return true;
+  }
+
+  synchronized boolean isBegun() {
+    return begun;
+  }
+
+  synchronized boolean isEnded() {
+    return ended;
+  }
+
+  /** Returns the end of its time, or empty if it has none. */
+  synchronized @Nullable Long deadline() {
+    return begun && !ended && subscription.queue() != null ? deadline : null;
+  }
+
+  /** Moves the end of its time; returns false if that is over. */
+  synchronized boolean extend(long deadline) {
+    if (ended) {
+      return false;
+    }
+    begun = true;
+    this.deadline = deadline;
+    return true;
+  }
+
+  /** Applies an outcome, unless there was one. */
+  CompletionStage<Settlement> settle(Outcome outcome) {
+    synchronized (this) {
+      if (ended) {
+        return LEASE_LOST;
+      }
+      ended = true;
+    }
+    return raw.settle(outcome);
+  }
+
+  CompletionStage<Settlement> failed(Route.Queue queue, String error) {
+    int count = count(raw);
+    return settle(count >= queue.redelivery().maxDeliveries()
+        ? new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error)
+        : new Outcome.Redeliver(queue.redelivery().delayAfter(count), error));
+  }
+
+  CompletionStage<Settlement> bury(DeadLetter.Reason reason, String error) {
+    return settle(new Outcome.Bury(reason, WireErrors.bounded(error)));
+  }
+
+  /** Fails it since its time is over; returns false if that was moved, or it has an outcome. */
+  boolean expire(Route.Queue queue, long now, Duration time) {
+    synchronized (this) {
+      if (ended || deadline - now > 0) {
+        return false;
+      }
+    }
+    failed(queue, "not settled within handlerTimeout " + time);
+    return true;
+  }
+
+  /** Answers a request, if it was accepted and has no answer. */
+  CompletionStage<Settlement> reply(Reply reply) {
+    synchronized (this) {
+      if (ended) {
+        return LEASE_LOST;
+      }
+      ended = true;
+    }
+    RawDelivery.Request request = (RawDelivery.Request) raw;
+    return accept().thenCompose(settlement -> settlement == Settlement.APPLIED
+        ? request.reply(reply).thenApply(sent -> settlement)
+        : CompletableFuture.completedFuture(settlement));
+  }
+
+  private CompletionStage<Settlement> accept() {
+    CompletableFuture<Settlement> accepting = new CompletableFuture<>();
+    synchronized (this) {
+      CompletionStage<Settlement> earlier = accepted;
+      if (earlier != null) {
+        return earlier;
+      }
+      accepted = accepting;
+    }
+    raw.settle(new Outcome.Acknowledge()).whenComplete((settlement, error) -> {
+      if (error == null) {
+        accepting.complete(settlement);
+      } else {
+        accepting.completeExceptionally(error);
+      }
+    });
+    return accepting;
+  }
+
+  /**
+   * Gives it back. A request that may have been begun is not given to another replier: its caller
+   * gets an error.
+   *
+   * @param counted whether the client may have begun with it
+   */
+  CompletionStage<Settlement> giveBack(boolean counted, String why) {
+    if (raw instanceof RawDelivery.Request request && (counted || isBegun())) {
+      return reply(Reply.error(request.id(), Reply.Status.LOST, why));
+    }
+    return settle(new Outcome.GiveBack(counted));
+  }
+}

@@ -1,0 +1,21 @@
+package dev.mullion.messaging.grpc;
+
+import java.lang.System.Logger.Level;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+
+/** Work for another thread. */
+final class Later {
+  private Later() {}
+
+  /** Returns a task for a timer, which passes the work on; an executor that has stopped drops it. */
+  static Runnable on(Executor executor, Runnable work) {
+    return () -> {
+      try {
+        executor.execute(work);
+      } catch (RejectedExecutionException stopped) {
+        Serving.LOG.log(Level.DEBUG, "work dropped after the end", stopped);
+      }
+    };
+  }
+}

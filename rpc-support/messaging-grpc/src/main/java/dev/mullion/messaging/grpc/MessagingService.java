@@ -1,0 +1,61 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.grpc.v1.ClientBatch;
+import dev.mullion.messaging.grpc.v1.MessagingGrpc;
+import dev.mullion.messaging.grpc.v1.ServerBatch;
+import dev.mullion.rpc.StopSignal;
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+
+/** The service of {@code messaging.proto}. */
+final class MessagingService extends MessagingGrpc.MessagingImplBase {
+  /** What the transport buffers of one stream before it is not ready for more. */
+  private static final int BUFFER = 256 * 1024;
+
+  private final Serving serving;
+
+  MessagingService(Serving serving) {
+    this.serving = serving;
+  }
+
+  @Override
+  public StreamObserver<ClientBatch> connect(StreamObserver<ServerBatch> observer) {
+    ServerCallStreamObserver<ServerBatch> call = (ServerCallStreamObserver<ServerBatch>) observer;
+    call.disableAutoRequest();
+    call.setOnReadyThreshold(BUFFER);
+    int clients = serving.clients.incrementAndGet();
+    if (clients > serving.limits.maxClients()) {
+      serving.clients.decrementAndGet();
+      call.setOnCancelHandler(() -> {});
+      call.onError(Status.RESOURCE_EXHAUSTED
+          .withDescription("clients: " + serving.limits.maxClients()
+              + " are connected (expected: fewer than maxClients)")
+          .asRuntimeException());
+      return new Ignored();
+    }
+    ServerSession session = new ServerSession(serving, call);
+    serving.sessions.add(session);
+    call.setOnReadyHandler(session.outbox::flush);
+    call.setOnCancelHandler(() -> session.finish(true));
+    // Called at once too while the thread of the client's frames is busy.
+    Context.current().addListener(
+        over -> session.finish(true), task -> Later.on(serving.executor, task).run());
+    StopSignal.current().onGiven(session::stop);
+    call.request(1);
+    return session;
+  }
+
+  /** Frames of a client that was rejected. */
+  private static final class Ignored implements StreamObserver<ClientBatch> {
+    @Override
+    public void onNext(ClientBatch batch) {}
+
+    @Override
+    public void onError(Throwable error) {}
+
+    @Override
+    public void onCompleted() {}
+  }
+}

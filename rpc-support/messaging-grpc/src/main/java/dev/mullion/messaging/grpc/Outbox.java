@@ -1,0 +1,206 @@
+package dev.mullion.messaging.grpc;
+
+import com.google.protobuf.MessageLite;
+import dev.mullion.messaging.MessagingClock;
+import io.grpc.Status;
+import io.grpc.stub.CallStreamObserver;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The frames that wait to be written to one stream. They leave in batches, in order, while the
+ * transport has room; one thread at a time writes, and takes along what others add meanwhile. Adding
+ * a frame takes no lock.
+ *
+ * <p>There are two sources: frames that are added here, and those of {@code lanes}, which is asked
+ * for one only when it can be written (deliveries stay with their subscription until then). They
+ * take turns, so neither starves the other.
+ *
+ * @param <F> a frame
+ * @param <B> a batch of them
+ */
+final class Outbox<F extends MessageLite, B> {
+  private static final int BATCH_BYTES = 64 * 1024;
+  private static final int BATCH_FRAMES = 512;
+
+  /** How long a frame that nobody waits for may wait for others. */
+  private static final Duration LAZY = Duration.ofMillis(5);
+
+  private final CallStreamObserver<B> observer;
+  private final Function<List<F>, B> batch;
+  private final Supplier<@Nullable F> lanes;
+  private final Executor writer;
+  private final Executor timers;
+  private final Consumer<Throwable> broken;
+  private final Queue<F> frames = new ConcurrentLinkedQueue<>();
+  private final AtomicLong waitingBytes = new AtomicLong();
+  private final AtomicInteger turn = new AtomicInteger();
+  private final AtomicBoolean flushing = new AtomicBoolean();
+  private final AtomicBoolean timed = new AtomicBoolean();
+  private volatile @Nullable Runnable end;
+
+  /** Used by the thread with the turn. */
+  private boolean over;
+
+  /**
+   * Creates an outbox.
+   *
+   * @param writer writes what is added outside a {@link Cork}
+   * @param timers writes what was added lazily
+   * @param broken is told if the stream takes no frames any more
+   */
+  Outbox(
+      CallStreamObserver<B> observer,
+      Function<List<F>, B> batch,
+      Supplier<@Nullable F> lanes,
+      Executor writer,
+      Executor timers,
+      Consumer<Throwable> broken) {
+    this.observer = observer;
+    this.batch = batch;
+    this.lanes = lanes;
+    this.writer = writer;
+    this.timers = timers;
+    this.broken = broken;
+  }
+
+  /** Adds a frame to be written soon. */
+  void add(F frame) {
+    enqueue(frame);
+    wake();
+  }
+
+  /** Adds a frame that leaves with the next one, or a few milliseconds later. */
+  void addLazily(F frame) {
+    enqueue(frame);
+    if (timed.compareAndSet(false, true)) {
+      MessagingClock.system().schedule(LAZY, Later.on(timers, this::flushTimed));
+    }
+  }
+
+  private void flushTimed() {
+    timed.set(false);
+    flush();
+  }
+
+  /** Adds a frame without writing it: {@link #wake} follows. */
+  void enqueue(F frame) {
+    waitingBytes.addAndGet(frame.getSerializedSize());
+    frames.add(frame);
+  }
+
+  /** Returns the size of the frames that were added and not written. */
+  long waitingBytes() {
+    return waitingBytes.get();
+  }
+
+  /** Returns whether the peer takes frames. */
+  boolean isReady() {
+    return observer.isReady();
+  }
+
+  /** Lets frames be written soon: at the end of this thread's {@link Cork}, or by the writer. */
+  void wake() {
+    if (!Cork.add(this) && flushing.compareAndSet(false, true)) {
+      try {
+        writer.execute(this::flushSoon);
+      } catch (RuntimeException stopped) {
+        flushing.set(false);
+        broken.accept(stopped);
+      }
+    }
+  }
+
+  private void flushSoon() {
+    flushing.set(false);
+    flush();
+  }
+
+  /** Ends the stream after what was added, when the transport has taken that. */
+  void complete() {
+    endBy(observer::onCompleted);
+  }
+
+  /** Ends the stream with a status after what was added, when the transport has taken that. */
+  void completeBy(Status status) {
+    endBy(() -> observer.onError(status.asRuntimeException()));
+  }
+
+  /** Ends the stream at once. */
+  void fail(Throwable error) {
+    frames.clear();
+    endBy(() -> observer.onError(error));
+  }
+
+  private void endBy(Runnable last) {
+    if (end == null) {
+      end = last;
+    }
+    flush();
+  }
+
+  /** Writes what can be written now, unless another thread is writing: then that one does. */
+  void flush() {
+    if (turn.getAndIncrement() != 0) {
+      return;
+    }
+    int seen = 1;
+    do {
+      try {
+        write();
+      } catch (Throwable thrown) {
+        over = true;
+        broken.accept(thrown);
+      }
+      seen = turn.addAndGet(-seen);
+    } while (seen != 0);
+  }
+
+  private void write() {
+    while (!over && observer.isReady()) {
+      List<F> next = collect();
+      if (next.isEmpty()) {
+        break;
+      }
+      observer.onNext(batch.apply(next));
+    }
+    Runnable last = end;
+    if (!over && last != null && frames.isEmpty()) {
+      over = true;
+      last.run();
+    }
+  }
+
+  private List<F> collect() {
+    List<F> collected = new ArrayList<>();
+    long bytes = 0;
+    boolean more = true;
+    while (more && bytes < BATCH_BYTES && collected.size() < BATCH_FRAMES) {
+      F added = frames.poll();
+      if (added != null) {
+        int size = added.getSerializedSize();
+        waitingBytes.addAndGet(-size);
+        bytes += size;
+        collected.add(added);
+      }
+      F lane = end == null && bytes < BATCH_BYTES ? lanes.get() : null;
+      if (lane != null) {
+        bytes += lane.getSerializedSize();
+        collected.add(lane);
+      }
+      more = added != null || lane != null;
+    }
+    return collected;
+  }
+}

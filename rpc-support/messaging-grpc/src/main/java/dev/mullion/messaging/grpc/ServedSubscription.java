@@ -1,0 +1,284 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import dev.mullion.messaging.grpc.v1.Deliver;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One subscription of a client. The engine's deliveries wait here, within the client's credit, until
+ * the stream takes them.
+ */
+final class ServedSubscription implements Sink {
+  final long id;
+  private final Route route;
+  private final boolean announces;
+  private final SessionDeliveries session;
+  private volatile @Nullable Source source;
+
+  /** These are guarded by this. */
+  private final Deque<RawDelivery> waiting = new ArrayDeque<>();
+
+  private long credit;
+  private long parked;
+  private long unsettled;
+  private boolean cancelled;
+  private boolean alone;
+
+  ServedSubscription(long id, Route route, boolean announces, SessionDeliveries session) {
+    this.id = id;
+    this.route = route;
+    this.announces = announces;
+    this.session = session;
+  }
+
+  /** Sets the engine's side; there is no credit before this. */
+  void started(Source source) {
+    this.source = source;
+  }
+
+  @Nullable
+  Source source() {
+    return source;
+  }
+
+  Route route() {
+    return route;
+  }
+
+  /** Returns the queue, if this is a worker. */
+  Route.@Nullable Queue queue() {
+    return route instanceof Route.Queue queue ? queue : null;
+  }
+
+  boolean announces() {
+    return announces;
+  }
+
+  /** Returns whether a delivery may have killed its last worker, and this one must be protected. */
+  boolean isSuspect(RawDelivery delivery) {
+    return !announces && queue() != null && delivery.losses() > 0;
+  }
+
+  /** Returns whether deliveries have outcomes. */
+  private boolean isSettled() {
+    return route instanceof Route.Queue || route instanceof Route.Subject;
+  }
+
+  /** Adds credit. What exceeds the limit together with unsettled deliveries waits for these. */
+  void credit(long more) {
+    int granted;
+    synchronized (this) {
+      int most = session.maxCredit();
+      if (more < 1 || parked + credit + more > most) {
+        throw new BrokenRules("credit: " + more + " more for subscription " + id + ", which has "
+            + (parked + credit) + " (expected: 1 to " + most + ", the server's maxCredit, in all)");
+      }
+      parked += more;
+      granted = grant();
+    }
+    request(granted);
+  }
+
+  /** Returns how much of the parked credit the engine may have now. */
+  private int grant() {
+    long granted = Math.max(0, Math.min(parked, session.maxCredit() - credit - unsettled));
+    parked -= granted;
+    credit += granted;
+    return (int) granted;
+  }
+
+  private void request(int granted) {
+    Source from = source;
+    if (granted > 0 && from != null) {
+      from.request(granted);
+    }
+  }
+
+  @Override
+  public void deliver(RawDelivery delivery) {
+    boolean taken;
+    synchronized (this) {
+      credit--;
+      taken = !cancelled;
+      if (taken) {
+        unsettled++;
+        waiting.add(delivery);
+      }
+    }
+    if (taken) {
+      session.wake();
+    } else {
+      delivery.settle(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Override
+  public void dropped(long messages) {
+    session.dropped(this, messages);
+  }
+
+  @Override
+  public void failed(MessagingException cause) {
+    session.failed(this, cause);
+  }
+
+  /** Returns the next delivery to write, or null. Called by the thread that writes. */
+  @Nullable
+  ServerFrame next() {
+    while (true) {
+      Held held;
+      synchronized (this) {
+        RawDelivery first = waiting.peek();
+        if (cancelled || first == null || mustWait(first)) {
+          return null;
+        }
+        waiting.remove();
+        alone = isSuspect(first);
+        held = session.hold(this, first);
+      }
+      ServerFrame frame = write(held);
+      if (frame != null) {
+        return frame;
+      }
+    }
+  }
+
+  /**
+   * A client that does not announce what it begins gets a message that may have killed its process
+   * alone, and one at a time from a queue that delivers once.
+   */
+  private boolean mustWait(RawDelivery first) {
+    Route.Queue queue = queue();
+    if (announces || queue == null) {
+      return false;
+    }
+    boolean others = unsettled > waiting.size();
+    return others
+            && (alone || isSuspect(first) || queue.redelivery().maxDeliveries() == 1)
+        || isSuspect(first) && session.hasSuspect();
+  }
+
+  private @Nullable ServerFrame write(Held held) {
+    RawDelivery raw = held.raw();
+    Route.Queue queue = queue();
+    try {
+      if (queue != null && Held.count(raw) > queue.redelivery().maxDeliveries()) {
+        refuse(held, new Outcome.Bury(
+            DeadLetter.Reason.DELIVERY_LIMIT,
+            "lost with its worker in delivery " + (Held.count(raw) - 1) + " of "
+                + queue.redelivery().maxDeliveries()));
+        return null;
+      }
+      dev.mullion.messaging.grpc.v1.Message message = WireMessages.of(raw.message());
+      long size = WireMessages.size(message);
+      if (size > session.maxMessageSize()) {
+        refuse(held, new Outcome.Bury(
+            DeadLetter.Reason.REJECTED,
+            "message of " + size + " bytes exceeds the server's maxMessageSize "
+                + session.maxMessageSize()));
+        return null;
+      }
+      return ServerFrame.newBuilder().setDeliver(deliver(held, message)).build();
+    } catch (RuntimeException thrown) {
+      Serving.LOG.log(Level.WARNING, "delivery from " + raw.address() + " failed", thrown);
+      refuse(held, new Outcome.Redeliver(
+          queue == null ? Duration.ZERO : queue.redelivery().delayAfter(1),
+          "the server cannot deliver it: " + thrown));
+      return null;
+    }
+  }
+
+  private Deliver deliver(Held held, dev.mullion.messaging.grpc.v1.Message message) {
+    RawDelivery raw = held.raw();
+    Deliver.Builder wire = Deliver.newBuilder()
+        .setSubscription(id)
+        .setAddress(raw.address())
+        .setMessage(message)
+        .setFailures(raw.failures())
+        .setLosses(raw.losses());
+    Route.Queue queue = queue();
+    if (queue != null) {
+      wire.setLast(Held.count(raw) >= queue.redelivery().maxDeliveries());
+    }
+    if (raw instanceof RawDelivery.Request request) {
+      wire.setTimeLeft(WireMessages.of(request.timeLeft()));
+    }
+    if (isSettled()) {
+      wire.setDelivery(held.id);
+      if (!announces && queue != null) {
+        session.begin(held);
+      }
+    } else {
+      session.forget(held);
+      raw.settle(new Outcome.Acknowledge());
+      settled(false);
+    }
+    return wire.build();
+  }
+
+  /** Settles what the client does not get, and gives its credit back to the engine. */
+  private void refuse(Held held, Outcome outcome) {
+    session.forget(held);
+    if (held.raw() instanceof RawDelivery.Request request) {
+      held.reply(Reply.error(request.id(), Reply.Status.FAILED, text(outcome)));
+    } else {
+      held.settle(outcome);
+    }
+    settled(true);
+    if (!isSettled()) {
+      session.dropped(this, 1);
+    }
+  }
+
+  private static String text(Outcome outcome) {
+    return outcome instanceof Outcome.Bury bury ? bury.error() : outcome.toString();
+  }
+
+  /** Notes that a delivery has an outcome; {@code unused} if the client never had it. */
+  void settled(boolean unused) {
+    int granted;
+    boolean more;
+    synchronized (this) {
+      unsettled--;
+      alone = false;
+      if (unused) {
+        parked++;
+      }
+      granted = cancelled ? 0 : grant();
+      more = !waiting.isEmpty();
+    }
+    request(granted);
+    if (more) {
+      session.wake();
+    }
+  }
+
+  /** Stops deliveries; what the client does not have yet is given back. Returns how many. */
+  int cancel() {
+    Deque<RawDelivery> unwritten;
+    synchronized (this) {
+      cancelled = true;
+      unwritten = new ArrayDeque<>(waiting);
+      waiting.clear();
+      unsettled -= unwritten.size();
+    }
+    Source from = source;
+    if (from != null) {
+      from.cancel();
+    }
+    unwritten.forEach(each -> each.settle(new Outcome.GiveBack(false)));
+    return unwritten.size();
+  }
+}

@@ -1,0 +1,396 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.MessagingClock;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Subject;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineEvents;
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.grpc.Permissions.Verb;
+import dev.mullion.messaging.grpc.v1.ClientBatch;
+import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Done;
+import dev.mullion.messaging.grpc.v1.Error;
+import dev.mullion.messaging.grpc.v1.Hello;
+import dev.mullion.messaging.grpc.v1.Pong;
+import dev.mullion.messaging.grpc.v1.ServerBatch;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import dev.mullion.messaging.grpc.v1.Stopping;
+import dev.mullion.messaging.grpc.v1.Welcome;
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connected client: its stream, and its own link to the engine. The parts share the work:
+ * {@link SessionSends} has what the client sends, {@link SessionDeliveries} what it receives, {@link
+ * SessionAdmin} the rest.
+ *
+ * <p>Frames of the client are handled one at a time. Frames for the client are added by any thread.
+ */
+final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
+  private static final int VERSION = 1;
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
+  private static final Duration DEFAULT_SEND_TIMEOUT = Duration.ofSeconds(10);
+
+  /** What exists from the client's first frame on. */
+  private record Parts(
+      EngineLink link, SessionSends sends, SessionAdmin admin, SessionSubscribes subscribes) {}
+
+  final Serving serving;
+  final Outbox<ServerFrame, ServerBatch> outbox;
+  final SessionDeliveries deliveries;
+  private final ServerCallStreamObserver<ServerBatch> call;
+  private final Context context = Context.current();
+  private final AtomicInteger unanswered = new AtomicInteger();
+  private final AtomicLong unansweredBytes = new AtomicLong();
+  private final AtomicBoolean over = new AtomicBoolean();
+  private final Queue<Iterator<ServerFrame>> lists = new ConcurrentLinkedQueue<>();
+  private final MessagingClock.Timer helloTimer;
+  private volatile boolean stopping;
+  private volatile @Nullable Parts parts;
+  private String client = "";
+
+  ServerSession(Serving serving, ServerCallStreamObserver<ServerBatch> call) {
+    this.serving = serving;
+    this.call = call;
+    this.deliveries = new SessionDeliveries(this, serving.limits, serving.engine.clock());
+    this.outbox = new Outbox<>(
+        call,
+        frames -> ServerBatch.newBuilder().addAllFrames(frames).build(),
+        this::nextLane,
+        serving.executor,
+        serving.executor,
+        thrown -> finish(true));
+    this.helloTimer = MessagingClock.system()
+        .schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
+  }
+
+  private void checkHello() {
+    if (parts == null) {
+      end(Status.INVALID_ARGUMENT.withDescription(
+          "no Hello within " + Serving.HELLO_TIMEOUT + " (expected: Hello as the first frame)"));
+    }
+  }
+
+  @Override
+  public void onNext(ClientBatch batch) {
+    try {
+      Cork.run(() -> batch.getFramesList().forEach(this::handle));
+    } catch (BrokenRules broken) {
+      end(Status.INVALID_ARGUMENT.withDescription(broken.getMessage()));
+    } catch (RuntimeException | java.lang.Error thrown) {
+      Serving.LOG.log(Level.ERROR, "frame of client " + client + " failed", thrown);
+      end(Status.INTERNAL.withDescription("the server failed to handle a frame: " + thrown));
+    }
+    if (!over.get()) {
+      call.request(1);
+    }
+  }
+
+  private void handle(ClientFrame frame) {
+    if (over.get()) {
+      return;
+    }
+    Parts all = parts;
+    if (all == null) {
+      if (!frame.hasHello()) {
+        throw new BrokenRules("frame: " + frame.getFrameCase() + " (expected: HELLO first)");
+      }
+      hello(frame.getHello());
+      return;
+    }
+    switch (frame.getFrameCase()) {
+      case BEGIN -> deliveries.begin(frame.getBegin().getDelivery());
+      case SETTLE -> deliveries.settle(frame.getSettle());
+      case CREDIT -> all.subscribes.credit(frame.getCredit());
+      case UNSUBSCRIBE -> deliveries.unsubscribe(
+          frame.getUnsubscribe().getSubscription(), frame.getUnsubscribe().getGiveBack());
+      case SIGNAL -> all.sends.signal(frame.getSignal());
+      case CANCEL_REQUEST -> all.sends.cancel(frame.getCancelRequest().getId());
+      case SELECTED -> all.admin.selected(frame.getSelected());
+      case PING -> add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
+      case HELLO -> throw new BrokenRules("frame: HELLO (expected: once)");
+      case FRAME_NOT_SET -> throw new BrokenRules("frame: absent or unknown to this version");
+      default -> handleAnswered(frame, all);
+    }
+  }
+
+  /** Handles a frame that has an id, within the window. */
+  private void handleAnswered(ClientFrame frame, Parts all) {
+    long id = Answered.id(frame);
+    int bytes = Answered.bytes(frame);
+    take(id, bytes);
+    if (stopping) {
+      answer(id, bytes, WireErrors.of(Error.Kind.KIND_STOPPING, "the server is stopping"));
+      return;
+    }
+    switch (frame.getFrameCase()) {
+      case SEND -> all.sends.send(frame.getSend());
+      case REQUEST -> all.sends.request(frame.getRequest());
+      case SUBSCRIBE -> all.subscribes.subscribe(frame.getSubscribe());
+      case EXTEND -> deliveries.extend(frame.getExtend());
+      case DECLARE -> all.admin.declare(frame.getDeclare());
+      case DELETE_QUEUE -> all.admin.delete(frame.getDeleteQueue());
+      case LIST_QUEUES -> all.admin.queues(frame.getListQueues());
+      case COUNT_DEAD_LETTERS -> all.admin.count(frame.getCountDeadLetters());
+      case PEEK_DEAD_LETTERS -> all.admin.peek(frame.getPeekDeadLetters());
+      case SELECT_DEAD_LETTERS -> all.admin.select(frame.getSelectDeadLetters());
+      default -> throw new BrokenRules("frame: " + frame.getFrameCase() + " unknown");
+    }
+  }
+
+  private void take(long id, int bytes) {
+    if (id == 0) {
+      throw new BrokenRules("id: 0 (expected: another number)");
+    }
+    int count = unanswered.incrementAndGet();
+    long sum = unansweredBytes.addAndGet(bytes);
+    if (count > serving.limits.window()) {
+      throw new BrokenRules("frames without an answer: " + count + " (expected: <= "
+          + serving.limits.window() + ", the window in Welcome)");
+    }
+    if (sum > serving.limits.windowBytes() && sum > bytes) {
+      throw new BrokenRules("bytes of messages without an answer: " + sum + " (expected: <= "
+          + serving.limits.windowBytes() + ", window_bytes in Welcome, or one message)");
+    }
+  }
+
+  private void hello(Hello hello) {
+    if (hello.getVersion() != VERSION) {
+      throw new BrokenRules("version: " + hello.getVersion() + " (expected: " + VERSION + ")");
+    }
+    if (hello.getClient().length() > 200) {
+      throw new BrokenRules(
+          "client: " + hello.getClient().length() + " characters (expected: <= 200)");
+    }
+    client = hello.getClient();
+    helloTimer.cancel();
+    Duration sendTimeout = hello.hasSendTimeout()
+        ? WireMessages.from(hello.getSendTimeout())
+        : DEFAULT_SEND_TIMEOUT;
+    EngineLink link;
+    try {
+      link = serving.engine.open(new EngineContext(
+          this, serving.executor, serving.limits.window(),
+          sendTimeout.isNegative() ? Duration.ZERO : sendTimeout));
+    } catch (MessagingException | RuntimeException thrown) {
+      end(Status.UNAVAILABLE.withDescription(
+          "engine " + serving.engine.name() + " does not open: " + thrown.getMessage()));
+      return;
+    }
+    SessionSends sends = new SessionSends(this, link, serving.limits.maxMessageSize());
+    parts = new Parts(link, sends, new SessionAdmin(this, link, sends),
+        new SessionSubscribes(this, link, sends));
+    if (over.get()) {
+      execute(() -> link.close(CLOSE_TIMEOUT));
+      return;
+    }
+    add(ServerFrame.newBuilder().setWelcome(welcome()).build());
+    if (stopping) {
+      add(ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
+    }
+  }
+
+  private Welcome welcome() {
+    Welcome.Builder welcome = Welcome.newBuilder()
+        .setVersion(VERSION)
+        .setEngine(serving.engine.name())
+        .setWindow(serving.limits.window())
+        .setWindowBytes(serving.limits.windowBytes())
+        .setMaxMessageSize(serving.limits.maxMessageSize())
+        .setMaxCredit(serving.limits.maxCredit());
+    serving.engine.guarantees().forEach(row ->
+        welcome.addGuarantees(WireGuarantees.of(WireGuarantees.remote(row))));
+    return welcome.build();
+  }
+
+  void check(Verb verb, String address) throws PermissionDeniedException {
+    serving.check(verb, address, context);
+  }
+
+  boolean allows(Verb verb, String address) {
+    return serving.allows(verb, address, context);
+  }
+
+  /** Returns the error of a frame; broken rules end the stream instead. */
+  static Error error(Exception thrown) {
+    if (thrown instanceof BrokenRules broken) {
+      throw broken;
+    }
+    return WireErrors.of(thrown);
+  }
+
+  /** Returns a checked name. */
+  static String subject(String name) {
+    return Subject.of(name, Codecs.bytes(), Codecs.bytes()).name();
+  }
+
+  /** Adds a frame, unless the client does not read: then it is disconnected. */
+  void add(ServerFrame frame) {
+    outbox.add(frame);
+    checkBacklog();
+  }
+
+  void addLazily(ServerFrame frame) {
+    outbox.addLazily(frame);
+    checkBacklog();
+  }
+
+  private void checkBacklog() {
+    long waiting = outbox.waitingBytes();
+    if (waiting > serving.limits.maxBacklog() && !over.get()) {
+      end(Status.RESOURCE_EXHAUSTED.withDescription("the client does not read: " + waiting
+          + " bytes of answers wait for it (expected: <= " + serving.limits.maxBacklog()
+          + ", the server's maxBacklog)"));
+    }
+  }
+
+  void done(long id, @Nullable Error error) {
+    answer(id, 0, error);
+  }
+
+  void done(Done done) {
+    answered(0);
+    add(ServerFrame.newBuilder().setDone(done).build());
+  }
+
+  /** Answers a frame that took so many bytes of the window. */
+  void answer(long id, int bytes, @Nullable Error error) {
+    answered(bytes);
+    Done.Builder done = Done.newBuilder().setId(id);
+    if (error != null) {
+      done.setError(error);
+    }
+    add(ServerFrame.newBuilder().setDone(done).build());
+  }
+
+  void answerLazily(long id, int bytes) {
+    answered(bytes);
+    addLazily(ServerFrame.newBuilder().setDone(Done.newBuilder().setId(id)).build());
+  }
+
+  private void answered(int bytes) {
+    unanswered.decrementAndGet();
+    unansweredBytes.addAndGet(-bytes);
+    checkDrained();
+  }
+
+  /** Sends a list; its last frame is the answer. */
+  void list(Iterator<ServerFrame> frames) {
+    lists.add(frames);
+    outbox.wake();
+  }
+
+  private @Nullable ServerFrame nextLane() {
+    Iterator<ServerFrame> list = lists.peek();
+    if (list == null) {
+      return deliveries.next();
+    }
+    ServerFrame frame = list.next();
+    if (!list.hasNext()) {
+      lists.remove();
+      answered(0);
+    }
+    return frame;
+  }
+
+  /** Runs what may block on a thread of the server. */
+  void execute(Runnable work) {
+    Later.on(serving.executor, work).run();
+  }
+
+  boolean isOver() {
+    return over.get();
+  }
+
+  boolean isStopping() {
+    return stopping;
+  }
+
+  /** Tells the client that the server stops; the stream ends when the client has settled all. */
+  void stop() {
+    stopping = true;
+    deliveries.stop();
+    if (parts != null) {
+      outbox.add(ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
+    }
+    checkDrained();
+  }
+
+  void checkDrained() {
+    if (stopping && unanswered.get() == 0 && deliveries.isEmpty() && !over.get()) {
+      finish(false);
+      outbox.completeBy(Status.UNAVAILABLE.withDescription("the server is stopping"));
+    }
+  }
+
+  /** Ends the stream for a reason. */
+  private void end(Status status) {
+    if (finish(true)) {
+      outbox.fail(status.asRuntimeException());
+    }
+  }
+
+  /** Frees all that this client holds; returns false if that was done. */
+  boolean finish(boolean lost) {
+    if (!over.compareAndSet(false, true)) {
+      return false;
+    }
+    helloTimer.cancel();
+    serving.sessions.remove(this);
+    serving.clients.decrementAndGet();
+    deliveries.release(lost);
+    Parts all = parts;
+    if (all != null) {
+      all.admin.release();
+      execute(() -> all.link.close(CLOSE_TIMEOUT));
+    }
+    return true;
+  }
+
+  /** The connection was lost, or the client cancelled its call. */
+  @Override
+  public void onError(Throwable error) {
+    finish(true);
+  }
+
+  /** The client leaves. */
+  @Override
+  public void onCompleted() {
+    if (finish(false)) {
+      outbox.complete();
+    }
+  }
+
+  @Override
+  public void replied(Reply reply) {
+    Parts all = parts;
+    if (all != null) {
+      all.sends.replied(reply);
+    }
+  }
+
+  @Override
+  public void connectionLost(String where, Throwable cause) {
+    Serving.LOG.log(Level.WARNING, "engine " + serving.engine.name() + " lost " + where, cause);
+  }
+
+  @Override
+  public void connectionRestored(String where, Duration outage) {
+    Serving.LOG.log(Level.INFO,
+        "engine " + serving.engine.name() + " has " + where + " again after " + outage);
+  }
+}

@@ -1,0 +1,80 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.engine.Engine;
+import io.grpc.Context;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+
+/** What all clients of one server share. */
+final class Serving {
+  static final Logger LOG = System.getLogger("dev.mullion.messaging.grpc");
+
+  /** How long a client may take until its first frame. */
+  static final Duration HELLO_TIMEOUT = Duration.ofSeconds(10);
+
+  /**
+   * The limits of a server.
+   *
+   * @param maxClients connected clients
+   * @param window frames of one client without an answer
+   * @param windowBytes bytes of messages in them
+   * @param maxMessageSize payload and headers of one message
+   * @param maxCredit credit and unsettled deliveries of one subscription
+   * @param maxSubscriptions subscriptions of one client
+   * @param maxBacklog bytes of answers that wait for one client to read them
+   */
+  record Limits(
+      int maxClients,
+      int window,
+      long windowBytes,
+      int maxMessageSize,
+      int maxCredit,
+      int maxSubscriptions,
+      long maxBacklog) {}
+
+  final Engine engine;
+  final Limits limits;
+  final Permissions permissions;
+
+  /** Runs what may block, and writes of threads of the engine. */
+  final ExecutorService executor;
+
+  final Set<ServerSession> sessions = ConcurrentHashMap.newKeySet();
+  final AtomicInteger clients = new AtomicInteger();
+
+  final LongAdder settledInStop = new LongAdder();
+  final LongAdder givenBackInStop = new LongAdder();
+  final LongAdder lostInStop = new LongAdder();
+
+  Serving(Engine engine, Limits limits, Permissions permissions, ExecutorService executor) {
+    this.engine = engine;
+    this.limits = limits;
+    this.permissions = permissions;
+    this.executor = executor;
+  }
+
+  /** Checks a permission in the context of a client. */
+  void check(Permissions.Verb verb, String address, Context context)
+      throws PermissionDeniedException {
+    if (!allows(verb, address, context)) {
+      throw new PermissionDeniedException("permissions of the server deny " + verb
+          + (address.isEmpty() ? " of all queues" : " of " + address)
+          + " (expected: allowed by MessagingServer's permissions)");
+    }
+  }
+
+  boolean allows(Permissions.Verb verb, String address, Context context) {
+    try {
+      return permissions.allows(verb, address, context);
+    } catch (RuntimeException thrown) {
+      LOG.log(Level.WARNING, "permissions failed for " + verb + " of " + address, thrown);
+      return false;
+    }
+  }
+}

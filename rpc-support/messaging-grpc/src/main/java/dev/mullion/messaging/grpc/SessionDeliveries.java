@@ -1,0 +1,419 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.MessagingClock;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.grpc.v1.Dropped;
+import dev.mullion.messaging.grpc.v1.Ended;
+import dev.mullion.messaging.grpc.v1.Error.Kind;
+import dev.mullion.messaging.grpc.v1.Extend;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import dev.mullion.messaging.grpc.v1.Settle;
+import dev.mullion.messaging.grpc.v1.Settled;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/** What one client has subscribed to, what was delivered to it, and what became of that. */
+final class SessionDeliveries {
+  /** What a client that keeps a handler's time itself may be late. */
+  private static final Duration GRACE = Duration.ofSeconds(2);
+
+  private final ServerSession session;
+  private final Serving.Limits limits;
+  private final MessagingClock clock;
+  private final Map<Long, Held> held = new ConcurrentHashMap<>();
+  private final Map<Long, ServedSubscription> subscriptions = new ConcurrentHashMap<>();
+  private final AtomicLong lastDelivery = new AtomicLong();
+  private final AtomicInteger suspects = new AtomicInteger();
+
+  /** Those with deliveries to write, in turn; changed by the thread of the client's frames. */
+  private final List<ServedSubscription> lanes = new CopyOnWriteArrayList<>();
+
+  /** Used by the thread that writes. */
+  private int lane;
+
+  private final Object timing = new Object();
+
+  /** These are guarded by timing. */
+  private MessagingClock.@Nullable Timer timer;
+
+  private long timerDue;
+
+  SessionDeliveries(ServerSession session, Serving.Limits limits, MessagingClock clock) {
+    this.session = session;
+    this.limits = limits;
+    this.clock = clock;
+  }
+
+  int maxCredit() {
+    return limits.maxCredit();
+  }
+
+  int maxMessageSize() {
+    return limits.maxMessageSize();
+  }
+
+  boolean hasSuspect() {
+    return suspects.get() > 0;
+  }
+
+  boolean isEmpty() {
+    return held.isEmpty();
+  }
+
+  void wake() {
+    session.outbox.wake();
+  }
+
+  /** Adds a subscription that is about to start. */
+  void add(ServedSubscription subscription) {
+    if (subscriptions.size() >= limits.maxSubscriptions()) {
+      throw new BrokenRules("subscriptions: " + subscriptions.size() + " (expected: <= "
+          + limits.maxSubscriptions() + ", the server's maxSubscriptions for each client)");
+    }
+    if (subscription.id == 0 || subscriptions.putIfAbsent(subscription.id, subscription) != null) {
+      throw new BrokenRules("subscription: " + subscription.id
+          + " (expected: not 0, and not that of an open subscription)");
+    }
+    lanes.add(subscription);
+  }
+
+  void remove(ServedSubscription subscription) {
+    subscriptions.remove(subscription.id);
+    lanes.remove(subscription);
+  }
+
+  @Nullable
+  ServedSubscription find(long subscription) {
+    return subscriptions.get(subscription);
+  }
+
+  /** Returns the next delivery to write: one of each subscription in turn. */
+  @Nullable
+  ServerFrame next() {
+    Object[] all = lanes.toArray();
+    for (int i = 0; i < all.length; i++) {
+      lane = lane + 1 < all.length ? lane + 1 : 0;
+      ServerFrame frame = ((ServedSubscription) all[lane]).next();
+      if (frame != null) {
+        return frame;
+      }
+    }
+    return null;
+  }
+
+  Held hold(ServedSubscription subscription, RawDelivery delivery) {
+    Held next = new Held(lastDelivery.incrementAndGet(), subscription, delivery);
+    held.put(next.id, next);
+    if (subscription.isSuspect(delivery)) {
+      suspects.incrementAndGet();
+    }
+    return next;
+  }
+
+  /** Removes a delivery; returns false if that was done. */
+  boolean forget(Held delivery) {
+    if (!held.remove(delivery.id, delivery)) {
+      return false;
+    }
+    if (delivery.subscription.isSuspect(delivery.raw()) && suspects.decrementAndGet() == 0) {
+      wake();
+    }
+    return true;
+  }
+
+  /** Returns a delivery, or null if it has been settled. */
+  private @Nullable Held held(long id) {
+    Held found = held.get(id);
+    if (found == null && (id < 1 || id > lastDelivery.get())) {
+      throw new BrokenRules("delivery: " + id + " (expected: one that was delivered, 1 to "
+          + lastDelivery.get() + ")");
+    }
+    return found;
+  }
+
+  void begin(long id) {
+    Held found = held(id);
+    if (found != null) {
+      begin(found);
+    }
+  }
+
+  /** Starts the time of a handler. */
+  void begin(Held delivery) {
+    Route.Queue queue = delivery.subscription.queue();
+    if (queue == null) {
+      delivery.begin(Long.MAX_VALUE);
+      return;
+    }
+    long deadline = deadline(delivery, queue.handlerTimeout());
+    if (delivery.begin(deadline)) {
+      watch(deadline);
+    }
+  }
+
+  private long deadline(Held delivery, Duration time) {
+    long most = Long.MAX_VALUE / 4;
+    long nanos = Math.min(WireMessages.nanos(time), most);
+    return clock.nanoTime() + nanos + (delivery.subscription.announces() ? GRACE.toNanos() : 0);
+  }
+
+  void extend(Extend frame) {
+    Held found = held(frame.getDelivery());
+    Duration time = WireMessages.from(frame.getTime());
+    if (time.isNegative() || time.isZero()) {
+      throw new BrokenRules("time: " + time + " (expected: > 0)");
+    }
+    long deadline = found == null ? 0 : deadline(found, time);
+    if (found == null || !found.extend(deadline)) {
+      session.done(frame.getId(), WireErrors.of(Kind.KIND_LEASE_LOST,
+          "the time of delivery " + frame.getDelivery() + " is over"));
+      return;
+    }
+    watch(deadline);
+    found.raw().extend(time).whenComplete((extended, error) ->
+        session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+  }
+
+  void settle(Settle frame) {
+    Held found = held(frame.getDelivery());
+    if (found == null || !forget(found)) {
+      settled(frame.getDelivery(), Settlement.LEASE_LOST);
+      return;
+    }
+    CompletionStage<Settlement> outcome;
+    try {
+      outcome = outcome(found, frame);
+    } catch (RuntimeException | Error thrown) {
+      found.giveBack(true, "its replier broke the rules");
+      throw thrown;
+    } finally {
+      found.subscription.settled(false);
+    }
+    session.serving.settledInStop.add(session.isStopping() ? 1 : 0);
+    outcome.whenComplete((settlement, error) -> {
+      if (error != null) {
+        Serving.LOG.log(System.Logger.Level.DEBUG, "outcome not applied", error);
+      }
+      settled(frame.getDelivery(), error == null ? settlement : Settlement.UNKNOWN);
+    });
+    session.checkDrained();
+  }
+
+  private CompletionStage<Settlement> outcome(Held delivery, Settle frame) {
+    Route.Queue queue = delivery.subscription.queue();
+    if (queue != null) {
+      return switch (frame.getOutcomeCase()) {
+        case ACKNOWLEDGED -> delivery.settle(new Outcome.Acknowledge());
+        case FAILED -> delivery.failed(queue, WireErrors.bounded(frame.getFailed()));
+        case REJECTED -> delivery.bury(
+            DeadLetter.Reason.REJECTED, frame.getRejected());
+        case UNDECODABLE -> delivery.bury(
+            DeadLetter.Reason.UNDECODABLE, frame.getUndecodable());
+        case GIVEN_BACK -> delivery.giveBack(
+            frame.getGivenBack().getCounted(), "given back by its worker");
+        default -> throw wrongOutcome(frame, delivery);
+      };
+    }
+    return answer(delivery, (RawDelivery.Request) delivery.raw(), frame);
+  }
+
+  private CompletionStage<Settlement> answer(
+      Held delivery, RawDelivery.Request request, Settle frame) {
+    long id = request.id();
+    return switch (frame.getOutcomeCase()) {
+      case REPLY -> delivery.reply(reply(id, frame.getReply()));
+      case FAILED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getFailed()));
+      case REJECTED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getRejected()));
+      case UNDECODABLE ->
+          delivery.reply(Reply.error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
+      case GIVEN_BACK -> delivery.giveBack(
+          frame.getGivenBack().getCounted(), "the replier gave the request back after it had begun");
+      default -> throw wrongOutcome(frame, delivery);
+    };
+  }
+
+  private Reply reply(long id, dev.mullion.messaging.grpc.v1.Message message) {
+    long size = WireMessages.size(message);
+    return size <= limits.maxMessageSize()
+        ? Reply.of(id, WireMessages.from(message))
+        : Reply.error(id, Reply.Status.FAILED, "reply of " + size
+            + " bytes exceeds the server's maxMessageSize " + limits.maxMessageSize());
+  }
+
+  private static BrokenRules wrongOutcome(Settle frame, Held delivery) {
+    return new BrokenRules("outcome: " + frame.getOutcomeCase() + " of a delivery from "
+        + (delivery.subscription.queue() == null ? "a subject (expected: REPLY, FAILED,"
+            : "a queue (expected: ACKNOWLEDGED, FAILED, REJECTED,")
+        + " UNDECODABLE or GIVEN_BACK)");
+  }
+
+  private void settled(long delivery, Settlement settlement) {
+    session.addLazily(ServerFrame.newBuilder()
+        .setSettled(Settled.newBuilder()
+            .setDelivery(delivery)
+            .setSettlement(dev.mullion.messaging.grpc.v1.Settlement.valueOf(
+                "SETTLEMENT_" + settlement.name())))
+        .build());
+  }
+
+  void dropped(ServedSubscription subscription, long messages) {
+    session.add(ServerFrame.newBuilder()
+        .setDropped(Dropped.newBuilder().setSubscription(subscription.id).setMessages(messages))
+        .build());
+  }
+
+  /** The engine ended a subscription. */
+  void failed(ServedSubscription subscription, MessagingException cause) {
+    remove(subscription);
+    end(subscription, true, "the subscription ended");
+    session.add(ServerFrame.newBuilder()
+        .setEnded(Ended.newBuilder().setSubscription(subscription.id)
+            .setError(WireErrors.of(cause)))
+        .build());
+  }
+
+  /** Ends a subscription; its unsettled deliveries are given back, or can still be settled. */
+  void unsubscribe(long id, boolean giveBack) {
+    ServedSubscription subscription = find(id);
+    // It may just have ended.
+    if (subscription != null) {
+      lanes.remove(subscription);
+      if (giveBack) {
+        remove(subscription);
+        end(subscription, false, "the subscription ended");
+      } else {
+        subscription.cancel();
+      }
+    }
+    session.add(ServerFrame.newBuilder()
+        .setEnded(Ended.newBuilder().setSubscription(id))
+        .build());
+  }
+
+  private void end(ServedSubscription subscription, boolean counted, String why) {
+    subscription.cancel();
+    for (Held each : of(subscription)) {
+      if (forget(each)) {
+        each.giveBack(counted && each.isBegun(), why);
+        subscription.settled(false);
+      }
+    }
+    close(subscription);
+  }
+
+  private void close(ServedSubscription subscription) {
+    var source = subscription.source();
+    if (source != null) {
+      session.execute(source::close);
+    }
+  }
+
+  /** Returns the deliveries of a subscription, the oldest first. */
+  private List<Held> of(ServedSubscription subscription) {
+    List<Held> all = new ArrayList<>();
+    held.values().forEach(each -> {
+      if (each.subscription == subscription) {
+        all.add(each);
+      }
+    });
+    all.sort(Comparator.comparingLong(each -> each.id));
+    return all;
+  }
+
+  /** Stops new deliveries, as the server stops; those that the client has can be settled. */
+  void stop() {
+    for (ServedSubscription each : subscriptions.values()) {
+      session.serving.givenBackInStop.add(each.cancel());
+    }
+  }
+
+  /**
+   * Gives back all that the client has, at the end of its stream.
+   *
+   * @param lost whether the client may have died
+   */
+  void release(boolean lost) {
+    synchronized (timing) {
+      if (timer != null) {
+        timer.cancel();
+      }
+    }
+    for (ServedSubscription each : subscriptions.values()) {
+      each.cancel();
+    }
+    for (ServedSubscription each : subscriptions.values()) {
+      release(each, lost);
+      remove(each);
+      close(each);
+    }
+  }
+
+  private void release(ServedSubscription subscription, boolean lost) {
+    List<Held> all = of(subscription);
+    boolean noneBegun = all.stream().noneMatch(Held::isBegun);
+    boolean oldest = true;
+    for (Held each : all) {
+      if (forget(each)) {
+        boolean perhaps = lost && (subscription.queue() == null || noneBegun && oldest);
+        boolean counted = each.isBegun() || perhaps;
+        if (!each.isEnded() && session.isStopping()) {
+          (counted ? session.serving.lostInStop : session.serving.givenBackInStop).increment();
+        }
+        each.giveBack(counted, "the replier's connection was lost");
+      }
+      oldest = false;
+    }
+  }
+
+  /** Ends deliveries whose time is over; one timer for all. */
+  private void watch(long deadline) {
+    synchronized (timing) {
+      if (timer != null && timerDue - deadline <= 0) {
+        return;
+      }
+      if (timer != null) {
+        timer.cancel();
+      }
+      timerDue = deadline;
+      Duration left = Duration.ofNanos(Math.max(0, deadline - clock.nanoTime()));
+      timer = clock.schedule(left, () -> session.execute(this::expire));
+    }
+  }
+
+  private void expire() {
+    synchronized (timing) {
+      timer = null;
+    }
+    long now = clock.nanoTime();
+    Long next = null;
+    for (Held each : held.values()) {
+      Route.Queue queue = each.subscription.queue();
+      Long deadline = each.deadline();
+      if (queue != null && deadline != null) {
+        if (deadline - now <= 0) {
+          each.expire(queue, now, queue.handlerTimeout());
+        } else if (next == null || deadline - next < 0) {
+          next = deadline;
+        }
+      }
+    }
+    if (next != null) {
+      watch(next);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+package dev.mullion.messaging.grpc;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.grpc.v1.Header;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Messages and durations on the wire. */
+final class WireMessages {
+  private WireMessages() {}
+
+  /** Returns the message on the wire; its payload is not copied, since nobody may change it. */
+  static dev.mullion.messaging.grpc.v1.Message of(Message<byte[]> message) {
+    var wire = dev.mullion.messaging.grpc.v1.Message.newBuilder()
+        .setPayload(UnsafeByteOperations.unsafeWrap(message.payload()))
+        .setId(message.id())
+        .setTimestampMillis(message.timestamp().toEpochMilli());
+    message.key().ifPresent(wire::setKey);
+    message.contentType().ifPresent(wire::setContentType);
+    message.correlationId().ifPresent(wire::setCorrelationId);
+    message.timeToLive().ifPresent(time -> wire.setTimeToLive(of(time)));
+    for (Map.Entry<String, String> header : message.headers().entrySet()) {
+      wire.addHeaders(
+          Header.newBuilder().setName(header.getKey()).setValue(header.getValue()));
+    }
+    return wire.build();
+  }
+
+  /** Returns the message; what a client may leave out is filled in. */
+  static Message<byte[]> from(dev.mullion.messaging.grpc.v1.Message wire) {
+    Message<byte[]> message = Message.of(wire.getPayload().toByteArray());
+    if (!wire.getId().isEmpty()) {
+      message = message.withId(wire.getId());
+    }
+    if (wire.getTimestampMillis() != 0) {
+      message = message.withTimestamp(Instant.ofEpochMilli(wire.getTimestampMillis()));
+    }
+    if (wire.hasKey()) {
+      message = message.withKey(wire.getKey());
+    }
+    if (wire.hasContentType()) {
+      message = message.withContentType(wire.getContentType());
+    }
+    if (wire.hasCorrelationId()) {
+      message = message.withCorrelationId(wire.getCorrelationId());
+    }
+    if (wire.hasTimeToLive()) {
+      message = message.withTimeToLive(from(wire.getTimeToLive()));
+    }
+    return wire.getHeadersCount() == 0 ? message : message.withHeaders(headers(wire));
+  }
+
+  private static Map<String, String> headers(dev.mullion.messaging.grpc.v1.Message wire) {
+    Map<String, String> headers = new LinkedHashMap<>();
+    wire.getHeadersList().forEach(each -> headers.put(each.getName(), each.getValue()));
+    return headers;
+  }
+
+  /** Returns the size that {@code maxMessageSize} limits. */
+  static long size(dev.mullion.messaging.grpc.v1.Message wire) {
+    long size = wire.getPayload().size();
+    for (Header header : wire.getHeadersList()) {
+      size += utf8(header.getNameBytes()) + utf8(header.getValueBytes());
+    }
+    return size;
+  }
+
+  /** Returns the size that {@code maxMessageSize} limits. */
+  static long size(Message<byte[]> message) {
+    long size = message.payload().length;
+    for (Map.Entry<String, String> header : message.headers().entrySet()) {
+      size += utf8(header.getKey()) + utf8(header.getValue());
+    }
+    return size;
+  }
+
+  private static long utf8(ByteString bytes) {
+    return bytes.size();
+  }
+
+  private static long utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8).length;
+  }
+
+  static com.google.protobuf.Duration of(Duration time) {
+    return com.google.protobuf.Duration.newBuilder()
+        .setSeconds(time.getSeconds())
+        .setNanos(time.getNano())
+        .build();
+  }
+
+  static Duration from(com.google.protobuf.Duration time) {
+    return Duration.ofSeconds(time.getSeconds(), time.getNanos());
+  }
+
+  /** Returns the nanoseconds, at most those of 292 years. */
+  static long nanos(Duration time) {
+    try {
+      return time.toNanos();
+    } catch (ArithmeticException beyond) {
+      return time.isNegative() ? Long.MIN_VALUE : Long.MAX_VALUE;
+    }
+  }
+}

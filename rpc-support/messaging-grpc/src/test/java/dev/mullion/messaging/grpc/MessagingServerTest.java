@@ -1,0 +1,635 @@
+package dev.mullion.messaging.grpc;
+
+import static dev.mullion.messaging.grpc.StubClient.frame;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.ByteString;
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.QueueFullException;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.grpc.ScriptedEngine.Delivery;
+import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
+import dev.mullion.messaging.grpc.v1.Acknowledged;
+import dev.mullion.messaging.grpc.v1.Begin;
+import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Credit;
+import dev.mullion.messaging.grpc.v1.Declare;
+import dev.mullion.messaging.grpc.v1.Deliver;
+import dev.mullion.messaging.grpc.v1.Error;
+import dev.mullion.messaging.grpc.v1.Extend;
+import dev.mullion.messaging.grpc.v1.Message;
+import dev.mullion.messaging.grpc.v1.Ping;
+import dev.mullion.messaging.grpc.v1.Queue;
+import dev.mullion.messaging.grpc.v1.Redelivery;
+import dev.mullion.messaging.grpc.v1.Request;
+import dev.mullion.messaging.grpc.v1.Send;
+import dev.mullion.messaging.grpc.v1.ServerFrame.FrameCase;
+import dev.mullion.messaging.grpc.v1.Settlement;
+import dev.mullion.messaging.grpc.v1.Unsubscribe;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class MessagingServerTest {
+  private final ScriptedEngine engine = new ScriptedEngine();
+  private MessagingServer server;
+
+  private MessagingServer start(UnaryOperator<MessagingServer.Builder> settings) throws Exception {
+    server = settings.apply(MessagingServer.builder(engine)).start();
+    return server;
+  }
+
+  private StubClient connect() throws Exception {
+    return StubClient.connect(server == null ? start(builder -> builder) : server);
+  }
+
+  @AfterEach
+  void stop() {
+    if (server != null) {
+      server.stop(Duration.ofSeconds(2));
+    }
+  }
+
+  private static ClientFrame.Builder publish(long id, String topic, byte[] payload) {
+    return frame().setSend(Send.newBuilder()
+        .setId(id)
+        .setTopic(topic)
+        .setMessage(Message.newBuilder().setPayload(ByteString.copyFrom(payload))));
+  }
+
+  private static Deliver delivery(StubClient client) {
+    return client.expect(FrameCase.DELIVER).getDeliver();
+  }
+
+  @Test
+  void firstFrameMustBeHello() throws Exception {
+    start(builder -> builder);
+    try (StubClient client = StubClient.silent(server)) {
+      client.send(publish(1, "prices", new byte[1]));
+      assertThat(client.status().getDescription()).isEqualTo("frame: SEND (expected: HELLO first)");
+    }
+  }
+
+  @Test
+  void otherVersionIsRejected() throws Exception {
+    start(builder -> builder);
+    try (StubClient client = StubClient.silent(server)) {
+      client.send(StubClient.hello(2));
+      Status status = client.status();
+      assertThat(status.getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+      assertThat(status.getDescription()).isEqualTo("version: 2 (expected: 1)");
+    }
+  }
+
+  @Test
+  void acknowledgedDeliveryIsAcknowledgedInTheEngine() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery job = engine.deliver("jobs", "one");
+      Deliver delivered = delivery(client);
+      assertThat(delivered.getMessage().getPayload().toStringUtf8()).isEqualTo("one");
+      assertThat(delivered.getAddress()).isEqualTo("jobs");
+      client.settle(
+          delivered.getDelivery(),
+          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(job.outcome()).isEqualTo(new Outcome.Acknowledge());
+      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
+          .isEqualTo(Settlement.SETTLEMENT_APPLIED);
+    }
+  }
+
+  @Test
+  void failureIsDelayedByTheServerAndBuriedAfterTheLast() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery second = engine.deliver("jobs", "x", 1, 0);
+      Deliver delivered = delivery(client);
+      assertThat(delivered.getLast()).isFalse();
+      client.settle(delivered.getDelivery(), settle -> settle.setFailed("boom"));
+      assertThat(second.outcome())
+          .isEqualTo(new Outcome.Redeliver(Duration.ofSeconds(2), "boom"));
+
+      Delivery fifth = engine.deliver("jobs", "x", 4, 0);
+      delivered = delivery(client);
+      assertThat(delivered.getLast()).isTrue();
+      client.settle(delivered.getDelivery(), settle -> settle.setFailed("boom"));
+      assertThat(fifth.outcome())
+          .isEqualTo(new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, "boom"));
+    }
+  }
+
+  @Test
+  void rejectedAndUndecodableAreBuriedAtOnce() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery rejected = engine.deliver("jobs", "x");
+      client.settle(delivery(client).getDelivery(), settle -> settle.setRejected("never"));
+      assertThat(rejected.outcome())
+          .isEqualTo(new Outcome.Bury(DeadLetter.Reason.REJECTED, "never"));
+      Delivery undecodable = engine.deliver("jobs", "x");
+      client.settle(delivery(client).getDelivery(), settle -> settle.setUndecodable("what"));
+      assertThat(undecodable.outcome())
+          .isEqualTo(new Outcome.Bury(DeadLetter.Reason.UNDECODABLE, "what"));
+    }
+  }
+
+  @Test
+  void messageAboveTheLimitOfDeliveriesIsBuriedUnseen() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 1);
+      Delivery lost = engine.deliver("jobs", "x", 2, 3);
+      assertThat(lost.outcome()).isInstanceOf(Outcome.Bury.class);
+      Delivery next = engine.deliver("jobs", "next");
+      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("next");
+      assertThat(next.outcome).isNotDone();
+    }
+  }
+
+  @Test
+  void handlerTimeoutOfClientThatDoesNotAnnounceStartsAtDelivery() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setCredit(1).setQueue(Queue.newBuilder()
+          .setName("jobs")
+          .setHandlerTimeout(WireMessages.of(Duration.ofMillis(80)))));
+      Delivery slow = engine.deliver("jobs", "x");
+      Deliver delivered = delivery(client);
+      assertThat(slow.outcome()).isEqualTo(new Outcome.Redeliver(
+          Duration.ofSeconds(1), "not settled within handlerTimeout PT0.08S"));
+      client.settle(
+          delivered.getDelivery(),
+          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
+          .isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
+    }
+  }
+
+  @Test
+  void extendMovesTheTime() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setCredit(1).setQueue(Queue.newBuilder()
+          .setName("jobs")
+          .setHandlerTimeout(WireMessages.of(Duration.ofMillis(150)))));
+      Delivery slow = engine.deliver("jobs", "x");
+      Deliver delivered = delivery(client);
+      client.send(frame().setExtend(Extend.newBuilder()
+          .setId(9)
+          .setDelivery(delivered.getDelivery())
+          .setTime(WireMessages.of(Duration.ofSeconds(100)))));
+      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
+      assertThat(slow.extended).containsExactly(Duration.ofSeconds(100));
+      // The time of another delivery still ends.
+      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(1)));
+      assertThat(engine.deliver("jobs", "y").outcome()).isInstanceOf(Outcome.Redeliver.class);
+      assertThat(slow.outcome).isNotDone();
+    }
+  }
+
+  @Test
+  void secondOutcomeHasNoEffect() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery job = engine.deliver("jobs", "one");
+      long id = delivery(client).getDelivery();
+      client.settle(id, settle -> settle.setFailed("first"));
+      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
+          .isEqualTo(Settlement.SETTLEMENT_APPLIED);
+      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
+          .isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
+      assertThat(job.outcome()).isInstanceOf(Outcome.Redeliver.class);
+    }
+  }
+
+  @Test
+  void unknownDeliveryEndsTheStream() throws Exception {
+    try (StubClient client = connect()) {
+      client.settle(17, settle -> settle.setFailed("x"));
+      assertThat(client.status().getDescription())
+          .isEqualTo("delivery: 17 (expected: one that was delivered, 1 to 0)");
+    }
+  }
+
+  @Test
+  void outcomeOfAnotherPatternEndsTheStreamAndGivesBack() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery job = engine.deliver("jobs", "one");
+      long id = delivery(client).getDelivery();
+      Delivery second = engine.deliver("jobs", "two");
+      delivery(client);
+      client.settle(id, settle -> settle.setReply(Message.getDefaultInstance()));
+      assertThat(client.status().getDescription()).startsWith("outcome: REPLY of a delivery from");
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      assertThat(job.outcome()).isEqualTo(new Outcome.GiveBack(true));
+    }
+  }
+
+  @Test
+  void lostClientGivesBackAndOnlyWhatBeganIsCounted() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire
+          .setQueue(Queue.newBuilder().setName("jobs"))
+          .setCredit(3)
+          .setAnnouncesBegin(true));
+      final Delivery first = engine.deliver("jobs", "one");
+      final Delivery second = engine.deliver("jobs", "two");
+      delivery(client);
+      long id = delivery(client).getDelivery();
+      client.send(frame().setBegin(Begin.newBuilder().setDelivery(id)));
+      client.send(frame().setPing(Ping.getDefaultInstance()));
+      client.expect(FrameCase.PONG);
+      client.cut();
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(false));
+      Eventually.isTrue("closed", () -> engine.links.get(0).closed);
+      assertThat(engine.consumer("jobs").closed).isTrue();
+    }
+  }
+
+  @Test
+  void lostClientThatAnnouncedNothingMayHaveBegunTheOldest() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire
+          .setQueue(Queue.newBuilder().setName("jobs"))
+          .setCredit(3)
+          .setAnnouncesBegin(true));
+      final Delivery first = engine.deliver("jobs", "one");
+      final Delivery second = engine.deliver("jobs", "two");
+      delivery(client);
+      delivery(client);
+      client.cut();
+      assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Test
+  void clientThatLeavesGivesBackUncounted() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire
+          .setQueue(Queue.newBuilder().setName("jobs"))
+          .setCredit(3)
+          .setAnnouncesBegin(true));
+      Delivery first = engine.deliver("jobs", "one");
+      delivery(client);
+      client.complete();
+      assertThat(client.status().getCode()).isEqualTo(Status.Code.OK);
+      assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Test
+  void unsubscribeGivesBackNowOrLetsThemBeSettled() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      Delivery first = engine.deliver("jobs", "one");
+      long id = delivery(client).getDelivery();
+      Delivery second = engine.deliver("jobs", "two");
+      delivery(client);
+      client.send(frame().setUnsubscribe(Unsubscribe.newBuilder().setSubscription(3)));
+      client.expect(FrameCase.ENDED);
+      assertThat(engine.consumer("jobs").cancelled).isTrue();
+      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(first.outcome()).isEqualTo(new Outcome.Acknowledge());
+      assertThat(second.outcome).isNotDone();
+      client.send(frame().setUnsubscribe(
+          Unsubscribe.newBuilder().setSubscription(3).setGiveBack(true)));
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Test
+  void creditIsThatOfTheClientAndBounded() throws Exception {
+    start(builder -> builder.maxCredit(10));
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      assertThat(engine.consumer("jobs").asked).hasValue(2);
+      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(8)));
+      Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 10);
+      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(1)));
+      assertThat(client.status().getDescription()).isEqualTo(
+          "credit: 1 more for subscription 3, which has 10"
+              + " (expected: 1 to 10, the server's maxCredit, in all)");
+    }
+  }
+
+  @Test
+  void creditBesideUnsettledDeliveriesIsParked() throws Exception {
+    start(builder -> builder.maxCredit(3));
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 3);
+      engine.deliver("jobs", "one");
+      engine.deliver("jobs", "two");
+      long id = delivery(client).getDelivery();
+      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(2)));
+      client.send(frame().setPing(Ping.getDefaultInstance()));
+      client.expect(FrameCase.PONG);
+      assertThat(engine.consumer("jobs").asked).hasValue(3);
+      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 4);
+    }
+  }
+
+  @Test
+  void windowThatIsTooLargeIsRefused() throws Exception {
+    try (StubClient client = connect()) {
+      client.send(frame().setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+          .setId(1)
+          .setSubscription(1)
+          .setTopic("prices")
+          .setWindow(1_000_000_000)));
+      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_UNSUPPORTED_SETTING);
+      assertThat(error.getText())
+          .isEqualTo("window: 1000000000 (expected: 1 to 10000, the server's maxCredit)");
+    }
+  }
+
+  @Test
+  void sendsAboveTheWindowEndTheStream() throws Exception {
+    engine.holdSends = true;
+    start(builder -> builder.window(2));
+    try (StubClient client = connect()) {
+      client.send(publish(1, "a", new byte[1]), publish(2, "a", new byte[1]));
+      client.send(publish(3, "a", new byte[1]));
+      assertThat(client.status().getDescription())
+          .isEqualTo("frames without an answer: 3 (expected: <= 2, the window in Welcome)");
+      assertThat(engine.sent).hasSize(2);
+    }
+  }
+
+  @Test
+  void bytesAboveTheWindowEndTheStream() throws Exception {
+    engine.holdSends = true;
+    start(builder -> builder.windowBytes(1000));
+    try (StubClient client = connect()) {
+      client.send(publish(1, "a", new byte[5000]));
+      Eventually.isTrue("sent", () -> engine.sent.size() == 1);
+      client.send(publish(2, "a", new byte[1]));
+      assertThat(client.status().getDescription())
+          .startsWith("bytes of messages without an answer: 50");
+    }
+  }
+
+  @Test
+  void answeredSendsFreeTheWindow() throws Exception {
+    start(builder -> builder.window(1));
+    try (StubClient client = connect()) {
+      for (int i = 1; i <= 20; i++) {
+        client.send(publish(i, "a", new byte[1]));
+        assertThat(client.expect(FrameCase.DONE).getDone().getId()).isEqualTo(i);
+      }
+    }
+  }
+
+  @Test
+  void namedErrorsKeepTheirNames() throws Exception {
+    engine.sendError = new QueueFullException("4 waiting (expected: < 4)");
+    try (StubClient client = connect()) {
+      client.send(publish(1, "a", new byte[1]));
+      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_QUEUE_FULL);
+      assertThat(error.getText()).isEqualTo("4 waiting (expected: < 4)");
+
+      client.send(publish(2, "a.*", new byte[1]), publish(3, "a_b", new byte[1]));
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          .isEqualTo(Error.Kind.KIND_INVALID);
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
+          .startsWith("name: \"a_b\" (expected: ");
+
+      client.send(frame().setSend(Send.newBuilder().setId(4).setQueue("jobs")));
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          .isEqualTo(Error.Kind.KIND_MISSING_ADDRESS);
+
+      client.send(
+          frame().setDeclare(
+              Declare.newBuilder().setId(5).setQueue(Queue.newBuilder().setName("jobs"))),
+          frame().setDeclare(Declare.newBuilder()
+              .setId(6)
+              .setQueue(Queue.newBuilder()
+                  .setName("jobs")
+                  .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(2)))));
+      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          .isEqualTo(Error.Kind.KIND_CONFLICTING_DECLARATION);
+    }
+  }
+
+  @Test
+  void messageAboveTheLimitIsRefusedBothWays() throws Exception {
+    start(builder -> builder.maxMessageSize(1000));
+    try (StubClient client = connect()) {
+      client.send(publish(1, "a", new byte[1001]));
+      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_MESSAGE_TOO_LARGE);
+      assertThat(error.getText())
+          .isEqualTo("message of 1001 bytes exceeds maxMessageSize 1000 of the server");
+      client.pull(3, "jobs", 1);
+      Delivery large = new Delivery("jobs", new byte[1001], 0, 0);
+      engine.deliver(large);
+      assertThat(large.outcome()).isEqualTo(new Outcome.Bury(
+          DeadLetter.Reason.REJECTED,
+          "message of 1001 bytes exceeds the server's maxMessageSize 1000"));
+      engine.deliver("jobs", "small");
+      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("small");
+    }
+  }
+
+  @Test
+  void permissionsDenyByVerbAndAddress() throws Exception {
+    start(builder -> builder.permissions((verb, address, context) ->
+        verb == Permissions.Verb.PUBLISH && address.equals("open")));
+    try (StubClient client = connect()) {
+      client.send(publish(1, "open", new byte[1]), publish(2, "shut", new byte[1]));
+      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
+      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
+      assertThat(error.getText()).isEqualTo("permissions of the server deny PUBLISH of shut"
+          + " (expected: allowed by MessagingServer's permissions)");
+      client.send(frame().setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+          .setId(3)
+          .setSubscription(1)
+          .setQueue(Queue.newBuilder().setName("jobs"))));
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
+          .startsWith("permissions of the server deny PULL of jobs");
+      assertThat(engine.consumers).isEmpty();
+    }
+  }
+
+  @Test
+  void failingPermissionsDeny() throws Exception {
+    start(builder -> builder.permissions((verb, address, context) -> {
+      throw new IllegalStateException("broken");
+    }));
+    try (StubClient client = connect()) {
+      client.send(publish(1, "open", new byte[1]));
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          .isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
+    }
+  }
+
+  @Test
+  void clientsAboveTheMaximumAreRejected() throws Exception {
+    start(builder -> builder.maxClients(1));
+    try (StubClient first = connect();
+        StubClient second = StubClient.silent(server)) {
+      Status status = second.status();
+      assertThat(status.getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+      assertThat(status.getDescription())
+          .isEqualTo("clients: 1 are connected (expected: fewer than maxClients)");
+      first.cut();
+      Eventually.isTrue("room", () -> server.clients() == 0);
+    }
+    try (StubClient third = connect()) {
+      assertThat(third.status).isNotDone();
+    }
+  }
+
+  @Test
+  void clientThatDoesNotReadIsDisconnectedAboveTheBacklog() throws Exception {
+    start(builder -> builder.maxBacklog(1000));
+    try (StubClient client = StubClient.deaf(server)) {
+      client.send(frame().setRequest(Request.newBuilder()
+          .setId(1)
+          .setSubject("s")
+          .setTimeout(WireMessages.of(Duration.ofSeconds(20)))));
+      Eventually.isTrue("request", () -> engine.links.get(0).requests.size() == 1);
+      for (int i = 0; i < 100 && server.clients() > 0; i++) {
+        engine.links.get(0).context.events().replied(
+            Reply.of(1, dev.mullion.messaging.Message.of(new byte[200_000])));
+      }
+      Eventually.isTrue("disconnected", () -> server.clients() == 0);
+      Eventually.isTrue("closed", () -> engine.links.get(0).closed);
+    }
+  }
+
+  @Test
+  void requestIsAcceptedAtBeginAndAnsweredOnce() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
+      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
+      engine.deliver(request);
+      Deliver delivered = delivery(client);
+      assertThat(WireMessages.from(delivered.getTimeLeft())).isEqualTo(Duration.ofSeconds(20));
+      assertThat(request.outcome).isNotDone();
+      client.send(frame().setBegin(Begin.newBuilder().setDelivery(delivered.getDelivery())));
+      assertThat(request.outcome()).isEqualTo(new Outcome.Acknowledge());
+      client.settle(delivered.getDelivery(), settle -> settle.setReply(
+          Message.newBuilder().setPayload(ByteString.copyFromUtf8("r"))));
+      Reply reply = Eventually.get("reply", request.reply);
+      assertThat(reply.id()).isEqualTo(7);
+      assertThat(reply.message().orElseThrow().payload()).asString().isEqualTo("r");
+    }
+  }
+
+  @Test
+  void lostReplierIsAnErrorForItsCallers() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
+      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
+      engine.deliver(request);
+      delivery(client);
+      client.cut();
+      Reply reply = Eventually.get("reply", request.reply);
+      assertThat(reply.status()).isEqualTo(Reply.Status.LOST);
+      assertThat(request.outcome()).isEqualTo(new Outcome.Acknowledge());
+    }
+  }
+
+  @Test
+  void replierThatGivesBackUnbegunPassesTheRequestOn() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
+      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
+      engine.deliver(request);
+      client.settle(delivery(client).getDelivery(), settle -> settle.setGivenBack(
+          dev.mullion.messaging.grpc.v1.GivenBack.getDefaultInstance()));
+      assertThat(request.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Test
+  void suspectIsDeliveredAloneToClientThatDoesNotAnnounce() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 4);
+      engine.deliver("jobs", "one");
+      long one = delivery(client).getDelivery();
+      engine.deliver("jobs", "suspect", 0, 1);
+      engine.deliver("jobs", "three");
+      client.send(frame().setPing(Ping.getDefaultInstance()));
+      client.expect(FrameCase.PONG);
+      assertThat(client.has(FrameCase.DELIVER)).isFalse();
+      client.settle(one, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      Deliver suspect = delivery(client);
+      assertThat(suspect.getMessage().getPayload().toStringUtf8()).isEqualTo("suspect");
+      client.send(frame().setPing(Ping.getDefaultInstance()));
+      client.expect(FrameCase.PONG);
+      assertThat(client.has(FrameCase.DELIVER)).isFalse();
+      client.settle(
+          suspect.getDelivery(),
+          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("three");
+    }
+  }
+
+  @Test
+  void queueThatDeliversOnceIsDeliveredOneAtATime() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setCredit(2).setQueue(Queue.newBuilder()
+          .setName("jobs")
+          .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(1))));
+      final Delivery first = engine.deliver("jobs", "one");
+      final Delivery second = engine.deliver("jobs", "two");
+      assertThat(delivery(client).getLast()).isTrue();
+      client.cut();
+      assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  @Test
+  void subscriptionsTakeTurns() throws Exception {
+    try (StubClient client = StubClient.connect(start(builder -> builder))) {
+      client.pull(1, "many", 1000);
+      client.pull(2, "few", 1000);
+      for (int i = 0; i < 500; i++) {
+        engine.deliver("many", "m" + i);
+      }
+      engine.deliver("few", "f");
+      int before = 0;
+      while (delivery(client).getSubscription() == 1) {
+        before++;
+      }
+      assertThat(before).isLessThanOrEqualTo(500);
+    }
+  }
+
+  @Test
+  void stopLetsClientsSettleAndReports() throws Exception {
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 3);
+      final Delivery first = engine.deliver("jobs", "one");
+      final Delivery second = engine.deliver("jobs", "two");
+      long one = delivery(client).getDelivery();
+      delivery(client);
+      MessagingServer stopping = server;
+      var report = java.util.concurrent.CompletableFuture.supplyAsync(
+          () -> stopping.stop(Duration.ofSeconds(1)));
+      client.expect(FrameCase.STOPPING);
+      client.settle(one, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      assertThat(first.outcome()).isEqualTo(new Outcome.Acknowledge());
+      client.send(publish(9, "a", new byte[1]));
+      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          .isEqualTo(Error.Kind.KIND_STOPPING);
+      assertThat(client.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+      assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      var stopped = Eventually.get("report", report);
+      assertThat(stopped.finished()).isEqualTo(1);
+      assertThat(stopped.interrupted()).isEqualTo(1);
+      assertThat(stopped.took()).isLessThan(Duration.ofSeconds(8));
+    }
+  }
+}

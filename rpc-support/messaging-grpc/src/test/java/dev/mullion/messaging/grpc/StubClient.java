@@ -1,0 +1,159 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
+import dev.mullion.messaging.grpc.v1.ClientBatch;
+import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Done;
+import dev.mullion.messaging.grpc.v1.Hello;
+import dev.mullion.messaging.grpc.v1.MessagingGrpc;
+import dev.mullion.messaging.grpc.v1.Queue;
+import dev.mullion.messaging.grpc.v1.ServerBatch;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import dev.mullion.messaging.grpc.v1.Settle;
+import dev.mullion.messaging.grpc.v1.Subscribe;
+import dev.mullion.rpc.RpcChannel;
+import io.grpc.Status;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** A client that sends any frames, also wrong ones. */
+final class StubClient implements AutoCloseable {
+  final CompletableFuture<Status> status = new CompletableFuture<>();
+  private final LinkedBlockingQueue<ServerFrame> frames = new LinkedBlockingQueue<>();
+  private final RpcChannel channel;
+  private final boolean reads;
+  private volatile ClientCallStreamObserver<ClientBatch> call;
+
+  private StubClient(int port, boolean reads) {
+    this.channel = RpcChannel.builder().address("127.0.0.1", port).build();
+    this.reads = reads;
+    MessagingGrpc.newStub(channel).connect(new ClientResponseObserver<ClientBatch, ServerBatch>() {
+      @Override
+      public void beforeStart(ClientCallStreamObserver<ClientBatch> requests) {
+        call = requests;
+        requests.disableAutoRequestWithInitial(1);
+      }
+
+      @Override
+      public void onNext(ServerBatch batch) {
+        frames.addAll(batch.getFramesList());
+        if (reads) {
+          call.request(1);
+        }
+      }
+
+      @Override
+      public void onError(Throwable error) {
+        status.complete(Status.fromThrowable(error));
+      }
+
+      @Override
+      public void onCompleted() {
+        status.complete(Status.OK);
+      }
+    });
+  }
+
+  /** Connects without a Hello. */
+  static StubClient silent(MessagingServer server) {
+    return new StubClient(server.port(), true);
+  }
+
+  /** Connects, and reads only the server's first batch. */
+  static StubClient deaf(MessagingServer server) {
+    StubClient client = new StubClient(server.port(), false);
+    client.send(hello(1));
+    client.expect(ServerFrame.FrameCase.WELCOME);
+    return client;
+  }
+
+  static StubClient connect(MessagingServer server) {
+    StubClient client = silent(server);
+    client.send(hello(1));
+    client.expect(ServerFrame.FrameCase.WELCOME);
+    return client;
+  }
+
+  static ClientFrame.Builder hello(int version) {
+    return frame().setHello(Hello.newBuilder().setVersion(version));
+  }
+
+  static ClientFrame.Builder frame() {
+    return ClientFrame.newBuilder();
+  }
+
+  void send(ClientFrame.Builder... frames) {
+    ClientBatch.Builder batch = ClientBatch.newBuilder();
+    Arrays.stream(frames).forEach(batch::addFrames);
+    call.onNext(batch.build());
+  }
+
+  /** Subscribes and waits until it is accepted. */
+  void subscribe(long id, Consumer<Subscribe.Builder> settings) {
+    Subscribe.Builder subscribe = Subscribe.newBuilder().setId(id).setSubscription(id);
+    settings.accept(subscribe);
+    send(frame().setSubscribe(subscribe));
+    Done done = expect(ServerFrame.FrameCase.DONE).getDone();
+    if (done.hasError()) {
+      throw new AssertionError(done.getError());
+    }
+  }
+
+  /** Subscribes to a queue with the defaults. */
+  void pull(long id, String queue, int credit) {
+    subscribe(id, wire -> wire.setQueue(Queue.newBuilder().setName(queue)).setCredit(credit));
+  }
+
+  void settle(long delivery, Consumer<Settle.Builder> outcome) {
+    Settle.Builder settle = Settle.newBuilder().setDelivery(delivery);
+    outcome.accept(settle);
+    send(frame().setSettle(settle));
+  }
+
+  /** Returns the next frame of a kind; others are skipped. */
+  ServerFrame expect(ServerFrame.FrameCase kind) {
+    while (true) {
+      ServerFrame frame;
+      try {
+        frame = frames.poll(10, TimeUnit.SECONDS);
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+      if (frame == null) {
+        throw new AssertionError("no " + kind + "; status " + status.getNow(null));
+      }
+      if (frame.getFrameCase() == kind) {
+        return frame;
+      }
+    }
+  }
+
+  /** Returns whether a frame of a kind is there already. */
+  boolean has(ServerFrame.FrameCase kind) {
+    return frames.stream().anyMatch(each -> each.getFrameCase() == kind);
+  }
+
+  Status status() {
+    return Eventually.get("the end of the stream", status);
+  }
+
+  void complete() {
+    call.onCompleted();
+  }
+
+  /** Loses the connection. */
+  void cut() {
+    channel.shutdownNow();
+  }
+
+  @Override
+  public void close() {
+    channel.shutdownNow();
+    channel.close();
+  }
+}
