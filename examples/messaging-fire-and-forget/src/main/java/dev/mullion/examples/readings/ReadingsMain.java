@@ -56,6 +56,9 @@ public final class ReadingsMain implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     try {
+      if (count < 0) {
+        throw new IllegalArgumentException("readings: " + count + " (expected: >= 0)");
+      }
       if (network.serve != null) {
         serve(network.serve);
       } else if (network.connect != null) {

@@ -28,7 +28,8 @@ public final class PricesMain implements Callable<Integer> {
   private boolean help;
 
   @Parameters(
-      paramLabel = "PLACE=PRICE",
+      paramLabel = "[PLACE=PRICE...]",
+      hideParamSyntax = true,
       arity = "0..*",
       split = "\\|",
       defaultValue = DEFAULT,

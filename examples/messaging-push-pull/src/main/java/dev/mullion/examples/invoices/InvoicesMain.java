@@ -62,6 +62,9 @@ public final class InvoicesMain implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     try {
+      if (jobs < 0) {
+        throw new IllegalArgumentException("jobs: " + jobs + " (expected: >= 0)");
+      }
       if (network.serve != null) {
         serve(network.serve);
       } else if (network.connect != null) {
