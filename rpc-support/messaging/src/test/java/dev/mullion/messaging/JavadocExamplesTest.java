@@ -2,6 +2,8 @@ package dev.mullion.messaging;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,5 +91,20 @@ class JavadocExamplesTest {
 
   private void print(String text) {
     printed.add(text);
+  }
+
+  @Test
+  void metersAndTraces() throws Exception {
+    try (EmbeddedBroker engine = EmbeddedEngine.inMemory().start();
+        Messaging messaging = Messaging.on(engine)) {
+      SimpleMeterRegistry registry = new SimpleMeterRegistry();
+      OpenTelemetry openTelemetry = OpenTelemetry.noop();
+      MessagingMetrics.bind(messaging, registry, "instance", "orders");
+      Messaging traced =
+          Messaging.builder(engine).observe(MessagingTraces.observer(openTelemetry)).start();
+      traced.close();
+
+      assertThat(registry.get("mullion.messaging.up").gauge().value()).isEqualTo(1);
+    }
   }
 }

@@ -2,6 +2,9 @@ package dev.mullion.messaging;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.messaging.engine.Engine;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -198,6 +201,24 @@ class ReadmeExamplesTest {
     try (Messaging later = Messaging.on(engine)) {
       assertThat(later.queues().toCompletableFuture().get().get(0).waiting()).isEqualTo(1);
     }
+  }
+
+  @Test
+  void metrics() {
+    SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    MessagingMetrics.bind(messaging, registry, "instance", "orders");
+
+    assertThat(registry.get("mullion.messaging.sent").functionCounter().count()).isZero();
+  }
+
+  @Test
+  void traces() throws Exception {
+    traced(broker, OpenTelemetry.noop()).close();
+  }
+
+  private static Messaging traced(Engine engine, OpenTelemetry openTelemetry)
+      throws MessagingException {
+    return Messaging.builder(engine).observe(MessagingTraces.observer(openTelemetry)).start();
   }
 
   @Test

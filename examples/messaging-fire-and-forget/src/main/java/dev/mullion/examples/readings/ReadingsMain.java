@@ -93,7 +93,7 @@ public final class ReadingsMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .shutdownHook(true)
+            .rpc(rpc -> rpc.shutdownHook(true))
             .start()) {
       messaging.receive(Readings.READINGS, new Readings()::take);
       System.out.println("listening on " + at.host() + ":" + server.port());

@@ -94,7 +94,7 @@ public final class PricesMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .shutdownHook(true)
+            .rpc(rpc -> rpc.shutdownHook(true))
             .start()) {
       Prices.show(messaging);
       Prices.archive(messaging);

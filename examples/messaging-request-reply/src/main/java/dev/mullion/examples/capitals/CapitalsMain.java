@@ -78,7 +78,7 @@ public final class CapitalsMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .shutdownHook(true)
+            .rpc(rpc -> rpc.shutdownHook(true))
             .start()) {
       messaging.reply(Capitals.CAPITALS, Capitals::answer);
       System.out.println("listening on " + at.host() + ":" + server.port());
