@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,7 +28,18 @@ class JavadocExamplesTest {
 
   private static List<Path> sources() throws IOException {
     try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
-      return files.filter(file -> file.toString().endsWith(".java")).sorted().toList();
+      return files.filter(file -> file.toString().endsWith(".java"))
+          .filter(JavadocExamplesTest::isPublic)
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static boolean isPublic(Path source) {
+    try {
+      return Files.readString(source).contains("\npublic ");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -41,8 +53,8 @@ class JavadocExamplesTest {
 
     assertThat(shown)
         .as("examples of %s that are not compiled as they are shown", source)
-        .filteredOn(example -> !isDrawing(example))
         .flatExtracting(example -> List.of(withoutStars(example).split("\n\\s*\n")))
+        .filteredOn(paragraph -> !isDrawing(paragraph))
         .filteredOn(paragraph -> !compiled.contains(words(paragraph)))
         .isEmpty();
     // Nothing hides behind other tags.
@@ -51,8 +63,8 @@ class JavadocExamplesTest {
         .hasSize(javadoc.split("<pre|@snippet", -1).length - 1);
   }
 
-  private static boolean isDrawing(String preformatted) {
-    return preformatted.contains("---") && !preformatted.contains("();");
+  private static boolean isDrawing(String paragraph) {
+    return paragraph.contains("---") && !paragraph.contains("();");
   }
 
   private static String withoutStars(String comment) {
