@@ -7,6 +7,7 @@ import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.SubscriptionCounters;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
+import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -102,8 +103,9 @@ public final class ReadingsMain implements Callable<Integer> {
   }
 
   private void connect(HostPort to) throws IOException {
-    try (Messaging messaging =
-        Messaging.on(GrpcEngine.builder().address(to.host(), to.port()).build())) {
+    try (RpcChannel channel =
+            RpcChannel.builder().address(to.host(), to.port()).build();
+        Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       System.out.printf(
           "sent %,d, of which %,d were dropped here%n", count, Readings.send(messaging, count));
     }

@@ -5,6 +5,7 @@ import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
+import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
@@ -104,8 +105,9 @@ public final class PricesMain implements Callable<Integer> {
   }
 
   private void connect(HostPort to) throws IOException, InterruptedException {
-    try (Messaging messaging =
-        Messaging.on(GrpcEngine.builder().address(to.host(), to.port()).build())) {
+    try (RpcChannel channel =
+            RpcChannel.builder().address(to.host(), to.port()).build();
+        Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       Prices.publish(messaging, prices);
     }
   }

@@ -7,6 +7,7 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingListener;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
+import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -110,8 +111,8 @@ public final class InvoicesMain implements Callable<Integer> {
   }
 
   private static void work(HostPort to) throws IOException, InterruptedException {
-    Messaging messaging = Messaging.builder(
-            GrpcEngine.builder().address(to.host(), to.port()).build())
+    RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
+    Messaging messaging = Messaging.builder(GrpcEngine.on(channel))
         .listener(new Outages())
         .start();
     // On Ctrl-C: a running handler finishes, and what was fetched goes back.

@@ -5,6 +5,7 @@ import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
+import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -88,8 +89,9 @@ public final class CapitalsMain implements Callable<Integer> {
   }
 
   private int connect(HostPort to) throws IOException, InterruptedException {
-    try (Messaging messaging =
-        Messaging.on(GrpcEngine.builder().address(to.host(), to.port()).build())) {
+    try (RpcChannel channel =
+            RpcChannel.builder().address(to.host(), to.port()).build();
+        Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       return Capitals.ask(messaging, countries) ? 0 : 1;
     }
   }
