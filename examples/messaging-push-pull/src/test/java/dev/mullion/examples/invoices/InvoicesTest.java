@@ -43,7 +43,7 @@ class InvoicesTest {
       String printed;
       try (BufferedReader lines = killed.inputReader()) {
         Program.await(lines, "invoice 2 printed");
-        killed.destroyForcibly();
+        kill(killed);
         printed = "invoice 1 printed\ninvoice 2 printed\n" + lines.lines().collect(joining("\n"));
       }
       worker = Program.start("--connect=" + address);
@@ -52,7 +52,7 @@ class InvoicesTest {
       assertThat(says.readLine()).isEqualTo("dead letter: REJECTED, empty invoice");
       assertThat(server.waitFor()).isZero();
       // It has no other end, without its server.
-      worker.destroyForcibly();
+      kill(worker);
       assertThatAllArePrinted(8, printed + "\n" + Program.text(worker));
     } finally {
       destroy(server, worker);
@@ -98,6 +98,11 @@ class InvoicesTest {
     assertThat(printed).as(text).containsAll(expected);
     // At most what was being handled, and what was acknowledged while the connection ended.
     assertThat(printed).as(text).hasSizeLessThanOrEqualTo(count + 2);
+  }
+
+  /** Unlike {@code Process.destroyForcibly}, leaves what it has printed to be read. */
+  private static void kill(Process program) {
+    program.toHandle().destroyForcibly();
   }
 
   private static void destroy(Process server, Process worker) {
