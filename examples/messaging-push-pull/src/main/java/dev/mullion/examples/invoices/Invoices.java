@@ -40,12 +40,11 @@ final class Invoices {
     System.out.println(job.payload() + " printed" + again);
   }
 
-  /** Pushes invoices, and an empty one. Once this returns, none can be lost. */
+  /** Pushes invoices, and last an empty one. Once this returns, none can be lost. */
   static void push(Messaging messaging, int count) throws IOException, InterruptedException {
     for (int i = 1; i <= count; i++) {
-      await(messaging.push(INVOICES, "invoice " + i));
+      await(messaging.push(INVOICES, i < count ? "invoice " + i : " "));
     }
-    await(messaging.push(INVOICES, " "));
   }
 
   /** Returns how many invoices are neither printed nor dead letters. */

@@ -103,9 +103,9 @@ public final class InvoicesMain implements Callable<Integer> {
             .start()) {
       System.out.println("listening on " + at.host() + ":" + server.port());
       messaging.declare(Invoices.INVOICES);
-      System.out.println(Invoices.left(messaging) + " invoices are left from an earlier run");
+      System.out.println("invoices left from an earlier run: " + Invoices.left(messaging));
       Invoices.push(messaging, jobs);
-      System.out.println("pushed " + jobs + " invoices and an empty one");
+      System.out.println("invoices to print: " + Invoices.left(messaging));
       awaitAll(messaging);
     }
   }

@@ -18,7 +18,7 @@ class InvoicesTest {
 
   @Test
   void printsInOneProcess() throws Exception {
-    Process program = Program.start("--jobs=4");
+    Process program = Program.start("--jobs=5");
 
     assertThat(Program.text(program).lines())
         .containsExactlyInAnyOrder(
@@ -35,7 +35,7 @@ class InvoicesTest {
   /** A worker is killed with {@code kill -9} in the middle, and another one takes its place. */
   @Test
   void killedWorkerLosesNothing() throws Exception {
-    Process server = Program.start("--serve=0", "--jobs=8");
+    Process server = Program.start("--serve=0", "--jobs=9");
     Process worker = null;
     try (BufferedReader says = server.inputReader()) {
       String address = Program.address(says);
@@ -63,11 +63,11 @@ class InvoicesTest {
   @Test
   void killedServerLosesNothing() throws Exception {
     String kept = "--directory=" + directory;
-    Process server = Program.start("--serve=0", "--jobs=8", kept);
+    Process server = Program.start("--serve=0", "--jobs=9", kept);
     Process worker = null;
     try (BufferedReader says = server.inputReader()) {
       String address = Program.address(says);
-      Program.await(says, "pushed 8 invoices");
+      Program.await(says, "invoices to print: 9");
       worker = Program.start("--connect=" + address);
       BufferedReader lines = worker.inputReader();
       Program.await(lines, "invoice 2 printed");
@@ -77,7 +77,7 @@ class InvoicesTest {
       server = Program.start("--serve=" + address, "--jobs=0", kept);
       String rest = Program.text(server);
       assertThat(rest)
-          .contains("invoices are left from an earlier run")
+          .contains("invoices left from an earlier run: ")
           .contains("no invoice is left")
           .contains("dead letter: REJECTED, empty invoice");
       assertThat(server.waitFor()).isZero();
