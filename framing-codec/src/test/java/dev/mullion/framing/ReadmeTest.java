@@ -116,7 +116,13 @@ class ReadmeTest {
         "SECURITY.md",
         "framing-codec/README.md",
         "rpc-support/README.md",
-        "examples/README.md")) {
+        "rpc-support/messaging/README.md",
+        "rpc-support/messaging-grpc/README.md",
+        "examples/README.md",
+        "examples/messaging-request-reply/README.md",
+        "examples/messaging-publish-subscribe/README.md",
+        "examples/messaging-push-pull/README.md",
+        "examples/messaging-fire-and-forget/README.md")) {
       Path file = ROOT.resolve(each);
       assertThat(LINK.matcher(Files.readString(file)).results().map(link -> link.group(1)))
           .as(each)

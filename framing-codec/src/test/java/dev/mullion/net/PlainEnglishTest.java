@@ -40,6 +40,9 @@ class PlainEnglishTest {
   private static Stream<Path> files() throws IOException {
     try (Stream<Path> sources = Files.walk(SOURCES);
         Stream<Path> ofRpc = Files.walk(Path.of("../rpc-support/src/main/java"));
+        Stream<Path> ofMessaging = Files.walk(Path.of("../rpc-support/messaging/src/main/java"));
+        Stream<Path> overGrpc = Files.walk(Path.of("../rpc-support/messaging-grpc/src/main/java"));
+        Stream<Path> ofTck = Files.walk(Path.of("../rpc-support/messaging-tck/src/main/java"));
         Stream<Path> examples = Files.walk(Path.of("../examples"), 2)) {
       Stream<Path> documents = Stream.of(
               "../CHANGELOG.md",
@@ -47,10 +50,18 @@ class PlainEnglishTest {
               "../CONTRIBUTING.md",
               "README.md",
               "../rpc-support/README.md",
-              "../rpc-support/SETTINGS.md")
+              "../rpc-support/SETTINGS.md",
+              "../rpc-support/messaging/README.md",
+              "../rpc-support/messaging-grpc/README.md")
           .map(Path::of);
       return Stream.of(
-          sources, ofRpc, examples.filter(each -> each.endsWith("README.md")), documents)
+          sources,
+          ofRpc,
+          ofMessaging,
+          overGrpc,
+          ofTck,
+          examples.filter(each -> each.endsWith("README.md")),
+          documents)
           .flatMap(each -> each)
           .filter(Files::isRegularFile)
           .toList()

@@ -38,6 +38,7 @@ public final class Demo {
     demo.manyFrames();
     demo.badPeer();
     demo.greeting();
+    Patterns.show(demo.out);
     demo.out.println("all went well");
   }
 
@@ -148,7 +149,7 @@ public final class Demo {
     return frame;
   }
 
-  private static void expect(Object expected, Object actual) {
+  static void expect(Object expected, Object actual) {
     if (!expected.equals(actual)) {
       throw new IllegalStateException("expected " + expected + ", got " + actual);
     }

@@ -25,6 +25,7 @@ class DemoTest {
         .contains("100,000 frames there and back")
         .contains("was cut off, the other one was served")
         .contains(": Hello, world!")
+        .contains("France? Paris", "3 subscribers", "10,000 failed first", "100,000 sent")
         .endsWith("all went well" + System.lineSeparator());
   }
 }

@@ -1,0 +1,113 @@
+package dev.mullion.examples.readings;
+
+import dev.mullion.messaging.EmbeddedBroker;
+import dev.mullion.messaging.EmbeddedEngine;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.Subscription;
+import dev.mullion.messaging.SubscriptionCounters;
+import dev.mullion.messaging.grpc.GrpcEngine;
+import dev.mullion.messaging.grpc.MessagingServer;
+import dev.mullion.rpc.RpcChannel;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeoutException;
+import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Sends readings of a sensor, in one process or in two. */
+@Command(
+    name = "readings",
+    showDefaultValues = true,
+    description = "Sends readings of a sensor that waits for nobody.")
+public final class ReadingsMain implements Callable<Integer> {
+  @ArgGroup
+  private final Network network = new Network();
+
+  @Option(names = "--readings", defaultValue = "100000", description = "how many to send")
+  private int count;
+
+  @Option(names = "--help", usageHelp = true, description = "prints this and ends")
+  private boolean help;
+
+  private static final class Network {
+    @Option(
+        names = "--serve",
+        paramLabel = "[HOST:]PORT",
+        converter = HostPort.Converter.class,
+        description = "receives readings until Ctrl-C; port 0 for any")
+    private HostPort serve;
+
+    @Option(
+        names = "--connect",
+        paramLabel = "HOST:PORT",
+        converter = HostPort.Converter.class,
+        description = "sends readings to the process that serves there")
+    private HostPort connect;
+  }
+
+  private ReadingsMain() {}
+
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new ReadingsMain()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    try {
+      if (count < 0) {
+        throw new IllegalArgumentException("readings: " + count + " (expected: >= 0)");
+      }
+      if (network.serve != null) {
+        serve(network.serve);
+      } else if (network.connect != null) {
+        connect(network.connect);
+      } else {
+        inOneProcess();
+      }
+      return 0;
+    } catch (IOException | IllegalArgumentException | TimeoutException e) {
+      System.err.println("readings: " + e.getMessage());
+      return 1;
+    }
+  }
+
+  private void inOneProcess() throws IOException, InterruptedException, TimeoutException {
+    try (EmbeddedBroker broker = EmbeddedEngine.inMemory().start();
+        Messaging messaging = Messaging.on(broker)) {
+      System.out.printf("nobody receives: sent %,d, dropped %,d%n", 1, Readings.send(messaging, 1));
+      Subscription receiver = messaging.receive(Readings.READINGS, new Readings()::take);
+      long dropped = Readings.send(messaging, count);
+      broker.awaitIdle(Duration.ofSeconds(10));
+      SubscriptionCounters there = receiver.counters();
+      System.out.printf(
+          "sent %,d, received %,d, dropped %,d%n",
+          count, there.acknowledged(), dropped + there.dropped());
+    }
+  }
+
+  private static void serve(HostPort at) throws IOException, InterruptedException {
+    try (EmbeddedBroker broker = EmbeddedEngine.inMemory().start();
+        Messaging messaging = Messaging.on(broker);
+        MessagingServer server = MessagingServer.builder(broker)
+            .host(at.host())
+            .port(at.port())
+            .rpc(rpc -> rpc.shutdownHook(true))
+            .start()) {
+      messaging.receive(Readings.READINGS, new Readings()::take);
+      System.out.println("listening on " + at.host() + ":" + server.port());
+      server.awaitTermination();
+    }
+  }
+
+  private void connect(HostPort to) throws IOException {
+    try (RpcChannel channel =
+            RpcChannel.builder().address(to.host(), to.port()).build();
+        Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
+      System.out.printf(
+          "sent %,d, of which %,d were dropped here%n", count, Readings.send(messaging, count));
+    }
+  }
+}

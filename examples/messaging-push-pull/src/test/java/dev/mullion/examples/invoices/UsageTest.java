@@ -1,0 +1,38 @@
+package dev.mullion.examples.invoices;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A mistake is answered in words, never by the trace of an exception. */
+@Timeout(60)
+class UsageTest {
+  @Test
+  void argumentsAreExplained() throws Exception {
+    Process help = Program.start("--help");
+    List<Process> wrong = List.of(
+        Program.start("--nonsense"),
+        Program.start("--serve=70000"),
+        Program.start("--connect=here:there"),
+        Program.start("--serve=0", "--connect=127.0.0.1:1"));
+
+    assertThat(Program.text(help))
+        .startsWith("Usage: invoices")
+        .contains("--serve=[HOST:]PORT", "--connect=HOST:PORT");
+    assertThat(help.waitFor()).isZero();
+    for (Process each : wrong) {
+      assertThat(Program.text(each)).contains("Usage: invoices").doesNotContain("\tat ");
+      assertThat(each.waitFor()).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void refusedConnectionIsOneLine() throws Exception {
+    Process client = Program.start("--connect=127.0.0.1:1");
+
+    assertThat(Program.text(client)).startsWith("invoices: ").contains("127.0.0.1:1").hasLineCount(1);
+    assertThat(client.waitFor()).isEqualTo(1);
+  }
+}
