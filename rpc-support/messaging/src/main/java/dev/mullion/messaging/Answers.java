@@ -60,9 +60,15 @@ final class Answers {
 
   /** Returns what a stage has failed with, without the wrapping that stages add. */
   static Throwable cause(Throwable error) {
-    Throwable cause = error.getCause();
-    boolean wrapped = error instanceof CompletionException || error instanceof ExecutionException;
-    return wrapped && cause != null ? cause : error;
+    Throwable cause = error;
+    while (cause instanceof CompletionException || cause instanceof ExecutionException) {
+      Throwable next = cause.getCause();
+      if (next == null) {
+        break;
+      }
+      cause = next;
+    }
+    return cause;
   }
 
   private final class Answer<T extends @Nullable Object> extends CompletableFuture<T>

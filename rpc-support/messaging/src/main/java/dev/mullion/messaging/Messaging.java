@@ -165,8 +165,7 @@ public interface Messaging extends AutoCloseable {
   }
 
   /** Starts a receiver with the defaults. */
-  default <T> Subscription receive(Signal<T> signal, Handler<T> handler)
-      throws MessagingException {
+  default <T> Subscription receive(Signal<T> signal, Handler<T> handler) throws MessagingException {
     return receiver(signal).start(handler);
   }
 

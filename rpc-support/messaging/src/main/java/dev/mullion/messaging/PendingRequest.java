@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** One request and the future that its user holds. */
@@ -18,11 +19,11 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private final Subject<?, R> subject;
   private final int bytes;
   private final EngineLink link;
+  private final AtomicBoolean accepted = new AtomicBoolean();
   private volatile @Nullable Timer timer;
   private @Nullable Thread asking = Thread.currentThread(); // see Answers
 
-  PendingRequest(
-      Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
+  PendingRequest(Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
     this.requests = requests;
     this.id = id;
     this.subject = subject;
@@ -55,10 +56,10 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         throw new IllegalStateException("the engine returned no stage");
       }
       stage.whenComplete((none, error) -> {
-        if (error == null) {
-          requests.counts().accepted.increment();
-        } else {
+        if (error != null) {
           fail(Answers.cause(error));
+        } else if (requests.isOpen(id)) {
+          accepted();
         }
       });
     } catch (Throwable e) {
@@ -94,12 +95,17 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
 
   /** Called by whoever has taken the reply's request out of the table. */
   void replied(Reply reply) {
+    accepted(); // the reply can be quicker than the stage
     requests.callbacks().execute(() -> {
       end();
+      boolean wanted;
       try {
-        complete(message(reply));
+        wanted = complete(message(reply));
       } catch (Throwable e) {
-        failNow(e);
+        wanted = failNow(e);
+      }
+      if (!wanted) { // cancelled just now
+        requests.counts().lateReplies.increment();
       }
     });
   }
@@ -107,10 +113,14 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   /** Called by the stop, which has taken it out of the table. */
   void stop(Throwable error) {
     end();
-    requests.callbacks().execute(() -> {
-      failNow(error);
-      withdraw();
-    });
+    withdraw(); // while the link is open
+    requests.callbacks().execute(() -> failNow(error));
+  }
+
+  private void accepted() {
+    if (accepted.compareAndSet(false, true)) {
+      requests.counts().accepted.increment();
+    }
   }
 
   private Message<R> message(Reply reply) throws MessagingException {
@@ -120,10 +130,12 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         return decode(reply, where);
       }
       case FAILED -> throw new RequestFailedException(reply.error());
-      case UNDECODABLE -> throw new UndecodableMessageException(
-          "the replier could not decode the request: " + reply.error() + where);
-      default -> throw new RequestFailedException(
-          "the replier was lost before it answered: " + reply.error() + where);
+      case UNDECODABLE ->
+        throw new UndecodableMessageException(
+            "the replier could not decode the request: " + reply.error() + where);
+      default ->
+        throw new RequestFailedException(
+            "the replier was lost before it answered: " + reply.error() + where);
     }
   }
 
@@ -133,9 +145,8 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         .orElseThrow(() -> new UndecodableMessageException("the reply has no message" + where));
     R payload;
     try {
-      payload = subject
-          .replyCodec()
-          .decode(message.payload(), message.contentType().orElse(""));
+      payload =
+          subject.replyCodec().decode(message.payload(), message.contentType().orElse(""));
     } catch (UndecodableMessageException e) {
       throw e;
     } catch (Throwable e) {
@@ -164,10 +175,11 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
     });
   }
 
-  private void failNow(Throwable error) {
-    if (completeExceptionally(error)) {
-      requests.counts().failed.increment();
+  private boolean failNow(Throwable error) {
+    if (!isDone()) {
+      requests.counts().failed.increment(); // before anyone sees the failure
     }
+    return completeExceptionally(error);
   }
 
   /** Gives back what the request holds; called once, by whoever has taken it out of the table. */

@@ -24,8 +24,7 @@ final class Requests {
   private final ConcurrentHashMap<Long, PendingRequest<?>> open = new ConcurrentHashMap<>();
   private volatile @Nullable Supplier<Throwable> stopped;
 
-  Requests(
-      MessagingClock clock, Executor callbacks, PendingLimits limits, SendCounts counts) {
+  Requests(MessagingClock clock, Executor callbacks, PendingLimits limits, SendCounts counts) {
     this.clock = clock;
     this.callbacks = callbacks;
     this.limits = limits;

@@ -49,18 +49,10 @@ final class RunningMessaging implements Messaging {
     this.declared = new Declared(link);
     this.outgoing = new Outgoing(observers, settings.maxMessageSize);
     this.sends = new Sends(link, declared, limits, sendTimeout, answers, counts, listener);
-    this.subscriptions = new Subscriptions(
-        engine, link, settings, parts.callbacks, listener, observers, declared);
+    this.subscriptions =
+        new Subscriptions(engine, link, settings, parts.callbacks, listener, observers, declared);
     this.stop = new StopSequence(
-        clock,
-        intake,
-        limits,
-        subscriptions,
-        answers,
-        requests,
-        link,
-        listener,
-        parts.callbacks);
+        clock, intake, limits, subscriptions, answers, requests, link, listener, parts.callbacks);
   }
 
   /** Opens the engine; what was started before a failure is ended. */
@@ -236,8 +228,7 @@ final class RunningMessaging implements Messaging {
   public CompletionStage<Void> delete(WorkQueue<?> queue) {
     requireNonNull(queue, "queue");
     intake.checkOpen();
-    return answers.ask(
-        () -> link.delete(queue.route()), error -> declared.forget(queue.route()));
+    return answers.ask(() -> link.delete(queue.route()), error -> declared.forget(queue.route()));
   }
 
   @Override

@@ -110,8 +110,8 @@ final class StopSequence {
       step("callbacks", callbacks::close);
     } finally {
       Duration took = Duration.ofNanos(clock.nanoTime() - start);
-      done.complete(new StopReport(
-          took, report.finished(), report.givenBack(), report.interrupted()));
+      done.complete(
+          new StopReport(took, report.finished(), report.givenBack(), report.interrupted()));
     }
   }
 
@@ -130,8 +130,8 @@ final class StopSequence {
     try {
       ClockWait.await(limits.close(), clock, left);
     } finally {
-      Supplier<Throwable> error = () -> new BrokerAwayException(
-          "messaging was closed before the engine answered", null, true);
+      Supplier<Throwable> error = () ->
+          new BrokerAwayException("messaging was closed before the engine answered", null, true);
       answers.stop(error);
       requests.stop(error);
     }
