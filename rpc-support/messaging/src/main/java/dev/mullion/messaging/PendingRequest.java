@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -19,16 +20,24 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private final Subject<?, R> subject;
   private final int bytes;
   private final EngineLink link;
+  private final Executor continuations;
   private final AtomicBoolean accepted = new AtomicBoolean();
   private volatile @Nullable Timer timer;
   private @Nullable Thread asking = Thread.currentThread(); // see Answers
 
-  PendingRequest(Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
+  PendingRequest(
+      Requests requests,
+      long id,
+      Subject<?, R> subject,
+      int bytes,
+      EngineLink link,
+      Executor continuations) {
     this.requests = requests;
     this.id = id;
     this.subject = subject;
     this.bytes = bytes;
     this.link = link;
+    this.continuations = continuations;
     whenComplete((reply, error) -> completed());
   }
 
@@ -84,7 +93,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private void timedOut(Duration timeout) {
     if (requests.take(id, this)) {
       requests.counts().timedOut.increment();
-      requests.callbacks().execute(() -> {
+      continuations.execute(() -> {
         end();
         failNow(new TimeoutException(
             "no reply within timeout " + timeout + " (subject " + subject.name() + ")"));
@@ -96,7 +105,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   /** Called by whoever has taken the reply's request out of the table. */
   void replied(Reply reply) {
     accepted(); // the reply can be quicker than the stage
-    requests.callbacks().execute(() -> {
+    continuations.execute(() -> {
       end();
       boolean wanted;
       try {
@@ -114,7 +123,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   void stop(Throwable error) {
     end();
     withdraw(); // while the link is open
-    requests.callbacks().execute(() -> failNow(error));
+    continuations.execute(() -> failNow(error));
   }
 
   private void accepted() {
@@ -169,7 +178,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   }
 
   private void failLater(Throwable error) {
-    requests.callbacks().execute(() -> {
+    continuations.execute(() -> {
       end();
       failNow(error);
     });

@@ -5,6 +5,7 @@ import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /** Sends messages: those that wait for the engine's answer, within limits, and those that do not. */
@@ -35,14 +36,16 @@ final class Sends {
   }
 
   /** Sends to a topic or queue; what goes wrong is in the future. */
-  CompletableFuture<@Nullable Void> send(Route route, Message<byte[]> message, Caller from) {
+  CompletableFuture<@Nullable Void> send(
+      Route route, Message<byte[]> message, Caller from, Executor continuations) {
     int bytes = message.payload().length;
     try {
       limits.take(bytes, sendTimeout, "sendTimeout", from);
     } catch (Throwable e) {
       return failed(e);
     }
-    return answers.ask(() -> asked(route, message), error -> ended(route, bytes, error));
+    return answers.ask(
+        () -> asked(route, message), error -> ended(route, bytes, error), continuations);
   }
 
   private CompletionStage<@Nullable Void> asked(Route route, Message<byte[]> message)

@@ -37,6 +37,10 @@ final class Subscriptions {
     return new StopReport(timeout, 0, 0, 0);
   }
 
+  boolean isInside() {
+    return false;
+  }
+
   long handlersRunning() {
     return 0;
   }
