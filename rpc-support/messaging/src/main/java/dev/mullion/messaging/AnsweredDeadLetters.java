@@ -3,6 +3,7 @@ package dev.mullion.messaging;
 import static java.util.Objects.requireNonNull;
 
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Predicate;
 
@@ -20,29 +21,29 @@ final class AnsweredDeadLetters implements DeadLetters {
 
   @Override
   public CompletionStage<Long> count() {
-    intake.check();
-    return answers.ask(letters::count);
+    return ask(letters::count);
   }
 
   @Override
   public CompletionStage<List<DeadLetter>> peek(int max) {
     Arguments.atLeast(max, 1, "max");
-    intake.check();
-    return answers.ask(() -> letters.peek(max));
+    return ask(() -> letters.peek(max));
   }
 
   @Override
   public CompletionStage<Long> redrive(int max, Predicate<DeadLetter> which) {
     Arguments.atLeast(max, 1, "max");
     requireNonNull(which, "which");
-    intake.check();
-    return answers.ask(() -> letters.redrive(max, which));
+    return ask(() -> letters.redrive(max, which));
   }
 
   @Override
   public CompletionStage<Long> purge(Predicate<DeadLetter> which) {
     requireNonNull(which, "which");
-    intake.check();
-    return answers.ask(() -> letters.purge(which));
+    return ask(() -> letters.purge(which));
+  }
+
+  private <T> CompletionStage<T> ask(Callable<CompletionStage<T>> question) {
+    return answers.ask(question, error -> {}, intake.continuations(intake.check()));
   }
 }

@@ -40,7 +40,19 @@ final class Answers {
    */
   <T extends @Nullable Object> CompletableFuture<T> ask(
       Callable<CompletionStage<T>> question, Consumer<? super @Nullable Throwable> ended) {
-    Answer<T> answer = new Answer<>(ended);
+    return ask(question, ended, callbacks);
+  }
+
+  /**
+   * Returns the future of what the engine is asked.
+   *
+   * @param continuations where the future completes if the answer comes later
+   */
+  <T extends @Nullable Object> CompletableFuture<T> ask(
+      Callable<CompletionStage<T>> question,
+      Consumer<? super @Nullable Throwable> ended,
+      Executor continuations) {
+    Answer<T> answer = new Answer<>(ended, continuations);
     try {
       answer.follow(question.call());
     } catch (Throwable e) {
@@ -60,19 +72,27 @@ final class Answers {
 
   /** Returns what a stage has failed with, without the wrapping that stages add. */
   static Throwable cause(Throwable error) {
-    Throwable cause = error.getCause();
-    boolean wrapped = error instanceof CompletionException || error instanceof ExecutionException;
-    return wrapped && cause != null ? cause : error;
+    Throwable cause = error;
+    while (cause instanceof CompletionException || cause instanceof ExecutionException) {
+      Throwable next = cause.getCause();
+      if (next == null) {
+        break;
+      }
+      cause = next;
+    }
+    return cause;
   }
 
   private final class Answer<T extends @Nullable Object> extends CompletableFuture<T>
       implements BiConsumer<@Nullable T, @Nullable Throwable> {
     private final Consumer<? super @Nullable Throwable> ended;
+    private final Executor continuations;
     private final AtomicBoolean answered = new AtomicBoolean();
     private @Nullable Thread asking = Thread.currentThread(); // null, or seen as another's, later
 
-    Answer(Consumer<? super @Nullable Throwable> ended) {
+    Answer(Consumer<? super @Nullable Throwable> ended, Executor continuations) {
       this.ended = ended;
+      this.continuations = continuations;
     }
 
     void follow(@Nullable CompletionStage<T> stage) {
@@ -103,7 +123,7 @@ final class Answers {
         finish(value, error);
       } else {
         open.remove(this);
-        callbacks.execute(() -> {
+        continuations.execute(() -> {
           end(error);
           finish(value, error);
         });
@@ -114,7 +134,7 @@ final class Answers {
     void stop(Throwable error) {
       if (answered.compareAndSet(false, true)) {
         end(error);
-        callbacks.execute(() -> finish(null, error));
+        continuations.execute(() -> finish(null, error));
       }
     }
 

@@ -4,9 +4,12 @@ import dev.mullion.messaging.MessagingClock.Timer;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
-/** Waits by the clock of the engine, so that a manual one decides. */
+/** Waits by the clock of the engine, and by real time where that is over first. */
 final class ClockWait {
+  private static final Duration LONGEST = Duration.ofDays(365);
+
   private ClockWait() {}
 
   /**
@@ -23,12 +26,16 @@ final class ClockWait {
     future.whenComplete((result, error) -> over.countDown());
     Timer timer = clock.schedule(timeout, over::countDown);
     try {
-      over.await();
+      over.await(nanos(timeout), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
       timer.cancel();
     }
     return future.isDone();
+  }
+
+  private static long nanos(Duration timeout) {
+    return timeout.compareTo(LONGEST) > 0 ? LONGEST.toNanos() : timeout.toNanos();
   }
 }

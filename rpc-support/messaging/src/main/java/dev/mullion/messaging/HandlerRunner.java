@@ -38,6 +38,10 @@ final class HandlerRunner<T> extends Effects implements Runnable {
     return call != null && handling.isAsync();
   }
 
+  boolean isOf(Subscriptions subscriptions) {
+    return owner.subscriptions() == subscriptions;
+  }
+
   /** Returns the call that this runner is inside of; this thread only. */
   @Nullable
   HandlerCall<T> call() {

@@ -184,8 +184,8 @@ public interface Messaging extends AutoCloseable {
   /**
    * Stops gracefully: no new deliveries and sends from outside, then handlers finish (they may still
    * send and request), then repliers, pending sends and outcomes, then the connection. What is not
-   * done at the timeout is interrupted and given back. A second call waits for the first one; a call
-   * from inside a handler does not wait for that handler.
+   * done at the timeout is interrupted and given back. A second call waits for the first one. A call
+   * from inside a handler, for which the stop waits, only begins it and returns a report of zeros.
    */
   StopReport stop(Duration timeout);
 

@@ -16,6 +16,9 @@ final class Outgoing {
 
   /** Checks what the caller has set, which is his error and not that of the message's way. */
   static void check(Message<?> message) {
+    if (message.headers().isEmpty()) {
+      return;
+    }
     for (String name : message.headers().keySet()) {
       if (name.regionMatches(true, 0, RESERVED, 0, RESERVED.length())) {
         throw new IllegalArgumentException("header: \"" + name
@@ -49,6 +52,9 @@ final class Outgoing {
   private void checkSize(String kind, String address, Message<byte[]> message)
       throws MessageTooLargeException {
     long payload = message.payload().length;
+    if (payload <= maxMessageSize - message.mostBesidePayload()) {
+      return; // the common case, without a look at each character
+    }
     int generated = message.generatedIdLength();
     long rest = (generated > 0 ? generated : utf8(message.id()))
         + utf8(message.key().orElse(""))

@@ -61,7 +61,7 @@ final class PendingLimits {
     if ((state.get() & CLOSED) != 0) {
       throw Intake.closed();
     }
-    if (from == Caller.ASYNC_HANDLER) {
+    if (!from.mayWait()) {
       throw full(bytes, "since a send in an asynchronous handler does not wait", null);
     }
     if (timeout.isNegative() || timeout.isZero()) {
@@ -95,7 +95,7 @@ final class PendingLimits {
   void closeOutside() {
     synchronized (lock) {
       for (Waiter waiter : waiters) {
-        if (waiter.from == Caller.OUTSIDE) {
+        if (!waiter.from.isInside()) {
           waiter.end(End.CLOSED);
         }
       }

@@ -8,7 +8,9 @@ import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** One request and the future that its user holds. */
@@ -18,15 +20,24 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private final Subject<?, R> subject;
   private final int bytes;
   private final EngineLink link;
+  private final Executor continuations;
+  private final AtomicBoolean accepted = new AtomicBoolean();
   private volatile @Nullable Timer timer;
   private @Nullable Thread asking = Thread.currentThread(); // see Answers
 
-  PendingRequest(Requests requests, long id, Subject<?, R> subject, int bytes, EngineLink link) {
+  PendingRequest(
+      Requests requests,
+      long id,
+      Subject<?, R> subject,
+      int bytes,
+      EngineLink link,
+      Executor continuations) {
     this.requests = requests;
     this.id = id;
     this.subject = subject;
     this.bytes = bytes;
     this.link = link;
+    this.continuations = continuations;
     whenComplete((reply, error) -> completed());
   }
 
@@ -54,10 +65,10 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         throw new IllegalStateException("the engine returned no stage");
       }
       stage.whenComplete((none, error) -> {
-        if (error == null) {
-          requests.counts().accepted.increment();
-        } else {
+        if (error != null) {
           fail(Answers.cause(error));
+        } else if (requests.isOpen(id)) {
+          accepted();
         }
       });
     } catch (Throwable e) {
@@ -82,7 +93,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   private void timedOut(Duration timeout) {
     if (requests.take(id, this)) {
       requests.counts().timedOut.increment();
-      requests.callbacks().execute(() -> {
+      continuations.execute(() -> {
         end();
         failNow(new TimeoutException(
             "no reply within timeout " + timeout + " (subject " + subject.name() + ")"));
@@ -93,12 +104,17 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
 
   /** Called by whoever has taken the reply's request out of the table. */
   void replied(Reply reply) {
-    requests.callbacks().execute(() -> {
+    accepted(); // the reply can be quicker than the stage
+    continuations.execute(() -> {
       end();
+      boolean wanted;
       try {
-        complete(message(reply));
+        wanted = complete(message(reply));
       } catch (Throwable e) {
-        failNow(e);
+        wanted = failNow(e);
+      }
+      if (!wanted) { // cancelled just now
+        requests.counts().lateReplies.increment();
       }
     });
   }
@@ -106,10 +122,14 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   /** Called by the stop, which has taken it out of the table. */
   void stop(Throwable error) {
     end();
-    requests.callbacks().execute(() -> {
-      failNow(error);
-      withdraw();
-    });
+    withdraw(); // while the link is open
+    continuations.execute(() -> failNow(error));
+  }
+
+  private void accepted() {
+    if (accepted.compareAndSet(false, true)) {
+      requests.counts().accepted.increment();
+    }
   }
 
   private Message<R> message(Reply reply) throws MessagingException {
@@ -158,16 +178,17 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
   }
 
   private void failLater(Throwable error) {
-    requests.callbacks().execute(() -> {
+    continuations.execute(() -> {
       end();
       failNow(error);
     });
   }
 
-  private void failNow(Throwable error) {
-    if (completeExceptionally(error)) {
-      requests.counts().failed.increment();
+  private boolean failNow(Throwable error) {
+    if (!isDone()) {
+      requests.counts().failed.increment(); // before anyone sees the failure
     }
+    return completeExceptionally(error);
   }
 
   /** Gives back what the request holds; called once, by whoever has taken it out of the table. */

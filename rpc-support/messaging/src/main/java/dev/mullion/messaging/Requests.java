@@ -17,16 +17,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class Requests {
   private final MessagingClock clock;
-  private final Executor callbacks;
   private final PendingLimits limits;
   private final SendCounts counts;
   private final AtomicLong ids = new AtomicLong();
   private final ConcurrentHashMap<Long, PendingRequest<?>> open = new ConcurrentHashMap<>();
   private volatile @Nullable Supplier<Throwable> stopped;
 
-  Requests(MessagingClock clock, Executor callbacks, PendingLimits limits, SendCounts counts) {
+  Requests(MessagingClock clock, PendingLimits limits, SendCounts counts) {
     this.clock = clock;
-    this.callbacks = callbacks;
     this.limits = limits;
     this.counts = counts;
   }
@@ -53,11 +51,12 @@ final class Requests {
       Subject<?, R> subject,
       Message<byte[]> message,
       Duration timeout,
-      long start) {
+      long start,
+      Executor continuations) {
     long id = ids.incrementAndGet();
     Route.Subject route = new Route.Subject(subject.name());
     PendingRequest<R> request =
-        new PendingRequest<>(this, id, subject, message.payload().length, link);
+        new PendingRequest<>(this, id, subject, message.payload().length, link, continuations);
     open.put(id, request);
     Supplier<Throwable> error = stopped;
     if (error != null) { // the stop may not have seen this one
@@ -103,10 +102,6 @@ final class Requests {
 
   boolean isOpen(long id) {
     return open.containsKey(id);
-  }
-
-  Executor callbacks() {
-    return callbacks;
   }
 
   PendingLimits limits() {

@@ -20,7 +20,7 @@ final class RunningMessaging implements Messaging {
   private final MessagingClock clock;
   private final Duration sendTimeout;
   private final Duration stopTimeout;
-  private final Intake intake = new Intake();
+  private final Intake intake;
   private final SendCounts counts;
   private final ListenerCalls listener;
   private final Observers observers;
@@ -51,6 +51,7 @@ final class RunningMessaging implements Messaging {
     this.sends = new Sends(link, declared, limits, sendTimeout, answers, counts, listener);
     this.subscriptions =
         new Subscriptions(engine, link, settings, parts.callbacks, listener, observers, declared);
+    this.intake = new Intake(parts.callbacks, subscriptions::isInside);
     this.stop = new StopSequence(
         clock, intake, limits, subscriptions, answers, requests, link, listener, parts.callbacks);
   }
@@ -91,7 +92,7 @@ final class RunningMessaging implements Messaging {
       this.clock = settings.engine.clock();
       this.listener = new ListenerCalls(settings.listener, clock);
       this.limits = new PendingLimits(settings.maxPending, settings.maxPendingBytes, clock);
-      this.requests = new Requests(clock, callbacks, limits, counts);
+      this.requests = new Requests(clock, limits, counts);
       this.reports = new EngineReports(requests, listener, counts);
     }
 
@@ -139,7 +140,7 @@ final class RunningMessaging implements Messaging {
     } catch (Throwable e) {
       return sends.failed(e);
     }
-    return sends.send(route, encoded, from);
+    return sends.send(route, encoded, from, intake.continuations(from));
   }
 
   @Override
@@ -164,7 +165,8 @@ final class RunningMessaging implements Messaging {
     } catch (Throwable e) {
       return sends.failed(e);
     }
-    return requests.send(link, declared, subject, encoded, timeout, start);
+    return requests.send(
+        link, declared, subject, encoded, timeout, start, intake.continuations(from));
   }
 
   @Override
@@ -240,8 +242,7 @@ final class RunningMessaging implements Messaging {
 
   @Override
   public CompletionStage<List<QueueStatus>> queues() {
-    intake.check();
-    return answers.ask(link::queues);
+    return answers.ask(link::queues, error -> {}, intake.continuations(intake.check()));
   }
 
   @Override

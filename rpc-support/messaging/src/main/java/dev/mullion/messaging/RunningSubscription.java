@@ -70,6 +70,10 @@ final class RunningSubscription<T> implements Subscription {
     return new RunningSubscription<>(all, plan);
   }
 
+  Subscriptions subscriptions() {
+    return all;
+  }
+
   Inbox<T> inbox() {
     return inbox;
   }

@@ -5,6 +5,7 @@ import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /** Sends messages: those that wait for the engine's answer, within limits, and those that do not. */
@@ -35,20 +36,33 @@ final class Sends {
   }
 
   /** Sends to a topic or queue; what goes wrong is in the future. */
-  CompletableFuture<@Nullable Void> send(Route route, Message<byte[]> message, Caller from) {
+  CompletableFuture<@Nullable Void> send(
+      Route route, Message<byte[]> message, Caller from, Executor continuations) {
     int bytes = message.payload().length;
     try {
       limits.take(bytes, sendTimeout, "sendTimeout", from);
     } catch (Throwable e) {
       return failed(e);
     }
-    return answers.ask(() -> asked(route, message), error -> ended(route, bytes, error));
+    CompletionStage<@Nullable Void> stage;
+    try {
+      declared.prepare(route);
+      stage = link.send(route, message);
+    } catch (Throwable e) {
+      ended(route, bytes, e);
+      return CompletableFuture.failedFuture(e);
+    }
+    if (isComplete(stage)) { // what embedded engines return: no more than this is made of it
+      ended(route, bytes, null);
+      return CompletableFuture.completedFuture(null);
+    }
+    return answers.ask(() -> stage, error -> ended(route, bytes, error), continuations);
   }
 
-  private CompletionStage<@Nullable Void> asked(Route route, Message<byte[]> message)
-      throws MessagingException {
-    declared.prepare(route);
-    return link.send(route, message);
+  private static boolean isComplete(@Nullable CompletionStage<@Nullable Void> stage) {
+    return stage instanceof CompletableFuture<?> future
+        && future.isDone()
+        && !future.isCompletedExceptionally();
   }
 
   private void ended(Route route, int bytes, @Nullable Throwable error) {

@@ -150,6 +150,15 @@ final class Subscriptions {
     alone.forget(subscription);
   }
 
+  /** Returns whether the calling thread is inside of a handler of these subscriptions. */
+  boolean isInside() {
+    HandlerRunner<?> runner = HandlerRunner.current();
+    while (runner != null && !(runner.call() != null && runner.isOf(this))) {
+      runner = runner.outer();
+    }
+    return runner != null;
+  }
+
   /** Returns the number of handlers that run, those too that should have ended. */
   long handlersRunning() {
     return running(each -> true).stream()
