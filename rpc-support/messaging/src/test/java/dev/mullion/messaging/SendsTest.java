@@ -299,6 +299,23 @@ class SendsTest extends CoreTest {
     assertThat(thread.get()).isSameAs(Thread.currentThread());
   }
 
+  /** Minimal stages are futures, but throw when asked whether they are done. */
+  @Test
+  void minimalStageIsAnAnswer() throws Exception {
+    engine.sending = (route, message) -> CompletableFuture.completedStage(null);
+    Messaging messaging = start(settings().maxPending(1));
+
+    assertThat(messaging.push(JOBS, "1")).isCompleted();
+    engine.sending = (route, message) -> CompletableFuture.failedStage(new AssertionError("no"));
+    assertThat(failure(messaging.push(JOBS, "2"))).hasMessage("no");
+    CompletableFuture<@Nullable Void> stage = new CompletableFuture<>();
+    engine.sending = (route, message) -> stage.minimalCompletionStage();
+    CompletableFuture<Void> third = messaging.push(JOBS, "3");
+    stage.complete(null);
+    result(third);
+    assertThat(messaging.counters().pending()).isZero();
+  }
+
   @Test
   void laterStageCompletesTheFutureOnAThreadOfItsOwn() throws Exception {
     CompletableFuture<@Nullable Void> stage = new CompletableFuture<>();
