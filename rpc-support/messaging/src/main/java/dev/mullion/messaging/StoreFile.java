@@ -83,8 +83,13 @@ final class StoreFile extends RandomAccessStore {
   @Override
   public ByteBuffer readFully(@Nullable SFChunk chunk, long position, int length) {
     byte[] bytes = readBytes(position, length);
-    if (opening && chunk == null && length == FOOT && (position + FOOT) % BLOCK == 0) {
-      return ByteBuffer.wrap(isWhole(position, bytes) ? bytes : new byte[FOOT]);
+    if (opening && chunk == null) {
+      if (length == HEAD && !isChunk(bytes)) {
+        throw NoChunk.INSTANCE;
+      }
+      if (length == FOOT && !(isChunk(bytes) && isWhole(position, bytes))) {
+        throw NoChunk.INSTANCE;
+      }
     }
     return ByteBuffer.wrap(bytes);
   }
@@ -162,10 +167,11 @@ final class StoreFile extends RandomAccessStore {
     return Long.toHexString(crc.getValue());
   }
 
+  private static boolean isChunk(byte[] bytes) {
+    return bytes[0] == 'c' && bytes[1] == 'h'; // chunk:
+  }
+
   private boolean isWhole(long position, byte[] foot) {
-    if (foot[0] != 'c' || foot[1] != 'h') {
-      return false; // chunk:
-    }
     Map<String, String> fields = fields(foot, 0, FOOT);
     try {
       long length = Long.parseLong(fields.getOrDefault("len", ""), 16) * BLOCK;
@@ -287,5 +293,15 @@ final class StoreFile extends RandomAccessStore {
   @Override
   public void backup(ZipOutputStream out) {
     throw new UnsupportedOperationException("not used");
+  }
+
+  /** What MVStore expects of a read while it searches; most blocks of a file end it this way. */
+  private static final class NoChunk extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+    static final NoChunk INSTANCE = new NoChunk();
+
+    private NoChunk() {
+      super("no chunk begins or ends here", null, false, false);
+    }
   }
 }

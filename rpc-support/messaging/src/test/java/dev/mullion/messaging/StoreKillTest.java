@@ -34,7 +34,7 @@ class StoreKillTest {
   @Test
   @Timeout(value = 1, unit = TimeUnit.HOURS)
   void holdsWhatAKilledProcessAcknowledged() throws Exception {
-    int rounds = Integer.getInteger("mullion.store.killRounds", 3);
+    int rounds = Integer.getInteger("mullion.store.killRounds", 2);
     Random random = new Random();
     long acknowledged = 0;
     for (int round = 0; round < rounds; round++) {
