@@ -1,8 +1,7 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.Route;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -15,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 final class JobIntake {
   private final JobQueue queue;
   private final WaitingJobs waiting;
-  private final ArrayDeque<Parked<QueuedJob>> parked = new ArrayDeque<>();
+  private final ParkedSends<QueuedJob> parked = new ParkedSends<>();
+  private final Alarm alarm;
   private Route.Queue route;
   private long committing;
   private long committingBytes;
@@ -25,6 +25,7 @@ final class JobIntake {
     this.queue = queue;
     this.waiting = waiting;
     this.route = route;
+    this.alarm = new Alarm(queue.clock(), this::failLate);
   }
 
   /** Accepts a job and returns null, or returns what its sender gets. */
@@ -97,19 +98,22 @@ final class JobIntake {
   }
 
   private CompletionStage<Void> park(QueuedJob job, EmbeddedLink link) {
-    Parked<QueuedJob> send = new Parked<>(job, link);
-    parked.add(send);
-    queue.later(() -> send.start(queue.clock(), () -> timedOut(send)));
+    Parked<QueuedJob> send = parked.add(job, link);
+    queue.later(() -> alarm.at(send.deadline));
     return send.done;
   }
 
-  /** Fails a send whose time is over; under no lock. */
-  private void timedOut(Parked<QueuedJob> send) {
+  /** Fails the sends whose time is over; under no lock. */
+  private void failLate() {
     queue.change(false, () -> {
-      if (parked.remove(send)) {
+      for (Parked<QueuedJob> send : parked.removeLate()) {
         String when = " within sendTimeout " + send.link.sendTimeout();
         QueueFullException error = full(send.parcel, when);
-        queue.later(() -> send.fail(error));
+        queue.later(() -> send.end(error));
+      }
+      long next = parked.earliestDeadline();
+      if (next != Times.NEVER) {
+        queue.later(() -> alarm.at(next));
       }
     });
   }
@@ -117,7 +121,13 @@ final class JobIntake {
   /** Fails the sends of a link that wait for room; under no lock. */
   void withdraw(EmbeddedLink link, Exception cause) {
     queue.change(
-        true, () -> removeParked(link).forEach(send -> queue.later(() -> send.fail(cause))));
+        true, () -> parked.removeOf(link).forEach(send -> queue.later(() -> send.end(cause))));
+  }
+
+  /** Removes all sends that wait for room: the queue has ended. */
+  List<Parked<QueuedJob>> end() {
+    queue.later(alarm::cancel);
+    return parked.removeAll();
   }
 
   private QueueFullException full(QueuedJob job, String when) {
@@ -162,25 +172,13 @@ final class JobIntake {
     return !parked.isEmpty();
   }
 
-  /** Removes all sends that wait, or those of one link. */
-  List<Parked<QueuedJob>> removeParked(@Nullable EmbeddedLink link) {
-    List<Parked<QueuedJob>> sends = new ArrayList<>();
-    for (Parked<QueuedJob> send : parked) {
-      if (link == null || send.link == link) {
-        sends.add(send);
-      }
-    }
-    parked.removeAll(sends);
-    return sends;
-  }
-
   /** Lets all sends that wait for room try again with other settings. */
   void offerAgain() {
-    for (Parked<QueuedJob> send : removeParked(null)) {
+    for (Parked<QueuedJob> send : parked.removeAll()) {
       if (isOpen(send.parcel.bytes)) {
         queue.admit(send);
       } else if (route.overflow() == Overflow.BLOCK) {
-        parked.add(send);
+        parked.addAgain(send);
       } else {
         CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
         if (answer == null) {

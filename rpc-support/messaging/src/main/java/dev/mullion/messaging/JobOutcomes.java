@@ -59,6 +59,19 @@ final class JobOutcomes {
     settled(job, new Outcome.GiveBack(counted), counted);
   }
 
+  /** Takes back all that a worker held, so that they return in their order; under no lock. */
+  void takenBack(List<QueuedJob> begun, List<QueuedJob> others) {
+    if (storage == null) {
+      queue.change(true, () -> {
+        begun.forEach(job -> apply(job, new Outcome.GiveBack(true)));
+        others.forEach(job -> apply(job, new Outcome.GiveBack(false)));
+      });
+    } else {
+      begun.forEach(job -> takenBack(job, true));
+      queue.change(true, () -> others.forEach(job -> apply(job, new Outcome.GiveBack(false))));
+    }
+  }
+
   /** Returns how many deliveries of a buried job count, this one included if it was made. */
   private static int deliveries(QueuedJob job, Outcome.Bury bury, boolean begun) {
     boolean made = begun || bury.reason() != DeadLetter.Reason.DELIVERY_LIMIT;

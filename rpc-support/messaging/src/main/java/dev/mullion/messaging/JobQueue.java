@@ -1,6 +1,7 @@
 package dev.mullion.messaging;
 
 import dev.mullion.messaging.DeadLetterBox.Letter;
+import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.List;
@@ -196,7 +197,7 @@ final class JobQueue {
       number(send.parcel);
       send.parcel.since = clock.nanoTime();
       waiting.addFresh(send.parcel);
-      later(send::accept);
+      later(() -> send.end(null));
     } else {
       intake.accept(send.parcel);
       later(() -> store
@@ -210,31 +211,24 @@ final class JobQueue {
     if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) {
       backlog = true;
     }
-    WorkerSource worker;
-    QueuedJob job;
-    do {
+    while (true) {
       intake.admit();
-      worker = waiting.available() == 0 ? null : workers.withCredit();
-      job = worker == null ? null : next();
-      if (worker != null && job != null) {
+      WorkerSource worker = waiting.available() == 0 ? null : workers.withCredit();
+      QueuedJob job = worker == null ? null : waiting.next();
+      if (worker == null || job == null) {
+        break;
+      }
+      if (Times.isPast(job.expires, clock)) {
+        waiting.leave(job, true);
+        expired++;
+        buryWaiting(job, DeadLetter.Reason.EXPIRED);
+      } else {
         give(job, worker);
       }
-    } while (worker != null && job != null);
+    }
     if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
       backlog = false;
     }
-  }
-
-  /** Removes the next job whose time to live has not passed. */
-  private @Nullable QueuedJob next() {
-    QueuedJob job = waiting.next();
-    while (job != null && Times.isPast(job.expires, clock)) {
-      waiting.leave(job, true);
-      expired++;
-      buryWaiting(job, DeadLetter.Reason.EXPIRED);
-      job = waiting.next();
-    }
-    return job;
   }
 
   private void give(QueuedJob job, WorkerSource worker) {
@@ -331,7 +325,7 @@ final class JobQueue {
     try {
       ended = true;
       all = workers.all();
-      sends = intake.removeParked(null);
+      sends = intake.end();
       waiting.clear();
       letters.clear();
       alarmTime = Long.MIN_VALUE; // none is set any more
@@ -344,7 +338,7 @@ final class JobQueue {
       worker.fail(cause);
       worker.giveBack(); // late outcomes then find their lease lost
     }
-    sends.forEach(send -> send.fail(cause));
+    sends.forEach(send -> send.end(cause));
   }
 
   QueueStatus status() {

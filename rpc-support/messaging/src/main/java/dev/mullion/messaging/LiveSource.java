@@ -1,9 +1,9 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Sink;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -24,7 +24,8 @@ final class LiveSource extends EmbeddedSource {
   private final Overflow overflow;
   private final MessagingClock clock;
   private final ReentrantLock lock = new ReentrantLock();
-  private final ArrayDeque<Parked<LiveDelivery>> parked = new ArrayDeque<>();
+  private final ParkedSends<LiveDelivery> parked = new ParkedSends<>();
+  private final Alarm alarm;
   private final AtomicLong settled = new AtomicLong();
   private volatile boolean backlog;
   private @Nullable LiveDelivery first;
@@ -39,6 +40,7 @@ final class LiveSource extends EmbeddedSource {
     this.capacity = settings.buffer();
     this.overflow = settings.overflow();
     this.clock = link.clock();
+    this.alarm = new Alarm(clock, this::failLate);
   }
 
   String topic() {
@@ -55,22 +57,18 @@ final class LiveSource extends EmbeddedSource {
     if (overflow == Overflow.FAIL || sender.sendTimeout().isZero()) {
       return CompletableFuture.failedStage(full(""));
     }
-    Parked<LiveDelivery> send = new Parked<>(message, sender);
-    boolean waits;
+    Parked<LiveDelivery> send;
     lock.lock();
     try {
-      waits = !isCancelled();
-      if (waits) {
-        parked.add(send);
-        backlog = true;
+      if (isCancelled()) {
+        return null;
       }
+      send = parked.add(message, sender);
+      backlog = true;
     } finally {
       lock.unlock();
     }
-    if (!waits) {
-      return null;
-    }
-    send.start(clock, () -> timedOut(send));
+    alarm.at(send.deadline);
     credited(); // there may be room by now
     return send.done;
   }
@@ -83,18 +81,21 @@ final class LiveSource extends EmbeddedSource {
         true);
   }
 
-  private void timedOut(Parked<LiveDelivery> send) {
-    QueueFullException error = null;
+  private void failLate() {
+    List<Parked<LiveDelivery>> late;
+    QueueFullException error;
+    long next;
     lock.lock();
     try {
-      if (parked.remove(send)) {
-        error = full(" within sendTimeout " + send.link.sendTimeout());
-      }
+      late = parked.removeLate();
+      error = full(" within sendTimeout");
+      next = parked.earliestDeadline();
     } finally {
       lock.unlock();
     }
-    if (error != null) {
-      send.fail(error);
+    late.forEach(send -> send.end(error));
+    if (next != Times.NEVER) {
+      alarm.at(next);
     }
   }
 
@@ -201,7 +202,7 @@ final class LiveSource extends EmbeddedSource {
     if (myTurn) {
       runTurn();
     }
-    accepted.forEach(Parked::accept);
+    accepted.forEach(send -> send.end(null));
     if (expired > 0) {
       reportDropped(expired);
     }
@@ -231,30 +232,25 @@ final class LiveSource extends EmbeddedSource {
       for (LiveDelivery message = poll(); message != null; message = poll()) {
         rest.add(message);
       }
-      sends = new ArrayList<>(parked);
-      parked.clear();
+      sends = parked.removeAll();
     } finally {
       lock.unlock();
     }
-    sends.forEach(Parked::accept); // nobody is there any more who could get it
+    alarm.cancel();
+    sends.forEach(send -> send.end(null)); // nobody is there any more who could get it
     rest.forEach(owner::returned);
   }
 
   /** Fails the sends of a link that wait for room here. */
   void withdraw(EmbeddedLink sender, Exception cause) {
-    List<Parked<LiveDelivery>> sends = new ArrayList<>();
+    List<Parked<LiveDelivery>> sends;
     lock.lock();
     try {
-      for (Parked<LiveDelivery> send : parked) {
-        if (send.link == sender) {
-          sends.add(send);
-        }
-      }
-      parked.removeAll(sends);
+      sends = parked.removeOf(sender);
     } finally {
       lock.unlock();
     }
-    sends.forEach(send -> send.fail(cause));
+    sends.forEach(send -> send.end(cause));
   }
 
   void settled(LiveDelivery message, Outcome outcome) {

@@ -82,11 +82,16 @@ final class WorkerSource extends EmbeddedSource {
 
   @Override
   void giveBack() {
+    List<QueuedJob> begun = new ArrayList<>();
+    List<QueuedJob> others = new ArrayList<>();
     for (QueuedJob job : heldJobs()) {
       QueuedJob.End end = job.end(true);
       if (end != QueuedJob.End.BEFORE) {
-        queue.outcomes().takenBack(job, end == QueuedJob.End.BEGUN);
+        (end == QueuedJob.End.BEGUN ? begun : others).add(job);
       }
+    }
+    if (!begun.isEmpty() || !others.isEmpty()) {
+      queue.outcomes().takenBack(begun, others);
     }
     queue.forget(this);
   }

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class RecordingSink implements Sink {
   final List<RawDelivery> deliveries = new CopyOnWriteArrayList<>();
   final AtomicLong dropped = new AtomicLong();
+  int seen; // of the deliveries, by a test
   final List<MessagingException> failures = new CopyOnWriteArrayList<>();
 
   @Override
