@@ -79,23 +79,31 @@ final class Handling<T> {
 
   /** Decodes; returns whether anything is left to call the handler with. */
   private boolean prepare(HandlerCall<T> call) {
-    boolean any = false;
+    boolean several = beginSeveral(call);
+    try {
+      decodeAll(call);
+    } finally {
+      endSeveral(several);
+    }
+    if (call instanceof BatchCall<T> batch) {
+      batch.prepared();
+    }
+    return call.isRunning();
+  }
+
+  private void decodeAll(HandlerCall<T> call) {
     for (int i = 0; i < call.size(); i++) {
       Fetched<T> delivery = call.get(i);
       Verdict refused = call.accepted ? null : rules.refused(delivery);
       if (refused != null) {
         conclude(delivery, refused);
       } else {
-        any |= decode(delivery);
+        decode(delivery);
       }
     }
-    if (call instanceof BatchCall<T> batch) {
-      batch.prepared();
-    }
-    return any && call.isRunning();
   }
 
-  private boolean decode(Fetched<T> delivery) {
+  private void decode(Fetched<T> delivery) {
     Message<byte[]> raw = delivery.raw.message();
     try {
       T payload = plan.codec().decode(raw.payload(), raw.contentType().orElse(""));
@@ -103,10 +111,8 @@ final class Handling<T> {
         throw new UndecodableMessageException("the codec returned null");
       }
       delivery.decoded(payload);
-      return true;
     } catch (Throwable e) { // whatever a codec throws
       conclude(delivery, rules.undecodable(delivery, e));
-      return false;
     }
   }
 
@@ -191,6 +197,33 @@ final class Handling<T> {
 
   /** Ends the messages of a call by what its handler did, unless they were cut off before. */
   void ended(HandlerCall<T> call, @Nullable Object value, @Nullable Throwable thrown) {
+    boolean several = beginSeveral(call);
+    try {
+      endAll(call, value, thrown);
+    } finally {
+      endSeveral(several);
+    }
+  }
+
+  /**
+   * Lets no stop overlook what is settled here: while one message of a batch ends, the others may be
+   * cut off, and then its slot no longer stands for it.
+   */
+  private boolean beginSeveral(HandlerCall<T> call) {
+    boolean several = call.size() > 1;
+    if (several) {
+      inbox.unsettled.incrementAndGet();
+    }
+    return several;
+  }
+
+  private void endSeveral(boolean several) {
+    if (several) {
+      owner.answered();
+    }
+  }
+
+  private void endAll(HandlerCall<T> call, @Nullable Object value, @Nullable Throwable thrown) {
     boolean late = false;
     Throwable cause = thrown == null ? null : Answers.cause(thrown);
     for (int i = 0; i < call.size(); i++) {

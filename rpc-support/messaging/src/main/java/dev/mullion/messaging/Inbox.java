@@ -18,7 +18,7 @@ final class Inbox<T> {
   /** So many outcomes may be under way before no more is fetched. */
   static final int MAX_UNSETTLED = 1024;
 
-  /** The outcomes without an answer. */
+  /** The outcomes that are still to be passed to the engine, or to be answered by it. */
   final AtomicInteger unsettled = new AtomicInteger();
 
   private final RunningSubscription<T> owner;
@@ -66,6 +66,7 @@ final class Inbox<T> {
     if (stopped) {
       tally.ended(Ending.GIVEN_BACK);
       tally.givenBackByStop++;
+      unsettled.incrementAndGet();
       return Admission.RETURNED;
     }
     backlog.add(delivery);
@@ -252,7 +253,11 @@ final class Inbox<T> {
     return paused;
   }
 
-  /** Takes no more from now on, and returns what waits, which has to go back. */
+  /**
+   * Takes no more from now on, and returns what waits, which has to go back. Here as in {@link #expire}
+   * and {@link #interruptAll}, each one that is returned counts as unsettled until its owner has
+   * settled it.
+   */
   synchronized List<Fetched<T>> stop(Effects effects) {
     if (!stopped) {
       stopped = true;
@@ -261,6 +266,7 @@ final class Inbox<T> {
     List<Fetched<T>> waiting = backlog.drain();
     waiting.forEach(each -> tally.ended(Ending.GIVEN_BACK));
     tally.givenBackByStop += waiting.size();
+    unsettled.addAndGet(waiting.size());
     effects.aloneEnded = backlog.unreserve();
     return waiting;
   }
@@ -347,6 +353,7 @@ final class Inbox<T> {
       if (delivery.cut(stage)) {
         delivery.recorded = true;
         tally.ended(ending);
+        unsettled.incrementAndGet();
         cut.add(delivery);
       }
     }

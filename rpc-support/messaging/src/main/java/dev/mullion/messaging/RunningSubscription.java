@@ -110,7 +110,7 @@ final class RunningSubscription<T> implements Subscription {
       Fetched<T> delivery =
           new Fetched<>(RunningSubscription.this, raw, maxDeliveries(), plan.keepsKeyOrder());
       switch (inbox.add(delivery)) {
-        case RETURNED -> settling.apply(delivery, Verdict.UNSTARTED);
+        case RETURNED -> giveBack(delivery);
         case KEPT_FOR_NEW_RUNNER -> startRunner();
         case KEPT -> {
           if (slow != null) {
@@ -253,14 +253,26 @@ final class RunningSubscription<T> implements Subscription {
 
   /** Settles a delivery that was cut off. */
   void cut(Fetched<T> delivery, Ending ending, Throwable error) {
-    settling.apply(delivery, plan.rules().cut(delivery, ending, error));
+    try {
+      settling.apply(delivery, plan.rules().cut(delivery, ending, error));
+    } finally {
+      answered();
+    }
+  }
+
+  private void giveBack(Fetched<T> delivery) {
+    try {
+      settling.apply(delivery, Verdict.UNSTARTED);
+    } finally {
+      answered();
+    }
   }
 
   void giveBackWaiting() {
     Effects effects = new Effects();
     List<Fetched<T>> waiting = inbox.stop(effects);
     perform(effects);
-    waiting.forEach(each -> settling.apply(each, Verdict.UNSTARTED));
+    waiting.forEach(this::giveBack);
   }
 
   void interruptAll(boolean besidesAllStops) {

@@ -87,13 +87,12 @@ final class SubscriptionStop<T> {
       answered();
       Duration left =
           timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
-      await(settled, left.compareTo(GRACE) < 0 ? GRACE : left);
-      if (inbox.isIdle()) {
+      boolean answered = await(settled, left.compareTo(GRACE) < 0 ? GRACE : left);
+      if (!answered && inbox.isIdle()) {
         closeSource();
-      } else {
-        closesWhenIdle = true;
-        callEnded();
       }
+      closesWhenIdle = true; // at once, if no handler is left that has called this
+      closeIfIdle();
     } finally {
       done.complete(inbox.report(Duration.ofNanos(clock.nanoTime() - start)));
       owner.ended();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A queue that hands out its messages against credit, on the thread that gives or pushes. */
 final class ScriptedSource implements Source {
@@ -20,6 +21,7 @@ final class ScriptedSource implements Source {
   final AtomicInteger closes = new AtomicInteger();
   private final ArrayDeque<ScriptedDelivery> waiting = new ArrayDeque<>();
   private int credit;
+  private @Nullable Thread delivering;
   private int failingRequests;
 
   ScriptedSource(ConsumerSettings settings, Sink sink) {
@@ -45,17 +47,22 @@ final class ScriptedSource implements Source {
     return pushed;
   }
 
+  /** Delivers in order: one thread at a time, and what others allow meanwhile too. */
   private void deliver() {
     while (true) {
       ScriptedDelivery next;
       synchronized (this) {
-        if (credit == 0 || cancels.get() > 0 || waiting.isEmpty()) {
+        if (delivering != null || credit == 0 || cancels.get() > 0 || waiting.isEmpty()) {
           return;
         }
         credit--;
         next = waiting.remove();
+        delivering = Thread.currentThread();
       }
       sink.deliver(next);
+      synchronized (this) {
+        delivering = null;
+      }
     }
   }
 
@@ -92,6 +99,11 @@ final class ScriptedSource implements Source {
   @Override
   public void cancel() {
     cancels.incrementAndGet();
+    Receiving.await("the delivery under way", () -> {
+      synchronized (this) {
+        return delivering == null || delivering == Thread.currentThread();
+      }
+    });
   }
 
   @Override
