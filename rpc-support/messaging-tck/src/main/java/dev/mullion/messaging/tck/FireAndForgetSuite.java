@@ -121,7 +121,7 @@ public abstract class FireAndForgetSuite extends EngineSuite {
     Messaging sending = messaging();
     Messaging receiving = messaging();
     Received<String> received = received();
-    ready(receiving.receive(signal, delivery -> {
+    ready(receiving.receiver(signal).buffer(100).start(delivery -> {
       received.add(delivery);
       if (delivery.payload().equals("hang")) {
         release.await(20, TimeUnit.SECONDS);

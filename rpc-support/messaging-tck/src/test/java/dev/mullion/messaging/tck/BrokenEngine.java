@@ -62,9 +62,10 @@ final class BrokenEngine implements Engine, EngineUnderTest {
   @Override
   public Profile profile() {
     // What is lost never comes: no need to wait for it for long.
+    Duration delivery = Duration.ofSeconds(defect == Defect.NONE ? 30 : 2);
     return Profile.defaults()
-        .withDeadlines(Duration.ofSeconds(3), Duration.ofSeconds(3))
-        .withLoad(defect == Defect.LOSES_ONE_IN_A_THOUSAND ? 1 : 0.5);
+        .withDeadlines(Duration.ofSeconds(30), delivery)
+        .withLoad(defect == Defect.LOSES_ONE_IN_A_THOUSAND ? 0.5 : 0.2);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.tck;
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectNestedClass;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectNestedMethod;
 
 import java.util.Arrays;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListSet;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.launcher.LauncherDiscoveryRequest;
@@ -20,18 +22,34 @@ import org.junit.platform.launcher.core.LauncherFactory;
 final class SuiteRun implements TestExecutionListener {
   final Set<String> run = new ConcurrentSkipListSet<>();
   final Set<String> failed = new ConcurrentSkipListSet<>();
+  final Map<String, String> failures = new ConcurrentHashMap<>();
   final Map<String, String> skipped = new ConcurrentHashMap<>();
 
   private SuiteRun() {}
 
   /** Runs these chapters of a suite, nested classes of {@link MessagingTck}. */
   static SuiteRun of(Class<? extends MessagingTck> suite, Class<?>... chapters) {
-    List<DiscoverySelector> selectors = Arrays.stream(chapters)
-        .<DiscoverySelector>map(chapter -> selectNestedClass(List.of(suite), chapter))
-        .toList();
+    return of(
+        Arrays.stream(chapters)
+            .<DiscoverySelector>map(chapter -> selectNestedClass(List.of(suite), chapter))
+            .toList());
+  }
+
+  /** Runs one case of a chapter. */
+  static SuiteRun ofCase(Class<? extends MessagingTck> suite, Class<?> chapter, String number) {
+    return of(
+        Arrays.stream(chapter.getSuperclass().getDeclaredMethods())
+            .filter(method -> method.isAnnotationPresent(DisplayName.class))
+            .filter(method ->
+                method.getAnnotation(DisplayName.class).value().startsWith(number + "."))
+            .<DiscoverySelector>map(method -> selectNestedMethod(List.of(suite), chapter, method))
+            .toList());
+  }
+
+  private static SuiteRun of(List<DiscoverySelector> selectors) {
+    SuiteRun run = new SuiteRun();
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request().selectors(selectors).build();
-    SuiteRun run = new SuiteRun();
     LauncherFactory.create().execute(request, run);
     return run;
   }
@@ -43,7 +61,10 @@ final class SuiteRun implements TestExecutionListener {
     }
     run.add(number(test));
     switch (result.getStatus()) {
-      case FAILED -> failed.add(number(test));
+      case FAILED -> {
+        failed.add(number(test));
+        failures.put(test.getDisplayName(), String.valueOf(result.getThrowable().orElse(null)));
+      }
       case ABORTED ->
         skipped.put(
             test.getDisplayName(),
