@@ -225,7 +225,10 @@ public final class Message<T> {
 
   /** Returns a bound of the bytes of all but the payload, quickly: a char has three in UTF-8. */
   long mostBesidePayload() {
-    long chars = generatedIdLength() + length(givenId) + length(key) + length(contentType)
+    long chars = generatedIdLength()
+        + length(givenId)
+        + length(key)
+        + length(contentType)
         + length(correlationId);
     return headers.isEmpty() ? 3 * chars : Integer.MAX_VALUE;
   }

@@ -28,7 +28,8 @@ class JavadocExamplesTest {
 
   private static List<Path> sources() throws IOException {
     try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
-      return files.filter(file -> file.toString().endsWith(".java"))
+      return files
+          .filter(file -> file.toString().endsWith(".java"))
           .filter(JavadocExamplesTest::isPublic)
           .sorted()
           .toList();
@@ -112,8 +113,9 @@ class JavadocExamplesTest {
       SimpleMeterRegistry registry = new SimpleMeterRegistry();
       OpenTelemetry openTelemetry = OpenTelemetry.noop();
       MessagingMetrics.bind(messaging, registry, "instance", "orders");
-      Messaging traced =
-          Messaging.builder(engine).observe(MessagingTraces.observer(openTelemetry)).start();
+      Messaging traced = Messaging.builder(engine)
+          .observe(MessagingTraces.observer(openTelemetry))
+          .start();
       traced.close();
 
       assertThat(registry.get("mullion.messaging.up").gauge().value()).isEqualTo(1);

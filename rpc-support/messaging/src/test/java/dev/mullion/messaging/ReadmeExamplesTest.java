@@ -84,9 +84,8 @@ class ReadmeExamplesTest {
 
   @Test
   void worker() throws Exception {
-    Subscription workers = messaging.worker(INVOICES)
-        .concurrency(8)
-        .start(job -> print(job.payload()));
+    Subscription workers =
+        messaging.worker(INVOICES).concurrency(8).start(job -> print(job.payload()));
 
     messaging.push(INVOICES, "invoice 1").get(); // from here on it is handled, or a dead letter
     idle();
@@ -133,7 +132,8 @@ class ReadmeExamplesTest {
     idle();
 
     assertThat(printed).containsExactly("invoice 1");
-    assertThat(messaging.deadLetters(INVOICES).count().toCompletableFuture().get()).isEqualTo(1);
+    assertThat(messaging.deadLetters(INVOICES).count().toCompletableFuture().get())
+        .isEqualTo(1);
   }
 
   private void warn(String text) {
@@ -218,7 +218,9 @@ class ReadmeExamplesTest {
 
   private static Messaging traced(Engine engine, OpenTelemetry openTelemetry)
       throws MessagingException {
-    return Messaging.builder(engine).observe(MessagingTraces.observer(openTelemetry)).start();
+    return Messaging.builder(engine)
+        .observe(MessagingTraces.observer(openTelemetry))
+        .start();
   }
 
   @Test

@@ -44,8 +44,10 @@ class ReadmeTest {
 
   @Test
   void guaranteesInADirectoryAreThoseThatDiffer() throws IOException {
-    EmbeddedEngine durable = EmbeddedEngine.builder().directory(Path.of("never opened")).build();
-    StringBuilder table = new StringBuilder("| | in memory | in a directory |\n| --- | --- | --- |\n");
+    EmbeddedEngine durable =
+        EmbeddedEngine.builder().directory(Path.of("never opened")).build();
+    StringBuilder table =
+        new StringBuilder("| | in memory | in a directory |\n| --- | --- | --- |\n");
     for (Guarantees row : inMemory()) {
       for (RecordComponent promise : promises()) {
         String here = value(promise, row);
@@ -107,14 +109,16 @@ class ReadmeTest {
     String readme = Files.readString(README);
     String settings =
         readme.substring(readme.indexOf("## Settings"), readme.indexOf("\nSubscriptions:"));
-    List<String> shown = SETTING.matcher(settings)
+    List<String> shown = SETTING
+        .matcher(settings)
         .results()
         .map(row -> row.group(1) + " " + row.group(2))
         .toList();
 
     assertThat(Redelivery.defaults())
         .isEqualTo(new Redelivery(5, Duration.ofSeconds(1), 2, Duration.ofMinutes(1)));
-    assertThat(Topic.of("prices", Codecs.utf8()).group("archive").overflow()).isEqualTo(Overflow.DROP_OLDEST);
+    assertThat(Topic.of("prices", Codecs.utf8()).group("archive").overflow())
+        .isEqualTo(Overflow.DROP_OLDEST);
     assertThat(shown)
         .containsExactly(
             "sendTimeout " + builder.sendTimeout.toSeconds() + " s",
@@ -139,7 +143,8 @@ class ReadmeTest {
   void codeIsThatOfTheTests(String readme) throws IOException {
     String compiled;
     try (Stream<Path> tests = Files.list(Path.of("src/test/java/dev/mullion/messaging"))) {
-      compiled = tests.filter(test -> test.endsWith("ReadmeExamplesTest.java"))
+      compiled = tests
+          .filter(test -> test.endsWith("ReadmeExamplesTest.java"))
           .map(ReadmeTest::compact)
           .collect(joining());
     }

@@ -79,8 +79,7 @@ final class Patterns {
   /** Each tenth job fails at first and is delivered again. */
   private void pushPull() throws Exception {
     AtomicInteger done = new AtomicInteger();
-    Subscription workers =
-        messaging.worker(JOBS).concurrency(4).start(job -> work(job, done));
+    Subscription workers = messaging.worker(JOBS).concurrency(4).start(job -> work(job, done));
     long begin = System.nanoTime();
     pushAll();
     broker.awaitIdle(TIMEOUT);

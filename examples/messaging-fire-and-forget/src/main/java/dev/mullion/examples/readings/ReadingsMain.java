@@ -103,8 +103,7 @@ public final class ReadingsMain implements Callable<Integer> {
   }
 
   private void connect(HostPort to) throws IOException {
-    try (RpcChannel channel =
-            RpcChannel.builder().address(to.host(), to.port()).build();
+    try (RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       System.out.printf(
           "sent %,d, of which %,d were dropped here%n", count, Readings.send(messaging, count));

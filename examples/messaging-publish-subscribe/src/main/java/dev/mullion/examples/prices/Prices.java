@@ -24,7 +24,9 @@ final class Prices {
 
   /** Shows the prices of Europe that are published while it runs; each at most once. */
   static void show(Messaging messaging) throws MessagingException {
-    messaging.subscribe(OF_EUROPE, price -> print("screen ", price)).ready()
+    messaging
+        .subscribe(OF_EUROPE, price -> print("screen ", price))
+        .ready()
         .toCompletableFuture()
         .join();
   }
@@ -39,7 +41,9 @@ final class Prices {
       throws IOException, InterruptedException {
     for (Map.Entry<String, String> each : prices.entrySet()) {
       try {
-        messaging.publish(PRICES.named("prices." + each.getKey()), each.getValue()).get();
+        messaging
+            .publish(PRICES.named("prices." + each.getKey()), each.getValue())
+            .get();
       } catch (ExecutionException e) {
         throw new IOException(e.getCause().getMessage(), e);
       }

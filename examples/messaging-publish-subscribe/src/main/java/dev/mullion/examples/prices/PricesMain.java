@@ -105,8 +105,7 @@ public final class PricesMain implements Callable<Integer> {
   }
 
   private void connect(HostPort to) throws IOException, InterruptedException {
-    try (RpcChannel channel =
-            RpcChannel.builder().address(to.host(), to.port()).build();
+    try (RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       Prices.publish(messaging, prices);
     }

@@ -40,7 +40,9 @@ class PricesTest {
       }
       assertThat(printed)
           .containsExactlyInAnyOrder(
-              "screen  prices.eu.oslo 21", "archive prices.eu.oslo 21", "archive prices.us.reno 9.50");
+              "screen  prices.eu.oslo 21",
+              "archive prices.eu.oslo 21",
+              "archive prices.us.reno 9.50");
     } finally {
       server.destroyForcibly();
     }

@@ -97,10 +97,8 @@ public final class InvoicesMain implements Callable<Integer> {
   private void serve(HostPort at) throws IOException, InterruptedException {
     try (EmbeddedBroker broker = engine().start();
         Messaging messaging = Messaging.on(broker);
-        MessagingServer server = MessagingServer.builder(broker)
-            .host(at.host())
-            .port(at.port())
-            .start()) {
+        MessagingServer server =
+            MessagingServer.builder(broker).host(at.host()).port(at.port()).start()) {
       System.out.println("listening on " + at.host() + ":" + server.port());
       messaging.declare(Invoices.INVOICES);
       System.out.println("invoices left from an earlier run: " + Invoices.left(messaging));
@@ -112,9 +110,8 @@ public final class InvoicesMain implements Callable<Integer> {
 
   private static void work(HostPort to) throws IOException, InterruptedException {
     RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
-    Messaging messaging = Messaging.builder(GrpcEngine.on(channel))
-        .listener(new Outages())
-        .start();
+    Messaging messaging =
+        Messaging.builder(GrpcEngine.on(channel)).listener(new Outages()).start();
     // On Ctrl-C: a running handler finishes, and what was fetched goes back.
     Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
     messaging.pull(Invoices.INVOICES, Invoices::print);

@@ -32,7 +32,10 @@ class UsageTest {
   void refusedConnectionIsOneLine() throws Exception {
     Process client = Program.start("--connect=127.0.0.1:1");
 
-    assertThat(Program.text(client)).startsWith("invoices: ").contains("127.0.0.1:1").hasLineCount(1);
+    assertThat(Program.text(client))
+        .startsWith("invoices: ")
+        .contains("127.0.0.1:1")
+        .hasLineCount(1);
     assertThat(client.waitFor()).isEqualTo(1);
   }
 }

@@ -89,8 +89,7 @@ public final class CapitalsMain implements Callable<Integer> {
   }
 
   private int connect(HostPort to) throws IOException, InterruptedException {
-    try (RpcChannel channel =
-            RpcChannel.builder().address(to.host(), to.port()).build();
+    try (RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       return Capitals.ask(messaging, countries) ? 0 : 1;
     }

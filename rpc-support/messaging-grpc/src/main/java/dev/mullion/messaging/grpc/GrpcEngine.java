@@ -85,8 +85,8 @@ public final class GrpcEngine implements Engine {
     if (known != null) {
       return known;
     }
-    try (EngineLink asking = open(
-        new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, connectTimeout))) {
+    try (EngineLink asking =
+        open(new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, connectTimeout))) {
       return requireNonNull(guarantees);
     } catch (MessagingException e) {
       throw new UncheckedIOException(e);

@@ -148,8 +148,7 @@ final class GrpcLink implements EngineLink {
     if (route instanceof Route.Queue queue) {
       send.setQueue(queue.id());
       if (declared.putIfAbsent(queue.id(), queue) == null) {
-        return ask(id -> declare(id, queue, Declaration.CHECK))
-            .thenCompose(done -> send(send));
+        return ask(id -> declare(id, queue, Declaration.CHECK)).thenCompose(done -> send(send));
       }
     } else {
       send.setTopic(route.name());
@@ -169,8 +168,10 @@ final class GrpcLink implements EngineLink {
       dev.mullion.messaging.grpc.v1.Message message) {
     int most = connection.maxMessageSize();
     long size = WireMessages.size(message);
-    return size <= most ? null : new MessageTooLargeException("message of " + size
-        + " bytes exceeds maxMessageSize " + most + " of the server " + connection.where());
+    return size <= most
+        ? null
+        : new MessageTooLargeException("message of " + size + " bytes exceeds maxMessageSize "
+            + most + " of the server " + connection.where());
   }
 
   @Override
@@ -183,9 +184,8 @@ final class GrpcLink implements EngineLink {
       return false;
     }
     session.outbox.add(ClientFrame.newBuilder()
-        .setSignal(Signal.newBuilder()
-            .setSignal(signal.name())
-            .setMessage(WireMessages.of(message)))
+        .setSignal(
+            Signal.newBuilder().setSignal(signal.name()).setMessage(WireMessages.of(message)))
         .build());
     return true;
   }
@@ -271,11 +271,11 @@ final class GrpcLink implements EngineLink {
           "the connection was lost, and the message given back", null, false));
     }
     return ask(id -> ClientFrame.newBuilder()
-        .setExtend(Extend.newBuilder()
-            .setId(id)
-            .setDelivery(delivery.frame.getDelivery())
-            .setTime(WireMessages.of(time)))
-        .build())
+            .setExtend(Extend.newBuilder()
+                .setId(id)
+                .setDelivery(delivery.frame.getDelivery())
+                .setTime(WireMessages.of(time)))
+            .build())
         .thenApply(done -> null);
   }
 
@@ -287,7 +287,9 @@ final class GrpcLink implements EngineLink {
   @Override
   public CompletionStage<List<QueueStatus>> queues() {
     return list(
-        id -> ClientFrame.newBuilder().setListQueues(ListQueues.newBuilder().setId(id)).build(),
+        id -> ClientFrame.newBuilder()
+            .setListQueues(ListQueues.newBuilder().setId(id))
+            .build(),
         frame -> WireQueues.from(frame.getQueueStatus()));
   }
 
@@ -295,8 +297,8 @@ final class GrpcLink implements EngineLink {
   public CompletionStage<Void> delete(Route.Queue queue) {
     declared.remove(queue.id());
     return ask(id -> ClientFrame.newBuilder()
-        .setDeleteQueue(DeleteQueue.newBuilder().setId(id).setQueue(WireQueues.of(queue)))
-        .build())
+            .setDeleteQueue(DeleteQueue.newBuilder().setId(id).setQueue(WireQueues.of(queue)))
+            .build())
         .thenApply(done -> null);
   }
 
@@ -318,8 +320,11 @@ final class GrpcLink implements EngineLink {
       Pending declaring = Pending.of(declare(nextId(), queue, Declaration.CHECK), deadline);
       declaring.answer().whenComplete((done, error) -> {
         if (error != null && !(error instanceof BrokerAwayException)) {
-          Serving.LOG.log(System.Logger.Level.WARNING, "queue " + queue.id() + " is not as it was"
-              + " declared before the connection was lost", error);
+          Serving.LOG.log(
+              System.Logger.Level.WARNING,
+              "queue " + queue.id() + " is not as it was"
+                  + " declared before the connection was lost",
+              error);
         }
       });
       first.add(declaring);
@@ -348,8 +353,10 @@ final class GrpcLink implements EngineLink {
       case DELIVER -> deliver(session, frame);
       case REPLY -> replied(frame.getReply());
       case READY -> with(frame.getReady().getSubscription(), RemoteSource::isReady);
-      case DROPPED -> with(frame.getDropped().getSubscription(),
-          source -> source.dropped(frame.getDropped().getMessages()));
+      case DROPPED ->
+        with(
+            frame.getDropped().getSubscription(),
+            source -> source.dropped(frame.getDropped().getMessages()));
       case ENDED -> ended(frame);
       case LETTER -> answers.item(frame.getLetter().getId(), frame);
       case QUEUE_STATUS -> answers.item(frame.getQueueStatus().getId(), frame);
@@ -366,7 +373,8 @@ final class GrpcLink implements EngineLink {
   }
 
   private void deliver(LinkSession session, ServerFrame frame) {
-    with(frame.getDeliver().getSubscription(),
+    with(
+        frame.getDeliver().getSubscription(),
         source -> source.deliver(session, frame.getDeliver()));
   }
 
@@ -382,10 +390,15 @@ final class GrpcLink implements EngineLink {
   private void replied(dev.mullion.messaging.grpc.v1.Reply frame) {
     requests.remove(frame.getId());
     long id = frame.getId() / 2;
-    context.events().replied(frame.hasMessage()
-        ? Reply.of(id, WireMessages.from(frame.getMessage()))
-        : Reply.error(
-            id, WireErrors.status(frame.getError().getKind()), frame.getError().getText()));
+    context
+        .events()
+        .replied(
+            frame.hasMessage()
+                ? Reply.of(id, WireMessages.from(frame.getMessage()))
+                : Reply.error(
+                    id,
+                    WireErrors.status(frame.getError().getKind()),
+                    frame.getError().getText()));
   }
 
   /** Ends the requests whose replies were lost with the connection. */

@@ -96,9 +96,10 @@ final class Held {
 
   CompletionStage<Settlement> failed(Route.Queue queue, String error) {
     int count = count(raw);
-    return settle(count >= queue.redelivery().maxDeliveries()
-        ? new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error)
-        : new Outcome.Redeliver(queue.redelivery().delayAfter(count), error));
+    return settle(
+        count >= queue.redelivery().maxDeliveries()
+            ? new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error)
+            : new Outcome.Redeliver(queue.redelivery().delayAfter(count), error));
   }
 
   CompletionStage<Settlement> bury(DeadLetter.Reason reason, String error) {
@@ -125,9 +126,10 @@ final class Held {
       ended = true;
     }
     RawDelivery.Request request = (RawDelivery.Request) raw;
-    return accept().thenCompose(settlement -> settlement == Settlement.APPLIED
-        ? request.reply(reply).thenApply(sent -> settlement)
-        : CompletableFuture.completedFuture(settlement));
+    return accept()
+        .thenCompose(settlement -> settlement == Settlement.APPLIED
+            ? request.reply(reply).thenApply(sent -> settlement)
+            : CompletableFuture.completedFuture(settlement));
   }
 
   private CompletionStage<Settlement> accept() {

@@ -44,12 +44,15 @@ final class LinkAnswers {
       long id, Function<ServerFrame, T> item, Function<Long, CompletableFuture<Done>> asking) {
     List<T> items = new ArrayList<>();
     lists.put(id, frame -> items.add(item.apply(frame)));
-    return asking.apply(id).handle((done, error) -> {
-      lists.remove(id);
-      return error;
-    }).thenCompose(error -> error == null
-        ? CompletableFuture.completedFuture(items)
-        : CompletableFuture.failedFuture(WireErrors.cause(error)));
+    return asking
+        .apply(id)
+        .handle((done, error) -> {
+          lists.remove(id);
+          return error;
+        })
+        .thenCompose(error -> error == null
+            ? CompletableFuture.completedFuture(items)
+            : CompletableFuture.failedFuture(WireErrors.cause(error)));
   }
 
   void item(long id, ServerFrame frame) {

@@ -54,8 +54,7 @@ final class LinkConnection implements LinkSession.Events {
     this.context = context;
     this.link = link;
     this.clock = engine.clock();
-    this.sends =
-        new LinkSends(engine.where(), clock, context.callbacks(), engine.awayTimeout());
+    this.sends = new LinkSends(engine.where(), clock, context.callbacks(), engine.awayTimeout());
   }
 
   LinkSends sends() {
@@ -167,8 +166,8 @@ final class LinkConnection implements LinkSession.Events {
 
   @Override
   public void ended(LinkSession session, Status status) {
-    String text = status.getCode() + (status.getDescription() == null
-        ? "" : ": " + status.getDescription());
+    String text =
+        status.getCode() + (status.getDescription() == null ? "" : ": " + status.getDescription());
     why = text;
     MessagingException cause = error(status, text);
     if (first.completeExceptionally(cause)) {
@@ -204,9 +203,10 @@ final class LinkConnection implements LinkSession.Events {
   private MessagingException error(Status status, String text) {
     return switch (status.getCode()) {
       case UNAUTHENTICATED, PERMISSION_DENIED ->
-          new LoginRefusedException("server " + where() + " rejects this client: " + text);
-      default -> new BrokerAwayException(
-          "server " + where() + " cannot be reached: " + text, status.asException(), false);
+        new LoginRefusedException("server " + where() + " rejects this client: " + text);
+      default ->
+        new BrokerAwayException(
+            "server " + where() + " cannot be reached: " + text, status.asException(), false);
     };
   }
 
@@ -244,8 +244,7 @@ final class LinkConnection implements LinkSession.Events {
       quiet.await(end, () -> session.isOver() || session.isQuiet() && sends.isQuiet());
       sends.close();
       session.complete();
-      quiet.await(
-          Math.max(end, clock.nanoTime() + LAST_WORD.toNanos()), session::isOver);
+      quiet.await(Math.max(end, clock.nanoTime() + LAST_WORD.toNanos()), session::isOver);
     }
     sends.close();
     drop("the link was closed");

@@ -93,7 +93,8 @@ final class LinkSends {
 
   private BrokerAwayException awayError() {
     return new BrokerAwayException(
-        "server " + where + " is away for " + Duration.ofNanos(clock.nanoTime() - awaySince), null,
+        "server " + where + " is away for " + Duration.ofNanos(clock.nanoTime() - awaySince),
+        null,
         false);
   }
 
@@ -191,7 +192,8 @@ final class LinkSends {
       sentBytes = 0;
     }
     BrokerAwayException lost = new BrokerAwayException(
-        "connection to " + where + " was lost before the answer: " + cause.getMessage(), cause,
+        "connection to " + where + " was lost before the answer: " + cause.getMessage(),
+        cause,
         true);
     unknown.forEach(each -> each.answer().completeExceptionally(lost));
     quiet.run();

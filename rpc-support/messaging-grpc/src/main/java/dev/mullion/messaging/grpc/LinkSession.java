@@ -180,11 +180,12 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   private void settled(Settled frame) {
     CompletableFuture<Settlement> answer = settling.remove(frame.getDelivery());
     if (answer != null) {
-      answer.complete(switch (frame.getSettlement()) {
-        case SETTLEMENT_APPLIED -> Settlement.APPLIED;
-        case SETTLEMENT_LEASE_LOST -> Settlement.LEASE_LOST;
-        default -> Settlement.UNKNOWN;
-      });
+      answer.complete(
+          switch (frame.getSettlement()) {
+            case SETTLEMENT_APPLIED -> Settlement.APPLIED;
+            case SETTLEMENT_LEASE_LOST -> Settlement.LEASE_LOST;
+            default -> Settlement.UNKNOWN;
+          });
       quiet.run();
     }
   }
@@ -208,8 +209,8 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   void fail(String reason) {
     ClientCallStreamObserver<ClientBatch> started = call;
     if (started != null && !over.get()) {
-      started.cancel(reason, new StatusRuntimeException(
-          Status.UNAVAILABLE.withDescription(reason)));
+      started.cancel(
+          reason, new StatusRuntimeException(Status.UNAVAILABLE.withDescription(reason)));
     }
     end(Status.UNAVAILABLE.withDescription(reason));
   }

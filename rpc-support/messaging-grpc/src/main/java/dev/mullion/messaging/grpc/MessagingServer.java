@@ -259,8 +259,14 @@ public final class MessagingServer implements AutoCloseable {
       try {
         Serving serving = new Serving(
             owned == null ? engine : owned,
-            new Serving.Limits(maxClients, window, windowBytes, maxMessageSize, maxCredit,
-                maxSubscriptions, maxBacklog),
+            new Serving.Limits(
+                maxClients,
+                window,
+                windowBytes,
+                maxMessageSize,
+                maxCredit,
+                maxSubscriptions,
+                maxBacklog),
             permissions,
             executor);
         RpcServer server = builder(serving).start();
@@ -279,9 +285,8 @@ public final class MessagingServer implements AutoCloseable {
     private RpcServerBuilder builder(Serving serving) {
       int limit = Math.max(LEAST_LIMIT, maxMessageSize + SLACK);
       RpcServerBuilder builder = RpcServer.builder()
-          .keepalive(Keepalive.defaults()
-              .time(Duration.ofSeconds(10))
-              .timeout(Duration.ofSeconds(10)))
+          .keepalive(
+              Keepalive.defaults().time(Duration.ofSeconds(10)).timeout(Duration.ofSeconds(10)))
           .maxInboundMessageSize(limit)
           .maxOutboundMessageSize(limit)
           .addService(new MessagingService(serving));

@@ -15,7 +15,11 @@ import java.util.function.Consumer;
  * @param answer completes with the answer
  */
 record Pending(
-    long id, Consumer<LinkSession> write, int bytes, long deadline, CompletableFuture<Done> answer) {
+    long id,
+    Consumer<LinkSession> write,
+    int bytes,
+    long deadline,
+    CompletableFuture<Done> answer) {
 
   static Pending of(ClientFrame frame, long deadline) {
     return new Pending(

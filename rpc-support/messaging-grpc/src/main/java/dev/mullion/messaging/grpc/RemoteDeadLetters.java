@@ -27,8 +27,8 @@ final class RemoteDeadLetters implements DeadLetters {
   @Override
   public CompletionStage<Long> count() {
     return link.ask(id -> ClientFrame.newBuilder()
-        .setCountDeadLetters(CountDeadLetters.newBuilder().setId(id).setQueue(queue))
-        .build())
+            .setCountDeadLetters(CountDeadLetters.newBuilder().setId(id).setQueue(queue))
+            .build())
         .thenApply(Done::getCount);
   }
 
@@ -54,15 +54,15 @@ final class RemoteDeadLetters implements DeadLetters {
 
   private CompletionStage<Long> select(Action action, int max, Predicate<DeadLetter> which) {
     return link.select(
-        id -> ClientFrame.newBuilder()
-            .setSelectDeadLetters(SelectDeadLetters.newBuilder()
-                .setId(id)
-                .setQueue(queue)
-                .setAction(action)
-                .setMax(max)
-                .setAsk(true))
-            .build(),
-        which)
+            id -> ClientFrame.newBuilder()
+                .setSelectDeadLetters(SelectDeadLetters.newBuilder()
+                    .setId(id)
+                    .setQueue(queue)
+                    .setAction(action)
+                    .setMax(max)
+                    .setAsk(true))
+                .build(),
+            which)
         .thenApply(Done::getCount);
   }
 }

@@ -165,8 +165,7 @@ final class ServedSubscription implements Sink {
       return false;
     }
     boolean others = unsettled > waiting.size();
-    return others
-            && (alone || isSuspect(first) || queue.redelivery().maxDeliveries() == 1)
+    return others && (alone || isSuspect(first) || queue.redelivery().maxDeliveries() == 1)
         || isSuspect(first) && session.hasSuspect();
   }
 
@@ -175,27 +174,33 @@ final class ServedSubscription implements Sink {
     Route.Queue queue = queue();
     try {
       if (queue != null && Held.count(raw) > queue.redelivery().maxDeliveries()) {
-        refuse(held, new Outcome.Bury(
-            DeadLetter.Reason.DELIVERY_LIMIT,
-            "lost with its worker in delivery " + (Held.count(raw) - 1) + " of "
-                + queue.redelivery().maxDeliveries()));
+        refuse(
+            held,
+            new Outcome.Bury(
+                DeadLetter.Reason.DELIVERY_LIMIT,
+                "lost with its worker in delivery " + (Held.count(raw) - 1) + " of "
+                    + queue.redelivery().maxDeliveries()));
         return null;
       }
       dev.mullion.messaging.grpc.v1.Message message = WireMessages.of(raw.message());
       long size = WireMessages.size(message);
       if (size > session.maxMessageSize()) {
-        refuse(held, new Outcome.Bury(
-            DeadLetter.Reason.REJECTED,
-            "message of " + size + " bytes exceeds the server's maxMessageSize "
-                + session.maxMessageSize()));
+        refuse(
+            held,
+            new Outcome.Bury(
+                DeadLetter.Reason.REJECTED,
+                "message of " + size + " bytes exceeds the server's maxMessageSize "
+                    + session.maxMessageSize()));
         return null;
       }
       return ServerFrame.newBuilder().setDeliver(deliver(held, message)).build();
     } catch (RuntimeException thrown) {
       Serving.LOG.log(Level.WARNING, "delivery from " + raw.address() + " failed", thrown);
-      refuse(held, new Outcome.Redeliver(
-          queue == null ? Duration.ZERO : queue.redelivery().delayAfter(1),
-          "the server cannot deliver it: " + thrown));
+      refuse(
+          held,
+          new Outcome.Redeliver(
+              queue == null ? Duration.ZERO : queue.redelivery().delayAfter(1),
+              "the server cannot deliver it: " + thrown));
       return null;
     }
   }

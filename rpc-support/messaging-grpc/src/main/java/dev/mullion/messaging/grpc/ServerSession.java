@@ -74,8 +74,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
         serving.executor,
         serving.executor,
         thrown -> finish(true));
-    this.helloTimer = MessagingClock.system()
-        .schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
+    this.helloTimer =
+        MessagingClock.system().schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
   }
 
   private void checkHello() {
@@ -116,12 +116,14 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
       case BEGIN -> deliveries.begin(frame.getBegin().getDelivery());
       case SETTLE -> deliveries.settle(frame.getSettle());
       case CREDIT -> all.subscribes.credit(frame.getCredit());
-      case UNSUBSCRIBE -> deliveries.unsubscribe(
-          frame.getUnsubscribe().getSubscription(), frame.getUnsubscribe().getGiveBack());
+      case UNSUBSCRIBE ->
+        deliveries.unsubscribe(
+            frame.getUnsubscribe().getSubscription(), frame.getUnsubscribe().getGiveBack());
       case SIGNAL -> all.sends.signal(frame.getSignal());
       case CANCEL_REQUEST -> all.sends.cancel(frame.getCancelRequest().getId());
       case SELECTED -> all.admin.selected(frame.getSelected());
-      case PING -> add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
+      case PING ->
+        add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
       case HELLO -> throw new BrokenRules("frame: HELLO (expected: once)");
       case FRAME_NOT_SET -> throw new BrokenRules("frame: absent or unknown to this version");
       default -> handleAnswered(frame, all);
@@ -178,13 +180,14 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     }
     client = hello.getClient();
     helloTimer.cancel();
-    Duration sendTimeout = hello.hasSendTimeout()
-        ? WireMessages.from(hello.getSendTimeout())
-        : DEFAULT_SEND_TIMEOUT;
+    Duration sendTimeout =
+        hello.hasSendTimeout() ? WireMessages.from(hello.getSendTimeout()) : DEFAULT_SEND_TIMEOUT;
     EngineLink link;
     try {
       link = serving.engine.open(new EngineContext(
-          this, serving.executor, serving.limits.window(),
+          this,
+          serving.executor,
+          serving.limits.window(),
           sendTimeout.isNegative() ? Duration.ZERO : sendTimeout));
     } catch (MessagingException | RuntimeException thrown) {
       end(Status.UNAVAILABLE.withDescription(
@@ -192,8 +195,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
       return;
     }
     SessionSends sends = new SessionSends(this, link, serving.limits.maxMessageSize());
-    parts = new Parts(link, sends, new SessionAdmin(this, link, sends),
-        new SessionSubscribes(this, link, sends));
+    parts = new Parts(
+        link, sends, new SessionAdmin(this, link, sends), new SessionSubscribes(this, link, sends));
     if (over.get()) {
       execute(() -> link.close(CLOSE_TIMEOUT));
       return;
@@ -212,8 +215,10 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
         .setWindowBytes(serving.limits.windowBytes())
         .setMaxMessageSize(serving.limits.maxMessageSize())
         .setMaxCredit(serving.limits.maxCredit());
-    serving.engine.guarantees().forEach(row ->
-        welcome.addGuarantees(WireGuarantees.of(WireGuarantees.remote(row))));
+    serving
+        .engine
+        .guarantees()
+        .forEach(row -> welcome.addGuarantees(WireGuarantees.of(WireGuarantees.remote(row))));
     return welcome.build();
   }
 
@@ -325,7 +330,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     stopping = true;
     deliveries.stop();
     if (parts != null) {
-      outbox.add(ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
+      outbox.add(
+          ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
     }
     checkDrained();
   }
@@ -390,7 +396,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
 
   @Override
   public void connectionRestored(String where, Duration outage) {
-    Serving.LOG.log(Level.INFO,
-        "engine " + serving.engine.name() + " has " + where + " again after " + outage);
+    Serving.LOG.log(
+        Level.INFO, "engine " + serving.engine.name() + " has " + where + " again after " + outage);
   }
 }

@@ -80,8 +80,9 @@ final class SessionAdmin {
     orError(frame.getId(), () -> {
       Route.Queue queue = managed(frame.getQueue());
       sends.deleted(queue);
-      link.delete(queue).whenComplete((done, error) ->
-          session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+      link.delete(queue)
+          .whenComplete((done, error) ->
+              session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
     });
   }
 
@@ -96,7 +97,8 @@ final class SessionAdmin {
   }
 
   void count(CountDeadLetters frame) {
-    orError(frame.getId(), () -> counted(frame.getId(), letters(frame.getQueue()).count()));
+    orError(
+        frame.getId(), () -> counted(frame.getId(), letters(frame.getQueue()).count()));
   }
 
   private void counted(long id, CompletionStage<Long> counting) {
@@ -136,7 +138,9 @@ final class SessionAdmin {
   /** Sends a list, each frame when the stream has room for it, and then the answer. */
   private void list(long id, Stream<ServerFrame> frames) {
     Iterator<ServerFrame> all = Stream.concat(
-            frames, Stream.of(ServerFrame.newBuilder().setDone(Done.newBuilder().setId(id)).build()))
+            frames,
+            Stream.of(
+                ServerFrame.newBuilder().setDone(Done.newBuilder().setId(id)).build()))
         .iterator();
     session.list(all);
   }
@@ -147,10 +151,12 @@ final class SessionAdmin {
       session.check(Verb.MANAGE, "");
       link.queues().whenComplete((queues, error) -> {
         if (error == null) {
-          list(id, List.copyOf(queues).stream()
-              .map(each -> ServerFrame.newBuilder()
-                  .setQueueStatus(WireQueues.of(id, each))
-                  .build()));
+          list(
+              id,
+              List.copyOf(queues).stream()
+                  .map(each -> ServerFrame.newBuilder()
+                      .setQueueStatus(WireQueues.of(id, each))
+                      .build()));
         } else {
           session.done(id, WireErrors.of(error));
         }
@@ -166,8 +172,9 @@ final class SessionAdmin {
       switch (frame.getAction()) {
         case ACTION_PURGE -> counted(id, letters.purge(which));
         case ACTION_REDRIVE -> counted(id, letters.redrive(frame.getMax(), which));
-        default -> throw new BrokenRules("action: " + frame.getAction()
-            + " (expected: ACTION_REDRIVE or ACTION_PURGE)");
+        default ->
+          throw new BrokenRules(
+              "action: " + frame.getAction() + " (expected: ACTION_REDRIVE or ACTION_PURGE)");
       }
     });
   }
@@ -212,7 +219,9 @@ final class SessionAdmin {
 
   /** Ends questions to a client that is gone. */
   void release() {
-    questions.values().forEach(each ->
-        each.completeExceptionally(new IllegalStateException("the client is gone")));
+    questions
+        .values()
+        .forEach(
+            each -> each.completeExceptionally(new IllegalStateException("the client is gone")));
   }
 }

@@ -180,13 +180,18 @@ final class SessionDeliveries {
     }
     long deadline = found == null ? 0 : deadline(found, time);
     if (found == null || !found.extend(deadline)) {
-      session.done(frame.getId(), WireErrors.of(Kind.KIND_LEASE_LOST,
-          "the time of delivery " + frame.getDelivery() + " is over"));
+      session.done(
+          frame.getId(),
+          WireErrors.of(
+              Kind.KIND_LEASE_LOST, "the time of delivery " + frame.getDelivery() + " is over"));
       return;
     }
     watch(deadline);
-    found.raw().extend(time).whenComplete((extended, error) ->
-        session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+    found
+        .raw()
+        .extend(time)
+        .whenComplete((extended, error) ->
+            session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
   }
 
   void settle(Settle frame) {
@@ -220,12 +225,10 @@ final class SessionDeliveries {
       return switch (frame.getOutcomeCase()) {
         case ACKNOWLEDGED -> delivery.settle(new Outcome.Acknowledge());
         case FAILED -> delivery.failed(queue, WireErrors.bounded(frame.getFailed()));
-        case REJECTED -> delivery.bury(
-            DeadLetter.Reason.REJECTED, frame.getRejected());
-        case UNDECODABLE -> delivery.bury(
-            DeadLetter.Reason.UNDECODABLE, frame.getUndecodable());
-        case GIVEN_BACK -> delivery.giveBack(
-            frame.getGivenBack().getCounted(), "given back by its worker");
+        case REJECTED -> delivery.bury(DeadLetter.Reason.REJECTED, frame.getRejected());
+        case UNDECODABLE -> delivery.bury(DeadLetter.Reason.UNDECODABLE, frame.getUndecodable());
+        case GIVEN_BACK ->
+          delivery.giveBack(frame.getGivenBack().getCounted(), "given back by its worker");
         default -> throw wrongOutcome(frame, delivery);
       };
     }
@@ -240,9 +243,11 @@ final class SessionDeliveries {
       case FAILED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getFailed()));
       case REJECTED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getRejected()));
       case UNDECODABLE ->
-          delivery.reply(Reply.error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
-      case GIVEN_BACK -> delivery.giveBack(
-          frame.getGivenBack().getCounted(), "the replier gave the request back after it had begun");
+        delivery.reply(Reply.error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
+      case GIVEN_BACK ->
+        delivery.giveBack(
+            frame.getGivenBack().getCounted(),
+            "the replier gave the request back after it had begun");
       default -> throw wrongOutcome(frame, delivery);
     };
   }
@@ -251,13 +256,17 @@ final class SessionDeliveries {
     long size = WireMessages.size(message);
     return size <= limits.maxMessageSize()
         ? Reply.of(id, WireMessages.from(message))
-        : Reply.error(id, Reply.Status.FAILED, "reply of " + size
-            + " bytes exceeds the server's maxMessageSize " + limits.maxMessageSize());
+        : Reply.error(
+            id,
+            Reply.Status.FAILED,
+            "reply of " + size + " bytes exceeds the server's maxMessageSize "
+                + limits.maxMessageSize());
   }
 
   private static BrokenRules wrongOutcome(Settle frame, Held delivery) {
     return new BrokenRules("outcome: " + frame.getOutcomeCase() + " of a delivery from "
-        + (delivery.subscription.queue() == null ? "a subject (expected: REPLY, FAILED,"
+        + (delivery.subscription.queue() == null
+            ? "a subject (expected: REPLY, FAILED,"
             : "a queue (expected: ACKNOWLEDGED, FAILED, REJECTED,")
         + " UNDECODABLE or GIVEN_BACK)");
   }
@@ -282,8 +291,8 @@ final class SessionDeliveries {
     remove(subscription);
     end(subscription, true, "the subscription ended");
     session.add(ServerFrame.newBuilder()
-        .setEnded(Ended.newBuilder().setSubscription(subscription.id)
-            .setError(WireErrors.of(cause)))
+        .setEnded(
+            Ended.newBuilder().setSubscription(subscription.id).setError(WireErrors.of(cause)))
         .build());
   }
 

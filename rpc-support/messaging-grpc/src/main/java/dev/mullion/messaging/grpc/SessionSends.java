@@ -65,8 +65,7 @@ final class SessionSends {
     CompletionStage<Void> sent;
     try {
       Route route = route(frame);
-      session.check(
-          route instanceof Route.Topic ? Verb.PUBLISH : Verb.PUSH, route.name());
+      session.check(route instanceof Route.Topic ? Verb.PUBLISH : Verb.PUSH, route.name());
       sent = link.send(route, message(frame.getMessage()));
     } catch (MessagingException | RuntimeException thrown) {
       session.answer(frame.getId(), size, ServerSession.error(thrown));
@@ -79,10 +78,11 @@ final class SessionSends {
   private Route route(Send frame) throws MessagingException {
     switch (frame.getToCase()) {
       case TOPIC -> {
-        Route.Topic topic = new Route.Topic(Topic.of(frame.getTopic(), Codecs.bytes()).name());
+        Route.Topic topic =
+            new Route.Topic(Topic.of(frame.getTopic(), Codecs.bytes()).name());
         if (topic.isPattern()) {
-          throw new IllegalArgumentException(
-              "topic: " + topic.name() + " (expected: no pattern, which can only be subscribed to)");
+          throw new IllegalArgumentException("topic: " + topic.name()
+              + " (expected: no pattern, which can only be subscribed to)");
         }
         prepare(topic);
         return topic;
@@ -113,8 +113,8 @@ final class SessionSends {
       throws MessageTooLargeException {
     long size = WireMessages.size(wire);
     if (size > maxMessageSize) {
-      throw new MessageTooLargeException("message of " + size
-          + " bytes exceeds maxMessageSize " + maxMessageSize + " of the server");
+      throw new MessageTooLargeException("message of " + size + " bytes exceeds maxMessageSize "
+          + maxMessageSize + " of the server");
     }
     return WireMessages.from(wire);
   }

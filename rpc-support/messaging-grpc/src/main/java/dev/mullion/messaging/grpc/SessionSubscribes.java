@@ -68,7 +68,7 @@ final class SessionSubscribes {
         yield new Route.Signal(name);
       }
       case TO_NOT_SET ->
-          throw new BrokenRules("to: absent (expected: topic, queue, subject or signal)");
+        throw new BrokenRules("to: absent (expected: topic, queue, subject or signal)");
     };
   }
 

@@ -25,8 +25,7 @@ final class WireMessages {
     message.correlationId().ifPresent(wire::setCorrelationId);
     message.timeToLive().ifPresent(time -> wire.setTimeToLive(of(time)));
     for (Map.Entry<String, String> header : message.headers().entrySet()) {
-      wire.addHeaders(
-          Header.newBuilder().setName(header.getKey()).setValue(header.getValue()));
+      wire.addHeaders(Header.newBuilder().setName(header.getKey()).setValue(header.getValue()));
     }
     return wire.build();
   }

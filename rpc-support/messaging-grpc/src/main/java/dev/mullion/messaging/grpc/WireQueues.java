@@ -110,8 +110,9 @@ final class WireQueues {
       case OVERFLOW_FAIL -> Overflow.FAIL;
       case OVERFLOW_DROP_OLDEST, OVERFLOW_UNSPECIFIED -> Overflow.DROP_OLDEST;
       case OVERFLOW_DROP_NEWEST -> Overflow.DROP_NEWEST;
-      case UNRECOGNIZED -> throw new IllegalArgumentException(
-          "overflow: a value of a later version (expected: one of " + Overflow.class + ")");
+      case UNRECOGNIZED ->
+        throw new IllegalArgumentException(
+            "overflow: a value of a later version (expected: one of " + Overflow.class + ")");
     };
   }
 
@@ -180,7 +181,7 @@ final class WireQueues {
       case REASON_EXPIRED -> DeadLetter.Reason.EXPIRED;
       case REASON_OVERFLOW -> DeadLetter.Reason.OVERFLOW;
       case REASON_DELIVERY_LIMIT, REASON_UNSPECIFIED, UNRECOGNIZED ->
-          DeadLetter.Reason.DELIVERY_LIMIT;
+        DeadLetter.Reason.DELIVERY_LIMIT;
     };
   }
 }

@@ -84,8 +84,8 @@ class GrpcEngineTest {
   }
 
   private EngineLink open(GrpcEngine.Builder client) throws Exception {
-    EngineLink link = client.build()
-        .open(new EngineContext(events, callbacks, 100, Duration.ofMillis(500)));
+    EngineLink link =
+        client.build().open(new EngineContext(events, callbacks, 100, Duration.ofMillis(500)));
     closing.add(0, link);
     return link;
   }
@@ -107,8 +107,16 @@ class GrpcEngineTest {
 
   private static Route.Queue queue(String name, int maxDeliveries) {
     return new Route.Queue(
-        name, Optional.empty(), Redelivery.constant(maxDeliveries, Duration.ofNanos(1_500)),
-        Duration.ofSeconds(30), false, 0, 0, Overflow.BLOCK, 100, Duration.ofDays(14));
+        name,
+        Optional.empty(),
+        Redelivery.constant(maxDeliveries, Duration.ofNanos(1_500)),
+        Duration.ofSeconds(30),
+        false,
+        0,
+        0,
+        Overflow.BLOCK,
+        100,
+        Duration.ofDays(14));
   }
 
   private static Message<byte[]> message(String text) {
@@ -235,8 +243,7 @@ class GrpcEngineTest {
     assertThat(delivered.failures()).isEqualTo(2);
     assertThat(delivered.losses()).isEqualTo(1);
     settle(delivered, new Outcome.Redeliver(Duration.ofSeconds(5), "boom"));
-    assertThat(two.outcome())
-        .isEqualTo(new Outcome.Redeliver(Duration.ofNanos(1_500), "boom"));
+    assertThat(two.outcome()).isEqualTo(new Outcome.Redeliver(Duration.ofNanos(1_500), "boom"));
     final var three = engine.deliver("jobs", "three");
     settle(received.next(), new Outcome.GiveBack(false));
     assertThat(three.outcome()).isEqualTo(new Outcome.GiveBack(false));
@@ -273,8 +280,7 @@ class GrpcEngineTest {
     engine.links.get(0).context.events().replied(Reply.of(id, message("r")));
     Reply reply = take("reply", events.replies);
     assertThat(reply.id()).isEqualTo(5);
-    engine.links.get(0).context.events()
-        .replied(Reply.error(id, Reply.Status.UNDECODABLE, "what"));
+    engine.links.get(0).context.events().replied(Reply.error(id, Reply.Status.UNDECODABLE, "what"));
     Reply late = take("reply", events.replies);
     assertThat(late.status()).isEqualTo(Reply.Status.UNDECODABLE);
     assertThat(late.error()).isEqualTo("what");
@@ -404,10 +410,10 @@ class GrpcEngineTest {
     try (Relay relay = new Relay()) {
       start(builder -> builder);
       relay.to(port);
-      RpcChannel channel = RpcChannel.builder().address("127.0.0.1", relay.port()).build();
+      RpcChannel channel =
+          RpcChannel.builder().address("127.0.0.1", relay.port()).build();
       closing.add(channel);
-      EngineLink link =
-          open(GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)));
+      EngineLink link = open(GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)));
       Received received = new Received();
       link.consume(queue("jobs"), SETTINGS, received).request(3);
       final var begun = engine.deliver("jobs", "one");
@@ -429,7 +435,8 @@ class GrpcEngineTest {
     try (Relay relay = new Relay()) {
       start(builder -> builder);
       relay.to(port);
-      RpcChannel channel = RpcChannel.builder().address("127.0.0.1", relay.port()).build();
+      RpcChannel channel =
+          RpcChannel.builder().address("127.0.0.1", relay.port()).build();
       closing.add(channel);
       EngineLink link = open(GrpcEngine.builder(channel).pingInterval(Duration.ofMillis(100)));
       assertThat(link.health().up()).isTrue();
@@ -508,19 +515,21 @@ class GrpcEngineTest {
     assertThat(two.get(0).died().toEpochMilli()).isEqualTo(1_700_000_000_123L);
     assertThat(two.get(0).original().headers()).containsEntry("h", "a");
     assertThat(Eventually.get(
-        "redrive", letters.redrive(9, letter -> !letter.original().id().equals("b"))))
+            "redrive", letters.redrive(9, letter -> !letter.original().id().equals("b"))))
         .isEqualTo(2);
     assertThat(Eventually.failure("purge", letters.purge(letter -> {
-      throw new IllegalStateException("mine");
-    }))).isInstanceOf(IllegalStateException.class).hasMessage("mine");
+          throw new IllegalStateException("mine");
+        })))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("mine");
   }
 
   @Test
   void messageAboveTheServersLimitIsRefusedHere() throws Exception {
     start(builder -> builder.maxMessageSize(1000));
     EngineLink link = open();
-    assertThat(Eventually.failure(
-        "send", link.send(new Route.Topic("t"), Message.of(new byte[1001]))))
+    assertThat(
+            Eventually.failure("send", link.send(new Route.Topic("t"), Message.of(new byte[1001]))))
         .isInstanceOf(MessageTooLargeException.class)
         .hasMessageStartingWith("message of 1001 bytes exceeds maxMessageSize 1000 of the server");
     assertThat(engine.sent).isEmpty();
@@ -532,8 +541,8 @@ class GrpcEngineTest {
     EngineLink link = open();
     var send = link.send(new Route.Topic("t"), message("1"));
     Eventually.isTrue("sent", () -> engine.held.size() == 1);
-    var closed = java.util.concurrent.CompletableFuture.runAsync(
-        () -> link.close(Duration.ofSeconds(20)));
+    var closed =
+        java.util.concurrent.CompletableFuture.runAsync(() -> link.close(Duration.ofSeconds(20)));
     assertThat(closed).isNotDone();
     engine.held.get(0).complete(null);
     Eventually.get("closed", closed);
@@ -544,8 +553,8 @@ class GrpcEngineTest {
 
   @Test
   void manySendersKeepTheirOrder() throws Exception {
-    EngineLink link = client().build()
-        .open(new EngineContext(events, callbacks, 100, Duration.ofSeconds(10)));
+    EngineLink link =
+        client().build().open(new EngineContext(events, callbacks, 100, Duration.ofSeconds(10)));
     closing.add(0, link);
     List<CompletionStage<Void>> all = new ArrayList<>();
     for (int i = 0; i < 5000; i++) {

@@ -54,10 +54,11 @@ class MessagingServerTest {
   }
 
   private static ClientFrame.Builder publish(long id, String topic, byte[] payload) {
-    return frame().setSend(Send.newBuilder()
-        .setId(id)
-        .setTopic(topic)
-        .setMessage(Message.newBuilder().setPayload(ByteString.copyFrom(payload))));
+    return frame()
+        .setSend(Send.newBuilder()
+            .setId(id)
+            .setTopic(topic)
+            .setMessage(Message.newBuilder().setPayload(ByteString.copyFrom(payload))));
   }
 
   private static Deliver delivery(StubClient client) {
@@ -109,8 +110,7 @@ class MessagingServerTest {
       Deliver delivered = delivery(client);
       assertThat(delivered.getLast()).isFalse();
       client.settle(delivered.getDelivery(), settle -> settle.setFailed("boom"));
-      assertThat(second.outcome())
-          .isEqualTo(new Outcome.Redeliver(Duration.ofSeconds(2), "boom"));
+      assertThat(second.outcome()).isEqualTo(new Outcome.Redeliver(Duration.ofSeconds(2), "boom"));
 
       Delivery fifth = engine.deliver("jobs", "x", 4, 0);
       delivered = delivery(client);
@@ -151,13 +151,17 @@ class MessagingServerTest {
   @Test
   void handlerTimeoutOfClientThatDoesNotAnnounceStartsAtDelivery() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire.setCredit(1).setQueue(Queue.newBuilder()
-          .setName("jobs")
-          .setHandlerTimeout(WireMessages.of(Duration.ofMillis(80)))));
+      client.subscribe(
+          3,
+          wire -> wire.setCredit(1)
+              .setQueue(Queue.newBuilder()
+                  .setName("jobs")
+                  .setHandlerTimeout(WireMessages.of(Duration.ofMillis(80)))));
       Delivery slow = engine.deliver("jobs", "x");
       Deliver delivered = delivery(client);
-      assertThat(slow.outcome()).isEqualTo(new Outcome.Redeliver(
-          Duration.ofSeconds(1), "not settled within handlerTimeout PT0.08S"));
+      assertThat(slow.outcome())
+          .isEqualTo(new Outcome.Redeliver(
+              Duration.ofSeconds(1), "not settled within handlerTimeout PT0.08S"));
       client.settle(
           delivered.getDelivery(),
           settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
@@ -169,15 +173,19 @@ class MessagingServerTest {
   @Test
   void extendMovesTheTime() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire.setCredit(1).setQueue(Queue.newBuilder()
-          .setName("jobs")
-          .setHandlerTimeout(WireMessages.of(Duration.ofMillis(150)))));
+      client.subscribe(
+          3,
+          wire -> wire.setCredit(1)
+              .setQueue(Queue.newBuilder()
+                  .setName("jobs")
+                  .setHandlerTimeout(WireMessages.of(Duration.ofMillis(150)))));
       Delivery slow = engine.deliver("jobs", "x");
       Deliver delivered = delivery(client);
-      client.send(frame().setExtend(Extend.newBuilder()
-          .setId(9)
-          .setDelivery(delivered.getDelivery())
-          .setTime(WireMessages.of(Duration.ofSeconds(100)))));
+      client.send(frame()
+          .setExtend(Extend.newBuilder()
+              .setId(9)
+              .setDelivery(delivered.getDelivery())
+              .setTime(WireMessages.of(Duration.ofSeconds(100)))));
       assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
       assertThat(slow.extended).containsExactly(Duration.ofSeconds(100));
       // The time of another delivery still ends.
@@ -230,10 +238,11 @@ class MessagingServerTest {
   @Test
   void lostClientGivesBackAndOnlyWhatBeganIsCounted() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire
-          .setQueue(Queue.newBuilder().setName("jobs"))
-          .setCredit(3)
-          .setAnnouncesBegin(true));
+      client.subscribe(
+          3,
+          wire -> wire.setQueue(Queue.newBuilder().setName("jobs"))
+              .setCredit(3)
+              .setAnnouncesBegin(true));
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
       delivery(client);
@@ -252,10 +261,11 @@ class MessagingServerTest {
   @Test
   void lostClientThatAnnouncedNothingMayHaveBegunTheOldest() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire
-          .setQueue(Queue.newBuilder().setName("jobs"))
-          .setCredit(3)
-          .setAnnouncesBegin(true));
+      client.subscribe(
+          3,
+          wire -> wire.setQueue(Queue.newBuilder().setName("jobs"))
+              .setCredit(3)
+              .setAnnouncesBegin(true));
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
       delivery(client);
@@ -269,10 +279,11 @@ class MessagingServerTest {
   @Test
   void clientThatLeavesGivesBackUncounted() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire
-          .setQueue(Queue.newBuilder().setName("jobs"))
-          .setCredit(3)
-          .setAnnouncesBegin(true));
+      client.subscribe(
+          3,
+          wire -> wire.setQueue(Queue.newBuilder().setName("jobs"))
+              .setCredit(3)
+              .setAnnouncesBegin(true));
       Delivery first = engine.deliver("jobs", "one");
       delivery(client);
       client.complete();
@@ -295,8 +306,8 @@ class MessagingServerTest {
       client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
       assertThat(first.outcome()).isEqualTo(new Outcome.Acknowledge());
       assertThat(second.outcome).isNotDone();
-      client.send(frame().setUnsubscribe(
-          Unsubscribe.newBuilder().setSubscription(3).setGiveBack(true)));
+      client.send(
+          frame().setUnsubscribe(Unsubscribe.newBuilder().setSubscription(3).setGiveBack(true)));
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
     }
   }
@@ -310,8 +321,8 @@ class MessagingServerTest {
       client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(8)));
       Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 10);
       client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(1)));
-      assertThat(client.status().getDescription()).isEqualTo(
-          "credit: 1 more for subscription 3, which has 10"
+      assertThat(client.status().getDescription())
+          .isEqualTo("credit: 1 more for subscription 3, which has 10"
               + " (expected: 1 to 10, the server's maxCredit, in all)");
     }
   }
@@ -336,11 +347,12 @@ class MessagingServerTest {
   @Test
   void windowThatIsTooLargeIsRefused() throws Exception {
     try (StubClient client = connect()) {
-      client.send(frame().setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
-          .setId(1)
-          .setSubscription(1)
-          .setTopic("prices")
-          .setWindow(1_000_000_000)));
+      client.send(frame()
+          .setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+              .setId(1)
+              .setSubscription(1)
+              .setTopic("prices")
+              .setWindow(1_000_000_000)));
       Error error = client.expect(FrameCase.DONE).getDone().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_UNSUPPORTED_SETTING);
       assertThat(error.getText())
@@ -405,13 +417,15 @@ class MessagingServerTest {
           .isEqualTo(Error.Kind.KIND_MISSING_ADDRESS);
 
       client.send(
-          frame().setDeclare(
-              Declare.newBuilder().setId(5).setQueue(Queue.newBuilder().setName("jobs"))),
-          frame().setDeclare(Declare.newBuilder()
-              .setId(6)
-              .setQueue(Queue.newBuilder()
-                  .setName("jobs")
-                  .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(2)))));
+          frame()
+              .setDeclare(
+                  Declare.newBuilder().setId(5).setQueue(Queue.newBuilder().setName("jobs"))),
+          frame()
+              .setDeclare(Declare.newBuilder()
+                  .setId(6)
+                  .setQueue(Queue.newBuilder()
+                      .setName("jobs")
+                      .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(2)))));
       assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
       assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
           .isEqualTo(Error.Kind.KIND_CONFLICTING_DECLARATION);
@@ -430,9 +444,10 @@ class MessagingServerTest {
       client.pull(3, "jobs", 1);
       Delivery large = new Delivery("jobs", new byte[1001], 0, 0);
       engine.deliver(large);
-      assertThat(large.outcome()).isEqualTo(new Outcome.Bury(
-          DeadLetter.Reason.REJECTED,
-          "message of 1001 bytes exceeds the server's maxMessageSize 1000"));
+      assertThat(large.outcome())
+          .isEqualTo(new Outcome.Bury(
+              DeadLetter.Reason.REJECTED,
+              "message of 1001 bytes exceeds the server's maxMessageSize 1000"));
       engine.deliver("jobs", "small");
       assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("small");
     }
@@ -440,19 +455,21 @@ class MessagingServerTest {
 
   @Test
   void permissionsDenyByVerbAndAddress() throws Exception {
-    start(builder -> builder.permissions((verb, address, context) ->
-        verb == Permissions.Verb.PUBLISH && address.equals("open")));
+    start(builder -> builder.permissions(
+        (verb, address, context) -> verb == Permissions.Verb.PUBLISH && address.equals("open")));
     try (StubClient client = connect()) {
       client.send(publish(1, "open", new byte[1]), publish(2, "shut", new byte[1]));
       assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
       Error error = client.expect(FrameCase.DONE).getDone().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
-      assertThat(error.getText()).isEqualTo("permissions of the server deny PUBLISH of shut"
-          + " (expected: allowed by MessagingServer's permissions)");
-      client.send(frame().setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
-          .setId(3)
-          .setSubscription(1)
-          .setQueue(Queue.newBuilder().setName("jobs"))));
+      assertThat(error.getText())
+          .isEqualTo("permissions of the server deny PUBLISH of shut"
+              + " (expected: allowed by MessagingServer's permissions)");
+      client.send(frame()
+          .setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+              .setId(3)
+              .setSubscription(1)
+              .setQueue(Queue.newBuilder().setName("jobs"))));
       assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
           .startsWith("permissions of the server deny PULL of jobs");
       assertThat(engine.consumers).isEmpty();
@@ -492,14 +509,19 @@ class MessagingServerTest {
   void clientThatDoesNotReadIsDisconnectedAboveTheBacklog() throws Exception {
     start(builder -> builder.maxBacklog(1000));
     try (StubClient client = StubClient.deaf(server)) {
-      client.send(frame().setRequest(Request.newBuilder()
-          .setId(1)
-          .setSubject("s")
-          .setTimeout(WireMessages.of(Duration.ofSeconds(20)))));
+      client.send(frame()
+          .setRequest(Request.newBuilder()
+              .setId(1)
+              .setSubject("s")
+              .setTimeout(WireMessages.of(Duration.ofSeconds(20)))));
       Eventually.isTrue("request", () -> engine.links.get(0).requests.size() == 1);
       for (int i = 0; i < 100 && server.clients() > 0; i++) {
-        engine.links.get(0).context.events().replied(
-            Reply.of(1, dev.mullion.messaging.Message.of(new byte[200_000])));
+        engine
+            .links
+            .get(0)
+            .context
+            .events()
+            .replied(Reply.of(1, dev.mullion.messaging.Message.of(new byte[200_000])));
       }
       Eventually.isTrue("disconnected", () -> server.clients() == 0);
       Eventually.isTrue("closed", () -> engine.links.get(0).closed);
@@ -517,8 +539,9 @@ class MessagingServerTest {
       assertThat(request.outcome).isNotDone();
       client.send(frame().setBegin(Begin.newBuilder().setDelivery(delivered.getDelivery())));
       assertThat(request.outcome()).isEqualTo(new Outcome.Acknowledge());
-      client.settle(delivered.getDelivery(), settle -> settle.setReply(
-          Message.newBuilder().setPayload(ByteString.copyFromUtf8("r"))));
+      client.settle(
+          delivered.getDelivery(),
+          settle -> settle.setReply(Message.newBuilder().setPayload(ByteString.copyFromUtf8("r"))));
       Reply reply = Eventually.get("reply", request.reply);
       assertThat(reply.id()).isEqualTo(7);
       assertThat(reply.message().orElseThrow().payload()).asString().isEqualTo("r");
@@ -545,8 +568,10 @@ class MessagingServerTest {
       client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
       ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
       engine.deliver(request);
-      client.settle(delivery(client).getDelivery(), settle -> settle.setGivenBack(
-          dev.mullion.messaging.grpc.v1.GivenBack.getDefaultInstance()));
+      client.settle(
+          delivery(client).getDelivery(),
+          settle ->
+              settle.setGivenBack(dev.mullion.messaging.grpc.v1.GivenBack.getDefaultInstance()));
       assertThat(request.outcome()).isEqualTo(new Outcome.GiveBack(false));
     }
   }
@@ -578,9 +603,12 @@ class MessagingServerTest {
   @Test
   void queueThatDeliversOnceIsDeliveredOneAtATime() throws Exception {
     try (StubClient client = connect()) {
-      client.subscribe(3, wire -> wire.setCredit(2).setQueue(Queue.newBuilder()
-          .setName("jobs")
-          .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(1))));
+      client.subscribe(
+          3,
+          wire -> wire.setCredit(2)
+              .setQueue(Queue.newBuilder()
+                  .setName("jobs")
+                  .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(1))));
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
       assertThat(delivery(client).getLast()).isTrue();

@@ -14,7 +14,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.h2.mvstore.MVStore;
 import org.jspecify.annotations.Nullable;
 
 /** The embedded engine in a directory of its own, which is deleted after the test. */
@@ -23,7 +22,6 @@ final class EmbeddedDurableUnderTest
   private final Path directory;
   private @Nullable EmbeddedBroker broker;
   private @Nullable EmbeddedBroker other;
-  private byte[] undamaged = {};
 
   EmbeddedDurableUnderTest() throws IOException {
     directory = Files.createTempDirectory("messaging-tck");
@@ -60,39 +58,31 @@ final class EmbeddedDurableUnderTest
     return false;
   }
 
-  /** A full disk and one that cannot be written are among the tests of the store itself. */
+  /** The tests of the store itself, in the module messaging, have the others. */
   @Override
   public Set<Damage> damages() {
-    return Set.of(Damage.IN_USE, Damage.TORN_WRITE, Damage.UNKNOWN_VERSION);
+    return Set.of(Damage.IN_USE, Damage.TORN_WRITE);
   }
 
   @Override
   public void damage(Damage damage) throws IOException {
     Path store = directory.resolve("store.mv");
-    undamaged = Files.readAllBytes(store);
     switch (damage) {
       case IN_USE -> other = open(directory);
       case TORN_WRITE -> {
+        byte[] undamaged = Files.readAllBytes(store);
         byte[] torn = Arrays.copyOfRange(undamaged, undamaged.length - 4096, undamaged.length);
         Files.write(store, Arrays.copyOf(torn, 2500), StandardOpenOption.APPEND);
-      }
-      case UNKNOWN_VERSION -> {
-        try (MVStore file = MVStore.open(store.toString())) {
-          file.setStoreVersion(77);
-          file.commit();
-        }
       }
       default -> throw new IllegalArgumentException(damage.name());
     }
   }
 
   @Override
-  public void repair(Damage damage) throws IOException {
+  public void repair(Damage damage) {
     if (other != null) {
       other.close();
       other = null;
-    } else if (damage == Damage.UNKNOWN_VERSION) {
-      Files.write(directory.resolve("store.mv"), undamaged);
     }
   }
 

@@ -29,21 +29,18 @@ final class SuiteRun implements TestExecutionListener {
 
   /** Runs these chapters of a suite, nested classes of {@link MessagingTck}. */
   static SuiteRun of(Class<? extends MessagingTck> suite, Class<?>... chapters) {
-    return of(
-        Arrays.stream(chapters)
-            .<DiscoverySelector>map(chapter -> selectNestedClass(List.of(suite), chapter))
-            .toList());
+    return of(Arrays.stream(chapters)
+        .<DiscoverySelector>map(chapter -> selectNestedClass(List.of(suite), chapter))
+        .toList());
   }
 
   /** Runs one case of a chapter. */
   static SuiteRun ofCase(Class<? extends MessagingTck> suite, Class<?> chapter, String number) {
-    return of(
-        Arrays.stream(chapter.getSuperclass().getDeclaredMethods())
-            .filter(method -> method.isAnnotationPresent(DisplayName.class))
-            .filter(method ->
-                method.getAnnotation(DisplayName.class).value().startsWith(number + "."))
-            .<DiscoverySelector>map(method -> selectNestedMethod(List.of(suite), chapter, method))
-            .toList());
+    return of(Arrays.stream(chapter.getSuperclass().getDeclaredMethods())
+        .filter(method -> method.isAnnotationPresent(DisplayName.class))
+        .filter(method -> method.getAnnotation(DisplayName.class).value().startsWith(number + "."))
+        .<DiscoverySelector>map(method -> selectNestedMethod(List.of(suite), chapter, method))
+        .toList());
   }
 
   private static SuiteRun of(List<DiscoverySelector> selectors) {
