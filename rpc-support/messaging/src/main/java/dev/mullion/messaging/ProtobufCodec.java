@@ -11,7 +11,8 @@ import java.io.IOException;
  * form, on the class path.
  *
  * <pre>{@code
- * Topic<Order> orders = Topic.of("orders", ProtobufCodec.of(Order.getDefaultInstance()));
+ * Topic<Timestamp> ticks =
+ *     Topic.of("ticks", ProtobufCodec.of(Timestamp.getDefaultInstance()));
  * }</pre>
  *
  * @param <T> the message's type

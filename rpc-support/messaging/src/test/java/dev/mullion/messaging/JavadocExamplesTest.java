@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Timestamp;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
@@ -104,6 +105,20 @@ class JavadocExamplesTest {
 
   private void print(String text) {
     printed.add(text);
+  }
+
+  @Test
+  void codecsOfOptionalLibraries() throws Exception {
+    record Order(String id, long cents) {}
+
+    Topic<Order> orders = Topic.of("orders", JsonCodec.of(Order.class));
+
+    Topic<Timestamp> ticks =
+        Topic.of("ticks", ProtobufCodec.of(Timestamp.getDefaultInstance()));
+
+    Order order = new Order("17", 5);
+    assertThat(orders.codec().decode(orders.codec().encode(order), "")).isEqualTo(order);
+    assertThat(ticks.codec().encode(Timestamp.getDefaultInstance())).isEmpty();
   }
 
   @Test
