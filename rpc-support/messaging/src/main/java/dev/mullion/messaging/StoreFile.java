@@ -298,6 +298,8 @@ final class StoreFile extends RandomAccessStore {
   /** What MVStore expects of a read while it searches; most blocks of a file end it this way. */
   private static final class NoChunk extends RuntimeException {
     private static final long serialVersionUID = 1L;
+
+    @SuppressWarnings("StaticAssignmentOfThrowable") // it has no stack, and nobody sees it
     static final NoChunk INSTANCE = new NoChunk();
 
     private NoChunk() {

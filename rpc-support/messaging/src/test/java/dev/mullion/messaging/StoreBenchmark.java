@@ -169,6 +169,7 @@ final class StoreBenchmark {
 
   /** The limit of the disk: bytes appended, and synced once for all that wait. */
   private static final class RawFile implements Target {
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Append(byte[] bytes, CompletableFuture<Void> done) {}
 
     private final FileChannel channel;
