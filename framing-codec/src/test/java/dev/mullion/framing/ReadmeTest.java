@@ -118,6 +118,7 @@ class ReadmeTest {
         "rpc-support/README.md",
         "rpc-support/messaging/README.md",
         "rpc-support/messaging-grpc/README.md",
+        "rpc-support/messaging-tck/README.md",
         "examples/README.md",
         "examples/messaging-request-reply/README.md",
         "examples/messaging-publish-subscribe/README.md",

@@ -52,7 +52,8 @@ class PlainEnglishTest {
               "../rpc-support/README.md",
               "../rpc-support/SETTINGS.md",
               "../rpc-support/messaging/README.md",
-              "../rpc-support/messaging-grpc/README.md")
+              "../rpc-support/messaging-grpc/README.md",
+              "../rpc-support/messaging-tck/README.md")
           .map(Path::of);
       return Stream.of(
           sources,

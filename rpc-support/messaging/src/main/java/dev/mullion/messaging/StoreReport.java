@@ -18,9 +18,9 @@ import java.util.Optional;
  * A command that prints what a durable engine's directory holds: its queues and groups with their
  * settings, and how many messages wait, are delayed or are dead letters. It only reads.
  *
- * <pre>
+ * <pre>{@code
  * java -cp messaging.jar:h2-mvstore.jar:jspecify.jar dev.mullion.messaging.StoreReport DIRECTORY
- * </pre>
+ * }</pre>
  *
  * <p>While an engine has the directory open, the figures are those of one of its last commits. An
  * engine that changes the file faster than it can be read has to be stopped, or asked itself:
