@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Guarantees.Pattern;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,7 +81,7 @@ class ReadmeTest {
     try {
       return shown(Objects.requireNonNull(promise.getAccessor().invoke(row)));
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("guarantees and settings are readable", e);
     }
   }
 
@@ -163,7 +164,7 @@ class ReadmeTest {
     try {
       return Files.readString(source).replaceAll("\\s+", "");
     } catch (IOException e) {
-      throw new AssertionError(e);
+      throw new UncheckedIOException(e);
     }
   }
 }

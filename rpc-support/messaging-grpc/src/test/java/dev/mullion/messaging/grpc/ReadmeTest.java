@@ -108,7 +108,7 @@ class ReadmeTest {
     try {
       return Objects.requireNonNull(promise.getAccessor().invoke(row));
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("guarantees and settings are readable", e);
     }
   }
 
@@ -160,7 +160,7 @@ class ReadmeTest {
       }
       return "`" + value + "`";
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("guarantees and settings are readable", e);
     }
   }
 
