@@ -107,19 +107,6 @@ class JavadocExamplesTest {
     assertThat(printed.size()).isLessThan(2);
   }
 
-  record Order(String id, long cents) {}
-
-  @Test
-  void payloadsOfLibraries() throws Exception {
-    Topic<Order> orders = Topic.of("orders", JsonCodec.of(Order.class));
-    Topic<Timestamp> ticks = Topic.of("ticks", ProtobufCodec.of(Timestamp.getDefaultInstance()));
-
-    Order order = new Order("4711", 1995);
-    Timestamp tick = Timestamp.newBuilder().setSeconds(1).build();
-    assertThat(orders.codec().decode(orders.codec().encode(order), "")).isEqualTo(order);
-    assertThat(ticks.codec().decode(ticks.codec().encode(tick), "")).isEqualTo(tick);
-  }
-
   private void print(String text) {
     printed.add(text);
   }
