@@ -42,6 +42,7 @@ import org.opentest4j.TestAbortedException;
  */
 @TestInstance(TestInstance.Lifecycle.PER_METHOD)
 @ExtendWith(PrintedSkips.class)
+@SuppressWarnings("exports") // of the extension, which JUnit alone uses
 public abstract class EngineSuite {
   private static final AtomicInteger NAMES = new AtomicInteger();
   private static final String RUN =
