@@ -80,6 +80,7 @@ public final class GrpcEngine implements Engine {
    * @throws UncheckedIOException if it has to be asked and cannot be reached
    */
   @Override
+  @SuppressWarnings("try") // Connecting is all that is needed.
   public List<Guarantees> guarantees() {
     List<Guarantees> known = guarantees;
     if (known != null) {
