@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
  * {@code ForkJoinPool} of such waits. Never rejects a task.
  */
 final class Callbacks implements Executor {
-  private static final int THREADS = Math.max(4, Runtime.getRuntime().availableProcessors());
+  private static final int THREADS = Math.max(16, Runtime.getRuntime().availableProcessors());
   private static final int MOST_THREADS = 1024; // substitutes included
 
   private final ForkJoinPool pool;

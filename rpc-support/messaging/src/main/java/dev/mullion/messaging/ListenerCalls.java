@@ -86,6 +86,11 @@ final class ListenerCalls {
     return omitted.sum();
   }
 
+  /** Returns whether the calling thread is the listener's. */
+  boolean isCalling() {
+    return Thread.currentThread() instanceof ListenerThread caller && caller.owner == this;
+  }
+
   /**
    * Reports what was merged, lets the listener finish, and interrupts it at the bound. A call by the
    * listener itself does not wait.
@@ -93,7 +98,7 @@ final class ListenerCalls {
   void close(Duration timeout) {
     drops.values().forEach(Drops::report);
     thread.shutdown();
-    if (Thread.currentThread() instanceof ListenerThread caller && caller.owner == this) {
+    if (isCalling()) {
       return;
     }
     boolean ended = false;

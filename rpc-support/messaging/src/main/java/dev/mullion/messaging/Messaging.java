@@ -35,7 +35,8 @@ import java.util.concurrent.CompletionStage;
  * call waits for room, for up to {@code sendTimeout}, and its future fails with {@link
  * QueueFullException}. {@link #send} never waits, and neither does a send from inside an
  * asynchronous handler: its future fails at once. Continuations of a future that is not yet
- * complete run on a thread of their own, never on a thread of the engine.
+ * complete run on a thread of their own, never on a thread of the engine; those that block for long
+ * belong on an executor of yours ({@code thenRunAsync}), since these threads are few.
  *
  * <p>After {@link #close}, sends and new subscriptions throw {@code IllegalStateException}.
  */

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * runs whatever became of the one before, and all share one deadline.
  */
 final class StopSequence {
+  private static final Duration LONGEST = Duration.ofDays(365);
   private static final Duration LINK_GRACE = Duration.ofSeconds(1);
   private static final StopReport EMPTY = new StopReport(Duration.ZERO, 0, 0, 0);
 
@@ -52,22 +53,19 @@ final class StopSequence {
 
   /**
    * Stops, or waits for the stop that is under way. A handler cannot wait for a stop, which waits for
-   * it: then the stop goes on by itself.
+   * it: then the stop goes on by itself. Neither can the listener wait for another's.
    */
   StopReport stop(Duration timeout) {
+    Duration bound = timeout.compareTo(LONGEST) < 0 ? timeout : LONGEST;
     boolean inHandler = intake.caller().isInside();
     if (begun.compareAndSet(false, true)) {
       intake.handlersOnly();
-      if (inHandler) {
-        daemon("messaging-stop", () -> run(timeout));
-      } else {
-        run(timeout);
+      if (!inHandler || !daemon("messaging-stop", () -> run(bound))) {
+        run(bound);
       }
     }
-    if (inHandler && !done.isDone()) {
-      return EMPTY;
-    }
-    return awaited();
+    boolean waitedFor = inHandler || listener.isCalling();
+    return waitedFor && !done.isDone() ? EMPTY : awaited();
   }
 
   boolean isBegun() {
@@ -140,19 +138,26 @@ final class StopSequence {
     }
   }
 
-  /** On a thread of its own: an engine whose close hangs does not hold up the caller. */
+  /**
+   * Closes the link on a thread of its own: an engine whose close hangs does not hold up the caller.
+   * There is a moment for it after the deadline too, at which messages are still given back.
+   */
   private void closeLink(Duration left) {
+    Duration bound = left.compareTo(LINK_GRACE) < 0 ? LINK_GRACE : left;
     CompletableFuture<@Nullable Void> closed = new CompletableFuture<>();
-    daemon("messaging-close", () -> {
+    Runnable close = () -> {
       try {
-        link.close(left);
+        link.close(bound);
       } catch (Throwable e) {
         LimitedLog.warn("stop", "the engine's link failed to close", e);
       } finally {
         closed.complete(null);
       }
-    });
-    ClockWait.await(closed, clock, left.plus(LINK_GRACE));
+    };
+    if (!daemon("messaging-close", close)) {
+      close.run();
+    }
+    ClockWait.await(closed, clock, bound.plus(LINK_GRACE));
   }
 
   private static void step(String what, Runnable step) {
@@ -163,9 +168,16 @@ final class StopSequence {
     }
   }
 
-  private static void daemon(String name, Runnable task) {
-    Thread thread = new Thread(task, name);
-    thread.setDaemon(true);
-    thread.start();
+  /** Returns false if there is no thread left for it. */
+  private static boolean daemon(String name, Runnable task) {
+    try {
+      Thread thread = new Thread(task, name);
+      thread.setDaemon(true);
+      thread.start();
+      return true;
+    } catch (Throwable e) {
+      LimitedLog.warn("stop", "no thread could be started for " + name, e);
+      return false;
+    }
   }
 }

@@ -117,8 +117,7 @@ class JavadocExamplesTest {
 
     Topic<Order> orders = Topic.of("orders", JsonCodec.of(Order.class));
 
-    Topic<Timestamp> ticks =
-        Topic.of("ticks", ProtobufCodec.of(Timestamp.getDefaultInstance()));
+    Topic<Timestamp> ticks = Topic.of("ticks", ProtobufCodec.of(Timestamp.getDefaultInstance()));
 
     Order order = new Order("17", 5);
     assertThat(orders.codec().decode(orders.codec().encode(order), "")).isEqualTo(order);

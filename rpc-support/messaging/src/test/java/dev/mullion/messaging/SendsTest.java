@@ -65,6 +65,33 @@ class SendsTest extends CoreTest {
   }
 
   @Test
+  void messageOfASubtypeGoesOutOnceAndNotNested() throws Exception {
+    Messaging messaging = start();
+    Topic<Number> numbers = Topic.of("numbers", new MessageCodec<>() {
+      @Override
+      public byte[] encode(Number payload) {
+        return payload.toString().getBytes(UTF_8);
+      }
+
+      @Override
+      public Number decode(byte[] payload, String contentType) {
+        return Integer.valueOf(new String(payload, UTF_8));
+      }
+
+      @Override
+      public String contentType() {
+        return "text/plain";
+      }
+    });
+
+    Message<Integer> seven = Message.of(7);
+    messaging.publish(numbers, seven);
+
+    assertThat(engine.messages).hasSize(1);
+    assertThat(engine.messages.get(0).payload()).isEqualTo(new byte[] {'7'});
+  }
+
+  @Test
   void generatedIdIsKept() throws Exception {
     Messaging messaging = start();
     Message<String> message = Message.of("x");

@@ -221,6 +221,48 @@ class StopTest extends CoreTest {
   }
 
   @Test
+  void listenerMayClose() throws Exception {
+    CompletableFuture<StopReport> stopped = new CompletableFuture<>();
+    Messaging[] own = new Messaging[1];
+    own[0] = start(settings().listener(new MessagingListener() {
+      @Override
+      public void connectionLost(String where, Throwable cause) {
+        stopped.complete(own[0].stop(Duration.ofSeconds(Long.MAX_VALUE)));
+      }
+    }));
+
+    engine.context().events().connectionLost("here", new IllegalStateException());
+
+    result(stopped);
+    assertThat(engine.calls).last().isEqualTo("close");
+  }
+
+  /** The stop waits for the listener, which would wait for the stop. */
+  @Test
+  void listenerThatClosesDuringAStopDoesNotWaitForIt() throws Exception {
+    CountDownLatch closing = new CountDownLatch(1);
+    CompletableFuture<StopReport> listener = new CompletableFuture<>();
+    Messaging[] own = new Messaging[1];
+    engine.closing = closing::countDown;
+    own[0] = start(settings().listener(new MessagingListener() {
+      @Override
+      public void connectionLost(String where, Throwable cause) {
+        try {
+          closing.await();
+          listener.complete(own[0].stop(SECOND));
+        } catch (InterruptedException e) {
+          listener.completeExceptionally(e);
+        }
+      }
+    }));
+    engine.context().events().connectionLost("here", new IllegalStateException());
+
+    own[0].stop(Duration.ofDays(1));
+
+    assertThat(result(listener).took()).isZero();
+  }
+
+  @Test
   void interruptEndsTheWaitsAndIsKept() throws Exception {
     engine.sending = (route, message) -> new CompletableFuture<>();
     Messaging messaging = start();
