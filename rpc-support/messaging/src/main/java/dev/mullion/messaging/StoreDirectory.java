@@ -128,8 +128,9 @@ final class StoreDirectory implements MvStore.StorePlace {
       StoreMaps maps =
           StoreMaps.open(place.open(false), place.path(), false, marks.syncedVersion());
       marks.synced(maps.version());
+      MvStore store = new MvStore(place, maps, marks, clock);
       opened = true;
-      return new MvStore(place, maps, marks, clock);
+      return store;
     } catch (StoreException e) {
       throw e;
     } catch (IOException e) {

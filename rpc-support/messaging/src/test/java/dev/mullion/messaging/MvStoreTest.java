@@ -22,9 +22,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -268,6 +270,50 @@ class MvStoreTest {
       assertThat(store.load().get(0).jobs()).extracting(Job::losses).containsExactly(0, 0);
       assertThat(text(store.readJob(0, 1))).isEqualTo("one");
     }
+  }
+
+  /** Chunks are used again at once: no read may see another one's bytes. */
+  @Test
+  void readsWhileSpaceIsUsedAgain() throws Exception {
+    try (MvStore store = open()) {
+      store.load();
+      apply(store, new Step.Declare(queue(0, "orders")));
+      String text = "x".repeat(20_000); // no page cache keeps them all
+      for (int i = 0; i < 1200; i++) {
+        store.apply(List.of(add(0, i, i + text)));
+      }
+      apply(store);
+      AtomicBoolean stop = new AtomicBoolean();
+      List<CompletableFuture<Integer>> readers = new ArrayList<>();
+      for (int n = 0; n < 3; n++) {
+        int seed = n;
+        readers.add(CompletableFuture.supplyAsync(
+            () -> readAll(store, seed, text, stop), task -> new Thread(task).start()));
+      }
+      for (int i = 0; i < 60; i++) {
+        apply(store, add(0, 10_000 + i, "y".repeat(50_000)), add(0, 20_000 + i, "z"));
+        apply(store, new Step.RemoveJob(0, 10_000 + i));
+      }
+      stop.set(true);
+      for (CompletableFuture<Integer> reader : readers) {
+        assertThat(reader.get(30, TimeUnit.SECONDS)).isPositive();
+      }
+    }
+  }
+
+  private static int readAll(MvStore store, int seed, String text, AtomicBoolean stop) {
+    Random random = new Random(seed);
+    int reads = 0;
+    while (!stop.get()) {
+      int number = random.nextInt(1200);
+      try {
+        assertThat(text(store.readJob(0, number))).isEqualTo(number + text);
+      } catch (MessagingException e) {
+        throw new AssertionError(e);
+      }
+      reads++;
+    }
+    return reads;
   }
 
   @Test
