@@ -281,7 +281,7 @@ public abstract class EngineSuite {
     }
   }
 
-  /** Returns the engine under test as one that can do more; a case that needs it is skipped else. */
+  /** Returns the engine under test as one that can do more, or skips the case. */
   final <C> C capability(Class<C> capability, String field) {
     if (!capability.isInstance(underTest)) {
       String reason = "Guarantees." + field + " of " + underTest.engine().name()

@@ -5,7 +5,7 @@ import java.util.Set;
 
 /**
  * An engine, ready for one test. The suite opens several {@code Messaging} on it and closes them
- * before this. What else can be done to it is said by the nested interfaces, all optional: an engine
+ * before this. The nested interfaces say what else can be done to it. All are optional: an engine
  * under test implements those that it can, and the cases that need another one are skipped.
  *
  * <p>Addresses have fresh names in each test, so a broker needs no cleaning and may be shared: then
@@ -101,8 +101,9 @@ public interface EngineUnderTest {
     String address();
 
     /**
-     * Returns whether only one process can use it at a time. Then it is {@link Restartable} too, and
-     * stopped here while the other process runs: to kill that one kills worker and engine together.
+     * Returns whether only one process can use it at a time. Then it must be {@link Restartable}
+     * too, and is stopped here while the other process runs: killing that process kills worker and
+     * engine together.
      */
     boolean exclusive();
   }

@@ -17,16 +17,16 @@ import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * An engine with faults, around another one: answers and deliveries are late, some messages come
- * twice, some overtake others, consumers lose their connection while they are idle, and {@link #cut}
- * takes the engine away altogether. An application that works on this engine works on a bad day.
+ * twice, some overtake others, consumers lose their connection while they are idle, and {@link
+ * #cut} takes the engine away altogether.
  *
  * <pre>{@code
  * FaultyEngine engine = FaultyEngine.over(broker).seed(7).duplicates(0.02).delays(0.1).build();
  * }</pre>
  *
- * <p>A fault is chosen by a random number with a seed; what happens to a message still depends on the
- * timing of threads. Messages that are accepted are never lost, but for live subscribers, receivers
- * and requests during a cut.
+ * <p>Faults are chosen by random numbers with a seed; what happens to a message still depends on
+ * the timing of threads. Accepted messages are never lost, except those for live subscribers,
+ * receivers and repliers during a cut.
  */
 public final class FaultyEngine implements Engine, Closeable {
   private final Engine engine;

@@ -52,7 +52,7 @@ enum HandlerKind {
         });
   }
 
-  /** Returns a handler whose stage completes when the other one, on a thread of ours, has returned. */
+  /** Returns a handler that runs the other one on a thread of ours, and completes a stage. */
   static <T> AsyncHandler<T> async(Handler<T> handler) {
     return delivery -> {
       CompletableFuture<Void> done = new CompletableFuture<>();

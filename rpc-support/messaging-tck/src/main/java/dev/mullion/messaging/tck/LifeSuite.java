@@ -42,7 +42,8 @@ public abstract class LifeSuite extends EngineSuite {
     long seed = LongForms.seed();
     Random random = new Random(seed);
     for (int round = 0; round < rounds; round++) {
-      stopWithWorkInFlight(kind, random.nextInt(80), "seed " + seed + ", round " + round + ": ");
+      stopWithWorkInFlight(
+          kind, random.nextInt(profile().scaled(80)), "seed " + seed + ", round " + round + ": ");
       closeAll();
     }
   }

@@ -41,6 +41,9 @@ public abstract class OutageSuite extends EngineSuite {
     Restartable engine = capability(Restartable.class, "durability");
     Everything all = new Everything(messaging());
     List<String> accepted = all.pushAndPublish(numbered("before", profile().scaled(200)));
+    WorkQueue<String> waiting = queue();
+    List<String> sent = numbered("", profile().scaled(100));
+    pushAll(all.messaging, waiting, sent);
     if (!engine.clientsSurvive()) {
       closeAll();
     }
@@ -52,6 +55,9 @@ public abstract class OutageSuite extends EngineSuite {
     all.awaitWorking();
     accepted.addAll(all.pushAndPublish(numbered("after", profile().scaled(50))));
     all.assertHandled(accepted);
+    Received<String> received = received();
+    ready(all.messaging.pull(waiting, received));
+    received.awaitExactly(sent);
   }
 
   @Test

@@ -111,7 +111,7 @@ final class Received<T> implements Handler<T> {
     }
   }
 
-  /** Checks that what came is a part of these, each at most as often as here, then what is quiet. */
+  /** Waits until nothing more comes, and checks that what came is a part of these. */
   void awaitAtMost(Collection<T> expected) {
     awaitQuiet();
     if (hasUnknown(expected) || size() - profile.allowedDuplicates(size()) > expected.size()) {

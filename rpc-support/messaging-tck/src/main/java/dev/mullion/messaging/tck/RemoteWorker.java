@@ -14,9 +14,10 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A worker in a process of its own, which the suite kills: arguments are the class of the {@link
- * RemoteEngine}, its address, the queue's name, {@code maxDeliveries}, {@code concurrency} and {@code
- * prefetch}. What a job does is its payload's first word: {@code hold} never returns, {@code fail}
- * throws, {@code poison} ends the process, anything else is handled. Each is told by a line.
+ * RemoteEngine}, its address, the queue's name, {@code maxDeliveries}, {@code concurrency} and
+ * {@code prefetch}. What a job does is its payload's first word: {@code hold} never returns,
+ * {@code fail} throws, {@code poison} ends the process, anything else is handled. Each is told by a
+ * line.
  */
 final class RemoteWorker {
   private static final Set<String> RUNNING = ConcurrentHashMap.newKeySet();

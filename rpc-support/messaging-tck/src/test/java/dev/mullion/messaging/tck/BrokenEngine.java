@@ -42,6 +42,7 @@ final class BrokenEngine implements Engine, EngineUnderTest {
     DELIVERS_BEYOND_CREDIT,
     REDELIVERS_TOO_EARLY,
     LOSES_WHAT_IS_GIVEN_BACK,
+    ACKNOWLEDGES_NOTHING_ON_STOP,
     MIXES_UP_REPLIES
   }
 
@@ -133,20 +134,25 @@ final class BrokenEngine implements Engine, EngineUnderTest {
         throws MessagingException {
       BrokenSink broken = new BrokenSink(sink);
       Source source = super.consume(route, settings, broken);
-      return defect == Defect.DELIVERS_BEYOND_CREDIT
-          ? new ForwardingSource(source) {
-            @Override
-            public void request(int deliveries) {
-              super.request(deliveries + 1);
-            }
-          }
-          : source;
+      return new ForwardingSource(source) {
+        @Override
+        public void request(int deliveries) {
+          super.request(deliveries + (defect == Defect.DELIVERS_BEYOND_CREDIT ? 1 : 0));
+        }
+
+        @Override
+        public void cancel() {
+          broken.cancelled = true;
+          super.cancel();
+        }
+      };
     }
   }
 
   private final class BrokenSink implements Sink {
     private final Sink sink;
     private final AtomicReference<@Nullable RawDelivery> held = new AtomicReference<>();
+    private volatile boolean cancelled;
 
     BrokenSink(Sink sink) {
       this.sink = sink;
@@ -156,7 +162,7 @@ final class BrokenEngine implements Engine, EngineUnderTest {
     public void deliver(RawDelivery delivery) {
       switch (defect) {
         case FORGETS_COUNTS -> sink.deliver(new Forgetful(delivery));
-        case REDELIVERS_TOO_EARLY, LOSES_WHAT_IS_GIVEN_BACK ->
+        case REDELIVERS_TOO_EARLY, LOSES_WHAT_IS_GIVEN_BACK, ACKNOWLEDGES_NOTHING_ON_STOP ->
           sink.deliver(ForwardingDelivery.settling(delivery, this::settle));
         case BREAKS_KEY_ORDER -> swap(delivery);
         default -> sink.deliver(delivery);
@@ -169,6 +175,9 @@ final class BrokenEngine implements Engine, EngineUnderTest {
       }
       if (defect == Defect.LOSES_WHAT_IS_GIVEN_BACK && outcome instanceof Outcome.GiveBack) {
         return delivery.settle(new Outcome.Acknowledge());
+      }
+      if (defect == Defect.ACKNOWLEDGES_NOTHING_ON_STOP && cancelled) {
+        return delivery.settle(new Outcome.GiveBack(false));
       }
       return delivery.settle(outcome);
     }

@@ -2,7 +2,13 @@ package dev.mullion.messaging.tck;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.messaging.EmbeddedBroker;
+import dev.mullion.messaging.EmbeddedEngine;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.tck.BrokenEngine.Defect;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -13,7 +19,7 @@ class BrokenEnginesTest {
   @ParameterizedTest(name = "{0} fails case {2} of {1}")
   @CsvSource({
     "LOSES_ONE_IN_A_THOUSAND,  PushPull,         22",
-    "LOSES_ONE_IN_A_THOUSAND,  PublishSubscribe, 17",
+    "LOSES_ONE_IN_A_THOUSAND,  PublishSubscribe, 10",
     "DUPLICATES,               PushPull,         22",
     "DUPLICATES,               PublishSubscribe, 4",
     "FORGETS_COUNTS,           PushPull,         23",
@@ -22,6 +28,7 @@ class BrokenEnginesTest {
     "DELIVERS_BEYOND_CREDIT,   Queues,           40",
     "REDELIVERS_TOO_EARLY,     Redeliveries,     31",
     "LOSES_WHAT_IS_GIVEN_BACK, Queues,           38",
+    "ACKNOWLEDGES_NOTHING_ON_STOP, Life,         65",
     "MIXES_UP_REPLIES,         RequestReply,     54",
   })
   void isFound(Defect broken, String chapter, String number) throws Exception {
@@ -32,6 +39,58 @@ class BrokenEnginesTest {
     assertThat(sound.failures).as("without the defect").isEmpty();
     defect = broken;
     assertThat(SuiteRun.ofCase(Broken.class, nested, number).failed).containsExactly(number);
+  }
+
+  @Test
+  void forgettingOnRestartIsFound() {
+    SuiteRun counts = SuiteRun.ofCase(ForgetsOnRestart.class, MessagingTck.Failures.class, "26");
+    assertThat(counts.failures.keySet()).anyMatch(name -> name.contains("restart of the engine"));
+    SuiteRun patterns = SuiteRun.ofCase(ForgetsOnRestart.class, MessagingTck.Outages.class, "69");
+    assertThat(patterns.failed).containsExactly("69");
+  }
+
+  /** Not run by itself: it must fail. */
+  static final class ForgetsOnRestart extends MessagingTck {
+    @Override
+    protected EngineUnderTest startEngine() throws Exception {
+      return new RestartedInMemory();
+    }
+  }
+
+  private static final class RestartedInMemory implements EngineUnderTest.Restartable {
+    private EmbeddedBroker broker = EmbeddedEngine.inMemory().start();
+
+    RestartedInMemory() throws MessagingException {}
+
+    @Override
+    public Engine engine() {
+      return broker;
+    }
+
+    @Override
+    public Profile profile() {
+      return Profile.defaults().withDeadlines(Duration.ofSeconds(10), Duration.ofSeconds(2));
+    }
+
+    @Override
+    public void stop() {
+      broker.close();
+    }
+
+    @Override
+    public void start() throws MessagingException {
+      broker = EmbeddedEngine.inMemory().start();
+    }
+
+    @Override
+    public boolean clientsSurvive() {
+      return false;
+    }
+
+    @Override
+    public void close() {
+      broker.close();
+    }
   }
 
   /** Not run by itself: it must fail. */
