@@ -62,6 +62,13 @@ final class HandlerThreads {
     }
   }
 
+  /** Lets threads end as soon as they are idle; takes no more tasks. */
+  void close() {
+    if (pool != null) {
+      pool.threads.shutdown();
+    }
+  }
+
   /** Returns whether the threads are not the user's. */
   boolean areOwn() {
     return own;

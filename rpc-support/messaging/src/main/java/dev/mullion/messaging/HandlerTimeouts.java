@@ -75,6 +75,19 @@ final class HandlerTimeouts<T> {
     next.cancel();
   }
 
+  /** Cancels the timer: no handler is left. */
+  void close() {
+    Timer last;
+    synchronized (this) {
+      timers++;
+      last = timer;
+      timer = null;
+    }
+    if (last != null) {
+      last.cancel();
+    }
+  }
+
   /** Leaves the timer's thread, since an engine may block and the listener is the user's. */
   private void hop(long number) {
     try {

@@ -49,16 +49,6 @@ final class Inbox<T> {
     this.slots = new Slots<>(plan.concurrency(), !plan.async());
   }
 
-  /** What becomes of an arriving message. */
-  enum Admission {
-    /** It has to go back at once. */
-    RETURNED,
-    /** It waits; a runner will take it. */
-    KEPT,
-    /** It waits; one more runner has been counted, and has to be started. */
-    KEPT_FOR_NEW_RUNNER
-  }
-
   /** Takes what the engine delivered. */
   synchronized Admission add(Fetched<T> delivery) {
     tally.delivered++;
@@ -278,13 +268,7 @@ final class Inbox<T> {
    *     which may wait for the caller
    */
   synchronized boolean isQuiet(boolean besidesAllStops) {
-    int[] underWay = new int[1];
-    slots.forEach(call -> {
-      if (!call.overdue && !call.isInStop(besidesAllStops)) {
-        underWay[0]++;
-      }
-    });
-    return underWay[0] == 0;
+    return slots.none(call -> !call.overdue && !call.isInStop(besidesAllStops));
   }
 
   /** Returns whether no handler is under way that could still settle. */

@@ -6,7 +6,6 @@ import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Reply.Status;
 import java.time.Duration;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** Requests: each has one answer, a reply or an error. */
@@ -37,10 +36,7 @@ final class ReplyRules<Q, R> extends Rules<Q> {
     if (request(delivery).timeLeft().compareTo(Duration.ZERO) > 0) {
       return null;
     }
-    return Verdict.of(
-        Ending.TIMED_OUT,
-        new Outcome.Acknowledge(),
-        new TimeoutException("the caller's time was over before the replier was called"));
+    return Verdict.of(Ending.TIMED_OUT, new Outcome.Acknowledge(), null);
   }
 
   @Override

@@ -290,6 +290,9 @@ final class RunningSubscription<T> implements Subscription {
   /** Forgets this subscription once it has stopped and its last handler has returned. */
   void ended() {
     if (stop.isBegun() && inbox.isEmpty()) {
+      if (timeouts != null) {
+        timeouts.close();
+      }
       all.forget(this);
     }
   }
@@ -299,6 +302,11 @@ final class RunningSubscription<T> implements Subscription {
     if (stop.isBegun()) {
       stop.callEnded();
     }
+  }
+
+  /** Stops; {@code grace} is what outcomes have at least to be answered. */
+  StopReport stop(Duration timeout, Duration grace) {
+    return stop.stop(timeout, grace);
   }
 
   void beginStop() {
@@ -350,11 +358,11 @@ final class RunningSubscription<T> implements Subscription {
 
   @Override
   public StopReport stop(Duration timeout) {
-    return stop.stop(Arguments.notNegative(timeout, "timeout"));
+    return stop(Arguments.notNegative(timeout, "timeout"), SubscriptionStop.GRACE);
   }
 
   @Override
   public void close() {
-    stop.stop(all.stopTimeout());
+    stop(all.stopTimeout(), SubscriptionStop.GRACE);
   }
 }

@@ -1,6 +1,7 @@
 package dev.mullion.messaging;
 
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** The slots in which handlers run, as many as the concurrency. Guarded by the inbox's lock. */
@@ -89,6 +90,15 @@ final class Slots<T> {
         action.accept(call);
       }
     }
+  }
+
+  boolean none(Predicate<HandlerCall<T>> condition) {
+    for (HandlerCall<T> call : calls) {
+      if (call != null && condition.test(call)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Counts the deliveries that have ended, and are not counted yet since their slots are not free. */

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SubscriptionStop<T> {
   /** How long outcomes may take to be answered when the time is over. */
-  private static final Duration GRACE = Duration.ofSeconds(1);
+  static final Duration GRACE = Duration.ofSeconds(1);
 
   private final RunningSubscription<T> owner;
   private final Inbox<T> inbox;
@@ -54,7 +54,7 @@ final class SubscriptionStop<T> {
   }
 
   /** Stops, or waits for the stop that is under way, and shortens it if this timeout is shorter. */
-  StopReport stop(Duration timeout) {
+  StopReport stop(Duration timeout, Duration grace) {
     HandlerRunner<?> inside = HandlerRunner.current();
     for (HandlerRunner<?> each = inside; each != null; each = each.outer()) {
       each.enterStop(owner);
@@ -63,7 +63,7 @@ final class SubscriptionStop<T> {
       begin();
       if (finishing.compareAndSet(false, true)) {
         fromHandler = inside != null;
-        finish(timeout);
+        finish(timeout, grace);
       } else if (!await(done, timeout)) {
         quiet.completeExceptionally(new TimeoutException());
       }
@@ -75,7 +75,7 @@ final class SubscriptionStop<T> {
     }
   }
 
-  private void finish(Duration timeout) {
+  private void finish(Duration timeout, Duration grace) {
     long start = clock.nanoTime();
     long realStart = System.nanoTime();
     try {
@@ -87,7 +87,7 @@ final class SubscriptionStop<T> {
       answered();
       Duration left =
           timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
-      boolean answered = await(settled, left.compareTo(GRACE) < 0 ? GRACE : left);
+      boolean answered = await(settled, left.compareTo(grace) < 0 ? grace : left);
       if (!answered && inbox.isIdle()) {
         closeSource();
       }

@@ -9,9 +9,13 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /** The subscriptions of one {@code Messaging}, and what they share. */
 final class Subscriptions {
+  private static final int ASYNC_THREADS =
+      Math.max(4, 2 * Runtime.getRuntime().availableProcessors());
+
   private final EngineLink link;
   private final Engine engine;
   private final MessagingClock clock;
@@ -49,9 +53,10 @@ final class Subscriptions {
     this.outgoing = new Outgoing(observers, settings.maxMessageSize);
     this.answers = new Answers(callbacks);
     this.stopTimeout = settings.stopTimeout;
-    this.asyncThreads = HandlerThreads.create(settings.maxHandlerThreads);
+    // Of their own: blocking handlers that use up all threads may wait for asynchronous ones.
+    this.asyncThreads = HandlerThreads.create(ASYNC_THREADS);
     this.blockingThreads = settings.handlerExecutor == null
-        ? asyncThreads
+        ? HandlerThreads.create(settings.maxHandlerThreads)
         : HandlerThreads.of(settings.handlerExecutor);
   }
 
@@ -106,18 +111,26 @@ final class Subscriptions {
     }
     long start = clock.nanoTime();
     long realStart = System.nanoTime();
+    Supplier<Duration> left =
+        () -> timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
     Report report = new Report();
     for (boolean repliers : new boolean[] {false, true}) {
       List<RunningSubscription<?>> now = running(each -> each.isReplier() == repliers);
       now.forEach(RunningSubscription::beginStop);
       for (RunningSubscription<?> each : now) {
-        Duration left =
-            timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
-        report.add(each.stop(left.isNegative() ? Duration.ZERO : left));
+        Duration time = notNegative(left.get());
+        Duration grace = notNegative(left.get().plus(SubscriptionStop.GRACE)); // shared by all
+        report.add(each.stop(time, grace));
       }
     }
+    asyncThreads.close();
+    blockingThreads.close();
     answers.stop(() -> new IllegalStateException("messaging is closed"));
     return report.of(Duration.ofNanos(clock.nanoTime() - start));
+  }
+
+  private static Duration notNegative(Duration time) {
+    return time.isNegative() ? Duration.ZERO : time;
   }
 
   /** Adds up the reports of several stops. */
@@ -167,8 +180,7 @@ final class Subscriptions {
   }
 
   long handlersWaiting() {
-    long waiting = asyncThreads.waiting();
-    return blockingThreads == asyncThreads ? waiting : waiting + blockingThreads.waiting();
+    return asyncThreads.waiting() + blockingThreads.waiting();
   }
 
   long dropped() {

@@ -277,6 +277,22 @@ class SubscriptionStopTest {
   }
 
   @Test
+  void severalSubscriptionsShareTheGraceOfAnEngineThatNeverAnswers() throws Exception {
+    for (int i = 0; i < 5; i++) {
+      receiving
+          .subscriptions
+          .worker(WorkQueue.of("q" + i, Codecs.utf8()))
+          .start(delivery -> handled.add(delivery.payload()));
+      ScriptedDelivery delivery = ScriptedDelivery.of("q" + i, "a");
+      delivery.answers = outcome -> new CompletableFuture<>();
+      receiving.source("q" + i).push(delivery);
+    }
+    await("all", () -> handled.size() == 5);
+    receiving.subscriptions.stop(Duration.ofMillis(1));
+    assertThat(receiving.engine.sources.values()).allMatch(each -> each.closes.get() == 1);
+  }
+
+  @Test
   void repliersStopAfterTheWorkersThatAskThem() throws Exception {
     Subject<String, String> subject = Subject.of("s", Codecs.utf8(), Codecs.utf8());
     receiving.subscriptions.replier(subject).start(Delivery::payload);
