@@ -3,9 +3,11 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +18,7 @@ final class JobOutcomes {
   private final JobQueue queue;
   private final WaitingJobs waiting; // guarded by the queue's lock
   private final @Nullable JobStorage storage;
+  private final AtomicInteger underWay = new AtomicInteger();
 
   JobOutcomes(JobQueue queue, WaitingJobs waiting, @Nullable JobStorage storage) {
     this.queue = queue;
@@ -37,8 +40,63 @@ final class JobOutcomes {
     }
   }
 
-  /** Applies the outcome of a delivery that has just ended; under no lock. */
-  CompletionStage<Settlement> settled(QueuedJob job, Outcome outcome, boolean begun) {
+  /**
+   * Returns how many deliveries have ended, and their outcomes have no effect yet: such a job is
+   * neither handed out nor does it wait. One that is just ending may be counted as handed out too.
+   */
+  int underWay() {
+    return underWay.get();
+  }
+
+  /** Ends a delivery with its outcome; under no lock. */
+  CompletionStage<Settlement> settle(QueuedJob job, Outcome outcome) {
+    if (storage == null && outcome instanceof Outcome.Acknowledge && !job.inLane) {
+      return job.end(false) == QueuedJob.End.BEFORE ? Parcel.LEASE_LOST : Parcel.APPLIED;
+    }
+    underWay.incrementAndGet();
+    try {
+      QueuedJob.End end = job.end(false);
+      return end == QueuedJob.End.BEFORE
+          ? Parcel.LEASE_LOST
+          : settled(job, outcome, end == QueuedJob.End.BEGUN);
+    } finally {
+      underWay.decrementAndGet();
+    }
+  }
+
+  /** Takes back a job that no handler had; under no lock. */
+  void takeBack(QueuedJob job) {
+    underWay.incrementAndGet();
+    try {
+      if (job.end(true) != QueuedJob.End.BEFORE) {
+        takenBack(job, false);
+      }
+    } finally {
+      underWay.decrementAndGet();
+    }
+  }
+
+  /** Takes back all that a worker holds, so that they return in their order; under no lock. */
+  void takeBack(List<QueuedJob> held) {
+    List<QueuedJob> begun = new ArrayList<>();
+    List<QueuedJob> others = new ArrayList<>();
+    underWay.incrementAndGet();
+    try {
+      for (QueuedJob job : held) {
+        QueuedJob.End end = job.end(true);
+        if (end != QueuedJob.End.BEFORE) {
+          (end == QueuedJob.End.BEGUN ? begun : others).add(job);
+        }
+      }
+      if (!begun.isEmpty() || !others.isEmpty()) {
+        takenBack(begun, others);
+      }
+    } finally {
+      underWay.decrementAndGet();
+    }
+  }
+
+  private CompletionStage<Settlement> settled(QueuedJob job, Outcome outcome, boolean begun) {
     JobStorage store = storage;
     if (store != null) {
       return settledStored(job, outcome, begun, store);
@@ -54,13 +112,11 @@ final class JobOutcomes {
     return Parcel.APPLIED;
   }
 
-  /** Takes back what a worker got and did not settle; under no lock. */
-  void takenBack(QueuedJob job, boolean counted) {
+  private void takenBack(QueuedJob job, boolean counted) {
     settled(job, new Outcome.GiveBack(counted), counted);
   }
 
-  /** Takes back all that a worker held, so that they return in their order; under no lock. */
-  void takenBack(List<QueuedJob> begun, List<QueuedJob> others) {
+  private void takenBack(List<QueuedJob> begun, List<QueuedJob> others) {
     if (storage == null) {
       queue.change(true, () -> {
         begun.forEach(job -> apply(job, new Outcome.GiveBack(true)));
@@ -89,12 +145,18 @@ final class JobOutcomes {
     }
     CompletableFuture<Settlement> settled = new CompletableFuture<>();
     boolean gone = outcome instanceof Outcome.Acknowledge || outcome instanceof Outcome.Bury;
-    steps(job, outcome, begun, store).whenComplete((nothing, error) -> {
-      if (error == null) {
-        queue.change(false, () -> apply(job, outcome));
-        if (begun && !gone) {
-          store.ended(job);
+    CompletionStage<Void> applied = steps(job, outcome, begun, store);
+    underWay.incrementAndGet();
+    applied.whenComplete((nothing, error) -> {
+      try {
+        if (error == null) {
+          queue.change(false, () -> apply(job, outcome));
+          if (begun && !gone) {
+            store.ended(job);
+          }
         }
+      } finally {
+        underWay.decrementAndGet();
       }
       settled.complete(error == null ? Settlement.APPLIED : Settlement.UNKNOWN);
     });

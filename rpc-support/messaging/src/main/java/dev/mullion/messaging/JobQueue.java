@@ -351,7 +351,7 @@ final class JobQueue {
           waiting.waiting(),
           waiting.waitingBytes(),
           waiting.delayed(),
-          workers.inFlight(),
+          workers.inFlight() + outcomes.underWay(),
           letters.count(),
           letters.dropped(),
           intake.dropped(),
@@ -377,7 +377,7 @@ final class JobQueue {
   String busy() {
     lock.enter();
     try {
-      long inFlight = workers.inFlight();
+      long inFlight = workers.inFlight() + outcomes.underWay();
       long ready = workers.size() == 0 ? 0 : waiting.available() + (intake.hasParked() ? 1 : 0);
       return inFlight + ready + intake.committing() == 0
           ? ""

@@ -153,17 +153,12 @@ final class QueuedJob extends Parcel {
 
   @Override
   public CompletionStage<Settlement> settle(Outcome outcome) {
-    End end = end(false);
-    return end == End.BEFORE
-        ? LEASE_LOST
-        : queue.outcomes().settled(this, outcome, end == End.BEGUN);
+    return queue.outcomes().settle(this, outcome);
   }
 
   @Override
   void takeBack() {
-    if (end(true) != End.BEFORE) {
-      queue.outcomes().takenBack(this, false); // no handler had it
-    }
+    queue.outcomes().takeBack(this);
   }
 
   @Override

@@ -82,17 +82,7 @@ final class WorkerSource extends EmbeddedSource {
 
   @Override
   void giveBack() {
-    List<QueuedJob> begun = new ArrayList<>();
-    List<QueuedJob> others = new ArrayList<>();
-    for (QueuedJob job : heldJobs()) {
-      QueuedJob.End end = job.end(true);
-      if (end != QueuedJob.End.BEFORE) {
-        (end == QueuedJob.End.BEGUN ? begun : others).add(job);
-      }
-    }
-    if (!begun.isEmpty() || !others.isEmpty()) {
-      queue.outcomes().takenBack(begun, others);
-    }
+    queue.outcomes().takeBack(heldJobs());
     queue.forget(this);
   }
 }

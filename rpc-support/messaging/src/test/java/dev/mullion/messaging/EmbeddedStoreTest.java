@@ -115,12 +115,15 @@ class EmbeddedStoreTest {
     CompletableFuture<Settlement> settled = sink.last().settle(redeliver(0)).toCompletableFuture();
     assertThat(settled).isNotDone();
     assertThat(store.marks).hasSize(1); // the death of the process would still be counted
+    assertThat(embedded.status("jobs").inFlight()).isEqualTo(1); // never lost from sight
     store.commit();
     assertThat(await(settled)).isEqualTo(Settlement.APPLIED);
     awaitDeliveries(2);
     assertThat(store.marks).isEmpty();
     assertThat(sink.last().failures()).isEqualTo(1);
     store.held = false;
+    settle(sink.last(), ACKNOWLEDGE);
+    assertThat(embedded.status("jobs").inFlight()).isZero();
   }
 
   @Test
