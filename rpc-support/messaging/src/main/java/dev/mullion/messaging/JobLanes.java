@@ -1,7 +1,6 @@
 package dev.mullion.messaging;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,11 +12,8 @@ import org.jspecify.annotations.Nullable;
  * waits for its delay, and the jobs that are blocked behind it. Guarded by its queue's lock.
  */
 final class JobLanes {
-  private static final Comparator<QueuedJob> BY_NUMBER =
-      Comparator.comparingLong(job -> job.number);
-
   private final Map<String, Lane> lanes = new HashMap<>();
-  private final TreeSet<QueuedJob> firsts = new TreeSet<>(BY_NUMBER); // of each lane
+  private final TreeSet<QueuedJob> firsts = new TreeSet<>(QueuedJob::byNumber); // of each lane
 
   /** Takes the key for a job that is to be handed out; false if the job is blocked instead. */
   boolean enter(QueuedJob job, String key) {
@@ -104,6 +100,6 @@ final class JobLanes {
   /** The jobs of one key. */
   private static final class Lane {
     private boolean taken;
-    private final TreeSet<QueuedJob> blocked = new TreeSet<>(BY_NUMBER);
+    private final TreeSet<QueuedJob> blocked = new TreeSet<>(QueuedJob::byNumber);
   }
 }

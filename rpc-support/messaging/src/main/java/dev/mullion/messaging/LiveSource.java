@@ -273,6 +273,16 @@ final class LiveSource extends EmbeddedSource {
     }
   }
 
+  /** Returns how many messages wait for credit. */
+  int buffered() {
+    lock.lock();
+    try {
+      return buffered;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Returns how many messages were handed out. */
   long accepted() {
     lock.lock();

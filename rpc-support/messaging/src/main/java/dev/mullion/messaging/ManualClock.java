@@ -3,7 +3,6 @@ package dev.mullion.messaging;
 import static java.util.Objects.requireNonNull;
 
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +12,7 @@ public final class ManualClock implements MessagingClock {
   private static final long START_MILLIS = 1_767_225_600_000L; // 2026-01-01T00:00:00Z
 
   private final Object lock = new Object();
-  private final PriorityQueue<Task> tasks = new PriorityQueue<>(
-      Comparator.comparingLong((Task task) -> task.due).thenComparingLong(task -> task.number));
+  private final PriorityQueue<Task> tasks = new PriorityQueue<>(Task::compare);
   private long nanos;
   private long scheduled;
 
@@ -117,6 +115,11 @@ public final class ManualClock implements MessagingClock {
       this.due = due;
       this.number = number;
       this.work = work;
+    }
+
+    private static int compare(Task one, Task other) {
+      int order = Long.compare(one.due, other.due);
+      return order != 0 ? order : Long.compare(one.number, other.number);
     }
   }
 }

@@ -69,6 +69,10 @@ final class QueuedJob extends Parcel {
     this.expires = expires;
   }
 
+  static int byNumber(QueuedJob one, QueuedJob other) {
+    return Long.compare(one.number, other.number);
+  }
+
   JobQueue queue() {
     return queue;
   }

@@ -1,7 +1,6 @@
 package dev.mullion.messaging;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -28,13 +27,9 @@ final class WaitingJobs {
     DELAYED
   }
 
-  private final TreeSet<QueuedJob> front =
-      new TreeSet<>(Comparator.comparingLong((QueuedJob job) -> job.number));
-  private final TreeSet<QueuedJob> delayed = new TreeSet<>(
-      Comparator.comparingLong((QueuedJob job) -> job.due).thenComparingLong(job -> job.number));
-  private final TreeSet<QueuedJob> expiring =
-      new TreeSet<>(Comparator.comparingLong((QueuedJob job) -> job.expires)
-          .thenComparingLong(job -> job.number));
+  private final TreeSet<QueuedJob> front = new TreeSet<>(QueuedJob::byNumber);
+  private final TreeSet<QueuedJob> delayed = new TreeSet<>(WaitingJobs::byDue);
+  private final TreeSet<QueuedJob> expiring = new TreeSet<>(WaitingJobs::byExpiry);
   private final JobLanes lanes = new JobLanes();
   private @Nullable QueuedJob freshFirst;
   private @Nullable QueuedJob freshLast;
@@ -47,6 +42,16 @@ final class WaitingJobs {
 
   WaitingJobs(boolean ordered) {
     this.ordered = ordered;
+  }
+
+  private static int byDue(QueuedJob one, QueuedJob other) {
+    int order = Long.compare(one.due, other.due);
+    return order != 0 ? order : QueuedJob.byNumber(one, other);
+  }
+
+  private static int byExpiry(QueuedJob one, QueuedJob other) {
+    int order = Long.compare(one.expires, other.expires);
+    return order != 0 ? order : QueuedJob.byNumber(one, other);
   }
 
   /** Returns how many jobs wait for a worker. */
