@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -20,8 +21,11 @@ import org.jspecify.annotations.Nullable;
  * there when the engine returns completes the future at once; a later one on a callback thread.
  */
 final class Answers {
+  private static final int MOST_BACKLOG = 1024;
+
   private final Executor callbacks;
   private final Set<Answer<?>> open = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger backlog = new AtomicInteger(); // futures that wait for a thread
   private volatile @Nullable Supplier<Throwable> stopped;
 
   Answers(Executor callbacks) {
@@ -123,11 +127,26 @@ final class Answers {
         finish(value, error);
       } else {
         open.remove(this);
-        continuations.execute(() -> {
-          end(error);
-          finish(value, error);
-        });
+        later(value, error);
       }
+    }
+
+    /**
+     * Completes on a callback thread. The room of a send is free as soon as the engine has answered,
+     * unless many futures wait for a callback thread: then senders have to wait for these.
+     */
+    private void later(@Nullable T value, @Nullable Throwable error) {
+      boolean endNow = backlog.getAndIncrement() < MOST_BACKLOG;
+      if (endNow) {
+        end(error);
+      }
+      continuations.execute(() -> {
+        backlog.decrementAndGet();
+        if (!endNow) {
+          end(error);
+        }
+        finish(value, error);
+      });
     }
 
     /** Counts at once, so that a stop leaves nothing pending behind. */

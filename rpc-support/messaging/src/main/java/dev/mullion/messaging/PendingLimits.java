@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +30,14 @@ final class PendingLimits {
   private static final long CLOSED = 1L << 62;
   private static final long NUMBER = WAITING - 1 - BYTES;
 
+  private static final int MANY = 64;
+  private static final long FIRST_LOOK = TimeUnit.MILLISECONDS.toNanos(1);
+  private static final long LONGEST_LOOK = TimeUnit.MILLISECONDS.toNanos(16);
+
   private final int maxPending;
   private final long maxPendingBytes;
   private final MessagingClock clock;
+  private final int someRoom;
   private final AtomicLong state = new AtomicLong();
   private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
   private final Object lock = new Object();
@@ -42,6 +48,7 @@ final class PendingLimits {
     this.maxPending = maxPending;
     this.maxPendingBytes = Math.min(maxPendingBytes, BYTES);
     this.clock = clock;
+    this.someRoom = maxPending < MANY ? 1 : maxPending / 4;
   }
 
   /**
@@ -73,13 +80,27 @@ final class PendingLimits {
   /** Returns the room of one send. */
   void release(int bytes) {
     long now = state.addAndGet(-ONE - bytes);
-    if ((now & WAITING) != 0) {
-      synchronized (lock) {
-        grant();
-      }
+    if ((now & WAITING) != 0 && isWorthWaking(now)) {
+      lookAgain();
     }
     if ((now & CLOSED) != 0 && (now & NUMBER) == 0) {
       drained.complete(null);
+    }
+  }
+
+  /**
+   * A sender that is woken for each answer sends one message and waits again, which costs far more
+   * than the message. So the waiters are woken once there is some room; until then they look for
+   * themselves from time to time.
+   */
+  private boolean isWorthWaking(long now) {
+    return (now & NUMBER) >> BYTES_BITS <= maxPending - someRoom
+        && (now & BYTES) <= maxPendingBytes - maxPendingBytes / 4;
+  }
+
+  private void lookAgain() {
+    synchronized (lock) {
+      grant();
     }
   }
 
@@ -217,10 +238,11 @@ final class PendingLimits {
   }
 
   /** A sender that waits; its first end stays. */
-  private static final class Waiter implements ForkJoinPool.ManagedBlocker {
+  private final class Waiter implements ForkJoinPool.ManagedBlocker {
     private final Thread thread = Thread.currentThread();
     private final int bytes;
     private final Caller from;
+    private long look = FIRST_LOOK;
     private volatile @Nullable End end;
 
     Waiter(int bytes, Caller from) {
@@ -248,7 +270,11 @@ final class PendingLimits {
 
     @Override
     public boolean block() {
-      LockSupport.park(this);
+      LockSupport.parkNanos(this, look);
+      look = Math.min(2 * look, LONGEST_LOOK);
+      if (!isReleasable()) {
+        lookAgain();
+      }
       return isReleasable();
     }
 

@@ -234,6 +234,26 @@ class PendingLimitsTest {
     assertThat(limits.pending()).isZero();
   }
 
+  /** With many sends pending, a waiter is not woken for each answer, but gets its room soon. */
+  @Test
+  void waiterFindsRoomForWhichItWasNotWoken() throws Exception {
+    PendingLimits limits = limits(1_000, 1_000_000);
+    for (int i = 0; i < 1_000; i++) {
+      take(limits, 1);
+    }
+    Taker first = new Taker(limits, 1, Caller.OUTSIDE);
+    Taker second = new Taker(limits, 1, Caller.OUTSIDE);
+
+    limits.release(1);
+    assertThat(first.took.get(20, TimeUnit.SECONDS)).isFalse();
+    assertThat(second.took).isNotDone();
+    for (int i = 0; i < 300; i++) {
+      limits.release(1);
+    }
+    assertThat(second.took.get(20, TimeUnit.SECONDS)).isFalse();
+    assertThat(limits.pending()).isEqualTo(701);
+  }
+
   @Test
   void closeOfUnusedIsDone() {
     assertThat(limits(1, 1).close()).isDone();
