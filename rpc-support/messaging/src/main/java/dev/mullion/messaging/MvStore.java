@@ -226,18 +226,28 @@ final class MvStore implements Store {
   }
 
   private void run() {
-    try {
-      List<StoreChange> batch;
-      while ((batch = take()) != null) {
-        if (batch.isEmpty()) {
-          compact();
-        } else {
-          commit(batch);
-        }
+    boolean open = true;
+    while (open) {
+      try {
+        open = turn();
+      } catch (Throwable e) { // nothing may wait for a thread that is gone
+        fail(e, List.of());
       }
-    } finally {
-      end();
     }
+    end();
+  }
+
+  private boolean turn() {
+    List<StoreChange> batch = take();
+    if (batch == null) {
+      return false;
+    }
+    if (batch.isEmpty()) {
+      compact();
+    } else {
+      commit(batch);
+    }
+    return true;
   }
 
   /** Waits for changes; empty if it is time to compact, null if the store is closed. */
@@ -293,18 +303,13 @@ final class MvStore implements Store {
 
   /** Compacts for a moment, and finds out whether to go on when there is time. */
   private void compact() {
-    try {
-      long size = maps.size();
-      if (maps.isSparse()) {
-        maps.compact();
-        marks.synced(maps.version());
-        turnsInVain = maps.size() < size ? 0 : turnsInVain + 1;
-        worthCompacting = turnsInVain < maps.turnsForAll();
-      } else {
-        worthCompacting = false;
-      }
-    } catch (Throwable e) {
-      fail(e, List.of());
+    long size = maps.size();
+    worthCompacting = false;
+    if (maps.isSparse()) {
+      maps.compact();
+      marks.synced(maps.version());
+      turnsInVain = maps.size() < size ? 0 : turnsInVain + 1;
+      worthCompacting = turnsInVain < maps.turnsForAll();
     }
   }
 
@@ -326,12 +331,13 @@ final class MvStore implements Store {
     maps.closeImmediately();
     try {
       maps = StoreMaps.open(place.open(true), place.path(), true, 0);
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       LOGGER.log(Level.WARNING, place.path() + " cannot be read either", e);
-    }
-    for (StoreChange change : all) {
-      uncommitted.remove(change);
-      change.done().completeExceptionally(failed);
+    } finally {
+      for (StoreChange change : all) {
+        uncommitted.remove(change);
+        change.done().completeExceptionally(failed);
+      }
     }
   }
 

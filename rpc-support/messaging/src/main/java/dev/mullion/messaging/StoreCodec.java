@@ -105,7 +105,7 @@ final class StoreCodec {
   }
 
   /** Makes a dead letter of a message that is encoded already. */
-  static byte[] letter(String queue, StoreMaps.Edit.Bury bury, byte[] message) {
+  static byte[] letter(String queue, StoreEdit.Bury bury, byte[] message) {
     return letter(queue, bury.reason(), bury.error(), bury.deliveryCount(), bury.died(), message);
   }
 

@@ -62,6 +62,11 @@ final class StoreFile extends RandomAccessStore {
     window = new byte[0];
   }
 
+  /** Returns whether the header is one that this class has written. */
+  boolean isOfThisLibrary() {
+    return storeHeader.containsKey(SALT);
+  }
+
   /** Returns whether the file was closed in order when it was last used. */
   boolean wasClean() {
     return clean;

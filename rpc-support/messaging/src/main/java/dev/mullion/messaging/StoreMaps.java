@@ -5,7 +5,6 @@ import dev.mullion.messaging.Store.Job;
 import dev.mullion.messaging.Store.StoredQueue;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +12,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.h2.mvstore.Cursor;
 import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
-import org.h2.mvstore.MVStoreException;
 import org.h2.mvstore.type.ByteArrayDataType;
 import org.h2.mvstore.type.IntegerDataType;
 import org.h2.mvstore.type.LongDataType;
@@ -72,39 +70,6 @@ final class StoreMaps {
     }
   }
 
-  /** One step of a change, encoded. */
-  @SuppressWarnings("ArrayRecordComponent") // never compared
-  sealed interface Edit {
-    /** Returns the queue's number. */
-    int queue();
-
-    /** Declares a queue or replaces its declaration. */
-    record Declare(int queue, byte[] bytes) implements Edit {}
-
-    /** Deletes a queue with all that it holds. */
-    record Delete(int queue) implements Edit {}
-
-    /** Adds an entry. */
-    record Put(int queue, long number, Kind kind, byte[] bytes) implements Edit {}
-
-    /** Replaces an entry, if there is one. */
-    record Replace(int queue, long number, Kind kind, byte[] bytes) implements Edit {}
-
-    /** Makes a dead letter of a job, if there is one. */
-    record Bury(
-        int queue,
-        long number,
-        long letter,
-        DeadLetter.Reason reason,
-        String error,
-        int deliveryCount,
-        Instant died)
-        implements Edit {}
-
-    /** Removes an entry. */
-    record Remove(int queue, long number, Kind kind) implements Edit {}
-  }
-
   private StoreMaps(Path path, StoreFile file, MVStore store) {
     this.path = path;
     this.file = file;
@@ -155,7 +120,7 @@ final class StoreMaps {
           .autoCommitBufferSize(0) // or a large change would be committed in parts
           .open();
       if (!create) {
-        check(path, store, syncedVersion);
+        check(path, file, store, syncedVersion);
       }
       file.opened();
       StoreMaps maps = new StoreMaps(path, file, store);
@@ -165,7 +130,7 @@ final class StoreMaps {
       }
       done = true;
       return maps;
-    } catch (MVStoreException | IllegalArgumentException | IOException e) {
+    } catch (RuntimeException | IOException e) {
       throw e instanceof StoreException known ? known : unusable(path, "cannot be opened", e);
     } finally {
       if (!done) {
@@ -174,8 +139,12 @@ final class StoreMaps {
     }
   }
 
-  private static void check(Path path, MVStore store, long syncedVersion) throws StoreException {
+  private static void check(Path path, StoreFile file, MVStore store, long syncedVersion)
+      throws StoreException {
     int format = store.getStoreVersion();
+    if (format == 0 && file.isOfThisLibrary()) {
+      throw new StoreException(path + " is damaged: no complete version is left");
+    }
     if (format == 0 || !store.hasMap(QUEUES)) {
       throw new StoreException(path + " is an MVStore file, but not one of this library");
     }
@@ -231,7 +200,7 @@ final class StoreMaps {
         open(queue);
       }
       return all;
-    } catch (MVStoreException | IllegalArgumentException e) {
+    } catch (RuntimeException e) {
       throw unusable(path, "is damaged: queues cannot be read", e);
     } finally {
       store.deregisterVersionUsage(use);
@@ -270,7 +239,7 @@ final class StoreMaps {
       List<Long> dead = new ArrayList<>();
       maps.dead.keyIterator(null).forEachRemaining(dead::add);
       return new Contents(queue, jobs, dead);
-    } catch (MVStoreException | IllegalArgumentException e) {
+    } catch (RuntimeException e) {
       String name = queue.declaration().id();
       throw unusable(path, "is damaged: the jobs of " + name + " cannot be read", e);
     } finally {
@@ -287,7 +256,7 @@ final class StoreMaps {
     MVStore.TxCounter use = store.registerVersionUsage(); // so that no commit reuses its chunk
     try {
       return maps.of(kind).get(number);
-    } catch (MVStoreException | IllegalArgumentException e) {
+    } catch (RuntimeException e) {
       throw unusable(path, "cannot be read at number " + number + " of queue " + queue, e);
     } finally {
       store.deregisterVersionUsage(use);
@@ -295,8 +264,8 @@ final class StoreMaps {
   }
 
   /** Applies a step in memory; one for a queue that is not declared has no effect. */
-  void apply(Edit edit) {
-    if (edit instanceof Edit.Declare declare) {
+  void apply(StoreEdit edit) {
+    if (edit instanceof StoreEdit.Declare declare) {
       queues.put(declare.queue(), declare.bytes());
       open(StoreCodec.queue(declare.queue(), declare.bytes()));
       return;
@@ -305,20 +274,20 @@ final class StoreMaps {
     if (maps == null) {
       return;
     }
-    if (edit instanceof Edit.Put put) {
+    if (edit instanceof StoreEdit.Put put) {
       maps.of(put.kind()).put(put.number(), put.bytes());
-    } else if (edit instanceof Edit.Remove remove) {
+    } else if (edit instanceof StoreEdit.Remove remove) {
       maps.of(remove.kind()).remove(remove.number());
-    } else if (edit instanceof Edit.Replace replace) {
+    } else if (edit instanceof StoreEdit.Replace replace) {
       maps.of(replace.kind()).replace(replace.number(), replace.bytes());
-    } else if (edit instanceof Edit.Bury bury) {
+    } else if (edit instanceof StoreEdit.Bury bury) {
       bury(maps, bury);
-    } else if (edit instanceof Edit.Delete delete) {
+    } else if (edit instanceof StoreEdit.Delete delete) {
       delete(delete.queue(), maps);
     }
   }
 
-  private void bury(Queue maps, Edit.Bury bury) {
+  private void bury(Queue maps, StoreEdit.Bury bury) {
     byte[] message = maps.messages.remove(bury.number());
     if (message != null) {
       maps.jobs.remove(bury.number());
@@ -384,7 +353,7 @@ final class StoreMaps {
         compact();
       }
       store.close();
-    } catch (MVStoreException e) {
+    } catch (RuntimeException e) {
       throw unusable(path, "cannot be closed", e);
     }
   }

@@ -1,6 +1,5 @@
 package dev.mullion.messaging;
 
-import dev.mullion.messaging.StoreMaps.Edit;
 import dev.mullion.messaging.StoreMaps.Kind;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -9,16 +8,16 @@ import org.jspecify.annotations.Nullable;
 /** Messages and dead letters that were applied and wait for their commit, for readers. */
 final class Uncommitted {
   private final Map<Entry, byte[]> bytes = new ConcurrentHashMap<>();
-  private final Map<Entry, Edit.Bury> buried = new ConcurrentHashMap<>();
+  private final Map<Entry, StoreEdit.Bury> buried = new ConcurrentHashMap<>();
 
   private record Entry(int queue, long number, Kind kind) {}
 
   /** Shows what a change adds. */
   void add(StoreChange change) {
-    for (Edit edit : change.edits()) {
-      if (edit instanceof Edit.Put put && put.kind() != Kind.JOB) {
+    for (StoreEdit edit : change.edits()) {
+      if (edit instanceof StoreEdit.Put put && put.kind() != Kind.JOB) {
         bytes.put(entry(put), put.bytes());
-      } else if (edit instanceof Edit.Bury bury) {
+      } else if (edit instanceof StoreEdit.Bury bury) {
         buried.put(entry(bury), bury);
       }
     }
@@ -26,20 +25,20 @@ final class Uncommitted {
 
   /** Forgets what a change added: it is in the maps now, or failed. */
   void remove(StoreChange change) {
-    for (Edit edit : change.edits()) {
-      if (edit instanceof Edit.Put put && put.kind() != Kind.JOB) {
+    for (StoreEdit edit : change.edits()) {
+      if (edit instanceof StoreEdit.Put put && put.kind() != Kind.JOB) {
         bytes.remove(entry(put), put.bytes());
-      } else if (edit instanceof Edit.Bury bury) {
+      } else if (edit instanceof StoreEdit.Bury bury) {
         buried.remove(entry(bury), bury);
       }
     }
   }
 
-  private static Entry entry(Edit.Put put) {
+  private static Entry entry(StoreEdit.Put put) {
     return new Entry(put.queue(), put.number(), put.kind());
   }
 
-  private static Entry entry(Edit.Bury bury) {
+  private static Entry entry(StoreEdit.Bury bury) {
     return new Entry(bury.queue(), bury.letter(), Kind.DEAD_LETTER);
   }
 
@@ -50,7 +49,7 @@ final class Uncommitted {
     if (here != null) {
       return here;
     }
-    Edit.Bury bury = buried.get(entry);
+    StoreEdit.Bury bury = buried.get(entry);
     byte[] message = bury == null ? null : read(queue, bury.number(), Kind.MESSAGE, maps);
     if (bury != null && message != null) {
       return StoreCodec.letter(maps.name(queue), bury, message);

@@ -145,6 +145,13 @@ class StoreErrorsTest {
     }
   }
 
+  @Test
+  void truncatedToItsHeader() throws Exception {
+    fill(1, "");
+    Files.write(file, java.util.Arrays.copyOf(Files.readAllBytes(file), 8192));
+    assertRefused(file + " is damaged: no complete version is left");
+  }
+
   /** Each length has an error, or all is there: never silently less. */
   @Test
   void truncatedAnywhere() throws Exception {
