@@ -115,7 +115,7 @@ final class Backlog<T> {
     }
   }
 
-  /** Gives up the right to handle alone, unless it is in use; returns whether it has to be released. */
+  /** Gives up an unused right to handle alone; returns whether it has to be released. */
   boolean unreserve() {
     boolean unused = reserved && !aloneRuns;
     if (unused) {

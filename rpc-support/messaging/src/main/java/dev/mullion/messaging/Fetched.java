@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *  WAITING --taken--&gt; RUNNING --returned, failed, refused--&gt; ENDED
- *     |                  |-----handlerTimeout passed--------&gt; TIMED_OUT     late returns are ignored
- *     |                  '-----timeout of a stop passed-----&gt; INTERRUPTED   late returns are ignored
+ *     |                  |-----handlerTimeout passed--------&gt; TIMED_OUT    late returns ignored
+ *     |                  '-----timeout of a stop passed-----&gt; INTERRUPTED  late returns ignored
  *     '--stop-----------------------------------------------&gt; ENDED
  * </pre>
  *
@@ -70,6 +70,13 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   /** Makes it part of a batch. */
   void join(HandlerCall<T> batch) {
     call = batch;
+  }
+
+  /** Ends it before it was taken; under the inbox's lock. */
+  void returned() {
+    recorded = true;
+    ending = Ending.GIVEN_BACK;
+    stage = Stage.ENDED;
   }
 
   boolean belongsTo(HandlerCall<T> batch) {

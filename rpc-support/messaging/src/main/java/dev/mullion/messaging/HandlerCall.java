@@ -17,7 +17,7 @@ abstract class HandlerCall<T> {
   /** When the time for the handler ends, on the subscription's clock. */
   volatile long deadline = NEVER;
 
-  /** Whether the engine has accepted the acknowledgement of this request; its slot's thread only. */
+  /** Whether the engine has applied this request's acknowledgement; its slot's thread only. */
   boolean accepted;
 
   // All below are guarded by the inbox's lock.
@@ -44,7 +44,7 @@ abstract class HandlerCall<T> {
     return thrown;
   }
 
-  /** Returns whether the handler waits for its own subscription's stop, or for any; under the lock. */
+  /** Returns whether the handler waits for a stop of its own subscription, or for any stop. */
   boolean isInStop(boolean any) {
     return (any ? stopsInside : stopsOfOwn) > 0;
   }

@@ -128,8 +128,8 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   }
 
   /**
-   * Returns whether another runner has to go on: since others wait for a thread, or since the user's
-   * executor interrupted this one. Our own threads are reused by nobody who could miss the flag.
+   * Returns whether another runner has to go on: others wait for a thread, or the user's executor
+   * interrupted this one. Our own threads are reused by nobody who could miss the flag.
    */
   @SuppressWarnings("ThreadPriorityCheck") // virtual threads have no time slices
   private boolean mustHandOver(int taken) {

@@ -12,8 +12,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The threads on which handlers run: virtual ones on JDK 21 and newer, else those of a bounded pool,
- * in which tasks wait for a thread and are counted; or the user's executor.
+ * The threads of handlers: virtual ones on JDK 21 and newer, else those of a bounded pool, in which
+ * tasks wait for a thread and are counted; or the user's executor.
  */
 final class HandlerThreads {
   private static final int FIRST_JDK_WITH_VIRTUAL_THREADS = 21;

@@ -206,8 +206,8 @@ final class Handling<T> {
   }
 
   /**
-   * Lets no stop overlook what is settled here: while one message of a batch ends, the others may be
-   * cut off, and then its slot no longer stands for it.
+   * Lets no stop overlook what is settled here: while one of a batch ends, others may be cut
+   * off, and then its slot no longer stands for it.
    */
   private boolean beginSeveral(HandlerCall<T> call) {
     boolean several = call.size() > 1;

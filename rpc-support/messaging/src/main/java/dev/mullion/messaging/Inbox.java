@@ -54,9 +54,7 @@ final class Inbox<T> {
     tally.delivered++;
     openCredit = Math.max(0, openCredit - 1);
     if (stopped) {
-      tally.ended(Ending.GIVEN_BACK);
-      tally.givenBackByStop++;
-      unsettled.incrementAndGet();
+      giveBack(delivery);
       return Admission.RETURNED;
     }
     backlog.add(delivery);
@@ -65,7 +63,7 @@ final class Inbox<T> {
 
   /**
    * Ends one call, if there is one, and takes the next. Without one, and if there is credit to ask
-   * for, the runner is marked as asking, and has to call {@link #lookAgain}; without credit it ends.
+   * for, the runner counts as asking, and has to call {@link #lookAgain}; without credit it ends.
    */
   synchronized @Nullable HandlerCall<T> next(
       HandlerRunner<T> runner, @Nullable HandlerCall<T> finished) {
@@ -244,8 +242,8 @@ final class Inbox<T> {
   }
 
   /**
-   * Takes no more from now on, and returns what waits, which has to go back. Here as in {@link #expire}
-   * and {@link #interruptAll}, each one that is returned counts as unsettled until its owner has
+   * Takes no more from now on, and returns what waits, which has to go back. Here as in {@link
+   * #expire} and {@link #interruptAll}, each of them counts as unsettled until its owner has
    * settled it.
    */
   synchronized List<Fetched<T>> stop(Effects effects) {
@@ -254,11 +252,16 @@ final class Inbox<T> {
       tally.inFlightAtStop = tally.inFlight(backlog.size()) - slots.countEnded(null);
     }
     List<Fetched<T>> waiting = backlog.drain();
-    waiting.forEach(each -> tally.ended(Ending.GIVEN_BACK));
-    tally.givenBackByStop += waiting.size();
-    unsettled.addAndGet(waiting.size());
+    waiting.forEach(this::giveBack);
     effects.aloneEnded = backlog.unreserve();
     return waiting;
+  }
+
+  private void giveBack(Fetched<T> delivery) {
+    delivery.returned();
+    tally.ended(Ending.GIVEN_BACK);
+    tally.givenBackByStop++;
+    unsettled.incrementAndGet();
   }
 
   /**

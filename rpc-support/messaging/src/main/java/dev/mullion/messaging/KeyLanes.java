@@ -7,7 +7,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps the order of each key while several handlers run: one message of a key at a time, the others
+ * Keeps the order of each key while several handlers run: one message of a key at a time; others
  * wait in its lane. Messages without a key have no order. Guarded by the inbox's lock.
  */
 final class KeyLanes<T> {

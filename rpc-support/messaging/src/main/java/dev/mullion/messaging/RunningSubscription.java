@@ -297,7 +297,7 @@ final class RunningSubscription<T> implements Subscription {
     }
   }
 
-  /** Looks again whether a stop still waits, since a handler has begun or ceased to wait for one. */
+  /** Looks again whether a stop still waits: a handler has begun or ceased to wait for one. */
   void stopsChanged() {
     if (stop.isBegun()) {
       stop.callEnded();

@@ -57,7 +57,7 @@ final class Slots<T> {
     return true;
   }
 
-  /** Marks a call whose handler had to be cut off: it keeps its slot, and its thread is interrupted. */
+  /** Marks a call that was cut off: it keeps its slot, and its thread is interrupted. */
   void cut(HandlerCall<T> call) {
     call.overdue = true;
     overdue++;
@@ -101,7 +101,7 @@ final class Slots<T> {
     return true;
   }
 
-  /** Counts the deliveries that have ended, and are not counted yet since their slots are not free. */
+  /** Counts the deliveries that have ended and are not counted yet: their slots are not free. */
   int countEnded(long @Nullable [] byEnding) {
     int count = 0;
     for (HandlerCall<T> call : calls) {

@@ -100,7 +100,7 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
   }
 
   /**
-   * Returns how much of the buffer is here and not in the engine. Of a large one it is enough to pass
+   * Returns how much of the buffer is here and not in the engine. Of a large one enough to pass
    * messages on without asking for each. A small one that drops its oldest messages is all in the
    * engine, which alone can drop them; of others one message is here, to see how long it waits.
    */

@@ -87,7 +87,7 @@ final class SubscriptionStop<T> {
       answered();
       Duration left =
           timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
-      boolean answered = await(settled, left.compareTo(grace) < 0 ? grace : left);
+      boolean answered = awaitSettled(left, grace);
       if (!answered && inbox.isIdle()) {
         closeSource();
       }
@@ -96,6 +96,18 @@ final class SubscriptionStop<T> {
     } finally {
       done.complete(inbox.report(Duration.ofNanos(clock.nanoTime() - start)));
       owner.ended();
+    }
+  }
+
+  /** Waits for the engine's answers; an interrupted thread waits for the grace only. */
+  private boolean awaitSettled(Duration left, Duration grace) {
+    boolean interrupted = Thread.interrupted();
+    try {
+      return await(settled, interrupted || left.compareTo(grace) < 0 ? grace : left);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
@@ -132,8 +144,8 @@ final class SubscriptionStop<T> {
   }
 
   /**
-   * Waits until the future is complete or the time is over, by the engine's clock or by the system's:
-   * a manual clock that stands still does not make a stop endless. An interrupt ends the wait too.
+   * Waits until the future completes or the time is over, by the engine's clock or the system's: a
+   * manual clock that stands still does not make a stop endless. An interrupt ends the wait too.
    */
   private boolean await(CompletableFuture<?> future, Duration timeout) {
     if (future.isDone() || timeout.isNegative() || timeout.isZero()) {

@@ -162,13 +162,22 @@ class SubscriptionStopTest {
   }
 
   @Test
-  void interruptOfTheStopperIsKeptAndEndsTheWait() throws Exception {
+  void interruptOfTheStopperIsKeptAndEndsTheWaitForHandlers() throws Exception {
+    CompletableFuture<Settlement> answer = new CompletableFuture<>();
     Subscription worker = worker().start(delivery -> gate.await());
-    source().push("a");
+    ScriptedDelivery delivery = ScriptedDelivery.of("q", "a");
+    delivery.answers = outcome -> answer;
+    delivery.settled = () -> receiving.callbacks.execute(() -> {
+      handled.add("closed " + source().closes.get() + " times before the answer");
+      answer.complete(Settlement.APPLIED);
+    });
+    source().push(delivery);
     await("the handler", () -> worker.counters().inFlight() == 1);
     Thread.currentThread().interrupt();
     assertThat(worker.stop(LONG).interrupted()).isOne();
     assertThat(Thread.interrupted()).isTrue();
+    assertThat(handled).containsExactly("closed 0 times before the answer");
+    assertThat(source().closes).hasValue(1);
   }
 
   @Test
