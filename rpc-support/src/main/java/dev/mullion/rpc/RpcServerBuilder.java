@@ -3,7 +3,6 @@ package dev.mullion.rpc;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
-import dev.mullion.net.base.EarlyClasses;
 import dev.mullion.net.base.NettyVersion;
 import io.grpc.BindableService;
 import io.grpc.ServerInterceptor;
@@ -395,7 +394,6 @@ public final class RpcServerBuilder extends RpcBuilder<RpcServerBuilder> {
   public RpcServer start() throws IOException {
     if (inProcessName == null) {
       NettyVersion.check();
-      EarlyClasses.load(RpcServer.class);
     }
     return new ServerStart(this).start();
   }
