@@ -48,29 +48,25 @@ public final class Tls {
     }
   }
 
+  /** The certificate to present, and the trusted authorities. */
+  private record Credentials(
+      @Nullable Identity identity, @Nullable Path authorities, boolean verifiesHostNames) {}
+
+  private record Times(Duration handshakeTimeout, Duration reloadInterval) {
+    static final Times USUAL = new Times(HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
+  }
+
   private final boolean forClient;
   private final @Nullable SslContext context;
-  private final @Nullable Identity identity;
-  private final @Nullable Path authorities;
-  private final boolean verifiesHostNames;
-  private final Duration handshakeTimeout;
-  private final Duration reloadInterval;
+  private final Credentials credentials;
+  private final Times times;
 
   private Tls(
-      boolean forClient,
-      @Nullable SslContext context,
-      @Nullable Identity identity,
-      @Nullable Path authorities,
-      boolean verifiesHostNames,
-      Duration handshakeTimeout,
-      Duration reloadInterval) {
+      boolean forClient, @Nullable SslContext context, Credentials credentials, Times times) {
     this.forClient = forClient;
     this.context = context;
-    this.identity = identity;
-    this.authorities = authorities;
-    this.verifiesHostNames = verifiesHostNames;
-    this.handshakeTimeout = handshakeTimeout;
-    this.reloadInterval = reloadInterval;
+    this.credentials = credentials;
+    this.times = times;
   }
 
   /**
@@ -86,12 +82,12 @@ public final class Tls {
   }
 
   private static Tls server(Identity identity) {
-    return new Tls(false, null, identity, null, false, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
+    return new Tls(false, null, new Credentials(identity, null, false), Times.USUAL);
   }
 
   /** Returns a client's settings. They trust the JDK's CAs. */
   public static Tls client() {
-    return new Tls(true, null, null, null, true, HANDSHAKE_TIMEOUT, RELOAD_INTERVAL);
+    return new Tls(true, null, new Credentials(null, null, true), Times.USUAL);
   }
 
   /**
@@ -104,7 +100,11 @@ public final class Tls {
   @SuppressWarnings("exports")
   public static Tls of(SslContext context) {
     boolean forClient = requireNonNull(context, "context").isClient();
-    return new Tls(forClient, context, null, null, false, HANDSHAKE_TIMEOUT, Duration.ZERO);
+    return new Tls(
+        forClient,
+        context,
+        new Credentials(null, null, false),
+        new Times(HANDSHAKE_TIMEOUT, Duration.ZERO));
   }
 
   /**
@@ -114,7 +114,7 @@ public final class Tls {
   public Tls trusting(Path authorities) {
     requireNonNull(authorities, "authorities");
     rejectContext("trusting");
-    return with(identity, authorities, verifiesHostNames);
+    return with(new Credentials(credentials.identity, authorities, credentials.verifiesHostNames));
   }
 
   /** Returns these client settings with the certificate to present if the server requests one. */
@@ -131,7 +131,7 @@ public final class Tls {
   private Tls presenting(Identity presented) {
     rejectContext("presenting");
     rejectServer("presenting");
-    return with(presented, authorities, verifiesHostNames);
+    return with(new Credentials(presented, credentials.authorities, credentials.verifiesHostNames));
   }
 
   /**
@@ -141,12 +141,15 @@ public final class Tls {
   public Tls withoutHostNameVerification() {
     rejectContext("withoutHostNameVerification");
     rejectServer("withoutHostNameVerification");
-    return with(identity, authorities, false);
+    return with(new Credentials(credentials.identity, credentials.authorities, false));
   }
 
-  private Tls with(@Nullable Identity identity, @Nullable Path authorities, boolean verifies) {
-    return new Tls(
-        forClient, context, identity, authorities, verifies, handshakeTimeout, reloadInterval);
+  private Tls with(Credentials changed) {
+    return new Tls(forClient, context, changed, times);
+  }
+
+  private Tls with(Times changed) {
+    return new Tls(forClient, context, credentials, changed);
   }
 
   /**
@@ -158,14 +161,7 @@ public final class Tls {
       throw new IllegalArgumentException(
           "handshakeTimeout: " + handshakeTimeout + " (expected: > PT0S)");
     }
-    return new Tls(
-        forClient,
-        context,
-        identity,
-        authorities,
-        verifiesHostNames,
-        handshakeTimeout,
-        reloadInterval);
+    return with(new Times(handshakeTimeout, times.reloadInterval));
   }
 
   /**
@@ -179,14 +175,7 @@ public final class Tls {
           "reloadInterval: " + reloadInterval + " (expected: >= PT0S)");
     }
     rejectContext("reloadInterval");
-    return new Tls(
-        forClient,
-        context,
-        identity,
-        authorities,
-        verifiesHostNames,
-        handshakeTimeout,
-        reloadInterval);
+    return with(new Times(times.handshakeTimeout, reloadInterval));
   }
 
   private void rejectContext(String setting) {
@@ -216,39 +205,39 @@ public final class Tls {
 
   /** Returns the file of the certificate to present, or {@code null} if there is none. */
   public @Nullable Path certificateChain() {
-    return identity == null ? null : identity.certificateChain();
+    return credentials.identity == null ? null : credentials.identity.certificateChain();
   }
 
   /** Returns the file of its private key, or {@code null} if there is none. */
   public @Nullable Path privateKey() {
-    return identity == null ? null : identity.privateKey();
+    return credentials.identity == null ? null : credentials.identity.privateKey();
   }
 
   /** Returns the password of the private key, or {@code null} if there is none. */
   public @Nullable String password() {
-    return identity == null ? null : identity.password();
+    return credentials.identity == null ? null : credentials.identity.password();
   }
 
   /** Returns the file of the trusted authorities, or {@code null} if there is none. */
   public @Nullable Path authorities() {
-    return authorities;
+    return credentials.authorities;
   }
 
   /**
    * Returns whether a client verifies host names; {@code false} for a server or a given context.
    */
   public boolean verifiesHostNames() {
-    return verifiesHostNames;
+    return credentials.verifiesHostNames;
   }
 
   /** Returns the time limit of a handshake. */
   public Duration handshakeTimeout() {
-    return handshakeTimeout;
+    return times.handshakeTimeout;
   }
 
   /** Returns the interval at which files are checked, or zero if they are not. */
   public Duration reloadInterval() {
-    return reloadInterval;
+    return times.reloadInterval;
   }
 
   /** Lists the settings, without the password. */
@@ -258,19 +247,19 @@ public final class Tls {
     if (context != null) {
       text.append(", context=").append(context);
     }
-    if (identity != null) {
-      text.append(", certificateChain=").append(identity.certificateChain());
-      text.append(", privateKey=").append(identity.privateKey());
+    if (credentials.identity != null) {
+      text.append(", certificateChain=").append(certificateChain());
+      text.append(", privateKey=").append(privateKey());
     }
-    if (authorities != null) {
-      text.append(", authorities=").append(authorities);
+    if (credentials.authorities != null) {
+      text.append(", authorities=").append(credentials.authorities);
     }
     if (forClient && context == null) {
-      text.append(", verifiesHostNames=").append(verifiesHostNames);
+      text.append(", verifiesHostNames=").append(verifiesHostNames());
     }
-    text.append(", handshakeTimeout=").append(handshakeTimeout);
+    text.append(", handshakeTimeout=").append(handshakeTimeout());
     if (context == null) {
-      text.append(", reloadInterval=").append(reloadInterval);
+      text.append(", reloadInterval=").append(reloadInterval());
     }
     return text.append(']').toString();
   }

@@ -139,10 +139,7 @@ public final class RpcChannel extends Channel implements AutoCloseable {
   }
 
   private TlsReloader files() {
-    if (tls == null) {
-      throw new IllegalStateException("channel has no TLS (expected: tls of the builder)");
-    }
-    return tls;
+    return Check.hasTls(tls, "channel");
   }
 
   /** Rejects new calls; open calls continue. */

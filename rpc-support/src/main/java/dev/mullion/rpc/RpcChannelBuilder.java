@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.EarlyClasses;
 import dev.mullion.net.base.NettyVersion;
 import dev.mullion.net.base.TlsReloader;
 import io.grpc.ClientInterceptor;
@@ -249,6 +250,7 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
     }
     if (inProcessName == null) {
       NettyVersion.check();
+      EarlyClasses.load(RpcChannel.class);
     }
     if (inTurn() && healthCheck && maxInboundMessageSize < MessageLimits.OF_HEALTH) {
       throw new IllegalStateException("maxInboundMessageSize: " + maxInboundMessageSize

@@ -1,5 +1,6 @@
 package dev.mullion.rpc;
 
+import dev.mullion.net.base.Check;
 import dev.mullion.net.base.TlsReloader;
 import dev.mullion.net.base.UnixSocketFile;
 import io.grpc.InsecureServerCredentials;
@@ -123,10 +124,7 @@ final class ServerSockets implements AutoCloseable {
   }
 
   TlsReloader tls() {
-    if (tls == null) {
-      throw new IllegalStateException("server has no TLS (expected: tls of the builder)");
-    }
-    return tls;
+    return Check.hasTls(tls, "server");
   }
 
   /**

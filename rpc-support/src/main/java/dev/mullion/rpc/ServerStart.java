@@ -3,6 +3,7 @@ package dev.mullion.rpc;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.EarlyClasses;
 import io.grpc.Server;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptor;
@@ -132,6 +133,7 @@ final class ServerStart {
 
   private NettyServerBuilder netty(ServerSockets sockets, CallRegistry registry)
       throws IOException {
+    EarlyClasses.load(RpcServer.class);
     GrpcLogs.bound();
     NettyServerBuilder builder = sockets
         .builder(new ConnectionGate(settings.connections, settings.tls, registry))

@@ -12,6 +12,8 @@ import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -97,7 +99,16 @@ class ServerStopStepsTest extends RpcTest {
     if (!failing.equals("connections")) {
       assertThat(idle.getInputStream().readAllBytes()).isNotNull();
     }
-    new ServerSocket(server.port(), 1, InetAddress.getLoopbackAddress()).close();
+    Await.until("its port is free", () -> isFree(server.port()));
+  }
+
+  /** Any connection of another program may have got the port for a moment. */
+  private static boolean isFree(int port) throws IOException {
+    try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+      return socket.isBound();
+    } catch (BindException taken) {
+      return false;
+    }
   }
 
   /** Returns a connection that has begun to speak HTTP/2, and says nothing any more. */

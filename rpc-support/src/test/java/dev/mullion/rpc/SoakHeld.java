@@ -13,7 +13,6 @@ import java.util.stream.Stream;
 /** What this process holds: bytes of the heap that are in use, file descriptors and threads. */
 record SoakHeld(long heap, long descriptors, Map<String, Integer> threads) {
   private static final Path DESCRIPTORS = Path.of("/proc/self/fd");
-  private static final long HEAP_TOLERANCE = 16L << 20;
   private static final int TOLERANCE = 8;
 
   /** Threads of pools that are bounded, and end when they have been idle for a while. */
@@ -53,9 +52,9 @@ record SoakHeld(long heap, long descriptors, Map<String, Integer> threads) {
   }
 
   /** Returns what is held beyond what was held before, in words. */
-  List<String> beyond(SoakHeld before) {
+  List<String> beyond(SoakHeld before, long heapTolerance) {
     List<String> beyond = new ArrayList<>();
-    if (heap > before.heap + HEAP_TOLERANCE) {
+    if (heap > before.heap + heapTolerance) {
       beyond.add("heap: " + heap + " bytes, before " + before.heap);
     }
     if (descriptors > before.descriptors + TOLERANCE) {

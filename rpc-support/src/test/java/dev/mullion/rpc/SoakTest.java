@@ -34,6 +34,9 @@ class SoakTest {
       "rpc.silent",
       "rpc.unread");
 
+  /** What the pools of buffers may still grow by after a warm-up of one second. */
+  private static final long POOLS = 64L << 20;
+
   @TempDir
   Path directory;
 
@@ -45,7 +48,7 @@ class SoakTest {
       SoakRun run = new SoakRun(SEED);
       framed.clients(run);
       rpc.clients(run);
-      run.forTime(WARM_UP, LENGTH.compareTo(A_WHILE) < 0 ? WAITING : Set.of());
+      run.forTime(WARM_UP, isShort() ? WAITING : Set.of());
       SoakHeld before = awaitQuiet(run, framed, rpc);
       run.forTime(LENGTH, Set.of());
       SoakHeld after = awaitQuiet(run, framed, rpc);
@@ -53,8 +56,12 @@ class SoakTest {
       System.out.println("soak of " + LENGTH.toSeconds() + " s, seed " + SEED + "\n" + run.summary()
           + framed.summary() + rpc.summary() + "before: " + before + "\nafter:  " + after);
       assertThat(run.wrong()).isEmpty();
-      assertThat(after.beyond(before)).isEmpty();
+      assertThat(after.beyond(before, isShort() ? POOLS : 16L << 20)).isEmpty();
     }
+  }
+
+  private static boolean isShort() {
+    return LENGTH.compareTo(A_WHILE) < 0;
   }
 
   /** Waits until the servers have no client, and returns what is held then. */

@@ -361,13 +361,13 @@ class TlsReloadTest extends RpcTest {
     for (ThrowingCallable asking : List.<ThrowingCallable>of(server::reloadTls, server::tlsState)) {
       assertThatIllegalStateException()
           .isThrownBy(asking)
-          .withMessage("server has no TLS (expected: tls of the builder)");
+          .withMessage("server has no TLS (expected: tls set in its builder)");
     }
     for (ThrowingCallable asking :
         List.<ThrowingCallable>of(channel::reloadTls, channel::tlsState)) {
       assertThatIllegalStateException()
           .isThrownBy(asking)
-          .withMessage("channel has no TLS (expected: tls of the builder)");
+          .withMessage("channel has no TLS (expected: tls set in its builder)");
     }
   }
 

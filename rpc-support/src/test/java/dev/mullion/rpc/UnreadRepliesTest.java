@@ -16,6 +16,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
+import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
@@ -180,7 +181,9 @@ class UnreadRepliesTest extends RpcTest {
   @Test
   void unreadStreamEndsAtTheTimeoutWithItsStatus() throws Exception {
     RpcServer server = start(endless().defaultTimeout(Duration.ofSeconds(1)));
-    Unread unread = new Unread(channel(server));
+    // Filled by two replies: the larger default would not be filled in time by a busy machine.
+    Unread unread = new Unread(channel(
+        NettyChannelBuilder.forAddress("127.0.0.1", server.port()).flowControlWindow(65_535)));
     Await.until("it is late", () -> server.counters().callsTimedOut() == 1);
     assertNothingWaits(server);
 

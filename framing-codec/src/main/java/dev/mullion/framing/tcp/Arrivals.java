@@ -34,12 +34,6 @@ final class Arrivals {
   record Moved(
       boolean some, long memory, boolean stops, @Nullable End end) {}
 
-  /**
-   * Loads the class before the first connection opens. Without file descriptors, a class cannot be
-   * read from a folder, and no connection could end.
-   */
-  private static final End CLEAN = new End(null);
-
   private final LinkContext link;
   private final Reading reading;
   private volatile @Nullable Runnable onArrival;
@@ -112,7 +106,7 @@ final class Arrivals {
     lock.lock();
     try {
       if (end == null) {
-        end = why == null ? CLEAN : new End(why);
+        end = new End(why);
       }
       change();
     } finally {

@@ -24,8 +24,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <B> the kind of builder
  */
-public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
-    permits FramedServerBuilder, FramedClientBuilder {
+public abstract class ConnectionBuilder<B extends ConnectionBuilder<B>> {
   private static final int USUAL_LOW = 64 * 1024;
 
   String host = "127.0.0.1";
@@ -65,6 +64,7 @@ public abstract sealed class ConnectionBuilder<B extends ConnectionBuilder<B>>
 
   private final boolean forClient;
 
+  /** Only this package has builders of this kind. */
   ConnectionBuilder(boolean forClient, Duration idleTimeout) {
     this.forClient = forClient;
     this.idleTimeout = idleTimeout;

@@ -58,10 +58,10 @@ final class Dial extends ChannelInitializer<Channel> {
     boolean unix = client.settings().path() != null;
     Bootstrap bootstrap = new Bootstrap()
         .group(client.loop())
-        .channel(unix ? client.transport().unixChannel() : client.transport().channel())
+        .channel(unix ? client.nettys().unixChannel() : client.nettys().channel())
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
         .handler(this);
-    Sockets.common(client.connectionSettings(), client.transport().transport(), unix, secure)
+    Sockets.common(client.connectionSettings(), client.transport(), unix, secure)
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
     client
         .settings()
@@ -82,8 +82,7 @@ final class Dial extends ChannelInitializer<Channel> {
   @Override
   protected void initChannel(Channel channel) {
     TlsContext tls = client.settings().tls();
-    HalfClose.addIfNeeded(
-        channel, client.transport().transport(), client.settings().path() != null);
+    HalfClose.addIfNeeded(channel, client.transport(), client.settings().path() != null);
     channel.pipeline().addLast(new OtherEnd());
     if (tls != null) {
       String host = client.settings().host();

@@ -13,7 +13,8 @@ record DialParts(
     ClientSettings settings,
     ConnectionSettings connectionSettings,
     @Nullable BatchHandler batchHandler,
-    Transport.Parts transport,
+    Transport transport,
+    TransportParts nettys,
     EventLoop loop,
     LoopWatch watch,
     Predicate<FramedConnection> take) {}

@@ -76,6 +76,15 @@ public final class EchoServerBuilder {
   }
 
   /**
+   * Adds an observer of the counters: {@code observe(MicrometerMetrics.of(registry))}. It replaces
+   * an earlier observer of the same kind.
+   */
+  public EchoServerBuilder observe(TcpObserver observer) {
+    server.observe(observer);
+    return this;
+  }
+
+  /**
    * Starts the server; returns when it is listening. If that fails, nothing is left running.
    *
    * @throws java.net.UnknownHostException if the host cannot be resolved

@@ -16,9 +16,8 @@ final class EpollTransport {
     return Epoll.unavailabilityCause();
   }
 
-  static Transport.Parts parts() {
-    return new Transport.Parts(
-        Transport.EPOLL,
+  static TransportParts parts() {
+    return new TransportParts(
         RegisteredEpoll.newFactory(),
         EpollServerSocketChannel.class,
         EpollSocketChannel.class,

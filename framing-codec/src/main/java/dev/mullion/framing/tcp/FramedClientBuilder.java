@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.EarlyClasses;
 import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
 import java.net.SocketAddress;
@@ -117,6 +118,7 @@ public final class FramedClientBuilder extends ConnectionBuilder<FramedClientBui
    */
   public FramedClient connect() throws IOException {
     NettyVersion.check();
+    EarlyClasses.load(FramedClient.class);
     if (path == null && port < 0) {
       throw new IllegalStateException("port: not set (expected: a port, or a path)");
     }

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
 import dev.mullion.net.base.DaemonThreads;
+import dev.mullion.net.base.EarlyClasses;
 import dev.mullion.net.base.NettyVersion;
 import java.io.IOException;
 import java.time.Duration;
@@ -157,6 +158,7 @@ public final class FramedServerBuilder extends ConnectionBuilder<FramedServerBui
    */
   public FramedServer start() throws IOException {
     NettyVersion.check();
+    EarlyClasses.load(FramedServer.class);
     checkHandlers();
     ConnectionSettings connectionSettings = connectionSettings();
     FramedServer server = new FramedServer(listener(connectionSettings, handling()), closeTimeout);

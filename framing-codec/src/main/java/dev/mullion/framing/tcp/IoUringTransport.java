@@ -17,9 +17,8 @@ final class IoUringTransport {
     return IoUring.unavailabilityCause();
   }
 
-  static Transport.Parts parts() {
-    return new Transport.Parts(
-        Transport.IO_URING,
+  static TransportParts parts() {
+    return new TransportParts(
         IoUringIoHandler.newFactory(),
         IoUringServerSocketChannel.class,
         IoUringSocketChannel.class,

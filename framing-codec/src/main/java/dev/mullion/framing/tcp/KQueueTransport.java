@@ -17,9 +17,8 @@ final class KQueueTransport {
     return KQueue.unavailabilityCause();
   }
 
-  static Transport.Parts parts() {
-    return new Transport.Parts(
-        Transport.KQUEUE,
+  static TransportParts parts() {
+    return new TransportParts(
         KQueueIoHandler.newFactory(),
         KQueueServerSocketChannel.class,
         KQueueSocketChannel.class,

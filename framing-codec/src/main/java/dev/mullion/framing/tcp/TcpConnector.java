@@ -4,6 +4,7 @@ import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.net.base.Check;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -49,13 +50,14 @@ final class TcpConnector {
       @Nullable BatchHandler batchHandler) {
     this.settings = settings;
     this.connectionSettings = connectionSettings;
-    Transport.Parts transport = settings.transport().parts();
+    Transport transport = settings.transport().selected();
+    TransportParts nettys = transport.parts();
     group = new MultiThreadIoEventLoopGroup(
-        1, new DefaultThreadFactory("mullion-client", true), transport.ioHandlers());
+        1, new DefaultThreadFactory("mullion-client", true), nettys.ioHandlers());
     loop = group.next();
     LoopWatch watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
     parts = new DialParts(
-        settings, connectionSettings, batchHandler, transport, loop, watch, this::take);
+        settings, connectionSettings, batchHandler, transport, nettys, loop, watch, this::take);
     long slow = settings.slowHandlerNanos();
     watchdog = batchHandler == null || slow == 0
         ? null
@@ -71,11 +73,7 @@ final class TcpConnector {
   }
 
   TlsContext tls() {
-    TlsContext tls = settings.tls();
-    if (tls == null) {
-      throw new IllegalStateException("client has no TLS (expected: tls of the builder)");
-    }
-    return tls;
+    return Check.hasTls(settings.tls(), "client");
   }
 
   boolean isConnected() {

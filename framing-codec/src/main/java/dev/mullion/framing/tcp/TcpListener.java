@@ -42,7 +42,8 @@ final class TcpListener {
   private final TcpSettings settings;
   private final ConnectionSettings connectionSettings;
   private final Handling handling;
-  private final Transport.Parts transport;
+  private final Transport transport;
+  private final TransportParts nettys;
   private final EventLoopGroup group;
   private final ChannelGroup connections;
   private final Map<EventExecutor, LoopWatch> watches = new HashMap<>();
@@ -61,13 +62,14 @@ final class TcpListener {
     this.connectionSettings = connectionSettings;
     this.handling = handling;
     totals = connectionSettings.totals();
-    transport = settings.transport().parts();
+    transport = settings.transport().selected();
+    nettys = transport.parts();
     Path path = settings.path();
     unixSocket = path == null ? null : UnixSocketFile.at(path);
     SocketAddress address = path == null
         ? new InetSocketAddress(resolve(settings.host()), settings.port())
-        : transport.unixAddress(path);
-    group = group(settings, transport);
+        : nettys.unixAddress(path);
+    group = group(settings, nettys);
     connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE, CLOSES_WHAT_COMES_LATE);
     long shortest = shortestTimeout(connectionSettings);
     group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
@@ -115,12 +117,12 @@ final class TcpListener {
         .orElse(0);
   }
 
-  private static EventLoopGroup group(TcpSettings settings, Transport.Parts transport)
+  private static EventLoopGroup group(TcpSettings settings, TransportParts nettys)
       throws IOException {
     int threads = settings.eventLoopThreads();
     try {
       return new MultiThreadIoEventLoopGroup(
-          threads, new DefaultThreadFactory(settings.threadName(), true), transport.ioHandlers());
+          threads, new DefaultThreadFactory(settings.threadName(), true), nettys.ioHandlers());
     } catch (IllegalStateException e) {
       // Netty has ended the loops it created; the cause is the system's, such as too many open
       // files.
@@ -134,21 +136,21 @@ final class TcpListener {
     boolean unix = unixSocket != null;
     ServerBootstrap bootstrap = new ServerBootstrap()
         .group(group)
-        .channel(unix ? transport.unixServerChannel() : transport.serverChannel())
+        .channel(unix ? nettys.unixServerChannel() : nettys.serverChannel())
         .option(ChannelOption.SO_BACKLOG, BACKLOG)
         .handler(new AcceptFailures(totals, connectionSettings.log(), () -> closing))
         .childHandler(new Connections());
     if (!unix) {
       bootstrap.option(ChannelOption.SO_REUSEADDR, true);
     }
-    Sockets.common(connectionSettings, transport.transport(), unix, settings.tls() != null)
+    Sockets.common(connectionSettings, transport, unix, settings.tls() != null)
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
     settings
         .options()
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
     UnixSocketFile file = unixSocket;
     ChannelFuture bound = bootstrap
-        .bind(file == null ? wanted : transport.unixAddress(file.beside()))
+        .bind(file == null ? wanted : nettys.unixAddress(file.beside()))
         .awaitUninterruptibly();
     Throwable cause = bound.cause();
     if (cause == null && file != null) {
@@ -171,15 +173,11 @@ final class TcpListener {
   }
 
   TlsContext tls() {
-    TlsContext tls = settings.tls();
-    if (tls == null) {
-      throw new IllegalStateException("server has no TLS (expected: tls of the builder)");
-    }
-    return tls;
+    return Check.hasTls(settings.tls(), "server");
   }
 
   Transport transport() {
-    return transport.transport();
+    return transport;
   }
 
   long memoryUsed() {
@@ -227,7 +225,7 @@ final class TcpListener {
       totals.connectionsOpened.increment();
       connection.closeFuture().addListener(done -> totals.connectionsOpen.decrementAndGet());
       connections.add(connection);
-      HalfClose.addIfNeeded(connection, transport(), unixSocket != null);
+      HalfClose.addIfNeeded(connection, transport, unixSocket != null);
       TlsContext tls = settings.tls();
       if (tls != null) {
         connection.pipeline().addLast(tls.newHandler(connection.alloc(), null, 0));

@@ -1,19 +1,13 @@
 package dev.mullion.framing.tcp;
 
 import dev.mullion.net.base.Check;
-import io.netty.channel.Channel;
-import io.netty.channel.IoHandlerFactory;
-import io.netty.channel.ServerChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
-import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
-import java.nio.file.Path;
 import java.util.Locale;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,36 +31,19 @@ public enum Transport {
    */
   IO_URING;
 
-  /** The parts of Netty that a transport needs. */
-  record Parts(
-      Transport transport,
-      IoHandlerFactory ioHandlers,
-      Class<? extends ServerChannel> serverChannel,
-      Class<? extends Channel> channel,
-      Class<? extends ServerChannel> unixServerChannel,
-      Class<? extends Channel> unixChannel,
-      Function<Path, SocketAddress> unixAddresses) {
-    /** Returns the address of a unix-domain socket, of the type that these channels accept. */
-    SocketAddress unixAddress(Path path) {
-      return unixAddresses.apply(path);
-    }
-  }
-
   /** Returns whether this transport can be used on this machine with these libraries. */
   public boolean isAvailable() {
     return this == AUTO || whyUnavailable() == null;
   }
 
   /**
-   * Returns the parts of this transport, or of the one that {@link #AUTO} selects.
+   * Returns this transport, or the one that {@link #AUTO} selects.
    *
    * @throws IllegalStateException if it is not available; the message gives the reason
    */
-  Parts parts() {
+  Transport selected() {
     if (this == AUTO) {
-      return EPOLL.isAvailable()
-          ? EPOLL.parts()
-          : KQUEUE.isAvailable() ? KQUEUE.parts() : NIO.parts();
+      return EPOLL.isAvailable() ? EPOLL : KQUEUE.isAvailable() ? KQUEUE : NIO;
     }
     Throwable cause = whyUnavailable();
     if (cause != null) {
@@ -80,13 +57,17 @@ public enum Transport {
               + " and an operating system that supports it)",
           cause);
     }
+    return this;
+  }
+
+  /** Returns the parts of this transport, which must be {@link #selected}. */
+  TransportParts parts() {
     return switch (this) {
       case EPOLL -> EpollTransport.parts();
       case KQUEUE -> KQueueTransport.parts();
       case IO_URING -> IoUringTransport.parts();
       default ->
-        new Parts(
-            NIO,
+        new TransportParts(
             NioIoHandler.newFactory(),
             NioServerSocketChannel.class,
             NioSocketChannel.class,

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import dev.mullion.net.Tls;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Checks of the builders' setters: the same mistake has the same exception in all modules. */
 public final class Check {
@@ -107,6 +108,18 @@ public final class Check {
     if (requireNonNull(tls, "tls").isForClient() != forClient) {
       throw new IllegalArgumentException(
           "tls: " + side(!forClient) + " settings (expected: " + side(forClient) + " settings)");
+    }
+    return tls;
+  }
+
+  /**
+   * Returns the TLS of something that runs.
+   *
+   * @param running what it is, for the message: server, client or channel
+   */
+  public static <T> T hasTls(@Nullable T tls, String running) {
+    if (tls == null) {
+      throw new IllegalStateException(running + " has no TLS (expected: tls set in its builder)");
     }
     return tls;
   }

@@ -158,13 +158,13 @@ class FramedTlsReloadTest {
           List.<ThrowingCallable>of(server::reloadTls, server::tlsState)) {
         assertThatIllegalStateException()
             .isThrownBy(asking)
-            .withMessage("server has no TLS (expected: tls of the builder)");
+            .withMessage("server has no TLS (expected: tls set in its builder)");
       }
       for (ThrowingCallable asking :
           List.<ThrowingCallable>of(client::reloadTls, client::tlsState)) {
         assertThatIllegalStateException()
             .isThrownBy(asking)
-            .withMessage("client has no TLS (expected: tls of the builder)");
+            .withMessage("client has no TLS (expected: tls set in its builder)");
       }
     }
   }

@@ -41,6 +41,17 @@ class MicrometerMetricsTest {
   }
 
   @Test
+  void echoServerIsObservedToo() throws Exception {
+    try (EchoServer server =
+            EchoServer.builder().observe(MicrometerMetrics.of(registry)).start();
+        FramedClient client = FramedClient.connect("127.0.0.1", server.port())) {
+      client.request(new byte[10]).get(20, TimeUnit.SECONDS);
+
+      assertThat(count("mullion.frames.decoded", "server")).isEqualTo(1);
+    }
+  }
+
+  @Test
   void everyCounterIsAMeterWithItsNumber() throws Exception {
     try (FramedServer server = startEcho(MicrometerMetrics.of(registry));
         FramedClient client = connect(server, MicrometerMetrics.of(registry, "pool", "a"))) {

@@ -187,7 +187,7 @@ class UnixServerTest {
   }
 
   /** Whether the transport itself takes a path. */
-  private static boolean fits(Transport.Parts parts, Path path) throws Exception {
+  private static boolean fits(TransportParts parts, Path path) throws Exception {
     EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, parts.ioHandlers());
     try {
       ChannelFuture bound = new ServerBootstrap()

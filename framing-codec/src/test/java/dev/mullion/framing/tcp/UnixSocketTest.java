@@ -141,7 +141,7 @@ class UnixSocketTest {
   @MethodSource("dev.mullion.framing.tcp.EchoServers#transports")
   void transportServesAndRemovesItsSocket(Transport transport) throws Exception {
     listen().close();
-    Transport.Parts parts = transport.parts();
+    TransportParts parts = transport.parts();
     UnixSocketFile.at(path);
 
     echo(parts, parts.unixServerChannel(), parts.unixChannel(), parts.unixAddress(path));
@@ -152,7 +152,7 @@ class UnixSocketTest {
   @ParameterizedTest
   @MethodSource("dev.mullion.framing.tcp.EchoServers#transports")
   void transportServesOverTcp(Transport transport) throws Exception {
-    Transport.Parts parts = transport.parts();
+    TransportParts parts = transport.parts();
 
     echo(
         parts,
@@ -162,7 +162,7 @@ class UnixSocketTest {
   }
 
   private static void echo(
-      Transport.Parts parts,
+      TransportParts parts,
       Class<? extends ServerChannel> serverChannel,
       Class<? extends Channel> clientChannel,
       SocketAddress address)
