@@ -1,10 +1,11 @@
 /** Length-prefixed framing, and TCP servers and clients that speak it. */
-@SuppressWarnings("module") // dev.mullion.rpc is compiled after this module.
+@SuppressWarnings("module") // They are compiled after this module.
 module dev.mullion.framing {
   exports dev.mullion.framing;
   exports dev.mullion.framing.tcp;
   exports dev.mullion.net;
   exports dev.mullion.net.base to
+      dev.mullion.messaging.grpc,
       dev.mullion.rpc;
 
   requires transitive io.netty.buffer;

@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 
 /** What the engine reports: replies for the requests, and events for the listener. */
@@ -37,5 +38,11 @@ final class EngineReports implements EngineEvents {
     restored.run();
     counts.reconnects.increment();
     listener.connectionRestored(where, outage);
+  }
+
+  @Override
+  public void dropped(Route.Signal signal, long messages) {
+    counts.dropped.add(messages);
+    listener.dropped(signal.name(), Overflow.DROP_NEWEST, messages);
   }
 }

@@ -59,7 +59,8 @@ final class RunningSubscription<T> implements Subscription {
         all.link()
             .consume(
                 plan.route(),
-                new ConsumerSettings(plan.maxInFlight(), plan.buffer(), plan.overflow()),
+                new ConsumerSettings(
+                    plan.maxHandled(), plan.maxInFlight(), plan.buffer(), plan.overflow()),
                 new Arrivals()),
         "EngineLink.consume returned null");
   }

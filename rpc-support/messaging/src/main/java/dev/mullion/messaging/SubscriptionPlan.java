@@ -39,9 +39,14 @@ record SubscriptionPlan<T>(
   static final int MAX_CONCURRENCY = 100_000;
   static final int MAX_IN_FLIGHT = 1_000_000;
 
+  /** Returns how many messages may be handled at once. */
+  int maxHandled() {
+    return concurrency * maxBatch;
+  }
+
   /** Returns how many messages may be fetched and not settled. */
   int maxInFlight() {
-    return concurrency * maxBatch + prefetch;
+    return maxHandled() + prefetch;
   }
 
   /** Returns whether this takes part live: topics and signals, which repeat nothing. */

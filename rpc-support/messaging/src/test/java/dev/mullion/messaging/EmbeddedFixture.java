@@ -86,7 +86,7 @@ final class EmbeddedFixture implements AutoCloseable {
 
   Source consume(Route route, RecordingSink sink, int buffer, Overflow overflow)
       throws MessagingException {
-    return link.consume(route, new ConsumerSettings(8, buffer, overflow), sink);
+    return link.consume(route, new ConsumerSettings(8, 8, buffer, overflow), sink);
   }
 
   void push(Route route, String... texts) throws Exception {

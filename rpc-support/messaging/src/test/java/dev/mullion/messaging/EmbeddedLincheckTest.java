@@ -75,7 +75,7 @@ class EmbeddedLincheckTest {
     Operations(Route route, Overflow overflow) {
       this.route = route;
       try {
-        source = embedded.link.consume(route, new ConsumerSettings(8, 2, overflow), this);
+        source = embedded.link.consume(route, new ConsumerSettings(8, 8, 2, overflow), this);
       } catch (MessagingException e) {
         throw new AssertionError(e);
       }

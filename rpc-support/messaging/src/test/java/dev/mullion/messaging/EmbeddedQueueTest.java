@@ -124,7 +124,7 @@ class EmbeddedQueueTest {
     CompletableFuture<Source> made = new CompletableFuture<>();
     Source source = embedded.link.consume(
         JOBS,
-        new dev.mullion.messaging.engine.ConsumerSettings(8, 8, Overflow.FAIL),
+        new dev.mullion.messaging.engine.ConsumerSettings(8, 8, 8, Overflow.FAIL),
         new dev.mullion.messaging.engine.Sink() {
           @Override
           public void deliver(RawDelivery delivery) {
@@ -147,7 +147,7 @@ class EmbeddedQueueTest {
   void aSinkThatThrowsGivesBack() throws Exception {
     Source source = embedded.link.consume(
         JOBS,
-        new dev.mullion.messaging.engine.ConsumerSettings(8, 8, Overflow.FAIL),
+        new dev.mullion.messaging.engine.ConsumerSettings(8, 8, 8, Overflow.FAIL),
         new dev.mullion.messaging.engine.Sink() {
           @Override
           public void deliver(RawDelivery delivery) {
@@ -283,7 +283,7 @@ class EmbeddedQueueTest {
   void aLinkThatClosesGivesBack() throws Exception {
     EngineLink other = embedded.open(Duration.ZERO);
     Source source = other.consume(
-        JOBS, new dev.mullion.messaging.engine.ConsumerSettings(8, 8, Overflow.FAIL), sink);
+        JOBS, new dev.mullion.messaging.engine.ConsumerSettings(8, 8, 8, Overflow.FAIL), sink);
     source.request(8);
     embedded.push(JOBS, "a");
     other.close();

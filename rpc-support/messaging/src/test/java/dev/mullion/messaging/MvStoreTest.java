@@ -290,7 +290,7 @@ class MvStoreTest {
         readers.add(CompletableFuture.supplyAsync(
             () -> readAll(store, seed, text, stop), task -> new Thread(task).start()));
       }
-      for (int i = 0; i < 60; i++) {
+      for (int i = 0; i < 30; i++) {
         apply(store, add(0, 10_000 + i, "y".repeat(50_000)), add(0, 20_000 + i, "z"));
         apply(store, new Step.RemoveJob(0, 10_000 + i));
       }

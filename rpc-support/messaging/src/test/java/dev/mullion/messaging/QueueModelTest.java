@@ -146,7 +146,7 @@ class QueueModelTest {
   private void request() throws Exception {
     if (workers.isEmpty() || (workers.size() < 3 && random.nextInt(4) == 0)) {
       RecordingSink sink = new RecordingSink();
-      Source source = link.consume(route, new ConsumerSettings(8, 8, Overflow.FAIL), sink);
+      Source source = link.consume(route, new ConsumerSettings(8, 8, 8, Overflow.FAIL), sink);
       workers.add(new Worker(source, sink));
     }
     int index = random.nextInt(workers.size());

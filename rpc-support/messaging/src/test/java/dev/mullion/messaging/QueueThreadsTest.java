@@ -106,7 +106,7 @@ class QueueThreadsTest {
     ConcurrentLinkedQueue<RawDelivery> got = new ConcurrentLinkedQueue<>();
     AtomicInteger credit = new AtomicInteger(5);
     Source source = embedded.link.consume(
-        jobs, new ConsumerSettings(5, 1, Overflow.FAIL), counting(got, credit));
+        jobs, new ConsumerSettings(5, 5, 1, Overflow.FAIL), counting(got, credit));
     source.request(5);
     long end = System.nanoTime() + 200_000_000;
     for (int i = 0; i < deliveries && System.nanoTime() < end; ) {
@@ -182,7 +182,7 @@ class QueueThreadsTest {
         OrderedSink sink = new OrderedSink();
         sinks.add(sink);
         sink.source =
-            embedded.link.consume(topic, new ConsumerSettings(8, 16, Overflow.BLOCK), sink);
+            embedded.link.consume(topic, new ConsumerSettings(8, 8, 16, Overflow.BLOCK), sink);
         sink.source.request(8);
       }
       List<Thread> senders = new ArrayList<>();
@@ -267,7 +267,7 @@ class QueueThreadsTest {
       CountDownLatch go = new CountDownLatch(1);
       AtomicInteger delivered = new AtomicInteger();
       Source source =
-          embedded.link.consume(jobs, new ConsumerSettings(5, 1, Overflow.FAIL), new Sink() {
+          embedded.link.consume(jobs, new ConsumerSettings(5, 5, 1, Overflow.FAIL), new Sink() {
             @Override
             public void deliver(RawDelivery delivery) {
               inside.countDown();

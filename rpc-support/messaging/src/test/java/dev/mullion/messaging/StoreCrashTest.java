@@ -48,7 +48,7 @@ class StoreCrashTest {
 
   @Test
   void holdsWhatWasAcknowledgedAtEachCut() throws Exception {
-    long seconds = Long.getLong("mullion.store.crashSeconds", 3);
+    long seconds = Long.getLong("mullion.store.crashSeconds", 2);
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
     long seed = Long.getLong("mullion.store.crashSeed", System.nanoTime());
     long cuts = 0;

@@ -157,7 +157,7 @@ class StoreErrorsTest {
   void truncatedAnywhere() throws Exception {
     fill(60, "x".repeat(300));
     byte[] whole = Files.readAllBytes(file);
-    for (int length = 0; length <= whole.length; length += 1000) {
+    for (int length = 0; length <= whole.length; length += 2000) {
       Files.write(file, java.util.Arrays.copyOf(whole, length));
       try (MvStore store = MvStore.open(directory, clock)) {
         assertThat(store.load().get(0).jobs()).hasSize(60);
@@ -172,7 +172,7 @@ class StoreErrorsTest {
     fill(60, "x".repeat(300));
     byte[] whole = Files.readAllBytes(file);
     int failed = 0;
-    for (int at = 0; at < whole.length; at += 1024) {
+    for (int at = 0; at < whole.length; at += 1536) {
       byte[] damaged = whole.clone();
       java.util.Arrays.fill(damaged, at, Math.min(at + 512, whole.length), (byte) 'z');
       Files.write(file, damaged);
@@ -193,7 +193,7 @@ class StoreErrorsTest {
 
   @Test
   void aFullDiskFailsWhatWaitsAndWhatComes() throws Exception {
-    for (int failAt = 0; failAt < 40; failAt += 5) {
+    for (int failAt = 0; failAt < 40; failAt += 8) {
       FailingPlace place = new FailingPlace();
       StoreMaps.create(place.open(false), file);
       StoreMarks marks = StoreMarks.open(temporary.resolve("marks"));

@@ -80,14 +80,14 @@ public final class GrpcEngine implements Engine {
    * @throws UncheckedIOException if it has to be asked and cannot be reached
    */
   @Override
-  @SuppressWarnings("try") // Connecting is all that is needed.
   public List<Guarantees> guarantees() {
     List<Guarantees> known = guarantees;
     if (known != null) {
       return known;
     }
-    try (EngineLink asking =
-        open(new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, connectTimeout))) {
+    try {
+      open(new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, connectTimeout))
+          .close();
       return requireNonNull(guarantees);
     } catch (MessagingException e) {
       throw new UncheckedIOException(e);

@@ -11,21 +11,19 @@ import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
-import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
-import dev.mullion.messaging.grpc.v1.CancelRequest;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.Declare;
 import dev.mullion.messaging.grpc.v1.DeleteQueue;
 import dev.mullion.messaging.grpc.v1.Done;
 import dev.mullion.messaging.grpc.v1.Extend;
 import dev.mullion.messaging.grpc.v1.ListQueues;
-import dev.mullion.messaging.grpc.v1.Request;
 import dev.mullion.messaging.grpc.v1.Send;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Signal;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,13 +49,11 @@ final class GrpcLink implements EngineLink {
   private final LinkConnection connection;
   private final LinkSends sends;
   private final LinkAnswers answers;
+  private final LinkRequests requests;
   private final Duration patience;
   private final AtomicLong ids = new AtomicLong();
   private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
   private final Map<Long, RemoteSource> sources = new ConcurrentHashMap<>();
-
-  /** Requests on their way or without a reply, with the time of their end. */
-  private final Map<Long, Long> requests = new ConcurrentHashMap<>();
 
   GrpcLink(GrpcEngine engine, EngineContext context) {
     this.context = context;
@@ -65,6 +61,7 @@ final class GrpcLink implements EngineLink {
     this.answers = new LinkAnswers(context.callbacks());
     this.connection = new LinkConnection(engine, context, this);
     this.sends = connection.sends();
+    this.requests = new LinkRequests(context, connection);
   }
 
   /** Connects, once. */
@@ -77,13 +74,8 @@ final class GrpcLink implements EngineLink {
     return ids.incrementAndGet() * 2;
   }
 
-  private static long frameId(long request) {
-    return request * 2 + 1;
-  }
-
   private long deadline(Duration timeout) {
-    return connection.clock().nanoTime()
-        + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
+    return connection.deadline(timeout);
   }
 
   /** Sends a frame that is answered. */
@@ -107,7 +99,7 @@ final class GrpcLink implements EngineLink {
   @Override
   public void prepare(Route route, Declaration declaration) throws MessagingException {
     if (!(route instanceof Route.Queue queue)
-        || declaration == Declaration.CHECK && queue.equals(declared.get(queue.id()))) {
+        || (declaration == Declaration.CHECK && queue.equals(declared.get(queue.id())))) {
       return;
     }
     await(ask(id -> declare(id, queue, declaration)), "the declaration of " + queue.id());
@@ -195,40 +187,14 @@ final class GrpcLink implements EngineLink {
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
     dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
     MessageTooLargeException tooLarge = tooLarge(wire);
-    if (tooLarge != null) {
-      return CompletableFuture.failedFuture(tooLarge);
-    }
-    long frameId = frameId(id);
-    Duration wait = timeout.compareTo(context.sendTimeout()) < 0 ? timeout : context.sendTimeout();
-    requests.put(frameId, deadline(timeout));
-    Pending pending = Pending.of(
-        ClientFrame.newBuilder()
-            .setRequest(Request.newBuilder()
-                .setId(frameId)
-                .setSubject(subject.name())
-                .setMessage(wire)
-                .setTimeout(WireMessages.of(timeout)))
-            .build(),
-        deadline(wait));
-    return sends.submit(pending).<Void>handle((done, error) -> {
-      if (error != null) {
-        requests.remove(frameId);
-        throw new java.util.concurrent.CompletionException(WireErrors.cause(error));
-      }
-      return null;
-    });
+    return tooLarge != null
+        ? CompletableFuture.failedFuture(tooLarge)
+        : requests.send(subject, id, wire, timeout);
   }
 
   @Override
   public void cancelRequest(Route.Subject subject, long id) {
-    long frameId = frameId(id);
-    requests.remove(frameId);
-    LinkSession session = connection.current();
-    if (!sends.withdraw(frameId) && session != null) {
-      session.outbox.add(ClientFrame.newBuilder()
-          .setCancelRequest(CancelRequest.newBuilder().setId(frameId))
-          .build());
-    }
+    requests.cancel(id);
   }
 
   @Override
@@ -320,10 +286,12 @@ final class GrpcLink implements EngineLink {
       Pending declaring = Pending.of(declare(nextId(), queue, Declaration.CHECK), deadline);
       declaring.answer().whenComplete((done, error) -> {
         if (error != null && !(error instanceof BrokerAwayException)) {
-          Serving.LOG.log(
-              System.Logger.Level.WARNING,
-              "queue " + queue.id() + " is not as it was"
-                  + " declared before the connection was lost",
+          Logs.LOG.log(
+              Logs.Event.DECLARATION,
+              Level.WARNING,
+              connection.where(),
+              () -> "queue " + queue.id() + " is not as it was declared before the connection was"
+                  + " lost",
               error);
         }
       });
@@ -351,13 +319,19 @@ final class GrpcLink implements EngineLink {
     switch (frame.getFrameCase()) {
       case DONE -> sends.done(session, frame.getDone());
       case DELIVER -> deliver(session, frame);
-      case REPLY -> replied(frame.getReply());
+      case REPLY -> requests.replied(frame.getReply());
       case READY -> with(frame.getReady().getSubscription(), RemoteSource::isReady);
       case DROPPED ->
         with(
             frame.getDropped().getSubscription(),
             source -> source.dropped(frame.getDropped().getMessages()));
       case ENDED -> ended(frame);
+      case SIGNALS_DROPPED ->
+        context
+            .events()
+            .dropped(
+                new Route.Signal(frame.getSignalsDropped().getSignal()),
+                frame.getSignalsDropped().getMessages());
       case LETTER -> answers.item(frame.getLetter().getId(), frame);
       case QUEUE_STATUS -> answers.item(frame.getQueueStatus().getId(), frame);
       case SELECT -> answers.selecting(session, frame.getSelect());
@@ -387,27 +361,8 @@ final class GrpcLink implements EngineLink {
     }
   }
 
-  private void replied(dev.mullion.messaging.grpc.v1.Reply frame) {
-    requests.remove(frame.getId());
-    long id = frame.getId() / 2;
-    context
-        .events()
-        .replied(
-            frame.hasMessage()
-                ? Reply.of(id, WireMessages.from(frame.getMessage()))
-                : Reply.error(
-                    id,
-                    WireErrors.status(frame.getError().getKind()),
-                    frame.getError().getText()));
-  }
-
   /** Ends the requests whose replies were lost with the connection. */
   void lost(String why) {
-    long now = connection.clock().nanoTime();
-    for (Map.Entry<Long, Long> each : requests.entrySet()) {
-      if (requests.remove(each.getKey()) != null && each.getValue() - now > 0) {
-        context.events().replied(Reply.error(each.getKey() / 2, Reply.Status.LOST, why));
-      }
-    }
+    requests.lost(why);
   }
 }

@@ -94,8 +94,13 @@ final class Held {
     return raw.settle(outcome);
   }
 
+  /**
+   * Applies a failure. The engine is told of the beginning only now: its own marks are for handlers
+   * in its process, and clients survive the death of the server.
+   */
   CompletionStage<Settlement> failed(Route.Queue queue, String error) {
     int count = count(raw);
+    raw.begin();
     return settle(
         count >= queue.redelivery().maxDeliveries()
             ? new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error)

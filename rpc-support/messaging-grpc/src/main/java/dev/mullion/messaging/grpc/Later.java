@@ -14,7 +14,7 @@ final class Later {
       try {
         executor.execute(work);
       } catch (RejectedExecutionException stopped) {
-        Serving.LOG.log(Level.DEBUG, "work dropped after the end", stopped);
+        Logs.LOG.log(Logs.Event.LATE, Level.DEBUG, null, () -> "work came after the end", stopped);
       }
     };
   }

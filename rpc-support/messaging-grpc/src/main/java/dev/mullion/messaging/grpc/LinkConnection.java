@@ -54,7 +54,7 @@ final class LinkConnection implements LinkSession.Events {
     this.context = context;
     this.link = link;
     this.clock = engine.clock();
-    this.sends = new LinkSends(engine.where(), clock, context.callbacks(), engine.awayTimeout());
+    this.sends = new LinkSends(engine.where(), clock, engine.awayTimeout());
   }
 
   LinkSends sends() {
@@ -63,6 +63,11 @@ final class LinkConnection implements LinkSession.Events {
 
   MessagingClock clock() {
     return clock;
+  }
+
+  /** Returns the time of the clock after a timeout. */
+  long deadline(Duration timeout) {
+    return clock.nanoTime() + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
   }
 
   String where() {
@@ -114,7 +119,6 @@ final class LinkConnection implements LinkSession.Events {
         ClientFrame.newBuilder().setHello(hello).build(),
         this,
         clock,
-        context.callbacks(),
         engine.pingInterval(),
         engine.connectTimeout());
   }
@@ -184,7 +188,11 @@ final class LinkConnection implements LinkSession.Events {
     }
     tellLost(cause);
     if (status.getCode() == Status.Code.INVALID_ARGUMENT) {
-      Serving.LOG.log(Level.ERROR, "server " + where() + " ended the stream: " + text);
+      Logs.LOG.log(
+          Logs.Event.STREAM_ENDED,
+          Level.ERROR,
+          where(),
+          () -> "server " + where() + " ended the stream: " + text);
     }
     pause();
   }
@@ -213,10 +221,10 @@ final class LinkConnection implements LinkSession.Events {
   /** Tries again after a random time that grows with each attempt. */
   private void pause() {
     int attempt = Math.min(attempts.getAndIncrement(), 20);
-    double most = Math.min(
-        FIRST_PAUSE.toMillis() * Math.pow(2, attempt), engine.maxBackoff().toMillis());
+    double most = Math.min(FIRST_PAUSE.toMillis() * Math.pow(2, attempt), (double)
+        engine.maxBackoff().toMillis());
     long millis = (long) (most * ThreadLocalRandom.current().nextDouble(0.5, 1));
-    clock.schedule(Duration.ofMillis(millis), Later.on(context.callbacks(), this::again));
+    clock.schedule(Duration.ofMillis(millis), Later.on(Threads.OF_CLIENTS, this::again));
   }
 
   private void again() {
@@ -236,12 +244,12 @@ final class LinkConnection implements LinkSession.Events {
   /** Waits for answers within the bound, leaves, and disconnects. */
   void close(Duration timeout) {
     closing = true;
-    long end = clock.nanoTime() + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
+    long end = deadline(timeout);
     LinkSession session = current;
     if (session != null) {
       sends.whenQuiet(quiet::signal);
       session.whenQuiet(quiet::signal);
-      quiet.await(end, () -> session.isOver() || session.isQuiet() && sends.isQuiet());
+      quiet.await(end, () -> session.isOver() || (session.isQuiet() && sends.isQuiet()));
       sends.close();
       session.complete();
       quiet.await(Math.max(end, clock.nanoTime() + LAST_WORD.toNanos()), session::isOver);

@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +29,6 @@ final class LinkSends {
 
   private final String where;
   private final MessagingClock clock;
-  private final Executor executor;
   private final Duration awayTimeout;
 
   /** These are guarded by this. */
@@ -49,10 +47,9 @@ final class LinkSends {
 
   private record Order(long order, Pending pending) {}
 
-  LinkSends(String where, MessagingClock clock, Executor executor, Duration awayTimeout) {
+  LinkSends(String where, MessagingClock clock, Duration awayTimeout) {
     this.where = where;
     this.clock = clock;
-    this.executor = executor;
     this.awayTimeout = awayTimeout;
     this.awaySince = clock.nanoTime();
   }
@@ -212,7 +209,7 @@ final class LinkSends {
   }
 
   private void tick() {
-    clock.schedule(TICK, Later.on(executor, this::expire));
+    clock.schedule(TICK, Later.on(Threads.OF_CLIENTS, this::expire));
   }
 
   /** Fails what has waited for too long. */

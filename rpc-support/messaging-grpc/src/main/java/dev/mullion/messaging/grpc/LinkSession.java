@@ -24,7 +24,6 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +48,6 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
 
   private final Events events;
   private final MessagingClock clock;
-  private final Executor executor;
   private final Duration pingInterval;
   private final AtomicBoolean over = new AtomicBoolean();
   private final Map<Long, CompletableFuture<Settlement>> settling = new ConcurrentHashMap<>();
@@ -59,11 +57,9 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   private volatile long lastHeard;
   private volatile Runnable quiet = () -> {};
 
-  private LinkSession(
-      Events events, MessagingClock clock, Executor executor, Duration pingInterval) {
+  private LinkSession(Events events, MessagingClock clock, Duration pingInterval) {
     this.events = events;
     this.clock = clock;
-    this.executor = executor;
     this.pingInterval = pingInterval;
     this.lastHeard = clock.nanoTime();
   }
@@ -74,14 +70,13 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
       ClientFrame hello,
       Events events,
       MessagingClock clock,
-      Executor executor,
       Duration pingInterval,
       Duration connectTimeout) {
-    LinkSession session = new LinkSession(events, clock, executor, pingInterval);
+    LinkSession session = new LinkSession(events, clock, pingInterval);
     // A stream must not end with the call or deadline of the thread that happens to open it.
     Context.ROOT.run(() -> MessagingGrpc.newStub(channel).connect(session));
     session.outbox.add(hello);
-    clock.schedule(connectTimeout, Later.on(executor, () -> {
+    clock.schedule(connectTimeout, Later.on(Threads.OF_CLIENTS, () -> {
       if (session.welcome == null) {
         session.fail("no Welcome within connectTimeout " + connectTimeout);
       }
@@ -96,8 +91,8 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
         requests,
         frames -> ClientBatch.newBuilder().addAllFrames(frames).build(),
         () -> null,
-        Runnable::run,
-        executor,
+        Threads.OF_CLIENTS,
+        true,
         thrown -> fail(String.valueOf(thrown.getMessage())));
     requests.disableAutoRequestWithInitial(1);
     requests.setOnReadyHandler(outbox::flush);
@@ -109,7 +104,12 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
     try {
       Cork.run(() -> batch.getFramesList().forEach(this::handle));
     } catch (RuntimeException | Error thrown) {
-      Serving.LOG.log(System.Logger.Level.ERROR, "frame of the server failed", thrown);
+      Logs.LOG.log(
+          Logs.Event.FRAME,
+          System.Logger.Level.ERROR,
+          null,
+          () -> "a frame of the server failed",
+          thrown);
       fail("frame of the server failed: " + thrown);
       return;
     }
@@ -132,7 +132,7 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
 
   /** Watches for silence. */
   private void ping() {
-    clock.schedule(pingInterval, Later.on(executor, () -> {
+    clock.schedule(pingInterval, Later.on(Threads.OF_CLIENTS, () -> {
       if (over.get()) {
         return;
       }

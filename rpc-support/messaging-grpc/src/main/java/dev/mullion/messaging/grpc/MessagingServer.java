@@ -18,9 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -254,7 +252,7 @@ public final class MessagingServer implements AutoCloseable {
      */
     public MessagingServer start() throws IOException {
       EmbeddedBroker owned = engine instanceof EmbeddedEngine embedded ? embedded.start() : null;
-      ExecutorService executor = Executors.newCachedThreadPool(daemons());
+      ExecutorService executor = Threads.daemons("mullion-messaging-server-");
       boolean started = false;
       try {
         Serving serving = new Serving(
@@ -292,15 +290,6 @@ public final class MessagingServer implements AutoCloseable {
           .addService(new MessagingService(serving));
       rpc.forEach(each -> each.accept(builder));
       return builder.timeout(MessagingGrpc.SERVICE_NAME, Duration.ZERO);
-    }
-
-    private static java.util.concurrent.ThreadFactory daemons() {
-      AtomicLong count = new AtomicLong();
-      return task -> {
-        Thread thread = new Thread(task, "mullion-messaging-server-" + count.incrementAndGet());
-        thread.setDaemon(true);
-        return thread;
-      };
     }
   }
 }

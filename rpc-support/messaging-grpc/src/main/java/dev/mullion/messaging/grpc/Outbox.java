@@ -37,11 +37,14 @@ final class Outbox<F extends MessageLite, B> {
   /** How long a frame that nobody waits for may wait for others. */
   private static final Duration LAZY = Duration.ofMillis(5);
 
+  /** If the last write is older than this, a frame is written at once. */
+  private static final long CALM_NANOS = 100_000;
+
   private final CallStreamObserver<B> observer;
   private final Function<List<F>, B> batch;
   private final Supplier<@Nullable F> lanes;
-  private final Executor writer;
-  private final Executor timers;
+  private final Executor executor;
+  private final boolean inline;
   private final Consumer<Throwable> broken;
   private final Queue<F> frames = new ConcurrentLinkedQueue<>();
   private final AtomicLong waitingBytes = new AtomicLong();
@@ -49,6 +52,7 @@ final class Outbox<F extends MessageLite, B> {
   private final AtomicBoolean flushing = new AtomicBoolean();
   private final AtomicBoolean timed = new AtomicBoolean();
   private volatile @Nullable Runnable end;
+  private volatile long lastWrite = System.nanoTime() - CALM_NANOS;
 
   /** Used by the thread with the turn. */
   private boolean over;
@@ -56,22 +60,23 @@ final class Outbox<F extends MessageLite, B> {
   /**
    * Creates an outbox.
    *
-   * @param writer writes what is added outside a {@link Cork}
-   * @param timers writes what was added lazily
+   * @param executor writes what was added lazily, or by a thread that does not write itself
+   * @param inline whether a thread that adds a frame writes it, while there are few; else, and when
+   *     there are many, the executor does, so that they leave together
    * @param broken is told if the stream takes no frames any more
    */
   Outbox(
       CallStreamObserver<B> observer,
       Function<List<F>, B> batch,
       Supplier<@Nullable F> lanes,
-      Executor writer,
-      Executor timers,
+      Executor executor,
+      boolean inline,
       Consumer<Throwable> broken) {
     this.observer = observer;
     this.batch = batch;
     this.lanes = lanes;
-    this.writer = writer;
-    this.timers = timers;
+    this.executor = executor;
+    this.inline = inline;
     this.broken = broken;
   }
 
@@ -85,7 +90,7 @@ final class Outbox<F extends MessageLite, B> {
   void addLazily(F frame) {
     enqueue(frame);
     if (timed.compareAndSet(false, true)) {
-      MessagingClock.system().schedule(LAZY, Later.on(timers, this::flushTimed));
+      MessagingClock.system().schedule(LAZY, Later.on(executor, this::flushTimed));
     }
   }
 
@@ -110,11 +115,16 @@ final class Outbox<F extends MessageLite, B> {
     return observer.isReady();
   }
 
-  /** Lets frames be written soon: at the end of this thread's {@link Cork}, or by the writer. */
+  /** Lets frames be written soon: at the end of this thread's {@link Cork}, here, or elsewhere. */
   void wake() {
-    if (!Cork.add(this) && flushing.compareAndSet(false, true)) {
+    if (Cork.add(this)) {
+      return;
+    }
+    if (inline && System.nanoTime() - lastWrite > CALM_NANOS) {
+      flush();
+    } else if (flushing.compareAndSet(false, true)) {
       try {
-        writer.execute(this::flushSoon);
+        executor.execute(this::flushSoon);
       } catch (RuntimeException stopped) {
         flushing.set(false);
         broken.accept(stopped);
@@ -174,6 +184,7 @@ final class Outbox<F extends MessageLite, B> {
         break;
       }
       observer.onNext(batch.apply(next));
+      lastWrite = System.nanoTime();
     }
     Runnable last = end;
     if (!over && last != null && frames.isEmpty()) {

@@ -59,7 +59,7 @@ class RemoteDelivery implements RawDelivery {
   @Override
   public void begin() {
     if (frame.getDelivery() != 0 && !session.isOver() && begun.compareAndSet(false, true)) {
-      session.outbox.add(ClientFrame.newBuilder()
+      session.outbox.addLazily(ClientFrame.newBuilder()
           .setBegin(Begin.newBuilder().setDelivery(frame.getDelivery()))
           .build());
     }

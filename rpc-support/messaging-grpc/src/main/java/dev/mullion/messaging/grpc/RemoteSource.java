@@ -47,7 +47,8 @@ final class RemoteSource implements Source {
         .setWindow(Math.max(1, settings.maxInFlight()))
         .setBuffer(settings.buffer())
         .setOverflow(WireQueues.of(settings.overflow()))
-        .setAnnouncesBegin(true);
+        .setAnnouncesBegin(true)
+        .setConcurrency(settings.concurrency());
     if (route instanceof Route.Topic) {
       wire.setTopic(route.name());
     } else if (route instanceof Route.Queue queue) {

@@ -24,6 +24,7 @@ final class ServedSubscription implements Sink {
   final long id;
   private final Route route;
   private final boolean announces;
+  private final int concurrency;
   private final SessionDeliveries session;
   private volatile @Nullable Source source;
 
@@ -36,10 +37,12 @@ final class ServedSubscription implements Sink {
   private boolean cancelled;
   private boolean alone;
 
-  ServedSubscription(long id, Route route, boolean announces, SessionDeliveries session) {
+  ServedSubscription(
+      long id, Route route, boolean announces, int concurrency, SessionDeliveries session) {
     this.id = id;
     this.route = route;
     this.announces = announces;
+    this.concurrency = concurrency;
     this.session = session;
   }
 
@@ -66,9 +69,9 @@ final class ServedSubscription implements Sink {
     return announces;
   }
 
-  /** Returns whether a delivery may have killed its last worker, and this one must be protected. */
+  /** Returns whether a delivery may have killed its last worker, so that it is handled alone. */
   boolean isSuspect(RawDelivery delivery) {
-    return !announces && queue() != null && delivery.losses() > 0;
+    return queue() != null && delivery.losses() > 0;
   }
 
   /** Returns whether deliveries have outcomes. */
@@ -156,17 +159,20 @@ final class ServedSubscription implements Sink {
   }
 
   /**
-   * A client that does not announce what it begins gets a message that may have killed its process
-   * alone, and one at a time from a queue that delivers once.
+   * A message that may have killed its process is delivered alone; and from a queue that delivers
+   * once, the client gets no more than it handles, since a loss buries what it has.
    */
   private boolean mustWait(RawDelivery first) {
     Route.Queue queue = queue();
-    if (announces || queue == null) {
+    if (queue == null) {
       return false;
     }
-    boolean others = unsettled > waiting.size();
-    return others && (alone || isSuspect(first) || queue.redelivery().maxDeliveries() == 1)
-        || isSuspect(first) && session.hasSuspect();
+    long others = unsettled - waiting.size();
+    if (isSuspect(first)) {
+      return others > 0 || session.hasSuspect();
+    }
+    return (alone && others > 0)
+        || (queue.redelivery().maxDeliveries() == 1 && others >= concurrency);
   }
 
   private @Nullable ServerFrame write(Held held) {
@@ -195,7 +201,12 @@ final class ServedSubscription implements Sink {
       }
       return ServerFrame.newBuilder().setDeliver(deliver(held, message)).build();
     } catch (RuntimeException thrown) {
-      Serving.LOG.log(Level.WARNING, "delivery from " + raw.address() + " failed", thrown);
+      Logs.LOG.log(
+          Logs.Event.DELIVERY,
+          Level.WARNING,
+          null,
+          () -> "a delivery from " + raw.address() + " failed",
+          thrown);
       refuse(
           held,
           new Outcome.Redeliver(

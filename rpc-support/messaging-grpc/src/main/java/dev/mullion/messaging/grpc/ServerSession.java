@@ -29,8 +29,6 @@ import java.util.Iterator;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,8 +52,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   final SessionDeliveries deliveries;
   private final ServerCallStreamObserver<ServerBatch> call;
   private final Context context = Context.current();
-  private final AtomicInteger unanswered = new AtomicInteger();
-  private final AtomicLong unansweredBytes = new AtomicLong();
+  private final Window window;
   private final AtomicBoolean over = new AtomicBoolean();
   private final Queue<Iterator<ServerFrame>> lists = new ConcurrentLinkedQueue<>();
   private final MessagingClock.Timer helloTimer;
@@ -66,13 +63,14 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   ServerSession(Serving serving, ServerCallStreamObserver<ServerBatch> call) {
     this.serving = serving;
     this.call = call;
+    this.window = new Window(serving.limits);
     this.deliveries = new SessionDeliveries(this, serving.limits, serving.engine.clock());
     this.outbox = new Outbox<>(
         call,
         frames -> ServerBatch.newBuilder().addAllFrames(frames).build(),
         this::nextLane,
         serving.executor,
-        serving.executor,
+        false,
         thrown -> finish(true));
     this.helloTimer =
         MessagingClock.system().schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
@@ -88,11 +86,22 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   @Override
   public void onNext(ClientBatch batch) {
     try {
-      Cork.run(() -> batch.getFramesList().forEach(this::handle));
+      Cork.run(() -> {
+        batch.getFramesList().forEach(this::handle);
+        Parts all = parts;
+        if (all != null) {
+          all.sends.reportDropped();
+        }
+      });
     } catch (BrokenRules broken) {
       end(Status.INVALID_ARGUMENT.withDescription(broken.getMessage()));
     } catch (RuntimeException | java.lang.Error thrown) {
-      Serving.LOG.log(Level.ERROR, "frame of client " + client + " failed", thrown);
+      Logs.LOG.log(
+          Logs.Event.FRAME,
+          Level.ERROR,
+          client,
+          () -> "a frame of client " + client + " failed",
+          thrown);
       end(Status.INTERNAL.withDescription("the server failed to handle a frame: " + thrown));
     }
     if (!over.get()) {
@@ -134,7 +143,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   private void handleAnswered(ClientFrame frame, Parts all) {
     long id = Answered.id(frame);
     int bytes = Answered.bytes(frame);
-    take(id, bytes);
+    window.take(id, bytes);
     if (stopping) {
       answer(id, bytes, WireErrors.of(Error.Kind.KIND_STOPPING, "the server is stopping"));
       return;
@@ -151,22 +160,6 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
       case PEEK_DEAD_LETTERS -> all.admin.peek(frame.getPeekDeadLetters());
       case SELECT_DEAD_LETTERS -> all.admin.select(frame.getSelectDeadLetters());
       default -> throw new BrokenRules("frame: " + frame.getFrameCase() + " unknown");
-    }
-  }
-
-  private void take(long id, int bytes) {
-    if (id == 0) {
-      throw new BrokenRules("id: 0 (expected: another number)");
-    }
-    int count = unanswered.incrementAndGet();
-    long sum = unansweredBytes.addAndGet(bytes);
-    if (count > serving.limits.window()) {
-      throw new BrokenRules("frames without an answer: " + count + " (expected: <= "
-          + serving.limits.window() + ", the window in Welcome)");
-    }
-    if (sum > serving.limits.windowBytes() && sum > bytes) {
-      throw new BrokenRules("bytes of messages without an answer: " + sum + " (expected: <= "
-          + serving.limits.windowBytes() + ", window_bytes in Welcome, or one message)");
     }
   }
 
@@ -288,8 +281,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   }
 
   private void answered(int bytes) {
-    unanswered.decrementAndGet();
-    unansweredBytes.addAndGet(-bytes);
+    window.free(bytes);
     checkDrained();
   }
 
@@ -337,7 +329,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   }
 
   void checkDrained() {
-    if (stopping && unanswered.get() == 0 && deliveries.isEmpty() && !over.get()) {
+    if (stopping && window.isEmpty() && deliveries.isEmpty() && !over.get()) {
       finish(false);
       outbox.completeBy(Status.UNAVAILABLE.withDescription("the server is stopping"));
     }
@@ -391,12 +383,20 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
 
   @Override
   public void connectionLost(String where, Throwable cause) {
-    Serving.LOG.log(Level.WARNING, "engine " + serving.engine.name() + " lost " + where, cause);
+    Logs.LOG.log(
+        Logs.Event.ENGINE,
+        Level.WARNING,
+        where,
+        () -> "engine " + serving.engine.name() + " lost " + where,
+        cause);
   }
 
   @Override
   public void connectionRestored(String where, Duration outage) {
-    Serving.LOG.log(
-        Level.INFO, "engine " + serving.engine.name() + " has " + where + " again after " + outage);
+    Logs.LOG.log(
+        Logs.Event.ENGINE,
+        Level.INFO,
+        where,
+        () -> "engine " + serving.engine.name() + " has " + where + " again after " + outage);
   }
 }

@@ -2,7 +2,6 @@ package dev.mullion.messaging.grpc;
 
 import dev.mullion.messaging.engine.Engine;
 import io.grpc.Context;
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Set;
@@ -13,8 +12,6 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** What all clients of one server share. */
 final class Serving {
-  static final Logger LOG = System.getLogger("dev.mullion.messaging.grpc");
-
   /** How long a client may take until its first frame. */
   static final Duration HELLO_TIMEOUT = Duration.ofSeconds(10);
 
@@ -73,7 +70,12 @@ final class Serving {
     try {
       return permissions.allows(verb, address, context);
     } catch (RuntimeException thrown) {
-      LOG.log(Level.WARNING, "permissions failed for " + verb + " of " + address, thrown);
+      Logs.LOG.log(
+          Logs.Event.PERMISSIONS,
+          Level.WARNING,
+          null,
+          () -> "permissions failed for " + verb + " of " + address,
+          thrown);
       return false;
     }
   }

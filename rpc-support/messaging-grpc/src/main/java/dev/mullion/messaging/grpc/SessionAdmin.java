@@ -192,7 +192,7 @@ final class SessionAdmin {
     try {
       return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
     } catch (ExecutionException e) {
-      throw new IllegalStateException(String.valueOf(e.getCause().getMessage()), e);
+      throw new IllegalStateException(String.valueOf(WireErrors.cause(e).getMessage()), e);
     } catch (TimeoutException e) {
       throw new IllegalStateException(
           "the client did not answer Select within " + ANSWER_SECONDS + " s", e);

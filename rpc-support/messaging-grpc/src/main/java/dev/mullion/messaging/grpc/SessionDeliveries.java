@@ -1,11 +1,8 @@
 package dev.mullion.messaging.grpc;
 
-import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
-import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.grpc.v1.Dropped;
@@ -15,6 +12,7 @@ import dev.mullion.messaging.grpc.v1.Extend;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Settle;
 import dev.mullion.messaging.grpc.v1.Settled;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -202,7 +200,7 @@ final class SessionDeliveries {
     }
     CompletionStage<Settlement> outcome;
     try {
-      outcome = outcome(found, frame);
+      outcome = Outcomes.apply(found, frame, limits.maxMessageSize());
     } catch (RuntimeException | Error thrown) {
       found.giveBack(true, "its replier broke the rules");
       throw thrown;
@@ -212,63 +210,12 @@ final class SessionDeliveries {
     session.serving.settledInStop.add(session.isStopping() ? 1 : 0);
     outcome.whenComplete((settlement, error) -> {
       if (error != null) {
-        Serving.LOG.log(System.Logger.Level.DEBUG, "outcome not applied", error);
+        Logs.LOG.log(
+            Logs.Event.OUTCOME, Level.WARNING, null, () -> "an outcome was not applied", error);
       }
       settled(frame.getDelivery(), error == null ? settlement : Settlement.UNKNOWN);
     });
     session.checkDrained();
-  }
-
-  private CompletionStage<Settlement> outcome(Held delivery, Settle frame) {
-    Route.Queue queue = delivery.subscription.queue();
-    if (queue != null) {
-      return switch (frame.getOutcomeCase()) {
-        case ACKNOWLEDGED -> delivery.settle(new Outcome.Acknowledge());
-        case FAILED -> delivery.failed(queue, WireErrors.bounded(frame.getFailed()));
-        case REJECTED -> delivery.bury(DeadLetter.Reason.REJECTED, frame.getRejected());
-        case UNDECODABLE -> delivery.bury(DeadLetter.Reason.UNDECODABLE, frame.getUndecodable());
-        case GIVEN_BACK ->
-          delivery.giveBack(frame.getGivenBack().getCounted(), "given back by its worker");
-        default -> throw wrongOutcome(frame, delivery);
-      };
-    }
-    return answer(delivery, (RawDelivery.Request) delivery.raw(), frame);
-  }
-
-  private CompletionStage<Settlement> answer(
-      Held delivery, RawDelivery.Request request, Settle frame) {
-    long id = request.id();
-    return switch (frame.getOutcomeCase()) {
-      case REPLY -> delivery.reply(reply(id, frame.getReply()));
-      case FAILED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getFailed()));
-      case REJECTED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getRejected()));
-      case UNDECODABLE ->
-        delivery.reply(Reply.error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
-      case GIVEN_BACK ->
-        delivery.giveBack(
-            frame.getGivenBack().getCounted(),
-            "the replier gave the request back after it had begun");
-      default -> throw wrongOutcome(frame, delivery);
-    };
-  }
-
-  private Reply reply(long id, dev.mullion.messaging.grpc.v1.Message message) {
-    long size = WireMessages.size(message);
-    return size <= limits.maxMessageSize()
-        ? Reply.of(id, WireMessages.from(message))
-        : Reply.error(
-            id,
-            Reply.Status.FAILED,
-            "reply of " + size + " bytes exceeds the server's maxMessageSize "
-                + limits.maxMessageSize());
-  }
-
-  private static BrokenRules wrongOutcome(Settle frame, Held delivery) {
-    return new BrokenRules("outcome: " + frame.getOutcomeCase() + " of a delivery from "
-        + (delivery.subscription.queue() == null
-            ? "a subject (expected: REPLY, FAILED,"
-            : "a queue (expected: ACKNOWLEDGED, FAILED, REJECTED,")
-        + " UNDECODABLE or GIVEN_BACK)");
   }
 
   private void settled(long delivery, Settlement settlement) {
@@ -373,20 +320,21 @@ final class SessionDeliveries {
   }
 
   private void release(ServedSubscription subscription, boolean lost) {
-    List<Held> all = of(subscription);
-    boolean noneBegun = all.stream().noneMatch(Held::isBegun);
-    boolean oldest = true;
-    for (Held each : all) {
+    boolean counted = lost && !session.isStopping();
+    boolean request = lost && subscription.queue() == null;
+    for (Held each : of(subscription)) {
       if (forget(each)) {
-        boolean perhaps = lost && (subscription.queue() == null || noneBegun && oldest);
-        boolean counted = each.isBegun() || perhaps;
-        if (!each.isEnded() && session.isStopping()) {
-          (counted ? session.serving.lostInStop : session.serving.givenBackInStop).increment();
-        }
-        each.giveBack(counted, "the replier's connection was lost");
+        release(each, counted || request || (!lost && each.isBegun()));
       }
-      oldest = false;
     }
+  }
+
+  private void release(Held delivery, boolean counted) {
+    if (!delivery.isEnded() && session.isStopping()) {
+      (delivery.isBegun() ? session.serving.lostInStop : session.serving.givenBackInStop)
+          .increment();
+    }
+    delivery.giveBack(counted, "the replier's connection was lost");
   }
 
   /** Ends deliveries whose time is over; one timer for all. */

@@ -17,7 +17,9 @@ import dev.mullion.messaging.grpc.v1.Request;
 import dev.mullion.messaging.grpc.v1.Send;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Signal;
+import dev.mullion.messaging.grpc.v1.SignalsDropped;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
@@ -37,6 +39,9 @@ final class SessionSends {
 
   /** Queues that were declared on this stream; used by the thread of the client's frames. */
   private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+
+  /** Used by the thread of the client's frames. */
+  private final Map<String, Long> droppedSignals = new HashMap<>();
 
   private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
   private final Map<Long, Open> requests = new ConcurrentHashMap<>();
@@ -120,15 +125,29 @@ final class SessionSends {
   }
 
   void signal(Signal frame) {
+    boolean sent = false;
     try {
       Route.Signal signal = new Route.Signal(
           dev.mullion.messaging.Signal.of(frame.getSignal(), Codecs.bytes()).name());
       session.check(Verb.SEND, signal.name());
       prepare(signal);
-      link.trySend(signal, message(frame.getMessage()));
+      sent = link.trySend(signal, message(frame.getMessage()));
     } catch (MessagingException | IllegalArgumentException thrown) {
-      // Nobody waits for an answer to a signal.
-      Serving.LOG.log(System.Logger.Level.DEBUG, "signal dropped", thrown);
+      Logs.LOG.log(
+          Logs.Event.SIGNAL, System.Logger.Level.DEBUG, null, () -> "a signal was dropped", thrown);
+    }
+    if (!sent) {
+      droppedSignals.merge(frame.getSignal(), 1L, Long::sum);
+    }
+  }
+
+  /** Reports the signals that were dropped while a batch of frames was handled. */
+  void reportDropped() {
+    if (!droppedSignals.isEmpty()) {
+      droppedSignals.forEach((signal, messages) -> session.addLazily(ServerFrame.newBuilder()
+          .setSignalsDropped(SignalsDropped.newBuilder().setSignal(signal).setMessages(messages))
+          .build()));
+      droppedSignals.clear();
     }
   }
 

@@ -87,13 +87,18 @@ final class SessionSubscribes {
       throw new UnsupportedSettingException(
           "buffer: " + buffer + " (expected: 0 to " + MOST_BUFFER + ")");
     }
-    return new ConsumerSettings(window, buffer, WireQueues.from(frame.getOverflow()));
+    return new ConsumerSettings(
+        Math.max(1, frame.getConcurrency()), window, buffer, WireQueues.from(frame.getOverflow()));
   }
 
   private void start(Subscribe frame, Route route, ConsumerSettings settings)
       throws MessagingException {
     ServedSubscription subscription = new ServedSubscription(
-        frame.getSubscription(), route, frame.getAnnouncesBegin(), session.deliveries);
+        frame.getSubscription(),
+        route,
+        frame.getAnnouncesBegin(),
+        settings.concurrency(),
+        session.deliveries);
     session.deliveries.add(subscription);
     Source source;
     boolean started = false;

@@ -11,6 +11,7 @@ import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.grpc.v1.Queue;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoField;
 import java.util.Optional;
 
 /** Queues, their state and their dead letters on the wire. */
@@ -160,7 +161,7 @@ final class WireQueues {
         .setDeliveryCount(letter.deliveryCount())
         .setDied(com.google.protobuf.Timestamp.newBuilder()
             .setSeconds(letter.died().getEpochSecond())
-            .setNanos(letter.died().getNano()))
+            .setNanos(letter.died().get(ChronoField.NANO_OF_SECOND)))
         .build();
   }
 

@@ -393,7 +393,7 @@ final class ScriptedEngine implements Engine {
         Object value = stage.toCompletableFuture().get(SECONDS, TimeUnit.SECONDS);
         throw new AssertionError(what + " completed with " + value);
       } catch (java.util.concurrent.ExecutionException e) {
-        return e.getCause();
+        return WireErrors.cause(e);
       } catch (Exception e) {
         throw new AssertionError(what + ": " + e, e);
       }

@@ -1,5 +1,7 @@
 package dev.mullion.messaging.grpc;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
@@ -20,18 +22,17 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** A client that sends any frames, also wrong ones. */
 final class StubClient implements AutoCloseable {
   final CompletableFuture<Status> status = new CompletableFuture<>();
   private final LinkedBlockingQueue<ServerFrame> frames = new LinkedBlockingQueue<>();
   private final RpcChannel channel;
-  private final boolean reads;
-  private volatile ClientCallStreamObserver<ClientBatch> call;
+  private volatile @Nullable ClientCallStreamObserver<ClientBatch> call;
 
   private StubClient(int port, boolean reads) {
     this.channel = RpcChannel.builder().address("127.0.0.1", port).build();
-    this.reads = reads;
     MessagingGrpc.newStub(channel).connect(new ClientResponseObserver<ClientBatch, ServerBatch>() {
       @Override
       public void beforeStart(ClientCallStreamObserver<ClientBatch> requests) {
@@ -43,7 +44,7 @@ final class StubClient implements AutoCloseable {
       public void onNext(ServerBatch batch) {
         frames.addAll(batch.getFramesList());
         if (reads) {
-          call.request(1);
+          call().request(1);
         }
       }
 
@@ -83,6 +84,10 @@ final class StubClient implements AutoCloseable {
     return frame().setHello(Hello.newBuilder().setVersion(version));
   }
 
+  private ClientCallStreamObserver<ClientBatch> call() {
+    return requireNonNull(call);
+  }
+
   static ClientFrame.Builder frame() {
     return ClientFrame.newBuilder();
   }
@@ -90,7 +95,7 @@ final class StubClient implements AutoCloseable {
   void send(ClientFrame.Builder... frames) {
     ClientBatch.Builder batch = ClientBatch.newBuilder();
     Arrays.stream(frames).forEach(batch::addFrames);
-    call.onNext(batch.build());
+    call().onNext(batch.build());
   }
 
   /** Subscribes and waits until it is accepted. */
@@ -143,7 +148,7 @@ final class StubClient implements AutoCloseable {
   }
 
   void complete() {
-    call.onCompleted();
+    call().onCompleted();
   }
 
   /** Loses the connection. */

@@ -73,10 +73,10 @@ public abstract class OutageSuite extends EngineSuite {
     for (int round = 1; round <= 3; round++) {
       CompletableFuture<List<String>> pushing = all.pushInBackground("round" + round + "/");
       engine.cut();
-      await("connectionLost", () -> lost.get() >= 1, () -> lost);
+      int wanted = round;
+      await("connectionLost", () -> lost.get() >= wanted, () -> lost);
       assertFalse(messaging.health().up(), "health while the connection is cut");
       engine.restore();
-      int wanted = round;
       await("connectionRestored", () -> restored.get() >= wanted, () -> restored);
       accepted.addAll(get(pushing));
       all.awaitWorking();

@@ -102,14 +102,18 @@ final class RemoteProcess implements AutoCloseable {
     return process.isAlive();
   }
 
-  /** Kills the process, as {@code kill -9} does. */
-  @Override
-  public void close() {
+  /** Kills the process, as {@code kill -9} does; its last lines are there afterwards. */
+  void kill() {
     process.destroyForcibly();
     try {
       awaitDeath();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  @Override
+  public void close() {
+    kill();
   }
 }

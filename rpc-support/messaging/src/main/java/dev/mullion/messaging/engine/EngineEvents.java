@@ -16,4 +16,10 @@ public interface EngineEvents {
 
   /** Reports that the connection is back, and all subscriptions with it. */
   void connectionRestored(String where, Duration outage);
+
+  /**
+   * Reports signals that were dropped after {@link EngineLink#trySend} had returned true; an engine
+   * calls this if it learns of them.
+   */
+  default void dropped(Route.Signal signal, long messages) {}
 }

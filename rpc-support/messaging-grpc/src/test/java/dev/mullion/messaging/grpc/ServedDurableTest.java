@@ -1,0 +1,12 @@
+package dev.mullion.messaging.grpc;
+
+import dev.mullion.messaging.tck.EngineUnderTest;
+import dev.mullion.messaging.tck.MessagingTck;
+
+/** The suite over an engine in a directory behind a server. */
+class ServedDurableTest extends MessagingTck {
+  @Override
+  protected EngineUnderTest startEngine() throws Exception {
+    return ServedEngine.durable();
+  }
+}
