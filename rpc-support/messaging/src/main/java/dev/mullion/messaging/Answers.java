@@ -16,9 +16,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The futures of users that wait for an answer of the engine. Whatever the engine's stage does, each
- * ends once: it throws, fails, completes twice, or never, which the stop ends. An answer that is
- * there when the engine returns completes the future at once; a later one on a callback thread.
+ * The futures of users that wait for an answer of the engine. Whatever the engine's stage does,
+ * each ends once: it throws, fails, completes twice, or never, which the stop ends. An answer that
+ * is there when the engine returns completes the future at once; a later one on a callback thread.
  */
 final class Answers {
   private static final int MOST_BACKLOG = 1024;
@@ -67,7 +67,9 @@ final class Answers {
     return answer;
   }
 
-  /** Fails the futures that are open, and from now on all that the engine does not answer at once. */
+  /**
+   * Fails the futures that are open, and from now on all that the engine does not answer at once.
+   */
   void stop(Supplier<Throwable> error) {
     stopped = error;
     open.forEach(answer -> answer.stop(error.get()));
@@ -132,8 +134,9 @@ final class Answers {
     }
 
     /**
-     * Completes on a callback thread. The room of a send is free as soon as the engine has answered,
-     * unless many futures wait for a callback thread: then senders have to wait for these.
+     * Completes on a callback thread. The room of a send is free as soon as the engine has
+     * answered, unless many futures wait for a callback thread: then senders have to wait for
+     * these.
      */
     private void later(@Nullable T value, @Nullable Throwable error) {
       boolean endNow = backlog.getAndIncrement() < MOST_BACKLOG;

@@ -5,7 +5,8 @@ import java.time.Instant;
 /**
  * A message that was not handled for good, and why.
  *
- * @param original the message as it was pushed: payload byte by byte, headers, id, key, content type
+ * @param original the message as it was pushed: payload byte by byte, headers, id, key, content
+ *     type
  * @param queue the queue's name, or the group's
  * @param reason why it is here
  * @param error the text of the last failure; empty if there was none

@@ -34,7 +34,9 @@ final class DeferringLock {
     tasks.add(task);
   }
 
-  /** Leaves the lock, and does what is left to do; hands out on this thread only if {@code here}. */
+  /**
+   * Leaves the lock, and does what is left to do; hands out on this thread only if {@code here}.
+   */
   void leave(boolean here) {
     EmbeddedSource first = turns;
     List<Runnable> rest = tasks;

@@ -39,8 +39,8 @@ public interface Delivery<T> {
   Instant deadline();
 
   /**
-   * Sets the time for the handler anew, counted from now. The stage fails if the message was already
-   * taken back, and where the engine cannot ({@link Guarantees#extendable}).
+   * Sets the time for the handler anew, counted from now. The stage fails if the message was
+   * already taken back, and where the engine cannot ({@link Guarantees#extendable}).
    */
   CompletionStage<Void> extend(Duration time);
 }

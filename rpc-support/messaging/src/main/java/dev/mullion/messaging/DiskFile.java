@@ -9,8 +9,8 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A file on the disk. Reads may come from any thread, and an interrupt neither fails them nor
- * closes the file, as it does with a channel's reads; so each of a few handles serves one at a time.
- * All else comes from one thread, which nobody interrupts.
+ * closes the file, as it does with a channel's reads; so each of a few handles serves one at a
+ * time. All else comes from one thread, which nobody interrupts.
  */
 final class DiskFile implements BlockFile {
   private static final int READERS = 4; // a power of two

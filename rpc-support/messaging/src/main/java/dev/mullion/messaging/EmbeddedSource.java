@@ -15,8 +15,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One subscription. Its owner (a queue, a buffer, a subject) assigns parcels under the owner's lock,
- * against credit. They are handed to the sink outside of it, in the order in which they were
+ * One subscription. Its owner (a queue, a buffer, a subject) assigns parcels under the owner's
+ * lock, against credit. They are handed to the sink outside of it, in the order in which they were
  * assigned, by the one thread that has the turn:
  *
  * <pre>{@code

@@ -72,7 +72,9 @@ public record Guarantees(
     NONE,
     /** Messages of one key keep their order. */
     PER_KEY,
-    /** Messages of one sender keep their order, with one handler at a time; else those of one key. */
+    /**
+     * Messages of one sender keep their order, with one handler at a time; else those of one key.
+     */
     PER_SENDER,
     /** All messages of an address keep one order. */
     TOTAL

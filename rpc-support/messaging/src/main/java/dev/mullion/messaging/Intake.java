@@ -5,8 +5,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may still send and subscribe: all, then only handlers under way, then nobody. What continues a
- * send of a handler counts as that handler: an asynchronous one that sends, then asks, then sends
+ * Who may still send and subscribe: all, then only handlers under way, then nobody. What continues
+ * a send of a handler counts as that handler: an asynchronous one that sends, then asks, then sends
  * again does all of that, although only its beginning runs inside of its call.
  */
 final class Intake {
@@ -25,7 +25,9 @@ final class Intake {
   /** The handler that a continuation belongs to. */
   private record Continuation(Intake owner, Caller caller) {}
 
-  /** The supplier tells whether the calling thread is inside of a handler of this {@code Messaging}. */
+  /**
+   * The supplier tells whether the calling thread is inside of a handler of this {@code Messaging}.
+   */
   Intake(Executor callbacks, BooleanSupplier insideHandler) {
     this.callbacks = callbacks;
     this.insideHandler = insideHandler;

@@ -387,7 +387,9 @@ final class JobQueue {
     }
   }
 
-  /** Leaves the lock, and does what is to be done outside of it; {@code here} may read from disk. */
+  /**
+   * Leaves the lock, and does what is to be done outside of it; {@code here} may read from disk.
+   */
   private void leave(boolean here) {
     long time = waiting.nextTime();
     if (time < alarmTime) {

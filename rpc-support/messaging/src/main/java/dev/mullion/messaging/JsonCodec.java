@@ -35,8 +35,8 @@ public final class JsonCodec<T> implements MessageCodec<T> {
   }
 
   /**
-   * Returns the codec of one type, with the Jackson modules on the class path. Unknown properties are
-   * ignored, so that senders may add some before receivers know them.
+   * Returns the codec of one type, with the Jackson modules on the class path. Unknown properties
+   * are ignored, so that senders may add some before receivers know them.
    *
    * @throws IllegalStateException if Jackson is missing
    */

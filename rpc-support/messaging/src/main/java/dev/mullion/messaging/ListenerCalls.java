@@ -10,8 +10,8 @@ import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Passes events to the user's listener, one at a time on a thread of its own. All methods return at
- * once and never throw, whatever the listener does: its events wait in a bounded queue, drops of one
- * address are merged and reported at most once a second, and what is left out is counted.
+ * once and never throw, whatever the listener does: its events wait in a bounded queue, drops of
+ * one address are merged and reported at most once a second, and what is left out is counted.
  */
 final class ListenerCalls {
   static final MessagingListener NONE = new MessagingListener() {};
@@ -92,8 +92,8 @@ final class ListenerCalls {
   }
 
   /**
-   * Reports what was merged, lets the listener finish, and interrupts it at the bound. A call by the
-   * listener itself does not wait.
+   * Reports what was merged, lets the listener finish, and interrupts it at the bound. A call by
+   * the listener itself does not wait.
    */
   void close(Duration timeout) {
     drops.values().forEach(Drops::report);

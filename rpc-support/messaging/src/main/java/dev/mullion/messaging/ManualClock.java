@@ -21,8 +21,8 @@ public final class ManualClock implements MessagingClock {
 
   /**
    * Lets time pass, and runs the timers that are due, in order, on the calling thread. Timers that
-   * these set run too if they are due in that time. What a task throws is thrown from here, once all
-   * have run.
+   * these set run too if they are due in that time. What a task throws is thrown from here, once
+   * all have run.
    */
   public void advance(Duration time) {
     long end;

@@ -183,10 +183,11 @@ public interface Messaging extends AutoCloseable {
   Health health();
 
   /**
-   * Stops gracefully: no new deliveries and sends from outside, then handlers finish (they may still
-   * send and request), then repliers, pending sends and outcomes, then the connection. What is not
-   * done at the timeout is interrupted and given back. A second call waits for the first one. A call
-   * from inside a handler, for which the stop waits, only begins it and returns a report of zeros.
+   * Stops gracefully: no new deliveries and sends from outside, then handlers finish (they may
+   * still send and request), then repliers, pending sends and outcomes, then the connection. What
+   * is not done at the timeout is interrupted and given back. A second call waits for the first
+   * one. A call from inside a handler, for which the stop waits, only begins it and returns a
+   * report of zeros.
    */
   StopReport stop(Duration timeout);
 

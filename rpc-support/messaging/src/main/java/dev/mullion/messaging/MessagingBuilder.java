@@ -67,7 +67,9 @@ public final class MessagingBuilder {
     return this;
   }
 
-  /** Runs blocking handlers on this executor, which stays open when the {@code Messaging} closes. */
+  /**
+   * Runs blocking handlers on this executor, which stays open when the {@code Messaging} closes.
+   */
   public MessagingBuilder handlerExecutor(Executor handlerExecutor) {
     this.handlerExecutor = requireNonNull(handlerExecutor, "handlerExecutor");
     return this;

@@ -3,12 +3,14 @@ package dev.mullion.messaging;
 import java.time.Duration;
 
 /**
- * The time by which an engine and its {@code Messaging} measure timeouts and delays. Tests can use a
- * {@link ManualClock} in place of the system's.
+ * The time by which an engine and its {@code Messaging} measure timeouts and delays. Tests can use
+ * a {@link ManualClock} in place of the system's.
  */
 public interface MessagingClock {
 
-  /** Returns the system's clock: monotonic, with one daemon thread for all timers of the process. */
+  /**
+   * Returns the system's clock: monotonic, with one daemon thread for all timers of the process.
+   */
   static MessagingClock system() {
     return SystemClock.INSTANCE;
   }
@@ -20,8 +22,8 @@ public interface MessagingClock {
   long currentTimeMillis();
 
   /**
-   * Runs a short task after a delay. The task must not block and must not call user code: it runs on
-   * the timer's thread.
+   * Runs a short task after a delay. The task must not block and must not call user code: it runs
+   * on the timer's thread.
    *
    * @return a handle that cancels it
    */

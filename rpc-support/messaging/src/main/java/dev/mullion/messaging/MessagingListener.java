@@ -4,15 +4,17 @@ import java.time.Duration;
 
 /**
  * Notified of events that only counters would show otherwise. The methods are called one at a time,
- * on a thread of their own, and do nothing by default; what they throw is counted and logged. Events
- * that come faster than the listener takes them are merged or left out, and counted.
+ * on a thread of their own, and do nothing by default; what they throw is counted and logged.
+ * Events that come faster than the listener takes them are merged or left out, and counted.
  */
 public interface MessagingListener {
 
   /** Called when messages were dropped, at most once a second for each address. */
   default void dropped(String address, Overflow policy, long sinceLastTime) {}
 
-  /** Called when the oldest message in a subscriber's buffer has waited for more than ten seconds. */
+  /**
+   * Called when the oldest message in a subscriber's buffer has waited for more than ten seconds.
+   */
   default void slowConsumer(String address, int buffered, Duration oldest) {}
 
   /** Called when a handler failed or did not return in time. */

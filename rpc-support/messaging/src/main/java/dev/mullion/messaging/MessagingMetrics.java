@@ -20,10 +20,10 @@ import java.util.function.ToLongFunction;
  * }</pre>
  *
  * <p>Each count is a counter by its name, such as {@code mullion.messaging.late.replies}; {@code
- * pending}, {@code pending.bytes}, {@code handlers.running} and {@code handlers.waiting} are gauges,
- * and so is {@code mullion.messaging.up}: 1 if the engine can be reached, else 0. All have the tag
- * {@code engine}. Two {@code Messaging} on one engine need tags that tell them apart, since a
- * registry keeps the first meter of a name.
+ * pending}, {@code pending.bytes}, {@code handlers.running} and {@code handlers.waiting} are
+ * gauges, and so is {@code mullion.messaging.up}: 1 if the engine can be reached, else 0. All have
+ * the tag {@code engine}. Two {@code Messaging} on one engine need tags that tell them apart, since
+ * a registry keeps the first meter of a name.
  */
 public final class MessagingMetrics implements AutoCloseable {
   private static final String PREFIX = "mullion.messaging.";

@@ -29,9 +29,10 @@ import org.jspecify.annotations.Nullable;
  *    header traceparent: 00-...-...-01 -------> parent, and linked
  * }</pre>
  *
- * <p>Spans and attributes have the names of OpenTelemetry's conventions for messaging. The span of a
- * receiver is current while its handler runs; that of an asynchronous handler ends when the handler
- * has returned its stage. If the given OpenTelemetry has no propagator, W3C trace context is used.
+ * <p>Spans and attributes have the names of OpenTelemetry's conventions for messaging. The span of
+ * a receiver is current while its handler runs; that of an asynchronous handler ends when the
+ * handler has returned its stage. If the given OpenTelemetry has no propagator, W3C trace context
+ * is used.
  */
 public final class MessagingTraces {
   private MessagingTraces() {}

@@ -9,8 +9,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sends that wait for room, first in, first out. Guarded by their owner's lock. One alarm stands for
- * all their timeouts, and stays set when a send is accepted: a full queue is no rare case.
+ * Sends that wait for room, first in, first out. Guarded by their owner's lock. One alarm stands
+ * for all their timeouts, and stays set when a send is accepted: a full queue is no rare case.
  */
 final class ParkedSends<P extends Parcel> {
   private final ArrayDeque<Parked<P>> sends = new ArrayDeque<>();

@@ -72,7 +72,9 @@ final class QueueDeadLetters implements DeadLetters {
     });
   }
 
-  /** Applies a change to those that match, until there is no room for it or the number is reached. */
+  /**
+   * Applies a change to those that match, until there is no room for it or the number is reached.
+   */
   private CompletionStage<Long> async(int max, Predicate<DeadLetter> which, Change change) {
     return CompletableFuture.supplyAsync(() -> start(max, which, change), executor)
         .thenCompose(QueueDeadLetters::count);

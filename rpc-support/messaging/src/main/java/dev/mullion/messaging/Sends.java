@@ -8,7 +8,9 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
-/** Sends messages: those that wait for the engine's answer, within limits, and those that do not. */
+/**
+ * Sends messages: those that wait for the engine's answer, within limits, and those that do not.
+ */
 final class Sends {
   private final EngineLink link;
   private final Declared declared;

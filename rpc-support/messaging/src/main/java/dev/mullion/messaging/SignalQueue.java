@@ -39,7 +39,9 @@ final class SignalQueue implements LiveSource.Owner {
         all, first, new LiveDelivery(receiver, message, name, Times.expiry(message, clock)));
   }
 
-  /** Offers first to those with credit, then to those with room, then to the one whose turn it is. */
+  /**
+   * Offers first to those with credit, then to those with room, then to the one whose turn it is.
+   */
   private static boolean offer(LiveSource[] all, int first, LiveDelivery message) {
     return (all.length > 1
             && (offer(all, first, message, LiveSource.Room.CREDIT)

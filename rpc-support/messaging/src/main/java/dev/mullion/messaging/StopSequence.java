@@ -10,8 +10,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The stop of a {@code Messaging}: intake, handlers and repliers, sends, settlements, link. Each step
- * runs whatever became of the one before, and all share one deadline.
+ * The stop of a {@code Messaging}: intake, handlers and repliers, sends, settlements, link. Each
+ * step runs whatever became of the one before, and all share one deadline.
  */
 final class StopSequence {
   private static final Duration LONGEST = Duration.ofDays(365);
@@ -52,8 +52,8 @@ final class StopSequence {
   }
 
   /**
-   * Stops, or waits for the stop that is under way. A handler cannot wait for a stop, which waits for
-   * it: then the stop goes on by itself. Neither can the listener wait for another's.
+   * Stops, or waits for the stop that is under way. A handler cannot wait for a stop, which waits
+   * for it: then the stop goes on by itself. Neither can the listener wait for another's.
    */
   StopReport stop(Duration timeout) {
     Duration bound = timeout.compareTo(LONGEST) < 0 ? timeout : LONGEST;
@@ -139,8 +139,9 @@ final class StopSequence {
   }
 
   /**
-   * Closes the link on a thread of its own: an engine whose close hangs does not hold up the caller.
-   * There is a moment for it after the deadline too, at which messages are still given back.
+   * Closes the link on a thread of its own: an engine whose close hangs does not hold up the
+   * caller. There is a moment for it after the deadline too, at which messages are still given
+   * back.
    */
   private void closeLink(Duration left) {
     Duration bound = left.compareTo(LINK_GRACE) < 0 ? LINK_GRACE : left;

@@ -24,12 +24,12 @@ import org.jspecify.annotations.Nullable;
  *  0        4096     8192
  * </pre>
  *
- * <p>Two things are stricter than in MVStore. It trusts a chunk whose head and foot are intact, but a
- * torn write may leave both and lose what is between: so a checksum stands in the foot's padding. It
- * begins with a number that only this file's header has, so that no message can contain a foot. And
- * MVStore looks for the newest chunk where the header and the chunks before it point; a torn write
- * may have broken that chain in favour of an older one: so a file that was not closed is searched
- * from its end to its start.
+ * <p>Two things are stricter than in MVStore. It trusts a chunk whose head and foot are intact, but
+ * a torn write may leave both and lose what is between: so a checksum stands in the foot's padding.
+ * It begins with a number that only this file's header has, so that no message can contain a foot.
+ * And MVStore looks for the newest chunk where the header and the chunks before it point; a torn
+ * write may have broken that chain in favour of an older one: so a file that was not closed is
+ * searched from its end to its start.
  */
 final class StoreFile extends RandomAccessStore {
   private static final int BLOCK = 4096;

@@ -170,8 +170,8 @@ final class StoreMaps {
   }
 
   /**
-   * Puts the chunks of a commit that did not complete behind, if there was one: two commits later no
-   * search for the newest version can find them.
+   * Puts the chunks of a commit that did not complete behind, if there was one: two commits later
+   * no search for the newest version can find them.
    */
   private void begin() {
     for (int i = 0; i < 2 && !file.wasClean(); i++) {

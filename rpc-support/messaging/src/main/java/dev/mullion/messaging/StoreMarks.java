@@ -18,9 +18,10 @@ import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A small file, mapped into memory, of the jobs whose handlers have begun, and of the newest version
- * of the store that is known to be on disk. What is put there survives the death of the process at
- * once; the disk gets it when the system finds time, so after a power failure it may be older.
+ * A small file, mapped into memory, of the jobs whose handlers have begun, and of the newest
+ * version of the store that is known to be on disk. What is put there survives the death of the
+ * process at once; the disk gets it when the system finds time, so after a power failure it may be
+ * older.
  *
  * <pre>
  *  "MULLMRK1" | synced version, 8 | 0 ... | slot | slot | ...

@@ -15,8 +15,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 
 /**
- * Pushes, fails, removes and buries jobs without an end. Before a change it prints {@code try}, what
- * and the job's number, and {@code ack} instead once the store has acknowledged it; so too
+ * Pushes, fails, removes and buries jobs without an end. Before a change it prints {@code try},
+ * what and the job's number, and {@code ack} instead once the store has acknowledged it; so too
  * before and after a job is marked.
  */
 final class StoreWorkload {

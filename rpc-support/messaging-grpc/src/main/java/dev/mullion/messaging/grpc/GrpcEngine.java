@@ -36,8 +36,8 @@ import org.jspecify.annotations.Nullable;
  * again.
  *
  * <p>The channel is not closed, and may carry other calls. It should have the server's message
- * limits (see {@link MessagingServer.Builder#maxMessageSize}) and a single server: a queue is on one
- * of them. Timeouts of the channel do not apply to this engine's streams.
+ * limits (see {@link MessagingServer.Builder#maxMessageSize}) and a single server: a queue is on
+ * one of them. Timeouts of the channel do not apply to this engine's streams.
  */
 public final class GrpcEngine implements Engine {
   private final RpcChannel channel;

@@ -45,7 +45,9 @@ final class Held {
     return raw.failures() + raw.losses() + 1;
   }
 
-  /** Starts the time of a handler; a request is accepted now. Returns whether this was the first. */
+  /**
+   * Starts the time of a handler; a request is accepted now. Returns whether this was the first.
+   */
   boolean begin(long deadline) {
     synchronized (this) {
       if (ended || begun) {

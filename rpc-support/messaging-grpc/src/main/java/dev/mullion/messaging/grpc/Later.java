@@ -8,7 +8,9 @@ import java.util.concurrent.RejectedExecutionException;
 final class Later {
   private Later() {}
 
-  /** Returns a task for a timer, which passes the work on; an executor that has stopped drops it. */
+  /**
+   * Returns a task for a timer, which passes the work on; an executor that has stopped drops it.
+   */
   static Runnable on(Executor executor, Runnable work) {
     return () -> {
       try {

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The frames of a client that are answered: those that wait for a connection or for room in the
- * server's window, in order, and those on their way. {@code Messaging} bounds their number. What was
- * on its way when the connection is lost fails; what waits goes out on the next one.
+ * server's window, in order, and those on their way. {@code Messaging} bounds their number. What
+ * was on its way when the connection is lost fails; what waits goes out on the next one.
  */
 final class LinkSends {
   private static final Duration TICK = Duration.ofMillis(50);

@@ -158,7 +158,8 @@ public final class MessagingServer implements AutoCloseable {
     /**
      * Adds other settings of the {@link RpcServer} that carries the service: interceptors that
      * authenticate, further services, limits of connections. Timeouts of calls do not apply to the
-     * clients' streams, but {@code maxConnectionAgeGrace} ends them; the clients then connect again.
+     * clients' streams, but {@code maxConnectionAgeGrace} ends them; the clients then connect
+     * again.
      */
     public Builder rpc(Consumer<? super RpcServerBuilder> settings) {
       rpc.add(requireNonNull(settings, "settings"));
@@ -196,8 +197,8 @@ public final class MessagingServer implements AutoCloseable {
     }
 
     /**
-     * Sets the greatest size of a message, payload and headers together, in bytes: 1 MiB by default.
-     * The channels of clients need a {@code maxInboundMessageSize} and {@code
+     * Sets the greatest size of a message, payload and headers together, in bytes: 1 MiB by
+     * default. The channels of clients need a {@code maxInboundMessageSize} and {@code
      * maxOutboundMessageSize} of 1 MiB more than this; their default is 4 MiB.
      */
     public Builder maxMessageSize(int maxMessageSize) {

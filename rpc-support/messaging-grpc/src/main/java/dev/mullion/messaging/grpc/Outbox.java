@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The frames that wait to be written to one stream. They leave in batches, in order, while the
- * transport has room; one thread at a time writes, and takes along what others add meanwhile. Adding
- * a frame takes no lock.
+ * transport has room; one thread at a time writes, and takes along what others add meanwhile.
+ * Adding a frame takes no lock.
  *
  * <p>There are two sources: frames that are added here, and those of {@code lanes}, which is asked
  * for one only when it can be written (deliveries stay with their subscription until then). They

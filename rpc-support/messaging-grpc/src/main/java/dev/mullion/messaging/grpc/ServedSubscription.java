@@ -17,8 +17,8 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One subscription of a client. The engine's deliveries wait here, within the client's credit, until
- * the stream takes them.
+ * One subscription of a client. The engine's deliveries wait here, within the client's credit,
+ * until the stream takes them.
  */
 final class ServedSubscription implements Sink {
   final long id;

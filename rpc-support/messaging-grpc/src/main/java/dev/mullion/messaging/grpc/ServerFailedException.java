@@ -2,7 +2,9 @@ package dev.mullion.messaging.grpc;
 
 import dev.mullion.messaging.MessagingException;
 
-/** The server or its engine failed in a way that has no class of its own; the text is the server's. */
+/**
+ * The server or its engine failed in a way that has no class of its own; the text is the server's.
+ */
 public final class ServerFailedException extends MessagingException {
   private static final long serialVersionUID = 1L;
 

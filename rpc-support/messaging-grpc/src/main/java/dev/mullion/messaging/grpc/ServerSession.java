@@ -33,8 +33,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One connected client: its stream, and its own link to the engine. The parts share the work:
- * {@link SessionSends} has what the client sends, {@link SessionDeliveries} what it receives, {@link
- * SessionAdmin} the rest.
+ * {@link SessionSends} has what the client sends, {@link SessionDeliveries} what it receives,
+ * {@link SessionAdmin} the rest.
  *
  * <p>Frames of the client are handled one at a time. Frames for the client are added by any thread.
  */

@@ -17,9 +17,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An embedded engine behind a {@link MessagingServer}, through a {@link GrpcEngine} and a relay that
- * can cut its connections. The server can be stopped and started; an engine in memory stays then, as
- * in a program that restarts only its server, and one in a directory is opened again.
+ * An embedded engine behind a {@link MessagingServer}, through a {@link GrpcEngine} and a relay
+ * that can cut its connections. The server can be stopped and started; an engine in memory stays
+ * then, as in a program that restarts only its server, and one in a directory is opened again.
  */
 final class ServedEngine
     implements EngineUnderTest.Restartable,

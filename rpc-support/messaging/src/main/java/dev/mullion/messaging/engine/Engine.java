@@ -8,8 +8,8 @@ import java.util.List;
 
 /**
  * What carries messages: an immutable description, made by a builder. An engine transports bytes,
- * hands out deliveries against credit, and applies outcomes. {@code Messaging} does everything else,
- * in the same way on every engine: codecs, handlers and their threads, timeouts, the count of
+ * hands out deliveries against credit, and applies outcomes. {@code Messaging} does everything
+ * else, in the same way on every engine: codecs, handlers and their threads, timeouts, the count of
  * deliveries, correlation, counters and the graceful stop.
  *
  * <pre>{@code

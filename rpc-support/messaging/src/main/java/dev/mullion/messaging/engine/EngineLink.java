@@ -11,8 +11,8 @@ import java.util.concurrent.CompletionStage;
 
 /**
  * A running engine, as one {@code Messaging} sees it. Several threads may call all methods at once.
- * No method but {@link #prepare}, {@link #consume} and {@link #close} blocks, and these have bounds.
- * Stages may complete on any thread; {@code Messaging} runs no user code there.
+ * No method but {@link #prepare}, {@link #consume} and {@link #close} blocks, and these have
+ * bounds. Stages may complete on any thread; {@code Messaging} runs no user code there.
  */
 public interface EngineLink extends AutoCloseable {
 
@@ -34,8 +34,8 @@ public interface EngineLink extends AutoCloseable {
   CompletionStage<Void> send(Route route, Message<byte[]> message);
 
   /**
-   * Sends a message at most once, without waiting for anything: no lock is taken that another thread
-   * holds during I/O.
+   * Sends a message at most once, without waiting for anything: no lock is taken that another
+   * thread holds during I/O.
    *
    * @return false if the message is already known to be dropped
    */

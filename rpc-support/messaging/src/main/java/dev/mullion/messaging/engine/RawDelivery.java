@@ -16,7 +16,9 @@ public interface RawDelivery {
   /** Returns the topic, queue, subject or signal to which the message was sent. */
   String address();
 
-  /** Returns how many deliveries of this message failed: each ended with {@link Outcome.Redeliver}. */
+  /**
+   * Returns how many deliveries of this message failed: each ended with {@link Outcome.Redeliver}.
+   */
   int failures();
 
   /**
