@@ -252,7 +252,7 @@ public abstract class FailureSuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("73. a message that waits in a buffer for longer than handlerTimeout is not counted")
   void bufferedLongerThanTimeout(HandlerKind kind) throws Exception {
-    Duration timeout = Duration.ofMillis(300);
+    Duration timeout = Duration.ofMillis(600);
     WorkQueue<String> queue = queueBuilder()
         .handlerTimeout(timeout)
         .redelivery(Redelivery.immediate(1))
@@ -264,7 +264,7 @@ public abstract class FailureSuite extends EngineSuite {
     CountDownLatch never = new CountDownLatch(1);
     Subscription worker = ready(kind.start(messaging.worker(queue).prefetch(10), delivery -> {
       received.add(delivery);
-      never.await(60, java.util.concurrent.TimeUnit.MILLISECONDS);
+      never.await(80, java.util.concurrent.TimeUnit.MILLISECONDS);
     }));
     received.awaitExactly(sent);
     received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));

@@ -192,7 +192,7 @@ public abstract class RedeliverySuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("36. extend keeps a message beyond handlerTimeout; where it cannot, its stage fails")
   void extend(HandlerKind kind) throws Exception {
-    Duration timeout = Duration.ofMillis(400);
+    Duration timeout = Duration.ofMillis(1000);
     WorkQueue<String> queue = queueBuilder().handlerTimeout(timeout).build();
     Messaging messaging = messaging();
     Received<String> received = received();
@@ -208,7 +208,7 @@ public abstract class RedeliverySuite extends EngineSuite {
       }
       for (int i = 0; i < 6; i++) {
         get(delivery.extend(timeout));
-        never.await(100, TimeUnit.MILLISECONDS);
+        never.await(200, TimeUnit.MILLISECONDS);
       }
     }));
     get(messaging.push(queue, "job"));
