@@ -7,6 +7,7 @@ import dev.mullion.messaging.Store.Job;
 import dev.mullion.messaging.Store.Step;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -248,13 +249,17 @@ final class StoreBenchmark {
   }
 
   private static void open(Path directory) throws Exception {
+    long before = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1_000_000;
     long start = System.nanoTime();
     MvStore store = MvStore.open(directory, MessagingClock.system());
     long opened = millis(start);
     List<Contents> contents = store.load();
     System.out.printf(
-        "opened in %,d ms, with %,d jobs loaded in %,d ms, ",
-        opened, contents.get(0).jobs().size(), millis(start));
+        "opened in %,d ms, with %,d jobs loaded in %,d ms (%,d ms on the processor), ",
+        opened,
+        contents.get(0).jobs().size(),
+        millis(start),
+        ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1_000_000 - before);
     System.out.printf("%,d MB of heap used%n", usedMegabytes());
     store.close();
   }
