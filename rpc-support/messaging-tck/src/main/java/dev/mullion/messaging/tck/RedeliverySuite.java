@@ -192,7 +192,7 @@ public abstract class RedeliverySuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("36. extend keeps a message beyond handlerTimeout; where it cannot, its stage fails")
   void extend(HandlerKind kind) throws Exception {
-    Duration timeout = Duration.ofMillis(1000);
+    Duration timeout = Duration.ofSeconds(1);
     WorkQueue<String> queue = queueBuilder().handlerTimeout(timeout).build();
     Messaging messaging = messaging();
     Received<String> received = received();
