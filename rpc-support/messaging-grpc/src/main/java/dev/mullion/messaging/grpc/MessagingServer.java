@@ -9,6 +9,7 @@ import dev.mullion.messaging.StopReport;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.grpc.v1.MessagingGrpc;
 import dev.mullion.net.Tls;
+import dev.mullion.net.base.ShutdownHook;
 import dev.mullion.rpc.Keepalive;
 import dev.mullion.rpc.RpcServer;
 import dev.mullion.rpc.RpcServerBuilder;
@@ -51,6 +52,7 @@ public final class MessagingServer implements AutoCloseable {
   private final RpcServer server;
   private final Serving serving;
   private final @Nullable EmbeddedBroker owned;
+  private final ShutdownHook hook = new ShutdownHook("mullion-messaging-shutdown", this::close);
 
   private MessagingServer(RpcServer server, Serving serving, @Nullable EmbeddedBroker owned) {
     this.server = server;
@@ -99,6 +101,7 @@ public final class MessagingServer implements AutoCloseable {
    */
   public StopReport stop(Duration timeout) {
     final long begin = System.nanoTime();
+    hook.remove();
     server.stop(timeout);
     serving.sessions.forEach(session -> session.finish(true));
     serving.executor.shutdown();
@@ -135,6 +138,7 @@ public final class MessagingServer implements AutoCloseable {
     private int maxCredit = 10_000;
     private int maxSubscriptions = 1_000;
     private long maxBacklog = 64L << 20;
+    private boolean shutdownHook;
 
     private Builder(Engine engine) {
       this.engine = requireNonNull(engine, "engine");
@@ -235,6 +239,15 @@ public final class MessagingServer implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Sets whether the server, and an engine that it has started, are closed when the JVM ends, such
+     * as by Ctrl-C or SIGTERM; off by default.
+     */
+    public Builder shutdownHook(boolean shutdownHook) {
+      this.shutdownHook = shutdownHook;
+      return this;
+    }
+
     private static int within(int value, int least, int most, String name) {
       if (value < least || value > most) {
         throw new IllegalArgumentException(
@@ -269,8 +282,12 @@ public final class MessagingServer implements AutoCloseable {
             permissions,
             executor);
         RpcServer server = builder(serving).start();
+        MessagingServer running = new MessagingServer(server, serving, owned);
         started = true;
-        return new MessagingServer(server, serving, owned);
+        if (shutdownHook) {
+          running.hook.register();
+        }
+        return running;
       } finally {
         if (!started) {
           executor.shutdown();

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * until the stream takes them.
  */
 final class ServedSubscription implements Sink {
+  /** How many deliveries the engine may be asked for before the stream has taken them. */
+  private static final int MOST_AHEAD = 256;
+
   final long id;
   private final Route route;
   private final boolean announces;
@@ -94,9 +97,15 @@ final class ServedSubscription implements Sink {
     request(granted);
   }
 
-  /** Returns how much of the parked credit the engine may have now. */
+  /**
+   * Returns how much of the parked credit the engine may have now: deliveries that the client does
+   * not read, or has not settled, must not pile up here.
+   */
   private int grant() {
-    long granted = Math.max(0, Math.min(parked, session.maxCredit() - credit - unsettled));
+    long ahead = credit + waiting.size();
+    long most = session.isFull() ? (ahead == 0 ? 1 : 0) : MOST_AHEAD - ahead;
+    long granted =
+        Math.max(0, Math.min(Math.min(parked, most), session.maxCredit() - credit - unsettled));
     parked -= granted;
     credit += granted;
     return (int) granted;
@@ -118,6 +127,7 @@ final class ServedSubscription implements Sink {
       if (taken) {
         unsettled++;
         waiting.add(delivery);
+        session.waits(delivery, 1);
       }
     }
     if (taken) {
@@ -142,15 +152,19 @@ final class ServedSubscription implements Sink {
   ServerFrame next() {
     while (true) {
       Held held;
+      int granted;
       synchronized (this) {
         RawDelivery first = waiting.peek();
         if (cancelled || first == null || mustWait(first)) {
           return null;
         }
         waiting.remove();
+        session.waits(first, -1);
         alone = isSuspect(first);
         held = session.hold(this, first);
+        granted = parked > 0 && credit + waiting.size() <= MOST_AHEAD / 2 ? grant() : 0;
       }
+      request(granted);
       ServerFrame frame = write(held);
       if (frame != null) {
         return frame;
@@ -290,6 +304,7 @@ final class ServedSubscription implements Sink {
       waiting.clear();
       unsettled -= unwritten.size();
     }
+    unwritten.forEach(each -> session.waits(each, -1));
     Source from = source;
     if (from != null) {
       from.cancel();

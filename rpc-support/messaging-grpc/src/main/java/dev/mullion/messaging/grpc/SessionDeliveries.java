@@ -30,12 +30,15 @@ final class SessionDeliveries {
   /** What a client that keeps a handler's time itself may be late. */
   private static final Duration GRACE = Duration.ofSeconds(2);
 
+  private static final long MOST_WAITING_BYTES = 16L << 20;
+
   private final ServerSession session;
   private final Serving.Limits limits;
   private final MessagingClock clock;
   private final Map<Long, Held> held = new ConcurrentHashMap<>();
   private final Map<Long, ServedSubscription> subscriptions = new ConcurrentHashMap<>();
   private final AtomicLong lastDelivery = new AtomicLong();
+  private final AtomicLong waitingBytes = new AtomicLong();
   private final AtomicInteger suspects = new AtomicInteger();
 
   /** Those with deliveries to write, in turn; changed by the thread of the client's frames. */
@@ -75,6 +78,16 @@ final class SessionDeliveries {
 
   void wake() {
     session.outbox.wake();
+  }
+
+  /** Counts a delivery that begins or ends to wait for the stream. */
+  void waits(RawDelivery delivery, int sign) {
+    waitingBytes.addAndGet((long) sign * delivery.message().payload().length);
+  }
+
+  /** Returns whether so much waits for the stream that the engine is asked for no more. */
+  boolean isFull() {
+    return waitingBytes.get() > MOST_WAITING_BYTES;
   }
 
   /** Adds a subscription that is about to start. */

@@ -27,6 +27,7 @@ import dev.mullion.messaging.grpc.v1.Request;
 import dev.mullion.messaging.grpc.v1.Send;
 import dev.mullion.messaging.grpc.v1.ServerFrame.FrameCase;
 import dev.mullion.messaging.grpc.v1.Settlement;
+import dev.mullion.messaging.grpc.v1.Subscribe;
 import dev.mullion.messaging.grpc.v1.Unsubscribe;
 import io.grpc.Status;
 import java.time.Duration;
@@ -335,10 +336,57 @@ class MessagingServerTest {
   }
 
   @Test
+  void deliveriesDoNotPileUpForClientThatDoesNotRead() throws Exception {
+    start(builder -> builder);
+    try (StubClient client = StubClient.deaf(server())) {
+      client.send(frame()
+          .setSubscribe(Subscribe.newBuilder()
+              .setId(1)
+              .setSubscription(1)
+              .setTopic("prices")
+              .setCredit(10_000)));
+      ScriptedEngine.Consumer consumer = engine.consumer("prices");
+      Eventually.isTrue("credit", () -> consumer.asked.get() == 256);
+      // The transport takes a few, and 256 wait; the engine keeps the others.
+      int delivered = 0;
+      while (consumer.take()) {
+        consumer.sink.deliver(new Delivery("prices", new byte[100_000], 0, 0));
+        delivered++;
+      }
+      assertThat(delivered).isBetween(256, 500);
+      assertThat(server().clients()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void largeDeliveriesDoNotPileUpEither() throws Exception {
+    start(builder -> builder);
+    try (StubClient client = StubClient.deaf(server())) {
+      client.send(frame()
+          .setSubscribe(Subscribe.newBuilder()
+              .setId(1)
+              .setSubscription(1)
+              .setTopic("prices")
+              .setCredit(40)));
+      client.send(frame()
+          .setSubscribe(Subscribe.newBuilder()
+              .setId(2)
+              .setSubscription(2)
+              .setTopic("news")
+              .setCredit(0)));
+      for (int i = 0; i < 40; i++) {
+        engine.deliver(new Delivery("prices", new byte[1_000_000], 0, 0));
+      }
+      client.send(frame().setCredit(Credit.newBuilder().setSubscription(2).setMessages(50)));
+      Eventually.isTrue("a single credit", () -> engine.consumer("news").asked.get() == 1);
+    }
+  }
+
+  @Test
   void windowThatIsTooLargeIsRefused() throws Exception {
     try (StubClient client = connect()) {
       client.send(frame()
-          .setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+          .setSubscribe(Subscribe.newBuilder()
               .setId(1)
               .setSubscription(1)
               .setTopic("prices")
@@ -456,7 +504,7 @@ class MessagingServerTest {
           .isEqualTo("permissions of the server deny PUBLISH of shut"
               + " (expected: allowed by MessagingServer's permissions)");
       client.send(frame()
-          .setSubscribe(dev.mullion.messaging.grpc.v1.Subscribe.newBuilder()
+          .setSubscribe(Subscribe.newBuilder()
               .setId(3)
               .setSubscription(1)
               .setQueue(Queue.newBuilder().setName("jobs"))));

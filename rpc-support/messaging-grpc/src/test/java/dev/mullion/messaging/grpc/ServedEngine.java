@@ -21,11 +21,8 @@ import org.jspecify.annotations.Nullable;
  * that can cut its connections. The server can be stopped and started; an engine in memory stays
  * then, as in a program that restarts only its server, and one in a directory is opened again.
  */
-final class ServedEngine
-    implements EngineUnderTest.Restartable,
-        EngineUnderTest.Cuttable,
-        EngineUnderTest.Blockable,
-        EngineUnderTest.MultiProcess {
+class ServedEngine
+    implements EngineUnderTest.Restartable, EngineUnderTest.Cuttable, EngineUnderTest.Blockable {
   private final @Nullable Path directory;
   private final @Nullable EmbeddedBroker memory;
   private final Relay relay;
@@ -51,7 +48,7 @@ final class ServedEngine
   }
 
   static ServedEngine durable() throws IOException {
-    return new ServedEngine(Files.createTempDirectory("messaging-grpc"), null);
+    return new ForProcesses(Files.createTempDirectory("messaging-grpc"));
   }
 
   private static GrpcEngine client(RpcChannel channel) {
@@ -61,6 +58,10 @@ final class ServedEngine
         .build();
   }
 
+  final int port() {
+    return relay.port();
+  }
+
   @Override
   public Engine engine() {
     return engine;
@@ -68,7 +69,7 @@ final class ServedEngine
 
   @Override
   public Profile profile() {
-    return Profile.defaults().withQuiet(Duration.ofMillis(60));
+    return Profile.defaults().withLoad(0.1);
   }
 
   @Override
@@ -123,21 +124,6 @@ final class ServedEngine
   }
 
   @Override
-  public Class<? extends RemoteEngine> remote() {
-    return Connected.class;
-  }
-
-  @Override
-  public String address() {
-    return Integer.toString(relay.port());
-  }
-
-  @Override
-  public boolean exclusive() {
-    return false;
-  }
-
-  @Override
   public void close() throws IOException {
     relay.hold(false);
     channel.close();
@@ -158,6 +144,28 @@ final class ServedEngine
     }
     for (Path file : files) {
       Files.delete(file);
+    }
+  }
+
+  /** One that workers in other processes use too, which the suite kills. */
+  static final class ForProcesses extends ServedEngine implements EngineUnderTest.MultiProcess {
+    private ForProcesses(Path directory) throws IOException {
+      super(directory, null);
+    }
+
+    @Override
+    public Class<? extends RemoteEngine> remote() {
+      return Connected.class;
+    }
+
+    @Override
+    public String address() {
+      return Integer.toString(port());
+    }
+
+    @Override
+    public boolean exclusive() {
+      return false;
     }
   }
 

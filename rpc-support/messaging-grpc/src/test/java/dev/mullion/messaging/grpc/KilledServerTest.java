@@ -1,0 +1,129 @@
+package dev.mullion.messaging.grpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
+import dev.mullion.rpc.RpcChannel;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class KilledServerTest {
+  private static final WorkQueue<String> JOBS = WorkQueue.builder("jobs", Codecs.utf8())
+      .redelivery(Redelivery.constant(5, Duration.ofMillis(20)))
+      .build();
+
+  @TempDir
+  Path directory;
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private Process server(int port) throws IOException {
+    Process process = new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-Xmx128m",
+            "-cp",
+            System.getProperty("java.class.path"),
+            MessagingPeer.class.getName(),
+            Integer.toString(port),
+            directory.toString())
+        .redirectErrorStream(true)
+        .start();
+    BufferedReader out =
+        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+    List<String> lines = new ArrayList<>();
+    for (String line = out.readLine(); line != null; line = out.readLine()) {
+      lines.add(line);
+      if (line.startsWith("listening on ")) {
+        return process;
+      }
+    }
+    throw new IOException("the server did not start: " + lines);
+  }
+
+  private static void kill(Process process) throws InterruptedException {
+    process.destroyForcibly();
+    assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Test
+  void allThatWasAcceptedIsHandledAndNothingBuried() throws Exception {
+    int port = freePort();
+    Process server = server(port);
+    Set<String> handled = ConcurrentHashMap.newKeySet();
+    Queue<Integer> counts = new ConcurrentLinkedQueue<>();
+    try (RpcChannel channel = RpcChannel.builder().address("127.0.0.1", port).build();
+        Messaging messaging = Messaging.on(
+            GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)).build())) {
+      messaging.worker(JOBS).concurrency(4).start(job -> {
+        counts.add(job.deliveryCount());
+        handled.add(job.payload());
+      });
+      List<String> accepted = new ArrayList<>();
+      for (int round = 0; round < 2; round++) {
+        Map<String, CompletableFuture<Void>> pushed = new ConcurrentHashMap<>();
+        for (int i = 0; i < 200; i++) {
+          String job = round + "/" + i;
+          pushed.put(job, messaging.push(JOBS, Message.of(job)));
+          if (i == 100) {
+            pushed.get(round + "/50").get(10, TimeUnit.SECONDS);
+            kill(server);
+            server = server(port);
+          }
+        }
+        accepted.addAll(accepted(pushed));
+      }
+      assertThat(accepted).hasSizeGreaterThan(200);
+      Eventually.isTrue("all handled", () -> handled.containsAll(accepted));
+      // The death of the server is not that of the worker: no delivery counts as lost.
+      assertThat(counts).containsOnly(1);
+      assertThat(messaging.counters().reconnects()).isEqualTo(2);
+    } finally {
+      kill(server);
+    }
+  }
+
+  private static List<String> accepted(Map<String, CompletableFuture<Void>> pushed)
+      throws Exception {
+    List<String> accepted = new ArrayList<>();
+    for (Map.Entry<String, CompletableFuture<Void>> each : pushed.entrySet()) {
+      try {
+        each.getValue().get(20, TimeUnit.SECONDS);
+        accepted.add(each.getKey());
+      } catch (ExecutionException e) {
+        assertThat(e.getCause()).isInstanceOf(MessagingException.class);
+        assertThat(((MessagingException) e.getCause()).maybeAccepted()).isTrue();
+      }
+    }
+    return accepted;
+  }
+}
