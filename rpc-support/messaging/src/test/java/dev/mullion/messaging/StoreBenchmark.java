@@ -7,7 +7,6 @@ import dev.mullion.messaging.Store.Job;
 import dev.mullion.messaging.Store.Step;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -249,19 +248,20 @@ final class StoreBenchmark {
   }
 
   private static void open(Path directory) throws Exception {
-    long before = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1_000_000;
+    long before = processorMillis();
     long start = System.nanoTime();
     MvStore store = MvStore.open(directory, MessagingClock.system());
     long opened = millis(start);
     List<Contents> contents = store.load();
     System.out.printf(
         "opened in %,d ms, with %,d jobs loaded in %,d ms (%,d ms on the processor), ",
-        opened,
-        contents.get(0).jobs().size(),
-        millis(start),
-        ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1_000_000 - before);
+        opened, contents.get(0).jobs().size(), millis(start), processorMillis() - before);
     System.out.printf("%,d MB of heap used%n", usedMegabytes());
     store.close();
+  }
+
+  private static long processorMillis() {
+    return ProcessHandle.current().info().totalCpuDuration().orElseThrow().toMillis();
   }
 
   private static long usedMegabytes() {
