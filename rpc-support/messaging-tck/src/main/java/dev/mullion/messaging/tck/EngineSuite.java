@@ -47,7 +47,7 @@ public abstract class EngineSuite {
   private static final AtomicInteger NAMES = new AtomicInteger();
   private static final String RUN =
       Long.toString(ThreadLocalRandom.current().nextLong(36L * 36 * 36 * 36 * 36), 36);
-  private static final Duration STOP = Duration.ofSeconds(5);
+  private static final Duration STOP = Duration.ofSeconds(2);
 
   private final List<Messaging> open = new ArrayList<>();
   private EngineUnderTest underTest = EngineUnderTest.of(new NoEngine());

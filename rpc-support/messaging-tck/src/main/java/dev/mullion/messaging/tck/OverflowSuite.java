@@ -170,6 +170,10 @@ public abstract class OverflowSuite extends EngineSuite {
       received.awaitAll(List.of("0"));
     }
 
+    private int distinct() {
+      return (int) received.payloads().stream().distinct().count();
+    }
+
     void finishDropping(List<String> sent) {
       quick.awaitExactly(sent);
       await(
@@ -177,12 +181,14 @@ public abstract class OverflowSuite extends EngineSuite {
           () -> subscription.counters().dropped() >= sent.size() - BUFFER - 2,
           () -> subscription.counters());
       release.countDown();
-      received.awaitQuiet();
+      await(
+          "each received or dropped",
+          () -> distinct() + subscription.counters().dropped() == sent.size(),
+          () -> received + ", " + subscription.counters());
       received.awaitAtMost(sent);
-      int distinct = (int) received.payloads().stream().distinct().count();
-      assertBuffered(distinct);
+      assertBuffered(distinct());
       assertEquals(
-          sent.size(), distinct + subscription.counters().dropped(), "received and dropped");
+          sent.size(), distinct() + subscription.counters().dropped(), "received and dropped");
       await("dropped() of the listener", () -> !told.isEmpty(), () -> told);
       assertTrue(told.stream().allMatch(each -> each.startsWith(topic.name())), told.toString());
     }

@@ -197,7 +197,7 @@ public abstract class RequestLifeSuite extends EngineSuite {
       took.add(System.nanoTime() - start);
       return CompletableFuture.completedFuture(null);
     }));
-    await("two failed sends", () -> failures.size() == 2 && took.size() == 1, () -> failures);
+    await("two failed sends", () -> failures.size() >= 2 && took.size() >= 1, () -> failures);
     failures.forEach(failed -> assertTrue(failed instanceof QueueFullException, failed.toString()));
     assertTrue(took.element() < profile().instant().toNanos(), took + " ns");
     late.complete("reply");

@@ -63,10 +63,13 @@ final class BrokenEngine implements Engine, EngineUnderTest {
   @Override
   public Profile profile() {
     // What is lost never comes: no need to wait for it for long.
-    Duration delivery = Duration.ofSeconds(defect == Defect.NONE ? 30 : 2);
-    return Profile.defaults()
-        .withDeadlines(Duration.ofSeconds(30), delivery)
-        .withLoad(defect == Defect.LOSES_ONE_IN_A_THOUSAND ? 0.5 : 0.2);
+    Profile profile = Profile.defaults()
+        .withDeadlines(Duration.ofSeconds(30), Duration.ofSeconds(defect == Defect.NONE ? 30 : 2));
+    return switch (defect) {
+      case NONE -> profile.withLoad(0.2);
+      case LOSES_ONE_IN_A_THOUSAND -> profile.withLoad(0.5);
+      default -> profile.withLoad(0.1);
+    };
   }
 
   @Override
@@ -111,7 +114,7 @@ final class BrokenEngine implements Engine, EngineUnderTest {
       if (defect == Defect.LOSES_ONE_IN_A_THOUSAND && each(1000)) {
         return CompletableFuture.completedFuture(null);
       }
-      if (defect == Defect.DUPLICATES && each(100)) {
+      if (defect == Defect.DUPLICATES && each(20)) {
         super.send(route, message);
       }
       return super.send(route, message);
