@@ -265,7 +265,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     add(ServerFrame.newBuilder().setDone(done).build());
   }
 
-  /** Answers a frame that took so many bytes of the window. */
+  /** Answers a frame that took this number of bytes of the window. */
   void answer(long id, int bytes, @Nullable Error error) {
     answered(bytes);
     Done.Builder done = Done.newBuilder().setId(id);
