@@ -1,9 +1,7 @@
 package dev.mullion.messaging.grpc;
 
-import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink;
@@ -229,11 +227,6 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
       throw broken;
     }
     return WireErrors.of(thrown);
-  }
-
-  /** Returns a checked name. */
-  static String subject(String name) {
-    return Subject.of(name, Codecs.bytes(), Codecs.bytes()).name();
   }
 
   /** Adds a frame, unless the client does not read: then it is disconnected. */
