@@ -42,7 +42,7 @@ final class Callbacks implements Executor {
     }
   }
 
-  /** Lets its tasks finish, and takes no more of them; does not wait. */
+  /** Lets its tasks finish, and rejects further ones; does not wait. */
   void close() {
     pool.shutdown();
   }

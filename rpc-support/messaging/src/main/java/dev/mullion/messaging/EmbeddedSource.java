@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  *  outside                    if (myTurn) { runTurn(); }
  * }</pre>
  *
- * The turn is a count of what is assigned and not yet handed out: whoever raises it from 0 has it.
+ * The turn is a count of what is assigned and not yet handed out: the thread that raises it from 0
+ * has it.
  */
 abstract class EmbeddedSource implements Source {
   private static final int LONG_TURN = 256;
@@ -182,7 +183,7 @@ abstract class EmbeddedSource implements Source {
     }
   }
 
-  /** Reports messages that were dropped for want of room; under no lock. */
+  /** Reports messages that were dropped for lack of room; under no lock. */
   final void reportDropped(long messages) {
     try {
       sink.dropped(messages);

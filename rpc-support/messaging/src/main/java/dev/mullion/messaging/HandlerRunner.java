@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 final class HandlerRunner<T> extends Effects implements Runnable {
   private static final ThreadLocal<@Nullable HandlerRunner<?>> CURRENT = new ThreadLocal<>();
 
-  /** After so many messages other runners get the thread, or the carrier of a virtual thread. */
+  /** After this number of messages other runners get the thread, or its carrier. */
   private static final int TURN = 256;
 
   private final RunningSubscription<T> owner;

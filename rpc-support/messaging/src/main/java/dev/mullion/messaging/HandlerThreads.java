@@ -62,7 +62,7 @@ final class HandlerThreads {
     }
   }
 
-  /** Lets threads end as soon as they are idle; takes no more tasks. */
+  /** Lets threads end as soon as they are idle; rejects further tasks. */
   void close() {
     if (pool != null) {
       pool.threads.shutdown();

@@ -93,7 +93,7 @@ final class HandlerTimeouts<T> {
     try {
       callbacks.execute(() -> check(number));
     } catch (RuntimeException e) {
-      LimitedLog.warn("timeout", "no thread to check handlerTimeout; tried again", e);
+      LimitedLog.warn("timeout", "no thread to check handlerTimeout; will retry", e);
       schedule(number, RETRY);
     }
   }

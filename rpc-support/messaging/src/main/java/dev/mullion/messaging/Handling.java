@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The way of a call through the user's code: accepted (requests), decoded, called, and ended by
- * whoever is first of its handler, its time and a stop.
+ * the first of its handler, its time and a stop.
  */
 final class Handling<T> {
   private final RunningSubscription<T> owner;

@@ -102,7 +102,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
     }
   }
 
-  /** Called by whoever has taken the reply's request out of the table. */
+  /** Called by the thread that has taken the reply's request out of the table. */
   void replied(Reply reply) {
     accepted(); // the reply can be quicker than the stage
     continuations.execute(() -> {
@@ -191,7 +191,7 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
     return completeExceptionally(error);
   }
 
-  /** Gives back what the request holds; called once, by whoever has taken it out of the table. */
+  /** Gives back what the request holds; called once, by the thread that took it. */
   private void end() {
     Timer started = timer;
     if (started != null) {

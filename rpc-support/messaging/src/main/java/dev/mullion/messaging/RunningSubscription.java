@@ -179,7 +179,7 @@ final class RunningSubscription<T> implements Subscription {
   }
 
   private void retry(String text, Throwable error) {
-    LimitedLog.warn("retry", text + "; tried again in " + RETRY, error);
+    LimitedLog.warn("retry", text + "; next attempt in " + RETRY, error);
     if (!stop.isBegun() && retries.compareAndSet(false, true)) {
       clock.schedule(
           RETRY,

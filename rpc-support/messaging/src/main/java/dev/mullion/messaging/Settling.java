@@ -31,7 +31,7 @@ final class Settling<T> {
     this.name = name;
   }
 
-  /** Passes on what became of a delivery; whoever has ended it calls this once. */
+  /** Passes on what became of a delivery; called once, by the thread that ended it. */
   void apply(Fetched<T> delivery, Verdict verdict) {
     Outcome outcome = verdict.outcome();
     if (outcome != null) {

@@ -35,7 +35,7 @@ class InvoicesTest {
   /** A worker is killed with {@code kill -9} in the middle, and another one takes its place. */
   @Test
   void killedWorkerLosesNothing() throws Exception {
-    Process server = Program.start("--serve=0", "--jobs=9");
+    Process server = Program.start("--serve=0", "--jobs=6");
     Process worker = null;
     try (BufferedReader says = server.inputReader()) {
       String address = Program.address(says);
@@ -53,7 +53,7 @@ class InvoicesTest {
       assertThat(server.waitFor()).isZero();
       // It has no other end, without its server.
       kill(worker);
-      assertThatAllArePrinted(8, printed + "\n" + Program.text(worker));
+      assertThatAllArePrinted(5, printed + "\n" + Program.text(worker));
     } finally {
       destroy(server, worker);
     }
@@ -63,11 +63,11 @@ class InvoicesTest {
   @Test
   void killedServerLosesNothing() throws Exception {
     String kept = "--directory=" + directory;
-    Process server = Program.start("--serve=0", "--jobs=9", kept);
+    Process server = Program.start("--serve=0", "--jobs=6", kept);
     Process worker = null;
     try (BufferedReader says = server.inputReader()) {
       String address = Program.address(says);
-      Program.await(says, "invoices to print: 9");
+      Program.await(says, "invoices to print: 6");
       worker = Program.start("--connect=" + address);
       BufferedReader lines = worker.inputReader();
       Program.await(lines, "invoice 2 printed");

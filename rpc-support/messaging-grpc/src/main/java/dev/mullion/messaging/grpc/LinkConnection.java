@@ -268,7 +268,7 @@ final class LinkConnection implements LinkSession.Events {
       }
     }
 
-    /** Waits until the condition holds or the time has come, or until it is interrupted. */
+    /** Waits until the condition holds or the time is over, or until it is interrupted. */
     void await(long end, BooleanSupplier condition) {
       synchronized (lock) {
         try {

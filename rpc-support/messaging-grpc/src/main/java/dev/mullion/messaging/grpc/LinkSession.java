@@ -2,6 +2,7 @@ package dev.mullion.messaging.grpc;
 
 import static java.util.Objects.requireNonNull;
 
+import com.google.common.util.concurrent.MoreExecutors;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
@@ -74,7 +75,10 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
       Duration connectTimeout) {
     LinkSession session = new LinkSession(events, clock, pingInterval);
     // A stream must not end with the call or deadline of the thread that happens to open it.
-    Context.ROOT.run(() -> MessagingGrpc.newStub(channel).connect(session));
+    Context.ROOT.run(() -> MessagingGrpc.newStub(channel)
+        .withOnReadyThreshold(Outbox.UNWRITTEN)
+        .withExecutor(MoreExecutors.directExecutor())
+        .connect(session));
     session.outbox.add(hello);
     clock.schedule(connectTimeout, Later.on(Threads.OF_CLIENTS, () -> {
       if (session.welcome == null) {

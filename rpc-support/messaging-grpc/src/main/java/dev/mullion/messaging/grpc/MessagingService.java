@@ -11,9 +11,6 @@ import io.grpc.stub.StreamObserver;
 
 /** The service of {@code messaging.proto}. */
 final class MessagingService extends MessagingGrpc.MessagingImplBase {
-  /** What the transport buffers of one stream before it is not ready for more. */
-  private static final int BUFFER = 256 * 1024;
-
   private final Serving serving;
 
   MessagingService(Serving serving) {
@@ -24,7 +21,7 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
   public StreamObserver<ClientBatch> connect(StreamObserver<ServerBatch> observer) {
     ServerCallStreamObserver<ServerBatch> call = (ServerCallStreamObserver<ServerBatch>) observer;
     call.disableAutoRequest();
-    call.setOnReadyThreshold(BUFFER);
+    call.setOnReadyThreshold(Outbox.UNWRITTEN);
     int clients = serving.clients.incrementAndGet();
     if (clients > serving.limits.maxClients()) {
       serving.clients.decrementAndGet();

@@ -34,11 +34,14 @@ final class Outbox<F extends MessageLite, B> {
   private static final int BATCH_BYTES = 64 * 1024;
   private static final int BATCH_FRAMES = 512;
 
+  /**
+   * The transport takes a batch only when it has written the last one: so under load frames gather
+   * while the connection is busy, and leave in few batches.
+   */
+  static final int UNWRITTEN = 1;
+
   /** How long a frame that nobody waits for may wait for others. */
   private static final Duration LAZY = Duration.ofMillis(5);
-
-  /** If the last write is older than this, a frame is written at once. */
-  private static final long CALM_NANOS = 100_000;
 
   private final CallStreamObserver<B> observer;
   private final Function<List<F>, B> batch;
@@ -52,7 +55,6 @@ final class Outbox<F extends MessageLite, B> {
   private final AtomicBoolean flushing = new AtomicBoolean();
   private final AtomicBoolean timed = new AtomicBoolean();
   private volatile @Nullable Runnable end;
-  private volatile long lastWrite = System.nanoTime() - CALM_NANOS;
 
   /** Used by the thread with the turn. */
   private boolean over;
@@ -61,8 +63,7 @@ final class Outbox<F extends MessageLite, B> {
    * Creates an outbox.
    *
    * @param executor writes what was added lazily, or by a thread that does not write itself
-   * @param inline whether a thread that adds a frame writes it, while there are few; else, and when
-   *     there are many, the executor does, so that they leave together
+   * @param inline whether a thread that adds a frame writes it; else the executor does
    * @param broken is told if the stream takes no frames any more
    */
   Outbox(
@@ -120,7 +121,7 @@ final class Outbox<F extends MessageLite, B> {
     if (Cork.add(this)) {
       return;
     }
-    if (inline && System.nanoTime() - lastWrite > CALM_NANOS) {
+    if (inline) {
       flush();
     } else if (flushing.compareAndSet(false, true)) {
       try {
@@ -184,7 +185,6 @@ final class Outbox<F extends MessageLite, B> {
         break;
       }
       observer.onNext(batch.apply(next));
-      lastWrite = System.nanoTime();
     }
     Runnable last = end;
     if (!over && last != null && frames.isEmpty()) {

@@ -29,6 +29,9 @@ final class RemoteSource implements Source {
   /** These are guarded by this. */
   private long credit;
 
+  /** The part of the credit that the server does not know yet. */
+  private long untold;
+
   private @Nullable LinkSession session;
 
   RemoteSource(long id, GrpcLink link, Route route, ConsumerSettings settings, Sink sink) {
@@ -60,6 +63,7 @@ final class RemoteSource implements Source {
     }
     synchronized (this) {
       session = on;
+      untold = 0;
       wire.setCredit((int) credit);
       on.outbox.enqueue(ClientFrame.newBuilder().setSubscribe(wire).build());
     }
@@ -79,21 +83,35 @@ final class RemoteSource implements Source {
     LinkSession on;
     synchronized (this) {
       credit += deliveries;
-      on = session;
-      if (on != null && !on.isOver()) {
-        on.outbox.enqueue(ClientFrame.newBuilder()
-            .setCredit(Credit.newBuilder().setSubscription(id).setMessages(deliveries))
-            .build());
-      }
+      untold += deliveries;
+      on = tell();
     }
     if (on != null) {
       on.outbox.wake();
     }
   }
 
+  /** Passes new credit on, once the server has less than half; returns the session to wake. */
+  private @Nullable LinkSession tell() {
+    LinkSession on = session;
+    if (on == null || on.isOver() || untold == 0 || credit - untold > settings.maxInFlight() / 2) {
+      return null;
+    }
+    on.outbox.enqueue(ClientFrame.newBuilder()
+        .setCredit(Credit.newBuilder().setSubscription(id).setMessages((int) untold))
+        .build());
+    untold = 0;
+    return on;
+  }
+
   void deliver(LinkSession from, Deliver frame) {
+    LinkSession on;
     synchronized (this) {
       credit--;
+      on = tell();
+    }
+    if (on != null) {
+      on.outbox.wake();
     }
     RemoteDelivery delivery = route instanceof Route.Subject
         ? new RemoteDelivery.Asked(link, from, frame)

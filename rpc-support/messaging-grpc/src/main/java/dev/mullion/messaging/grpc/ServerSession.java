@@ -1,9 +1,7 @@
 package dev.mullion.messaging.grpc;
 
-import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink;
@@ -231,11 +229,6 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     return WireErrors.of(thrown);
   }
 
-  /** Returns a checked name. */
-  static String subject(String name) {
-    return Subject.of(name, Codecs.bytes(), Codecs.bytes()).name();
-  }
-
   /** Adds a frame, unless the client does not read: then it is disconnected. */
   void add(ServerFrame frame) {
     outbox.add(frame);
@@ -265,7 +258,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     add(ServerFrame.newBuilder().setDone(done).build());
   }
 
-  /** Answers a frame that took so many bytes of the window. */
+  /** Answers a frame that took this number of bytes of the window. */
   void answer(long id, int bytes, @Nullable Error error) {
     answered(bytes);
     Done.Builder done = Done.newBuilder().setId(id);

@@ -6,6 +6,7 @@ import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueFullException;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.EngineLink.Declaration;
@@ -104,6 +105,11 @@ final class SessionSends {
     }
   }
 
+  /** Returns the name of a subject, checked. */
+  static String subject(String name) {
+    return Subject.of(name, Codecs.bytes(), Codecs.bytes()).name();
+  }
+
   private void prepare(Route route) throws MessagingException {
     if (!prepared.contains(route)) {
       link.prepare(route, Declaration.CHECK);
@@ -156,7 +162,7 @@ final class SessionSends {
     int size = frame.getMessage().getSerializedSize();
     CompletionStage<Void> sent;
     try {
-      Route.Subject subject = new Route.Subject(ServerSession.subject(frame.getSubject()));
+      Route.Subject subject = new Route.Subject(subject(frame.getSubject()));
       Duration timeout = WireMessages.from(frame.getTimeout());
       if (timeout.isZero() || timeout.isNegative()) {
         throw new IllegalArgumentException("timeout: " + timeout + " (expected: > 0)");

@@ -58,7 +58,7 @@ final class SessionSubscribes {
         yield queue;
       }
       case SUBJECT -> {
-        String name = ServerSession.subject(frame.getSubject());
+        String name = SessionSends.subject(frame.getSubject());
         session.check(Verb.REPLY, name);
         yield new Route.Subject(name);
       }

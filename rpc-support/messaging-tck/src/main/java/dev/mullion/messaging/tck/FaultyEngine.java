@@ -41,7 +41,7 @@ public final class FaultyEngine implements Engine, Closeable {
     this.random = new Random(builder.seed);
   }
 
-  /** Returns a builder of an engine with faults, of which there are none by default. */
+  /** Returns a builder of an engine with faults; by default it has none. */
   public static Builder over(Engine engine) {
     return new Builder(engine);
   }

@@ -98,7 +98,7 @@ final class FaultySource implements Source {
     }
   }
 
-  /** Forgets the engine's source and what came from it; called under the lock. */
+  /** Forgets the engine's source and its deliveries; called under the lock. */
   private @Nullable Source forget() {
     Source closing = source;
     source = null;

@@ -111,7 +111,7 @@ final class Received<T> implements Handler<T> {
     }
   }
 
-  /** Waits until nothing more comes, and checks that what came is a part of these. */
+  /** Waits until nothing more arrives, and checks that all that arrived is among these. */
   void awaitAtMost(Collection<T> expected) {
     awaitQuiet();
     if (hasUnknown(expected) || size() - profile.allowedDuplicates(size()) > expected.size()) {
@@ -119,7 +119,7 @@ final class Received<T> implements Handler<T> {
     }
   }
 
-  /** Waits until nothing has come for the profile's time. */
+  /** Waits until nothing has arrived for the profile's time. */
   void awaitQuiet() {
     int before = -1;
     while (before != size()) {
