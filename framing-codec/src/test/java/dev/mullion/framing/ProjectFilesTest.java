@@ -25,7 +25,9 @@ class ProjectFilesTest {
         .flatMap(list -> Stream.of(list.split(",")))
         .toList();
 
-    assertThat(tests).hasSizeGreaterThan(10).allSatisfy(name -> assertThat(names()).contains(name));
+    assertThat(tests)
+        .hasSizeGreaterThan(10)
+        .allSatisfy(name -> assertThat(names()).contains(name));
   }
 
   private static List<String> names() throws IOException {
