@@ -245,8 +245,6 @@ final class JobQueue {
     lock.later(task);
   }
 
-  // ---- life
-
   /** Runs a change under the lock, and what follows from it. */
   void change(boolean here, Runnable change) {
     lock.enter();

@@ -240,8 +240,8 @@ public final class MessagingServer implements AutoCloseable {
     }
 
     /**
-     * Sets whether the server, and an engine that it has started, are closed when the JVM ends, such
-     * as by Ctrl-C or SIGTERM; off by default.
+     * Sets whether the server, and an engine that it has started, are closed when the JVM ends,
+     * such as by Ctrl-C or SIGTERM; off by default.
      */
     public Builder shutdownHook(boolean shutdownHook) {
       this.shutdownHook = shutdownHook;
