@@ -67,6 +67,11 @@ final class JobIntake {
     return parked.isEmpty() && hasRoom(bytes);
   }
 
+  /** Returns whether sends would have to wait. */
+  boolean isFull() {
+    return route.overflow() == Overflow.BLOCK && !isOpen(0);
+  }
+
   private boolean hasRoom(int bytes) {
     long most = route.capacity();
     long mostBytes = route.capacityBytes();
@@ -164,7 +169,23 @@ final class JobIntake {
         send != null && hasRoom(send.parcel.bytes);
         send = parked.peek()) {
       parked.remove();
-      queue.admit(send);
+      admit(send);
+    }
+  }
+
+  private void admit(Parked<QueuedJob> send) {
+    QueuedJob job = send.parcel;
+    JobStorage store = queue.storage();
+    if (store == null) {
+      queue.number(job);
+      job.since = queue.clock().nanoTime();
+      waiting.addFresh(job);
+      queue.later(() -> send.end(null));
+    } else {
+      accept(job);
+      queue.later(() -> store
+          .commit(job, List.of(store.add(job)))
+          .whenComplete((nothing, error) -> send.end(error)));
     }
   }
 
@@ -176,13 +197,13 @@ final class JobIntake {
   void offerAgain() {
     for (Parked<QueuedJob> send : parked.removeAll()) {
       if (isOpen(send.parcel.bytes)) {
-        queue.admit(send);
+        admit(send);
       } else if (route.overflow() == Overflow.BLOCK) {
         parked.addAgain(send);
       } else {
         CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
         if (answer == null) {
-          queue.admit(send);
+          admit(send);
         } else {
           queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
         }

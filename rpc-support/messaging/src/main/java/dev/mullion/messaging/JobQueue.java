@@ -26,6 +26,7 @@ final class JobQueue {
   private final QueueLetters letters;
   private final JobOutcomes outcomes;
   private final Alarm alarm;
+  private final FullMark full = new FullMark();
   private volatile Route.Queue route;
   private volatile boolean backlog;
   private final WorkerList workers = new WorkerList();
@@ -95,6 +96,7 @@ final class JobQueue {
   CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
     CompletionStage<Void> answer;
+    full.yieldWhileFull();
     lock.enter();
     try {
       if (ended) {
@@ -187,22 +189,6 @@ final class JobQueue {
     waiting.addFresh(job);
     if (!backlog || waiting.isOrdered()) {
       pump();
-    }
-  }
-
-  /** Accepts a send that waited for room. */
-  void admit(Parked<QueuedJob> send) {
-    JobStorage store = storage;
-    if (store == null) {
-      number(send.parcel);
-      send.parcel.since = clock.nanoTime();
-      waiting.addFresh(send.parcel);
-      later(() -> send.end(null));
-    } else {
-      intake.accept(send.parcel);
-      later(() -> store
-          .commit(send.parcel, List.of(store.add(send.parcel)))
-          .whenComplete((nothing, error) -> send.end(error)));
     }
   }
 
@@ -394,6 +380,7 @@ final class JobQueue {
       alarmTime = time;
       later(() -> alarm.at(time));
     }
+    full.set(!ended && intake.isFull());
     lock.leave(here || storage == null);
   }
 }

@@ -26,6 +26,7 @@ final class LiveSource extends EmbeddedSource {
   private final ReentrantLock lock = new ReentrantLock();
   private final ParkedSends<LiveDelivery> parked = new ParkedSends<>();
   private final Alarm alarm;
+  private final FullMark full = new FullMark();
   private final AtomicLong settled = new AtomicLong();
   private volatile boolean backlog;
   private @Nullable LiveDelivery first;
@@ -50,6 +51,7 @@ final class LiveSource extends EmbeddedSource {
   /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
   @Nullable
   CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
+    full.yieldWhileFull();
     Offer offer = offer(message, Room.ANY);
     if (offer != Offer.FULL) {
       return null;
@@ -128,6 +130,7 @@ final class LiveSource extends EmbeddedSource {
         return Offer.FULL;
       }
     } finally {
+      mark();
       lock.unlock();
     }
     if (myTurn) {
@@ -137,6 +140,13 @@ final class LiveSource extends EmbeddedSource {
       reportDropped(dropped);
     }
     return dropped > 0 && overflow == Overflow.DROP_NEWEST ? Offer.DROPPED : Offer.TAKEN;
+  }
+
+  /** Marks whether senders would have to wait; without a buffer they always may have to. */
+  private void mark() {
+    if (overflow == Overflow.BLOCK && capacity > 0) {
+      full.set(buffered >= capacity || !parked.isEmpty());
+    }
   }
 
   /** Appends to the buffer; returns whether the caller has the turn. Under the lock. */
@@ -197,6 +207,7 @@ final class LiveSource extends EmbeddedSource {
       }
       backlog = buffered > 0 || !parked.isEmpty();
     } finally {
+      mark();
       lock.unlock();
     }
     if (myTurn) {

@@ -204,8 +204,12 @@ public final class Message<T> {
   }
 
   /** Returns a copy with another payload, of the same id. */
+  @SuppressWarnings("unchecked") // the same payload: this message is one of its type
   public <U> Message<U> withPayload(U payload) {
     requireNonNull(payload, "payload");
+    if (payload == this.payload) {
+      return (Message<U>) this;
+    }
     return new Message<>(
         payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
   }

@@ -61,12 +61,16 @@ final class Sends {
     return answers.ask(() -> stage, error -> ended(route, bytes, error), continuations);
   }
 
-  /** The class itself: others, such as the JDK's minimal stages, throw when they are asked. */
+  /**
+   * Those of the embedded engine, or the class itself: others, such as the JDK's minimal stages,
+   * throw when they are asked.
+   */
   private static boolean isComplete(@Nullable CompletionStage<@Nullable Void> stage) {
-    return stage != null
-        && stage.getClass() == CompletableFuture.class
-        && ((CompletableFuture<?>) stage).isDone()
-        && !((CompletableFuture<?>) stage).isCompletedExceptionally();
+    return stage == Parcel.DONE
+        || (stage != null
+            && stage.getClass() == CompletableFuture.class
+            && ((CompletableFuture<?>) stage).isDone()
+            && !((CompletableFuture<?>) stage).isCompletedExceptionally());
   }
 
   private void ended(Route route, int bytes, @Nullable Throwable error) {

@@ -46,6 +46,9 @@ final class Settling<T> {
 
   private void settle(Fetched<T> delivery, Outcome outcome) {
     CompletionStage<Settlement> answer = settle(delivery.raw, outcome);
+    if (answer == Parcel.APPLIED && outcome instanceof Outcome.Acknowledge) {
+      return; // the common case in the embedded engine
+    }
     CompletableFuture<Settlement> done = Stages.ifDone(answer);
     if (done != null) {
       answered(delivery, outcome, valueOf(done));
