@@ -278,9 +278,9 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
     ended = cause;
     try {
       for (EmbeddedLink link : links) {
-        link.sources().forEach(source -> source.fail(cause));
-        withdraw(link, cause);
+        link.sources().forEach(source -> source.fail(cause)); // the last replier ends what waits
       }
+      links.forEach(link -> withdraw(link, cause));
       queues.close(cause);
     } finally {
       background.shutdown();

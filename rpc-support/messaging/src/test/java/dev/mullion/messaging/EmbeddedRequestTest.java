@@ -8,6 +8,8 @@ import static dev.mullion.messaging.EmbeddedFixture.settle;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
@@ -150,5 +152,18 @@ class EmbeddedRequestTest {
         .hasMessageContaining("subject adder is full: 10000 requests wait");
     embedded.clock.advance(TIMEOUT);
     request(10_002);
+  }
+
+  /** Links end in any order: callers may be gone before the last replier is. */
+  @Test
+  void requestsThatWaitWhenTheBrokerClosesAreAnswered() throws Exception {
+    EngineLink replier = embedded.open(TIMEOUT);
+    replier.consume(SUBJECT, new ConsumerSettings(8, 8, 8, Overflow.BLOCK), sink);
+    for (int caller = 0; caller < 16; caller++) {
+      await(embedded.open(TIMEOUT).request(SUBJECT, caller, message("q"), TIMEOUT));
+    }
+    assertThat(embedded.replies).isEmpty();
+    embedded.broker.close();
+    assertThat(embedded.replies).hasSize(16).allMatch(reply -> reply.status() == Reply.Status.LOST);
   }
 }
