@@ -159,9 +159,12 @@ abstract class EmbeddedSource implements Source {
     }
     try {
       parcel.load();
-    } catch (MessagingException e) {
+    } catch (Throwable e) { // Error too, such as no memory: the turn must end
       parcel.takeBack();
-      fail(e);
+      fail(
+          e instanceof MessagingException known
+              ? known
+              : new StoreException("a message could not be read: " + e, e));
       return;
     }
     try {

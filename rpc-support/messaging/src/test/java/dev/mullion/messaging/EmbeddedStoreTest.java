@@ -16,6 +16,7 @@ import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -285,6 +286,23 @@ class EmbeddedStoreTest {
     assertThat(sink.failures.get(0)).hasMessage("unreadable, on purpose");
     assertThat(embedded.status("jobs").waiting()).isEqualTo(1);
     assertThat(embedded.status("jobs").inFlight()).isZero();
+  }
+
+  /** Such as no memory for a large message: its source must not be left with an endless turn. */
+  @Test
+  void anErrorWhileAMessageIsReadEndsTheWorkerAndIsNoLoss() throws Exception {
+    embedded.push(JOBS, "a");
+    restart();
+    store.error = new LinkageError("on purpose");
+    Source source = embedded.consume(JOBS, sink);
+    source.request(8);
+    Waiting.until(() -> !sink.failures.isEmpty());
+    assertThat(sink.failures.get(0)).hasRootCause(store.error);
+    source.close();
+    assertThat(embedded.status("jobs").waiting()).isEqualTo(1);
+    store.error = null;
+    embedded.consume(JOBS, sink).request(8);
+    awaitDeliveries(1);
   }
 
   @Test

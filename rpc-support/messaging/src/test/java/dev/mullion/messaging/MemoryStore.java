@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** A store in memory, for tests: it commits by itself or when told, and fails when told. */
 final class MemoryStore implements Store {
@@ -19,6 +20,7 @@ final class MemoryStore implements Store {
   boolean held; // whether changes wait for commit()
   int failAfter = Integer.MAX_VALUE; // changes
   boolean unreadable;
+  volatile @Nullable Error error;
 
   private record Change(List<Step> steps, CompletableFuture<Void> done) {}
 
@@ -130,6 +132,9 @@ final class MemoryStore implements Store {
   public synchronized Stored readJob(int queue, long number) throws MessagingException {
     if (unreadable) {
       throw new StoreException("unreadable, on purpose");
+    }
+    if (error != null) {
+      throw error;
     }
     return requireNonNull(queue(queue).messages.get(number), "job");
   }
