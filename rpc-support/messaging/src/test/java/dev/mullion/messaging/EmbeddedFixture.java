@@ -42,10 +42,10 @@ final class EmbeddedFixture implements AutoCloseable {
   }
 
   EngineLink open(Duration sendTimeout) throws MessagingException {
-    return broker.open(new EngineContext(events(), Runnable::run, 1024, sendTimeout));
+    return broker.open(new EngineContext(events(replies), Runnable::run, 1024, sendTimeout));
   }
 
-  private EngineEvents events() {
+  static EngineEvents events(List<Reply> replies) {
     return new EngineEvents() {
       @Override
       public void replied(Reply reply) {

@@ -11,6 +11,8 @@ import static dev.mullion.messaging.EmbeddedFixture.settle;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
@@ -18,8 +20,11 @@ import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -292,5 +297,52 @@ class EmbeddedQueueTest {
         .hasRootCauseMessage("messaging is closed");
     settle(sink.last(), new Outcome.Acknowledge());
     assertThat(embedded.status("jobs").waiting()).isEqualTo(1);
+  }
+
+  /** Time that passes as soon as the broker is idle must find the timer of the redelivery. */
+  @Test
+  void isNotIdleBeforeTheTimerOfADelayIsSet() throws Exception {
+    CountDownLatch scheduling = new CountDownLatch(1);
+    CountDownLatch mayGoOn = new CountDownLatch(1);
+    ManualClock time = new ManualClock();
+    MessagingClock slow = new MessagingClock() {
+      @Override
+      public long nanoTime() {
+        return time.nanoTime();
+      }
+
+      @Override
+      public long currentTimeMillis() {
+        return time.currentTimeMillis();
+      }
+
+      @Override
+      public Timer schedule(Duration delay, Runnable task) {
+        scheduling.countDown();
+        try {
+          mayGoOn.await();
+        } catch (InterruptedException e) {
+          throw new IllegalStateException(e);
+        }
+        return time.schedule(delay, task);
+      }
+    };
+    try (EmbeddedBroker broker = new EmbeddedBroker("embedded", slow, null)) {
+      EngineLink link = broker.open(new EngineContext(
+          EmbeddedFixture.events(new ArrayList<>()), Runnable::run, 8, Duration.ofSeconds(1)));
+      link.consume(JOBS, new ConsumerSettings(8, 8, 8, Overflow.BLOCK), sink).request(8);
+      await(link.send(JOBS, message("a")));
+      Thread failing = new Thread(() -> sink.last().settle(redeliver(50)));
+      failing.start();
+      scheduling.await();
+      assertThatThrownBy(() -> broker.awaitIdle(Duration.ofMillis(20)))
+          .isInstanceOf(TimeoutException.class)
+          .hasMessageContaining("queue jobs");
+      mayGoOn.countDown();
+      failing.join();
+      broker.awaitIdle(Duration.ofSeconds(10));
+      time.advance(Duration.ofMillis(50));
+      Waiting.until(() -> sink.deliveries.size() == 2);
+    }
   }
 }
