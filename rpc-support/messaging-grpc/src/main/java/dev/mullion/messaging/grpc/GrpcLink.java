@@ -43,7 +43,7 @@ import org.jspecify.annotations.Nullable;
 /** A client's link to a messaging server. {@link LinkConnection} keeps it connected. */
 final class GrpcLink implements EngineLink {
   /** Signals beyond this wait for the transport no longer: they are dropped. */
-  private static final long SIGNAL_BACKLOG = 1 << 20;
+  private static final long SIGNAL_BACKLOG = 4 << 20;
 
   private final EngineContext context;
   private final LinkConnection connection;

@@ -40,6 +40,9 @@ final class Outbox<F extends MessageLite, B> {
    */
   static final int UNWRITTEN = 1;
 
+  /** What a frame takes in memory besides its bytes, roughly: many small ones count too. */
+  private static final int FRAME_BYTES = 128;
+
   /** How long a frame that nobody waits for may wait for others. */
   private static final Duration LAZY = Duration.ofMillis(5);
 
@@ -55,6 +58,7 @@ final class Outbox<F extends MessageLite, B> {
   private final AtomicBoolean flushing = new AtomicBoolean();
   private final AtomicBoolean timed = new AtomicBoolean();
   private volatile @Nullable Runnable end;
+  private volatile boolean failed; // nothing is written any more
 
   /** Used by the thread with the turn. */
   private boolean over;
@@ -102,11 +106,14 @@ final class Outbox<F extends MessageLite, B> {
 
   /** Adds a frame without writing it: {@link #wake} follows. */
   void enqueue(F frame) {
-    waitingBytes.addAndGet(frame.getSerializedSize());
+    if (failed) {
+      return;
+    }
+    waitingBytes.addAndGet(FRAME_BYTES + frame.getSerializedSize());
     frames.add(frame);
   }
 
-  /** Returns the size of the frames that were added and not written. */
+  /** Returns the size of the frames that were added and not written, in memory. */
   long waitingBytes() {
     return waitingBytes.get();
   }
@@ -150,6 +157,7 @@ final class Outbox<F extends MessageLite, B> {
 
   /** Ends the stream at once. */
   void fail(Throwable error) {
+    failed = true;
     frames.clear();
     endBy(() -> observer.onError(error));
   }
@@ -179,7 +187,7 @@ final class Outbox<F extends MessageLite, B> {
   }
 
   private void write() {
-    while (!over && observer.isReady()) {
+    while (!over && !failed && observer.isReady()) {
       List<F> next = collect();
       if (next.isEmpty()) {
         break;
@@ -187,8 +195,9 @@ final class Outbox<F extends MessageLite, B> {
       observer.onNext(batch.apply(next));
     }
     Runnable last = end;
-    if (!over && last != null && frames.isEmpty()) {
+    if (!over && last != null && (failed || frames.isEmpty())) {
       over = true;
+      frames.clear(); // what came beside the failure
       last.run();
     }
   }
@@ -201,7 +210,7 @@ final class Outbox<F extends MessageLite, B> {
       F added = frames.poll();
       if (added != null) {
         int size = added.getSerializedSize();
-        waitingBytes.addAndGet(-size);
+        waitingBytes.addAndGet(-FRAME_BYTES - size);
         bytes += size;
         collected.add(added);
       }

@@ -1,0 +1,100 @@
+package dev.mullion.messaging.grpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.messaging.grpc.v1.Pong;
+import dev.mullion.messaging.grpc.v1.ServerFrame;
+import io.grpc.Status;
+import io.grpc.stub.CallStreamObserver;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class OutboxTest {
+  private static final ServerFrame PONG =
+      ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build();
+
+  private final Stream stream = new Stream();
+  private final Outbox<ServerFrame, List<ServerFrame>> outbox =
+      new Outbox<>(stream, List::copyOf, () -> null, Runnable::run, false, broken -> {});
+
+  @Test
+  void manySmallFramesCountWithTheMemoryThatTheyTake() {
+    for (int i = 0; i < 1000; i++) {
+      outbox.add(PONG);
+    }
+    assertThat(outbox.waitingBytes()).isGreaterThan(50_000);
+    stream.ready = true;
+    outbox.flush();
+    assertThat(outbox.waitingBytes()).isZero();
+    assertThat(stream.written).hasSize(1000);
+  }
+
+  @Test
+  void aFrameThatComesBesideTheFailureDoesNotKeepTheStreamOpen() {
+    stream.whenAsked = () -> {
+      outbox.fail(Status.RESOURCE_EXHAUSTED.asRuntimeException()); // another thread writes just now
+      outbox.add(PONG);
+    };
+    outbox.add(PONG);
+    assertThat(stream.errors).hasSize(1);
+    outbox.add(PONG);
+    assertThat(stream.written).isEmpty();
+    assertThat(stream.errors).hasSize(1);
+  }
+
+  @Test
+  void completesAfterWhatWasAdded() {
+    outbox.add(PONG);
+    outbox.complete();
+    assertThat(stream.completed).isZero();
+    stream.ready = true;
+    outbox.flush();
+    assertThat(stream.written).containsExactly(PONG);
+    assertThat(stream.completed).isOne();
+  }
+
+  /** A stream whose peer reads only when told. */
+  private static final class Stream extends CallStreamObserver<List<ServerFrame>> {
+    final List<ServerFrame> written = new ArrayList<>();
+    final List<Throwable> errors = new ArrayList<>();
+    boolean ready;
+    int completed;
+    Runnable whenAsked = () -> {};
+
+    @Override
+    public boolean isReady() {
+      Runnable once = whenAsked;
+      whenAsked = () -> {};
+      once.run();
+      return ready;
+    }
+
+    @Override
+    public void onNext(List<ServerFrame> frames) {
+      written.addAll(frames);
+    }
+
+    @Override
+    public void onError(Throwable error) {
+      errors.add(error);
+    }
+
+    @Override
+    public void onCompleted() {
+      completed++;
+    }
+
+    @Override
+    public void setOnReadyHandler(Runnable handler) {}
+
+    @Override
+    public void disableAutoInboundFlowControl() {}
+
+    @Override
+    public void request(int count) {}
+
+    @Override
+    public void setMessageCompression(boolean enable) {}
+  }
+}
