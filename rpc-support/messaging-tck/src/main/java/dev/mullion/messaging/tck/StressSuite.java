@@ -10,6 +10,7 @@ import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import java.io.File;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +34,8 @@ public abstract class StressSuite extends EngineSuite {
   protected StressSuite() {}
 
   @Test
-  @DisplayName("72. ten copies of all patterns in parallel: all exact, threads and memory bounded")
+  @DisplayName(
+      "72. ten copies of all patterns in parallel: all exact, threads, memory and files bounded")
   void allPatternsInParallel() throws Exception {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LongForms.stressSeconds());
     Messaging shared = messaging();
@@ -41,7 +43,7 @@ public abstract class StressSuite extends EngineSuite {
       round(shared, i);
     }
     closeAll();
-    long[] before = {memory(), Thread.activeCount()};
+    long[] before = {memory(), Thread.activeCount(), openFiles()};
     Messaging stressed = messaging();
     AtomicLong rounds = new AtomicLong();
     ExecutorService threads = Executors.newFixedThreadPool(COPIES);
@@ -163,12 +165,26 @@ public abstract class StressSuite extends EngineSuite {
         () -> Thread.activeCount() <= before[1] + 4,
         () -> "before " + before[1] + ", after " + rounds + " rounds "
             + Thread.getAllStackTraces().keySet());
+    await(
+        "descriptors as at the beginning",
+        BACK,
+        () -> openFiles() <= before[2] + 4,
+        () -> openFiles() + ", before " + before[2] + ", after " + rounds + " rounds");
     long most = before[0] + (16L << 20);
     await(
         "memory as at the beginning",
         BACK,
         () -> memory() <= most,
         () -> memory() + " bytes, before " + before[0] + ", after " + rounds + " rounds");
+    System.out.println("stress: " + rounds + " rounds; before and after: memory " + before[0] + " "
+        + memory() + ", threads " + before[1] + " " + Thread.activeCount() + ", descriptors "
+        + before[2] + " " + openFiles());
+  }
+
+  /** Returns how many descriptors this process has open; 0 where the system does not tell. */
+  private static long openFiles() {
+    String[] open = new File("/proc/self/fd").list();
+    return open == null ? 0 : open.length;
   }
 
   private static long memory() {
