@@ -30,6 +30,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,8 +57,8 @@ class LossProof {
   private final Set<String> acknowledged = ConcurrentHashMap.newKeySet();
   private final LongAdder unanswered = new LongAdder();
   private final LongAdder refused = new LongAdder();
-  private final Peer[] workers = new Peer[WORKERS];
-  private Peer server;
+  private final List<Peer> workers = new ArrayList<>();
+  private @Nullable Peer server;
   private int port;
   private volatile boolean pushing = true;
 
@@ -67,13 +68,9 @@ class LossProof {
   @AfterEach
   void killAll() throws Exception {
     for (Peer worker : workers) {
-      if (worker != null) {
-        worker.kill();
-      }
+      worker.kill();
     }
-    if (server != null) {
-      server.kill();
-    }
+    killServer();
   }
 
   @Test
@@ -146,7 +143,7 @@ class LossProof {
     }
     startServer();
     for (int i = 0; i < WORKERS; i++) {
-      workers[i] = new Peer("ready", LossWorker.class, "" + port);
+      workers.add(new Peer("ready", LossWorker.class, "" + port));
     }
     for (Peer worker : workers) {
       worker.awaitReady();
@@ -154,8 +151,15 @@ class LossProof {
   }
 
   private void startServer() throws Exception {
-    server = new Peer("listening", MessagingPeer.class, "" + port, directory.toString());
-    server.awaitReady();
+    Peer started = new Peer("listening", MessagingPeer.class, "" + port, directory.toString());
+    server = started;
+    started.awaitReady();
+  }
+
+  private void killServer() throws Exception {
+    if (server != null) {
+      server.kill();
+    }
   }
 
   private void pushAll(Messaging messaging) {
@@ -183,14 +187,14 @@ class LossProof {
     int which = kill % 3;
     LockSupport.parkNanos(random.nextInt(20_000_000)); // anywhere between two batches
     if (which != 1) {
-      workers[worker].kill();
+      workers.get(worker).kill();
     }
     if (which != 2) {
-      server.kill();
+      killServer();
       startServer();
     }
     if (which != 1) {
-      workers[worker] = new Peer("ready", LossWorker.class, "" + port);
+      workers.set(worker, new Peer("ready", LossWorker.class, "" + port));
     }
   }
 
