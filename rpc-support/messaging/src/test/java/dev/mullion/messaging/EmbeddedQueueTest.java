@@ -334,11 +334,14 @@ class EmbeddedQueueTest {
       await(link.send(JOBS, message("a")));
       Thread failing = new Thread(() -> sink.last().settle(redeliver(50)));
       failing.start();
-      scheduling.await();
-      assertThatThrownBy(() -> broker.awaitIdle(Duration.ofMillis(20)))
-          .isInstanceOf(TimeoutException.class)
-          .hasMessageContaining("queue jobs");
-      mayGoOn.countDown();
+      try {
+        scheduling.await();
+        assertThatThrownBy(() -> broker.awaitIdle(Duration.ofMillis(20)))
+            .isInstanceOf(TimeoutException.class)
+            .hasMessageContaining("queue jobs");
+      } finally {
+        mayGoOn.countDown();
+      }
       failing.join();
       broker.awaitIdle(Duration.ofSeconds(10));
       time.advance(Duration.ofMillis(50));
