@@ -98,12 +98,13 @@ final class Declared {
     final ConcurrentHashMap<Route, CompletableFuture<@Nullable Void>> routes =
         new ConcurrentHashMap<>();
 
-    // By identity: the hash of a queue's route takes all of its settings. Races are harmless, since
-    // routes are immutable and each slot is only ever a route that was prepared.
+    // Queues by identity: the hash of such a route takes all of its settings. Races are harmless,
+    // since routes are immutable and each slot is only ever a route that was prepared.
     private final @Nullable Route[] recent = new @Nullable Route[RECENT];
 
     boolean isRecent(Route route) {
-      return recent[slot(route)] == route;
+      Route known = recent[slot(route)];
+      return known == route || (route instanceof Route.Topic && route.equals(known));
     }
 
     void setRecent(Route route) {
@@ -111,7 +112,10 @@ final class Declared {
     }
 
     private static int slot(Route route) {
-      return System.identityHashCode(route) & (RECENT - 1);
+      int hash = route instanceof Route.Topic topic
+          ? topic.name().hashCode()
+          : System.identityHashCode(route);
+      return hash & (RECENT - 1);
     }
   }
 }

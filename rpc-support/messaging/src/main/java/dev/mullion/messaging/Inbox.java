@@ -302,13 +302,7 @@ final class Inbox<T> {
 
   /** Returns the earliest deadline of the calls under way. */
   synchronized long earliestDeadline() {
-    long[] earliest = {HandlerCall.NEVER};
-    slots.forEach(call -> {
-      if (!call.overdue) {
-        earliest[0] = Math.min(earliest[0], call.deadline);
-      }
-    });
-    return earliest[0];
+    return slots.earliestDeadline();
   }
 
   /** Sets a deadline anew; false if the call is over or overdue, or should be. */

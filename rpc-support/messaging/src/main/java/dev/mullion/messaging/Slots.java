@@ -92,6 +92,17 @@ final class Slots<T> {
     }
   }
 
+  /** Returns the earliest deadline of the calls that are neither over nor overdue. */
+  long earliestDeadline() {
+    long earliest = HandlerCall.NEVER;
+    for (HandlerCall<T> call : calls) {
+      if (call != null && !call.overdue) {
+        earliest = Math.min(earliest, call.deadline);
+      }
+    }
+    return earliest;
+  }
+
   boolean none(Predicate<HandlerCall<T>> condition) {
     for (HandlerCall<T> call : calls) {
       if (call != null && condition.test(call)) {
