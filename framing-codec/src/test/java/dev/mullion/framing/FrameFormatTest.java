@@ -173,7 +173,9 @@ class FrameFormatTest {
         FrameFormat.builder().initialBytesToStrip(0).build(),
         FrameFormat.builder().maxFrameLength(1).build(),
         FrameFormat.builder().afterLength((byte) 1).build(),
+        FrameFormat.builder().afterLength((byte) 2).build(),
         FrameFormat.builder().trailer((byte) 1).build(),
+        FrameFormat.builder().trailer((byte) 2).build(),
         FrameFormat.builder().lengthEncoding(LengthEncoding.varint32()).build(),
         FrameFormat.builder().lengthEncoding(LengthEncoding.asciiHex(4)).build(),
         FrameFormat.builder()
@@ -182,7 +184,10 @@ class FrameFormatTest {
         FrameFormat.octetCountedSyslog(),
         FrameFormat.netstring());
 
-    assertThat(different).doesNotHaveDuplicates();
+    // Not with a set, which compares only those whose hash codes are the same.
+    for (FrameFormat one : different) {
+      assertThat(different.stream().filter(one::equals)).hasSize(1);
+    }
     assertThat(FrameFormat.defaults()).isNotEqualTo(null).isNotEqualTo("a text");
     FrameFormat spelledOut = FrameFormat.builder()
         .lengthFieldOffset(0)

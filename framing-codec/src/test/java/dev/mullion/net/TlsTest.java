@@ -94,6 +94,35 @@ class TlsTest {
     assertThatThrownBy(call).isExactlyInstanceOf(NullPointerException.class).hasMessage(name);
   }
 
+  /** Each setting changes its own value, and no other. */
+  @Test
+  void settingsAreKeptByTheNext() throws Exception {
+    Tls client = Tls.client()
+        .presenting(CHAIN, KEY, "secret")
+        .trusting(Path.of("ca.pem"))
+        .withoutHostNameVerification()
+        .handshakeTimeout(Duration.ofSeconds(2))
+        .reloadInterval(Duration.ofSeconds(3));
+    Tls server = Tls.server(CHAIN, KEY)
+        .reloadInterval(Duration.ofSeconds(3))
+        .handshakeTimeout(Duration.ofSeconds(2))
+        .trusting(Path.of("ca.pem"));
+    SslContext context = SslContextBuilder.forClient().build();
+
+    assertThat(client.password()).isEqualTo("secret");
+    assertThat(client)
+        .hasToString("Tls[client, certificateChain=chain.pem, privateKey=own.key,"
+            + " authorities=ca.pem, verifiesHostNames=false, handshakeTimeout=PT2S,"
+            + " reloadInterval=PT3S]");
+    assertThat(server.password()).isNull();
+    assertThat(server)
+        .hasToString("Tls[server, certificateChain=chain.pem, privateKey=own.key,"
+            + " authorities=ca.pem, handshakeTimeout=PT2S, reloadInterval=PT3S]");
+    assertThat(Tls.client().password()).isNull();
+    assertThat(Tls.of(context).handshakeTimeout(Duration.ofSeconds(2)))
+        .hasToString("Tls[client, context=" + context + ", handshakeTimeout=PT2S]");
+  }
+
   @Test
   void textHidesThePassword() {
     assertThat(Tls.server(CHAIN, KEY, "secret").trusting(Path.of("ca.pem")))

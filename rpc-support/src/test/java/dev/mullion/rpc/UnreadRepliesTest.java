@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -147,12 +148,14 @@ class UnreadRepliesTest extends RpcTest {
   @ValueSource(booleans = {true, false})
   void unreadSocketEndsNoLater(boolean deadlineOfClient) throws Exception {
     int reply = 4_000_000;
+    CountDownLatch returned = new CountDownLatch(10);
     RpcServer server = start(RpcServer.builder()
         .maxPendingReplyBytes(1_000_000_000)
         .defaultTimeout(Duration.ofMillis(deadlineOfClient ? 3_600_000 : 500))
         .addService(TestService.unary((request, replies) -> {
           replies.onNext(TestService.reply(reply));
           replies.onCompleted();
+          returned.countDown();
         })));
     Socket socket = new Socket();
     socket.setReceiveBufferSize(4096);
@@ -176,6 +179,8 @@ class UnreadRepliesTest extends RpcTest {
 
     assertNothingWaits(server);
     assertThat(server.counters().connectionsOpen()).isEqualTo(1);
+    // What a handler still passes to gRPC after the end of the server would be lost there.
+    assertThat(returned.await(20, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test
