@@ -22,7 +22,7 @@ final class FullMark {
    * Lets others run for a moment, or until there is room. Under no lock. Handlers do not wait here:
    * the room may depend on them, and asynchronous ones never wait.
    */
-  @SuppressWarnings("ThreadPriorityCheck") // after so many tries the send is parked
+  @SuppressWarnings("ThreadPriorityCheck") // after 32 yields the send is parked
   void yieldWhileFull() {
     if (!full || HandlerRunner.current() != null || AsyncScope.active()) {
       return;

@@ -197,7 +197,7 @@ final class Outbox<F extends MessageLite, B> {
     Runnable last = end;
     if (!over && last != null && (failed || frames.isEmpty())) {
       over = true;
-      frames.clear(); // what came beside the failure
+      frames.clear(); // frames added during the failure
       last.run();
     }
   }
