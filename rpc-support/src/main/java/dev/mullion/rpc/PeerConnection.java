@@ -1,5 +1,7 @@
 package dev.mullion.rpc;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+
 import io.grpc.InternalMetadata;
 import io.grpc.InternalStatus;
 import io.grpc.Metadata;
@@ -99,6 +101,19 @@ final class PeerConnection {
       // Nothing else runs on the loop then.
     }
     task.run();
+  }
+
+  /** Runs a task on the event loop after a millisecond. */
+  void afterAMilli(Runnable task) {
+    ChannelHandlerContext loop = context;
+    if (loop != null && !loop.executor().isShuttingDown()) {
+      loop.executor().schedule(task, 1, MILLISECONDS);
+    }
+  }
+
+  /** Returns whether this side has not ended the stream. */
+  boolean isOpen(Http2Stream stream) {
+    return handler.connection().stream(stream.id()) == stream && stream.state().localSideOpen();
   }
 
   RpcCounters counters() {

@@ -13,6 +13,9 @@ final class PeerStream {
   /** The size of gRPC's header of each message. */
   private static final int MESSAGE_HEADER = 5;
 
+  /** For gRPC to write what was passed to it. */
+  private static final int LONGEST_WAIT_MILLIS = 5_000;
+
   private static final Status CLOSED =
       Status.CANCELLED.withDescription("the stream was closed before the call ended");
 
@@ -137,15 +140,23 @@ final class PeerStream {
   void cut(Status status) {
     connection.execute(() -> {
       StreamTracers.TracedStream of = tracked;
-      if (of == null || of.isOver()) {
-        return;
-      }
-      boolean unread = connection.hasUnread(stream);
-      of.end(status);
-      if (unread) {
-        connection.cut(this, status);
+      if (of != null && !of.isOver()) {
+        of.end(status);
+        endOnTheWire(status, LONGEST_WAIT_MILLIS);
       }
     });
+  }
+
+  /**
+   * Usually the end has been written, or waits for the peer. But a thread of gRPC's may just have
+   * taken over to empty gRPC's queue, and may not have asked the event loop to do so yet.
+   */
+  private void endOnTheWire(Status status, int left) {
+    if (connection.hasUnread(stream) || left == 0) {
+      connection.cut(this, status);
+    } else if (connection.isOpen(stream)) {
+      connection.afterAMilli(() -> endOnTheWire(status, left - 1));
+    }
   }
 
   /** Called when the stream is closed. gRPC may be about to report the reason. */

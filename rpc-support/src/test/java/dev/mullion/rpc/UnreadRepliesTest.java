@@ -31,7 +31,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -299,6 +301,39 @@ class UnreadRepliesTest extends RpcTest {
     call(client, 1, TestService.STREAM);
 
     assertThat(resets(client, 1)).isEqualTo(Map.of(1, TOO_MANY));
+    assertNothingWaits(server);
+  }
+
+  /**
+   * Calls that time out while their service answers. If gRPC had not yet written the answer, it was
+   * written after the end, waited for the peer forever, and the peer never saw the end.
+   */
+  @Test
+  void callsThatTimeOutWhileTheyAreAnsweredEndForTheirClients() throws Exception {
+    int calls = 50;
+    RpcServer server = start(RpcServer.builder()
+        .defaultTimeout(Duration.ofMillis(30))
+        .addService(TestService.stream((request, replies) -> {
+          long answer = System.nanoTime()
+              + TimeUnit.MILLISECONDS.toNanos(29)
+              + ThreadLocalRandom.current().nextInt(2_000_000);
+          while (System.nanoTime() < answer) {
+            LockSupport.parkNanos(answer - System.nanoTime());
+          }
+          replies.onNext(TestService.reply(1000));
+          replies.onCompleted();
+        })));
+
+    for (int round = 0; round < 40; round++) {
+      try (Http2Frames client = shut(server)) {
+        for (int i = 0; i < calls; i++) {
+          call(client, 2 * i + 1, TestService.STREAM);
+        }
+        for (int ended = 0; ended < calls; ) {
+          ended += client.next().endsStream() ? 1 : 0;
+        }
+      }
+    }
     assertNothingWaits(server);
   }
 
