@@ -77,7 +77,7 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
   @Override
   public Subscription startAsync(AsyncHandler<T> handler) throws MessagingException {
     requireNonNull(handler, "handler");
-    return start(true, UserCode.of(handler));
+    return start(true, UserCode.ofAsync(handler));
   }
 
   private Subscription start(boolean async, UserCode<T> code) throws MessagingException {

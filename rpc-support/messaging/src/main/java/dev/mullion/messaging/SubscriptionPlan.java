@@ -77,7 +77,7 @@ record SubscriptionPlan<T>(
       };
     }
 
-    static <T> UserCode<T> of(AsyncHandler<T> handler) {
+    static <T> UserCode<T> ofAsync(AsyncHandler<T> handler) {
       return call -> checked(handler.handle(call.get(0)), "the handler");
     }
 

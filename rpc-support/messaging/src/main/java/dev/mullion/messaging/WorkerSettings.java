@@ -38,7 +38,7 @@ final class WorkerSettings<T> implements WorkerBuilder<T> {
   @Override
   public Subscription startAsync(AsyncHandler<T> handler) throws MessagingException {
     requireNonNull(handler, "handler");
-    return start(true, 0, UserCode.of(handler));
+    return start(true, 0, UserCode.ofAsync(handler));
   }
 
   @Override
