@@ -1,6 +1,5 @@
 package dev.mullion.messaging;
 
-import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /** One timer that goes off at the earliest of the times that were asked for since it last did. */
@@ -25,7 +24,7 @@ final class Alarm {
       timer.cancel();
     }
     armedFor = time;
-    timer = clock.schedule(Duration.ofNanos(time - clock.nanoTime()), () -> goOff(time));
+    timer = clock.scheduleAt(time, () -> goOff(time));
   }
 
   private void goOff(long time) {

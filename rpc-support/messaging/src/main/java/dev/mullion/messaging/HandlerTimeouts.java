@@ -61,11 +61,10 @@ final class HandlerTimeouts<T> {
     if (before != null) {
       before.cancel();
     }
-    schedule(number, Duration.ofNanos(Math.max(0, deadline - owner.now())));
+    keep(number, owner.timerAt(deadline, () -> hop(number)));
   }
 
-  private void schedule(long number, Duration delay) {
-    Timer next = clock.schedule(delay, () -> hop(number));
+  private void keep(long number, Timer next) {
     synchronized (this) {
       if (number == timers) {
         timer = next;
@@ -94,7 +93,7 @@ final class HandlerTimeouts<T> {
       callbacks.execute(() -> check(number));
     } catch (RuntimeException e) {
       LimitedLog.warn("timeout", "no thread to check handlerTimeout; will retry", e);
-      schedule(number, RETRY);
+      keep(number, clock.schedule(RETRY, () -> hop(number)));
     }
   }
 

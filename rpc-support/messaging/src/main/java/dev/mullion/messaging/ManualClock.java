@@ -89,10 +89,29 @@ public final class ManualClock implements MessagingClock {
     synchronized (lock) {
       long wait = delay.isNegative() ? 0 : toNanos(delay);
       long due = nanos + wait < 0 ? Long.MAX_VALUE : nanos + wait;
-      Task added = new Task(due, scheduled++, task);
-      tasks.add(added);
-      return () -> cancel(added);
+      return add(due, task);
     }
+  }
+
+  /**
+   * Schedules a task for a time. If {@link #advance} has passed that time already, the task runs at
+   * once on the thread of the system's timers: no later {@code advance} has to come.
+   */
+  @Override
+  public Timer scheduleAt(long nanoTime, Runnable task) {
+    requireNonNull(task, "task");
+    synchronized (lock) {
+      if (nanoTime - nanos > 0) {
+        return add(nanoTime < 0 ? Long.MAX_VALUE : nanoTime, task);
+      }
+    }
+    return MessagingClock.system().schedule(Duration.ZERO, task);
+  }
+
+  private Timer add(long due, Runnable task) { // under the lock
+    Task added = new Task(due, scheduled++, task);
+    tasks.add(added);
+    return () -> cancel(added);
   }
 
   private void cancel(Task task) {

@@ -29,6 +29,17 @@ public interface MessagingClock {
    */
   Timer schedule(Duration delay, Runnable task);
 
+  /**
+   * Runs a short task at a time of {@link #nanoTime}, or soon if that is over, as {@link #schedule}
+   * does. A clock whose time can pass between its methods overrides this: the delay to that time
+   * may be another one by then.
+   *
+   * @return a handle that cancels it
+   */
+  default Timer scheduleAt(long nanoTime, Runnable task) {
+    return schedule(Duration.ofNanos(Math.max(0, nanoTime - nanoTime())), task);
+  }
+
   /** A scheduled task. */
   interface Timer {
     /** Prevents the task from running, unless it has begun. */

@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.messaging.MessagingClock.Timer;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
@@ -102,6 +103,11 @@ final class RunningSubscription<T> implements Subscription {
   /** Returns the time since the start, in nanoseconds. */
   long now() {
     return clock.nanoTime() - origin;
+  }
+
+  /** Sets a timer for a time of {@link #now}. */
+  Timer timerAt(long time, Runnable task) {
+    return clock.scheduleAt(origin + time, task);
   }
 
   /** What the engine calls. */

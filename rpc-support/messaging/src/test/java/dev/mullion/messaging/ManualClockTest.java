@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class ManualClockTest {
@@ -57,6 +59,24 @@ class ManualClockTest {
     assertThat(ran).isEmpty();
     clock.advance(Duration.ZERO);
     assertThat(ran).containsExactly("now");
+  }
+
+  @Test
+  void runsAtATime() {
+    clock.advance(Duration.ofMillis(5));
+    clock.scheduleAt(Duration.ofMillis(7).toNanos(), () -> ran.add("at " + sinceStart()));
+    clock.scheduleAt(Long.MIN_VALUE + 1, () -> ran.add("never"));
+    clock.advance(Duration.ofMillis(3));
+    assertThat(ran).containsExactly("at 7");
+  }
+
+  /** Whoever sets a timer may have read the time before it passed. */
+  @Test
+  void runsWithoutAFurtherAdvanceIfTheTimeHasPassed() throws Exception {
+    CompletableFuture<Thread> late = new CompletableFuture<>();
+    clock.advance(Duration.ofMillis(5));
+    clock.scheduleAt(Duration.ofMillis(5).toNanos(), () -> late.complete(Thread.currentThread()));
+    assertThat(late.get(10, TimeUnit.SECONDS)).isNotSameAs(Thread.currentThread());
   }
 
   @Test
