@@ -9,6 +9,7 @@ import dev.mullion.messaging.StopReport;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.grpc.v1.MessagingGrpc;
 import dev.mullion.net.Tls;
+import dev.mullion.net.base.Check;
 import dev.mullion.net.base.ShutdownHook;
 import dev.mullion.rpc.Keepalive;
 import dev.mullion.rpc.RpcServer;
@@ -178,13 +179,13 @@ public final class MessagingServer implements AutoCloseable {
 
     /** Sets how many clients may be connected: 1,000 by default. Excess ones are rejected. */
     public Builder maxClients(int maxClients) {
-      this.maxClients = within(maxClients, 1, 100_000, "maxClients");
+      this.maxClients = Check.within(maxClients, 1, 100_000, "maxClients");
       return this;
     }
 
     /** Sets how many sends of one client may be without an answer: 1,024 by default. */
     public Builder window(int window) {
-      this.window = within(window, 1, MOST_SENDS, "window");
+      this.window = Check.within(window, 1, MOST_SENDS, "window");
       return this;
     }
 
@@ -193,10 +194,7 @@ public final class MessagingServer implements AutoCloseable {
      * by default. One message is always accepted.
      */
     public Builder windowBytes(long windowBytes) {
-      if (windowBytes < 1) {
-        throw new IllegalArgumentException("windowBytes: " + windowBytes + " (expected: >= 1)");
-      }
-      this.windowBytes = windowBytes;
+      this.windowBytes = Check.atLeast(windowBytes, 1, "windowBytes");
       return this;
     }
 
@@ -207,7 +205,7 @@ public final class MessagingServer implements AutoCloseable {
      */
     public Builder maxMessageSize(int maxMessageSize) {
       this.maxMessageSize =
-          within(maxMessageSize, 1, Integer.MAX_VALUE - 2 * SLACK, "maxMessageSize");
+          Check.within(maxMessageSize, 1, Integer.MAX_VALUE - 2 * SLACK, "maxMessageSize");
       return this;
     }
 
@@ -216,13 +214,13 @@ public final class MessagingServer implements AutoCloseable {
      * has asked for: 10,000 by default. A worker with more concurrency is rejected.
      */
     public Builder maxCredit(int maxCredit) {
-      this.maxCredit = within(maxCredit, 1, 1_000_000, "maxCredit");
+      this.maxCredit = Check.within(maxCredit, 1, 1_000_000, "maxCredit");
       return this;
     }
 
     /** Sets how many subscriptions one client may have: 1,000 by default. */
     public Builder maxSubscriptions(int maxSubscriptions) {
-      this.maxSubscriptions = within(maxSubscriptions, 1, 1_000_000, "maxSubscriptions");
+      this.maxSubscriptions = Check.within(maxSubscriptions, 1, 1_000_000, "maxSubscriptions");
       return this;
     }
 
@@ -232,10 +230,7 @@ public final class MessagingServer implements AutoCloseable {
      * stay in their queues until the client reads.
      */
     public Builder maxBacklog(long maxBacklog) {
-      if (maxBacklog < 1) {
-        throw new IllegalArgumentException("maxBacklog: " + maxBacklog + " (expected: >= 1)");
-      }
-      this.maxBacklog = maxBacklog;
+      this.maxBacklog = Check.atLeast(maxBacklog, 1, "maxBacklog");
       return this;
     }
 
@@ -246,14 +241,6 @@ public final class MessagingServer implements AutoCloseable {
     public Builder shutdownHook(boolean shutdownHook) {
       this.shutdownHook = shutdownHook;
       return this;
-    }
-
-    private static int within(int value, int least, int most, String name) {
-      if (value < least || value > most) {
-        throw new IllegalArgumentException(
-            name + ": " + value + " (expected: " + least + " to " + most + ")");
-      }
-      return value;
     }
 
     /**

@@ -1,8 +1,8 @@
 package dev.mullion.messaging.grpc;
 
+import dev.mullion.net.base.DaemonThreads;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicLong;
 
 /** Threads of this module: as many as there is work for, which is short or bounded. */
 final class Threads {
@@ -12,11 +12,6 @@ final class Threads {
   private Threads() {}
 
   static ExecutorService daemons(String name) {
-    AtomicLong count = new AtomicLong();
-    return Executors.newCachedThreadPool(task -> {
-      Thread thread = new Thread(task, name + count.incrementAndGet());
-      thread.setDaemon(true);
-      return thread;
-    });
+    return Executors.newCachedThreadPool(DaemonThreads.numbered(name));
   }
 }
