@@ -117,9 +117,9 @@ final class GrpcLink implements EngineLink {
 
   /** Waits for an answer, within a bound. */
   private void await(CompletableFuture<Done> answer, String what) throws MessagingException {
-    Duration most = patience.plus(context.sendTimeout());
+    long most = WireMessages.nanos(patience) + WireMessages.nanos(context.sendTimeout());
     try {
-      answer.get(WireMessages.nanos(most), TimeUnit.NANOSECONDS);
+      answer.get(most, TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof MessagingException known) {
         throw known;
@@ -127,7 +127,9 @@ final class GrpcLink implements EngineLink {
       throw new ServerFailedException(String.valueOf(e.getCause()), true);
     } catch (TimeoutException e) {
       throw new BrokerAwayException(
-          connection.where() + " did not answer " + what + " within " + most, e, true);
+          connection.where() + " did not answer " + what + " within " + Duration.ofNanos(most),
+          e,
+          true);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new BrokerAwayException("interrupted while waiting for " + what, e, true);

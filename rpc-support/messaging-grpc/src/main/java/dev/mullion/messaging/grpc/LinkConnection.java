@@ -67,7 +67,7 @@ final class LinkConnection implements LinkSession.Events {
 
   /** Returns the time of the clock after a timeout. */
   long deadline(Duration timeout) {
-    return clock.nanoTime() + Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
+    return clock.nanoTime() + WireMessages.nanos(timeout);
   }
 
   String where() {
@@ -221,10 +221,9 @@ final class LinkConnection implements LinkSession.Events {
   /** Tries again after a random time that grows with each attempt. */
   private void pause() {
     int attempt = Math.min(attempts.getAndIncrement(), 20);
-    double most = Math.min(FIRST_PAUSE.toMillis() * Math.pow(2, attempt), (double)
-        engine.maxBackoff().toMillis());
-    long millis = (long) (most * ThreadLocalRandom.current().nextDouble(0.5, 1));
-    clock.schedule(Duration.ofMillis(millis), Later.on(Threads.OF_CLIENTS, this::again));
+    long most = Math.min(FIRST_PAUSE.toNanos() << attempt, WireMessages.nanos(engine.maxBackoff()));
+    long nanos = ThreadLocalRandom.current().nextLong(most / 2, most + 1);
+    clock.schedule(Duration.ofNanos(nanos), Later.on(Threads.OF_CLIENTS, this::again));
   }
 
   private void again() {

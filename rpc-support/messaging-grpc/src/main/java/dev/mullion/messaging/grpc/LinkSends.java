@@ -85,7 +85,7 @@ final class LinkSends {
   }
 
   private boolean isAwayTooLong() {
-    return live == null && clock.nanoTime() - awaySince > awayTimeout.toNanos();
+    return live == null && clock.nanoTime() - awaySince > WireMessages.nanos(awayTimeout);
   }
 
   private BrokerAwayException awayError() {

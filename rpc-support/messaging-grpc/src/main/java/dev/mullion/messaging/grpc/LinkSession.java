@@ -141,11 +141,12 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
         return;
       }
       long silent = clock.nanoTime() - lastHeard;
-      if (silent > 2 * pingInterval.toNanos() + pingInterval.toNanos() / 2) {
+      long interval = WireMessages.nanos(pingInterval);
+      if (silent > 2 * interval + interval / 2) {
         fail("the server was silent for " + Duration.ofNanos(silent).toMillis() + " ms");
         return;
       }
-      if (silent > pingInterval.toNanos() / 2) {
+      if (silent > interval / 2) {
         outbox.add(ClientFrame.newBuilder().setPing(Ping.getDefaultInstance()).build());
       }
       ping();

@@ -178,9 +178,8 @@ final class SessionDeliveries {
   }
 
   private long deadline(Held delivery, Duration time) {
-    long most = Long.MAX_VALUE / 4;
-    long nanos = Math.min(WireMessages.nanos(time), most);
-    return clock.nanoTime() + nanos + (delivery.subscription.announces() ? GRACE.toNanos() : 0);
+    long grace = delivery.subscription.announces() ? GRACE.toNanos() : 0;
+    return clock.nanoTime() + WireMessages.nanos(time) + grace;
   }
 
   void extend(Extend frame) {

@@ -196,8 +196,8 @@ final class SessionSends {
       throw new QueueFullException("open requests of this client: " + requests.size()
           + " (expected: < " + MOST_REQUESTS + ")");
     }
-    long nanos = Math.min(WireMessages.nanos(timeout), Long.MAX_VALUE / 4);
-    if (requests.putIfAbsent(id, new Open(subject, now + nanos)) != null) {
+    long until = now + WireMessages.nanos(timeout);
+    if (requests.putIfAbsent(id, new Open(subject, until)) != null) {
       throw new BrokenRules("id: " + id + " (expected: not that of an open request)");
     }
   }

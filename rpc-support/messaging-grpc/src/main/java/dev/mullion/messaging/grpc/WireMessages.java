@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.grpc.v1.Header;
+import dev.mullion.net.base.Check;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -97,12 +98,8 @@ final class WireMessages {
     return Duration.ofSeconds(time.getSeconds(), time.getNanos());
   }
 
-  /** Returns the nanoseconds, at most those of 292 years. */
+  /** Returns the nanoseconds, at most those of 73 years: so that later times can be compared. */
   static long nanos(Duration time) {
-    try {
-      return time.toNanos();
-    } catch (ArithmeticException beyond) {
-      return time.isNegative() ? Long.MIN_VALUE : Long.MAX_VALUE;
-    }
+    return Math.min(Check.nanos(time), Long.MAX_VALUE / 4);
   }
 }

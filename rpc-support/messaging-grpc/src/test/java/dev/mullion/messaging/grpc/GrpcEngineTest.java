@@ -390,6 +390,26 @@ class GrpcEngineTest {
     Eventually.get("sent", link.send(topic, message("3")));
   }
 
+  /** They were added and multiplied as nanoseconds, which have no room for them. */
+  @Test
+  void longestTimesSetNoLimit() throws Exception {
+    Duration forever = Duration.ofSeconds(Long.MAX_VALUE);
+    GrpcEngine.Builder client = client()
+        .connectTimeout(forever)
+        .awayTimeout(forever)
+        .pingInterval(forever)
+        .maxBackoff(forever);
+    EngineLink link = open(client);
+    link.prepare(queue("jobs"), Declaration.CHECK);
+    server().stop(Duration.ZERO);
+    take("lost", events.lost);
+    Route.Topic topic = new Route.Topic("t");
+    assertThat(away("send", link.send(topic, message("1")))).hasMessageContaining("is away for");
+    start(builder -> builder);
+    take("restored", events.restored);
+    Eventually.get("sent", link.send(topic, message("2")));
+  }
+
   @Test
   void fullWindowIsAnErrorAfterTheSendTimeout() throws Exception {
     engine.holdSends = true;
