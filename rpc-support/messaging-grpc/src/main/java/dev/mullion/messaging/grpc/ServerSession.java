@@ -213,12 +213,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     return welcome.build();
   }
 
-  void check(Verb verb, String address) throws PermissionDeniedException {
-    serving.check(verb, address, context);
-  }
-
-  boolean allows(Verb verb, String address) {
-    return serving.allows(verb, address, context);
+  void check(String address, Verb... anyOf) throws PermissionDeniedException {
+    serving.check(context, address, anyOf);
   }
 
   /** Returns the error of a frame; broken rules end the stream instead. */

@@ -1,9 +1,12 @@
 package dev.mullion.messaging.grpc;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.mullion.messaging.engine.Engine;
 import io.grpc.Context;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -56,17 +59,21 @@ final class Serving {
     this.executor = executor;
   }
 
-  /** Checks a permission in the context of a client. */
-  void check(Permissions.Verb verb, String address, Context context)
+  /** Checks that a client may do one of these at least. */
+  void check(Context context, String address, Permissions.Verb... anyOf)
       throws PermissionDeniedException {
-    if (!allows(verb, address, context)) {
-      throw new PermissionDeniedException("permissions of the server deny " + verb
-          + (address.isEmpty() ? " of all queues" : " of " + address)
-          + " (expected: allowed by MessagingServer's permissions)");
+    for (Permissions.Verb verb : anyOf) {
+      if (allows(verb, address, context)) {
+        return;
+      }
     }
+    String verbs = Arrays.stream(anyOf).map(Permissions.Verb::name).collect(joining(" and "));
+    throw new PermissionDeniedException("permissions of the server deny " + verbs
+        + (address.isEmpty() ? " of all queues" : " of " + address)
+        + " (expected: allowed by MessagingServer's permissions)");
   }
 
-  boolean allows(Permissions.Verb verb, String address, Context context) {
+  private boolean allows(Permissions.Verb verb, String address, Context context) {
     try {
       return permissions.allows(verb, address, context);
     } catch (RuntimeException thrown) {

@@ -66,9 +66,9 @@ final class SessionAdmin {
     orError(frame.getId(), () -> {
       Route.Queue queue = WireQueues.from(frame.getQueue());
       if (frame.getReplace()) {
-        session.check(Verb.MANAGE, queue.id());
-      } else if (!session.allows(Verb.PUSH, queue.id())) {
-        session.check(Verb.PULL, queue.id());
+        session.check(queue.id(), Verb.MANAGE);
+      } else {
+        session.check(queue.id(), Verb.PUSH, Verb.PULL);
       }
       link.prepare(queue, frame.getReplace() ? Declaration.REPLACE : Declaration.CHECK);
       sends.declared(queue);
@@ -88,7 +88,7 @@ final class SessionAdmin {
 
   private Route.Queue managed(Queue wire) throws MessagingException {
     Route.Queue queue = WireQueues.from(wire);
-    session.check(Verb.MANAGE, queue.id());
+    session.check(queue.id(), Verb.MANAGE);
     return queue;
   }
 
@@ -148,7 +148,7 @@ final class SessionAdmin {
   void queues(ListQueues frame) {
     long id = frame.getId();
     orError(id, () -> {
-      session.check(Verb.MANAGE, "");
+      session.check("", Verb.MANAGE);
       link.queues().whenComplete((queues, error) -> {
         if (error == null) {
           list(

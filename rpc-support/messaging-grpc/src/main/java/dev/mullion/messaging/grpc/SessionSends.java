@@ -71,7 +71,7 @@ final class SessionSends {
     CompletionStage<Void> sent;
     try {
       Route route = route(frame);
-      session.check(route instanceof Route.Topic ? Verb.PUBLISH : Verb.PUSH, route.name());
+      session.check(route.name(), route instanceof Route.Topic ? Verb.PUBLISH : Verb.PUSH);
       sent = link.send(route, message(frame.getMessage()));
     } catch (MessagingException | RuntimeException thrown) {
       session.answer(frame.getId(), size, ServerSession.error(thrown));
@@ -135,7 +135,7 @@ final class SessionSends {
     try {
       Route.Signal signal = new Route.Signal(
           dev.mullion.messaging.Signal.of(frame.getSignal(), Codecs.bytes()).name());
-      session.check(Verb.SEND, signal.name());
+      session.check(signal.name(), Verb.SEND);
       prepare(signal);
       sent = link.trySend(signal, message(frame.getMessage()));
     } catch (MessagingException | IllegalArgumentException thrown) {
@@ -167,7 +167,7 @@ final class SessionSends {
       if (timeout.isZero() || timeout.isNegative()) {
         throw new IllegalArgumentException("timeout: " + timeout + " (expected: > 0)");
       }
-      session.check(Verb.REQUEST, subject.name());
+      session.check(subject.name(), Verb.REQUEST);
       Message<byte[]> message = message(frame.getMessage());
       prepare(subject);
       open(id, subject, timeout);

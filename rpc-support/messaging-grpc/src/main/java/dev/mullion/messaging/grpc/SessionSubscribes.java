@@ -49,22 +49,22 @@ final class SessionSubscribes {
     return switch (frame.getToCase()) {
       case TOPIC -> {
         String name = Topic.of(frame.getTopic(), Codecs.bytes()).name();
-        session.check(Verb.SUBSCRIBE, name);
+        session.check(name, Verb.SUBSCRIBE);
         yield new Route.Topic(name);
       }
       case QUEUE -> {
         Route.Queue queue = WireQueues.from(frame.getQueue());
-        session.check(Verb.PULL, queue.id());
+        session.check(queue.id(), Verb.PULL);
         yield queue;
       }
       case SUBJECT -> {
         String name = SessionSends.subject(frame.getSubject());
-        session.check(Verb.REPLY, name);
+        session.check(name, Verb.REPLY);
         yield new Route.Subject(name);
       }
       case SIGNAL -> {
         String name = Signal.of(frame.getSignal(), Codecs.bytes()).name();
-        session.check(Verb.RECEIVE, name);
+        session.check(name, Verb.RECEIVE);
         yield new Route.Signal(name);
       }
       case TO_NOT_SET ->

@@ -31,6 +31,7 @@ import dev.mullion.messaging.grpc.v1.Subscribe;
 import dev.mullion.messaging.grpc.v1.Unsubscribe;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -511,6 +512,28 @@ class MessagingServerTest {
       assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
           .startsWith("permissions of the server deny PULL of jobs");
       assertThat(engine.consumers).isEmpty();
+    }
+  }
+
+  /** A push declares its queue first; it was told that PULL is denied. */
+  @Test
+  void deniedDeclarationNamesBothVerbsThatWouldAllowIt() throws Exception {
+    start(
+        builder -> builder.permissions((verb, address, context) -> address.equals(verb + "able")));
+    try (StubClient client = connect()) {
+      for (String queue : List.of("PUSHable", "PULLable")) {
+        client.send(frame()
+            .setDeclare(
+                Declare.newBuilder().setId(1).setQueue(Queue.newBuilder().setName(queue))));
+        assertThat(client.expect(FrameCase.DONE).getDone().hasError()).as(queue).isFalse();
+      }
+      client.send(frame()
+          .setDeclare(Declare.newBuilder().setId(1).setQueue(Queue.newBuilder().setName("jobs"))));
+      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
+      assertThat(error.getText())
+          .isEqualTo("permissions of the server deny PUSH and PULL of jobs"
+              + " (expected: allowed by MessagingServer's permissions)");
     }
   }
 
