@@ -71,7 +71,6 @@ final class SessionSends {
     CompletionStage<Void> sent;
     try {
       Route route = route(frame);
-      session.check(route.name(), route instanceof Route.Topic ? Verb.PUBLISH : Verb.PUSH);
       sent = link.send(route, message(frame.getMessage()));
     } catch (MessagingException | RuntimeException thrown) {
       session.answer(frame.getId(), size, ServerSession.error(thrown));
@@ -81,6 +80,7 @@ final class SessionSends {
         session.answer(frame.getId(), size, error == null ? null : WireErrors.of(error)));
   }
 
+  /** Returns where a message goes, if the client may send to it. */
   private Route route(Send frame) throws MessagingException {
     switch (frame.getToCase()) {
       case TOPIC -> {
@@ -90,6 +90,7 @@ final class SessionSends {
           throw new IllegalArgumentException("topic: " + topic.name()
               + " (expected: no pattern, which can only be subscribed to)");
         }
+        session.check(topic.name(), Verb.PUBLISH);
         prepare(topic);
         return topic;
       }
@@ -99,6 +100,7 @@ final class SessionSends {
           throw new MissingAddressException("queue: " + frame.getQueue()
               + " (expected: a queue, not a group, that was declared on this stream)");
         }
+        session.check(queue.name(), Verb.PUSH);
         return queue;
       }
       default -> throw new BrokenRules("to: absent (expected: topic or queue)");

@@ -504,6 +504,8 @@ class MessagingServerTest {
       assertThat(error.getText())
           .isEqualTo("permissions of the server deny PUBLISH of shut"
               + " (expected: allowed by MessagingServer's permissions)");
+      // A broker would have created the other one.
+      assertThat(engine.prepared).containsExactly("open");
       client.send(frame()
           .setSubscribe(Subscribe.newBuilder()
               .setId(3)

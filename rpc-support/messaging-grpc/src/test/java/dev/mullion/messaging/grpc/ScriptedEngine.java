@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
 final class ScriptedEngine implements Engine {
   final List<Link> links = new CopyOnWriteArrayList<>();
   final Map<String, Consumer> consumers = new ConcurrentHashMap<>();
+  final List<String> prepared = new CopyOnWriteArrayList<>();
   final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
   final List<Message<byte[]>> sent = Collections.synchronizedList(new ArrayList<>());
   final List<CompletableFuture<Void>> held = new CopyOnWriteArrayList<>();
@@ -241,6 +242,7 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public void prepare(Route route, Declaration declaration) throws MessagingException {
+      prepared.add(route.name());
       if (route instanceof Route.Queue queue) {
         Route.Queue earlier = declared.putIfAbsent(queue.id(), queue);
         if (earlier != null && !earlier.equals(queue) && declaration == Declaration.CHECK) {
