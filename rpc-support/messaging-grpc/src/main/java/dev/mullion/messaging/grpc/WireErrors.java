@@ -92,7 +92,7 @@ final class WireErrors {
       case KIND_CONFLICTING_DECLARATION -> new ConflictingDeclarationException(text);
       case KIND_UNSUPPORTED_SETTING -> new UnsupportedSettingException(text);
       case KIND_MISSING_ADDRESS -> new MissingAddressException(text);
-      case KIND_QUEUE_FULL -> new QueueFullException(text);
+      case KIND_QUEUE_FULL -> new QueueFullException(text, error.getMaybeAccepted());
       case KIND_MESSAGE_TOO_LARGE -> new MessageTooLargeException(text);
       case KIND_STORE -> new StoreException(text);
       case KIND_ENGINE_AWAY -> new BrokerAwayException(text, null, error.getMaybeAccepted());
