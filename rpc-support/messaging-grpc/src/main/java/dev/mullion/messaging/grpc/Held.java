@@ -6,7 +6,6 @@ import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
-import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -87,13 +86,14 @@ final class Held {
 
   /** Applies an outcome, unless there was one. */
   CompletionStage<Settlement> settle(Outcome outcome) {
-    synchronized (this) {
-      if (ended) {
-        return LEASE_LOST;
-      }
-      ended = true;
-    }
-    return raw.settle(outcome);
+    return end() ? raw.settle(outcome) : LEASE_LOST;
+  }
+
+  /** Notes that there is an outcome; returns false if there was one. */
+  private synchronized boolean end() {
+    boolean first = !ended;
+    ended = true;
+    return first;
   }
 
   /**
@@ -113,24 +113,10 @@ final class Held {
     return settle(new Outcome.Bury(reason, WireErrors.bounded(error)));
   }
 
-  /** Fails it since its time is over; returns false if that was moved, or it has an outcome. */
-  boolean expire(Route.Queue queue, long now, Duration time) {
-    synchronized (this) {
-      if (ended || deadline - now > 0) {
-        return false;
-      }
-    }
-    failed(queue, "not settled within handlerTimeout " + time);
-    return true;
-  }
-
   /** Answers a request, if it was accepted and has no answer. */
   CompletionStage<Settlement> reply(Reply reply) {
-    synchronized (this) {
-      if (ended) {
-        return LEASE_LOST;
-      }
-      ended = true;
+    if (!end()) {
+      return LEASE_LOST;
     }
     RawDelivery.Request request = (RawDelivery.Request) raw;
     return accept()

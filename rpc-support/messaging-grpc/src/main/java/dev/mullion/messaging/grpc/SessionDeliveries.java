@@ -375,7 +375,7 @@ final class SessionDeliveries {
       Long deadline = each.deadline();
       if (queue != null && deadline != null) {
         if (deadline - now <= 0) {
-          each.expire(queue, now, queue.handlerTimeout());
+          each.failed(queue, "not settled within handlerTimeout " + queue.handlerTimeout());
         } else if (next == null || deadline - next < 0) {
           next = deadline;
         }
