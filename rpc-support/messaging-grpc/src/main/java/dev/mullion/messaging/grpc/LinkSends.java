@@ -58,7 +58,6 @@ final class LinkSends {
   CompletableFuture<Done> submit(Pending pending) {
     MessagingException refused = null;
     LinkSession session;
-    boolean tick = false;
     synchronized (this) {
       session = live;
       if (closed) {
@@ -68,18 +67,14 @@ final class LinkSends {
       } else {
         waiting.put(++lastOrder, pending);
         pump();
-        tick = !waiting.isEmpty() && !ticking;
-        ticking |= tick;
+        expireLater();
       }
     }
     if (refused != null) {
-      pending.answer().completeExceptionally(refused);
+      fail(List.of(pending), refused);
     }
     if (session != null) {
       session.outbox.wake();
-    }
-    if (tick) {
-      tick();
     }
     return pending.answer();
   }
@@ -106,12 +101,7 @@ final class LinkSends {
       if (next == null || !fits(next, session)) {
         return;
       }
-      long order;
-      if (resuming.poll() != null) {
-        order = 0;
-      } else {
-        order = waiting.pollFirstEntry().getKey();
-      }
+      long order = resuming.poll() != null ? 0 : waiting.pollFirstEntry().getKey();
       sent.put(next.id(), new Order(order, next));
       sentBytes += next.bytes();
       next.write().accept(session);
@@ -140,13 +130,13 @@ final class LinkSends {
         answered = null;
       }
       pump();
+      expireLater();
     }
     session.outbox.wake();
     if (answered != null) {
       complete(answered.pending(), done);
     }
     quiet.run();
-    startTicking();
   }
 
   private static void complete(Pending pending, Done done) {
@@ -187,36 +177,28 @@ final class LinkSends {
       resuming.clear();
       resumeLeft = 0;
       sentBytes = 0;
+      expireLater();
     }
     BrokerAwayException lost = new BrokerAwayException(
         "connection to " + where + " was lost before the answer: " + cause.getMessage(),
         cause,
         true);
-    unknown.forEach(each -> each.answer().completeExceptionally(lost));
+    fail(unknown, lost);
     quiet.run();
-    startTicking();
   }
 
-  private void startTicking() {
-    boolean tick;
-    synchronized (this) {
-      tick = !waiting.isEmpty() && !ticking;
-      ticking |= tick;
+  /** Starts the timer, if something waits; called with the lock. */
+  private void expireLater() {
+    if (!waiting.isEmpty() && !ticking) {
+      ticking = true;
+      clock.schedule(TICK, Later.on(Threads.OF_CLIENTS, this::expire));
     }
-    if (tick) {
-      tick();
-    }
-  }
-
-  private void tick() {
-    clock.schedule(TICK, Later.on(Threads.OF_CLIENTS, this::expire));
   }
 
   /** Fails what has waited for too long. */
   private void expire() {
     List<Pending> expired = new ArrayList<>();
     MessagingException cause;
-    boolean again;
     synchronized (this) {
       boolean away = isAwayTooLong();
       long now = clock.nanoTime();
@@ -228,13 +210,10 @@ final class LinkSends {
           expired.add(each);
         }
       }
-      again = !waiting.isEmpty();
-      ticking = again;
+      ticking = false;
+      expireLater();
     }
     fail(expired, cause);
-    if (again) {
-      tick();
-    }
   }
 
   private MessagingException full(LinkSession session) {
@@ -275,11 +254,6 @@ final class LinkSends {
   /** Returns whether nothing is on its way. */
   synchronized boolean isQuiet() {
     return sent.isEmpty() && (live == null || waiting.isEmpty());
-  }
-
-  @Nullable
-  synchronized LinkSession live() {
-    return live;
   }
 
   /** Returns how long there has been no connection. */
