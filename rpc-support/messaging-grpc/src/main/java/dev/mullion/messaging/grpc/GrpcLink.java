@@ -35,6 +35,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongFunction;
 import java.util.function.Predicate;
@@ -80,7 +81,7 @@ final class GrpcLink implements EngineLink {
 
   /** Sends a frame that is answered. */
   CompletableFuture<Done> ask(LongFunction<ClientFrame> frame) {
-    return sends.submit(Pending.of(frame.apply(nextId()), deadline(context.sendTimeout())));
+    return submit(frame, nextId());
   }
 
   <T> CompletionStage<List<T>> list(
@@ -341,7 +342,7 @@ final class GrpcLink implements EngineLink {
     }
   }
 
-  private void with(long source, java.util.function.Consumer<RemoteSource> action) {
+  private void with(long source, Consumer<RemoteSource> action) {
     RemoteSource found = sources.get(source);
     if (found != null) {
       action.accept(found);

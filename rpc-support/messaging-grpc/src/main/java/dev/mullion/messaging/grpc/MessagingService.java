@@ -37,10 +37,7 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
     call.setOnReadyHandler(session.outbox::flush);
     call.setOnCancelHandler(() -> session.finish(true));
     // Called at once too while the thread of the client's frames is busy.
-    Context.current()
-        .addListener(
-            over -> session.finish(true),
-            task -> Later.on(serving.executor, task).run());
+    Context.current().addListener(over -> session.finish(true), session::execute);
     StopSignal.current().onGiven(session::stop);
     call.request(1);
     return session;

@@ -118,11 +118,6 @@ final class Outbox<F extends MessageLite, B> {
     return waitingBytes.get();
   }
 
-  /** Returns whether the peer takes frames. */
-  boolean isReady() {
-    return observer.isReady();
-  }
-
   /** Lets frames be written soon: at the end of this thread's {@link Cork}, here, or elsewhere. */
   void wake() {
     if (Cork.add(this)) {
