@@ -172,15 +172,15 @@ final class GrpcLink implements EngineLink {
   @Override
   public boolean trySend(Route.Signal signal, Message<byte[]> message) {
     LinkSession session = connection.current();
-    if (session == null
-        || session.isStopping()
-        || session.outbox.waitingBytes() > SIGNAL_BACKLOG
-        || WireMessages.size(message) > connection.maxMessageSize()) {
+    if (session == null || session.isStopping() || session.outbox.waitingBytes() > SIGNAL_BACKLOG) {
+      return false;
+    }
+    dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
+    if (WireMessages.size(wire) > connection.maxMessageSize()) {
       return false;
     }
     session.outbox.add(ClientFrame.newBuilder()
-        .setSignal(
-            Signal.newBuilder().setSignal(signal.name()).setMessage(WireMessages.of(message)))
+        .setSignal(Signal.newBuilder().setSignal(signal.name()).setMessage(wire))
         .build());
     return true;
   }

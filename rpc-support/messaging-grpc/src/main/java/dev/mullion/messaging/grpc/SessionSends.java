@@ -21,11 +21,11 @@ import dev.mullion.messaging.grpc.v1.Signal;
 import dev.mullion.messaging.grpc.v1.SignalsDropped;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
 
 /** What one client sends: messages, signals and requests. */
 final class SessionSends {
@@ -38,13 +38,12 @@ final class SessionSends {
   private final EngineLink link;
   private final int maxMessageSize;
 
-  /** Queues that were declared on this stream; used by the thread of the client's frames. */
-  private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+  /** These are used by the thread of the client's frames. */
+  private final Map<String, Route.Queue> declared = new HashMap<>();
 
-  /** Used by the thread of the client's frames. */
+  private final Set<Route> prepared = new HashSet<>();
   private final Map<String, Long> droppedSignals = new HashMap<>();
 
-  private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
   private final Map<Long, Open> requests = new ConcurrentHashMap<>();
 
   SessionSends(ServerSession session, EngineLink link, int maxMessageSize) {
@@ -215,25 +214,25 @@ final class SessionSends {
   void replied(Reply reply) {
     requests.remove(reply.id());
     var wire = dev.mullion.messaging.grpc.v1.Reply.newBuilder().setId(reply.id());
-    Error error = error(reply);
-    if (error == null) {
-      wire.setMessage(WireMessages.of(reply.message().orElseThrow()));
+    if (reply.status() == Reply.Status.OK && reply.message().isPresent()) {
+      answer(wire, WireMessages.of(reply.message().get()));
     } else {
-      wire.setError(error);
+      wire.setError(WireErrors.of(WireErrors.kind(reply.status()), reply.error()));
     }
     session.add(ServerFrame.newBuilder().setReply(wire).build());
   }
 
-  private @Nullable Error error(Reply reply) {
-    if (reply.status() != Reply.Status.OK || reply.message().isEmpty()) {
-      return WireErrors.of(WireErrors.kind(reply.status()), reply.error());
+  private void answer(
+      dev.mullion.messaging.grpc.v1.Reply.Builder wire,
+      dev.mullion.messaging.grpc.v1.Message message) {
+    long size = WireMessages.size(message);
+    if (size <= maxMessageSize) {
+      wire.setMessage(message);
+    } else {
+      wire.setError(WireErrors.of(
+          Error.Kind.KIND_REQUEST_FAILED,
+          "reply of " + size + " bytes exceeds maxMessageSize " + maxMessageSize
+              + " of the server"));
     }
-    long size = WireMessages.size(reply.message().get());
-    return size <= maxMessageSize
-        ? null
-        : WireErrors.of(
-            Error.Kind.KIND_REQUEST_FAILED,
-            "reply of " + size + " bytes exceeds maxMessageSize " + maxMessageSize
-                + " of the server");
   }
 }

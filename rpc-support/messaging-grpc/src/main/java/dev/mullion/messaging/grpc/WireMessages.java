@@ -1,11 +1,9 @@
 package dev.mullion.messaging.grpc;
 
-import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.grpc.v1.Header;
 import dev.mullion.net.base.Check;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -61,30 +59,13 @@ final class WireMessages {
     return headers;
   }
 
-  /** Returns the size that {@code maxMessageSize} limits. */
+  /** Returns the size that {@code maxMessageSize} limits; what is encoded for it stays encoded. */
   static long size(dev.mullion.messaging.grpc.v1.Message wire) {
     long size = wire.getPayload().size();
     for (Header header : wire.getHeadersList()) {
-      size += utf8(header.getNameBytes()) + utf8(header.getValueBytes());
+      size += header.getNameBytes().size() + header.getValueBytes().size();
     }
     return size;
-  }
-
-  /** Returns the size that {@code maxMessageSize} limits. */
-  static long size(Message<byte[]> message) {
-    long size = message.payload().length;
-    for (Map.Entry<String, String> header : message.headers().entrySet()) {
-      size += utf8(header.getKey()) + utf8(header.getValue());
-    }
-    return size;
-  }
-
-  private static long utf8(ByteString bytes) {
-    return bytes.size();
-  }
-
-  private static long utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8).length;
   }
 
   static com.google.protobuf.Duration of(Duration time) {
