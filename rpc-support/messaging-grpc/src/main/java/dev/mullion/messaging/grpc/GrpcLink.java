@@ -323,7 +323,7 @@ final class GrpcLink implements EngineLink {
       case DONE -> sends.done(session, frame.getDone());
       case DELIVER -> deliver(session, frame);
       case REPLY -> requests.replied(frame.getReply());
-      case READY -> with(frame.getReady().getSubscription(), RemoteSource::isReady);
+      case READY -> with(frame.getReady().getSubscription(), RemoteSource::becameReady);
       case DROPPED ->
         with(
             frame.getDropped().getSubscription(),

@@ -258,7 +258,7 @@ final class LinkConnection implements LinkSession.Events {
   }
 
   /** Lets a closing thread wait for a condition. */
-  private static final class Signal {
+  private final class Signal {
     private final Object lock = new Object();
 
     void signal() {
@@ -272,7 +272,7 @@ final class LinkConnection implements LinkSession.Events {
       synchronized (lock) {
         try {
           while (!condition.getAsBoolean()) {
-            long left = end - System.nanoTime();
+            long left = end - clock.nanoTime();
             if (left <= 0) {
               return;
             }

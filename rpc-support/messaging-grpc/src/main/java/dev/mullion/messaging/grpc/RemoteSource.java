@@ -127,7 +127,7 @@ final class RemoteSource implements Source {
     sink.dropped(messages);
   }
 
-  void isReady() {
+  void becameReady() {
     ready.complete(null);
   }
 
