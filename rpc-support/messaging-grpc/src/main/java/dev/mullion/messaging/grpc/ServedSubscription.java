@@ -14,6 +14,7 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -196,10 +197,9 @@ final class ServedSubscription implements Sink {
       if (queue != null && Held.count(raw) > queue.redelivery().maxDeliveries()) {
         refuse(
             held,
-            new Outcome.Bury(
-                DeadLetter.Reason.DELIVERY_LIMIT,
-                "lost with its worker in delivery " + (Held.count(raw) - 1) + " of "
-                    + queue.redelivery().maxDeliveries()));
+            "lost with its worker in delivery " + (Held.count(raw) - 1) + " of "
+                + queue.redelivery().maxDeliveries(),
+            error -> new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error));
         return null;
       }
       dev.mullion.messaging.grpc.v1.Message message = WireMessages.of(raw.message());
@@ -207,10 +207,9 @@ final class ServedSubscription implements Sink {
       if (size > session.maxMessageSize()) {
         refuse(
             held,
-            new Outcome.Bury(
-                DeadLetter.Reason.REJECTED,
-                "message of " + size + " bytes exceeds the server's maxMessageSize "
-                    + session.maxMessageSize()));
+            "message of " + size + " bytes exceeds the server's maxMessageSize "
+                + session.maxMessageSize(),
+            error -> new Outcome.Bury(DeadLetter.Reason.REJECTED, error));
         return null;
       }
       return ServerFrame.newBuilder().setDeliver(deliver(held, message)).build();
@@ -223,9 +222,9 @@ final class ServedSubscription implements Sink {
           thrown);
       refuse(
           held,
-          new Outcome.Redeliver(
-              queue == null ? Duration.ZERO : queue.redelivery().delayAfter(1),
-              "the server cannot deliver it: " + thrown));
+          "the server cannot deliver it: " + thrown,
+          error -> new Outcome.Redeliver(
+              queue == null ? Duration.ZERO : queue.redelivery().delayAfter(1), error));
       return null;
     }
   }
@@ -259,21 +258,17 @@ final class ServedSubscription implements Sink {
   }
 
   /** Settles what the client does not get, and gives its credit back to the engine. */
-  private void refuse(Held held, Outcome outcome) {
+  private void refuse(Held held, String error, Function<String, Outcome> outcome) {
     session.forget(held);
     if (held.raw() instanceof RawDelivery.Request request) {
-      held.reply(Reply.error(request.id(), Reply.Status.FAILED, text(outcome)));
+      held.reply(Reply.error(request.id(), Reply.Status.FAILED, error));
     } else {
-      held.settle(outcome);
+      held.settle(outcome.apply(error));
     }
     settled(true);
     if (!isSettled()) {
       session.dropped(this, 1);
     }
-  }
-
-  private static String text(Outcome outcome) {
-    return outcome instanceof Outcome.Bury bury ? bury.error() : outcome.toString();
   }
 
   /** Notes that a delivery has an outcome; {@code unused} if the client never had it. */

@@ -625,6 +625,23 @@ class MessagingServerTest {
     }
   }
 
+  /** The caller was told the server's own note of it: "Redeliver[delay=PT0S, error=the ...". */
+  @Test
+  void requestThatCannotBeDeliveredIsAnErrorForItsCaller() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
+      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
+      request.timeLeft = () -> {
+        throw new IllegalStateException("broken");
+      };
+      engine.deliver(request);
+      Reply reply = Eventually.get("reply", request.reply);
+      assertThat(reply.status()).isEqualTo(Reply.Status.FAILED);
+      assertThat(reply.error())
+          .isEqualTo("the server cannot deliver it: java.lang.IllegalStateException: broken");
+    }
+  }
+
   @Test
   void replierThatGivesBackUnbegunPassesTheRequestOn() throws Exception {
     try (StubClient client = connect()) {

@@ -34,6 +34,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** An engine that does what a test says, and notes what a server asks of it. */
@@ -208,6 +209,7 @@ final class ScriptedEngine implements Engine {
   /** A request, and its reply. */
   static final class Request extends Delivery implements RawDelivery.Request {
     final CompletableFuture<Reply> reply = new CompletableFuture<>();
+    Supplier<Duration> timeLeft = () -> Duration.ofSeconds(20);
 
     Request(String address, String payload) {
       super(address, payload, 0, 0);
@@ -215,7 +217,7 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public Duration timeLeft() {
-      return Duration.ofSeconds(20);
+      return timeLeft.get();
     }
 
     @Override
