@@ -28,7 +28,6 @@ import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
-import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;

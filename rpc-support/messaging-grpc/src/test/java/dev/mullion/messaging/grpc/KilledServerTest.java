@@ -8,7 +8,6 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.WorkQueue;
-import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
 import dev.mullion.rpc.RpcChannel;
 import java.io.BufferedReader;
 import java.io.IOException;

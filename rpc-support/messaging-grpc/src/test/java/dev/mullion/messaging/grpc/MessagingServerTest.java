@@ -1,6 +1,8 @@
 package dev.mullion.messaging.grpc;
 
 import static dev.mullion.messaging.grpc.StubClient.frame;
+import static dev.mullion.messaging.grpc.StubClient.subscription;
+import static dev.mullion.messaging.grpc.StubClient.text;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,28 +12,22 @@ import dev.mullion.messaging.QueueFullException;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.grpc.ScriptedEngine.Delivery;
-import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
-import dev.mullion.messaging.grpc.v1.Acknowledged;
-import dev.mullion.messaging.grpc.v1.Begin;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
-import dev.mullion.messaging.grpc.v1.Credit;
 import dev.mullion.messaging.grpc.v1.Declare;
 import dev.mullion.messaging.grpc.v1.Deliver;
 import dev.mullion.messaging.grpc.v1.Error;
 import dev.mullion.messaging.grpc.v1.Extend;
 import dev.mullion.messaging.grpc.v1.Message;
-import dev.mullion.messaging.grpc.v1.Ping;
 import dev.mullion.messaging.grpc.v1.Queue;
 import dev.mullion.messaging.grpc.v1.Redelivery;
 import dev.mullion.messaging.grpc.v1.Request;
 import dev.mullion.messaging.grpc.v1.Send;
 import dev.mullion.messaging.grpc.v1.ServerFrame.FrameCase;
 import dev.mullion.messaging.grpc.v1.Settlement;
-import dev.mullion.messaging.grpc.v1.Subscribe;
-import dev.mullion.messaging.grpc.v1.Unsubscribe;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -70,8 +66,12 @@ class MessagingServerTest {
             .setMessage(Message.newBuilder().setPayload(ByteString.copyFrom(payload))));
   }
 
-  private static Deliver delivery(StubClient client) {
-    return client.expect(FrameCase.DELIVER).getDeliver();
+  private static ClientFrame.Builder declare(long id, Queue.Builder queue) {
+    return frame().setDeclare(Declare.newBuilder().setId(id).setQueue(queue));
+  }
+
+  private static Queue.Builder queue(String name) {
+    return Queue.newBuilder().setName(name);
   }
 
   @Test
@@ -99,15 +99,12 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery job = engine.deliver("jobs", "one");
-      Deliver delivered = delivery(client);
-      assertThat(delivered.getMessage().getPayload().toStringUtf8()).isEqualTo("one");
+      Deliver delivered = client.delivery();
+      assertThat(text(delivered)).isEqualTo("one");
       assertThat(delivered.getAddress()).isEqualTo("jobs");
-      client.settle(
-          delivered.getDelivery(),
-          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      client.acknowledge(delivered.getDelivery());
       assertThat(job.outcome()).isEqualTo(new Outcome.Acknowledge());
-      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
-          .isEqualTo(Settlement.SETTLEMENT_APPLIED);
+      assertThat(client.settlement()).isEqualTo(Settlement.SETTLEMENT_APPLIED);
     }
   }
 
@@ -116,13 +113,13 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery second = engine.deliver("jobs", "x", 1, 0);
-      Deliver delivered = delivery(client);
+      Deliver delivered = client.delivery();
       assertThat(delivered.getLast()).isFalse();
       client.settle(delivered.getDelivery(), settle -> settle.setFailed("boom"));
       assertThat(second.outcome()).isEqualTo(new Outcome.Redeliver(Duration.ofSeconds(2), "boom"));
 
       Delivery fifth = engine.deliver("jobs", "x", 4, 0);
-      delivered = delivery(client);
+      delivered = client.delivery();
       assertThat(delivered.getLast()).isTrue();
       client.settle(delivered.getDelivery(), settle -> settle.setFailed("boom"));
       assertThat(fifth.outcome())
@@ -135,11 +132,11 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery rejected = engine.deliver("jobs", "x");
-      client.settle(delivery(client).getDelivery(), settle -> settle.setRejected("never"));
+      client.settle(client.delivery().getDelivery(), settle -> settle.setRejected("never"));
       assertThat(rejected.outcome())
           .isEqualTo(new Outcome.Bury(DeadLetter.Reason.REJECTED, "never"));
       Delivery undecodable = engine.deliver("jobs", "x");
-      client.settle(delivery(client).getDelivery(), settle -> settle.setUndecodable("what"));
+      client.settle(client.delivery().getDelivery(), settle -> settle.setUndecodable("what"));
       assertThat(undecodable.outcome())
           .isEqualTo(new Outcome.Bury(DeadLetter.Reason.UNDECODABLE, "what"));
     }
@@ -152,7 +149,7 @@ class MessagingServerTest {
       Delivery lost = engine.deliver("jobs", "x", 2, 3);
       assertThat(lost.outcome()).isInstanceOf(Outcome.Bury.class);
       Delivery next = engine.deliver("jobs", "next");
-      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("next");
+      assertThat(text(client.delivery())).isEqualTo("next");
       assertThat(next.outcome).isNotDone();
     }
   }
@@ -163,19 +160,14 @@ class MessagingServerTest {
       client.subscribe(
           3,
           wire -> wire.setCredit(1)
-              .setQueue(Queue.newBuilder()
-                  .setName("jobs")
-                  .setHandlerTimeout(WireMessages.of(Duration.ofMillis(80)))));
+              .setQueue(queue("jobs").setHandlerTimeout(WireMessages.of(Duration.ofMillis(80)))));
       Delivery slow = engine.deliver("jobs", "x");
-      Deliver delivered = delivery(client);
+      Deliver delivered = client.delivery();
       assertThat(slow.outcome())
           .isEqualTo(new Outcome.Redeliver(
               Duration.ofSeconds(1), "not settled within handlerTimeout PT0.08S"));
-      client.settle(
-          delivered.getDelivery(),
-          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
-      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
-          .isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
+      client.acknowledge(delivered.getDelivery());
+      assertThat(client.settlement()).isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
     }
   }
 
@@ -185,20 +177,18 @@ class MessagingServerTest {
       client.subscribe(
           3,
           wire -> wire.setCredit(1)
-              .setQueue(Queue.newBuilder()
-                  .setName("jobs")
-                  .setHandlerTimeout(WireMessages.of(Duration.ofMillis(150)))));
+              .setQueue(queue("jobs").setHandlerTimeout(WireMessages.of(Duration.ofMillis(150)))));
       Delivery slow = engine.deliver("jobs", "x");
-      Deliver delivered = delivery(client);
+      Deliver delivered = client.delivery();
       client.send(frame()
           .setExtend(Extend.newBuilder()
               .setId(9)
               .setDelivery(delivered.getDelivery())
               .setTime(WireMessages.of(Duration.ofSeconds(100)))));
-      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
+      assertThat(client.done().hasError()).isFalse();
       assertThat(slow.extended).containsExactly(Duration.ofSeconds(100));
       // The time of another delivery still ends.
-      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(1)));
+      client.credit(3, 1);
       assertThat(engine.deliver("jobs", "y").outcome()).isInstanceOf(Outcome.Redeliver.class);
       assertThat(slow.outcome).isNotDone();
     }
@@ -209,13 +199,11 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery job = engine.deliver("jobs", "one");
-      long id = delivery(client).getDelivery();
+      long id = client.delivery().getDelivery();
       client.settle(id, settle -> settle.setFailed("first"));
-      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
-      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
-          .isEqualTo(Settlement.SETTLEMENT_APPLIED);
-      assertThat(client.expect(FrameCase.SETTLED).getSettled().getSettlement())
-          .isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
+      client.acknowledge(id);
+      assertThat(client.settlement()).isEqualTo(Settlement.SETTLEMENT_APPLIED);
+      assertThat(client.settlement()).isEqualTo(Settlement.SETTLEMENT_LEASE_LOST);
       assertThat(job.outcome()).isInstanceOf(Outcome.Redeliver.class);
     }
   }
@@ -234,9 +222,9 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery job = engine.deliver("jobs", "one");
-      long id = delivery(client).getDelivery();
+      long id = client.delivery().getDelivery();
       Delivery second = engine.deliver("jobs", "two");
-      delivery(client);
+      client.delivery();
       client.settle(id, settle -> settle.setReply(Message.getDefaultInstance()));
       assertThat(client.status().getDescription()).startsWith("outcome: REPLY of a delivery from");
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(true));
@@ -248,17 +236,13 @@ class MessagingServerTest {
   void lostClientGivesBackCountedWhateverItAnnounced() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(
-          3,
-          wire -> wire.setQueue(Queue.newBuilder().setName("jobs"))
-              .setCredit(3)
-              .setAnnouncesBegin(true));
+          3, wire -> wire.setQueue(queue("jobs")).setCredit(3).setAnnouncesBegin(true));
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
-      delivery(client);
-      long id = delivery(client).getDelivery();
-      client.send(frame().setBegin(Begin.newBuilder().setDelivery(id)));
-      client.send(frame().setPing(Ping.getDefaultInstance()));
-      client.expect(FrameCase.PONG);
+      client.delivery();
+      long id = client.delivery().getDelivery();
+      client.begin(id);
+      client.ping();
       client.cut();
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(true));
       // Its announcement may have been lost with the connection.
@@ -272,12 +256,9 @@ class MessagingServerTest {
   void clientThatLeavesGivesBackUncounted() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(
-          3,
-          wire -> wire.setQueue(Queue.newBuilder().setName("jobs"))
-              .setCredit(3)
-              .setAnnouncesBegin(true));
+          3, wire -> wire.setQueue(queue("jobs")).setCredit(3).setAnnouncesBegin(true));
       Delivery first = engine.deliver("jobs", "one");
-      delivery(client);
+      client.delivery();
       client.complete();
       assertThat(client.status().getCode()).isEqualTo(Status.Code.OK);
       assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(false));
@@ -289,17 +270,16 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       Delivery first = engine.deliver("jobs", "one");
-      long id = delivery(client).getDelivery();
+      long id = client.delivery().getDelivery();
       Delivery second = engine.deliver("jobs", "two");
-      delivery(client);
-      client.send(frame().setUnsubscribe(Unsubscribe.newBuilder().setSubscription(3)));
+      client.delivery();
+      client.unsubscribe(3, false);
       client.expect(FrameCase.ENDED);
       assertThat(engine.consumer("jobs").cancelled).isTrue();
-      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      client.acknowledge(id);
       assertThat(first.outcome()).isEqualTo(new Outcome.Acknowledge());
       assertThat(second.outcome).isNotDone();
-      client.send(
-          frame().setUnsubscribe(Unsubscribe.newBuilder().setSubscription(3).setGiveBack(true)));
+      client.unsubscribe(3, true);
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
     }
   }
@@ -310,9 +290,9 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 2);
       assertThat(engine.consumer("jobs").asked).hasValue(2);
-      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(8)));
+      client.credit(3, 8);
       Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 10);
-      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(1)));
+      client.credit(3, 1);
       assertThat(client.status().getDescription())
           .isEqualTo("credit: 1 more for subscription 3, which has 10"
               + " (expected: 1 to 10, the server's maxCredit, in all)");
@@ -326,12 +306,11 @@ class MessagingServerTest {
       client.pull(3, "jobs", 3);
       engine.deliver("jobs", "one");
       engine.deliver("jobs", "two");
-      long id = delivery(client).getDelivery();
-      client.send(frame().setCredit(Credit.newBuilder().setSubscription(3).setMessages(2)));
-      client.send(frame().setPing(Ping.getDefaultInstance()));
-      client.expect(FrameCase.PONG);
+      long id = client.delivery().getDelivery();
+      client.credit(3, 2);
+      client.ping();
       assertThat(engine.consumer("jobs").asked).hasValue(3);
-      client.settle(id, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      client.acknowledge(id);
       Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 4);
     }
   }
@@ -340,12 +319,7 @@ class MessagingServerTest {
   void deliveriesDoNotPileUpForClientThatDoesNotRead() throws Exception {
     start(builder -> builder);
     try (StubClient client = StubClient.deaf(server())) {
-      client.send(frame()
-          .setSubscribe(Subscribe.newBuilder()
-              .setId(1)
-              .setSubscription(1)
-              .setTopic("prices")
-              .setCredit(10_000)));
+      client.send(subscription(1, wire -> wire.setTopic("prices").setCredit(10_000)));
       ScriptedEngine.Consumer consumer = engine.consumer("prices");
       Eventually.isTrue("credit", () -> consumer.asked.get() == 256);
       // The transport takes a few, and 256 wait; the engine keeps the others.
@@ -363,22 +337,12 @@ class MessagingServerTest {
   void largeDeliveriesDoNotPileUpEither() throws Exception {
     start(builder -> builder);
     try (StubClient client = StubClient.deaf(server())) {
-      client.send(frame()
-          .setSubscribe(Subscribe.newBuilder()
-              .setId(1)
-              .setSubscription(1)
-              .setTopic("prices")
-              .setCredit(40)));
-      client.send(frame()
-          .setSubscribe(Subscribe.newBuilder()
-              .setId(2)
-              .setSubscription(2)
-              .setTopic("news")
-              .setCredit(0)));
+      client.send(subscription(1, wire -> wire.setTopic("prices").setCredit(40)));
+      client.send(subscription(2, wire -> wire.setTopic("news").setCredit(0)));
       for (int i = 0; i < 40; i++) {
         engine.deliver(new Delivery("prices", new byte[1_000_000], 0, 0));
       }
-      client.send(frame().setCredit(Credit.newBuilder().setSubscription(2).setMessages(50)));
+      client.credit(2, 50);
       Eventually.isTrue("a single credit", () -> engine.consumer("news").asked.get() == 1);
     }
   }
@@ -386,13 +350,8 @@ class MessagingServerTest {
   @Test
   void windowThatIsTooLargeIsRefused() throws Exception {
     try (StubClient client = connect()) {
-      client.send(frame()
-          .setSubscribe(Subscribe.newBuilder()
-              .setId(1)
-              .setSubscription(1)
-              .setTopic("prices")
-              .setWindow(1_000_000_000)));
-      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      client.send(subscription(1, wire -> wire.setTopic("prices").setWindow(1_000_000_000)));
+      Error error = client.done().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_UNSUPPORTED_SETTING);
       assertThat(error.getText())
           .isEqualTo("window: 1000000000 (expected: 1 to 10000, the server's maxCredit)");
@@ -431,7 +390,7 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       for (int i = 1; i <= 20; i++) {
         client.send(publish(i, "a", new byte[1]));
-        assertThat(client.expect(FrameCase.DONE).getDone().getId()).isEqualTo(i);
+        assertThat(client.done().getId()).isEqualTo(i);
       }
     }
   }
@@ -441,32 +400,22 @@ class MessagingServerTest {
     engine.sendError = new QueueFullException("4 waiting (expected: < 4)");
     try (StubClient client = connect()) {
       client.send(publish(1, "a", new byte[1]));
-      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      Error error = client.done().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_QUEUE_FULL);
       assertThat(error.getText()).isEqualTo("4 waiting (expected: < 4)");
 
       client.send(publish(2, "a.*", new byte[1]), publish(3, "a_b", new byte[1]));
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
-          .isEqualTo(Error.Kind.KIND_INVALID);
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
-          .startsWith("name: \"a_b\" (expected: ");
+      assertThat(client.done().getError().getKind()).isEqualTo(Error.Kind.KIND_INVALID);
+      assertThat(client.done().getError().getText()).startsWith("name: \"a_b\" (expected: ");
 
       client.send(frame().setSend(Send.newBuilder().setId(4).setQueue("jobs")));
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
-          .isEqualTo(Error.Kind.KIND_MISSING_ADDRESS);
+      assertThat(client.done().getError().getKind()).isEqualTo(Error.Kind.KIND_MISSING_ADDRESS);
 
       client.send(
-          frame()
-              .setDeclare(
-                  Declare.newBuilder().setId(5).setQueue(Queue.newBuilder().setName("jobs"))),
-          frame()
-              .setDeclare(Declare.newBuilder()
-                  .setId(6)
-                  .setQueue(Queue.newBuilder()
-                      .setName("jobs")
-                      .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(2)))));
-      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
+          declare(5, queue("jobs")),
+          declare(6, queue("jobs").setRedelivery(Redelivery.newBuilder().setMaxDeliveries(2))));
+      assertThat(client.done().hasError()).isFalse();
+      assertThat(client.done().getError().getKind())
           .isEqualTo(Error.Kind.KIND_CONFLICTING_DECLARATION);
     }
   }
@@ -476,7 +425,7 @@ class MessagingServerTest {
     start(builder -> builder.maxMessageSize(1000));
     try (StubClient client = connect()) {
       client.send(publish(1, "a", new byte[1001]));
-      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      Error error = client.done().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_MESSAGE_TOO_LARGE);
       assertThat(error.getText())
           .isEqualTo("message of 1001 bytes exceeds maxMessageSize 1000 of the server");
@@ -488,7 +437,7 @@ class MessagingServerTest {
               DeadLetter.Reason.REJECTED,
               "message of 1001 bytes exceeds the server's maxMessageSize 1000"));
       engine.deliver("jobs", "small");
-      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("small");
+      assertThat(text(client.delivery())).isEqualTo("small");
     }
   }
 
@@ -498,20 +447,16 @@ class MessagingServerTest {
         (verb, address, context) -> verb == Permissions.Verb.PUBLISH && address.equals("open")));
     try (StubClient client = connect()) {
       client.send(publish(1, "open", new byte[1]), publish(2, "shut", new byte[1]));
-      assertThat(client.expect(FrameCase.DONE).getDone().hasError()).isFalse();
-      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      assertThat(client.done().hasError()).isFalse();
+      Error error = client.done().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
       assertThat(error.getText())
           .isEqualTo("permissions of the server deny PUBLISH of shut"
               + " (expected: allowed by MessagingServer's permissions)");
       // A broker would have created the other one.
       assertThat(engine.prepared).containsExactly("open");
-      client.send(frame()
-          .setSubscribe(Subscribe.newBuilder()
-              .setId(3)
-              .setSubscription(1)
-              .setQueue(Queue.newBuilder().setName("jobs"))));
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getText())
+      client.send(subscription(3, wire -> wire.setQueue(queue("jobs"))));
+      assertThat(client.done().getError().getText())
           .startsWith("permissions of the server deny PULL of jobs");
       assertThat(engine.consumers).isEmpty();
     }
@@ -524,14 +469,11 @@ class MessagingServerTest {
         builder -> builder.permissions((verb, address, context) -> address.equals(verb + "able")));
     try (StubClient client = connect()) {
       for (String queue : List.of("PUSHable", "PULLable")) {
-        client.send(frame()
-            .setDeclare(
-                Declare.newBuilder().setId(1).setQueue(Queue.newBuilder().setName(queue))));
-        assertThat(client.expect(FrameCase.DONE).getDone().hasError()).as(queue).isFalse();
+        client.send(declare(1, queue(queue)));
+        assertThat(client.done().hasError()).as(queue).isFalse();
       }
-      client.send(frame()
-          .setDeclare(Declare.newBuilder().setId(1).setQueue(Queue.newBuilder().setName("jobs"))));
-      Error error = client.expect(FrameCase.DONE).getDone().getError();
+      client.send(declare(1, queue("jobs")));
+      Error error = client.done().getError();
       assertThat(error.getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
       assertThat(error.getText())
           .isEqualTo("permissions of the server deny PUSH and PULL of jobs"
@@ -546,8 +488,7 @@ class MessagingServerTest {
     }));
     try (StubClient client = connect()) {
       client.send(publish(1, "open", new byte[1]));
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
-          .isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
+      assertThat(client.done().getError().getKind()).isEqualTo(Error.Kind.KIND_PERMISSION_DENIED);
     }
   }
 
@@ -595,12 +536,11 @@ class MessagingServerTest {
   void requestIsAcceptedAtBeginAndAnsweredOnce() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
-      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
-      engine.deliver(request);
-      Deliver delivered = delivery(client);
+      ScriptedEngine.Request request = engine.request("s", "q");
+      Deliver delivered = client.delivery();
       assertThat(WireMessages.from(delivered.getTimeLeft())).isEqualTo(Duration.ofSeconds(20));
       assertThat(request.outcome).isNotDone();
-      client.send(frame().setBegin(Begin.newBuilder().setDelivery(delivered.getDelivery())));
+      client.begin(delivered.getDelivery());
       assertThat(request.outcome()).isEqualTo(new Outcome.Acknowledge());
       client.settle(
           delivered.getDelivery(),
@@ -615,9 +555,8 @@ class MessagingServerTest {
   void lostReplierIsAnErrorForItsCallers() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
-      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
-      engine.deliver(request);
-      delivery(client);
+      ScriptedEngine.Request request = engine.request("s", "q");
+      client.delivery();
       client.cut();
       Reply reply = Eventually.get("reply", request.reply);
       assertThat(reply.status()).isEqualTo(Reply.Status.LOST);
@@ -646,10 +585,9 @@ class MessagingServerTest {
   void replierThatGivesBackUnbegunPassesTheRequestOn() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
-      ScriptedEngine.Request request = new ScriptedEngine.Request("s", "q");
-      engine.deliver(request);
+      ScriptedEngine.Request request = engine.request("s", "q");
       client.settle(
-          delivery(client).getDelivery(),
+          client.delivery().getDelivery(),
           settle ->
               settle.setGivenBack(dev.mullion.messaging.grpc.v1.GivenBack.getDefaultInstance()));
       assertThat(request.outcome()).isEqualTo(new Outcome.GiveBack(false));
@@ -661,22 +599,18 @@ class MessagingServerTest {
     try (StubClient client = connect()) {
       client.pull(3, "jobs", 4);
       engine.deliver("jobs", "one");
-      long one = delivery(client).getDelivery();
+      long one = client.delivery().getDelivery();
       engine.deliver("jobs", "suspect", 0, 1);
       engine.deliver("jobs", "three");
-      client.send(frame().setPing(Ping.getDefaultInstance()));
-      client.expect(FrameCase.PONG);
+      client.ping();
       assertThat(client.has(FrameCase.DELIVER)).isFalse();
-      client.settle(one, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
-      Deliver suspect = delivery(client);
-      assertThat(suspect.getMessage().getPayload().toStringUtf8()).isEqualTo("suspect");
-      client.send(frame().setPing(Ping.getDefaultInstance()));
-      client.expect(FrameCase.PONG);
+      client.acknowledge(one);
+      Deliver suspect = client.delivery();
+      assertThat(text(suspect)).isEqualTo("suspect");
+      client.ping();
       assertThat(client.has(FrameCase.DELIVER)).isFalse();
-      client.settle(
-          suspect.getDelivery(),
-          settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
-      assertThat(delivery(client).getMessage().getPayload().toStringUtf8()).isEqualTo("three");
+      client.acknowledge(suspect.getDelivery());
+      assertThat(text(client.delivery())).isEqualTo("three");
     }
   }
 
@@ -686,12 +620,10 @@ class MessagingServerTest {
       client.subscribe(
           3,
           wire -> wire.setCredit(2)
-              .setQueue(Queue.newBuilder()
-                  .setName("jobs")
-                  .setRedelivery(Redelivery.newBuilder().setMaxDeliveries(1))));
+              .setQueue(queue("jobs").setRedelivery(Redelivery.newBuilder().setMaxDeliveries(1))));
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
-      assertThat(delivery(client).getLast()).isTrue();
+      assertThat(client.delivery().getLast()).isTrue();
       client.cut();
       assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(true));
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));
@@ -708,7 +640,7 @@ class MessagingServerTest {
       }
       engine.deliver("few", "f");
       int before = 0;
-      while (delivery(client).getSubscription() == 1) {
+      while (client.delivery().getSubscription() == 1) {
         before++;
       }
       assertThat(before).isLessThanOrEqualTo(500);
@@ -721,17 +653,15 @@ class MessagingServerTest {
       client.pull(3, "jobs", 3);
       final Delivery first = engine.deliver("jobs", "one");
       final Delivery second = engine.deliver("jobs", "two");
-      long one = delivery(client).getDelivery();
-      delivery(client);
+      long one = client.delivery().getDelivery();
+      client.delivery();
       MessagingServer stopping = server();
-      var report = java.util.concurrent.CompletableFuture.supplyAsync(
-          () -> stopping.stop(Duration.ofSeconds(1)));
+      var report = CompletableFuture.supplyAsync(() -> stopping.stop(Duration.ofSeconds(1)));
       client.expect(FrameCase.STOPPING);
-      client.settle(one, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
+      client.acknowledge(one);
       assertThat(first.outcome()).isEqualTo(new Outcome.Acknowledge());
       client.send(publish(9, "a", new byte[1]));
-      assertThat(client.expect(FrameCase.DONE).getDone().getError().getKind())
-          .isEqualTo(Error.Kind.KIND_STOPPING);
+      assertThat(client.done().getError().getKind()).isEqualTo(Error.Kind.KIND_STOPPING);
       assertThat(client.status().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
       // Its worker has not died.
       assertThat(second.outcome()).isEqualTo(new Outcome.GiveBack(false));

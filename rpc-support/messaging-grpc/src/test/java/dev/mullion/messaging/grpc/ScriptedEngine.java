@@ -31,7 +31,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -98,6 +97,12 @@ final class ScriptedEngine implements Engine {
     Delivery delivery = new Delivery(address, payload, failures, losses);
     deliver(delivery);
     return delivery;
+  }
+
+  Request request(String address, String payload) {
+    Request request = new Request(address, payload);
+    deliver(request);
+    return request;
   }
 
   void deliver(Delivery delivery) {
@@ -357,50 +362,6 @@ final class ScriptedEngine implements Engine {
     @Override
     public CompletionStage<Long> purge(Predicate<DeadLetter> which) {
       return CompletableFuture.supplyAsync(() -> all.stream().filter(which).count());
-    }
-  }
-
-  /** Waits for conditions. */
-  static final class Eventually {
-    private static final long SECONDS = 10;
-
-    private Eventually() {}
-
-    static void isTrue(String what, java.util.function.BooleanSupplier condition) {
-      nonNull(what, () -> condition.getAsBoolean() ? Boolean.TRUE : null);
-    }
-
-    static <T> T nonNull(String what, java.util.function.Supplier<@Nullable T> value) {
-      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-      while (true) {
-        T seen = value.get();
-        if (seen != null) {
-          return seen;
-        }
-        if (System.nanoTime() - end > 0) {
-          throw new AssertionError("no " + what + " within " + SECONDS + " s");
-        }
-        java.util.concurrent.locks.LockSupport.parkNanos(500_000);
-      }
-    }
-
-    static <T> T get(String what, CompletionStage<T> stage) {
-      try {
-        return stage.toCompletableFuture().get(SECONDS, TimeUnit.SECONDS);
-      } catch (Exception e) {
-        throw new AssertionError(what + ": " + e, e);
-      }
-    }
-
-    static Throwable failure(String what, CompletionStage<?> stage) {
-      try {
-        Object value = stage.toCompletableFuture().get(SECONDS, TimeUnit.SECONDS);
-        throw new AssertionError(what + " completed with " + value);
-      } catch (java.util.concurrent.ExecutionException e) {
-        return WireErrors.cause(e);
-      } catch (Exception e) {
-        throw new AssertionError(what + ": " + e, e);
-      }
     }
   }
 }

@@ -2,17 +2,23 @@ package dev.mullion.messaging.grpc;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.messaging.grpc.ScriptedEngine.Eventually;
+import dev.mullion.messaging.grpc.v1.Acknowledged;
+import dev.mullion.messaging.grpc.v1.Begin;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Credit;
+import dev.mullion.messaging.grpc.v1.Deliver;
 import dev.mullion.messaging.grpc.v1.Done;
 import dev.mullion.messaging.grpc.v1.Hello;
 import dev.mullion.messaging.grpc.v1.MessagingGrpc;
+import dev.mullion.messaging.grpc.v1.Ping;
 import dev.mullion.messaging.grpc.v1.Queue;
 import dev.mullion.messaging.grpc.v1.ServerBatch;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Settle;
+import dev.mullion.messaging.grpc.v1.Settlement;
 import dev.mullion.messaging.grpc.v1.Subscribe;
+import dev.mullion.messaging.grpc.v1.Unsubscribe;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -100,10 +106,8 @@ final class StubClient implements AutoCloseable {
 
   /** Subscribes and waits until it is accepted. */
   void subscribe(long id, Consumer<Subscribe.Builder> settings) {
-    Subscribe.Builder subscribe = Subscribe.newBuilder().setId(id).setSubscription(id);
-    settings.accept(subscribe);
-    send(frame().setSubscribe(subscribe));
-    Done done = expect(ServerFrame.FrameCase.DONE).getDone();
+    send(subscription(id, settings));
+    Done done = done();
     if (done.hasError()) {
       throw new AssertionError(done.getError());
     }
@@ -112,6 +116,31 @@ final class StubClient implements AutoCloseable {
   /** Subscribes to a queue with the defaults. */
   void pull(long id, String queue, int credit) {
     subscribe(id, wire -> wire.setQueue(Queue.newBuilder().setName(queue)).setCredit(credit));
+  }
+
+  static ClientFrame.Builder subscription(long id, Consumer<Subscribe.Builder> settings) {
+    Subscribe.Builder subscribe = Subscribe.newBuilder().setId(id).setSubscription(id);
+    settings.accept(subscribe);
+    return frame().setSubscribe(subscribe);
+  }
+
+  void credit(long subscription, int messages) {
+    send(
+        frame().setCredit(Credit.newBuilder().setSubscription(subscription).setMessages(messages)));
+  }
+
+  void unsubscribe(long subscription, boolean giveBack) {
+    send(frame()
+        .setUnsubscribe(
+            Unsubscribe.newBuilder().setSubscription(subscription).setGiveBack(giveBack)));
+  }
+
+  void begin(long delivery) {
+    send(frame().setBegin(Begin.newBuilder().setDelivery(delivery)));
+  }
+
+  void acknowledge(long delivery) {
+    settle(delivery, settle -> settle.setAcknowledged(Acknowledged.getDefaultInstance()));
   }
 
   void settle(long delivery, Consumer<Settle.Builder> outcome) {
@@ -136,6 +165,28 @@ final class StubClient implements AutoCloseable {
         return frame;
       }
     }
+  }
+
+  Deliver delivery() {
+    return expect(ServerFrame.FrameCase.DELIVER).getDeliver();
+  }
+
+  Done done() {
+    return expect(ServerFrame.FrameCase.DONE).getDone();
+  }
+
+  Settlement settlement() {
+    return expect(ServerFrame.FrameCase.SETTLED).getSettled().getSettlement();
+  }
+
+  /** Waits until the server has handled all frames that were sent. */
+  void ping() {
+    send(frame().setPing(Ping.getDefaultInstance()));
+    expect(ServerFrame.FrameCase.PONG);
+  }
+
+  static String text(Deliver delivery) {
+    return delivery.getMessage().getPayload().toStringUtf8();
   }
 
   /** Returns whether a frame of a kind is there already. */
