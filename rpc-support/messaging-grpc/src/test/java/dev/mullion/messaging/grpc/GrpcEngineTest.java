@@ -34,11 +34,13 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -52,6 +54,8 @@ import org.junit.jupiter.api.Test;
 class GrpcEngineTest {
   private static final ConsumerSettings SETTINGS =
       new ConsumerSettings(1, 4, 100, Overflow.DROP_OLDEST);
+  private static final Route.Topic TOPIC = new Route.Topic("t");
+  private static final Route.Subject SUBJECT = new Route.Subject("s");
 
   private final ScriptedEngine engine = new ScriptedEngine();
   private final ExecutorService callbacks = Executors.newCachedThreadPool();
@@ -81,9 +85,20 @@ class GrpcEngineTest {
     if (server == null) {
       start(builder -> builder);
     }
+    return client(port);
+  }
+
+  private GrpcEngine.Builder client(int port) throws IOException {
     RpcChannel channel = RpcChannel.builder().address("127.0.0.1", port).build();
     closing.add(channel);
     return GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200));
+  }
+
+  /** Returns a client whose connections a test can cut or hold. */
+  private GrpcEngine.Builder client(Relay relay) throws Exception {
+    start(builder -> builder);
+    relay.to(port);
+    return client(relay.port());
   }
 
   private EngineLink open() throws Exception {
@@ -91,8 +106,11 @@ class GrpcEngineTest {
   }
 
   private EngineLink open(GrpcEngine.Builder client) throws Exception {
-    EngineLink link =
-        client.build().open(new EngineContext(events, callbacks, 100, Duration.ofMillis(500)));
+    return open(client, Duration.ofMillis(500));
+  }
+
+  private EngineLink open(GrpcEngine.Builder client, Duration sendTimeout) throws Exception {
+    EngineLink link = client.build().open(new EngineContext(events, callbacks, 100, sendTimeout));
     closing.add(0, link);
     return link;
   }
@@ -280,8 +298,7 @@ class GrpcEngineTest {
   @Test
   void requestIsRepliedAndLateReplyArrives() throws Exception {
     EngineLink link = open();
-    Route.Subject subject = new Route.Subject("s");
-    Eventually.get("sent", link.request(subject, 5, message("q"), Duration.ofSeconds(5)));
+    Eventually.get("sent", link.request(SUBJECT, 5, message("q"), Duration.ofSeconds(5)));
     assertThat(engine.links.get(0).requests).hasSize(1);
     long id = engine.links.get(0).requests.get(0);
     engine.links.get(0).context.events().replied(Reply.of(id, message("r")));
@@ -296,9 +313,8 @@ class GrpcEngineTest {
   @Test
   void cancelledRequestIsWithdrawn() throws Exception {
     EngineLink link = open();
-    Route.Subject subject = new Route.Subject("s");
-    Eventually.get("sent", link.request(subject, 5, message("q"), Duration.ofSeconds(5)));
-    link.cancelRequest(subject, 5);
+    Eventually.get("sent", link.request(SUBJECT, 5, message("q"), Duration.ofSeconds(5)));
+    link.cancelRequest(SUBJECT, 5);
     Eventually.isTrue("withdrawn", () -> engine.links.get(0).requests.isEmpty());
   }
 
@@ -306,9 +322,8 @@ class GrpcEngineTest {
   void replierAcceptsWithoutWaiting() throws Exception {
     EngineLink link = open();
     Received received = new Received();
-    link.consume(new Route.Subject("s"), SETTINGS, received).request(2);
-    var request = new ScriptedEngine.Request("s", "q");
-    engine.deliver(request);
+    link.consume(SUBJECT, SETTINGS, received).request(2);
+    var request = engine.request("s", "q");
     RawDelivery.Request asked = (RawDelivery.Request) received.next();
     assertThat(asked.timeLeft()).isBetween(Duration.ofSeconds(15), Duration.ofSeconds(20));
     assertThat(settle(asked, new Outcome.Acknowledge())).isEqualTo(Settlement.APPLIED);
@@ -354,10 +369,9 @@ class GrpcEngineTest {
     engine.holdSends = true;
     start(builder -> builder.window(2));
     EngineLink link = open();
-    Route.Topic topic = new Route.Topic("t");
-    final var first = link.send(topic, message("1"));
-    final var second = link.send(topic, message("2"));
-    final var third = link.send(topic, message("3"));
+    final var first = link.send(TOPIC, message("1"));
+    final var second = link.send(TOPIC, message("2"));
+    final var third = link.send(TOPIC, message("3"));
     Eventually.isTrue("two sent", () -> engine.sent.size() == 2);
     engine.holdSends = false;
     server().stop(Duration.ZERO);
@@ -371,22 +385,21 @@ class GrpcEngineTest {
   @Test
   void sendsFailWhenTheServerIsAway() throws Exception {
     EngineLink link = open(client().awayTimeout(Duration.ofMillis(700)));
-    Route.Topic topic = new Route.Topic("t");
     server().stop(Duration.ZERO);
     take("lost", events.lost);
-    BrokerAwayException waited = away("send", link.send(topic, message("1")));
+    BrokerAwayException waited = away("send", link.send(TOPIC, message("1")));
     assertThat(waited.maybeAccepted()).isFalse();
     assertThat(waited).hasMessageContaining("is away for");
     assertThat(link.trySend(new Route.Signal("s"), message("1"))).isFalse();
     assertThat(link.health().up()).isFalse();
     assertThat(link.health().detail()).contains("127.0.0.1:" + port);
     Eventually.isTrue("fails at once", () -> {
-      var sent = link.send(topic, message("2")).toCompletableFuture();
+      var sent = link.send(TOPIC, message("2")).toCompletableFuture();
       return sent.isCompletedExceptionally();
     });
     start(builder -> builder);
     take("restored", events.restored);
-    Eventually.get("sent", link.send(topic, message("3")));
+    Eventually.get("sent", link.send(TOPIC, message("3")));
   }
 
   /** They were added and multiplied as nanoseconds, which have no room for them. */
@@ -402,11 +415,10 @@ class GrpcEngineTest {
     link.prepare(queue("jobs"), Declaration.CHECK);
     server().stop(Duration.ZERO);
     take("lost", events.lost);
-    Route.Topic topic = new Route.Topic("t");
-    assertThat(away("send", link.send(topic, message("1")))).hasMessageContaining("is away for");
+    assertThat(away("send", link.send(TOPIC, message("1")))).hasMessageContaining("is away for");
     start(builder -> builder);
     take("restored", events.restored);
-    Eventually.get("sent", link.send(topic, message("2")));
+    Eventually.get("sent", link.send(TOPIC, message("2")));
   }
 
   @Test
@@ -414,9 +426,8 @@ class GrpcEngineTest {
     engine.holdSends = true;
     start(builder -> builder.window(1));
     EngineLink link = open();
-    Route.Topic topic = new Route.Topic("t");
-    link.send(topic, message("1"));
-    assertThat(Eventually.failure("second", link.send(topic, message("2"))))
+    link.send(TOPIC, message("1"));
+    assertThat(Eventually.failure("second", link.send(TOPIC, message("2"))))
         .isInstanceOf(QueueFullException.class)
         .hasMessageContaining("no room within sendTimeout: 1 frames");
     engine.held.get(0).complete(null);
@@ -425,8 +436,7 @@ class GrpcEngineTest {
   @Test
   void openRequestsAreLostWithTheConnection() throws Exception {
     EngineLink link = open();
-    Route.Subject subject = new Route.Subject("s");
-    Eventually.get("sent", link.request(subject, 5, message("q"), Duration.ofSeconds(20)));
+    Eventually.get("sent", link.request(SUBJECT, 5, message("q"), Duration.ofSeconds(20)));
     server().stop(Duration.ZERO);
     Reply reply = take("reply", events.replies);
     assertThat(reply.id()).isEqualTo(5);
@@ -436,19 +446,14 @@ class GrpcEngineTest {
   @Test
   void cutConnectionGivesBackAndTheSubscriptionReturns() throws Exception {
     try (Relay relay = new Relay()) {
-      start(builder -> builder);
-      relay.to(port);
-      RpcChannel channel =
-          RpcChannel.builder().address("127.0.0.1", relay.port()).build();
-      closing.add(channel);
-      EngineLink link = open(GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)));
+      EngineLink link = open(client(relay));
       Received received = new Received();
       link.consume(queue("jobs"), SETTINGS, received).request(3);
       final var begun = engine.deliver("jobs", "one");
       final var waiting = engine.deliver("jobs", "two");
       received.next().begin();
       received.next();
-      Eventually.get("answered", link.send(new Route.Topic("t"), message("x")));
+      Eventually.get("answered", link.send(TOPIC, message("x")));
       relay.cut();
       assertThat(begun.outcome()).isEqualTo(new Outcome.GiveBack(true));
       assertThat(waiting.outcome()).isEqualTo(new Outcome.GiveBack(true));
@@ -461,12 +466,7 @@ class GrpcEngineTest {
   @Test
   void silentServerIsNoticed() throws Exception {
     try (Relay relay = new Relay()) {
-      start(builder -> builder);
-      relay.to(port);
-      RpcChannel channel =
-          RpcChannel.builder().address("127.0.0.1", relay.port()).build();
-      closing.add(channel);
-      EngineLink link = open(GrpcEngine.builder(channel).pingInterval(Duration.ofMillis(100)));
+      EngineLink link = open(client(relay).pingInterval(Duration.ofMillis(100)));
       assertThat(link.health().up()).isTrue();
       relay.hold(true);
       assertThat(take("lost", events.lost)).hasMessageContaining("the server was silent for");
@@ -556,8 +556,7 @@ class GrpcEngineTest {
   void messageAboveTheServersLimitIsRefusedHere() throws Exception {
     start(builder -> builder.maxMessageSize(1000));
     EngineLink link = open();
-    assertThat(
-            Eventually.failure("send", link.send(new Route.Topic("t"), Message.of(new byte[1001]))))
+    assertThat(Eventually.failure("send", link.send(TOPIC, Message.of(new byte[1001]))))
         .isInstanceOf(MessageTooLargeException.class)
         .hasMessageStartingWith("message of 1001 bytes exceeds maxMessageSize 1000 of the server");
     assertThat(engine.sent).isEmpty();
@@ -567,10 +566,9 @@ class GrpcEngineTest {
   void closeWaitsForAnswersWithinItsBound() throws Exception {
     engine.holdSends = true;
     EngineLink link = open();
-    var send = link.send(new Route.Topic("t"), message("1"));
+    var send = link.send(TOPIC, message("1"));
     Eventually.isTrue("sent", () -> engine.held.size() == 1);
-    var closed =
-        java.util.concurrent.CompletableFuture.runAsync(() -> link.close(Duration.ofSeconds(20)));
+    var closed = CompletableFuture.runAsync(() -> link.close(Duration.ofSeconds(20)));
     assertThat(closed).isNotDone();
     engine.held.get(0).complete(null);
     Eventually.get("closed", closed);
@@ -581,12 +579,10 @@ class GrpcEngineTest {
 
   @Test
   void manySendersKeepTheirOrder() throws Exception {
-    EngineLink link =
-        client().build().open(new EngineContext(events, callbacks, 100, Duration.ofSeconds(10)));
-    closing.add(0, link);
+    EngineLink link = open(client(), Duration.ofSeconds(10));
     List<CompletionStage<Void>> all = new ArrayList<>();
     for (int i = 0; i < 5000; i++) {
-      all.add(link.send(new Route.Topic("t"), message(Integer.toString(i))));
+      all.add(link.send(TOPIC, message(Integer.toString(i))));
     }
     all.forEach(each -> Eventually.get("sent", each));
     for (int i = 0; i < 5000; i++) {

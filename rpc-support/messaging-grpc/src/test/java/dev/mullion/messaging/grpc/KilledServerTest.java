@@ -11,10 +11,6 @@ import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -38,27 +34,10 @@ class KilledServerTest {
   @TempDir
   Path directory;
 
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
-  }
-
   private Process server(int port) throws IOException {
-    Process process = new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-Xmx128m",
-            "-cp",
-            System.getProperty("java.class.path"),
-            MessagingPeer.class.getName(),
-            Integer.toString(port),
-            directory.toString())
-        .redirectErrorStream(true)
-        .start();
-    BufferedReader out =
-        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+    Process process =
+        JavaProcess.start(MessagingPeer.class, Integer.toString(port), directory.toString());
+    BufferedReader out = JavaProcess.output(process);
     List<String> lines = new ArrayList<>();
     for (String line = out.readLine(); line != null; line = out.readLine()) {
       lines.add(line);
@@ -76,7 +55,7 @@ class KilledServerTest {
 
   @Test
   void allThatWasAcceptedIsHandledAndNothingBuried() throws Exception {
-    int port = freePort();
+    int port = JavaProcess.freePort();
     Process server = server(port);
     Set<String> handled = ConcurrentHashMap.newKeySet();
     Queue<Integer> counts = new ConcurrentLinkedQueue<>();

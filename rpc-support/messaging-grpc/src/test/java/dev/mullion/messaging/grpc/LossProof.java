@@ -10,9 +10,6 @@ import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,6 +27,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -138,9 +137,7 @@ class LossProof {
   }
 
   private void start() throws Exception {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = socket.getLocalPort();
-    }
+    port = JavaProcess.freePort();
     startServer();
     for (int i = 0; i < WORKERS; i++) {
       workers.add(new Peer("ready", LossWorker.class, "" + port));
@@ -218,10 +215,7 @@ class LossProof {
   }
 
   /** Waits for a condition for as long as something still goes on. */
-  private static void awaitProgress(
-      String what,
-      java.util.function.BooleanSupplier condition,
-      java.util.function.IntSupplier progress) {
+  private static void awaitProgress(String what, BooleanSupplier condition, IntSupplier progress) {
     long last = System.nanoTime();
     int seen = progress.getAsInt();
     while (!condition.getAsBoolean()) {
@@ -287,24 +281,14 @@ class LossProof {
 
     Peer(String readyLine, Class<?> main, String... args) throws IOException {
       this.readyLine = readyLine;
-      List<String> command = new ArrayList<>(List.of(
-          Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-          "-XX:TieredStopAtLevel=1",
-          "-XX:+UseSerialGC",
-          "-Xmx256m",
-          "-cp",
-          System.getProperty("java.class.path"),
-          main.getName()));
-      command.addAll(List.of(args));
-      process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      process = JavaProcess.start(main, args);
       reader = new Thread(this::read, "output-of-" + main.getSimpleName());
       reader.setDaemon(true);
       reader.start();
     }
 
     private void read() {
-      try (BufferedReader in = new BufferedReader(
-          new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      try (BufferedReader in = JavaProcess.output(process)) {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
           take(line);
         }
