@@ -170,7 +170,7 @@ public final class FaultyEngine implements Engine, Closeable {
 
     /** Sets the share of deliveries and answers to sends that are late. */
     public Builder delays(double share) {
-      this.delays = share(share, "delays");
+      this.delays = Profile.share(share, "delays");
       return this;
     }
 
@@ -182,32 +182,25 @@ public final class FaultyEngine implements Engine, Closeable {
 
     /** Sets the share of messages that are delivered twice. */
     public Builder duplicates(double share) {
-      this.duplicates = share(share, "duplicates");
+      this.duplicates = Profile.share(share, "duplicates");
       return this;
     }
 
     /** Sets the share of messages that the next one overtakes. */
     public Builder reorders(double share) {
-      this.reorders = share(share, "reorders");
+      this.reorders = Profile.share(share, "reorders");
       return this;
     }
 
     /** Sets how often an idle worker loses its connection: the share of its requests for more. */
     public Builder cuts(double share) {
-      this.cuts = share(share, "cuts");
+      this.cuts = Profile.share(share, "cuts");
       return this;
     }
 
     /** Returns the engine. */
     public FaultyEngine build() {
       return new FaultyEngine(this);
-    }
-
-    private static double share(double share, String name) {
-      if (!(share >= 0 && share <= 1)) {
-        throw new IllegalArgumentException(name + ": " + share + " (expected: 0 to 1)");
-      }
-      return share;
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.tck;
 
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /**
  * How long an engine may take, how exact it is, and how much the suite sends. Not promises: these
@@ -35,9 +36,15 @@ public record Profile(
     if (!(load > 0 && load <= 1)) {
       throw new IllegalArgumentException("load: " + load + " (expected: > 0, <= 1)");
     }
-    if (!(duplicates >= 0 && duplicates <= 1)) {
-      throw new IllegalArgumentException("duplicates: " + duplicates + " (expected: 0 to 1)");
+    share(duplicates, "duplicates");
+  }
+
+  /** Checks a share, and returns it. */
+  static double share(double share, String name) {
+    if (!(share >= 0 && share <= 1)) {
+      throw new IllegalArgumentException(name + ": " + share + " (expected: 0 to 1)");
     }
+    return share;
   }
 
   /** Returns the profile of an engine that is fast and exact, on a machine that is busy. */
@@ -57,122 +64,51 @@ public record Profile(
 
   /** Returns a copy with other times for the first and for any further delivery. */
   public Profile withDeadlines(Duration firstDelivery, Duration delivery) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> {
+      draft.firstDelivery = firstDelivery;
+      draft.delivery = delivery;
+    });
   }
 
   /** Returns a copy with another time to see that nothing comes. */
   public Profile withQuiet(Duration quiet) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.quiet = quiet);
   }
 
   /** Returns a copy with another slack of delays. */
   public Profile withDelaySlack(Duration delaySlack) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.delaySlack = delaySlack);
   }
 
   /** Returns a copy with another time until a pattern sees a new topic. */
   public Profile withNewTopic(Duration newTopic) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.newTopic = newTopic);
   }
 
   /** Returns a copy with another slack of soft capacities. */
   public Profile withCapacitySlack(long capacitySlack) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.capacitySlack = capacitySlack);
   }
 
   /** Returns a copy of an engine that duplicates this share of all messages. */
   public Profile withDuplicates(double duplicates) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.duplicates = duplicates);
   }
 
   /** Returns a copy of an engine whose messages may overtake each other. */
   public Profile withReorders(boolean reorders) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.reorders = reorders);
   }
 
   /** Returns a copy that sends this share of the usual number of messages. */
   public Profile withLoad(double load) {
-    return new Profile(
-        firstDelivery,
-        delivery,
-        quiet,
-        delaySlack,
-        newTopic,
-        instant,
-        capacitySlack,
-        duplicates,
-        reorders,
-        load);
+    return with(draft -> draft.load = load);
+  }
+
+  private Profile with(Consumer<Draft> change) {
+    Draft draft = new Draft(this);
+    change.accept(draft);
+    return draft.profile();
   }
 
   /** Returns that share of a number, at least 1. */
@@ -183,5 +119,46 @@ public record Profile(
   /** Returns how many of that many messages may be duplicates. */
   long allowedDuplicates(int messages) {
     return duplicates == 0 ? 0 : (long) Math.ceil(5 + 2 * duplicates * messages);
+  }
+
+  /** The components of a copy, before it is made. */
+  private static final class Draft {
+    private Duration firstDelivery;
+    private Duration delivery;
+    private Duration quiet;
+    private Duration delaySlack;
+    private Duration newTopic;
+    private Duration instant;
+    private long capacitySlack;
+    private double duplicates;
+    private boolean reorders;
+    private double load;
+
+    Draft(Profile from) {
+      firstDelivery = from.firstDelivery;
+      delivery = from.delivery;
+      quiet = from.quiet;
+      delaySlack = from.delaySlack;
+      newTopic = from.newTopic;
+      instant = from.instant;
+      capacitySlack = from.capacitySlack;
+      duplicates = from.duplicates;
+      reorders = from.reorders;
+      load = from.load;
+    }
+
+    Profile profile() {
+      return new Profile(
+          firstDelivery,
+          delivery,
+          quiet,
+          delaySlack,
+          newTopic,
+          instant,
+          capacitySlack,
+          duplicates,
+          reorders,
+          load);
+    }
   }
 }
