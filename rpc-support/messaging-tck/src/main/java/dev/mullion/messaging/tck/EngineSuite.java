@@ -1,5 +1,7 @@
 package dev.mullion.messaging.tck;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Guarantees.Pattern;
@@ -28,6 +30,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.TestInstance;
@@ -50,7 +53,7 @@ public abstract class EngineSuite {
   private static final Duration STOP = Duration.ofSeconds(2);
 
   private final List<Messaging> open = new ArrayList<>();
-  private EngineUnderTest underTest = EngineUnderTest.of(new NoEngine());
+  private @Nullable EngineUnderTest underTest;
 
   /** Creates the suite. */
   protected EngineSuite() {}
@@ -66,7 +69,9 @@ public abstract class EngineSuite {
   @AfterEach
   final void closeUnderTest() throws Exception {
     closeAll();
-    underTest.close();
+    if (underTest != null) {
+      underTest.close();
+    }
   }
 
   /** Closes each Messaging of this test, those that hang last, and tells of errors. */
@@ -80,15 +85,15 @@ public abstract class EngineSuite {
   }
 
   final EngineUnderTest underTest() {
-    return underTest;
+    return requireNonNull(underTest, "the engine under test has not been started");
   }
 
   final Profile profile() {
-    return underTest.profile();
+    return underTest().profile();
   }
 
   final Guarantees guarantees(Pattern pattern) {
-    return underTest.engine().guarantees(pattern);
+    return underTest().engine().guarantees(pattern);
   }
 
   final Guarantees queues() {
@@ -100,8 +105,9 @@ public abstract class EngineSuite {
   }
 
   final Messaging messaging(UnaryOperator<MessagingBuilder> settings) throws MessagingException {
-    Messaging messaging =
-        settings.apply(Messaging.builder(underTest.engine()).stopTimeout(STOP)).start();
+    Messaging messaging = settings
+        .apply(Messaging.builder(underTest().engine()).stopTimeout(STOP))
+        .start();
     synchronized (open) {
       open.add(messaging);
     }
@@ -275,20 +281,24 @@ public abstract class EngineSuite {
   /** Skips the case unless the engine promises it. */
   final void assume(boolean promised, String field, Object value) {
     if (!promised) {
-      String reason = "Guarantees." + field + " is " + value;
-      underTest.skipping(field, reason);
-      throw new TestAbortedException(reason);
+      throw skipped(field, "Guarantees." + field + " is " + value);
     }
   }
 
   /** Returns the engine under test as one that can do more, or skips the case. */
   final <C> C capability(Class<C> capability, String field) {
-    if (!capability.isInstance(underTest)) {
-      String reason = "Guarantees." + field + " of " + underTest.engine().name()
-          + ": the engine under test is" + " no " + capability.getSimpleName();
-      underTest.skipping(field, reason);
-      throw new TestAbortedException(reason);
+    EngineUnderTest engine = underTest();
+    if (!capability.isInstance(engine)) {
+      throw skipped(
+          field,
+          "Guarantees." + field + " of " + engine.engine().name() + ": the engine under test is no "
+              + capability.getSimpleName());
     }
-    return capability.cast(underTest);
+    return capability.cast(engine);
+  }
+
+  private TestAbortedException skipped(String field, String reason) {
+    underTest().skipping(field, reason);
+    return new TestAbortedException(reason);
   }
 }

@@ -32,12 +32,12 @@ public interface EngineUnderTest {
   /** Ends the test. */
   void close() throws Exception;
 
-  /** Returns an engine that the whole test shares and nobody closes. */
+  /** Returns an engine with the usual profile; closed after the test if it can be closed. */
   static EngineUnderTest of(Engine engine) {
     return of(engine, Profile.defaults());
   }
 
-  /** Returns an engine that the whole test shares, with its profile; closed if it can be closed. */
+  /** Returns an engine with its profile; closed after the test if it can be closed. */
   static EngineUnderTest of(Engine engine, Profile profile) {
     return new EngineUnderTest() {
       @Override

@@ -8,6 +8,7 @@ import dev.mullion.messaging.ReplierBuilder;
 import dev.mullion.messaging.SubscriberBuilder;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.WorkerBuilder;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.SynchronousQueue;
@@ -39,32 +40,26 @@ enum HandlerKind {
       throws MessagingException {
     return this == BLOCKING
         ? builder.start(replier)
-        : builder.startAsync(request -> {
-          CompletableFuture<R> reply = new CompletableFuture<>();
-          THREADS.execute(() -> {
-            try {
-              reply.complete(replier.reply(request));
-            } catch (Throwable e) {
-              reply.completeExceptionally(e);
-            }
-          });
-          return reply;
-        });
+        : builder.startAsync(request -> onThread(() -> replier.reply(request)));
   }
 
-  /** Returns a handler that runs the other one on a thread of ours, and completes a stage. */
-  static <T> AsyncHandler<T> async(Handler<T> handler) {
-    return delivery -> {
-      CompletableFuture<Void> done = new CompletableFuture<>();
-      THREADS.execute(() -> {
-        try {
-          handler.handle(delivery);
-          done.complete(null);
-        } catch (Throwable e) {
-          done.completeExceptionally(e);
-        }
-      });
-      return done;
-    };
+  private static <T> AsyncHandler<T> async(Handler<T> handler) {
+    return delivery -> onThread(() -> {
+      handler.handle(delivery);
+      return null;
+    });
+  }
+
+  /** Runs a blocking handler on a thread of ours. */
+  private static <V> CompletableFuture<V> onThread(Callable<V> handler) {
+    CompletableFuture<V> result = new CompletableFuture<>();
+    THREADS.execute(() -> {
+      try {
+        result.complete(handler.call());
+      } catch (Throwable e) {
+        result.completeExceptionally(e);
+      }
+    });
+    return result;
   }
 }

@@ -6,6 +6,7 @@ import dev.mullion.messaging.Message;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -64,22 +65,24 @@ final class Received<T> implements Handler<T> {
     return entries().stream().map(entry -> entry.message().payload()).toList();
   }
 
+  /** Returns the payloads without duplicates, each where it came first. */
+  List<T> distinct() {
+    return payloads().stream().distinct().toList();
+  }
+
   /** Waits until that many deliveries are there. */
-  List<Entry<T>> awaitSize(int size) {
+  void awaitSize(int size) {
     await(all -> all.size() >= size, size + " deliveries");
-    return entries();
   }
 
   /** Waits until all of these are there, each as often as it is expected, at least. */
   void awaitAll(Collection<T> expected) {
-    Map<Object, Integer> counts = counts(expected);
     int[] seen = {0};
-    Map<Object, Integer> missing = new LinkedHashMap<>(counts);
+    Map<T, Integer> missing = counts(expected);
     await(
         all -> {
           for (; seen[0] < all.size(); seen[0]++) {
-            Object payload = all.get(seen[0]).message().payload();
-            missing.computeIfPresent(payload, (key, left) -> left > 1 ? left - 1 : null);
+            take(missing, all.get(seen[0]).message().payload());
           }
           return missing.isEmpty();
         },
@@ -121,42 +124,37 @@ final class Received<T> implements Handler<T> {
 
   /** Waits until nothing has arrived for the profile's time. */
   void awaitQuiet() {
-    int before = -1;
-    while (before != size()) {
+    int before;
+    do {
       before = size();
-      int now = before;
-      try {
-        await(all -> all.size() > now, profile.quiet(), "more");
-      } catch (AssertionFailedError quiet) {
-        return;
-      }
-    }
+    } while (growsBeyond(before));
   }
 
   /** Checks that nothing comes beyond what is there. */
   void staysAt(int size) {
-    try {
-      await(all -> all.size() > size, profile.quiet(), "more");
-    } catch (AssertionFailedError quiet) {
-      if (size() == size) {
-        return;
-      }
+    if (growsBeyond(size) || size() != size) {
+      throw new AssertionFailedError(size + " deliveries expected, not more; seen: " + this);
     }
-    throw new AssertionFailedError(size + " deliveries expected, not more; seen: " + this);
+  }
+
+  private boolean growsBeyond(int size) {
+    return comesTrue(all -> all.size() > size, profile.quiet(), "more");
   }
 
   private void await(Predicate<List<Entry<T>>> condition, String what) {
-    await(condition, profile.delivery(), what);
+    if (!comesTrue(condition, profile.delivery(), what)) {
+      throw new AssertionFailedError(
+          what + " expected within " + profile.delivery().toMillis() + " ms; seen: " + this);
+    }
   }
 
-  private synchronized void await(
+  private synchronized boolean comesTrue(
       Predicate<List<Entry<T>>> condition, Duration timeout, String what) {
     long end = System.nanoTime() + timeout.toNanos();
     while (!condition.test(entries)) {
       long left = (end - System.nanoTime()) / 1_000_000;
       if (left <= 0) {
-        throw new AssertionFailedError(
-            what + " expected within " + timeout.toMillis() + " ms; seen: " + this);
+        return false;
       }
       try {
         wait(left);
@@ -165,20 +163,18 @@ final class Received<T> implements Handler<T> {
         throw new AssertionFailedError("interrupted while waiting for " + what, e);
       }
     }
+    return true;
   }
 
   private boolean hasUnknown(Collection<T> expected) {
-    Map<Object, Integer> known = counts(expected);
-    return payloads().stream().anyMatch(payload -> !known.containsKey(payload));
+    return !new HashSet<>(expected).containsAll(payloads());
   }
 
   private String difference(Collection<T> expected) {
-    Map<Object, Integer> missing = counts(expected);
-    List<Object> extra = new ArrayList<>();
+    Map<T, Integer> missing = counts(expected);
+    List<T> extra = new ArrayList<>();
     for (T payload : payloads()) {
-      if (missing.containsKey(payload)) {
-        missing.computeIfPresent(payload, (key, left) -> left > 1 ? left - 1 : null);
-      } else {
+      if (!take(missing, payload)) {
         extra.add(payload);
       }
     }
@@ -192,10 +188,17 @@ final class Received<T> implements Handler<T> {
         + values.stream().limit(SHOWN).map(String::valueOf).toList().toString();
   }
 
-  private static <T> Map<Object, Integer> counts(Collection<T> values) {
-    Map<Object, Integer> counts = new LinkedHashMap<>();
+  private static <T> Map<T, Integer> counts(Collection<T> values) {
+    Map<T, Integer> counts = new LinkedHashMap<>();
     values.forEach(value -> counts.merge(value, 1, Integer::sum));
     return counts;
+  }
+
+  /** Takes one of these values off their counts; returns whether there was one. */
+  private static <T> boolean take(Map<T, Integer> counts, T value) {
+    boolean counted = counts.containsKey(value);
+    counts.computeIfPresent(value, (key, left) -> left > 1 ? left - 1 : null);
+    return counted;
   }
 
   @Override

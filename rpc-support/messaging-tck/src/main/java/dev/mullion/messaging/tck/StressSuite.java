@@ -43,7 +43,7 @@ public abstract class StressSuite extends EngineSuite {
       round(shared, i);
     }
     closeAll();
-    long[] before = {memory(), Thread.activeCount(), openFiles()};
+    Held before = Held.now();
     Messaging stressed = messaging();
     AtomicLong rounds = new AtomicLong();
     ExecutorService threads = Executors.newFixedThreadPool(COPIES);
@@ -155,30 +155,35 @@ public abstract class StressSuite extends EngineSuite {
   }
 
   /** In the long form only: pools of threads end after they were idle for a while. */
-  private static void assertBackWhereItBegan(long[] before, long rounds) {
+  private static void assertBackWhereItBegan(Held before, long rounds) {
     if (!LongForms.on()) {
       return;
     }
+    String unlike = ", before " + before + ", after " + rounds + " rounds";
     await(
         "threads as at the beginning",
         BACK,
-        () -> Thread.activeCount() <= before[1] + 4,
-        () -> "before " + before[1] + ", after " + rounds + " rounds "
-            + Thread.getAllStackTraces().keySet());
+        () -> Thread.activeCount() <= before.threads + 4,
+        () -> Thread.getAllStackTraces().keySet() + unlike);
     await(
         "descriptors as at the beginning",
         BACK,
-        () -> openFiles() <= before[2] + 4,
-        () -> openFiles() + ", before " + before[2] + ", after " + rounds + " rounds");
-    long most = before[0] + (16L << 20);
+        () -> openFiles() <= before.descriptors + 4,
+        () -> openFiles() + unlike);
     await(
         "memory as at the beginning",
         BACK,
-        () -> memory() <= most,
-        () -> memory() + " bytes, before " + before[0] + ", after " + rounds + " rounds");
-    System.out.println("stress: " + rounds + " rounds; before and after: memory " + before[0] + " "
-        + memory() + ", threads " + before[1] + " " + Thread.activeCount() + ", descriptors "
-        + before[2] + " " + openFiles());
+        () -> memory() <= before.memory + (16L << 20),
+        () -> memory() + " bytes" + unlike);
+    System.out.println(
+        "stress: " + rounds + " rounds; before: " + before + ", after: " + Held.now());
+  }
+
+  /** What this process holds. */
+  private record Held(long memory, int threads, long descriptors) {
+    static Held now() {
+      return new Held(StressSuite.memory(), Thread.activeCount(), openFiles());
+    }
   }
 
   /** Returns how many descriptors this process has open; 0 where the system does not tell. */
