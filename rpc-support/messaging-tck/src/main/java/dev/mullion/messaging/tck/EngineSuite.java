@@ -1,10 +1,13 @@
 package dev.mullion.messaging.tck;
 
 import static java.util.Objects.requireNonNull;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Guarantees.Pattern;
+import dev.mullion.messaging.Handler;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingBuilder;
 import dev.mullion.messaging.MessagingException;
@@ -15,11 +18,13 @@ import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -128,6 +133,11 @@ public abstract class EngineSuite {
     return queueBuilder().build();
   }
 
+  /** Returns a queue whose failed messages come again at once, up to this number of deliveries. */
+  final WorkQueue<String> queue(int maxDeliveries) {
+    return queueBuilder().redelivery(Redelivery.immediate(maxDeliveries)).build();
+  }
+
   final WorkQueue.Builder<String> queueBuilder() {
     return WorkQueue.builder(fresh("queue"), Codecs.utf8()).redelivery(Redelivery.immediate(5));
   }
@@ -142,6 +152,22 @@ public abstract class EngineSuite {
 
   final <T> Received<T> received() {
     return new Received<>(profile());
+  }
+
+  /** Returns a handler that fails each time. */
+  static <T> Handler<T> failing(Received<T> received, String text) {
+    return delivery -> {
+      received.add(delivery);
+      throw new IllegalStateException(text);
+    };
+  }
+
+  /** Returns a handler that returns when it is released, or after 20 seconds. */
+  static <T> Handler<T> held(Received<T> received, CountDownLatch release) {
+    return delivery -> {
+      received.add(delivery);
+      release.await(20, TimeUnit.SECONDS);
+    };
   }
 
   /** Returns the numbers from 0 as texts, each with a prefix. */
@@ -276,6 +302,31 @@ public abstract class EngineSuite {
         count + " dead letters",
         () -> deadLetters(messaging, queue) == count,
         () -> get(messaging.deadLetters(queue).peek(20)));
+  }
+
+  /** Pushes a message that fails until it is a dead letter, and returns its deliveries. */
+  final Received<String> failAlways(HandlerKind kind, Messaging messaging, WorkQueue<String> queue)
+      throws MessagingException {
+    Received<String> received = received();
+    ready(kind.start(messaging.worker(queue), failing(received, "always")));
+    get(messaging.push(queue, "job"));
+    awaitDeadLetters(messaging, queue, 1);
+    return received;
+  }
+
+  /** Returns the payload of a dead letter. */
+  static String text(DeadLetter letter) {
+    return new String(letter.original().payload(), StandardCharsets.UTF_8);
+  }
+
+  final void awaitAcknowledged(Subscription worker, int count) {
+    await(
+        count + " acknowledged", () -> worker.counters().acknowledged() >= count, worker::counters);
+  }
+
+  /** Checks that each delivery was its message's first: none before it was counted. */
+  static void assertFirstDeliveries(Received<?> received) {
+    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
   }
 
   /** Skips the case unless the engine promises it. */

@@ -3,10 +3,12 @@ package dev.mullion.messaging.tck;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.RejectedMessageException;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
@@ -17,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -96,10 +99,7 @@ public abstract class FailureSuite extends EngineSuite {
       }
       comeBack(engine);
       // It may have been killed between the end of a handler and that of its settlement.
-      int failed =
-          (int) lines.stream().filter(line -> line.startsWith("failed")).count();
-      int begun = (int) lines.stream().filter(line -> line.startsWith("begun")).count();
-      assertCount(queue, "fail", Math.max(3, failed), begun + 2);
+      assertCount(queue, "fail", Math.max(3, count(lines, "failed")), count(lines, "begun") + 2);
     } else {
       Killable engine = capability(Killable.class, "durability");
       failTwice(HandlerKind.BLOCKING, queue);
@@ -159,9 +159,7 @@ public abstract class FailureSuite extends EngineSuite {
     get(messaging().push(queue, "poison"));
     get(messaging().push(queue, "good"));
     List<String> lines = killProcesses(engine, queue, 1, 0, List.of("good"));
-    assertEquals(
-        MAX, lines.stream().filter(line -> line.startsWith("begun poison")).count());
-    assertBuried(queue, "poison");
+    assertPoisonBuried(queue, lines);
   }
 
   @Test
@@ -175,11 +173,8 @@ public abstract class FailureSuite extends EngineSuite {
     get(messaging.push(queue, "poison"));
     pushAll(messaging, queue, neighbours.subList(10, 20));
     List<String> lines = killProcesses(engine, queue, 4, 16, neighbours);
-    assertEquals(
-        MAX, lines.stream().filter(line -> line.startsWith("begun poison")).count());
-    assertBuried(queue, "poison");
-    assertEquals(
-        List.of(), lines.stream().filter(line -> line.startsWith("not alone")).toList());
+    assertPoisonBuried(queue, lines);
+    assertEquals(List.of(), starting(lines, "not alone"));
   }
 
   /** Starts workers until one survives and the others are handled; returns what all have told. */
@@ -210,29 +205,34 @@ public abstract class FailureSuite extends EngineSuite {
   }
 
   private static boolean isHandled(String job, List<String> lines) {
-    return lines.stream().anyMatch(line -> line.startsWith("handled " + job + " "));
+    return count(lines, "handled " + job + " ") > 0;
   }
 
-  private void assertBuried(WorkQueue<String> queue, String payload) throws Exception {
+  private static int count(List<String> lines, String start) {
+    return starting(lines, start).size();
+  }
+
+  private static List<String> starting(List<String> lines, String start) {
+    return lines.stream().filter(line -> line.startsWith(start)).toList();
+  }
+
+  private void assertPoisonBuried(WorkQueue<String> queue, List<String> lines) throws Exception {
+    assertEquals(MAX, count(lines, "begun poison"));
     Messaging messaging = messaging();
     Received<String> rest = received();
     ready(messaging.pull(queue, rest));
     awaitDeadLetters(messaging, queue, 1);
     DeadLetter letter = get(messaging.deadLetters(queue).peek(5)).get(0);
-    assertEquals(
-        payload, new String(letter.original().payload(), java.nio.charset.StandardCharsets.UTF_8));
+    assertEquals("poison", text(letter));
     assertEquals(DeadLetter.Reason.DELIVERY_LIMIT, letter.reason());
-    assertTrue(rest.payloads().stream().noneMatch(payload::equals), rest::toString);
+    assertTrue(rest.payloads().stream().noneMatch("poison"::equals), rest::toString);
   }
 
   @EachHandlerKind
   @DisplayName("73. a message that waits under pause for longer than handlerTimeout is not counted")
   void pauseLongerThanTimeout(HandlerKind kind) throws Exception {
     Duration timeout = Duration.ofMillis(150);
-    WorkQueue<String> queue = queueBuilder()
-        .handlerTimeout(timeout)
-        .redelivery(Redelivery.immediate(1))
-        .build();
+    WorkQueue<String> queue = queue(1).toBuilder().handlerTimeout(timeout).build();
     Messaging messaging = messaging();
     List<String> sent = numbered("", 10);
     Received<String> received = received();
@@ -244,7 +244,7 @@ public abstract class FailureSuite extends EngineSuite {
     received.staysAt(0);
     worker.resume();
     received.awaitExactly(sent);
-    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
+    assertFirstDeliveries(received);
     assertEquals(0, deadLetters(messaging, queue));
     assertEquals(0, worker.counters().timedOut());
   }
@@ -252,11 +252,8 @@ public abstract class FailureSuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("73. a message that waits in a buffer for longer than handlerTimeout is not counted")
   void bufferedLongerThanTimeout(HandlerKind kind) throws Exception {
-    Duration timeout = Duration.ofMillis(600);
-    WorkQueue<String> queue = queueBuilder()
-        .handlerTimeout(timeout)
-        .redelivery(Redelivery.immediate(1))
-        .build();
+    WorkQueue<String> queue =
+        queue(1).toBuilder().handlerTimeout(Duration.ofMillis(600)).build();
     Messaging messaging = messaging();
     List<String> sent = numbered("", 10);
     pushAll(messaging, queue, sent);
@@ -264,11 +261,11 @@ public abstract class FailureSuite extends EngineSuite {
     CountDownLatch never = new CountDownLatch(1);
     Subscription worker = ready(kind.start(messaging.worker(queue).prefetch(10), delivery -> {
       received.add(delivery);
-      never.await(80, java.util.concurrent.TimeUnit.MILLISECONDS);
+      never.await(80, TimeUnit.MILLISECONDS);
     }));
     received.awaitExactly(sent);
-    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
-    await("10 acknowledged", () -> worker.counters().acknowledged() >= 10, () -> worker.counters());
+    assertFirstDeliveries(received);
+    awaitAcknowledged(worker, 10);
     assertEquals(0, deadLetters(messaging, queue));
   }
 
@@ -279,7 +276,7 @@ public abstract class FailureSuite extends EngineSuite {
     String name = fresh("same");
     Topic<String> one = topic();
     Topic<String> two = topic();
-    WorkQueue<String> queue = WorkQueue.builder(name, dev.mullion.messaging.Codecs.utf8())
+    WorkQueue<String> queue = WorkQueue.builder(name, Codecs.utf8())
         .redelivery(Redelivery.immediate(2))
         .build();
     List<WorkQueue<String>> all = List.of(
@@ -300,7 +297,7 @@ public abstract class FailureSuite extends EngineSuite {
       Received<String> received = received();
       Subscription worker = ready(messaging.pull(all.get(i), delivery -> {
         received.add(delivery);
-        throw new dev.mullion.messaging.RejectedMessageException("to its own letters");
+        throw new RejectedMessageException("to its own letters");
       }));
       received.awaitExactly(List.of(payloads.get(i)));
       awaitDeadLetters(messaging, all.get(i), 1);

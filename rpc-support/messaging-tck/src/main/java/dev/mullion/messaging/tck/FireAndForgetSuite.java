@@ -66,10 +66,8 @@ public abstract class FireAndForgetSuite extends EngineSuite {
     Messaging messaging = messaging();
     Signal<String> signal = signal();
     Received<String> received = received();
-    Subscription receiver = ready(kind.start(messaging.receiver(signal), delivery -> {
-      received.add(delivery);
-      throw new IllegalStateException("fails");
-    }));
+    Subscription receiver =
+        ready(kind.start(messaging.receiver(signal), failing(received, "fails")));
     messaging.send(signal, "x");
     received.awaitExactly(List.of("x"));
     await("a failure", () -> receiver.counters().failed() >= 1, () -> receiver.counters());
@@ -82,10 +80,11 @@ public abstract class FireAndForgetSuite extends EngineSuite {
     Messaging receiving = messaging();
     Messaging sending = messaging();
     Received<String> received = received();
-    ready(receiving.receiver(signal).buffer(10).overflow(Overflow.DROP_NEWEST).start(delivery -> {
-      received.add(delivery);
-      release.await(20, TimeUnit.SECONDS);
-    }));
+    ready(receiving
+        .receiver(signal)
+        .buffer(10)
+        .overflow(Overflow.DROP_NEWEST)
+        .start(held(received, release)));
     assertTrue(sending.send(signal, "0"));
     received.awaitAll(List.of("0"));
     int count = profile().scaled(20_000);
@@ -98,16 +97,12 @@ public abstract class FireAndForgetSuite extends EngineSuite {
     release.countDown();
     await(
         count + " in all",
-        () -> distinct(received) + dropped(sending, receiving) == count,
+        () -> received.distinct().size() + dropped(sending, receiving) == count,
         () -> received.size() + " received, " + sending.counters() + ", " + receiving.counters());
     received.awaitQuiet();
-    assertEquals(count, distinct(received) + dropped(sending, receiving));
+    assertEquals(count, received.distinct().size() + dropped(sending, receiving));
     received.awaitAtMost(numbered("", count));
     assertTrue(received.size() >= 11, received::toString);
-  }
-
-  private static long distinct(Received<String> received) {
-    return received.payloads().stream().distinct().count();
   }
 
   private static long dropped(Messaging sending, Messaging receiving) {

@@ -22,11 +22,13 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.opentest4j.AssertionFailedError;
 
 /** Stops, closes and interrupts: cases 65 to 68 and 71. */
 public abstract class LifeSuite extends EngineSuite {
@@ -49,9 +51,7 @@ public abstract class LifeSuite extends EngineSuite {
   }
 
   private void stopWithWorkInFlight(HandlerKind kind, int moment, String when) throws Exception {
-    WorkQueue<String> queue = queueBuilder()
-        .redelivery(dev.mullion.messaging.Redelivery.immediate(50))
-        .build();
+    WorkQueue<String> queue = queue(50);
     List<String> sent = numbered("", profile().scaled(100));
     Messaging other = messaging();
     pushAll(other, queue, sent);
@@ -233,7 +233,7 @@ public abstract class LifeSuite extends EngineSuite {
     never.complete("too late");
     try {
       failure(Throwable.class, get(waiting));
-    } catch (org.opentest4j.AssertionFailedError e) {
+    } catch (AssertionFailedError e) {
       // The waiting call itself may throw what calls after close throw.
       assertTrue(e.getCause() instanceof IllegalStateException, e.toString());
     }
@@ -299,7 +299,7 @@ public abstract class LifeSuite extends EngineSuite {
     try {
       push.get(profile().delivery().toMillis(), TimeUnit.MILLISECONDS);
       expected.add("interrupted");
-    } catch (java.util.concurrent.ExecutionException e) {
+    } catch (ExecutionException e) {
       assertTrue(e.getCause() instanceof MessagingException, e::toString);
     }
     Received<String> received = received();
@@ -330,6 +330,6 @@ public abstract class LifeSuite extends EngineSuite {
     expected.add("3");
     received.awaitExactly(expected);
     assertEquals(List.of(), List.copyOf(flagged));
-    await("20 acknowledged", () -> worker.counters().acknowledged() >= 20, () -> worker.counters());
+    awaitAcknowledged(worker, 20);
   }
 }

@@ -22,6 +22,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -87,10 +88,9 @@ public abstract class MessageSuite extends EngineSuite {
         .distinct()
         .sorted()
         .toList();
-    List<String> expected =
-        List.of(queue.name(), signal.name(), subject.name(), topic.name()).stream()
-            .sorted()
-            .toList();
+    List<String> expected = Stream.of(queue.name(), signal.name(), subject.name(), topic.name())
+        .sorted()
+        .toList();
     assertEquals(expected, addresses, "addresses");
     return received.entries();
   }
@@ -123,14 +123,18 @@ public abstract class MessageSuite extends EngineSuite {
       new Random(size).nextBytes(payload);
       get(messaging.publish(topic, payload));
       get(messaging.push(queue, payload));
-      await(
-          size + " bytes twice",
-          () -> received.payloads().stream().filter(each -> each.length == size).count() >= 2,
-          received::size);
+      awaitTwice(received, size);
       received.payloads().stream()
           .filter(each -> each.length == size)
           .forEach(each -> assertArrayEquals(payload, each));
     }
+  }
+
+  private void awaitTwice(Received<byte[]> received, int size) {
+    await(
+        size + " bytes twice",
+        () -> received.payloads().stream().filter(each -> each.length == size).count() >= 2,
+        received::size);
   }
 
   @Test
@@ -163,11 +167,7 @@ public abstract class MessageSuite extends EngineSuite {
         requireNonNull(refused, "a message above the limit"), "maxMessageSize", limit, limit + 1);
     get(messaging.publish(topic, new byte[size]));
     int largest = size;
-    await(
-        largest + " bytes twice",
-        () ->
-            received.payloads().stream().filter(each -> each.length == largest).count() >= 2,
-        received::size);
+    awaitTwice(received, largest);
     Message<byte[]> withHeader = Message.of(new byte[largest]).withHeader("name", "value");
     failure(MessageTooLargeException.class, messaging.push(queue, withHeader));
     received.payloads().forEach(each -> assertEquals(largest, each.length));
@@ -182,10 +182,9 @@ public abstract class MessageSuite extends EngineSuite {
     headers.put("utf-8", "grüße, 你好, 𝄞");
     headers.put("größe-你好", "name");
     headers.put("with space: and \"quotes\"", "line\nbreak\ttab");
-    Message<String> sent = Message.of("payload").withHeaders(headers);
-    assertSame(
-        sent.withContentType(Codecs.utf8().contentType()),
-        sendBy4Verbs(sent.withContentType(Codecs.utf8().contentType())));
+    Message<String> sent =
+        Message.of("payload").withHeaders(headers).withContentType(Codecs.utf8().contentType());
+    assertSame(sent, sendBy4Verbs(sent));
   }
 
   @Test

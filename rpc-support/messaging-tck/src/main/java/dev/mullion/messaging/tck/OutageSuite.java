@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -237,7 +238,7 @@ public abstract class OutageSuite extends EngineSuite {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return false;
-      } catch (java.util.concurrent.TimeoutException e) {
+      } catch (TimeoutException e) {
         throw new AssertionFailedError("a send without an answer", e);
       }
     }
@@ -264,7 +265,7 @@ public abstract class OutageSuite extends EngineSuite {
         return ("re " + probe)
             .equals(
                 messaging.request(subject, probe, Duration.ofSeconds(2)).get(3, TimeUnit.SECONDS));
-      } catch (ExecutionException | java.util.concurrent.TimeoutException e) {
+      } catch (ExecutionException | TimeoutException e) {
         return false;
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

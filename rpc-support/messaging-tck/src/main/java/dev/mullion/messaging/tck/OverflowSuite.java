@@ -28,6 +28,11 @@ import org.junit.jupiter.api.Test;
 /** Slow live subscribers: case 18. */
 public abstract class OverflowSuite extends EngineSuite {
   private static final int BUFFER = 10;
+  private static final List<String> SENT = numbered("", 100);
+
+  /** All but the first message, in which the slow subscriber hangs. */
+  private static final List<String> REST = SENT.subList(1, 100);
+
   private final CountDownLatch release = new CountDownLatch(1);
 
   /** Creates the suite. */
@@ -36,37 +41,35 @@ public abstract class OverflowSuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("18. DROP_OLDEST: a slow subscriber gets the newest; another one gets everything")
   void dropOldest(HandlerKind kind) throws Exception {
-    List<String> sent = numbered("", 100);
-    Slow slow = slow(kind, Overflow.DROP_OLDEST);
-    publishAll(slow.publisher, slow.topic, sent.subList(1, 100));
-    slow.finishDropping(sent);
-    List<String> kept = slow.received.payloads();
+    List<String> kept = keptOf100(kind, Overflow.DROP_OLDEST);
     if (!profile().reorders()) {
       List<String> newest = kept.subList(Math.max(0, kept.size() - BUFFER), kept.size());
-      assertEquals(sent.subList(90, 100), newest, "kept");
+      assertEquals(SENT.subList(90, 100), newest, "kept");
     }
   }
 
   @EachHandlerKind
   @DisplayName("18. DROP_NEWEST: a slow subscriber gets the oldest; another one gets everything")
   void dropNewest(HandlerKind kind) throws Exception {
-    List<String> sent = numbered("", 100);
-    Slow slow = slow(kind, Overflow.DROP_NEWEST);
-    publishAll(slow.publisher, slow.topic, sent.subList(1, 100));
-    slow.finishDropping(sent);
+    List<String> kept = keptOf100(kind, Overflow.DROP_NEWEST);
     if (!profile().reorders()) {
-      List<String> kept = slow.received.payloads();
-      assertEquals(sent.subList(0, kept.size()), kept, "kept");
+      assertEquals(SENT.subList(0, kept.size()), kept, "kept");
     }
+  }
+
+  private List<String> keptOf100(HandlerKind kind, Overflow overflow) throws Exception {
+    Slow slow = slow(kind, overflow);
+    publishAll(slow.publisher, slow.topic, REST);
+    slow.finishDropping();
+    return slow.received.payloads();
   }
 
   @Test
   @DisplayName("18. FAIL: publish fails while a subscriber is full; what was accepted arrives")
   void fail() throws Exception {
-    List<String> sent = numbered("", 100);
     Slow slow = slow(HandlerKind.BLOCKING, Overflow.FAIL);
     List<String> accepted = new ArrayList<>(List.of("0"));
-    for (String each : sent.subList(1, 100)) {
+    for (String each : REST) {
       try {
         slow.publisher.publish(slow.topic, each).get(10, TimeUnit.SECONDS);
         accepted.add(each);
@@ -78,22 +81,21 @@ public abstract class OverflowSuite extends EngineSuite {
     release.countDown();
     slow.received.awaitExactly(accepted);
     slow.quick.awaitAll(accepted);
-    slow.quick.awaitAtMost(sent);
+    slow.quick.awaitAtMost(SENT);
   }
 
   @Test
   @DisplayName("18. BLOCK: publish waits while a subscriber is full; everything arrives at both")
   void block() throws Exception {
-    List<String> sent = numbered("", 100);
     Slow slow = slow(HandlerKind.BLOCKING, Overflow.BLOCK);
-    CompletableFuture<Void> publishing = CompletableFuture.runAsync(
-        () -> publishAll(slow.publisher, slow.topic, sent.subList(1, 100)));
+    CompletableFuture<Void> publishing =
+        CompletableFuture.runAsync(() -> publishAll(slow.publisher, slow.topic, REST));
     holds("waiting", () -> !publishing.isDone(), () -> slow.received);
     assertFalse(publishing.isDone());
     release.countDown();
     get(publishing);
-    slow.received.awaitExactly(sent);
-    slow.quick.awaitExactly(sent);
+    slow.received.awaitExactly(SENT);
+    slow.quick.awaitExactly(SENT);
   }
 
   @Test
@@ -102,10 +104,11 @@ public abstract class OverflowSuite extends EngineSuite {
     assumeOverflow(Overflow.BLOCK);
     Topic<String> topic = topic();
     Received<String> received = received();
-    ready(messaging().subscriber(topic).buffer(BUFFER).overflow(Overflow.BLOCK).start(delivery -> {
-      received.add(delivery);
-      release.await(20, TimeUnit.SECONDS);
-    }));
+    ready(messaging()
+        .subscriber(topic)
+        .buffer(BUFFER)
+        .overflow(Overflow.BLOCK)
+        .start(held(received, release)));
     Messaging publisher = messaging(builder -> builder.sendTimeout(Duration.ofMillis(100)));
     int accepted = 0;
     QueueFullException full = null;
@@ -148,7 +151,6 @@ public abstract class OverflowSuite extends EngineSuite {
     final Received<String> quick = received();
     final Set<String> told = ConcurrentHashMap.newKeySet();
     final Subscription subscription;
-    final Messaging subscriber;
 
     Slow(HandlerKind kind, Overflow overflow) throws Exception {
       MessagingListener listener = new MessagingListener() {
@@ -158,37 +160,34 @@ public abstract class OverflowSuite extends EngineSuite {
         }
       };
       publisher = messaging(builder -> builder.sendTimeout(profile().delivery()));
-      subscriber = messaging(builder -> builder.listener(listener));
+      Messaging subscriber = messaging(builder -> builder.listener(listener));
       topic = topic();
-      subscription = ready(
-          kind.start(subscriber.subscriber(topic).buffer(BUFFER).overflow(overflow), delivery -> {
-            received.add(delivery);
-            release.await(20, TimeUnit.SECONDS);
-          }));
+      subscription = ready(kind.start(
+          subscriber.subscriber(topic).buffer(BUFFER).overflow(overflow), held(received, release)));
       ready(messaging().subscribe(topic, quick));
       get(publisher.publish(topic, "0"));
       received.awaitAll(List.of("0"));
     }
 
     private int distinct() {
-      return (int) received.payloads().stream().distinct().count();
+      return received.distinct().size();
     }
 
-    void finishDropping(List<String> sent) {
-      quick.awaitExactly(sent);
+    void finishDropping() {
+      quick.awaitExactly(SENT);
       await(
           "dropped",
-          () -> subscription.counters().dropped() >= sent.size() - BUFFER - 2,
+          () -> subscription.counters().dropped() >= SENT.size() - BUFFER - 2,
           () -> subscription.counters());
       release.countDown();
       await(
           "each received or dropped",
-          () -> distinct() + subscription.counters().dropped() == sent.size(),
+          () -> distinct() + subscription.counters().dropped() == SENT.size(),
           () -> received + ", " + subscription.counters());
-      received.awaitAtMost(sent);
+      received.awaitAtMost(SENT);
       assertBuffered(distinct());
       assertEquals(
-          sent.size(), distinct() + subscription.counters().dropped(), "received and dropped");
+          SENT.size(), distinct() + subscription.counters().dropped(), "received and dropped");
       await("dropped() of the listener", () -> !told.isEmpty(), () -> told);
       assertTrue(told.stream().allMatch(each -> each.startsWith(topic.name())), told.toString());
     }

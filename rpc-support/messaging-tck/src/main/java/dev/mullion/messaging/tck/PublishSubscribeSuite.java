@@ -37,6 +37,11 @@ public abstract class PublishSubscribeSuite extends EngineSuite {
     ready(two.subscribe(topic, all.get(2)));
     List<String> sent = numbered("", profile().scaled(500));
     publishAll(one, topic, sent);
+    awaitExactly(all, sent);
+  }
+
+  /** Waits until each has exactly these. */
+  private static void awaitExactly(List<Received<String>> all, List<String> sent) {
     all.forEach(each -> each.awaitAll(sent));
     all.get(0).awaitQuiet();
     all.forEach(each -> each.checkExactly(sent));
@@ -70,9 +75,7 @@ public abstract class PublishSubscribeSuite extends EngineSuite {
     ready(messaging.subscribe(topic, all.get(3)));
     List<String> sent = numbered("", profile().scaled(500));
     publishAll(messaging, topic, sent);
-    all.forEach(each -> each.awaitAll(sent));
-    all.get(0).awaitQuiet();
-    all.forEach(each -> each.checkExactly(sent));
+    awaitExactly(all, sent);
   }
 
   @Test
@@ -192,9 +195,7 @@ public abstract class PublishSubscribeSuite extends EngineSuite {
     }
     List<String> sent = numbered("", profile().scaled(5000));
     publishAll(messaging, topic, sent);
-    all.forEach(each -> each.awaitAll(sent));
-    all.get(0).awaitQuiet();
-    all.forEach(each -> each.checkExactly(sent));
+    awaitExactly(all, sent);
   }
 
   @EachHandlerKind
@@ -214,10 +215,8 @@ public abstract class PublishSubscribeSuite extends EngineSuite {
         topic.groupBuilder("group").redelivery(Redelivery.immediate(5)).build();
     Received<String> live = received();
     Received<String> grouped = received();
-    Subscription subscription = ready(kind.start(messaging.subscriber(topic), delivery -> {
-      live.add(delivery);
-      throw new IllegalStateException("live failure");
-    }));
+    Subscription subscription =
+        ready(kind.start(messaging.subscriber(topic), failing(live, "live failure")));
     Subscription worker = ready(kind.start(messaging.worker(group), delivery -> {
       grouped.add(delivery);
       if (delivery.deliveryCount() < 3) {

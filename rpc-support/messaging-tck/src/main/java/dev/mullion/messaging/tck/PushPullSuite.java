@@ -21,6 +21,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -79,7 +80,7 @@ public abstract class PushPullSuite extends EngineSuite {
       }
     }));
     get(messaging.push(queue, "job"));
-    await("acknowledged", () -> worker.counters().acknowledged() >= 1, () -> received);
+    awaitAcknowledged(worker, 1);
     received.awaitQuiet();
     assertEquals(List.of(1, 2, 3), countsWithoutDuplicates(received));
     await("an empty queue", () -> isEmpty(status(messaging, queue)), () -> received);
@@ -97,15 +98,8 @@ public abstract class PushPullSuite extends EngineSuite {
   void exactlyMaxDeliveries(HandlerKind kind) throws Exception {
     for (int max : new int[] {1, 2, 5}) {
       Messaging messaging = messaging();
-      WorkQueue<String> queue =
-          queueBuilder().redelivery(Redelivery.immediate(max)).build();
-      Received<String> received = received();
-      ready(kind.start(messaging.worker(queue), delivery -> {
-        received.add(delivery);
-        throw new IllegalStateException("always");
-      }));
-      get(messaging.push(queue, "job"));
-      awaitDeadLetters(messaging, queue, 1);
+      WorkQueue<String> queue = queue(max);
+      Received<String> received = failAlways(kind, messaging, queue);
       received.awaitQuiet();
       List<Integer> expected = IntStream.rangeClosed(1, max).boxed().toList();
       assertEquals(expected, countsWithoutDuplicates(received), "maxDeliveries " + max);
@@ -120,16 +114,7 @@ public abstract class PushPullSuite extends EngineSuite {
   @DisplayName("25. isLast is true at the last delivery, and only then")
   void isLast(HandlerKind kind) throws Exception {
     for (int max : new int[] {1, 3}) {
-      Messaging messaging = messaging();
-      WorkQueue<String> queue =
-          queueBuilder().redelivery(Redelivery.immediate(max)).build();
-      Received<String> received = received();
-      ready(kind.start(messaging.worker(queue), delivery -> {
-        received.add(delivery);
-        throw new IllegalStateException("always");
-      }));
-      get(messaging.push(queue, "job"));
-      awaitDeadLetters(messaging, queue, 1);
+      Received<String> received = failAlways(kind, messaging(), queue(max));
       received
           .entries()
           .forEach(entry -> assertEquals(entry.count() == max, entry.last(), entry.toString()));
@@ -152,7 +137,7 @@ public abstract class PushPullSuite extends EngineSuite {
         .withKey("key")
         .withContentType("application/x-special")
         .withCorrelationId("correlation")
-        .withHeaders(java.util.Map.of("name", "grüße", "empty", ""));
+        .withHeaders(Map.of("name", "grüße", "empty", ""));
     Instant before = Instant.ofEpochMilli(Instant.now().toEpochMilli());
     get(messaging.push(queue, sent));
     awaitDeadLetters(messaging, queue, 1);

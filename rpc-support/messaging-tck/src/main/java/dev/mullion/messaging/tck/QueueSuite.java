@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.ConflictingDeclarationException;
-import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Guarantees.Capacity;
 import dev.mullion.messaging.Guarantees.GiveBack;
 import dev.mullion.messaging.Messaging;
@@ -45,10 +44,8 @@ public abstract class QueueSuite extends EngineSuite {
     List<String> sent = numbered("", 20);
     pushAll(messaging, queue, sent);
     Received<String> first = received();
-    Subscription closing = ready(kind.start(messaging.worker(queue).prefetch(10), delivery -> {
-      first.add(delivery);
-      release.await(20, TimeUnit.SECONDS);
-    }));
+    Subscription closing =
+        ready(kind.start(messaging.worker(queue).prefetch(10), held(first, release)));
     first.awaitSize(1);
     await(
         "messages fetched ahead",
@@ -69,7 +66,7 @@ public abstract class QueueSuite extends EngineSuite {
     second.awaitExactly(others);
     first.staysAt(1);
     if (queues().giveBack() == GiveBack.UNCOUNTED) {
-      second.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
+      assertFirstDeliveries(second);
     }
   }
 
@@ -106,11 +103,8 @@ public abstract class QueueSuite extends EngineSuite {
       List<String> sent = numbered("", 30);
       pushAll(messaging, queue, sent);
       Received<String> received = received();
-      Subscription worker =
-          ready(kind.start(messaging.worker(queue).concurrency(2).prefetch(prefetch), delivery -> {
-            received.add(delivery);
-            released.await(20, TimeUnit.SECONDS);
-          }));
+      Subscription worker = ready(kind.start(
+          messaging.worker(queue).concurrency(2).prefetch(prefetch), held(received, released)));
       received.awaitSize(2);
       long most = prefetch + 2L;
       long extra = profile().allowedDuplicates((int) most);
@@ -153,9 +147,7 @@ public abstract class QueueSuite extends EngineSuite {
   @Test
   @DisplayName("43. capacity with BLOCK: a push waits for room up to sendTimeout, then fails")
   void capacityBlocks() throws Exception {
-    assumeOverflow(Overflow.BLOCK);
-    WorkQueue<String> queue =
-        queueBuilder().capacity(10).overflow(Overflow.BLOCK).build();
+    WorkQueue<String> queue = queueOfTen(Overflow.BLOCK);
     Messaging brief = messaging(builder -> builder.sendTimeout(Duration.ofMillis(200)));
     List<String> accepted = fill(brief, queue);
     // One that waits for longer than the first is in time for the room that a worker makes.
@@ -171,9 +163,7 @@ public abstract class QueueSuite extends EngineSuite {
   @Test
   @DisplayName("43. capacity with FAIL: the push fails at once, with the numbers")
   void capacityFails() throws Exception {
-    assumeOverflow(Overflow.FAIL);
-    WorkQueue<String> queue =
-        queueBuilder().capacity(10).overflow(Overflow.FAIL).build();
+    WorkQueue<String> queue = queueOfTen(Overflow.FAIL);
     Messaging messaging = messaging(builder -> builder.sendTimeout(Duration.ofMinutes(1)));
     List<String> accepted = fill(messaging, queue);
     Received<String> received = received();
@@ -184,7 +174,7 @@ public abstract class QueueSuite extends EngineSuite {
   /** Pushes until the queue is full, and returns what was accepted. */
   private List<String> fill(Messaging messaging, WorkQueue<String> queue) {
     List<String> accepted = new ArrayList<>();
-    long slack = queues().capacity() == Capacity.HARD ? 0 : profile().capacitySlack();
+    long slack = capacitySlack();
     long start = System.nanoTime();
     for (int i = 0; i <= 10 + slack; i++) {
       CompletableFuture<Void> push = messaging.push(queue, "job" + i);
@@ -209,14 +199,13 @@ public abstract class QueueSuite extends EngineSuite {
   @DisplayName("43. capacity with DROP_OLDEST keeps the newest, with DROP_NEWEST the oldest")
   void capacityDrops() throws Exception {
     for (Overflow overflow : List.of(Overflow.DROP_OLDEST, Overflow.DROP_NEWEST)) {
-      assumeOverflow(overflow);
-      WorkQueue<String> queue = queueBuilder().capacity(10).overflow(overflow).build();
+      WorkQueue<String> queue = queueOfTen(overflow);
       Messaging messaging = messaging();
       List<String> sent = numbered("", 25);
       for (String job : sent) {
         get(messaging.push(queue, job));
       }
-      long slack = queues().capacity() == Capacity.HARD ? 0 : profile().capacitySlack();
+      long slack = capacitySlack();
       QueueStatus status = status(messaging, queue);
       assertTrue(status.waiting() >= 10 && status.waiting() <= 10 + slack, status.toString());
       assertEquals(25, status.dropped() + status.waiting(), status.toString());
@@ -249,6 +238,16 @@ public abstract class QueueSuite extends EngineSuite {
     }
   }
 
+  private long capacitySlack() {
+    return queues().capacity() == Capacity.HARD ? 0 : profile().capacitySlack();
+  }
+
+  /** Returns a queue for ten messages, or skips the case. */
+  private WorkQueue<String> queueOfTen(Overflow overflow) throws Exception {
+    assumeOverflow(overflow);
+    return queueBuilder().capacity(10).overflow(overflow).build();
+  }
+
   private void assumeOverflow(Overflow overflow) throws Exception {
     if (queues().capacity() == Capacity.NONE || !queues().overflows().contains(overflow)) {
       WorkQueue<String> refused = queueBuilder().capacity(10).overflow(overflow).build();
@@ -264,7 +263,7 @@ public abstract class QueueSuite extends EngineSuite {
       "44. peek takes nothing; redrive starts at a count of 1, oldest first; purge deletes")
   void redrive() throws Exception {
     Messaging messaging = messaging();
-    WorkQueue<String> queue = queueBuilder().redelivery(Redelivery.immediate(2)).build();
+    WorkQueue<String> queue = queue(2);
     Subscription failing = ready(messaging.pull(queue, delivery -> {
       throw new IllegalStateException("fails");
     }));
@@ -286,10 +285,9 @@ public abstract class QueueSuite extends EngineSuite {
     Received<String> received = received();
     ready(messaging.worker(queue).prefetch(0).start(received));
     received.awaitExactly(List.of("0", "1", "4"));
-    received.entries().forEach(entry -> assertEquals(1, entry.count(), entry.toString()));
+    assertFirstDeliveries(received);
     if (!profile().reorders()) {
-      assertEquals(
-          List.of("0", "1", "4"), received.payloads().stream().distinct().toList());
+      assertEquals(List.of("0", "1", "4"), received.distinct());
     }
     assertEquals(1, get(messaging.deadLetters(queue).purge(letter -> true)));
     assertEquals(0, deadLetters(messaging, queue));
@@ -323,12 +321,8 @@ public abstract class QueueSuite extends EngineSuite {
 
   private List<String> peek(Messaging messaging, WorkQueue<String> queue, int max) {
     return get(messaging.deadLetters(queue).peek(max)).stream()
-        .map(QueueSuite::text)
+        .map(EngineSuite::text)
         .toList();
-  }
-
-  private static String text(DeadLetter letter) {
-    return new String(letter.original().payload(), java.nio.charset.StandardCharsets.UTF_8);
   }
 
   @Test
@@ -338,9 +332,7 @@ public abstract class QueueSuite extends EngineSuite {
     Messaging two = messaging();
     Topic<String> topic = topic();
     for (WorkQueue<String> queue : List.of(queue(), topic.group("group"))) {
-      WorkQueue<String> other = queue.toBuilder()
-          .redelivery(Redelivery.constant(17, Duration.ofSeconds(3)))
-          .build();
+      WorkQueue<String> other = declaredOtherwise(queue);
       one.declare(queue);
       one.declare(queue);
       two.declare(queue);
@@ -361,9 +353,7 @@ public abstract class QueueSuite extends EngineSuite {
   void conflictingPush() throws Exception {
     WorkQueue<String> queue = queue();
     messaging().declare(queue);
-    WorkQueue<String> other = queue.toBuilder()
-        .redelivery(Redelivery.constant(17, Duration.ofSeconds(3)))
-        .build();
+    WorkQueue<String> other = declaredOtherwise(queue);
     Messaging two = messaging();
     assertBothValues(queue, failure(ConflictingDeclarationException.class, two.push(other, "job")));
     Received<String> received = received();
@@ -374,6 +364,12 @@ public abstract class QueueSuite extends EngineSuite {
                 .build(),
             received));
     received.staysAt(0);
+  }
+
+  private static WorkQueue<String> declaredOtherwise(WorkQueue<String> queue) {
+    return queue.toBuilder()
+        .redelivery(Redelivery.constant(17, Duration.ofSeconds(3)))
+        .build();
   }
 
   private static void assertBothValues(WorkQueue<?> queue, Throwable refused) {

@@ -28,10 +28,9 @@ public abstract class RedeliverySuite extends EngineSuite {
   @DisplayName("31. a failed message comes again not before its delay, and not much later")
   void delay(HandlerKind kind) throws Exception {
     Duration delay = delayOf(200);
-    Messaging messaging = messaging();
     WorkQueue<String> queue =
         queueBuilder().redelivery(Redelivery.constant(2, delay)).build();
-    List<Long> times = failingTimes(kind, messaging, queue, 2);
+    List<Long> times = failingTimes(kind, queue);
     assertGap(times, 0, delay);
   }
 
@@ -39,27 +38,19 @@ public abstract class RedeliverySuite extends EngineSuite {
   @DisplayName("33. delays grow by the multiplier, up to the greatest")
   void growingDelays(HandlerKind kind) throws Exception {
     Duration delay = delayOf(50);
-    Messaging messaging = messaging();
     Redelivery growing = new Redelivery(4, delay, 2, delay.multipliedBy(3));
     WorkQueue<String> queue = queueBuilder().redelivery(growing).build();
-    List<Long> times = failingTimes(kind, messaging, queue, 4);
+    List<Long> times = failingTimes(kind, queue);
     assertGap(times, 0, delay);
     assertGap(times, 1, delay.multipliedBy(2));
     assertGap(times, 2, delay.multipliedBy(3));
   }
 
   /** Returns the times of the deliveries of a message that fails always. */
-  private List<Long> failingTimes(
-      HandlerKind kind, Messaging messaging, WorkQueue<String> queue, int max) throws Exception {
-    Received<String> received = received();
-    ready(kind.start(messaging.worker(queue), delivery -> {
-      received.add(delivery);
-      throw new IllegalStateException("always");
-    }));
-    get(messaging.push(queue, "job"));
-    awaitDeadLetters(messaging, queue, 1);
+  private List<Long> failingTimes(HandlerKind kind, WorkQueue<String> queue) throws Exception {
+    Received<String> received = failAlways(kind, messaging(), queue);
     List<Long> times = new ArrayList<>();
-    for (int count = 1; count <= max; count++) {
+    for (int count = 1; count <= queue.redelivery().maxDeliveries(); count++) {
       int wanted = count;
       times.add(received.entries().stream()
           .filter(entry -> entry.count() == wanted)
@@ -119,10 +110,7 @@ public abstract class RedeliverySuite extends EngineSuite {
         queueBuilder().redelivery(Redelivery.constant(3, delay)).build();
     Messaging first = messaging();
     Received<String> failed = received();
-    Subscription worker = ready(kind.start(first.worker(queue), delivery -> {
-      failed.add(delivery);
-      throw new IllegalStateException("fails");
-    }));
+    Subscription worker = ready(kind.start(first.worker(queue), failing(failed, "fails")));
     get(first.push(queue, "job"));
     await("a failure", () -> worker.counters().failed() >= 1, () -> worker.counters());
     Messaging second = messaging();
@@ -157,7 +145,7 @@ public abstract class RedeliverySuite extends EngineSuite {
     second.awaitAll(List.of("slow"));
     assertEquals(2, second.entries().get(0).count());
     assertEquals(1, slow.counters().timedOut());
-    await("handled", () -> quick.counters().acknowledged() >= 1, () -> quick.counters());
+    awaitAcknowledged(quick, 1);
     quick.close();
     // The slot of the first stays taken until its handler returns.
     get(messaging.push(queue, "next"));
@@ -212,7 +200,7 @@ public abstract class RedeliverySuite extends EngineSuite {
       }
     }));
     get(messaging.push(queue, "job"));
-    await("acknowledged", () -> worker.counters().acknowledged() >= 1, () -> worker.counters());
+    awaitAcknowledged(worker, 1);
     received.awaitExactly(List.of("job"));
     assertEquals(0, worker.counters().timedOut());
     assertTrue(extendable || refused.get() > 0);
@@ -243,10 +231,8 @@ public abstract class RedeliverySuite extends EngineSuite {
     }
     received.awaitExactly(expected);
     for (String key : List.of("a", "b", "c")) {
-      List<String> order = received.payloads().stream()
-          .filter(each -> each.startsWith(key))
-          .distinct()
-          .toList();
+      List<String> order =
+          received.distinct().stream().filter(each -> each.startsWith(key)).toList();
       assertEquals(numbered(key, 5), order);
     }
     List<String> payloads = received.payloads();
@@ -276,7 +262,7 @@ public abstract class RedeliverySuite extends EngineSuite {
     List<String> expected = new ArrayList<>(sent);
     expected.addAll(List.of("3", "7"));
     received.awaitExactly(expected);
-    await("30 acknowledged", () -> worker.counters().acknowledged() >= 30, () -> worker.counters());
+    awaitAcknowledged(worker, 30);
     synchronized (sizes) {
       assertTrue(sizes.stream().allMatch(size -> size >= 1 && size <= 10), sizes.toString());
     }
@@ -305,7 +291,7 @@ public abstract class RedeliverySuite extends EngineSuite {
   @DisplayName("42. a batch handler that throws fails all of its batch")
   void batchThrows() throws Exception {
     Messaging messaging = messaging();
-    WorkQueue<String> queue = queueBuilder().redelivery(Redelivery.immediate(2)).build();
+    WorkQueue<String> queue = queue(2);
     List<String> sent = numbered("", 5);
     pushAll(messaging, queue, sent);
     Received<String> received = received();
@@ -339,7 +325,7 @@ public abstract class RedeliverySuite extends EngineSuite {
     List<String> expected = new ArrayList<>(sent);
     expected.add("1");
     received.awaitExactly(expected);
-    await("20 acknowledged", () -> worker.counters().acknowledged() >= 20, () -> worker.counters());
+    awaitAcknowledged(worker, 20);
     received
         .entries()
         .forEach(entry -> assertTrue(

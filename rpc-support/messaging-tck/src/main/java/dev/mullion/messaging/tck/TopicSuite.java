@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.Delivery;
 import dev.mullion.messaging.Guarantees.Order;
 import dev.mullion.messaging.Guarantees.Pattern;
 import dev.mullion.messaging.Guarantees.Wildcards;
@@ -26,6 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Wildcards, names and order of topics: cases 12 to 16. */
 public abstract class TopicSuite extends EngineSuite {
@@ -81,9 +83,7 @@ public abstract class TopicSuite extends EngineSuite {
   }
 
   private static void addOwn(
-      List<String> names,
-      Received<String> received,
-      dev.mullion.messaging.Delivery<String> delivery) {
+      List<String> names, Received<String> received, Delivery<String> delivery) {
     if (names.contains(delivery.address())) {
       assertEquals(delivery.payload(), delivery.address());
       received.add(delivery);
@@ -170,7 +170,7 @@ public abstract class TopicSuite extends EngineSuite {
     }
   }
 
-  private static void assertBadName(String name, org.junit.jupiter.api.function.Executable use) {
+  private static void assertBadName(String name, Executable use) {
     IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, use, name);
     String text = String.valueOf(refused.getMessage());
     assertTrue(text.contains('"' + name + '"'), text + " (expected: with the name)");
@@ -180,31 +180,40 @@ public abstract class TopicSuite extends EngineSuite {
   @Test
   @DisplayName("15. one subscriber gets the messages of a sender in order")
   void orderPerSender() throws Exception {
-    Order order = guarantees(Pattern.PUBLISH_SUBSCRIBE).order();
-    assume(order != Order.NONE, "order", order);
-    assume(!profile().reorders(), "order", "off: faults reorder");
+    Order order = assumeOrder();
     Messaging messaging = messaging();
     Topic<String> topic = topic();
     Received<String> received = received();
     ready(messaging.subscribe(topic, received));
+    List<String> sent = publishWithKeys(messaging, topic);
+    received.awaitExactly(sent);
+    assertEquals(byKey(sent), byKey(received.distinct()), "order by key");
+    if (order != Order.PER_KEY) {
+      assertEquals(sent, received.distinct(), "order of the sender");
+    }
+  }
+
+  private Order assumeOrder() {
+    Order order = guarantees(Pattern.PUBLISH_SUBSCRIBE).order();
+    assume(order != Order.NONE, "order", order);
+    assume(!profile().reorders(), "order", "off: faults reorder");
+    return order;
+  }
+
+  /** Publishes messages of 16 keys, and returns their payloads: each its key and a number. */
+  private List<String> publishWithKeys(Messaging messaging, Topic<String> topic) {
     List<String> sent = new ArrayList<>();
     for (int i = 0; i < profile().scaled(1000); i++) {
       sent.add("key" + i % 16 + "/" + i);
       messaging.publish(topic, Message.of(sent.get(i)).withKey("key" + i % 16));
     }
-    received.awaitExactly(sent);
-    assertEquals(byKey(sent), byKey(distinct(received.payloads())), "order by key");
-    if (order != Order.PER_KEY) {
-      assertEquals(sent, distinct(received.payloads()), "order of the sender");
-    }
+    return sent;
   }
 
   @EachHandlerKind
   @DisplayName("16. four handlers at once keep the order of each key, one at a time")
   void concurrentOrderPerKey(HandlerKind kind) throws Exception {
-    Order order = guarantees(Pattern.PUBLISH_SUBSCRIBE).order();
-    assume(order != Order.NONE, "order", order);
-    assume(!profile().reorders(), "order", "off: faults reorder");
+    assumeOrder();
     Messaging messaging = messaging();
     Topic<String> topic = topic();
     Received<String> received = received();
@@ -218,19 +227,11 @@ public abstract class TopicSuite extends EngineSuite {
       received.add(delivery);
       running.remove(key);
     }));
-    List<String> sent = new ArrayList<>();
-    for (int i = 0; i < profile().scaled(1000); i++) {
-      sent.add("key" + i % 16 + "/" + i);
-      messaging.publish(topic, Message.of(sent.get(i)).withKey("key" + i % 16));
-    }
+    List<String> sent = publishWithKeys(messaging, topic);
     received.awaitExactly(sent);
     assertEquals("", overlap.get(), "handled while another message of its key was");
-    assertEquals(byKey(sent), byKey(distinct(received.payloads())), "order by key");
+    assertEquals(byKey(sent), byKey(received.distinct()), "order by key");
     assertFalse(received.payloads().isEmpty());
-  }
-
-  private static List<String> distinct(List<String> values) {
-    return values.stream().distinct().toList();
   }
 
   private static Map<String, List<String>> byKey(List<String> values) {
