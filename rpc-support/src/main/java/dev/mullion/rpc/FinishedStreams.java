@@ -55,6 +55,10 @@ record FinishedStreams(Http2ConnectionHandler handler, PeerConnection peer)
 
   @Override
   public void closeStreamLocal(Http2Stream stream, ChannelFuture future) {
+    PeerStream ended = peer.find(stream);
+    if (ended != null) {
+      ended.endWritten();
+    }
     handler.closeStreamLocal(stream, future);
   }
 

@@ -103,17 +103,17 @@ final class PeerConnection {
     task.run();
   }
 
-  /** Runs a task on the event loop after a millisecond. */
-  void afterAMilli(Runnable task) {
+  /** Runs a task on the event loop, unless the loop ends before. */
+  void schedule(Runnable task, long delayMillis) {
     ChannelHandlerContext loop = context;
     if (loop != null && !loop.executor().isShuttingDown()) {
-      loop.executor().schedule(task, 1, MILLISECONDS);
+      loop.executor().schedule(task, delayMillis, MILLISECONDS);
     }
   }
 
-  /** Returns whether this side has not ended the stream. */
-  boolean isOpen(Http2Stream stream) {
-    return handler.connection().stream(stream.id()) == stream && stream.state().localSideOpen();
+  /** Returns whether the stream has not been closed. */
+  boolean has(Http2Stream stream) {
+    return handler.connection().stream(stream.id()) == stream;
   }
 
   RpcCounters counters() {
@@ -131,7 +131,7 @@ final class PeerConnection {
   void cut(PeerStream cut, Status status) {
     ChannelHandlerContext loop = context;
     Http2Stream stream = cut.stream();
-    if (loop == null || handler.connection().stream(stream.id()) != stream) {
+    if (loop == null || !has(stream)) {
       return;
     }
     counters.repliesDropped.increment();

@@ -13,8 +13,8 @@ final class PeerStream {
   /** The size of gRPC's header of each message. */
   private static final int MESSAGE_HEADER = 5;
 
-  /** For gRPC to write what was passed to it. */
-  private static final int LONGEST_WAIT_MILLIS = 5_000;
+  /** How often to look whether gRPC has written what was passed to it, each millisecond. */
+  private static final int LOOKS = 5_000;
 
   private static final Status CLOSED =
       Status.CANCELLED.withDescription("the stream was closed before the call ended");
@@ -25,6 +25,12 @@ final class PeerStream {
   private final AtomicLong pending = new AtomicLong();
   private volatile boolean drained;
   private volatile StreamTracers.@Nullable TracedStream tracked;
+
+  /**
+   * Whether the end was written; used only by the event loop. While the socket is full, the end
+   * waits in front of it, and the stream stays open.
+   */
+  private boolean endWritten;
 
   /** The announced size of the current message; used only by the thread that sends it. */
   private long announced;
@@ -142,7 +148,7 @@ final class PeerStream {
       StreamTracers.TracedStream of = tracked;
       if (of != null && !of.isOver()) {
         of.end(status);
-        endOnTheWire(status, LONGEST_WAIT_MILLIS);
+        endOnTheWire(status, LOOKS);
       }
     });
   }
@@ -151,12 +157,20 @@ final class PeerStream {
    * Usually the end has been written, or waits for the peer. But a thread of gRPC's may just have
    * taken over to empty gRPC's queue, and may not have asked the event loop to do so yet.
    */
-  private void endOnTheWire(Status status, int left) {
-    if (connection.hasUnread(stream) || left == 0) {
-      connection.cut(this, status);
-    } else if (connection.isOpen(stream)) {
-      connection.afterAMilli(() -> endOnTheWire(status, left - 1));
+  private void endOnTheWire(Status status, int looks) {
+    if (endWritten || !connection.has(stream)) {
+      return;
     }
+    if (connection.hasUnread(stream) || looks == 0) {
+      connection.cut(this, status);
+    } else {
+      connection.schedule(() -> endOnTheWire(status, looks - 1), 1);
+    }
+  }
+
+  /** Called when this side's end of the stream has been written. */
+  void endWritten() {
+    endWritten = true;
   }
 
   /** Called when the stream is closed. gRPC may be about to report the reason. */

@@ -15,9 +15,12 @@ import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.ServerCalls;
+import io.grpc.stub.StreamObserver;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
 import io.netty.handler.codec.http2.Http2Headers;
@@ -26,6 +29,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -164,13 +168,7 @@ class UnreadRepliesTest extends RpcTest {
             inside.decrementAndGet();
           }
         })));
-    Socket socket = new Socket();
-    socket.setReceiveBufferSize(4096);
-    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
-    Http2Frames client = closing(new Http2Frames(socket));
-    client.sendPreface();
-    client.send(Http2Frames.SETTINGS, 0, 0, new byte[] {0, 4, 0x7f, -1, -1, -1});
-    client.send(Http2Frames.WINDOW_UPDATE, 0, 0, new byte[] {0x7f, 0, 0, 0});
+    Http2Frames client = open(server);
     for (int stream = 1; stream < 20; stream += 2) {
       client.sendHeaders(
           stream,
@@ -188,6 +186,71 @@ class UnreadRepliesTest extends RpcTest {
     assertThat(server.counters().connectionsOpen()).isEqualTo(1);
     // What a handler still passes to gRPC after the end of the server would be lost there.
     Await.until("no handler is inside", () -> inside.get() == 0);
+  }
+
+  /** Returns a client whose windows are open, and whose socket is soon full. */
+  private Http2Frames open(RpcServer server) throws IOException {
+    Socket socket = new Socket();
+    socket.setReceiveBufferSize(4096);
+    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
+    Http2Frames client = closing(new Http2Frames(socket));
+    client.sendPreface();
+    client.send(Http2Frames.SETTINGS, 0, 0, new byte[] {0, 4, 0x7f, -1, -1, -1});
+    client.send(Http2Frames.WINDOW_UPDATE, 0, 0, new byte[] {0x7f, 0, 0, 0});
+    return client;
+  }
+
+  /**
+   * The socket is full, and the end of a call waits in front of it. The server looked each
+   * millisecond whether the stream was closed, and after five seconds wrote the end once more.
+   */
+  @Test
+  void endThatWaitsInFrontOfTheSocketIsWrittenOnce() throws Exception {
+    CompletableFuture<Void> full = new CompletableFuture<>();
+    RpcServer server = start(RpcServer.builder()
+        .timeout(TestService.UNARY, Duration.ofMillis(100))
+        .addService(ServerServiceDefinition.builder("test.Service")
+            .addMethod(
+                TestService.STREAM,
+                ServerCalls.asyncServerStreamingCall(
+                    (HelloRequest request, StreamObserver<HelloReply> replies) -> {
+                      fill((ServerCallStreamObserver<HelloReply>) replies);
+                      full.complete(null);
+                    }))
+            .addMethod(TestService.UNARY, ServerCalls.asyncUnaryCall((request, replies) -> {}))
+            .build()));
+    Http2Frames client = open(server);
+    call(client, 1, TestService.STREAM);
+    full.get(20, TimeUnit.SECONDS);
+
+    call(client, 3, TestService.UNARY);
+    Await.until("it is late", () -> server.counters().callsTimedOut() == 1);
+    TimeUnit.MILLISECONDS.sleep(5_500); // Nothing happens that could be waited for.
+    client.send(Http2Frames.PING, 0, 0, new byte[8]);
+
+    List<Integer> ofTheCall = new ArrayList<>();
+    for (Http2Frames.Frame frame = client.next();
+        frame.type() != Http2Frames.PING || frame.flags() != Http2Frames.ACK;
+        frame = client.next()) {
+      if (frame.stream() == 3) {
+        ofTheCall.add(frame.type());
+      }
+    }
+    assertThat(ofTheCall).containsExactly(Http2Frames.HEADERS);
+    assertThat(server.counters().repliesDropped()).isZero();
+  }
+
+  /** Sends replies until none has gone out for half a second. */
+  private static void fill(ServerCallStreamObserver<HelloReply> replies) {
+    long last = System.nanoTime();
+    while (System.nanoTime() - last < TimeUnit.MILLISECONDS.toNanos(500)) {
+      if (replies.isReady()) {
+        replies.onNext(TestService.reply(1000));
+        last = System.nanoTime();
+      } else {
+        LockSupport.parkNanos(1_000_000);
+      }
+    }
   }
 
   @Test
