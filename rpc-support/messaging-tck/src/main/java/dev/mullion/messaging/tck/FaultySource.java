@@ -76,8 +76,10 @@ final class FaultySource implements Source {
     int open;
     boolean late;
     synchronized (this) {
-      late = cancelled;
-      source = late ? null : opened;
+      late = cancelled || now != generation;
+      if (!late) {
+        source = opened;
+      }
       open = credit;
     }
     if (late) {
@@ -110,25 +112,25 @@ final class FaultySource implements Source {
 
   @Override
   public void request(int deliveries) {
-    boolean idle;
-    synchronized (this) {
-      credit += deliveries;
-      idle = unsettled == 0 && held.isEmpty() && duplicates.isEmpty() && source != null;
-    }
-    if (idle && route instanceof Route.Queue && engine.cutsIdle()) {
-      reconnect();
-      return;
-    }
     List<RawDelivery> again = new ArrayList<>();
     Source asked;
+    Source closing = null;
     int rest = deliveries;
     synchronized (this) {
+      credit += deliveries;
+      asked = source;
+      if (isIdle() && route instanceof Route.Queue && engine.cutsIdle()) {
+        closing = forget();
+      }
       while (rest > 0 && !duplicates.isEmpty() && !cancelled) {
         again.add(duplicates.removeFirst());
         credit--;
         rest--;
       }
-      asked = source;
+    }
+    if (closing != null) {
+      reconnect(closing);
+      return;
     }
     again.forEach(sink::deliver);
     if (asked != null && rest > 0) {
@@ -136,18 +138,13 @@ final class FaultySource implements Source {
     }
   }
 
-  private void reconnect() {
-    Source closing;
-    synchronized (this) {
-      if (unsettled > 0 || cancelled) {
-        return;
-      }
-      closing = forget();
-    }
+  private boolean isIdle() {
+    return source != null && !cancelled && unsettled == 0 && held.isEmpty() && duplicates.isEmpty();
+  }
+
+  private void reconnect(Source closing) {
     try {
-      if (closing != null) {
-        closing.close();
-      }
+      closing.close();
       restore();
     } catch (MessagingException e) {
       sink.failed(e);
