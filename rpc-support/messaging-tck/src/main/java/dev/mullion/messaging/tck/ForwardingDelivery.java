@@ -15,7 +15,7 @@ class ForwardingDelivery implements RawDelivery {
   private final RawDelivery delivery;
   private final BiFunction<RawDelivery, Outcome, CompletionStage<Settlement>> settle;
 
-  private ForwardingDelivery(
+  ForwardingDelivery(
       RawDelivery delivery, BiFunction<RawDelivery, Outcome, CompletionStage<Settlement>> settle) {
     this.delivery = delivery;
     this.settle = settle;

@@ -217,35 +217,14 @@ final class BrokenEngine implements Engine, EngineUnderTest {
     }
   }
 
-  private record Forgetful(RawDelivery delivery) implements RawDelivery {
-    @Override
-    public Message<byte[]> message() {
-      return delivery.message();
-    }
-
-    @Override
-    public String address() {
-      return delivery.address();
+  private static final class Forgetful extends ForwardingDelivery {
+    Forgetful(RawDelivery delivery) {
+      super(delivery, RawDelivery::settle);
     }
 
     @Override
     public int failures() {
-      return Math.min(1, delivery.failures());
-    }
-
-    @Override
-    public int losses() {
-      return delivery.losses();
-    }
-
-    @Override
-    public CompletionStage<Settlement> settle(Outcome outcome) {
-      return delivery.settle(outcome);
-    }
-
-    @Override
-    public CompletionStage<Void> extend(Duration time) {
-      return delivery.extend(time);
+      return Math.min(1, super.failures());
     }
   }
 

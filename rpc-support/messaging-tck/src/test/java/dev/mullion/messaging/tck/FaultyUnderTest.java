@@ -25,15 +25,6 @@ final class FaultyUnderTest implements EngineUnderTest.Cuttable {
         .build());
   }
 
-  /** Returns one that keeps the order and has no duplicates, but is late and loses connections. */
-  static FaultyUnderTest withDelaysAndCuts() throws MessagingException {
-    return new FaultyUnderTest(FaultyEngine.over(EmbeddedEngine.inMemory().start())
-        .seed(LongForms.seed())
-        .delays(0.05)
-        .cuts(0.2)
-        .build());
-  }
-
   @Override
   public Engine engine() {
     return engine;
