@@ -8,7 +8,6 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
@@ -26,19 +25,31 @@ public final class EarlyClasses {
   /** Those whose classes have been loaded. */
   private static final Set<URI> FOLDERS = ConcurrentHashMap.newKeySet();
 
+  /** Once for each class: a client would otherwise look for its file each time it connects. */
+  private static final ClassValue<Boolean> LOADED = new ClassValue<>() {
+    @Override
+    protected Boolean computeValue(Class<?> member) {
+      loadModule(member);
+      return true;
+    }
+  };
+
   private EarlyClasses() {}
 
   /** Loads the classes of the module of this class, and of the modules below it. */
   public static void load(Class<?> member) {
-    for (Class<?> each : List.of(EarlyClasses.class, member)) {
-      try {
-        URL file = each.getResource(each.getSimpleName() + SUFFIX);
-        if (file != null && file.getProtocol().equals("file")) {
-          loadFolder(root(each, Path.of(file.toURI())), each.getClassLoader());
-        }
-      } catch (IOException | UncheckedIOException | URISyntaxException e) {
-        LOG.log(Level.DEBUG, "classes are loaded when they are needed", e);
+    LOADED.get(EarlyClasses.class);
+    LOADED.get(member);
+  }
+
+  private static void loadModule(Class<?> member) {
+    try {
+      URL file = member.getResource(member.getSimpleName() + SUFFIX);
+      if (file != null && file.getProtocol().equals("file")) {
+        loadFolder(root(member, Path.of(file.toURI())), member.getClassLoader());
       }
+    } catch (IOException | UncheckedIOException | URISyntaxException e) {
+      LOG.log(Level.DEBUG, "classes are loaded when they are needed", e);
     }
   }
 
