@@ -72,7 +72,7 @@ final class Attempt implements Dial.Result {
       if (path == null) {
         lookUp(client.settings().host());
       } else {
-        resolved(List.of(client.nettys().unixAddress(path)), null);
+        resolved(List.of(client.netty().unixAddress(path)), null);
       }
     });
     return made;

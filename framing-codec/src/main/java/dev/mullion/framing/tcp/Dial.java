@@ -58,7 +58,7 @@ final class Dial extends ChannelInitializer<Channel> {
     boolean unix = client.settings().path() != null;
     Bootstrap bootstrap = new Bootstrap()
         .group(client.loop())
-        .channel(unix ? client.nettys().unixChannel() : client.nettys().channel())
+        .channel(unix ? client.netty().unixChannel() : client.netty().channel())
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
         .handler(this);
     Sockets.common(client.connectionSettings(), client.transport(), unix, secure)

@@ -14,7 +14,7 @@ record DialParts(
     ConnectionSettings connectionSettings,
     @Nullable BatchHandler batchHandler,
     Transport transport,
-    TransportParts nettys,
+    TransportParts netty,
     EventLoop loop,
     LoopWatch watch,
     Predicate<FramedConnection> take) {}

@@ -51,13 +51,13 @@ final class TcpConnector {
     this.settings = settings;
     this.connectionSettings = connectionSettings;
     Transport transport = settings.transport().selected();
-    TransportParts nettys = transport.parts();
+    TransportParts netty = transport.parts();
     group = new MultiThreadIoEventLoopGroup(
-        1, new DefaultThreadFactory("mullion-client", true), nettys.ioHandlers());
+        1, new DefaultThreadFactory("mullion-client", true), netty.ioHandlers());
     loop = group.next();
     LoopWatch watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
     parts = new DialParts(
-        settings, connectionSettings, batchHandler, transport, nettys, loop, watch, this::take);
+        settings, connectionSettings, batchHandler, transport, netty, loop, watch, this::take);
     long slow = settings.slowHandlerNanos();
     watchdog = batchHandler == null || slow == 0
         ? null

@@ -43,7 +43,7 @@ final class TcpListener {
   private final ConnectionSettings connectionSettings;
   private final Handling handling;
   private final Transport transport;
-  private final TransportParts nettys;
+  private final TransportParts netty;
   private final EventLoopGroup group;
   private final ChannelGroup connections;
   private final Map<EventExecutor, LoopWatch> watches = new HashMap<>();
@@ -63,13 +63,13 @@ final class TcpListener {
     this.handling = handling;
     totals = connectionSettings.totals();
     transport = settings.transport().selected();
-    nettys = transport.parts();
+    netty = transport.parts();
     Path path = settings.path();
     unixSocket = path == null ? null : UnixSocketFile.at(path);
     SocketAddress address = path == null
         ? new InetSocketAddress(resolve(settings.host()), settings.port())
-        : nettys.unixAddress(path);
-    group = group(settings, nettys);
+        : netty.unixAddress(path);
+    group = group(settings, netty);
     connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE, CLOSES_WHAT_COMES_LATE);
     long shortest = shortestTimeout(connectionSettings);
     group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
@@ -117,12 +117,12 @@ final class TcpListener {
         .orElse(0);
   }
 
-  private static EventLoopGroup group(TcpSettings settings, TransportParts nettys)
+  private static EventLoopGroup group(TcpSettings settings, TransportParts netty)
       throws IOException {
     int threads = settings.eventLoopThreads();
     try {
       return new MultiThreadIoEventLoopGroup(
-          threads, new DefaultThreadFactory(settings.threadName(), true), nettys.ioHandlers());
+          threads, new DefaultThreadFactory(settings.threadName(), true), netty.ioHandlers());
     } catch (IllegalStateException e) {
       // Netty has ended the loops it created; the cause is the system's, such as too many open
       // files.
@@ -136,7 +136,7 @@ final class TcpListener {
     boolean unix = unixSocket != null;
     ServerBootstrap bootstrap = new ServerBootstrap()
         .group(group)
-        .channel(unix ? nettys.unixServerChannel() : nettys.serverChannel())
+        .channel(unix ? netty.unixServerChannel() : netty.serverChannel())
         .option(ChannelOption.SO_BACKLOG, BACKLOG)
         .handler(new AcceptFailures(totals, connectionSettings.log(), () -> closing))
         .childHandler(new Connections());
@@ -150,7 +150,7 @@ final class TcpListener {
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
     UnixSocketFile file = unixSocket;
     ChannelFuture bound = bootstrap
-        .bind(file == null ? wanted : nettys.unixAddress(file.beside()))
+        .bind(file == null ? wanted : netty.unixAddress(file.beside()))
         .awaitUninterruptibly();
     Throwable cause = bound.cause();
     if (cause == null && file != null) {
