@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -12,7 +14,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Comments, error texts, READMEs and the change log use the conventional terms of the field. */
 class PlainEnglishTest {
-  private static final Path SOURCES = Path.of("src/main/java/dev/mullion");
+  private static final List<String> MODULES = List.of(
+      ".",
+      "../rpc-support",
+      "../rpc-support/messaging",
+      "../rpc-support/messaging-grpc",
+      "../rpc-support/messaging-tck");
 
   /** A comment or a text may be broken anywhere between two words. */
   private static final Pattern LINE_BREAK = Pattern.compile("\\s*\n\\s*(?:\\*|//|\\+ \")?\\s*");
@@ -37,37 +44,22 @@ class PlainEnglishTest {
           + "nobody forgets|whoever|who (calls|asks|waits|listens)|" // the caller
           + "(is|are|was|were) refused|refuses)\\b"); // rejected
 
-  private static Stream<Path> files() throws IOException {
-    try (Stream<Path> sources = Files.walk(SOURCES);
-        Stream<Path> ofRpc = Files.walk(Path.of("../rpc-support/src/main/java"));
-        Stream<Path> ofMessaging = Files.walk(Path.of("../rpc-support/messaging/src/main/java"));
-        Stream<Path> overGrpc = Files.walk(Path.of("../rpc-support/messaging-grpc/src/main/java"));
-        Stream<Path> ofTck = Files.walk(Path.of("../rpc-support/messaging-tck/src/main/java"));
-        Stream<Path> examples = Files.walk(Path.of("../examples"), 2)) {
-      Stream<Path> documents = Stream.of(
-              "../CHANGELOG.md",
-              "../README.md",
-              "../CONTRIBUTING.md",
-              "README.md",
-              "../rpc-support/README.md",
-              "../rpc-support/SETTINGS.md",
-              "../rpc-support/messaging/README.md",
-              "../rpc-support/messaging-grpc/README.md",
-              "../rpc-support/messaging-tck/README.md")
-          .map(Path::of);
-      return Stream.of(
-          sources,
-          ofRpc,
-          ofMessaging,
-          overGrpc,
-          ofTck,
-          examples.filter(each -> each.endsWith("README.md")),
-          documents)
-          .flatMap(each -> each)
-          .filter(Files::isRegularFile)
-          .toList()
-          .stream();
+  private static List<Path> files() throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (String module : MODULES) {
+      files.add(Path.of(module, "README.md"));
+      try (Stream<Path> sources = Files.walk(Path.of(module, "src/main/java"))) {
+        sources.filter(Files::isRegularFile).forEach(files::add);
+      }
     }
+    try (Stream<Path> examples = Files.walk(Path.of("../examples"), 2)) {
+      examples.filter(each -> each.endsWith("README.md")).forEach(files::add);
+    }
+    for (String each : List.of("CHANGELOG.md", "README.md", "CONTRIBUTING.md")) {
+      files.add(Path.of("..", each));
+    }
+    files.add(Path.of("../rpc-support/SETTINGS.md"));
+    return files;
   }
 
   @ParameterizedTest
