@@ -43,6 +43,21 @@ final class DeferringLock {
     turns = null;
     tasks = null;
     lock.unlock();
+    finish(first, rest, here);
+  }
+
+  /** Leaves the lock, and returns what is left to do, for a caller that has another lock. */
+  Runnable leaveForLater() {
+    EmbeddedSource first = turns;
+    List<Runnable> rest = tasks;
+    turns = null;
+    tasks = null;
+    lock.unlock();
+    return () -> finish(first, rest, true);
+  }
+
+  private static void finish(
+      @Nullable EmbeddedSource first, @Nullable List<Runnable> rest, boolean here) {
     if (first != null) {
       EmbeddedSource.runTurns(first, here);
     }

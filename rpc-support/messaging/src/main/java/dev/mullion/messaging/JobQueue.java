@@ -287,18 +287,27 @@ final class JobQueue {
     });
   }
 
-  /** Replaces the settings; what waits stays. */
-  void redeclare(Route.Queue settings) {
-    change(true, () -> {
-      route = settings;
-      intake.redeclare(settings);
-      if (waiting.isOrdered() != settings.ordered()) {
-        waiting.setOrdered(settings.ordered());
+  /** Replaces the settings; what waits stays. Returns what is to be done under no lock at all. */
+  Runnable redeclare(Route.Queue settings) {
+    Runnable rest;
+    lock.enter();
+    try {
+      if (!ended) {
+        route = settings;
+        intake.redeclare(settings);
+        if (waiting.isOrdered() != settings.ordered()) {
+          waiting.setOrdered(settings.ordered());
+        }
+        intake.offerAgain();
+        letters.trim();
+        pump();
+        later(letters::sweepLater);
       }
-      intake.offerAgain();
-      letters.trim();
-    });
-    letters.sweepLater();
+    } finally {
+      beforeLeaving();
+      rest = lock.leaveForLater();
+    }
+    return rest;
   }
 
   /** Ends the queue: it forgets all, and its workers and waiting senders get the cause. */
@@ -375,12 +384,16 @@ final class JobQueue {
    * Leaves the lock, and does what is to be done outside of it; {@code here} may read from disk.
    */
   private void leave(boolean here) {
+    beforeLeaving();
+    lock.leave(here || storage == null);
+  }
+
+  private void beforeLeaving() {
     long time = waiting.nextTime();
     if (time < alarmTime) {
       alarmTime = time;
       later(() -> alarm.at(time));
     }
     full.set(!ended && intake.isFull());
-    lock.leave(here || storage == null);
   }
 }

@@ -14,7 +14,7 @@ final class QueueRegistry {
   private final EmbeddedBroker broker;
   private final Hub hub;
   private final @Nullable Commits commits;
-  private final Object lock = new Object(); // for changes; nothing waits under it
+  private final DeferringLock lock = new DeferringLock(); // for changes; nothing waits under it
   private final Map<String, Entry> entries = new ConcurrentHashMap<>();
   private int lastNumber;
   private @Nullable BrokerAwayException closed;
@@ -29,7 +29,7 @@ final class QueueRegistry {
   void restore(List<Store.Contents> stored) {
     for (Store.Contents contents : stored) {
       Route.Queue route = contents.queue().declaration();
-      Entry entry = entry(route, contents.queue().number(), Parcel.DONE);
+      Entry entry = new Entry(queue(route, contents.queue().number()), Parcel.DONE);
       lastNumber = Math.max(lastNumber, contents.queue().number());
       entry.queue.restore(contents.jobs(), contents.deadLetters());
       entries.put(route.id(), entry);
@@ -37,9 +37,9 @@ final class QueueRegistry {
     }
   }
 
-  private Entry entry(Route.Queue route, int number, CompletionStage<Void> onDisk) {
-    JobStorage storage = commits == null ? null : new JobStorage(commits, broker.clock(), number);
-    return new Entry(new JobQueue(route, broker, storage), storage, onDisk);
+  private JobQueue queue(Route.Queue route, int number) {
+    return new JobQueue(
+        route, broker, commits == null ? null : new JobStorage(commits, broker.clock(), number));
   }
 
   @Nullable
@@ -54,8 +54,11 @@ final class QueueRegistry {
     if (queue != null) {
       return queue;
     }
-    synchronized (lock) {
+    lock.enter();
+    try {
       return declareAbsent(route).queue;
+    } finally {
+      lock.leave(true);
     }
   }
 
@@ -66,7 +69,8 @@ final class QueueRegistry {
    */
   CompletionStage<Void> declare(Route.Queue route, Declaration declaration)
       throws MessagingException {
-    synchronized (lock) {
+    lock.enter();
+    try {
       Entry entry = declareAbsent(route);
       Route.Queue declared = entry.queue.route();
       if (declared.equals(route)) {
@@ -75,7 +79,9 @@ final class QueueRegistry {
       if (declaration == Declaration.CHECK) {
         throw QueueDifferences.between(route, declared);
       }
-      return replace(entry, route);
+      return replace(entry.queue, route);
+    } finally {
+      lock.leave(true);
     }
   }
 
@@ -87,55 +93,55 @@ final class QueueRegistry {
     if (closed != null) {
       throw closed;
     }
-    int number = ++lastNumber;
-    JobStorage storage = commits == null ? null : new JobStorage(commits, broker.clock(), number);
-    CompletionStage<Void> onDisk =
-        storage == null ? Parcel.DONE : storage.apply(List.of(storage.declare(route)));
-    Entry entry = entry(route, number, onDisk);
+    JobQueue queue = queue(route, ++lastNumber);
+    Entry entry = new Entry(queue, store(queue, route));
     entries.put(route.id(), entry); // after its step, so that no job's step comes before it
-    route.source().ifPresent(topic -> hub.add(entry.queue, topic));
+    route.source().ifPresent(topic -> hub.add(queue, topic));
     return entry;
   }
 
-  private CompletionStage<Void> replace(Entry entry, Route.Queue route) {
-    JobQueue queue = entry.queue;
+  private static CompletionStage<Void> store(JobQueue queue, Route.Queue route) {
+    JobStorage storage = queue.storage();
+    return storage == null ? Parcel.DONE : storage.apply(List.of(storage.declare(route)));
+  }
+
+  private CompletionStage<Void> replace(JobQueue queue, Route.Queue route) {
     String before = queue.route().source().orElse(null);
     String after = route.source().orElse(null);
-    JobStorage storage = entry.storage;
-    CompletionStage<Void> onDisk =
-        storage == null ? Parcel.DONE : storage.apply(List.of(storage.declare(route)));
-    queue.redeclare(route);
+    CompletionStage<Void> onDisk = store(queue, route);
+    lock.later(queue.redeclare(route));
     if (before != null && after != null && !before.equals(after)) {
       hub.move(queue, before, after);
     }
-    entries.put(route.id(), new Entry(queue, storage, onDisk));
+    entries.put(route.id(), new Entry(queue, onDisk));
     return onDisk;
   }
 
   /** Deletes a queue or group. */
   CompletionStage<Void> delete(String id) {
-    Entry entry;
-    CompletionStage<Void> onDisk = Parcel.DONE;
-    synchronized (lock) {
-      entry = entries.remove(id);
+    lock.enter();
+    try {
+      Entry entry = entries.remove(id);
       if (entry == null) {
-        return onDisk;
+        return Parcel.DONE;
       }
       JobQueue queue = entry.queue;
       queue.route().source().ifPresent(topic -> hub.remove(queue, topic));
-      JobStorage storage = entry.storage;
-      if (storage != null) {
-        onDisk = storage.apply(List.of(storage.delete()));
-      }
+      lock.later(() -> queue.end(new MissingAddressException("queue " + id + " was deleted")));
+      JobStorage storage = queue.storage();
+      return storage == null ? Parcel.DONE : storage.apply(List.of(storage.delete()));
+    } finally {
+      lock.leave(true);
     }
-    entry.queue.end(new MissingAddressException("queue " + id + " was deleted"));
-    return onDisk;
   }
 
   /** Ends all queues. */
   void close(BrokerAwayException cause) {
-    synchronized (lock) {
+    lock.enter();
+    try {
       closed = cause;
+    } finally {
+      lock.leave(true);
     }
     entries.values().forEach(entry -> entry.queue.end(cause));
     entries.clear();
@@ -146,7 +152,6 @@ final class QueueRegistry {
     return entries.values().stream().map(Entry::queue).toList();
   }
 
-  /** A queue, its part of the store, and the stage of its declaration. */
-  private record Entry(
-      JobQueue queue, @Nullable JobStorage storage, CompletionStage<Void> onDisk) {}
+  /** A queue, and the stage of its declaration. */
+  private record Entry(JobQueue queue, CompletionStage<Void> onDisk) {}
 }

@@ -23,7 +23,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -259,6 +261,61 @@ class EmbeddedQueueTest {
     embedded.link.prepare(other, EngineLink.Declaration.REPLACE);
     assertThatThrownBy(() -> embedded.link.prepare(JOBS, EngineLink.Declaration.CHECK))
         .hasMessageContaining("capacity: 0 (declared: 7)");
+  }
+
+  /** It handed out under the lock of all declarations, which others then waited for. */
+  @Test
+  void redeclaringHandsOutUnderNoLock() throws Exception {
+    Route.Queue ordered = EmbeddedFixture.builder("jobs").ordered(true).build().route();
+    List<String> delivered = new ArrayList<>();
+    Source source = embedded.link.consume(
+        ordered,
+        new ConsumerSettings(8, 8, 8, Overflow.FAIL),
+        new dev.mullion.messaging.engine.Sink() {
+          @Override
+          public void deliver(RawDelivery delivery) {
+            delivered.add(RecordingSink.text(delivery));
+            declareElsewhere();
+          }
+
+          @Override
+          public void dropped(long messages) {}
+
+          @Override
+          public void failed(MessagingException cause) {}
+        });
+    source.request(8);
+    for (String text : List.of("a", "b")) {
+      await(embedded.link.send(ordered, message(text).withKey("k")));
+    }
+    assertThat(delivered).containsExactly("a");
+    embedded.link.prepare(JOBS, EngineLink.Declaration.REPLACE);
+    assertThat(delivered).containsExactly("a", "b");
+    assertThat(embedded.status("jobs").inFlight()).isEqualTo(2); // neither was given back
+  }
+
+  private void declareElsewhere() {
+    CompletableFuture.runAsync(() -> {
+          try {
+            embedded.link.prepare(queue("others"), EngineLink.Declaration.CHECK);
+          } catch (MessagingException e) {
+            throw new AssertionError(e);
+          }
+        })
+        .orTimeout(5, TimeUnit.SECONDS)
+        .join();
+  }
+
+  /** It also completed the stages of waiting sends there. */
+  @Test
+  void redeclaringAcceptsWaitingSendsUnderNoLock() throws Exception {
+    Route.Queue full = EmbeddedFixture.builder("jobs").capacity(1).build().route();
+    await(embedded.link.send(full, message("a")));
+    CompletionStage<Void> accepted =
+        embedded.link.send(full, message("b")).thenRun(this::declareElsewhere);
+    embedded.link.prepare(JOBS, EngineLink.Declaration.REPLACE);
+    await(accepted);
+    assertThat(embedded.status("jobs").waiting()).isEqualTo(2);
   }
 
   @Test
