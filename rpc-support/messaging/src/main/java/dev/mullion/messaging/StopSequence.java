@@ -92,36 +92,27 @@ final class StopSequence {
   }
 
   private void run(Duration timeout) {
-    long start = clock.nanoTime();
-    long realStart = System.nanoTime();
-    Supplier<Duration> left = () -> {
-      // In real time too: under a manual clock that nobody moves, a stop must still end.
-      long passed = Math.max(clock.nanoTime() - start, System.nanoTime() - realStart);
-      Duration time = timeout.minusNanos(passed);
-      return time.isNegative() ? Duration.ZERO : time;
-    };
+    TimeLeft left = new TimeLeft(clock, timeout);
     StopReport report = EMPTY;
     try {
       step("senders", limits::closeOutside);
-      StopReport handlers = handlers(left.get());
-      report = handlers == null ? EMPTY : handlers;
+      report = handlers(left.get());
       step("sends", () -> sends(left.get()));
       step("link", () -> closeLink(left.get()));
       step("listener", () -> listener.close(left.get()));
       step("callbacks", callbacks::close);
     } finally {
-      Duration took = Duration.ofNanos(clock.nanoTime() - start);
-      done.complete(
-          new StopReport(took, report.finished(), report.givenBack(), report.interrupted()));
+      done.complete(new StopReport(
+          left.passed(), report.finished(), report.givenBack(), report.interrupted()));
     }
   }
 
-  private @Nullable StopReport handlers(Duration left) {
+  private StopReport handlers(Duration left) {
     try {
       return subscriptions.stop(left);
     } catch (Throwable e) {
       LimitedLog.warn("stop", "the stop of the subscriptions failed", e);
-      return null;
+      return EMPTY;
     }
   }
 

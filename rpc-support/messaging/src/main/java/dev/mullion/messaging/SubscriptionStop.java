@@ -1,10 +1,7 @@
 package dev.mullion.messaging;
 
-import dev.mullion.messaging.MessagingClock.Timer;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -64,7 +61,7 @@ final class SubscriptionStop<T> {
       if (finishing.compareAndSet(false, true)) {
         fromHandler = inside != null;
         finish(timeout, grace);
-      } else if (!await(done, timeout)) {
+      } else if (!ClockWait.await(done, clock, timeout)) {
         quiet.completeExceptionally(new TimeoutException());
       }
       return done.join();
@@ -76,25 +73,22 @@ final class SubscriptionStop<T> {
   }
 
   private void finish(Duration timeout, Duration grace) {
-    long start = clock.nanoTime();
-    long realStart = System.nanoTime();
+    TimeLeft left = new TimeLeft(clock, timeout);
     try {
       callEnded();
-      if (!await(quiet, timeout) || quiet.isCompletedExceptionally()) {
+      if (!ClockWait.await(quiet, clock, timeout) || quiet.isCompletedExceptionally()) {
         owner.interruptAll(fromHandler);
       }
       awaitsSettled = true;
       answered();
-      Duration left =
-          timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
-      boolean answered = awaitSettled(left, grace);
+      boolean answered = awaitSettled(left.get(), grace);
       if (!answered && inbox.isIdle()) {
         closeSource();
       }
       closesWhenIdle = true; // at once, if no handler is left that has called this
       closeIfIdle();
     } finally {
-      done.complete(inbox.report(Duration.ofNanos(clock.nanoTime() - start)));
+      done.complete(inbox.report(left.passed()));
       owner.ended();
     }
   }
@@ -103,7 +97,8 @@ final class SubscriptionStop<T> {
   private boolean awaitSettled(Duration left, Duration grace) {
     boolean interrupted = Thread.interrupted();
     try {
-      return await(settled, interrupted || left.compareTo(grace) < 0 ? grace : left);
+      return ClockWait.await(
+          settled, clock, interrupted || left.compareTo(grace) < 0 ? grace : left);
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();
@@ -141,26 +136,5 @@ final class SubscriptionStop<T> {
         LimitedLog.warn("close", "the engine failed to close (" + owner.address() + ")", e);
       }
     }
-  }
-
-  /**
-   * Waits until the future completes or the time is over, by the engine's clock or the system's: a
-   * manual clock that stands still does not make a stop endless. An interrupt ends the wait too.
-   */
-  private boolean await(CompletableFuture<?> future, Duration timeout) {
-    if (future.isDone() || timeout.isNegative() || timeout.isZero()) {
-      return future.isDone();
-    }
-    CountDownLatch over = new CountDownLatch(1);
-    future.whenComplete((result, error) -> over.countDown());
-    Timer timer = clock.schedule(timeout, over::countDown);
-    try {
-      over.await(HandlerTimeouts.nanos(timeout), TimeUnit.NANOSECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } finally {
-      timer.cancel();
-    }
-    return future.isDone();
   }
 }

@@ -9,7 +9,6 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 
 /** The subscriptions of one {@code Messaging}, and what they share. */
 final class Subscriptions {
@@ -109,28 +108,20 @@ final class Subscriptions {
     synchronized (running) {
       closed = true;
     }
-    long start = clock.nanoTime();
-    long realStart = System.nanoTime();
-    Supplier<Duration> left =
-        () -> timeout.minusNanos(Math.max(System.nanoTime() - realStart, clock.nanoTime() - start));
+    TimeLeft left = new TimeLeft(clock, timeout);
     Report report = new Report();
     for (boolean repliers : new boolean[] {false, true}) {
       List<RunningSubscription<?>> now = running(each -> each.isReplier() == repliers);
       now.forEach(RunningSubscription::beginStop);
       for (RunningSubscription<?> each : now) {
-        Duration time = notNegative(left.get());
-        Duration grace = notNegative(left.get().plus(SubscriptionStop.GRACE)); // shared by all
-        report.add(each.stop(time, grace));
+        Duration grace = left.withGrace(SubscriptionStop.GRACE); // shared by all
+        report.add(each.stop(left.get(), grace));
       }
     }
     asyncThreads.close();
     blockingThreads.close();
     answers.stop(() -> new IllegalStateException("messaging is closed"));
-    return report.of(Duration.ofNanos(clock.nanoTime() - start));
-  }
-
-  private static Duration notNegative(Duration time) {
-    return time.isNegative() ? Duration.ZERO : time;
+    return report.of(left.passed());
   }
 
   /** Adds up the reports of several stops. */
