@@ -8,8 +8,6 @@ import java.util.concurrent.TimeUnit;
 
 /** Waits by the clock of the engine, and by real time where that is over first. */
 final class ClockWait {
-  private static final Duration LONGEST = Duration.ofDays(365);
-
   private ClockWait() {}
 
   /**
@@ -26,16 +24,12 @@ final class ClockWait {
     future.whenComplete((result, error) -> over.countDown());
     Timer timer = clock.schedule(timeout, over::countDown);
     try {
-      over.await(nanos(timeout), TimeUnit.NANOSECONDS);
+      over.await(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
       timer.cancel();
     }
     return future.isDone();
-  }
-
-  private static long nanos(Duration timeout) {
-    return timeout.compareTo(LONGEST) > 0 ? LONGEST.toNanos() : timeout.toNanos();
   }
 }

@@ -182,7 +182,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
 
   void awaitCommits(Duration timeout) {
     if (commits != null) {
-      commits.await(Times.millis(timeout) * 1_000_000);
+      commits.await(TimeUnit.NANOSECONDS.convert(timeout));
     }
   }
 
@@ -223,7 +223,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
    * @throws TimeoutException with what is left, if that takes longer
    */
   public void awaitIdle(Duration timeout) throws InterruptedException, TimeoutException {
-    long end = System.nanoTime() + Times.millis(timeout) * 1_000_000;
+    long end = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
     for (String left = left(); !left.isEmpty(); left = left()) {
       if (System.nanoTime() - end >= 0) {
         throw new TimeoutException("not idle within " + timeout + ": " + left);

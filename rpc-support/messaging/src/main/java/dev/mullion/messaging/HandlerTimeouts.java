@@ -4,6 +4,7 @@ import dev.mullion.messaging.MessagingClock.Timer;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +30,7 @@ final class HandlerTimeouts<T> {
     this.clock = clock;
     this.callbacks = callbacks;
     this.timeout = timeout;
-    this.timeoutNanos = nanos(timeout);
+    this.timeoutNanos = TimeUnit.NANOSECONDS.convert(timeout);
   }
 
   /** Starts the time of a call. */
@@ -118,13 +119,6 @@ final class HandlerTimeouts<T> {
     return new TimeoutException("handler did not return within handlerTimeout " + timeout + " ("
         + delivery.address() + ", message " + delivery.raw.message().id() + ", delivery "
         + delivery.deliveryCount + ")");
-  }
-
-  /** Returns a duration in nanoseconds, or as many as fit. */
-  static long nanos(Duration duration) {
-    return duration.toSeconds() >= Long.MAX_VALUE / 1_000_000_000
-        ? HandlerCall.NEVER
-        : duration.toNanos();
   }
 
   static long after(long now, long nanos) {

@@ -87,7 +87,7 @@ public final class ManualClock implements MessagingClock {
   public Timer schedule(Duration delay, Runnable task) {
     requireNonNull(task, "task");
     synchronized (lock) {
-      long wait = delay.isNegative() ? 0 : toNanos(delay);
+      long wait = delay.isNegative() ? 0 : TimeUnit.NANOSECONDS.convert(delay);
       long due = nanos + wait < 0 ? Long.MAX_VALUE : nanos + wait;
       return add(due, task);
     }
@@ -118,10 +118,6 @@ public final class ManualClock implements MessagingClock {
     synchronized (lock) {
       tasks.remove(task);
     }
-  }
-
-  private static long toNanos(Duration delay) {
-    return delay.toSeconds() >= Long.MAX_VALUE / 1_000_000_000 ? Long.MAX_VALUE : delay.toNanos();
   }
 
   /** One scheduled task; equal only to itself. */

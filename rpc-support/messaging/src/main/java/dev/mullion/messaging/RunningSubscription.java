@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -228,7 +229,8 @@ final class RunningSubscription<T> implements Subscription {
     }
     RawDelivery.Request request = plan.rules().request(call.get(0));
     if (request != null) { // for the handler to know; nothing is cut off there
-      call.deadline = HandlerTimeouts.after(now(), HandlerTimeouts.nanos(request.timeLeft()));
+      call.deadline =
+          HandlerTimeouts.after(now(), TimeUnit.NANOSECONDS.convert(request.timeLeft()));
     }
   }
 
@@ -245,7 +247,7 @@ final class RunningSubscription<T> implements Subscription {
           + all.engineName() + " cannot extend the time of a handler of " + plan.route()
           + " (see Guarantees.extendable)"));
     }
-    if (!inbox.extend(call, delivery, now(), HandlerTimeouts.nanos(time))) {
+    if (!inbox.extend(call, delivery, now(), TimeUnit.NANOSECONDS.convert(time))) {
       return CompletableFuture.failedFuture(new IllegalStateException(
           "extend: the time for " + delivery + " is over, or its handler has returned"));
     }
