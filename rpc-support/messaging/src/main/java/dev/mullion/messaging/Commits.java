@@ -2,7 +2,6 @@ package dev.mullion.messaging;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -34,10 +33,16 @@ final class Commits {
     return failure;
   }
 
-  /** Applies the steps together; a failed stage has a {@link StoreException}. */
-  CompletionStage<Void> apply(List<Store.Step> steps) {
+  /**
+   * Applies the steps together; a failed stage has a {@link StoreException}.
+   *
+   * @param applied called with the failure or {@code null}, before the stage completes
+   */
+  CompletionStage<Void> apply(
+      List<Store.Step> steps, Consumer<? super @Nullable StoreException> applied) {
     StoreException before = failure;
     if (before != null) {
+      applied.accept(before);
       return CompletableFuture.failedStage(before);
     }
     count(1, 0);
@@ -49,19 +54,19 @@ final class Commits {
       stage = CompletableFuture.failedStage(e);
     }
     stage.whenComplete((nothing, error) -> {
-      if (error == null) {
-        done.complete(null);
-      } else {
-        done.completeExceptionally(failed(error));
+      StoreException failed = error == null ? null : failed(error);
+      try {
+        applied.accept(failed);
+        Stages.complete(done, failed);
+      } finally {
+        count(0, 1); // after what depends on it
       }
-      count(0, 1); // after what depends on it
     });
     return done;
   }
 
   private StoreException failed(Throwable error) {
-    Throwable cause =
-        error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+    Throwable cause = Answers.cause(error);
     StoreException failed = cause instanceof StoreException known
         ? known
         : new StoreException("the store failed: " + cause, cause);
@@ -117,7 +122,7 @@ final class Commits {
     }
   }
 
-  /** Returns whether changes are on their way. */
+  /** Returns whether no change is on its way. */
   boolean isIdle() {
     lock.lock();
     try {

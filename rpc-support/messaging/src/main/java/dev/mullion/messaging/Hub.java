@@ -126,16 +126,8 @@ final class Hub implements LiveSource.Owner {
     if (commits == null || jobs.isEmpty()) {
       return Parcel.DONE;
     }
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    commits.apply(steps).whenComplete((nothing, error) -> {
-      jobs.forEach(job -> job.queue().committed(job, error == null));
-      if (error == null) {
-        done.complete(null);
-      } else {
-        done.completeExceptionally(error);
-      }
-    });
-    return done;
+    return commits.apply(
+        steps, error -> jobs.forEach(job -> job.queue().committed(job, error == null)));
   }
 
   @Override

@@ -4,8 +4,9 @@ import dev.mullion.messaging.Store.Step;
 import dev.mullion.messaging.engine.Route;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** One queue's part of the store: turns what happens to its jobs into steps. */
 final class JobStorage {
@@ -20,21 +21,18 @@ final class JobStorage {
   }
 
   CompletionStage<Void> apply(List<Step> steps) {
-    return commits.apply(steps);
+    return apply(steps, error -> {});
+  }
+
+  /** Applies the steps; the consumer gets the failure or null before the stage completes. */
+  CompletionStage<Void> apply(
+      List<Step> steps, Consumer<? super @Nullable StoreException> applied) {
+    return commits.apply(steps, applied);
   }
 
   /** Applies the steps by which a job is accepted; it is visible when the stage completes. */
-  CompletableFuture<Void> commit(QueuedJob job, List<Step> steps) {
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    commits.apply(steps).whenComplete((nothing, error) -> {
-      job.queue().committed(job, error == null);
-      if (error == null) {
-        done.complete(null);
-      } else {
-        done.completeExceptionally(error);
-      }
-    });
-    return done;
+  CompletionStage<Void> commit(QueuedJob job, List<Step> steps) {
+    return apply(steps, error -> job.queue().committed(job, error == null));
   }
 
   Step declare(Route.Queue declaration) {

@@ -87,11 +87,7 @@ final class ParkedSends<P extends Parcel> {
 
     /** Completes its stage; under no lock. */
     void end(@Nullable Throwable cause) {
-      if (cause == null) {
-        done.complete(null);
-      } else {
-        done.completeExceptionally(cause);
-      }
+      Stages.complete(done, cause);
     }
   }
 }

@@ -55,15 +55,10 @@ final class QueueLetters {
     }
     CompletableFuture<Void> done = new CompletableFuture<>();
     queue.later(() -> store
-        .apply(List.of(store.addLetter(letter.number(), job.address(), content)))
-        .whenComplete((nothing, error) -> {
-          if (error == null) {
-            putStored(letter);
-            done.complete(null);
-          } else {
-            done.completeExceptionally(error);
-          }
-        }));
+        .apply(
+            List.of(store.addLetter(letter.number(), job.address(), content)),
+            error -> putStored(letter, error))
+        .whenComplete((nothing, error) -> Stages.complete(done, error)));
     return done;
   }
 
@@ -115,20 +110,15 @@ final class QueueLetters {
     long number = box.nextNumber();
     long died = clock.currentTimeMillis();
     Burial burial = new Burial(reason, error, deliveries, died);
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    store.apply(List.of(store.bury(job, number, burial))).whenComplete((nothing, failure) -> {
-      if (failure == null) {
-        putStored(new Letter(number, died, null, null));
-        done.complete(null);
-      } else {
-        done.completeExceptionally(failure);
-      }
-    });
-    return done;
+    return store.apply(
+        List.of(store.bury(job, number, burial)),
+        failure -> putStored(new Letter(number, died, null, null), failure));
   }
 
-  private void putStored(Letter letter) {
-    queue.change(false, () -> put(new Letter(letter.number(), letter.diedMillis(), null, null)));
+  private void putStored(Letter letter, @Nullable StoreException failure) {
+    if (failure == null) {
+      queue.change(false, () -> put(new Letter(letter.number(), letter.diedMillis(), null, null)));
+    }
   }
 
   /** Returns all letters, oldest first, without what only the store has. */

@@ -4,9 +4,18 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
-/** Looks at stages of engines and users without waiting for them. */
+/** Completes stages, and looks at those of engines and users without waiting for them. */
 final class Stages {
   private Stages() {}
+
+  /** Completes a future, with the error if there is one. */
+  static void complete(CompletableFuture<Void> done, @Nullable Throwable error) {
+    if (error == null) {
+      done.complete(null);
+    } else {
+      done.completeExceptionally(error);
+    }
+  }
 
   /** Returns a stage's future if it is complete already, which spares a continuation; else null. */
   static <V> @Nullable CompletableFuture<V> ifDone(CompletionStage<V> stage) {
