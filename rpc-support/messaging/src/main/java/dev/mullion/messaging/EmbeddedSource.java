@@ -83,11 +83,6 @@ abstract class EmbeddedSource implements Source {
     return credit > 0 && !cancelled;
   }
 
-  /** Gives back the credit of a parcel that was not handed out; under the owner's lock. */
-  final void addCredit() {
-    credit++;
-  }
-
   /**
    * Appends a parcel, which uses up one credit; under the owner's lock.
    *
@@ -272,16 +267,6 @@ abstract class EmbeddedSource implements Source {
     @Override
     public String address() {
       return "";
-    }
-
-    @Override
-    public int failures() {
-      return 0;
-    }
-
-    @Override
-    public int losses() {
-      return 0;
     }
 
     @Override

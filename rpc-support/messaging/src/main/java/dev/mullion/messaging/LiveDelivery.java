@@ -66,14 +66,4 @@ final class LiveDelivery extends Parcel {
   public String address() {
     return address;
   }
-
-  @Override
-  public int failures() {
-    return 0;
-  }
-
-  @Override
-  public int losses() {
-    return 0;
-  }
 }

@@ -27,6 +27,16 @@ abstract class Parcel implements RawDelivery {
   /** Takes the parcel back that was assigned and could not be handed out. */
   abstract void takeBack();
 
+  @Override
+  public int failures() {
+    return 0; // only jobs are delivered again
+  }
+
+  @Override
+  public int losses() {
+    return 0;
+  }
+
   /** The engine has no leases: what is handed out stays so until it is settled. */
   @Override
   public CompletionStage<Void> extend(Duration time) {

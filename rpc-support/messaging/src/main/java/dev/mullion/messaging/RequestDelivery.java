@@ -77,16 +77,6 @@ final class RequestDelivery extends Parcel implements RawDelivery.Request {
   }
 
   @Override
-  public int failures() {
-    return 0;
-  }
-
-  @Override
-  public int losses() {
-    return 0;
-  }
-
-  @Override
   public long id() {
     return id;
   }
