@@ -24,7 +24,7 @@ final class FullMark {
    */
   @SuppressWarnings("ThreadPriorityCheck") // after 32 yields the send is parked
   void yieldWhileFull() {
-    if (!full || HandlerRunner.current() != null || AsyncScope.active()) {
+    if (!full || HandlerRunner.current() != null) {
       return;
     }
     for (int i = 0; full && i < YIELDS; i++) {

@@ -101,14 +101,12 @@ final class JobOutcomes {
     if (store != null) {
       return settledStored(job, outcome, begun, store);
     }
-    if (!(outcome instanceof Outcome.Acknowledge) || job.inLane) {
-      queue.change(true, () -> {
-        if (outcome instanceof Outcome.Bury bury) {
-          queue.letters().bury(job, bury.reason(), bury.error(), deliveries(job, bury, begun));
-        }
-        apply(job, outcome);
-      });
-    }
+    queue.change(true, () -> {
+      if (outcome instanceof Outcome.Bury bury) {
+        queue.letters().bury(job, bury.reason(), bury.error(), deliveries(job, bury, begun));
+      }
+      apply(job, outcome);
+    });
     return Parcel.APPLIED;
   }
 

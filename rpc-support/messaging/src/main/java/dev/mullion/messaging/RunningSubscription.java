@@ -39,8 +39,8 @@ final class RunningSubscription<T> implements Subscription {
   private volatile @Nullable CompletableFuture<Void> ready;
   private volatile @Nullable MessagingException failure;
 
-  private RunningSubscription(Subscriptions all, SubscriptionPlan<T> plan)
-      throws MessagingException {
+  /** Starts to consume; the caller registers it, and then gives the first credit. */
+  RunningSubscription(Subscriptions all, SubscriptionPlan<T> plan) throws MessagingException {
     this.all = all;
     this.plan = plan;
     this.clock = all.clock();
@@ -65,12 +65,6 @@ final class RunningSubscription<T> implements Subscription {
                     plan.maxHandled(), plan.maxInFlight(), plan.buffer(), plan.overflow()),
                 new Arrivals()),
         "EngineLink.consume returned null");
-  }
-
-  /** Starts to consume; the caller registers it, and then gives the first credit. */
-  static <T> RunningSubscription<T> start(Subscriptions all, SubscriptionPlan<T> plan)
-      throws MessagingException {
-    return new RunningSubscription<>(all, plan);
   }
 
   Subscriptions subscriptions() {

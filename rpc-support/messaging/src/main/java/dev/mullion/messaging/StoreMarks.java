@@ -1,6 +1,5 @@
 package dev.mullion.messaging;
 
-import java.io.Closeable;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -31,7 +30,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A slot is taken by its queue, which is written last. The file is written in full before it is
  * mapped: a full disk is an error then, and does not kill the process later.
  */
-final class StoreMarks implements Closeable {
+final class StoreMarks {
   private static final long MAGIC = 0x4D554C4C4D524B31L;
   private static final int SYNCED = 8;
   private static final int FIRST = 64;
@@ -211,10 +210,5 @@ final class StoreMarks implements Closeable {
         Thread.currentThread().interrupt();
       }
     }
-  }
-
-  @Override
-  public void close() {
-    clear();
   }
 }

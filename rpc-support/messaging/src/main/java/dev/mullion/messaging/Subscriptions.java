@@ -79,7 +79,7 @@ final class Subscriptions {
   <T> Subscription start(SubscriptionPlan<T> plan) throws MessagingException {
     checkOpen();
     declared.prepare(plan.route());
-    RunningSubscription<T> started = RunningSubscription.start(this, plan);
+    RunningSubscription<T> started = new RunningSubscription<>(this, plan);
     boolean added;
     synchronized (running) {
       added = !closed && running.add(started);

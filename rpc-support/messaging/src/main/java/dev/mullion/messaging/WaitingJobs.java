@@ -1,7 +1,5 @@
 package dev.mullion.messaging;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -334,12 +332,8 @@ final class WaitingJobs {
     }
   }
 
-  /** Removes and returns all jobs. */
-  List<QueuedJob> clear() {
-    List<QueuedJob> all = new ArrayList<>();
-    for (QueuedJob job = removeOldest(); job != null; job = removeOldest()) {
-      all.add(job);
-    }
-    return all;
+  /** Removes all jobs. */
+  void clear() {
+    while (removeOldest() != null) {}
   }
 }
