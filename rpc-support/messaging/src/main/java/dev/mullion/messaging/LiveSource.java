@@ -151,6 +151,15 @@ final class LiveSource extends EmbeddedSource {
 
   /** Appends to the buffer; returns whether the caller has the turn. Under the lock. */
   private boolean append(LiveDelivery message) {
+    link(message);
+    if (backlog) {
+      return false;
+    }
+    backlog = true;
+    return hasCredit() && assign(taken(poll())); // credit that came in between
+  }
+
+  private void link(LiveDelivery message) {
     if (last == null) {
       first = message;
     } else {
@@ -158,11 +167,6 @@ final class LiveSource extends EmbeddedSource {
     }
     last = message;
     buffered++;
-    if (backlog) {
-      return false;
-    }
-    backlog = true;
-    return hasCredit() && assign(taken(poll())); // credit that came in between
   }
 
   private LiveDelivery taken(@Nullable LiveDelivery message) {
@@ -222,13 +226,7 @@ final class LiveSource extends EmbeddedSource {
   private void admit(List<Parked<LiveDelivery>> accepted) {
     while (!parked.isEmpty() && buffered < Math.max(capacity, 1) && !isCancelled()) {
       Parked<LiveDelivery> send = parked.remove();
-      if (last == null) {
-        first = send.parcel;
-      } else {
-        last.next = send.parcel;
-      }
-      last = send.parcel;
-      buffered++;
+      link(send.parcel);
       accepted.add(send);
     }
   }
