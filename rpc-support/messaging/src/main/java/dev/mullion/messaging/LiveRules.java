@@ -2,7 +2,6 @@ package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.HandlerLostException;
 import dev.mullion.messaging.engine.Outcome;
-import org.jspecify.annotations.Nullable;
 
 /** Topics and signals: at most once, so a failure is counted and told, and the message is gone. */
 final class LiveRules<T> extends Rules<T> {
@@ -11,11 +10,6 @@ final class LiveRules<T> extends Rules<T> {
   @Override
   Verdict undecodable(Fetched<T> delivery, Throwable error) {
     return Verdict.of(Ending.UNDECODABLE, GONE, error);
-  }
-
-  @Override
-  Verdict handled(Fetched<T> delivery, @Nullable Object value) {
-    return Verdict.ACKNOWLEDGED;
   }
 
   @Override

@@ -36,11 +36,6 @@ final class QueueRules<T> extends Rules<T> {
   }
 
   @Override
-  Verdict handled(Fetched<T> delivery, @Nullable Object value) {
-    return Verdict.ACKNOWLEDGED;
-  }
-
-  @Override
   Verdict failed(Fetched<T> delivery, Throwable error) {
     if (error instanceof RejectedMessageException) {
       return bury(Ending.REJECTED, DeadLetter.Reason.REJECTED, text(error), null);

@@ -25,7 +25,9 @@ abstract class Rules<T> {
 
   abstract Verdict undecodable(Fetched<T> delivery, Throwable error);
 
-  abstract Verdict handled(Fetched<T> delivery, @Nullable Object value);
+  Verdict handled(Fetched<T> delivery, @Nullable Object value) {
+    return Verdict.ACKNOWLEDGED;
+  }
 
   abstract Verdict failed(Fetched<T> delivery, Throwable error);
 
