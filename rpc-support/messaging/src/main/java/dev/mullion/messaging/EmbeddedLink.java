@@ -85,7 +85,7 @@ final class EmbeddedLink implements EngineLink {
   public CompletionStage<Void> send(Route route, Message<byte[]> message) {
     MessagingException ended = broker.ended();
     if (closed || ended != null) {
-      return CompletableFuture.failedStage(ended == null ? closedException() : ended);
+      return CompletableFuture.failedStage(ended == null ? Intake.closed() : ended);
     }
     if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
       return push(queue, message);
@@ -120,7 +120,7 @@ final class EmbeddedLink implements EngineLink {
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
     MessagingException ended = broker.ended();
     if (closed || ended != null) {
-      return CompletableFuture.failedStage(ended == null ? closedException() : ended);
+      return CompletableFuture.failedStage(ended == null ? Intake.closed() : ended);
     }
     SubjectQueue queue = broker.subjects().get(subject.name());
     return queue == null
@@ -156,7 +156,7 @@ final class EmbeddedLink implements EngineLink {
     sources.add(source);
     if (closed) {
       source.close();
-      throw closedException();
+      throw Intake.closed();
     }
     return source;
   }
@@ -226,15 +226,11 @@ final class EmbeddedLink implements EngineLink {
   private void checkOpen() throws MessagingException {
     MessagingException ended = broker.ended();
     if (closed) {
-      throw closedException();
+      throw Intake.closed();
     }
     if (ended != null) {
       throw ended;
     }
-  }
-
-  private static IllegalStateException closedException() {
-    return new IllegalStateException("messaging is closed");
   }
 
   @Override
@@ -245,7 +241,7 @@ final class EmbeddedLink implements EngineLink {
     }
     try {
       sources.forEach(EmbeddedSource::close);
-      broker.withdraw(this, closedException());
+      broker.withdraw(this, Intake.closed());
       broker.awaitCommits(timeout);
     } finally {
       broker.closed(this);

@@ -1,5 +1,6 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.engine.Route;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -65,10 +66,10 @@ final class Hub implements LiveSource.Owner {
   }
 
   private void forget(String topic) {
-    if (topic.indexOf('*') < 0 && topic.indexOf('#') < 0) {
-      ready.remove(topic);
-    } else {
+    if (new Route.Topic(topic).isPattern()) {
       ready.clear();
+    } else {
+      ready.remove(topic);
     }
   }
 

@@ -195,10 +195,7 @@ public final class Message<T> {
    * becomes a dead letter, with the reason {@code EXPIRED}; elsewhere it is dropped and counted.
    */
   public Message<T> withTimeToLive(Duration timeToLive) {
-    requireNonNull(timeToLive, "timeToLive");
-    if (timeToLive.isNegative() || timeToLive.isZero()) {
-      throw new IllegalArgumentException("timeToLive: " + timeToLive + " (expected: > 0)");
-    }
+    Arguments.positive(timeToLive, "timeToLive");
     return new Message<>(
         payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
   }

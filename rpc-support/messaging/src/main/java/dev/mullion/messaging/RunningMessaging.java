@@ -50,7 +50,7 @@ final class RunningMessaging implements Messaging {
     this.outgoing = new Outgoing(observers, settings.maxMessageSize);
     this.sends = new Sends(link, declared, limits, sendTimeout, answers, counts, listener);
     this.subscriptions =
-        new Subscriptions(engine, link, settings, parts.callbacks, listener, observers, declared);
+        new Subscriptions(link, settings, parts.callbacks, listener, observers, outgoing, declared);
     this.intake = new Intake(parts.callbacks, subscriptions::isInside);
     this.stop = new StopSequence(
         clock, intake, limits, subscriptions, answers, requests, link, listener, parts.callbacks);

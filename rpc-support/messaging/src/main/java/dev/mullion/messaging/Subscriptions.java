@@ -34,14 +34,14 @@ final class Subscriptions {
   private boolean closed; // guarded by running
 
   Subscriptions(
-      Engine engine,
       EngineLink link,
       MessagingBuilder settings,
       Executor callbacks,
       ListenerCalls listener,
       Observers observers,
+      Outgoing outgoing,
       Declared declared) {
-    this.engine = engine;
+    this.engine = settings.engine;
     this.link = link;
     this.clock = engine.clock();
     this.callbacks = callbacks;
@@ -49,7 +49,7 @@ final class Subscriptions {
     this.observers = observers;
     this.declared = declared;
     this.supported = new Supported(engine);
-    this.outgoing = new Outgoing(observers, settings.maxMessageSize);
+    this.outgoing = outgoing;
     this.answers = new Answers(callbacks);
     this.stopTimeout = settings.stopTimeout;
     // Of their own: blocking handlers that use up all threads may wait for asynchronous ones.
@@ -86,7 +86,7 @@ final class Subscriptions {
     }
     if (!added) {
       started.stop(Duration.ZERO);
-      throw new IllegalStateException("messaging is closed");
+      throw Intake.closed();
     }
     started.wake();
     return started;
@@ -95,7 +95,7 @@ final class Subscriptions {
   private void checkOpen() {
     synchronized (running) {
       if (closed) {
-        throw new IllegalStateException("messaging is closed");
+        throw Intake.closed();
       }
     }
   }
@@ -120,7 +120,7 @@ final class Subscriptions {
     }
     asyncThreads.close();
     blockingThreads.close();
-    answers.stop(() -> new IllegalStateException("messaging is closed"));
+    answers.stop(Intake::closed);
     return report.of(left.passed());
   }
 

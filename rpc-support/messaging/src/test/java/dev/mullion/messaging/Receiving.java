@@ -12,7 +12,7 @@ import java.util.function.BooleanSupplier;
 
 /** The receiving half of a {@code Messaging} on a {@link ScriptedEngine}. */
 final class Receiving implements AutoCloseable {
-  final ScriptedEngine engine = new ScriptedEngine();
+  final ScriptedEngine engine;
   final Events events = new Events();
   final ExecutorService callbacks = Executors.newCachedThreadPool();
   final Subscriptions subscriptions;
@@ -22,13 +22,15 @@ final class Receiving implements AutoCloseable {
   }
 
   Receiving(MessagingBuilder settings) {
+    engine = (ScriptedEngine) settings.engine;
+    Observers observers = new Observers(settings.observers);
     subscriptions = new Subscriptions(
-        engine,
         engine,
         settings,
         callbacks,
         new ListenerCalls(events, engine.clock),
-        new Observers(settings.observers),
+        observers,
+        new Outgoing(observers, settings.maxMessageSize),
         new Declared(engine));
   }
 
