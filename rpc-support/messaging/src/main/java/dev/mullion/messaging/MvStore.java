@@ -11,9 +11,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -109,7 +108,11 @@ final class MvStore implements Store {
       all.add(contents);
     }
     if (!losses.isEmpty()) {
-      await(apply(losses));
+      try {
+        apply(losses).toCompletableFuture().join(); // one commit, which ends by itself
+      } catch (CompletionException e) {
+        throw new StoreException("losses cannot be counted: " + e.getMessage(), e);
+      }
     }
     marks.clear();
     loaded = true;
@@ -145,27 +148,6 @@ final class MvStore implements Store {
       return Math.addExact(clock.currentTimeMillis(), delay.toMillis());
     } catch (ArithmeticException e) {
       return Long.MAX_VALUE;
-    }
-  }
-
-  private static void await(CompletionStage<Void> stage) throws MessagingException {
-    CompletableFuture<Void> future = stage.toCompletableFuture();
-    boolean interrupted = false;
-    try {
-      while (true) {
-        try {
-          future.get();
-          return;
-        } catch (InterruptedException e) {
-          interrupted = true; // one commit, which ends by itself
-        }
-      }
-    } catch (ExecutionException e) {
-      throw new StoreException("losses cannot be counted: " + e.getMessage(), e);
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
     }
   }
 

@@ -3,8 +3,6 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.engine.EngineLink;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -65,30 +63,11 @@ final class StopSequence {
       }
     }
     boolean waitedFor = inHandler || listener.isCalling();
-    return waitedFor && !done.isDone() ? EMPTY : awaited();
+    return waitedFor && !done.isDone() ? EMPTY : done.join(); // an interrupt is kept
   }
 
   boolean isBegun() {
     return begun.get();
-  }
-
-  private StopReport awaited() {
-    boolean interrupted = false;
-    try {
-      while (true) {
-        try {
-          return done.get();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        } catch (ExecutionException e) {
-          throw new CompletionException(e.getCause());
-        }
-      }
-    } finally {
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
   }
 
   private void run(Duration timeout) {
