@@ -34,20 +34,7 @@ final class QueueDeadLetters implements DeadLetters {
   public CompletionStage<List<DeadLetter>> peek(int max) {
     Arguments.atLeast(max, 0, "max");
     return CompletableFuture.supplyAsync(
-        () -> {
-          List<DeadLetter> found = new ArrayList<>();
-          for (Letter letter : letters()) {
-            if (found.size() == max) {
-              break;
-            }
-            Letter read = read(letter);
-            if (read != null && read.letter() != null) {
-              found.add(read.letter());
-            }
-          }
-          return List.copyOf(found);
-        },
-        executor);
+        () -> List.copyOf(each(max, any -> true, Letter::letter)), executor);
   }
 
   @Override
@@ -75,28 +62,28 @@ final class QueueDeadLetters implements DeadLetters {
   /**
    * Applies a change to those that match, until there is no room for it or the number is reached.
    */
-  private CompletionStage<Long> async(int max, Predicate<DeadLetter> which, Change change) {
-    return CompletableFuture.supplyAsync(() -> start(max, which, change), executor)
+  private CompletionStage<Long> async(
+      int max, Predicate<DeadLetter> which, Action<CompletionStage<Boolean>> change) {
+    return CompletableFuture.supplyAsync(() -> each(max, which, change), executor)
         .thenCompose(QueueDeadLetters::count);
   }
 
-  private List<CompletionStage<Boolean>> start(
-      int max, Predicate<DeadLetter> which, Change change) {
-    List<CompletionStage<Boolean>> changes = new ArrayList<>();
+  private <R> List<R> each(int max, Predicate<DeadLetter> which, Action<R> action) {
+    List<R> results = new ArrayList<>();
     for (Letter letter : letters()) {
-      if (changes.size() == max) {
+      if (results.size() == max) {
         break;
       }
       Letter read = read(letter);
       if (read != null && read.letter() != null && which.test(read.letter())) {
-        CompletionStage<Boolean> changed = change.apply(read);
-        if (changed == null) {
+        R result = action.apply(read);
+        if (result == null) {
           break;
         }
-        changes.add(changed);
+        results.add(result);
       }
     }
-    return changes;
+    return results;
   }
 
   private static CompletionStage<Long> count(List<CompletionStage<Boolean>> changes) {
@@ -121,10 +108,10 @@ final class QueueDeadLetters implements DeadLetters {
     }
   }
 
-  /** One change of a letter. */
-  private interface Change {
-    /** Begins the change; null if there is no room for it. */
+  /** What is done with a letter. */
+  private interface Action<R> {
+    /** Returns the result, or that of a change that has begun; null ends the search. */
     @Nullable
-    CompletionStage<Boolean> apply(Letter letter);
+    R apply(Letter letter);
   }
 }
