@@ -83,9 +83,9 @@ final class EmbeddedLink implements EngineLink {
 
   @Override
   public CompletionStage<Void> send(Route route, Message<byte[]> message) {
-    MessagingException ended = broker.ended();
-    if (closed || ended != null) {
-      return CompletableFuture.failedStage(ended == null ? Intake.closed() : ended);
+    Exception ended = ended();
+    if (ended != null) {
+      return CompletableFuture.failedStage(ended);
     }
     if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
       return push(queue, message);
@@ -95,6 +95,12 @@ final class EmbeddedLink implements EngineLink {
     }
     return CompletableFuture.failedStage(new IllegalArgumentException(
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
+  }
+
+  /** Returns why nothing is accepted any more; null while it is open. */
+  private @Nullable Exception ended() {
+    MessagingException ended = broker.ended();
+    return ended == null && closed ? Intake.closed() : ended;
   }
 
   private CompletionStage<Void> push(Route.Queue queue, Message<byte[]> message) {
@@ -118,9 +124,9 @@ final class EmbeddedLink implements EngineLink {
   @Override
   public CompletionStage<Void> request(
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
-    MessagingException ended = broker.ended();
-    if (closed || ended != null) {
-      return CompletableFuture.failedStage(ended == null ? Intake.closed() : ended);
+    Exception ended = ended();
+    if (ended != null) {
+      return CompletableFuture.failedStage(ended);
     }
     SubjectQueue queue = broker.subjects().get(subject.name());
     return queue == null
