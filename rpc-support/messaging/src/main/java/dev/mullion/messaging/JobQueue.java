@@ -198,23 +198,41 @@ final class JobQueue {
       backlog = true;
     }
     while (true) {
-      intake.admit();
+      admit();
       WorkerSource worker = waiting.available() == 0 ? null : workers.withCredit();
       QueuedJob job = worker == null ? null : waiting.next();
       if (worker == null || job == null) {
         break;
       }
-      if (Times.isPast(job.expires, clock)) {
-        waiting.leave(job, true);
-        expired++;
-        buryWaiting(job, DeadLetter.Reason.EXPIRED);
-      } else {
-        give(job, worker);
-      }
+      give(job, worker);
     }
     if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
       backlog = false;
     }
+  }
+
+  /** Accepts sends that wait for room, also for that of jobs that have expired. */
+  private void admit() {
+    do {
+      intake.admit();
+    } while (letTimePass());
+  }
+
+  /** Moves what is due to the front; returns whether something has expired. */
+  private boolean letTimePass() {
+    if (waiting.nextTime() == Times.NEVER) {
+      return false;
+    }
+    long now = clock.nanoTime();
+    long before = expired;
+    waiting.moveDue(now);
+    QueuedJob job = waiting.removeExpired(now);
+    while (job != null) {
+      expired++;
+      buryWaiting(job, DeadLetter.Reason.EXPIRED);
+      job = waiting.removeExpired(now);
+    }
+    return expired > before;
   }
 
   private void give(QueuedJob job, WorkerSource worker) {
@@ -275,16 +293,7 @@ final class JobQueue {
   }
 
   private void wake() {
-    change(storage == null, () -> {
-      alarmTime = Times.NEVER;
-      waiting.moveDue(clock.nanoTime());
-      QueuedJob job = waiting.removeExpired(clock.nanoTime());
-      while (job != null) {
-        expired++;
-        buryWaiting(job, DeadLetter.Reason.EXPIRED);
-        job = waiting.removeExpired(clock.nanoTime());
-      }
-    });
+    change(storage == null, () -> alarmTime = Times.NEVER);
   }
 
   /** Replaces the settings; what waits stays. Returns what is to be done under no lock at all. */

@@ -121,25 +121,22 @@ final class QueueModel {
 
   void pump() {
     while (true) {
-      while (!parked.isEmpty() && hasRoom()) {
-        Job job = parked.remove(0).job;
-        job.number = ++numbers;
-        waiting.put(job.number, job);
-      }
+      do {
+        while (!parked.isEmpty() && hasRoom()) {
+          Job job = parked.remove(0).job;
+          job.number = ++numbers;
+          waiting.put(job.number, job);
+        }
+      } while (expire());
       Job next = credit == 0 ? null : eligible();
       if (next == null) {
         return;
       }
       waiting.remove(next.number);
-      if (next.expires <= now) {
-        expired++;
-        bury(next, DeadLetter.Reason.EXPIRED, next.failures + next.losses);
-      } else {
-        credit--;
-        next.begun = false;
-        held.put(next.text, next);
-        handedOut.add(next.text);
-      }
+      credit--;
+      next.begun = false;
+      held.put(next.text, next);
+      handedOut.add(next.text);
     }
   }
 
@@ -213,24 +210,24 @@ final class QueueModel {
           waiting.put(job.number, job);
         }
       }
-      List<Job> all = new ArrayList<>(waiting.values());
-      all.addAll(delayed);
-      all.sort(Comparator.comparingLong((Job job) -> job.expires).thenComparing(job -> job.number));
-      expire(all);
       pump();
     }
     now = end;
   }
 
-  private void expire(List<Job> jobs) {
-    for (Job job : jobs) {
-      if (job.expires <= now) {
-        waiting.remove(job.number);
-        delayed.remove(job);
-        expired++;
-        bury(job, DeadLetter.Reason.EXPIRED, job.failures + job.losses);
-      }
+  /** Buries what has expired, also what comes back later than that; returns whether it did. */
+  private boolean expire() {
+    List<Job> all = new ArrayList<>(waiting.values());
+    all.addAll(delayed);
+    all.removeIf(job -> job.expires > now);
+    all.sort(Comparator.comparingLong((Job job) -> job.expires).thenComparing(job -> job.number));
+    for (Job job : all) {
+      waiting.remove(job.number);
+      delayed.remove(job);
+      expired++;
+      bury(job, DeadLetter.Reason.EXPIRED, job.failures + job.losses);
     }
+    return !all.isEmpty();
   }
 
   private long nextEvent() {
