@@ -94,7 +94,7 @@ public final class ReadingsMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .rpc(rpc -> rpc.shutdownHook(true))
+            .shutdownHook(true)
             .start()) {
       messaging.receive(Readings.READINGS, new Readings()::take);
       System.out.println("listening on " + at.host() + ":" + server.port());

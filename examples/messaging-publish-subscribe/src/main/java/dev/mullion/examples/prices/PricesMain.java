@@ -95,7 +95,7 @@ public final class PricesMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .rpc(rpc -> rpc.shutdownHook(true))
+            .shutdownHook(true)
             .start()) {
       Prices.show(messaging);
       Prices.archive(messaging);

@@ -79,7 +79,7 @@ public final class CapitalsMain implements Callable<Integer> {
         MessagingServer server = MessagingServer.builder(broker)
             .host(at.host())
             .port(at.port())
-            .rpc(rpc -> rpc.shutdownHook(true))
+            .shutdownHook(true)
             .start()) {
       messaging.reply(Capitals.CAPITALS, Capitals::answer);
       System.out.println("listening on " + at.host() + ":" + server.port());
