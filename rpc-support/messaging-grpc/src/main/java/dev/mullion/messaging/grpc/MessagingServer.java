@@ -137,6 +137,7 @@ public final class MessagingServer implements AutoCloseable {
     private long windowBytes = 16L << 20;
     private int maxMessageSize = 1 << 20;
     private int maxCredit = 10_000;
+    private long maxUnsettledBytes = 64L << 20;
     private int maxSubscriptions = 1_000;
     private long maxBacklog = 64L << 20;
     private boolean shutdownHook;
@@ -218,6 +219,17 @@ public final class MessagingServer implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Sets how many bytes of messages from queues and subjects one client may have without an
+     * outcome, in all its subscriptions: 64 MiB by default. Further ones stay in their queues until
+     * it settles. A quarter is kept for subscriptions that have nothing, and one message is always
+     * delivered. Messages of topics and signals have no outcome, and do not count.
+     */
+    public Builder maxUnsettledBytes(long maxUnsettledBytes) {
+      this.maxUnsettledBytes = Check.atLeast(maxUnsettledBytes, 1, "maxUnsettledBytes");
+      return this;
+    }
+
     /** Sets how many subscriptions one client may have: 1,000 by default. */
     public Builder maxSubscriptions(int maxSubscriptions) {
       this.maxSubscriptions = Check.within(maxSubscriptions, 1, 1_000_000, "maxSubscriptions");
@@ -264,6 +276,7 @@ public final class MessagingServer implements AutoCloseable {
                 windowBytes,
                 maxMessageSize,
                 maxCredit,
+                maxUnsettledBytes,
                 maxSubscriptions,
                 maxBacklog),
             permissions,

@@ -38,6 +38,10 @@ final class ServedSubscription implements Sink {
   private long credit;
   private long parked;
   private long unsettled;
+
+  /** The size of its larger messages of late. */
+  private long usualSize = 1;
+
   private boolean cancelled;
   private boolean alone;
 
@@ -79,7 +83,7 @@ final class ServedSubscription implements Sink {
   }
 
   /** Returns whether deliveries have outcomes. */
-  private boolean isSettled() {
+  boolean isSettled() {
     return route instanceof Route.Queue || route instanceof Route.Subject;
   }
 
@@ -107,6 +111,10 @@ final class ServedSubscription implements Sink {
     long most = session.isFull() ? (ahead == 0 ? 1 : 0) : MOST_AHEAD - ahead;
     long granted =
         Math.max(0, Math.min(Math.min(parked, most), session.maxCredit() - credit - unsettled));
+    if (granted > 0 && isSettled()) {
+      long room = session.bytes().room(usualSize, unsettled == 0, credit + granted);
+      granted = Math.max(0, Math.min(granted, room - credit));
+    }
     parked -= granted;
     credit += granted;
     return (int) granted;
@@ -124,7 +132,7 @@ final class ServedSubscription implements Sink {
     boolean taken;
     synchronized (this) {
       credit--;
-      taken = !cancelled;
+      taken = !cancelled && hasRoom(delivery);
       if (taken) {
         unsettled++;
         waiting.add(delivery);
@@ -136,6 +144,20 @@ final class ServedSubscription implements Sink {
     } else {
       delivery.settle(new Outcome.GiveBack(false));
     }
+  }
+
+  /** Takes room for a delivery. Without any it is given back: its size was not known before. */
+  private boolean hasRoom(RawDelivery delivery) {
+    if (!isSettled()) {
+      return true;
+    }
+    long size = UnsettledBytes.of(delivery.message());
+    usualSize = Math.max(size, usualSize - usualSize / 8);
+    boolean room = session.bytes().take(size, unsettled == 0);
+    if (!room) {
+      parked++;
+    }
+    return room;
   }
 
   @Override
@@ -290,6 +312,15 @@ final class ServedSubscription implements Sink {
     }
   }
 
+  /** Asks the engine for what there was no room for. */
+  void resume() {
+    int granted;
+    synchronized (this) {
+      granted = cancelled ? 0 : grant();
+    }
+    request(granted);
+  }
+
   /** Stops deliveries; what the client does not have yet is given back. Returns how many. */
   int cancel() {
     Deque<RawDelivery> unwritten;
@@ -299,7 +330,12 @@ final class ServedSubscription implements Sink {
       waiting.clear();
       unsettled -= unwritten.size();
     }
-    unwritten.forEach(each -> session.waits(each, -1));
+    unwritten.forEach(each -> {
+      session.waits(each, -1);
+      if (isSettled()) {
+        session.free(each);
+      }
+    });
     Source from = source;
     if (from != null) {
       from.cancel();

@@ -26,6 +26,7 @@ final class Serving {
    * @param windowBytes bytes of messages in them
    * @param maxMessageSize payload and headers of one message
    * @param maxCredit credit and unsettled deliveries of one subscription
+   * @param maxUnsettledBytes messages that one client has or is to get, without an outcome
    * @param maxSubscriptions subscriptions of one client
    * @param maxBacklog bytes of answers that wait for one client to read them
    */
@@ -35,6 +36,7 @@ final class Serving {
       long windowBytes,
       int maxMessageSize,
       int maxCredit,
+      long maxUnsettledBytes,
       int maxSubscriptions,
       long maxBacklog) {}
 

@@ -39,6 +39,7 @@ final class SessionDeliveries {
   private final Map<Long, ServedSubscription> subscriptions = new ConcurrentHashMap<>();
   private final AtomicLong lastDelivery = new AtomicLong();
   private final AtomicLong waitingBytes = new AtomicLong();
+  private final UnsettledBytes bytes;
   private final AtomicInteger suspects = new AtomicInteger();
 
   /** Those with deliveries to write, in turn; changed by the thread of the client's frames. */
@@ -57,6 +58,7 @@ final class SessionDeliveries {
   SessionDeliveries(ServerSession session, Serving.Limits limits, MessagingClock clock) {
     this.session = session;
     this.limits = limits;
+    this.bytes = new UnsettledBytes(limits.maxUnsettledBytes());
     this.clock = clock;
   }
 
@@ -66,6 +68,17 @@ final class SessionDeliveries {
 
   int maxMessageSize() {
     return limits.maxMessageSize();
+  }
+
+  UnsettledBytes bytes() {
+    return bytes;
+  }
+
+  /** Frees the room of a delivery that has an outcome. */
+  void free(RawDelivery delivery) {
+    if (bytes.free(UnsettledBytes.of(delivery.message()))) {
+      subscriptions.values().forEach(ServedSubscription::resume);
+    }
   }
 
   boolean hasSuspect() {
@@ -143,6 +156,9 @@ final class SessionDeliveries {
     }
     if (delivery.subscription.isSuspect(delivery.raw()) && suspects.decrementAndGet() == 0) {
       wake();
+    }
+    if (delivery.subscription.isSettled()) {
+      free(delivery.raw());
     }
     return true;
   }

@@ -26,6 +26,7 @@ import dev.mullion.messaging.grpc.v1.ServerFrame.FrameCase;
 import dev.mullion.messaging.grpc.v1.Settlement;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
@@ -313,6 +314,75 @@ class MessagingServerTest {
       client.acknowledge(id);
       Eventually.isTrue("credit", () -> engine.consumer("jobs").asked.get() == 4);
     }
+  }
+
+  /** A client that reads and never settles held 10,000 messages of any size, by its credit. */
+  @Test
+  void unsettledDeliveriesAreBoundedInBytes() throws Exception {
+    start(builder -> builder.maxUnsettledBytes(1 << 20));
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 10_000);
+      ScriptedEngine.Consumer consumer = engine.consumer("jobs");
+      List<Delivery> delivered = exhaust(consumer, 50_000);
+      // The engine is asked for 256 before any size is known. What has no room goes back,
+      // uncounted.
+      assertThat(delivered).hasSize(256);
+      List<Delivery> kept =
+          delivered.stream().filter(each -> !each.outcome.isDone()).toList();
+      assertThat(kept).hasSize(15); // three quarters
+      assertThat(delivered.get(255).outcome()).isEqualTo(new Outcome.GiveBack(false));
+
+      client.acknowledge(client.delivery().getDelivery());
+      client.expect(FrameCase.SETTLED);
+      assertThat(exhaust(consumer, 50_000)).singleElement().matches(each -> !each.outcome.isDone());
+    }
+  }
+
+  @Test
+  void subscriptionWithoutDeliveriesIsNotStoppedByBusyOne() throws Exception {
+    start(builder -> builder.maxUnsettledBytes(1 << 20));
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 1_000);
+      exhaust(engine.consumer("jobs"), 50_000);
+      client.subscribe(4, wire -> wire.setSubject("s").setCredit(100));
+      engine.request("s", "q");
+      assertThat(client.expectFrom(4).getSubscription()).isEqualTo(4);
+    }
+  }
+
+  @Test
+  void messageAboveTheBoundIsDeliveredByItself() throws Exception {
+    start(builder -> builder.maxUnsettledBytes(1_000));
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 10);
+      client.pull(4, "others", 10);
+      engine.deliver(new Delivery("jobs", new byte[5_000], 0, 0));
+      Deliver large = client.delivery();
+      Delivery refused = new Delivery("others", new byte[5_000], 0, 0);
+      engine.deliver(refused);
+      assertThat(refused.outcome()).isEqualTo(new Outcome.GiveBack(false));
+      ScriptedEngine.Consumer others = engine.consumer("others");
+      while (others.take()) {
+        others.sink.deliver(new Delivery("others", new byte[5_000], 0, 0));
+      }
+      // Room that one subscription frees is offered to the others.
+      client.acknowledge(large.getDelivery());
+      Eventually.isTrue("credit", () -> others.credit.get() > 0);
+      engine.deliver(new Delivery("others", new byte[5_000], 0, 0));
+      assertThat(client.expectFrom(4).getMessage().getPayload().size()).isEqualTo(5_000);
+    }
+  }
+
+  /** Delivers messages of a size for all credit that there is. */
+  private static List<Delivery> exhaust(ScriptedEngine.Consumer consumer, int bytes) {
+    Eventually.isTrue("credit", () -> consumer.credit.get() > 0);
+    List<Delivery> all = new ArrayList<>();
+    while (consumer.take()) {
+      Delivery next = new Delivery(consumer.route.name(), new byte[bytes], 0, 0);
+      all.add(next);
+      consumer.sink.deliver(next);
+    }
+    return all;
   }
 
   @Test

@@ -135,7 +135,7 @@ class ReadmeTest {
           GrpcEngine.builder(channel),
           5);
     }
-    assertDefaults(readme.substring(limits), MessagingServer.builder(EmbeddedEngine.inMemory()), 7);
+    assertDefaults(readme.substring(limits), MessagingServer.builder(EmbeddedEngine.inMemory()), 8);
   }
 
   private static void assertDefaults(String section, Object builder, int count) {

@@ -171,6 +171,15 @@ final class StubClient implements AutoCloseable {
     return expect(ServerFrame.FrameCase.DELIVER).getDeliver();
   }
 
+  /** Returns the next delivery of a subscription; others are skipped. */
+  Deliver expectFrom(long subscription) {
+    Deliver next = delivery();
+    while (next.getSubscription() != subscription) {
+      next = delivery();
+    }
+    return next;
+  }
+
   Done done() {
     return expect(ServerFrame.FrameCase.DONE).getDone();
   }
