@@ -8,7 +8,9 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,44 +23,49 @@ final class HandlerThreads {
 
   private final Executor executor;
   private final @Nullable Pool pool;
-  private final boolean own;
+  private final @Nullable HandlerThreads callers;
   private final AtomicLong submitted = new AtomicLong();
 
-  private HandlerThreads(Executor executor, @Nullable Pool pool, boolean own) {
+  private HandlerThreads(Executor executor, @Nullable Pool pool, @Nullable HandlerThreads callers) {
     this.executor = executor;
     this.pool = pool;
-    this.own = own;
+    this.callers = callers;
   }
 
-  /** Returns the user's executor. */
-  static HandlerThreads of(Executor executor) {
-    return new HandlerThreads(executor, null, false);
+  /**
+   * Returns the user's executor.
+   *
+   * @param callers call it: an executor may block, or run tasks on its caller's thread, which must
+   *     not be a sender's, a timer's or one of the engine's
+   */
+  static HandlerThreads of(Executor executor, HandlerThreads callers) {
+    return new HandlerThreads(executor, null, callers);
   }
 
   /** Returns virtual threads, or a bounded pool where there are none. */
   static HandlerThreads create(int maxThreads) {
     Executor virtual = virtual();
-    return virtual == null ? bounded(maxThreads) : new HandlerThreads(virtual, null, true);
+    return virtual == null ? bounded(maxThreads) : new HandlerThreads(virtual, null, null);
   }
 
   /** Returns a pool of platform threads. */
   static HandlerThreads bounded(int maxThreads) {
     Pool pool = new Pool(maxThreads);
-    return new HandlerThreads(pool, pool, true);
+    return new HandlerThreads(pool, pool, null);
   }
 
-  /** Runs a task; throws what the executor throws if it does not take it. */
-  void execute(Runnable task) {
-    if (pool != null) {
-      pool.execute(task);
-      return;
-    }
+  /**
+   * Runs a task.
+   *
+   * @param rejected called, maybe later, with what the executor throws if it does not take the task
+   */
+  void execute(Runnable task, Consumer<Throwable> rejected) {
+    Submitted waiting = new Submitted(task, rejected);
     submitted.incrementAndGet();
-    try {
-      executor.execute(new Submitted(task));
-    } catch (Throwable e) {
-      submitted.decrementAndGet();
-      throw e;
+    if (callers == null) {
+      waiting.passTo(executor);
+    } else {
+      callers.execute(() -> waiting.passTo(executor), waiting::reject);
     }
   }
 
@@ -67,16 +74,19 @@ final class HandlerThreads {
     if (pool != null) {
       pool.threads.shutdown();
     }
+    if (callers != null) {
+      callers.close();
+    }
   }
 
   /** Returns whether the threads are not the user's. */
   boolean areOwn() {
-    return own;
+    return callers == null;
   }
 
   /** Returns whether tasks wait for a thread. */
   boolean areContended() {
-    return pool != null ? pool.waiting() > 0 : !own && submitted.get() > 0;
+    return pool != null ? pool.waiting() > 0 : callers != null && submitted.get() > 0;
   }
 
   /** Returns the number of tasks that wait for a thread. */
@@ -102,18 +112,50 @@ final class HandlerThreads {
     }
   }
 
-  /** A task that no longer waits once it runs. */
+  /** A task that no longer waits once it runs, or is rejected. */
   private final class Submitted implements Runnable {
     private final Runnable task;
+    private final Consumer<Throwable> rejected;
+    private final AtomicBoolean waiting = new AtomicBoolean(true);
 
-    Submitted(Runnable task) {
+    Submitted(Runnable task, Consumer<Throwable> rejected) {
       this.task = task;
+      this.rejected = rejected;
+    }
+
+    void passTo(Executor to) {
+      try {
+        to.execute(this);
+      } catch (Throwable e) { // Error too, such as no memory for a thread
+        reject(e);
+      } finally {
+        if (callers != null) {
+          Thread.interrupted(); // a task that ran here may have left it, and this thread is ours
+        }
+      }
+    }
+
+    void reject(Throwable error) {
+      if (leave()) {
+        rejected.accept(error);
+      } else { // it ran on the thread that passed it on
+        LimitedLog.warn("handler thread", "a task of the handler threads failed", error);
+      }
+    }
+
+    private boolean leave() {
+      boolean waited = waiting.getAndSet(false);
+      if (waited) {
+        submitted.decrementAndGet();
+      }
+      return waited;
     }
 
     @Override
     public void run() {
-      submitted.decrementAndGet();
-      task.run();
+      if (leave()) {
+        task.run();
+      }
     }
   }
 

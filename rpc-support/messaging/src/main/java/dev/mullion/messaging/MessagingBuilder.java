@@ -69,6 +69,8 @@ public final class MessagingBuilder {
 
   /**
    * Runs blocking handlers on this executor, which stays open when the {@code Messaging} closes.
+   * If it runs tasks on its caller's thread, that is one of the threads that handlers have without
+   * an executor, never a sender's or the engine's.
    */
   public MessagingBuilder handlerExecutor(Executor handlerExecutor) {
     this.handlerExecutor = requireNonNull(handlerExecutor, "handlerExecutor");

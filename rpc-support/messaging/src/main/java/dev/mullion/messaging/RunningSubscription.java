@@ -171,12 +171,13 @@ final class RunningSubscription<T> implements Subscription {
   }
 
   private void startRunner() {
-    try {
-      threads.execute(new HandlerRunner<>(this, threads));
-    } catch (Throwable e) { // an executor that is full or closed, or no memory for a thread
-      inbox.startFailed();
-      retry("no thread for a handler (" + address() + ")", e);
-    }
+    threads.execute(new HandlerRunner<>(this, threads), this::startFailed);
+  }
+
+  /** No thread was found: an executor is full or closed, or there is no memory for one. */
+  private void startFailed(Throwable error) {
+    inbox.startFailed();
+    retry("no thread for a handler (" + address() + ")", error);
   }
 
   private void retry(String text, Throwable error) {

@@ -54,9 +54,9 @@ final class Subscriptions {
     this.stopTimeout = settings.stopTimeout;
     // Of their own: blocking handlers that use up all threads may wait for asynchronous ones.
     this.asyncThreads = HandlerThreads.create(ASYNC_THREADS);
-    this.blockingThreads = settings.handlerExecutor == null
-        ? HandlerThreads.create(settings.maxHandlerThreads)
-        : HandlerThreads.of(settings.handlerExecutor);
+    HandlerThreads own = HandlerThreads.create(settings.maxHandlerThreads);
+    this.blockingThreads =
+        settings.handlerExecutor == null ? own : HandlerThreads.of(settings.handlerExecutor, own);
   }
 
   <T> WorkerBuilder<T> worker(WorkQueue<T> queue) {

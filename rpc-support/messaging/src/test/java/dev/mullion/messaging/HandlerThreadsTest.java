@@ -30,10 +30,13 @@ class HandlerThreadsTest {
   @Test
   void virtualThreadsWhereTheJdkHasThem() {
     AtomicBoolean virtual = new AtomicBoolean();
-    HandlerThreads.create(1).execute(() -> {
-      virtual.set(Thread.currentThread().toString().startsWith("VirtualThread"));
-      gate.countDown();
-    });
+    HandlerThreads.create(1)
+        .execute(
+            () -> {
+              virtual.set(Thread.currentThread().toString().startsWith("VirtualThread"));
+              gate.countDown();
+            },
+            AssertionError::new);
     await("the task", () -> gate.getCount() == 0);
     assertThat(virtual.get()).isEqualTo(Runtime.version().feature() >= 21);
   }
@@ -43,11 +46,13 @@ class HandlerThreadsTest {
     HandlerThreads threads = HandlerThreads.bounded(2);
     AtomicInteger running = new AtomicInteger();
     for (int i = 0; i < 5; i++) {
-      threads.execute(() -> {
-        running.incrementAndGet();
-        awaitGate();
-        throw new IllegalStateException("a task that fails does not take its thread along");
-      });
+      threads.execute(
+          () -> {
+            running.incrementAndGet();
+            awaitGate();
+            throw new IllegalStateException("a task that fails does not take its thread along");
+          },
+          AssertionError::new);
     }
     await("two threads", () -> running.get() == 2);
     assertThat(threads.waiting()).isEqualTo(3);
@@ -55,7 +60,7 @@ class HandlerThreadsTest {
     gate.countDown();
     await("all", () -> running.get() == 5 && threads.waiting() == 0);
     assertThat(threads.areContended()).isFalse();
-    threads.execute(() -> handled.add("again"));
+    threads.execute(() -> handled.add("again"), AssertionError::new);
     await("another", () -> handled.size() == 1);
   }
 
@@ -101,8 +106,41 @@ class HandlerThreadsTest {
           .concurrency(3)
           .start(delivery -> handled.add(delivery.payload()));
       receiving.source("q").push("a", "b", "c", "d");
-      assertThat(handled).containsExactly("a", "b", "c", "d");
-      assertThat(checked(worker).acknowledged()).isEqualTo(4);
+      await("all", () -> checked(worker).acknowledged() == 4);
+      assertThat(handled).containsExactlyInAnyOrder("a", "b", "c", "d");
+    }
+  }
+
+  /**
+   * A delayed redelivery ran such a handler on the thread of all timers, and a push ran it inside
+   * the sender's call.
+   */
+  @Test
+  void executorThatRunsTasksOnTheCallersThreadHasNoneOfTheEngineOrOfSenders() throws Exception {
+    Topic<String> topic = Topic.of("t", Codecs.utf8());
+    Subject<String, String> subject = Subject.of("s", Codecs.utf8(), Codecs.utf8());
+    Signal<String> signal = Signal.of("g", Codecs.utf8());
+    WorkQueue<String> queue = WorkQueue.builder("q", Codecs.utf8())
+        .redelivery(Redelivery.constant(2, Duration.ofMillis(1)))
+        .build();
+    try (Messaging messaging = Messaging.builder(EmbeddedEngine.inMemory())
+        .handlerExecutor(Runnable::run)
+        .start()) {
+      messaging.pull(queue, job -> {
+        handled.add(Thread.currentThread().getName());
+        if (!job.isLast()) {
+          throw new IllegalStateException("again");
+        }
+      });
+      messaging.subscribe(topic, event -> handled.add(Thread.currentThread().getName()));
+      messaging.receive(signal, event -> handled.add(Thread.currentThread().getName()));
+      messaging.reply(subject, question -> Thread.currentThread().getName());
+      messaging.push(queue, "a").get();
+      messaging.publish(topic, "a").get();
+      messaging.send(signal, "a");
+      handled.add(messaging.request(subject, "a", Duration.ofSeconds(10)).get());
+      await("all", () -> handled.size() == 5);
+      assertThat(handled).allMatch(name -> name.startsWith("messaging-handler-"));
     }
   }
 
@@ -122,8 +160,10 @@ class HandlerThreadsTest {
       assertThat(delivery.outcomes).isEmpty();
       assertThat(checked(worker).buffered()).isOne();
       rejects.set(false);
-      receiving.engine.clock.advance(Duration.ofMillis(100));
-      await("the message", () -> checked(worker).acknowledged() == 1);
+      await("the message", () -> {
+        receiving.engine.clock.advance(Duration.ofMillis(100));
+        return checked(worker).acknowledged() == 1;
+      });
       assertThat(tasks).isEmpty();
     }
   }
