@@ -22,6 +22,7 @@ final class LiveDelivery extends Parcel {
   private final Message<byte[]> message;
   private final String address;
   final long expires; // nanoseconds of the clock; Times.NEVER for no limit
+  long seen = Times.NEVER; // guarded by its source's lock: when a look at the buffer first found it
 
   @SuppressWarnings("unused") // by SETTLED
   private volatile boolean settled;

@@ -4,6 +4,7 @@ import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Sink;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * while nothing waits.
  */
 final class LiveSource extends EmbeddedSource {
+  private static final int MOST_MARKED = 1024; // larger buffers have some of it at the subscriber
+
   private final Owner owner;
   private final String address;
   private final int capacity;
@@ -287,6 +290,28 @@ final class LiveSource extends EmbeddedSource {
     lock.lock();
     try {
       return buffered;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Marks all that wait as seen, so the next look knows how long they have waited at least. */
+  @Override
+  public Buffer buffer() {
+    lock.lock();
+    try {
+      if (buffered == 0) {
+        return Buffer.EMPTY;
+      }
+      long now = clock.nanoTime();
+      LiveDelivery oldest = first;
+      LiveDelivery each = first;
+      for (int i = 0; i < MOST_MARKED && each != null; i++) {
+        each.seen = each.seen == Times.NEVER ? now : each.seen;
+        each = (LiveDelivery) each.next;
+      }
+      return new Buffer(
+          buffered, oldest == null ? Duration.ZERO : Duration.ofNanos(now - oldest.seen));
     } finally {
       lock.unlock();
     }

@@ -14,6 +14,9 @@ public interface MessagingListener {
 
   /**
    * Called when the oldest message in a subscriber's buffer has waited for more than ten seconds.
+   * The buffer of a subscriber with {@code DROP_OLDEST} and fewer than 1,024 messages is all in the
+   * engine, and is seen only if the engine tells: the embedded one does, over gRPC only its drops
+   * are reported.
    */
   default void slowConsumer(String address, int buffered, Duration oldest) {}
 

@@ -87,6 +87,11 @@ final class RunningSubscription<T> implements Subscription {
     return source;
   }
 
+  /** Returns whether all that waits for a live subscriber is in the engine. */
+  boolean isBufferedInEngine() {
+    return plan.isLive() && plan.prefetch() == 0;
+  }
+
   boolean isReplier() {
     return plan.route() instanceof Route.Subject;
   }
@@ -113,7 +118,12 @@ final class RunningSubscription<T> implements Subscription {
           new Fetched<>(RunningSubscription.this, raw, maxDeliveries(), plan.keepsKeyOrder());
       switch (inbox.add(delivery)) {
         case RETURNED -> giveBack(delivery);
-        case KEPT_FOR_NEW_RUNNER -> startRunner();
+        case KEPT_FOR_NEW_RUNNER -> {
+          startRunner();
+          if (slow != null && isBufferedInEngine()) { // it tells of nothing that waits
+            slow.watch();
+          }
+        }
         case KEPT -> {
           if (slow != null) {
             slow.watch();

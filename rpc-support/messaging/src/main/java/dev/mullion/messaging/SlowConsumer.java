@@ -1,11 +1,14 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Tells the listener about a live subscriber in whose buffer the oldest message has waited for more
- * than ten seconds. It looks once a second, and only while something waits.
+ * Tells the listener about a live subscriber whose oldest waiting message has waited for more than
+ * ten seconds, here or in the engine. It looks once a second, and only while something waits or is
+ * being handled.
  */
 final class SlowConsumer<T> {
   private static final Duration INTERVAL = Duration.ofSeconds(1);
@@ -23,29 +26,59 @@ final class SlowConsumer<T> {
     this.clock = clock;
   }
 
-  /** Begins to look, unless it does already; called when something waits. */
+  /** Begins to look, unless it does already; called when something waits, or may. */
   void watch() {
     if (!looking.get() && looking.compareAndSet(false, true)) {
       owner.inbox().oldestSeen(owner.now());
+      lookLater();
+    }
+  }
+
+  private void lookLater() {
+    try {
       clock.schedule(INTERVAL, this::look);
+    } catch (Throwable e) { // no timer: the next message tries again
+      looking.set(false);
+      LimitedLog.warn("slow", "no timer to look for slow consumers", e);
     }
   }
 
   private void look() {
-    long now = owner.now();
-    long oldest = owner.inbox().oldestSeen(now);
-    if (oldest < 0) {
-      looking.set(false);
-      if (owner.inbox().buffered() > 0) { // arrived in between
-        watch();
-      }
+    boolean more = true;
+    try {
+      more = check(owner.now());
+    } catch (Throwable e) { // of the engine
+      LimitedLog.warn("slow", "the engine failed in Source.buffer (" + owner.address() + ")", e);
+    }
+    if (more) {
+      lookLater();
       return;
     }
-    if (now - oldest > LIMIT && now - told >= LIMIT) {
-      told = now;
-      listener.slowConsumer(
-          owner.address(), owner.inbox().buffered(), Duration.ofNanos(now - oldest));
+    looking.set(false);
+    if (isBusy()) { // it arrived in between
+      watch();
     }
-    clock.schedule(INTERVAL, this::look);
+  }
+
+  private boolean isBusy() {
+    return owner.inbox().buffered() > 0
+        || (owner.isBufferedInEngine() && owner.inbox().handlersRunning() > 0);
+  }
+
+  /** Tells the listener if it has to know; returns whether there is more to look for. */
+  private boolean check(long now) {
+    long oldest = owner.inbox().oldestSeen(now);
+    int buffered = owner.inbox().buffered();
+    long waited = oldest < 0 ? 0 : now - oldest;
+    if (owner.isBufferedInEngine() || waited > LIMIT) {
+      Source.Buffer buffer = owner.source().buffer();
+      buffered += buffer.messages();
+      waited = Math.max(waited, TimeUnit.NANOSECONDS.convert(buffer.oldest()));
+    }
+    if (buffered > 0 && waited > LIMIT && now - told >= LIMIT) {
+      told = now;
+      listener.slowConsumer(owner.address(), buffered, Duration.ofNanos(waited));
+    }
+    return buffered > 0 || isBusy();
   }
 }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** A queue that hands out its messages against credit, on the thread that gives or pushes. */
@@ -19,6 +20,7 @@ final class ScriptedSource implements Source {
   final AtomicInteger requests = new AtomicInteger();
   final AtomicInteger cancels = new AtomicInteger();
   final AtomicInteger closes = new AtomicInteger();
+  volatile Supplier<Buffer> buffer = () -> Buffer.EMPTY;
   private final ArrayDeque<ScriptedDelivery> waiting = new ArrayDeque<>();
   private int credit;
   private @Nullable Thread delivering;
@@ -94,6 +96,11 @@ final class ScriptedSource implements Source {
   @Override
   public CompletionStage<Void> ready() {
     return ready;
+  }
+
+  @Override
+  public Buffer buffer() {
+    return buffer.get();
   }
 
   @Override

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.engine.HandlerLostException;
 import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +18,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Live subscribers of topics and receivers of signals. */
 class SubscriberTest {
@@ -171,6 +174,56 @@ class SubscriberTest {
     await("all", () -> checked(subscriber).acknowledged() == 3);
     receiving.engine.clock.advance(Duration.ofSeconds(60));
     assertThat(receiving.events.slow).hasSize(2);
+  }
+
+  /** Nobody was told of a subscriber whose small buffer is all in the engine. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Overflow.class,
+      names = {"DROP_OLDEST", "DROP_NEWEST"})
+  void slowConsumerWithSmallBufferIsToldToo(Overflow overflow) throws Exception {
+    ManualClock clock = new ManualClock();
+    Receiving.Events events = new Receiving.Events();
+    try (Messaging messaging = Messaging.builder(
+            EmbeddedEngine.builder().clock(clock).build())
+        .listener(events)
+        .start()) {
+      Subscription subscriber =
+          messaging.subscriber(TOPIC).buffer(4).overflow(overflow).start(delivery -> gate.await());
+      for (String text : List.of("a", "b", "c")) {
+        messaging.publish(TOPIC, text).get();
+      }
+      await("the handler", () -> checked(subscriber).inFlight() == 1);
+      for (int i = 0; i < 12; i++) {
+        clock.advance(Duration.ofSeconds(1));
+      }
+      await("the listener", () -> !events.slow.isEmpty());
+      assertThat(events.slow.get(0)).startsWith("t 2 PT1");
+      gate.countDown();
+      await("all", () -> checked(subscriber).acknowledged() == 3);
+      int told = events.slow.size();
+      clock.advance(Duration.ofSeconds(60));
+      messaging.publish(TOPIC, "d").get();
+      await("the fourth", () -> checked(subscriber).acknowledged() == 4);
+      clock.advance(Duration.ofSeconds(60));
+      assertThat(events.slow).hasSize(told);
+    }
+  }
+
+  /** An engine that fails once is asked again. */
+  @Test
+  void failureOfTheEngineDoesNotEndTheLook() throws Exception {
+    receiving.subscriptions.subscriber(TOPIC).buffer(4).start(delivery -> gate.await());
+    source().buffer = () -> {
+      throw new StackOverflowError("thrown on purpose");
+    };
+    source().push("a");
+    receiving.engine.clock.advance(Duration.ofSeconds(1));
+    source().buffer = () -> new Source.Buffer(3, Duration.ofSeconds(11));
+    receiving.engine.clock.advance(Duration.ofSeconds(1));
+    await("the listener", () -> !receiving.events.slow.isEmpty());
+    assertThat(receiving.events.slow).containsExactly("t 3 PT11S");
+    gate.countDown();
   }
 
   @Test

@@ -157,6 +157,15 @@ final class FaultySource implements Source {
   }
 
   @Override
+  public Buffer buffer() {
+    Source asked;
+    synchronized (this) {
+      asked = source;
+    }
+    return asked == null ? Buffer.EMPTY : asked.buffer();
+  }
+
+  @Override
   public void cancel() {
     List<Held> giveBack;
     Source cancelling;

@@ -22,6 +22,11 @@ class ForwardingSource implements Source {
   }
 
   @Override
+  public Buffer buffer() {
+    return source.buffer();
+  }
+
+  @Override
   public void cancel() {
     source.cancel();
   }

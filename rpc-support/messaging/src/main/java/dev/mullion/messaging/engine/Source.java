@@ -1,5 +1,6 @@
 package dev.mullion.messaging.engine;
 
+import java.time.Duration;
 import java.util.concurrent.CompletionStage;
 
 /** The engine's side of one subscription. Several threads may call all methods at once. */
@@ -15,6 +16,16 @@ public interface Source extends AutoCloseable {
   CompletionStage<Void> ready();
 
   /**
+   * Returns what a live subscription has waiting in the engine for credit; {@link Buffer#EMPTY} too
+   * if the engine does not know. For subscribers whose whole buffer is in the engine this is the
+   * only way to notice that they are slow: it is asked once a second while their handlers run, by a
+   * timer, so it must not block.
+   */
+  default Buffer buffer() {
+    return Buffer.EMPTY;
+  }
+
+  /**
    * Stops deliveries: none begins after this call has returned. Those handed out can still be
    * settled until {@link #close}.
    */
@@ -23,4 +34,14 @@ public interface Source extends AutoCloseable {
   /** Ends the subscription; messages that are not settled are given back. */
   @Override
   void close();
+
+  /**
+   * What waits for credit.
+   *
+   * @param oldest how long the oldest has waited, known to about a second
+   */
+  record Buffer(int messages, Duration oldest) {
+    /** Nothing, as far as the engine knows. */
+    public static final Buffer EMPTY = new Buffer(0, Duration.ZERO);
+  }
 }
