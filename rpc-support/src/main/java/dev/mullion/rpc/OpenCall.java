@@ -260,28 +260,41 @@ final class OpenCall {
     return guarded.cut(status, () -> cutStream.accept(status));
   }
 
-  /** Called once, when gRPC or the transport reports the end of the call. */
+  /**
+   * Called once, when gRPC or the transport reports the end of the call. The call gives its place
+   * back even if a step fails.
+   */
   void streamClosed(Status status) {
     AcceptedCall<?, ?> made = accepted;
-    if (made != null) {
-      made.call().transportFailed(status);
+    try {
+      if (made != null) {
+        made.call().transportFailed(status);
+      }
+    } finally {
+      over = true;
+      closed(made, status);
     }
-    over = true;
-    if (kind == Kind.COUNTED) {
-      counters.ended(status.getCode());
+  }
+
+  private void closed(@Nullable AcceptedCall<?, ?> made, Status status) {
+    try {
+      if (kind == Kind.COUNTED) {
+        counters.ended(status.getCode());
+      }
+      FirstTurn waiting = turn();
+      if (waiting != null) {
+        waiting.skip();
+      }
+      if (stream != null) {
+        stream.drain();
+      }
+      if (made != null && made.context() != null && !made.call().isEndedByService()) {
+        made.context().cancel(status);
+      }
+    } finally {
+      whenOver.accept(this);
+      changed();
+      release();
     }
-    FirstTurn waiting = turn();
-    if (waiting != null) {
-      waiting.skip();
-    }
-    if (stream != null) {
-      stream.drain();
-    }
-    whenOver.accept(this);
-    if (made != null && made.context() != null && !made.call().isEndedByService()) {
-      made.context().cancel(status);
-    }
-    changed();
-    release();
   }
 }

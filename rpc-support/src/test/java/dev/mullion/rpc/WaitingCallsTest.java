@@ -18,6 +18,7 @@ import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -28,9 +29,13 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Calls that wait for a thread, of which there is one, as on a JDK without virtual threads. */
@@ -287,15 +292,62 @@ class WaitingCallsTest extends RpcTest {
     Await.until("nothing waits", () -> server.counters().callsOpen() == 0);
   }
 
-  @Test
-  void executorThatIsFullLeavesNoCallOpen() throws Exception {
-    RpcServer server = start(server(task -> {
-      throw new RejectedExecutionException("full");
-    }));
+  /** How an executor does not run a task, or fails after it did. */
+  enum Failing {
+    FULL,
+    BROKEN,
+    OUT_OF_THREADS,
+    CHECKED,
+    BROKEN_AFTERWARDS;
 
-    assertThat(text(failure(() -> call(channel(server)))))
-        .isEqualTo("UNAVAILABLE: the server's executor rejected the call");
-    Await.until("no call is open", () -> server.counters().callsOpen() == 0);
-    assertThat(server.counters().callsFailed()).isEqualTo(1);
+    void execute(Runnable task) {
+      if (this == BROKEN_AFTERWARDS) {
+        task.run();
+      }
+      Throwable thrown = switch (this) {
+        case FULL -> new RejectedExecutionException("full");
+        case OUT_OF_THREADS -> new OutOfMemoryError("unable to create native thread, pretended");
+        case CHECKED -> new IOException("undeclared");
+        default -> new IllegalStateException("broken");
+      };
+      UnsentMessage.<RuntimeException>sneak(thrown);
+    }
+  }
+
+  static List<Arguments> failingExecutors() {
+    List<Arguments> all = new ArrayList<>();
+    for (Failing failing : Failing.values()) {
+      all.add(Arguments.of(failing, TestService.UNARY));
+      all.add(Arguments.of(failing, TestService.STREAM));
+    }
+    return all;
+  }
+
+  /**
+   * An exception other than that of a full executor ended the connection with its other calls, and
+   * the call kept its place among {@code maxCalls} for ever.
+   */
+  @ParameterizedTest
+  @MethodSource("failingExecutors")
+  void failingExecutorAffectsItsCallsAlone(
+      Failing failing, MethodDescriptor<HelloRequest, HelloReply> method) throws Exception {
+    Logger log = Logger.getLogger(FirstTurn.class.getName());
+    log.setLevel(Level.OFF);
+    closing(() -> log.setLevel(null));
+    RpcServer server = start(server(failing::execute).maxCalls(2));
+    Channel channel = channel(server);
+
+    for (int i = 0; i < 5; i++) {
+      Status ended = failure(() -> call(channel, method, HelloRequest.getDefaultInstance()));
+      // One that runs the task all the same may have served the call.
+      if (failing != Failing.BROKEN_AFTERWARDS || !ended.isOk()) {
+        assertThat(text(ended)).isEqualTo("UNAVAILABLE: the server's executor rejected the call");
+      }
+      Await.until("no call is open", () -> server.counters().callsOpen() == 0);
+    }
+
+    assertThat(server.counters().callsWaiting()).isZero();
+    assertThat(server.counters().callsStarted()).isEqualTo(5);
+    assertThat(server.counters().connectionsOpened()).isEqualTo(1);
   }
 }

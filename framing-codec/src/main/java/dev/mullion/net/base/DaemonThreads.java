@@ -59,19 +59,42 @@ public final class DaemonThreads {
 
   /**
    * Returns a pool of at most {@code maxThreads} platform threads. A task waits if no thread is
-   * free; an idle thread ends after a minute.
+   * free, or if the system cannot start one; an idle thread ends after a minute.
    */
   public static ThreadPoolExecutor platform(
       String prefix, int maxThreads, RejectedExecutionHandler afterShutdown) {
-    ThreadPoolExecutor threads = new ThreadPoolExecutor(
-        maxThreads,
-        maxThreads,
-        60,
-        TimeUnit.SECONDS,
-        new LinkedBlockingQueue<>(),
-        numbered(prefix),
-        afterShutdown);
-    threads.allowCoreThreadTimeOut(true);
-    return threads;
+    return new Pool(maxThreads, numbered(prefix), afterShutdown);
+  }
+
+  /**
+   * A pool in which a task for which no thread can be started waits for one that runs already, or
+   * that a later task starts.
+   */
+  static final class Pool extends ThreadPoolExecutor {
+    Pool(int maxThreads, ThreadFactory factory, RejectedExecutionHandler afterShutdown) {
+      super(
+          maxThreads,
+          maxThreads,
+          60,
+          TimeUnit.SECONDS,
+          new LinkedBlockingQueue<>(),
+          factory,
+          afterShutdown);
+      allowCoreThreadTimeOut(true);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      try {
+        super.execute(task);
+      } catch (OutOfMemoryError noThread) {
+        if (!getQueue().contains(task)) {
+          getQueue().add(task);
+        }
+        if (isShutdown() && remove(task)) {
+          getRejectedExecutionHandler().rejectedExecution(task, this);
+        }
+      }
+    }
   }
 }
