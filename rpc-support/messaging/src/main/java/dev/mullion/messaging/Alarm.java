@@ -1,9 +1,12 @@
 package dev.mullion.messaging;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /** One timer that goes off at the earliest of the times that were asked for since it last did. */
 final class Alarm {
+  private static final Duration RETRY = Duration.ofSeconds(1);
+
   private final MessagingClock clock;
   private final Runnable task;
   private MessagingClock.@Nullable Timer timer;
@@ -23,6 +26,7 @@ final class Alarm {
     if (timer != null) {
       timer.cancel();
     }
+    timer = null; // if there is no new one, the next call tries again
     armedFor = time;
     timer = clock.scheduleAt(time, () -> goOff(time));
   }
@@ -34,7 +38,12 @@ final class Alarm {
       }
       timer = null;
     }
-    task.run();
+    try {
+      task.run();
+    } catch (Throwable e) { // Error too: what it is for must not wait for ever
+      LimitedLog.warn("alarm", "the task of a timer failed; next attempt in " + RETRY, e);
+      at(Times.after(RETRY, clock));
+    }
   }
 
   synchronized void cancel() {

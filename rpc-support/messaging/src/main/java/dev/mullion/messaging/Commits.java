@@ -54,12 +54,20 @@ final class Commits {
       stage = CompletableFuture.failedStage(e);
     }
     stage.whenComplete((nothing, error) -> {
-      StoreException failed = error == null ? null : failed(error);
+      Throwable outcome = error;
       try {
+        StoreException failed = error == null ? null : failed(error);
+        outcome = failed;
         applied.accept(failed);
-        Stages.complete(done, failed);
+      } catch (Throwable e) { // whoever waits for the stage must not wait for ever
+        LimitedLog.warn("applied", "a change is stored, but has no effect", e);
+        outcome = outcome == null ? e : outcome;
       } finally {
-        count(0, 1); // after what depends on it
+        try {
+          Stages.complete(done, outcome);
+        } finally {
+          count(0, 1); // after what depends on it
+        }
       }
     });
     return done;

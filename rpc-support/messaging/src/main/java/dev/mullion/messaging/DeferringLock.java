@@ -62,7 +62,16 @@ final class DeferringLock {
       EmbeddedSource.runTurns(first, here);
     }
     if (rest != null) {
-      rest.forEach(Runnable::run);
+      rest.forEach(DeferringLock::run);
+    }
+  }
+
+  /** Runs a task; the others, which end what others wait for, have to run if it fails. */
+  private static void run(Runnable task) {
+    try {
+      task.run();
+    } catch (Throwable e) {
+      LimitedLog.warn("deferred", "what follows from a change of a queue failed", e);
     }
   }
 }

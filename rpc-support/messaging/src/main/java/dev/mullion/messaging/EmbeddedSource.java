@@ -149,13 +149,13 @@ abstract class EmbeddedSource implements Source {
 
   private void handOut(Parcel parcel) {
     if (cancelled) {
-      parcel.takeBack();
+      takeBack(parcel);
       return;
     }
     try {
       parcel.load();
     } catch (Throwable e) { // Error too, such as no memory: the turn must end
-      parcel.takeBack();
+      takeBack(parcel);
       fail(
           e instanceof MessagingException known
               ? known
@@ -166,7 +166,15 @@ abstract class EmbeddedSource implements Source {
       sink.deliver(parcel);
     } catch (Throwable e) { // the turn must end, and the message must not be lost
       LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
+      takeBack(parcel);
+    }
+  }
+
+  private static void takeBack(Parcel parcel) {
+    try {
       parcel.takeBack();
+    } catch (Throwable e) { // the turn must end all the same
+      LimitedLog.warn("give back", "a message could not be given back", e);
     }
   }
 

@@ -169,7 +169,17 @@ final class JobIntake {
         send != null && hasRoom(send.parcel.bytes);
         send = parked.peek()) {
       parked.remove();
-      admit(send);
+      Parked<QueuedJob> admitted = send;
+      orEnd(admitted, () -> admit(admitted));
+    }
+  }
+
+  /** Does what ends a send that is parked no more; if that fails, so does the send. */
+  private void orEnd(Parked<QueuedJob> send, Runnable step) {
+    try {
+      step.run();
+    } catch (Throwable e) {
+      queue.later(() -> send.end(e));
     }
   }
 
@@ -183,9 +193,7 @@ final class JobIntake {
       queue.later(() -> send.end(null));
     } else {
       accept(job);
-      queue.later(() -> store
-          .commit(job, List.of(store.add(job)))
-          .whenComplete((nothing, error) -> send.end(error)));
+      queue.later(() -> Stages.follow(send.done, () -> store.commit(job, List.of(store.add(job)))));
     }
   }
 
@@ -195,18 +203,20 @@ final class JobIntake {
 
   /** Lets all sends that wait for room try again with other settings. */
   void offerAgain() {
-    for (Parked<QueuedJob> send : parked.removeAll()) {
-      if (isOpen(send.parcel.bytes)) {
+    parked.removeAll().forEach(send -> orEnd(send, () -> offerAgain(send)));
+  }
+
+  private void offerAgain(Parked<QueuedJob> send) {
+    if (isOpen(send.parcel.bytes)) {
+      admit(send);
+    } else if (route.overflow() == Overflow.BLOCK) {
+      parked.addAgain(send);
+    } else {
+      CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
+      if (answer == null) {
         admit(send);
-      } else if (route.overflow() == Overflow.BLOCK) {
-        parked.addAgain(send);
       } else {
-        CompletionStage<Void> answer = withoutRoom(send.parcel, send.link);
-        if (answer == null) {
-          admit(send);
-        } else {
-          queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
-        }
+        queue.later(() -> answer.whenComplete((nothing, error) -> send.end(error)));
       }
     }
   }

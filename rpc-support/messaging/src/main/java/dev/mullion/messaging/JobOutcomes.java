@@ -146,17 +146,21 @@ final class JobOutcomes {
     CompletionStage<Void> applied = steps(job, outcome, begun, store);
     underWay.incrementAndGet();
     applied.whenComplete((nothing, error) -> {
+      Settlement settlement = Settlement.UNKNOWN;
       try {
         if (error == null) {
           queue.change(false, () -> apply(job, outcome));
           if (begun && !gone) {
             store.ended(job);
           }
+          settlement = Settlement.APPLIED;
         }
+      } catch (Throwable e) { // on disk, but not done here
+        LimitedLog.warn("outcome", "an outcome of " + queue.route().id() + " has no effect", e);
       } finally {
         underWay.decrementAndGet();
+        settled.complete(settlement);
       }
-      settled.complete(error == null ? Settlement.APPLIED : Settlement.UNKNOWN);
     });
     if (begun && gone) {
       store.ended(job);

@@ -202,9 +202,10 @@ final class LiveSource extends EmbeddedSource {
     lock.lock();
     try {
       admit(accepted);
-      while (buffered > 0 && hasCredit()) {
+      while (first != null && hasCredit()) {
+        boolean late = Times.isPast(first.expires, clock);
         LiveDelivery message = taken(poll());
-        if (Times.isPast(message.expires, clock)) {
+        if (late) {
           handedOut--;
           expired++;
         } else {
@@ -213,16 +214,16 @@ final class LiveSource extends EmbeddedSource {
         admit(accepted);
       }
       backlog = buffered > 0 || !parked.isEmpty();
-    } finally {
+    } finally { // what was done has its end, also if the rest failed
       mark();
       lock.unlock();
-    }
-    if (myTurn) {
-      runTurn();
-    }
-    accepted.forEach(send -> send.end(null));
-    if (expired > 0) {
-      reportDropped(expired);
+      if (myTurn) {
+        runTurn();
+      }
+      accepted.forEach(send -> send.end(null));
+      if (expired > 0) {
+        reportDropped(expired);
+      }
     }
   }
 

@@ -299,7 +299,6 @@ final class MvStore implements Store {
   private void fail(Throwable cause, List<StoreChange> batch) {
     StoreException failed = StoreMaps.unusable(
         place.path(), "cannot be written, so the engine has to be started again", cause);
-    LOGGER.log(Level.ERROR, failed.getMessage(), cause);
     List<StoreChange> all = new ArrayList<>(batch);
     worthCompacting = false;
     lock.lock();
@@ -310,11 +309,12 @@ final class MvStore implements Store {
     } finally {
       lock.unlock();
     }
-    maps.closeImmediately();
     try {
+      LOGGER.log(Level.ERROR, failed.getMessage(), cause);
+      maps.closeImmediately();
       maps = StoreMaps.open(place.open(true), place.path(), true, 0);
-    } catch (IOException | RuntimeException e) {
-      LOGGER.log(Level.WARNING, place.path() + " cannot be read either", e);
+    } catch (Throwable e) { // Error too: nothing may wait for ever
+      LimitedLog.warn("store", place.path() + " cannot be read either", e);
     } finally {
       for (StoreChange change : all) {
         uncommitted.remove(change);

@@ -48,7 +48,11 @@ final class ParkedSends<P extends Parcel> {
 
   /** Removes those whose time is over. */
   List<Parked<P>> removeLate() {
-    return remove(send -> Times.isPast(send.deadline, send.link.clock()));
+    if (sends.isEmpty()) {
+      return List.of();
+    }
+    long now = sends.element().link.clock().nanoTime();
+    return remove(send -> send.deadline != Times.NEVER && send.deadline - now <= 0);
   }
 
   private List<Parked<P>> remove(Predicate<Parked<P>> which) {

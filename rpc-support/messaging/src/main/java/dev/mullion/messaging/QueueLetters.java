@@ -54,11 +54,11 @@ final class QueueLetters {
       return Parcel.DONE;
     }
     CompletableFuture<Void> done = new CompletableFuture<>();
-    queue.later(() -> store
-        .apply(
+    queue.later(() -> Stages.follow(
+        done,
+        () -> store.apply(
             List.of(store.addLetter(letter.number(), job.address(), content)),
-            error -> putStored(letter, error))
-        .whenComplete((nothing, error) -> Stages.complete(done, error)));
+            error -> putStored(letter, error))));
     return done;
   }
 

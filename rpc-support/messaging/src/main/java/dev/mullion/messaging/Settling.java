@@ -9,6 +9,8 @@ import dev.mullion.messaging.engine.Settlement;
 import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** Passes outcomes and replies to the engine, and keeps track of its answers. */
@@ -55,13 +57,31 @@ final class Settling<T> {
       return;
     }
     inbox.unsettled.incrementAndGet();
-    answer.whenComplete((settlement, error) -> {
+    whenAnswered(answer, (settlement, error) -> {
       try {
         answered(delivery, outcome, error != null ? Settlement.UNKNOWN : settlement);
       } finally {
         owner.answered();
       }
     });
+  }
+
+  /** Calls back once, also if the engine's stage throws instead of doing so. */
+  private static <V> void whenAnswered(
+      CompletionStage<V> stage, BiConsumer<? super V, ? super @Nullable Throwable> callback) {
+    AtomicBoolean called = new AtomicBoolean();
+    try {
+      stage.whenComplete((value, error) -> {
+        if (called.compareAndSet(false, true)) {
+          callback.accept(value, error);
+        }
+      });
+    } catch (Throwable e) {
+      LimitedLog.warn("settle", "a stage of the engine failed in whenComplete", e);
+      if (called.compareAndSet(false, true)) {
+        callback.accept(null, e);
+      }
+    }
   }
 
   private void answered(Fetched<T> delivery, Outcome outcome, @Nullable Settlement settlement) {
@@ -93,7 +113,7 @@ final class Settling<T> {
       return;
     }
     inbox.unsettled.incrementAndGet();
-    sent.whenComplete((done, error) -> owner.answered());
+    whenAnswered(sent, (done, error) -> owner.answered());
   }
 
   /** Settles; an engine that throws, which it must not, leaves the outcome unknown. */

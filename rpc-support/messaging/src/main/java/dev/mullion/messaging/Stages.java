@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Completes stages, and looks at those of engines and users without waiting for them. */
@@ -14,6 +15,15 @@ final class Stages {
       done.complete(null);
     } else {
       done.completeExceptionally(error);
+    }
+  }
+
+  /** Completes a future as a stage does that is yet to be made; if that fails, it fails too. */
+  static void follow(CompletableFuture<Void> done, Supplier<CompletionStage<Void>> stage) {
+    try {
+      stage.get().whenComplete((nothing, error) -> complete(done, error));
+    } catch (Throwable e) {
+      done.completeExceptionally(e);
     }
   }
 

@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
+import java.lang.System.Logger.Level;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -86,7 +87,22 @@ final class Held {
 
   /** Applies an outcome, unless there was one. */
   CompletionStage<Settlement> settle(Outcome outcome) {
-    return end() ? raw.settle(outcome) : LEASE_LOST;
+    return end() ? apply(outcome) : LEASE_LOST;
+  }
+
+  /** An engine that throws, which it must not, leaves the outcome unknown; others still end. */
+  private CompletionStage<Settlement> apply(Outcome outcome) {
+    try {
+      return raw.settle(outcome);
+    } catch (Throwable thrown) {
+      Logs.LOG.log(
+          Logs.Event.OUTCOME,
+          Level.WARNING,
+          null,
+          () -> "the engine failed to settle a delivery from " + raw.address(),
+          thrown);
+      return CompletableFuture.failedFuture(thrown);
+    }
   }
 
   /** Notes that there is an outcome; returns false if there was one. */
@@ -102,11 +118,24 @@ final class Held {
    */
   CompletionStage<Settlement> failed(Route.Queue queue, String error) {
     int count = count(raw);
-    raw.begin();
+    begin();
     return settle(
         count >= queue.redelivery().maxDeliveries()
             ? new Outcome.Bury(DeadLetter.Reason.DELIVERY_LIMIT, error)
             : new Outcome.Redeliver(queue.redelivery().delayAfter(count), error));
+  }
+
+  private void begin() {
+    try {
+      raw.begin();
+    } catch (Throwable thrown) { // its outcome follows all the same
+      Logs.LOG.log(
+          Logs.Event.OUTCOME,
+          Level.WARNING,
+          null,
+          () -> "the engine failed to note the begin of a delivery from " + raw.address(),
+          thrown);
+    }
   }
 
   CompletionStage<Settlement> bury(DeadLetter.Reason reason, String error) {
@@ -134,7 +163,7 @@ final class Held {
       }
       accepted = accepting;
     }
-    raw.settle(new Outcome.Acknowledge()).whenComplete((settlement, error) -> {
+    apply(new Outcome.Acknowledge()).whenComplete((settlement, error) -> {
       if (error == null) {
         accepting.complete(settlement);
       } else {

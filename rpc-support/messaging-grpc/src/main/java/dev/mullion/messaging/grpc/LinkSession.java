@@ -239,7 +239,10 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
         answer.complete(Settlement.UNKNOWN);
       }
     });
-    events.ended(this, status);
-    quiet.run();
+    try {
+      events.ended(this, status);
+    } finally {
+      quiet.run();
+    }
   }
 }

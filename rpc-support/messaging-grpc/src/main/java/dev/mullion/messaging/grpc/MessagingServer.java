@@ -103,24 +103,33 @@ public final class MessagingServer implements AutoCloseable {
   public StopReport stop(Duration timeout) {
     final long begin = System.nanoTime();
     hook.remove();
-    server.stop(timeout);
-    serving.sessions.forEach(session -> session.finish(true));
-    serving.executor.shutdown();
     try {
-      long left = WireMessages.nanos(timeout) - (System.nanoTime() - begin);
-      serving.executor.awaitTermination(
-          Math.max(left, TimeUnit.SECONDS.toNanos(1)), TimeUnit.NANOSECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    if (owned != null) {
-      owned.close();
+      server.stop(timeout);
+      serving.sessions.forEach(session -> session.finish(true));
+    } finally {
+      try {
+        end(WireMessages.nanos(timeout) - (System.nanoTime() - begin));
+      } finally {
+        if (owned != null) {
+          owned.close();
+        }
+      }
     }
     return new StopReport(
         Duration.ofNanos(System.nanoTime() - begin),
         serving.settledInStop.sumThenReset(),
         serving.givenBackInStop.sumThenReset(),
         serving.lostInStop.sumThenReset());
+  }
+
+  private void end(long left) {
+    serving.executor.shutdown();
+    try {
+      serving.executor.awaitTermination(
+          Math.max(left, TimeUnit.SECONDS.toNanos(1)), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** The settings. */

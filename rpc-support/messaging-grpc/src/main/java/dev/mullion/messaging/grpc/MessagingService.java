@@ -32,8 +32,7 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
           .asRuntimeException());
       return new Ignored();
     }
-    ServerSession session = new ServerSession(serving, call);
-    serving.sessions.add(session);
+    ServerSession session = open(call);
     call.setOnReadyHandler(session.outbox::flush);
     call.setOnCancelHandler(() -> session.finish(true));
     // Called at once too while the thread of the client's frames is busy.
@@ -41,6 +40,20 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
     StopSignal.current().onGiven(session::stop);
     call.request(1);
     return session;
+  }
+
+  private ServerSession open(ServerCallStreamObserver<ServerBatch> call) {
+    boolean opened = false;
+    try {
+      ServerSession session = new ServerSession(serving, call);
+      serving.sessions.add(session);
+      opened = true;
+      return session;
+    } finally {
+      if (!opened) {
+        serving.clients.decrementAndGet();
+      }
+    }
   }
 
   /** Frames of a client that was rejected. */

@@ -122,8 +122,18 @@ final class ServedSubscription implements Sink {
 
   private void request(int granted) {
     Source from = source;
-    if (granted > 0 && from != null) {
+    if (granted <= 0 || from == null) {
+      return;
+    }
+    try {
       from.request(granted);
+    } catch (Throwable thrown) {
+      logFailure("request", thrown);
+      synchronized (this) {
+        credit = Math.max(0, credit - granted);
+        parked += granted;
+      }
+      session.retry(this);
     }
   }
 
@@ -142,7 +152,7 @@ final class ServedSubscription implements Sink {
     if (taken) {
       session.wake();
     } else {
-      delivery.settle(new Outcome.GiveBack(false));
+      giveBack(delivery);
     }
   }
 
@@ -321,6 +331,23 @@ final class ServedSubscription implements Sink {
     request(granted);
   }
 
+  private void giveBack(RawDelivery delivery) {
+    try {
+      delivery.settle(new Outcome.GiveBack(false));
+    } catch (Throwable thrown) {
+      logFailure("settle", thrown);
+    }
+  }
+
+  private void logFailure(String method, Throwable thrown) {
+    Logs.LOG.log(
+        Logs.Event.DELIVERY,
+        Level.WARNING,
+        null,
+        () -> "the engine failed in " + method + " for " + route.name(),
+        thrown);
+  }
+
   /** Stops deliveries; what the client does not have yet is given back. Returns how many. */
   int cancel() {
     Deque<RawDelivery> unwritten;
@@ -338,9 +365,13 @@ final class ServedSubscription implements Sink {
     });
     Source from = source;
     if (from != null) {
-      from.cancel();
+      try {
+        from.cancel();
+      } catch (Throwable thrown) { // what is here is given back all the same
+        logFailure("cancel", thrown);
+      }
     }
-    unwritten.forEach(each -> each.settle(new Outcome.GiveBack(false)));
+    unwritten.forEach(this::giveBack);
     return unwritten.size();
   }
 }

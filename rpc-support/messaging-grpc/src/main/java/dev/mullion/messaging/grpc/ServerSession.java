@@ -69,9 +69,23 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
         this::nextLane,
         serving.executor,
         false,
-        thrown -> finish(true));
+        this::broken);
     this.helloTimer =
         MessagingClock.system().schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
+  }
+
+  /** The stream takes no frames any more: it is over already, or ends now. */
+  private void broken(Throwable thrown) {
+    if (finish(true)) {
+      try {
+        call.onError(Status.INTERNAL
+            .withDescription("the server failed to write a frame: " + thrown)
+            .asRuntimeException());
+      } catch (RuntimeException closed) {
+        Logs.LOG.log(
+            Logs.Event.LATE, Level.DEBUG, client, () -> "the stream was closed before", closed);
+      }
+    }
   }
 
   private void checkHello() {
@@ -339,11 +353,14 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     helloTimer.cancel();
     serving.sessions.remove(this);
     serving.clients.decrementAndGet();
-    deliveries.release(lost);
-    Parts all = parts;
-    if (all != null) {
-      all.admin.release();
-      execute(() -> all.link.close(CLOSE_TIMEOUT));
+    try {
+      deliveries.release(lost);
+    } finally {
+      Parts all = parts;
+      if (all != null) {
+        all.admin.release();
+        execute(() -> all.link.close(CLOSE_TIMEOUT));
+      }
     }
     return true;
   }

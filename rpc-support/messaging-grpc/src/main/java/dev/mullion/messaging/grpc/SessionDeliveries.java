@@ -30,6 +30,7 @@ final class SessionDeliveries {
   /** What a client that keeps a handler's time itself may be late. */
   private static final Duration GRACE = Duration.ofSeconds(2);
 
+  private static final Duration RETRY = Duration.ofMillis(100);
   private static final long MOST_WAITING_BYTES = 16L << 20;
 
   private final ServerSession session;
@@ -78,6 +79,13 @@ final class SessionDeliveries {
   void free(RawDelivery delivery) {
     if (bytes.free(UnsettledBytes.of(delivery.message()))) {
       subscriptions.values().forEach(ServedSubscription::resume);
+    }
+  }
+
+  /** Asks the engine again later, which failed when it was asked. */
+  void retry(ServedSubscription subscription) {
+    if (!session.isOver()) {
+      MessagingClock.system().schedule(RETRY, () -> session.execute(subscription::resume));
     }
   }
 

@@ -29,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -661,6 +662,52 @@ class MessagingServerTest {
           settle ->
               settle.setGivenBack(dev.mullion.messaging.grpc.v1.GivenBack.getDefaultInstance()));
       assertThat(request.outcome()).isEqualTo(new Outcome.GiveBack(false));
+    }
+  }
+
+  /** One outcome that the engine did not take left all others of a lost client where they were. */
+  @Test
+  void engineThatThrowsLeavesNothingBehind() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(
+          3,
+          wire -> wire.setCredit(5)
+              .setQueue(queue("jobs").setHandlerTimeout(WireMessages.of(Duration.ofMillis(300)))));
+      engine.deliver(throwing());
+      long first = client.delivery().getDelivery();
+      client.settle(first, settle -> settle.setFailed("boom"));
+      assertThat(client.settlement()).isEqualTo(Settlement.SETTLEMENT_UNKNOWN);
+
+      engine.deliver(throwing()); // its time ends first
+      Delivery late = engine.deliver("jobs", "late");
+      assertThat(late.outcome()).isInstanceOf(Outcome.Redeliver.class);
+
+      engine.deliver(throwing());
+      Delivery given = engine.deliver("jobs", "given back");
+      client.delivery();
+      client.cut();
+      assertThat(given.outcome()).isEqualTo(new Outcome.GiveBack(true));
+      Eventually.isTrue("closed", () -> engine.links.get(0).closed);
+      Eventually.isTrue("no client", () -> server().clients() == 0);
+    }
+  }
+
+  private static Delivery throwing() {
+    return new Delivery("jobs", "throwing", 0, 0) {
+      @Override
+      public CompletionStage<dev.mullion.messaging.engine.Settlement> settle(Outcome outcome) {
+        throw new StackOverflowError("thrown on purpose");
+      }
+    };
+  }
+
+  @Test
+  void creditThatTheEngineDidNotTakeIsOfferedAgain() throws Exception {
+    engine.failingRequests.set(2);
+    try (StubClient client = connect()) {
+      client.pull(3, "jobs", 2);
+      engine.deliver("jobs", "one");
+      assertThat(text(client.delivery())).isEqualTo("one");
     }
   }
 

@@ -44,6 +44,7 @@ final class ScriptedEngine implements Engine {
   final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
   final List<Message<byte[]>> sent = Collections.synchronizedList(new ArrayList<>());
   final List<CompletableFuture<Void>> held = new CopyOnWriteArrayList<>();
+  final AtomicInteger failingRequests = new AtomicInteger();
   volatile boolean holdSends;
   volatile @Nullable MessagingException sendError;
 
@@ -113,6 +114,7 @@ final class ScriptedEngine implements Engine {
 
   /** A consumer, and its credit. */
   static final class Consumer implements Source {
+    private final AtomicInteger failingRequests;
     final Route route;
     final ConsumerSettings settings;
     final Sink sink;
@@ -121,7 +123,8 @@ final class ScriptedEngine implements Engine {
     volatile boolean cancelled;
     volatile boolean closed;
 
-    Consumer(Route route, ConsumerSettings settings, Sink sink) {
+    Consumer(AtomicInteger failingRequests, Route route, ConsumerSettings settings, Sink sink) {
+      this.failingRequests = failingRequests;
       this.route = route;
       this.settings = settings;
       this.sink = sink;
@@ -133,6 +136,9 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public void request(int deliveries) {
+      if (failingRequests.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+        throw new StackOverflowError("thrown on purpose");
+      }
       asked.addAndGet(deliveries);
       credit.addAndGet(deliveries);
     }
@@ -296,7 +302,7 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public Source consume(Route route, ConsumerSettings settings, Sink sink) {
-      Consumer consumer = new Consumer(route, settings, sink);
+      Consumer consumer = new Consumer(failingRequests, route, settings, sink);
       consumers.put(route.name(), consumer);
       return consumer;
     }
