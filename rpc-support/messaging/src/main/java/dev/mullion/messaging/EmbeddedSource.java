@@ -6,7 +6,6 @@ import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -135,7 +134,7 @@ abstract class EmbeddedSource implements Source {
   final void passTurn() {
     try {
       background.execute(this::runTurn);
-    } catch (RejectedExecutionException e) { // the broker ends: nothing is delivered any more
+    } catch (Throwable e) { // the broker ends, or there is no memory for its thread
       runTurn();
     }
   }

@@ -62,7 +62,22 @@ final class HandlerTimeouts<T> {
     if (before != null) {
       before.cancel();
     }
-    keep(number, owner.timerAt(deadline, () -> hop(number)));
+    boolean started = false;
+    try {
+      keep(number, owner.timerAt(deadline, () -> hop(number)));
+      started = true;
+    } finally {
+      if (!started) {
+        forget(number);
+      }
+    }
+  }
+
+  /** Lets the next call set a timer: there is none. */
+  private synchronized void forget(long number) {
+    if (number == timers) {
+      set = HandlerCall.NEVER;
+    }
   }
 
   private void keep(long number, Timer next) {
@@ -92,7 +107,7 @@ final class HandlerTimeouts<T> {
   private void hop(long number) {
     try {
       callbacks.execute(() -> check(number));
-    } catch (RuntimeException e) {
+    } catch (Throwable e) { // Error too, such as no memory for a thread
       LimitedLog.warn("timeout", "no thread to check handlerTimeout; will retry", e);
       keep(number, clock.schedule(RETRY, () -> hop(number)));
     }

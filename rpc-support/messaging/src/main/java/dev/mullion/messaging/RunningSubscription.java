@@ -193,12 +193,28 @@ final class RunningSubscription<T> implements Subscription {
   private void retry(String text, Throwable error) {
     LimitedLog.warn("retry", text + "; next attempt in " + RETRY, error);
     if (!stop.isBegun() && retries.compareAndSet(false, true)) {
-      clock.schedule(
-          RETRY,
-          () -> all.callbacks().execute(() -> {
-            retries.set(false);
-            wake();
-          }));
+      retryLater();
+    }
+  }
+
+  private void retryLater() {
+    try {
+      clock.schedule(RETRY, this::retry);
+    } catch (Throwable e) { // no timer: the next failure, or message, tries again
+      retries.set(false);
+      LimitedLog.warn("retry", "no timer for the next attempt (" + address() + ")", e);
+    }
+  }
+
+  private void retry() {
+    try {
+      all.callbacks().execute(() -> {
+        retries.set(false);
+        wake();
+      });
+    } catch (Throwable e) { // no thread, such as for lack of memory
+      LimitedLog.warn("retry", "no thread for the next attempt (" + address() + ")", e);
+      retryLater();
     }
   }
 

@@ -169,6 +169,24 @@ class HandlerThreadsTest {
   }
 
   @Test
+  void nextAttemptComesAlthoughThereWasNoThreadForIt() throws Exception {
+    try (Receiving receiving = new Receiving()) {
+      receiving.failingCallbacks.set(2);
+      Subscription worker = receiving
+          .subscriptions
+          .worker(QUEUE)
+          .prefetch(1)
+          .start(delivery -> handled.add(delivery.payload()));
+      receiving.source("q").failRequests(1);
+      receiving.source("q").push("a", "b", "c");
+      await("all", () -> {
+        receiving.engine.clock.advance(Duration.ofMillis(100));
+        return checked(worker).acknowledged() == 3;
+      });
+    }
+  }
+
+  @Test
   void interruptFromTheUsersExecutorIsKeptForIt() throws Exception {
     ExecutorService executor = Executors.newCachedThreadPool();
     List<Boolean> flags = new CopyOnWriteArrayList<>();

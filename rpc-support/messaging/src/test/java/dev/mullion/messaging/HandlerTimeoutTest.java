@@ -55,6 +55,20 @@ class HandlerTimeoutTest {
     return delivery.outcomes.get(0);
   }
 
+  /** The only timer was gone when there was no thread to leave its own for. */
+  @Test
+  void timeEndsAlthoughThereWasNoThreadAtFirst() throws Exception {
+    worker().start(delivery -> gate.await());
+    ScriptedDelivery delivery = source().push("a").get(0);
+    await("the handler", () -> delivery.begins.get() == 1);
+    receiving.failingCallbacks.set(2);
+    clock.advance(TIMEOUT);
+    clock.advance(Duration.ofSeconds(1));
+    assertThat(delivery.outcomes).isEmpty();
+    clock.advance(Duration.ofSeconds(1));
+    assertThat(outcome(delivery)).isInstanceOf(Redeliver.class);
+  }
+
   /** Waits, whatever interrupts it. */
   private void waitStubbornly() {
     boolean open = false;

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
@@ -16,6 +17,7 @@ final class Receiving implements AutoCloseable {
   final Events events = new Events();
   final ExecutorService callbacks = Executors.newCachedThreadPool();
   final Subscriptions subscriptions;
+  final AtomicInteger failingCallbacks = new AtomicInteger();
 
   Receiving() {
     this(new MessagingBuilder(new ScriptedEngine()));
@@ -27,11 +29,18 @@ final class Receiving implements AutoCloseable {
     subscriptions = new Subscriptions(
         engine,
         settings,
-        callbacks,
+        this::callback,
         new ListenerCalls(events, engine.clock),
         observers,
         new Outgoing(observers, settings.maxMessageSize),
         new Declared(engine));
+  }
+
+  private void callback(Runnable task) {
+    if (failingCallbacks.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+      throw new OutOfMemoryError("unable to create native thread, on purpose");
+    }
+    callbacks.execute(task);
   }
 
   ScriptedSource source(String name) {

@@ -213,11 +213,13 @@ class SubscriberTest {
   /** An engine that fails once is asked again. */
   @Test
   void failureOfTheEngineDoesNotEndTheLook() throws Exception {
-    receiving.subscriptions.subscriber(TOPIC).buffer(4).start(delivery -> gate.await());
+    Subscription subscriber =
+        receiving.subscriptions.subscriber(TOPIC).buffer(4).start(delivery -> gate.await());
     source().buffer = () -> {
       throw new StackOverflowError("thrown on purpose");
     };
     source().push("a");
+    await("the handler", () -> checked(subscriber).inFlight() == 1);
     receiving.engine.clock.advance(Duration.ofSeconds(1));
     source().buffer = () -> new Source.Buffer(3, Duration.ofSeconds(11));
     receiving.engine.clock.advance(Duration.ofSeconds(1));

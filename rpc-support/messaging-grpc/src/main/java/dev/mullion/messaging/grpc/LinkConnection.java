@@ -177,8 +177,17 @@ final class LinkConnection implements LinkSession.Events {
     if (first.completeExceptionally(cause)) {
       return;
     }
-    boolean wasCurrent = current == session;
-    if (wasCurrent) {
+    try {
+      tell(session, status, cause, text);
+    } finally { // whatever those who are told do, it connects again
+      if (!closing) {
+        pause();
+      }
+    }
+  }
+
+  private void tell(LinkSession session, Status status, MessagingException cause, String text) {
+    if (current == session) {
       current = null;
       sends.lost(session, cause);
       link.lost("connection to " + where() + " was lost: " + text);
@@ -194,7 +203,6 @@ final class LinkConnection implements LinkSession.Events {
           where(),
           () -> "server " + where() + " ended the stream: " + text);
     }
-    pause();
   }
 
   private void tellLost(MessagingException cause) {
@@ -230,8 +238,18 @@ final class LinkConnection implements LinkSession.Events {
     if (closing) {
       return;
     }
-    engine.channel().resetConnectBackoff();
-    connect();
+    try {
+      engine.channel().resetConnectBackoff();
+      connect();
+    } catch (Throwable thrown) { // such as no memory: the next attempt may succeed
+      Logs.LOG.log(
+          Logs.Event.STREAM_ENDED,
+          Level.WARNING,
+          where(),
+          () -> "no attempt to connect to " + where() + "; the next one follows",
+          thrown);
+      pause();
+    }
   }
 
   Health health() {

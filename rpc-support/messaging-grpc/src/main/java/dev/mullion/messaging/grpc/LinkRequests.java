@@ -7,6 +7,7 @@ import dev.mullion.messaging.grpc.v1.CancelRequest;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.Message;
 import dev.mullion.messaging.grpc.v1.Request;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
@@ -91,8 +92,17 @@ final class LinkRequests {
     for (Long id : open.keySet().toArray(Long[]::new)) {
       Long end = open.remove(id);
       if (end != null && end - now > 0) {
-        context.events().replied(Reply.error(id / 2, Reply.Status.LOST, why));
+        lost(id, why);
       }
+    }
+  }
+
+  private void lost(long id, String why) {
+    try {
+      context.events().replied(Reply.error(id / 2, Reply.Status.LOST, why));
+    } catch (Throwable thrown) { // the others have to be told too
+      Logs.LOG.log(
+          Logs.Event.OUTCOME, Level.WARNING, null, () -> "a lost reply was not taken", thrown);
     }
   }
 }

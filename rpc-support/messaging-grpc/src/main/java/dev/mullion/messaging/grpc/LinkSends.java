@@ -190,8 +190,8 @@ final class LinkSends {
   /** Starts the timer, if something waits; called with the lock. */
   private void expireLater() {
     if (!waiting.isEmpty() && !ticking) {
-      ticking = true;
       clock.schedule(TICK, Later.on(Threads.OF_CLIENTS, this::expire));
+      ticking = true; // not yet seen by expire(), which needs the lock
     }
   }
 
@@ -200,6 +200,7 @@ final class LinkSends {
     List<Pending> expired = new ArrayList<>();
     MessagingException cause;
     synchronized (this) {
+      ticking = false;
       boolean away = isAwayTooLong();
       long now = clock.nanoTime();
       cause = live == null ? awayError() : full(live);
@@ -210,7 +211,6 @@ final class LinkSends {
           expired.add(each);
         }
       }
-      ticking = false;
       expireLater();
     }
     fail(expired, cause);

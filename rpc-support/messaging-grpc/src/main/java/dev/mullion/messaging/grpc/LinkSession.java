@@ -137,20 +137,24 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   /** Watches for silence. */
   private void ping() {
     clock.schedule(pingInterval, Later.on(Threads.OF_CLIENTS, () -> {
-      if (over.get()) {
-        return;
+      try {
+        checkSilence();
+      } finally {
+        if (!over.get()) {
+          ping();
+        }
       }
-      long silent = clock.nanoTime() - lastHeard;
-      long interval = WireMessages.nanos(pingInterval);
-      if (silent > 2 * interval + interval / 2) {
-        fail("the server was silent for " + Duration.ofNanos(silent).toMillis() + " ms");
-        return;
-      }
-      if (silent > interval / 2) {
-        outbox.add(ClientFrame.newBuilder().setPing(Ping.getDefaultInstance()).build());
-      }
-      ping();
     }));
+  }
+
+  private void checkSilence() {
+    long silent = clock.nanoTime() - lastHeard;
+    long interval = WireMessages.nanos(pingInterval);
+    if (silent > 2 * interval + interval / 2) {
+      fail("the server was silent for " + Duration.ofNanos(silent).toMillis() + " ms");
+    } else if (silent > interval / 2 && !over.get()) {
+      outbox.add(ClientFrame.newBuilder().setPing(Ping.getDefaultInstance()).build());
+    }
   }
 
   Welcome welcome() {

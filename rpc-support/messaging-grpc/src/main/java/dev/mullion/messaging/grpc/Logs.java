@@ -23,7 +23,9 @@ final class Logs {
     /** A server ended the stream of a client that broke the rules. */
     STREAM_ENDED,
     /** Work came after the end. */
-    LATE
+    LATE,
+    /** No thread could be started. */
+    NO_THREAD
   }
 
   static final BoundedLog<Event> LOG =

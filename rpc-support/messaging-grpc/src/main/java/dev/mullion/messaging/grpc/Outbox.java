@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -95,7 +96,15 @@ final class Outbox<F extends MessageLite, B> {
   void addLazily(F frame) {
     enqueue(frame);
     if (timed.compareAndSet(false, true)) {
-      MessagingClock.system().schedule(LAZY, Later.on(executor, this::flushTimed));
+      boolean scheduled = false;
+      try {
+        MessagingClock.system().schedule(LAZY, Later.on(executor, this::flushTimed));
+        scheduled = true;
+      } finally {
+        if (!scheduled) {
+          timed.set(false);
+        }
+      }
     }
   }
 
@@ -128,9 +137,11 @@ final class Outbox<F extends MessageLite, B> {
     } else if (flushing.compareAndSet(false, true)) {
       try {
         executor.execute(this::flushSoon);
-      } catch (RuntimeException stopped) {
+      } catch (RejectedExecutionException stopped) {
         flushing.set(false);
         broken.accept(stopped);
+      } catch (Throwable noThread) { // Error too, such as no memory for one
+        Later.on(executor, this::flushSoon).run();
       }
     }
   }

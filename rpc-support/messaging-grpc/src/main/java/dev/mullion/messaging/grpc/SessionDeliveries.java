@@ -381,6 +381,7 @@ final class SessionDeliveries {
       }
       if (timer != null) {
         timer.cancel();
+        timer = null; // if there is no new one, the next call tries again
       }
       timerDue = deadline;
       Duration left = Duration.ofNanos(Math.max(0, deadline - clock.nanoTime()));

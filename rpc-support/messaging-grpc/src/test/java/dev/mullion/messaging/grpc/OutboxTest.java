@@ -8,6 +8,8 @@ import io.grpc.Status;
 import io.grpc.stub.CallStreamObserver;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
 class OutboxTest {
@@ -54,11 +56,34 @@ class OutboxTest {
     assertThat(stream.completed).isOne();
   }
 
+  /** No other thread's frames were written any more, once there was no thread for it. */
+  @Test
+  void isWrittenLaterIfThereIsNoThreadNow() {
+    AtomicBoolean fails = new AtomicBoolean(true);
+    Outbox<ServerFrame, List<ServerFrame>> failing = new Outbox<>(
+        stream,
+        List::copyOf,
+        () -> null,
+        task -> {
+          if (fails.getAndSet(false)) {
+            throw new OutOfMemoryError("unable to create native thread, on purpose");
+          }
+          task.run();
+        },
+        false,
+        broken -> {});
+    stream.ready = true;
+    failing.add(PONG);
+    Eventually.isTrue("the frame", () -> stream.written.size() == 1);
+    failing.add(PONG);
+    assertThat(stream.written).hasSize(2);
+  }
+
   /** A stream whose peer reads only when told. */
   private static final class Stream extends CallStreamObserver<List<ServerFrame>> {
-    final List<ServerFrame> written = new ArrayList<>();
+    final List<ServerFrame> written = new CopyOnWriteArrayList<>();
     final List<Throwable> errors = new ArrayList<>();
-    boolean ready;
+    volatile boolean ready;
     int completed;
     Runnable whenAsked = () -> {};
 
