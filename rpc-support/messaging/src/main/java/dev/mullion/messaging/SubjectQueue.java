@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SubjectQueue {
   private static final int MOST_WAITING = 10_000;
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final String name;
   private final MessagingClock clock;
@@ -29,11 +31,13 @@ final class SubjectQueue {
   private final Alarm alarm;
   private int turn;
   private long lastNumber;
+  private long nextLook; // for late requests, while there is no room
   private long handedOut;
 
   SubjectQueue(String name, MessagingClock clock) {
     this.name = name;
     this.clock = clock;
+    this.nextLook = clock.nanoTime();
     this.alarm = new Alarm(clock, this::dropLate);
   }
 
@@ -54,8 +58,9 @@ final class SubjectQueue {
       if (repliers.isEmpty()) {
         return CompletableFuture.failedStage(nobody(name));
       }
-      if (waiting.size() >= MOST_WAITING) {
+      if (waiting.size() >= MOST_WAITING && clock.nanoTime() - nextLook >= 0) {
         removeLate();
+        nextLook = clock.nanoTime() + LOOK_NANOS;
       }
       if (waiting.size() >= MOST_WAITING) {
         return CompletableFuture.failedStage(new QueueFullException("subject " + name + " is full: "

@@ -143,12 +143,31 @@ final class GrpcLink implements EngineLink {
     if (route instanceof Route.Queue queue) {
       send.setQueue(queue.id());
       if (declared.putIfAbsent(queue.id(), queue) == null) {
-        return ask(id -> declare(id, queue, Declaration.CHECK)).thenCompose(done -> send(send));
+        return declareFirst(queue).thenCompose(done -> send(send));
       }
     } else {
       send.setTopic(route.name());
     }
     return send(send);
+  }
+
+  /** Declares a queue for the messages that follow; if that fails, the next one tries again. */
+  private CompletableFuture<Done> declareFirst(Route.Queue queue) {
+    CompletableFuture<Done> answer;
+    boolean asked = false;
+    try {
+      answer = ask(id -> declare(id, queue, Declaration.CHECK));
+      asked = true;
+    } finally {
+      if (!asked) {
+        declared.remove(queue.id(), queue);
+      }
+    }
+    return answer.whenComplete((done, error) -> {
+      if (error != null) {
+        declared.remove(queue.id(), queue);
+      }
+    });
   }
 
   private CompletionStage<Void> send(Send.Builder send) {

@@ -19,6 +19,7 @@ final class LinkRequests {
   /** More than a client may have without a reply are left over from timeouts. */
   private static final int MANY = 10_000;
 
+  private volatile int most = MANY;
   private final EngineContext context;
   private final LinkConnection connection;
 
@@ -38,9 +39,8 @@ final class LinkRequests {
   CompletionStage<Void> send(Route.Subject subject, long id, Message message, Duration timeout) {
     long frameId = frameId(id);
     Duration wait = timeout.compareTo(context.sendTimeout()) < 0 ? timeout : context.sendTimeout();
-    long now = connection.clock().nanoTime();
-    if (open.size() > MANY) {
-      open.values().removeIf(end -> end - now < 0);
+    if (open.size() > most) {
+      removeLate();
     }
     open.put(frameId, connection.deadline(timeout));
     Pending pending = Pending.of(
@@ -59,6 +59,20 @@ final class LinkRequests {
       }
       return null;
     });
+  }
+
+  /** Removes what timeouts left; looks again when there are twice as many. */
+  private synchronized void removeLate() {
+    if (open.size() > most) {
+      long now = connection.clock().nanoTime();
+      open.values().removeIf(end -> end - now < 0);
+      most = Math.max(MANY, 2 * open.size());
+    }
+  }
+
+  /** Returns how many have no reply, as far as is known. */
+  int open() {
+    return open.size();
   }
 
   void cancel(long id) {

@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,7 @@ final class SessionDeliveries {
   /** What a client that keeps a handler's time itself may be late. */
   private static final Duration GRACE = Duration.ofSeconds(2);
 
+  private static final long MOMENT_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
   private static final Duration RETRY = Duration.ofMillis(100);
   private static final long MOST_WAITING_BYTES = 16L << 20;
 
@@ -384,8 +386,9 @@ final class SessionDeliveries {
         timer = null; // if there is no new one, the next call tries again
       }
       timerDue = deadline;
-      Duration left = Duration.ofNanos(Math.max(0, deadline - clock.nanoTime()));
-      timer = clock.schedule(left, () -> session.execute(this::expire));
+      // Each look is at all deliveries, so one stands for all deadlines of a moment.
+      long left = Math.max(MOMENT_NANOS, deadline - clock.nanoTime());
+      timer = clock.schedule(Duration.ofNanos(left), () -> session.execute(this::expire));
     }
   }
 

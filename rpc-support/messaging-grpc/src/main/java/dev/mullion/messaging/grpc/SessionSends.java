@@ -26,11 +26,13 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 
 /** What one client sends: messages, signals and requests. */
 final class SessionSends {
   private static final int MOST_NAMES = 10_000;
   private static final int MOST_REQUESTS = 10_000;
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
   private record Open(Route.Subject subject, long until) {}
 
@@ -44,6 +46,7 @@ final class SessionSends {
   private final Set<Route> prepared = new HashSet<>();
   private final Map<String, Long> droppedSignals = new HashMap<>();
 
+  private long nextLook = System.nanoTime(); // for late requests, while there is no room
   private final Map<Long, Open> requests = new ConcurrentHashMap<>();
 
   SessionSends(ServerSession session, EngineLink link, int maxMessageSize) {
@@ -190,8 +193,9 @@ final class SessionSends {
 
   private void open(long id, Route.Subject subject, Duration timeout) throws QueueFullException {
     long now = System.nanoTime();
-    if (requests.size() >= MOST_REQUESTS) {
+    if (requests.size() >= MOST_REQUESTS && now - nextLook >= 0) {
       requests.values().removeIf(each -> each.until() - now < 0);
+      nextLook = now + LOOK_NANOS;
     }
     if (requests.size() >= MOST_REQUESTS) {
       throw new QueueFullException("open requests of this client: " + requests.size()

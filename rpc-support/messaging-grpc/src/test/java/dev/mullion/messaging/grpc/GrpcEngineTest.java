@@ -250,6 +250,45 @@ class GrpcEngineTest {
     assertThat(engine.declared.get("jobs")).isEqualTo(queue("jobs", 6));
   }
 
+  /** Later sends found a queue that had never been declared. */
+  @Test
+  void sendDeclaresAgainAfterFailedDeclaration() throws Exception {
+    EngineLink link = open();
+    engine.declared.put("jobs", queue("jobs", 7));
+    assertThat(Eventually.failure("first", link.send(queue("jobs"), message("a"))))
+        .isInstanceOf(ConflictingDeclarationException.class);
+    assertThat(Eventually.failure("second", link.send(queue("jobs"), message("b"))))
+        .isInstanceOf(ConflictingDeclarationException.class);
+    engine.declared.clear();
+    Eventually.get("third", link.send(queue("jobs"), message("c")));
+    assertThat(engine.sent).hasSize(1);
+  }
+
+  /** Each further request made both sides look at all open ones. */
+  @Test
+  void requestsAreNoSlowerWhileManyAreOpen() throws Exception {
+    EngineLink link = open(client(), Duration.ofSeconds(30));
+    request(link, 0, 2_000); // warm
+    long few = request(link, 2_000, 8_000);
+    request(link, 10_000, 2_000);
+    long many = request(link, 12_000, 8_000); // refused: 10,000 are open
+    assertThat(many).isLessThan(7 * few);
+  }
+
+  /** Sends requests, at most 500 at a time; returns how long it takes. */
+  private static long request(EngineLink link, int first, int count) {
+    long begin = System.nanoTime();
+    List<CompletableFuture<?>> sent = new ArrayList<>();
+    for (int i = first; i < first + count; i++) {
+      sent.add(link.request(SUBJECT, i, message("q"), Duration.ofMinutes(5)).toCompletableFuture());
+      if (i % 500 == 499) {
+        sent.forEach(each -> Eventually.get("answer", each.handle((done, error) -> "answer")));
+        sent.clear();
+      }
+    }
+    return System.nanoTime() - begin;
+  }
+
   @Test
   void outcomesAreAppliedByTheServer() throws Exception {
     EngineLink link = open();

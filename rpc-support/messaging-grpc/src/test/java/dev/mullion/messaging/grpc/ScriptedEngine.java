@@ -246,7 +246,7 @@ final class ScriptedEngine implements Engine {
   /** One client's link. */
   final class Link implements EngineLink {
     final EngineContext context;
-    final List<Long> requests = new CopyOnWriteArrayList<>();
+    final List<Long> requests = Collections.synchronizedList(new ArrayList<>());
     volatile boolean closed;
 
     Link(EngineContext context) {
