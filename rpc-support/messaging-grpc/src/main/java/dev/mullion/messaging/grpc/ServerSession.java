@@ -23,7 +23,6 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.Iterator;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -52,7 +51,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   private final Context context = Context.current();
   private final Window window;
   private final AtomicBoolean over = new AtomicBoolean();
-  private final Queue<Iterator<ServerFrame>> lists = new ConcurrentLinkedQueue<>();
+  private final Queue<FrameStream> lists = new ConcurrentLinkedQueue<>();
   private final MessagingClock.Timer helloTimer;
   private volatile boolean stopping;
   private volatile @Nullable Parts parts;
@@ -289,18 +288,18 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   }
 
   /** Sends a list; its last frame is the answer. */
-  void list(Iterator<ServerFrame> frames) {
+  void list(FrameStream frames) {
     lists.add(frames);
     outbox.wake();
   }
 
   private @Nullable ServerFrame nextLane() {
-    Iterator<ServerFrame> list = lists.peek();
-    if (list == null) {
+    FrameStream list = lists.peek();
+    ServerFrame frame = list == null ? null : list.poll();
+    if (list == null || frame == null) {
       return deliveries.next();
     }
-    ServerFrame frame = list.next();
-    if (!list.hasNext()) {
+    if (list.isOver()) {
       lists.remove();
       answered(0);
     }
@@ -356,6 +355,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     try {
       deliveries.release(lost);
     } finally {
+      lists.forEach(FrameStream::close);
       Parts all = parts;
       if (all != null) {
         all.admin.release();

@@ -2,6 +2,7 @@ package dev.mullion.messaging.grpc;
 
 import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.DeadLetters;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.EngineLink.Declaration;
@@ -19,22 +20,23 @@ import dev.mullion.messaging.grpc.v1.Select;
 import dev.mullion.messaging.grpc.v1.SelectDeadLetters;
 import dev.mullion.messaging.grpc.v1.Selected;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
-import java.util.Iterator;
-import java.util.List;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Declarations, dead letters and the state of queues, for one client. */
 final class SessionAdmin {
-  private static final int MOST_LETTERS = 10_000;
-  private static final long ANSWER_SECONDS = 30;
+  private static final Duration ANSWER_TIME = Duration.ofSeconds(30);
 
   /** What may throw a named error. */
   @FunctionalInterface
@@ -45,6 +47,7 @@ final class SessionAdmin {
   private final ServerSession session;
   private final EngineLink link;
   private final SessionSends sends;
+  private CompletionStage<?> turn = CompletableFuture.completedStage(null); // the last one's
   private final Map<Long, CompletableFuture<Boolean>> questions = new ConcurrentHashMap<>();
 
   SessionAdmin(ServerSession session, EngineLink link, SessionSends sends) {
@@ -101,8 +104,8 @@ final class SessionAdmin {
         frame.getId(), () -> counted(frame.getId(), letters(frame.getQueue()).count()));
   }
 
-  private void counted(long id, CompletionStage<Long> counting) {
-    counting.whenComplete((count, error) -> {
+  private CompletionStage<Long> counted(long id, CompletionStage<Long> counting) {
+    return counting.whenComplete((count, error) -> {
       questions.remove(id);
       if (error == null) {
         session.done(Done.newBuilder().setId(id).setCount(count).build());
@@ -112,37 +115,107 @@ final class SessionAdmin {
     });
   }
 
+  /**
+   * Reads letters one after the other, as fast as the client takes them: a walk through all of them
+   * that deletes none and ends early.
+   */
   void peek(PeekDeadLetters frame) {
     long id = frame.getId();
     orError(id, () -> {
-      if (frame.getMax() < 1 || frame.getMax() > MOST_LETTERS) {
-        throw new IllegalArgumentException(
-            "max: " + frame.getMax() + " (expected: 1 to " + MOST_LETTERS + ")");
+      int max = frame.getMax();
+      if (max < 1) {
+        throw new IllegalArgumentException("max: " + max + " (expected: >= 1)");
       }
-      letters(frame.getQueue()).peek(frame.getMax()).whenComplete((letters, error) -> {
-        if (error == null) {
-          list(id, letters.stream().map(each -> letter(id, each)));
-        } else {
-          session.done(id, WireErrors.of(error));
+      DeadLetters letters = letters(frame.getQueue());
+      inTurn(() -> {
+        FrameStream list = new FrameStream(ANSWER_TIME);
+        session.list(list);
+        if (session.isOver()) {
+          list.close();
         }
+        Walk walk = new Walk(letter -> put(list, letter(id, letter)), max);
+        return orFailed(() -> letters.purge(walk)).whenComplete((count, error) -> {
+          list.end(done(id, error == null ? null : WireErrors.cause(error)));
+          session.outbox.wake();
+        });
       });
     });
   }
 
-  private static ServerFrame letter(long id, DeadLetter letter) {
+  /** Returns the stage; one that fails if the engine throws instead. */
+  private static CompletionStage<Long> orFailed(Supplier<CompletionStage<Long>> question) {
+    try {
+      return question.get();
+    } catch (Throwable thrown) {
+      return CompletableFuture.failedFuture(thrown);
+    }
+  }
+
+  private void put(FrameStream list, ServerFrame frame) {
+    list.put(frame);
+    session.outbox.wake();
+  }
+
+  private static ServerFrame done(long id, @Nullable Throwable error) {
+    Done.Builder done = Done.newBuilder().setId(id);
+    if (error != null && !(error instanceof Enough)) {
+      done.setError(WireErrors.of(error));
+    }
+    return ServerFrame.newBuilder().setDone(done).build();
+  }
+
+  /** Begins when the work before has ended: of each client one at a time takes a thread. */
+  private void inTurn(Supplier<CompletionStage<?>> work) {
+    turn = turn.handle((done, error) -> null).thenCompose(before -> work.get());
+  }
+
+  /** Shows the first letters, and matches none. */
+  private static final class Walk implements Predicate<DeadLetter> {
+    private final Consumer<DeadLetter> visitor;
+    private final int max;
+    private int seen;
+
+    Walk(Consumer<DeadLetter> visitor, int max) {
+      this.visitor = visitor;
+      this.max = max;
+    }
+
+    @Override
+    public boolean test(DeadLetter letter) {
+      visitor.accept(letter);
+      if (++seen == max) {
+        throw new Enough();
+      }
+      return false;
+    }
+  }
+
+  /** Ends a walk. */
+  private static final class Enough extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Enough() {
+      super("enough", null, false, false);
+    }
+  }
+
+  private ServerFrame letter(long id, DeadLetter letter) {
     return ServerFrame.newBuilder()
-        .setLetter(Letter.newBuilder().setId(id).setLetter(WireQueues.of(letter)))
+        .setLetter(Letter.newBuilder().setId(id).setLetter(checked(letter)))
         .build();
   }
 
-  /** Sends a list, each frame when the stream has room for it, and then the answer. */
-  private void list(long id, Stream<ServerFrame> frames) {
-    Iterator<ServerFrame> all = Stream.concat(
-            frames,
-            Stream.of(
-                ServerFrame.newBuilder().setDone(Done.newBuilder().setId(id)).build()))
-        .iterator();
-    session.list(all);
+  /** Returns a letter on the wire, unless the client could not read it. */
+  private dev.mullion.messaging.grpc.v1.DeadLetter checked(DeadLetter letter) {
+    dev.mullion.messaging.grpc.v1.DeadLetter wire = WireQueues.of(letter);
+    long size = WireMessages.size(wire.getOriginal());
+    int most = session.serving.limits.maxMessageSize();
+    if (size > most) {
+      throw new CompletionException(
+          new MessageTooLargeException("dead letter " + letter.original().id() + " of " + size
+              + " bytes exceeds maxMessageSize " + most + " of the server"));
+    }
+    return wire;
   }
 
   void queues(ListQueues frame) {
@@ -150,16 +223,13 @@ final class SessionAdmin {
     orError(id, () -> {
       session.check("", Verb.MANAGE);
       link.queues().whenComplete((queues, error) -> {
-        if (error == null) {
-          list(
-              id,
-              List.copyOf(queues).stream()
-                  .map(each -> ServerFrame.newBuilder()
-                      .setQueueStatus(WireQueues.of(id, each))
-                      .build()));
-        } else {
+        if (error != null) {
           session.done(id, WireErrors.of(error));
+          return;
         }
+        queues.forEach(each -> session.add(
+            ServerFrame.newBuilder().setQueueStatus(WireQueues.of(id, each)).build()));
+        session.done(id, null);
       });
     });
   }
@@ -170,8 +240,9 @@ final class SessionAdmin {
       DeadLetters letters = letters(frame.getQueue());
       Predicate<DeadLetter> which = frame.getAsk() ? letter -> ask(id, letter) : letter -> true;
       switch (frame.getAction()) {
-        case ACTION_PURGE -> counted(id, letters.purge(which));
-        case ACTION_REDRIVE -> counted(id, letters.redrive(frame.getMax(), which));
+        case ACTION_PURGE -> inTurn(() -> counted(id, orFailed(() -> letters.purge(which))));
+        case ACTION_REDRIVE ->
+          inTurn(() -> counted(id, orFailed(() -> letters.redrive(frame.getMax(), which))));
         default ->
           throw new BrokenRules(
               "action: " + frame.getAction() + " (expected: ACTION_REDRIVE or ACTION_PURGE)");
@@ -187,15 +258,15 @@ final class SessionAdmin {
       throw new IllegalStateException("the client is gone");
     }
     session.outbox.add(ServerFrame.newBuilder()
-        .setSelect(Select.newBuilder().setId(id).setLetter(WireQueues.of(letter)))
+        .setSelect(Select.newBuilder().setId(id).setLetter(checked(letter)))
         .build());
     try {
-      return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
+      return answer.get(ANSWER_TIME.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException e) {
       throw new IllegalStateException(String.valueOf(WireErrors.cause(e).getMessage()), e);
     } catch (TimeoutException e) {
       throw new IllegalStateException(
-          "the client did not answer Select within " + ANSWER_SECONDS + " s", e);
+          "the client did not answer Select within " + ANSWER_TIME.toSeconds() + " s", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted", e);

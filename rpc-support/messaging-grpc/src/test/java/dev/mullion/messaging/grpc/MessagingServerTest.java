@@ -250,7 +250,7 @@ class MessagingServerTest {
       // Its announcement may have been lost with the connection.
       assertThat(first.outcome()).isEqualTo(new Outcome.GiveBack(true));
       Eventually.isTrue("closed", () -> engine.links.get(0).closed);
-      assertThat(engine.consumer("jobs").closed).isTrue();
+      Eventually.isTrue("closed", () -> engine.consumer("jobs").closed);
     }
   }
 

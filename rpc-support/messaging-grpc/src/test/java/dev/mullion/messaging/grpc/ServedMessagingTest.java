@@ -3,14 +3,19 @@ package dev.mullion.messaging.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.DeadLetters;
 import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.RejectedMessageException;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
@@ -61,6 +66,50 @@ class ServedMessagingTest {
     }
     Eventually.isTrue("all handled", () -> handled.size() == 200);
     Eventually.isTrue("all settled", () -> settled(messaging));
+  }
+
+  /** All letters were loaded and kept for a client at once, and more than 10,000 were an error. */
+  @Test
+  void deadLettersAreReadAsTheClientTakesThem() throws Exception {
+    Messaging messaging = connect(server -> server.maxMessageSize(200_000));
+    messaging.pull(LARGE, job -> {
+      throw new RejectedMessageException("no");
+    });
+    for (int i = 0; i < 100; i++) {
+      messaging.push(LARGE, new byte[150_000]).get();
+    }
+    DeadLetters letters = messaging.deadLetters(LARGE);
+    Eventually.isTrue(
+        "letters", () -> Eventually.get("count", letters.count().toCompletableFuture()) == 100);
+    assertThat(Eventually.get("all", letters.peek(20_000)))
+        .hasSize(100)
+        .allMatch(each -> each.original().payload().length == 150_000);
+    assertThat(Eventually.get("some", letters.peek(7))).hasSize(7);
+    assertThat(Eventually.get("count", letters.count())).isEqualTo(100);
+  }
+
+  /** The frame broke the client's stream, again and again. */
+  @Test
+  void deadLetterAboveTheLimitIsAnError() throws Exception {
+    Messaging messaging = connect(server -> server.maxMessageSize(100));
+    EmbeddedBroker broker = (EmbeddedBroker) closing.getLast();
+    try (Messaging inside = Messaging.builder(broker).maxMessageSize(10 << 20).start()) {
+      inside.pull(LARGE, job -> {
+        throw new RejectedMessageException("no");
+      });
+      inside.push(LARGE, Message.of(new byte[5_000_000]).withId("large")).get();
+      DeadLetters letters = messaging.deadLetters(LARGE);
+      Eventually.isTrue(
+          "letters", () -> Eventually.get("count", letters.count().toCompletableFuture()) == 1);
+      for (CompletionStage<?> each :
+          List.of(letters.peek(1), letters.redrive(1, any -> true), letters.purge(any -> true))) {
+        assertThat(Eventually.failure("letters", each))
+            .isInstanceOf(MessageTooLargeException.class)
+            .hasMessage(
+                "dead letter large of 5000000 bytes exceeds maxMessageSize 100" + " of the server");
+      }
+      assertThat(messaging.health().up()).isTrue();
+    }
   }
 
   private static boolean settled(Messaging messaging) {
