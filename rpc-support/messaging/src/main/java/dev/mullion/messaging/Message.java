@@ -56,9 +56,16 @@ public final class Message<T> {
     this.timeToLive = timeToLive;
   }
 
-  /** Returns a message with a new id and the present time. */
+  /**
+   * Returns a message with a new id and the present time.
+   *
+   * @throws IllegalArgumentException if the payload is itself a message
+   */
   public static <T> Message<T> of(T payload) {
     requireNonNull(payload, "payload");
+    if (payload instanceof Message) {
+      throw new IllegalArgumentException("payload: a Message (expected: a payload)");
+    }
     return new Message<>(
         payload,
         null,
@@ -77,6 +84,12 @@ public final class Message<T> {
    */
   public String id() {
     return givenId != null ? givenId : INSTANCE + Long.toHexString(count);
+  }
+
+  /** Returns a new message with this payload; a message that comes as a payload is sent itself. */
+  @SuppressWarnings("unchecked") // then T is Object: this class has no other supertype
+  static <T> Message<? extends T> whole(T payload) {
+    return payload instanceof Message<?> message ? (Message<? extends T>) message : of(payload);
   }
 
   /** Returns the payload. */

@@ -38,6 +38,11 @@ import java.util.concurrent.CompletionStage;
  * complete run on a thread of their own, never on a thread of the engine; those that block for long
  * belong on an executor of yours ({@code thenRunAsync}), since these threads are few.
  *
+ * <p>Each sending verb takes a payload, or a {@link Message} with headers, a key and so on. A payload
+ * is never itself a {@code Message}: one that is passed as a payload is sent as the message that it
+ * is. So where the payload's type is {@code Object}, and the compiler cannot choose, {@code
+ * publish(topic, (Object) message)} does the same.
+ *
  * <p>After {@link #close}, sends and new subscriptions throw {@code IllegalStateException}.
  */
 public interface Messaging extends AutoCloseable {
@@ -76,7 +81,7 @@ public interface Messaging extends AutoCloseable {
 
   /** Publishes a payload as a new message. */
   default <T> CompletableFuture<Void> publish(Topic<T> topic, T payload) {
-    return publish(topic, Message.of(payload));
+    return publish(topic, Message.whole(payload));
   }
 
   /** Starts a live subscriber with the defaults. */
@@ -97,7 +102,7 @@ public interface Messaging extends AutoCloseable {
 
   /** Pushes a payload as a new message. */
   default <T> CompletableFuture<Void> push(WorkQueue<T> queue, T payload) {
-    return push(queue, Message.of(payload));
+    return push(queue, Message.whole(payload));
   }
 
   /** Starts a worker with the defaults. */
@@ -141,7 +146,7 @@ public interface Messaging extends AutoCloseable {
 
   /** Sends a payload as a request; the future has the reply's payload. */
   default <Q, R> CompletableFuture<R> request(Subject<Q, R> subject, Q payload, Duration timeout) {
-    return Requests.payload(request(subject, Message.of(payload), timeout));
+    return Requests.payload(request(subject, Message.whole(payload), timeout));
   }
 
   /** Starts a replier with the defaults. */
@@ -162,7 +167,7 @@ public interface Messaging extends AutoCloseable {
 
   /** Sends a payload as a new message. */
   default <T> boolean send(Signal<T> signal, T payload) {
-    return send(signal, Message.of(payload));
+    return send(signal, Message.whole(payload));
   }
 
   /** Starts a receiver with the defaults. */

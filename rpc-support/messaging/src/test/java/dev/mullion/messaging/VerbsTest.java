@@ -52,6 +52,54 @@ class VerbsTest {
     return subscription;
   }
 
+  /** Text, under a type that a {@code Message} has too. */
+  private static final MessageCodec<Object> OBJECTS = new MessageCodec<>() {
+    @Override
+    public byte[] encode(Object payload) {
+      return Codecs.utf8().encode((String) payload);
+    }
+
+    @Override
+    public Object decode(byte[] payload, String type) throws UndecodableMessageException {
+      return Codecs.utf8().decode(payload, type);
+    }
+
+    @Override
+    public String contentType() {
+      return "text/plain";
+    }
+  };
+
+  /** The message itself was the payload, or the call did not compile. */
+  @Test
+  void messageIsNoPayload() throws Exception {
+    Topic<Object> topic = Topic.of("objects", OBJECTS);
+    WorkQueue<Object> queue = WorkQueue.of("objects", OBJECTS);
+    Subject<Object, Object> subject = Subject.of("objects", OBJECTS, OBJECTS);
+    Signal<Object> signal = Signal.of("objects", OBJECTS);
+    List<String> handled = new CopyOnWriteArrayList<>();
+    Handler<Object> handler =
+        each -> handled.add(each.payload() + " " + each.message().id());
+    ready(messaging.subscribe(topic, handler));
+    ready(messaging.pull(queue, handler));
+    ready(messaging.receive(signal, handler));
+    ready(messaging.reply(
+        subject,
+        question -> Message.of(question.payload() + " " + question.message().id())));
+
+    result(messaging.publish(topic, (Object) Message.of("a").withId("1")));
+    result(messaging.push(queue, (Object) Message.of("b").withId("2")));
+    assertThat(messaging.send(signal, (Object) Message.of("c").withId("3"))).isTrue();
+    Object reply =
+        result(messaging.request(subject, (Object) Message.of("d").withId("4"), PATIENCE));
+    Waiting.until(() -> handled.size() == 3);
+    assertThat(handled).containsExactlyInAnyOrder("a 1", "b 2", "c 3");
+    assertThat(reply).isEqualTo("d 4");
+    assertThatThrownBy(() -> Message.of(Message.of("x")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("payload: a Message (expected: a payload)");
+  }
+
   /** Invoices to be printed: by one of several workers, at least once, and never lost. */
   @Test
   void pushAndPull() throws Exception {
