@@ -149,6 +149,7 @@ public final class MessagingServer implements AutoCloseable {
     private long maxUnsettledBytes = 64L << 20;
     private int maxSubscriptions = 1_000;
     private long maxBacklog = 64L << 20;
+    private Duration helloTimeout = Duration.ofSeconds(10);
     private boolean shutdownHook;
 
     private Builder(Engine engine) {
@@ -255,6 +256,12 @@ public final class MessagingServer implements AutoCloseable {
       return this;
     }
 
+    /** Sets how long a client may take until its first frame, for tests. */
+    Builder helloTimeout(Duration helloTimeout) {
+      this.helloTimeout = helloTimeout;
+      return this;
+    }
+
     /**
      * Sets whether the server, and an engine that it has started, are closed when the JVM ends,
      * such as by Ctrl-C or SIGTERM; off by default.
@@ -287,7 +294,8 @@ public final class MessagingServer implements AutoCloseable {
                 maxCredit,
                 maxUnsettledBytes,
                 maxSubscriptions,
-                maxBacklog),
+                maxBacklog,
+                helloTimeout),
             permissions,
             executor);
         RpcServer server = builder(serving).start();

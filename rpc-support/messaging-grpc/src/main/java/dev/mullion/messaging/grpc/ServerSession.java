@@ -69,8 +69,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
         serving.executor,
         false,
         this::broken);
-    this.helloTimer =
-        MessagingClock.system().schedule(Serving.HELLO_TIMEOUT, () -> execute(this::checkHello));
+    this.helloTimer = MessagingClock.system()
+        .schedule(serving.limits.helloTimeout(), () -> execute(this::checkHello));
   }
 
   /** The stream takes no frames any more: it is over already, or ends now. */
@@ -89,8 +89,8 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
 
   private void checkHello() {
     if (parts == null) {
-      end(Status.INVALID_ARGUMENT.withDescription(
-          "no Hello within " + Serving.HELLO_TIMEOUT + " (expected: Hello as the first frame)"));
+      end(Status.INVALID_ARGUMENT.withDescription("no Hello within " + serving.limits.helloTimeout()
+          + " (expected: Hello as the first frame)"));
     }
   }
 

@@ -15,9 +15,6 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** What all clients of one server share. */
 final class Serving {
-  /** How long a client may take until its first frame. */
-  static final Duration HELLO_TIMEOUT = Duration.ofSeconds(10);
-
   /**
    * The limits of a server.
    *
@@ -29,6 +26,7 @@ final class Serving {
    * @param maxUnsettledBytes messages that one client has or is to get, without an outcome
    * @param maxSubscriptions subscriptions of one client
    * @param maxBacklog bytes of answers that wait for one client to read them
+   * @param helloTimeout how long a client may take until its first frame
    */
   record Limits(
       int maxClients,
@@ -38,7 +36,8 @@ final class Serving {
       int maxCredit,
       long maxUnsettledBytes,
       int maxSubscriptions,
-      long maxBacklog) {}
+      long maxBacklog,
+      Duration helloTimeout) {}
 
   final Engine engine;
   final Limits limits;

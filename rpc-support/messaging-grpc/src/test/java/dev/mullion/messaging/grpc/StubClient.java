@@ -71,6 +71,11 @@ final class StubClient implements AutoCloseable {
     return new StubClient(server.port(), true);
   }
 
+  /** Connects, and neither says nor reads anything. */
+  static StubClient mute(MessagingServer server) {
+    return new StubClient(server.port(), false);
+  }
+
   /** Connects, and reads only the server's first batch. */
   static StubClient deaf(MessagingServer server) {
     StubClient client = new StubClient(server.port(), false);
