@@ -322,7 +322,11 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   private NettyChannelBuilder networked() {
     Path socket = socket();
     if (socket != null) {
-      return Targets.forUnixSocket(socket);
+      try {
+        return Targets.forUnixSocket(socket);
+      } catch (IOException noLoops) {
+        throw new UncheckedIOException(noLoops.getMessage(), noLoops);
+      }
     }
     if (target != null) {
       return NettyChannelBuilder.forTarget(Targets.known(target));

@@ -9,6 +9,7 @@ import io.grpc.ServerCredentials;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.netty.NettySslContextServerCredentials;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -113,10 +114,11 @@ final class ServerSockets implements AutoCloseable {
     wanted.stream().skip(1).forEach(builder::addListenAddress);
     if (file != null) {
       socketFile = file;
+      EventLoopGroup loops = UnixLoops.all();
       builder
           .channelType(NioServerDomainSocketChannel.class)
-          .bossEventLoopGroup(UnixLoops.ALL)
-          .workerEventLoopGroup(UnixLoops.ALL)
+          .bossEventLoopGroup(loops)
+          .workerEventLoopGroup(loops)
           // gRPC sets this option, and Netty would warn at each connection that it is unknown.
           .withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
@@ -207,6 +209,14 @@ final class ServerSockets implements AutoCloseable {
         new BindException("cannot listen on " + failing(failed) + ": " + cause.getMessage());
     explained.initCause(failed);
     return explained;
+  }
+
+  /** gRPC starts with other exceptions if, for instance, no file descriptor is free. */
+  IOException explained(RuntimeException failed) {
+    return new IOException(
+        "cannot listen on " + failing(new IOException(failed)) + ": " + failed
+            + " (there may be too many open files)",
+        failed);
   }
 
   /** gRPC appends the address to the message. */

@@ -230,6 +230,8 @@ final class ServerStart {
       server.start();
     } catch (IOException failed) {
       throw sockets.explained(failed);
+    } catch (RuntimeException failed) {
+      throw sockets.explained(failed);
     }
   }
 

@@ -6,6 +6,7 @@ import io.grpc.ManagedChannelBuilder;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
+import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
@@ -87,10 +88,10 @@ final class Targets {
   }
 
   /** Uses the JDK's sockets, since gRPC's own support needs a native library. */
-  static NettyChannelBuilder forUnixSocket(Path path) {
+  static NettyChannelBuilder forUnixSocket(Path path) throws IOException {
     return NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(path))
         .channelType(NioDomainSocketChannel.class, UnixDomainSocketAddress.class)
-        .eventLoopGroup(UnixLoops.ALL)
+        .eventLoopGroup(UnixLoops.all())
         // gRPC sets this option, and Netty would warn at each connection that it is unknown.
         .withOption(ChannelOption.SO_KEEPALIVE, null)
         .overrideAuthority("localhost");

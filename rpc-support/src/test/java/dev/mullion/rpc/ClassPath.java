@@ -14,6 +14,11 @@ final class ClassPath {
   /** Starts a JVM with those entries of the class path that are wanted. */
   static Process java(Predicate<String> wanted, Class<?> main, String... options)
       throws IOException {
+    return new ProcessBuilder(command(wanted, main, options)).start();
+  }
+
+  /** Returns the command that starts such a JVM. */
+  static List<String> command(Predicate<String> wanted, Class<?> main, String... options) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("--enable-native-access=ALL-UNNAMED");
@@ -22,7 +27,7 @@ final class ClassPath {
     command.addAll(List.of(options));
     command.addAll(
         List.of("-cp", String.join(File.pathSeparator, entries(wanted)), main.getName()));
-    return new ProcessBuilder(command).start();
+    return command;
   }
 
   private static List<String> entries(Predicate<String> wanted) {

@@ -147,7 +147,8 @@ final class Dial extends ChannelInitializer<Channel> {
   void close() {
     if (!done) {
       done = true;
-      if (channel != null) {
+      // Without a socket, for instance without a free descriptor, there is nothing to close.
+      if (channel != null && channel.isOpen()) {
         channel.close();
       }
     }

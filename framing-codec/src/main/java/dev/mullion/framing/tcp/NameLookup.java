@@ -12,6 +12,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
@@ -41,6 +42,10 @@ final class NameLookup {
       new ConcurrentHashMap<>();
 
   NameLookup(Resolver resolver) {
+    this(resolver, DaemonThreads.named("mullion-lookup"));
+  }
+
+  NameLookup(Resolver resolver, ThreadFactory factory) {
     this.resolver = resolver;
     threads = new ThreadPoolExecutor(
         MAX_THREADS,
@@ -48,7 +53,7 @@ final class NameLookup {
         IDLE_SECONDS,
         TimeUnit.SECONDS,
         new LinkedBlockingQueue<>(MAX_WAITING),
-        DaemonThreads.named("mullion-lookup"));
+        factory);
     threads.allowCoreThreadTimeOut(true);
   }
 
@@ -67,11 +72,20 @@ final class NameLookup {
     try {
       threads.execute(() -> resolve(host, resolver, made, () -> running.remove(host)));
     } catch (RejectedExecutionException e) {
-      running.remove(host);
-      made.completeExceptionally(new IOException("host: " + host + " is not resolved: "
-          + MAX_THREADS + " look-ups are running and " + MAX_WAITING + " are queued"));
+      end(host, made, MAX_THREADS + " look-ups are running and " + MAX_WAITING + " are queued", e);
+    } catch (Throwable e) {
+      // For instance no thread could be started.
+      end(host, made, e.toString(), e);
     }
     return made;
+  }
+
+  /** The next caller starts a new look-up. */
+  private void end(
+      String host, CompletableFuture<List<InetAddress>> made, String why, Throwable cause) {
+    running.remove(host);
+    made.completeExceptionally(
+        new IOException("host: " + host + " is not resolved: " + why, cause));
   }
 
   /** Returns the number of look-ups in progress. */

@@ -5,9 +5,9 @@ import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.EventLoops;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -47,21 +47,33 @@ final class TcpConnector {
   TcpConnector(
       ClientSettings settings,
       ConnectionSettings connectionSettings,
-      @Nullable BatchHandler batchHandler) {
+      @Nullable BatchHandler batchHandler)
+      throws IOException {
     this.settings = settings;
     this.connectionSettings = connectionSettings;
     Transport transport = settings.transport().selected();
     TransportParts netty = transport.parts();
-    group = new MultiThreadIoEventLoopGroup(
-        1, new DefaultThreadFactory("mullion-client", true), netty.ioHandlers());
+    group = EventLoops.create(
+        "event loop of the client to " + settings.target(),
+        1,
+        new DefaultThreadFactory("mullion-client", true),
+        netty.ioHandlers());
     loop = group.next();
-    LoopWatch watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
-    parts = new DialParts(
-        settings, connectionSettings, batchHandler, transport, netty, loop, watch, this::take);
-    long slow = settings.slowHandlerNanos();
-    watchdog = batchHandler == null || slow == 0
-        ? null
-        : new Watchdog(List.of(watch), slow, connectionSettings);
+    boolean complete = false;
+    try {
+      LoopWatch watch = new LoopWatch(loop, TcpListener.shortestTimeout(connectionSettings));
+      parts = new DialParts(
+          settings, connectionSettings, batchHandler, transport, netty, loop, watch, this::take);
+      long slow = settings.slowHandlerNanos();
+      watchdog = batchHandler == null || slow == 0
+          ? null
+          : new Watchdog(List.of(watch), slow, connectionSettings);
+      complete = true;
+    } finally {
+      if (!complete) {
+        shutDown();
+      }
+    }
   }
 
   TcpCounters counters() {
@@ -87,10 +99,10 @@ final class TcpConnector {
     attempt = first;
     try {
       first.begin().get(settings.connectNanos(), TimeUnit.NANOSECONDS);
-      connected = true;
       if (settings.tls() != null) {
         settings.tls().start();
       }
+      connected = true;
     } catch (ExecutionException e) {
       throw e.getCause() instanceof IOException clear ? clear : new IOException(e.getCause());
     } catch (TimeoutException e) {

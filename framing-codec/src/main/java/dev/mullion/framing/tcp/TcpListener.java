@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.net.StopReport;
 import dev.mullion.net.base.Check;
+import dev.mullion.net.base.EventLoops;
 import dev.mullion.net.base.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -11,7 +12,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
@@ -69,34 +69,62 @@ final class TcpListener {
     SocketAddress address = path == null
         ? new InetSocketAddress(resolve(settings.host()), settings.port())
         : netty.unixAddress(path);
-    group = group(settings, netty);
+    group = EventLoops.create(
+        "eventLoopThreads: " + settings.eventLoopThreads(),
+        settings.eventLoopThreads(),
+        new DefaultThreadFactory(settings.threadName(), true),
+        netty.ioHandlers());
     connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE, CLOSES_WHAT_COMES_LATE);
-    long shortest = shortestTimeout(connectionSettings);
-    group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
-    handling.begin(group);
-    channel = bind(address);
-    long slow = Check.nanos(settings.slowHandlerLimit());
+    Watchdog watchdog = null;
+    TlsContext tls = settings.tls();
+    boolean started = false;
+    try {
+      long shortest = shortestTimeout(connectionSettings);
+      group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
+      handling.begin(group);
+      long slow = Check.nanos(settings.slowHandlerLimit());
+      if (slow > 0) {
+        watchdog = new Watchdog(watches.values(), slow, connectionSettings);
+      }
+      if (tls != null) {
+        tls.start();
+      }
+      // Last: nothing fails after it.
+      channel = bind(address);
+      started = true;
+    } finally {
+      if (!started) {
+        giveUp(watchdog);
+      }
+    }
     stopping = new Stopping(new Stopping.Parts(
         channel,
         unixSocket,
         group,
         connections,
         watches.values(),
-        slow > 0 ? new Watchdog(watches.values(), slow, connectionSettings) : null,
+        watchdog,
         handling,
-        settings.tls(),
+        tls,
         totals,
         connectionSettings.log()));
+  }
+
+  private void giveUp(@Nullable Watchdog watchdog) {
+    closing = true;
+    if (watchdog != null) {
+      watchdog.close();
+    }
+    if (settings.tls() != null) {
+      settings.tls().close();
+    }
+    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(END.toMillis());
   }
 
   static TcpListener start(
       TcpSettings settings, ConnectionSettings connectionSettings, Handling handling)
       throws IOException {
-    TcpListener listener = new TcpListener(settings, connectionSettings, handling);
-    if (settings.tls() != null) {
-      settings.tls().start();
-    }
-    return listener;
+    return new TcpListener(settings, connectionSettings, handling);
   }
 
   static InetAddress resolve(String host) throws UnknownHostException {
@@ -115,20 +143,6 @@ final class TcpListener {
         .filter(nanos -> nanos > 0)
         .min()
         .orElse(0);
-  }
-
-  private static EventLoopGroup group(TcpSettings settings, TransportParts netty)
-      throws IOException {
-    int threads = settings.eventLoopThreads();
-    try {
-      return new MultiThreadIoEventLoopGroup(
-          threads, new DefaultThreadFactory(settings.threadName(), true), netty.ioHandlers());
-    } catch (IllegalStateException e) {
-      // Netty has ended the loops it created; the cause is the system's, such as too many open
-      // files.
-      Throwable cause = e.getCause() == null ? e : e.getCause();
-      throw new IOException("eventLoopThreads: " + threads + " cannot be started: " + cause, e);
-    }
   }
 
   @SuppressWarnings("unchecked") // The builder has checked that the values fit their options.
@@ -160,8 +174,6 @@ final class TcpListener {
     if (cause == null) {
       return bound.channel();
     }
-    closing = true;
-    group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(END.toMillis());
     BindException clear =
         new BindException("cannot listen on " + wanted + ": " + cause.getMessage());
     clear.initCause(cause);

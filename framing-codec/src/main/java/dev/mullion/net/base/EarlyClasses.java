@@ -8,6 +8,7 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.ZoneId;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
@@ -33,6 +34,12 @@ public final class EarlyClasses {
       return true;
     }
   };
+
+  static {
+    // The JDK reads its time zones from a file, for lines of a log. Without a descriptor the first
+    // line would fail, and with it an event loop that Netty or gRPC logs on; later ones would too.
+    LOG.log(Level.TRACE, "time zone: {0}", ZoneId.systemDefault().getRules());
+  }
 
   private EarlyClasses() {}
 
