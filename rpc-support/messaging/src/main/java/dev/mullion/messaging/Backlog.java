@@ -35,6 +35,12 @@ final class Backlog<T> {
     size++;
   }
 
+  /** Puts one back that was polled and did not begin, before all others. */
+  void putBack(Fetched<T> delivery) {
+    ready.addFirst(delivery);
+    size++;
+  }
+
   int size() {
     return size;
   }

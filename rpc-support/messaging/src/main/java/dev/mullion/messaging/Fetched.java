@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  *  WAITING --taken--&gt; RUNNING --returned, failed, refused--&gt; ENDED
  *     |                  |-----handlerTimeout passed--------&gt; TIMED_OUT    late returns ignored
  *     |                  '-----timeout of a stop passed-----&gt; INTERRUPTED  late returns ignored
- *     '--stop-----------------------------------------------&gt; ENDED
+ *     '--stop-----------------------------------------------&gt; RETURNED
  * </pre>
  *
  * <p>Whoever moves it out of RUNNING settles it with the engine, so that happens once.
@@ -52,6 +52,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
 
   enum Stage {
     WAITING,
+    RETURNED,
     RUNNING,
     ENDED,
     TIMED_OUT,
@@ -72,11 +73,9 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     call = batch;
   }
 
-  /** Ends it before it was taken; under the inbox's lock. */
-  void returned() {
-    recorded = true;
-    ending = Ending.GIVEN_BACK;
-    stage = Stage.ENDED;
+  /** Ends it before its call has begun; false if it has. Under the inbox's lock, which counts it. */
+  boolean giveBack() {
+    return STAGE.compareAndSet(this, Stage.WAITING, Stage.RETURNED);
   }
 
   boolean belongsTo(HandlerCall<T> batch) {
@@ -87,8 +86,17 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     message = raw.message().withPayload(payload);
   }
 
-  void taken() {
-    stage = Stage.RUNNING;
+  @Override
+  boolean begin() {
+    return stage == Stage.RUNNING || STAGE.compareAndSet(this, Stage.WAITING, Stage.RUNNING);
+  }
+
+  Stage stage() {
+    return stage;
+  }
+
+  boolean isWaiting() {
+    return stage == Stage.WAITING;
   }
 
   @Override
@@ -110,7 +118,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     return STAGE.compareAndSet(this, Stage.RUNNING, to);
   }
 
-  /** Returns whether it was ended before its handler returned. */
+  @Override
   boolean isCut() {
     Stage now = stage;
     return now == Stage.TIMED_OUT || now == Stage.INTERRUPTED;

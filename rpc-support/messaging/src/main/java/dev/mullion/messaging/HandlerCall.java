@@ -44,6 +44,25 @@ abstract class HandlerCall<T> {
     return thrown;
   }
 
+  /** Begins the call; false if a stop has taken back all that it was to be made with. */
+  boolean begin() {
+    boolean begun = false;
+    for (int i = 0; i < size(); i++) {
+      begun |= get(i).begin();
+    }
+    return begun;
+  }
+
+  /** Returns whether any of the messages was ended before the handler returned. */
+  boolean isCut() {
+    for (int i = 0; i < size(); i++) {
+      if (get(i).isCut()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Returns whether the handler waits for a stop of its own subscription, or for any stop. */
   boolean isInStop(boolean any) {
     return (any ? stopsInside : stopsOfOwn) > 0;

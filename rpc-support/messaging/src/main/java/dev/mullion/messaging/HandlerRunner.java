@@ -1,10 +1,14 @@
 package dev.mullion.messaging;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Takes messages from a subscription's inbox and calls the handler, on one thread, for as long as
  * there are any. So a busy subscription passes from message to message without a change of threads.
+ * The only runner of a subscription takes several at once, and then needs the inbox's lock again
+ * once it is through with them.
  */
 final class HandlerRunner<T> extends Effects implements Runnable {
   private static final ThreadLocal<@Nullable HandlerRunner<?>> CURRENT = new ThreadLocal<>();
@@ -16,6 +20,9 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   private final Inbox<T> inbox;
   private final Handling<T> handling;
   private final HandlerThreads threads;
+
+  /** What it has taken; changed by this thread, and only {@link Inbox} adds to it. */
+  final List<HandlerCall<T>> calls = new ArrayList<>();
 
   boolean starting = true; // guarded by the inbox's lock
   boolean asking; // written under the inbox's lock by this runner
@@ -66,6 +73,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   private void mark(RunningSubscription<?> stopped, int change) {
     if (call != null) {
       inbox.stopsInside(call, stopped == owner, change);
+      calls.removeIf(each -> each != call);
       owner.stopsChanged();
     }
   }
@@ -86,44 +94,58 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   }
 
   private void takeAll() {
-    HandlerCall<T> finished = null;
-    for (int taken = 1; ; taken++) {
-      HandlerCall<T> next = next(finished);
-      if (next == null) {
-        return;
-      }
-      finished = handle(next) ? next : null;
-      if (mustHandOver(taken)) {
-        clear();
-        inbox.handOver(this, finished);
-        owner.perform(this);
-        return;
+    int handled = 0;
+    while (takeNext()) {
+      for (int i = 0; i < calls.size(); i++) {
+        HandlerCall<T> next = calls.get(i);
+        if (!begin(next, i == 0)) {
+          break;
+        }
+        handle(next);
+        if (mustHandOver(++handled)) {
+          clear();
+          inbox.handOver(this);
+          owner.perform(this);
+          return;
+        }
+        if (next.isCut()) {
+          break; // what else was taken is taken back
+        }
       }
     }
   }
 
-  private @Nullable HandlerCall<T> next(@Nullable HandlerCall<T> finished) {
+  private boolean takeNext() {
     clear();
-    HandlerCall<T> next = inbox.next(this, finished);
+    inbox.next(this);
     owner.perform(this);
     if (asking) {
       clear();
-      next = inbox.lookAgain(this);
+      inbox.lookAgain(this);
       owner.perform(this);
     }
-    return next;
+    return !calls.isEmpty();
   }
 
-  private boolean handle(HandlerCall<T> next) {
+  /** Begins a call; false if it goes back, or has gone back already. */
+  private boolean begin(HandlerCall<T> next, boolean first) {
+    return (first || !inbox.isPaused()) && next.begin();
+  }
+
+  private void handle(HandlerCall<T> next) {
     call = next;
+    boolean returned = false;
     try {
-      return handling.handle(next);
+      returned = handling.handle(next);
     } catch (Throwable e) { // a failure of our own, such as no memory left
       LimitedLog.warn("handler", "a message could not be handled (" + owner.address() + ")", e);
       handling.ended(next, null, e);
-      return true;
+      returned = true;
     } finally {
       call = null;
+    }
+    if (!returned) {
+      calls.remove(next); // the thread that completes its stage ends it
     }
   }
 

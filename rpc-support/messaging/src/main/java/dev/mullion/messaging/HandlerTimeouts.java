@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HandlerTimeouts<T> {
   private static final Duration RETRY = Duration.ofSeconds(1);
+  private static final long LEAST_COARSE = TimeUnit.SECONDS.toNanos(1);
 
   private final RunningSubscription<T> owner;
   private final MessagingClock clock;
@@ -35,7 +36,8 @@ final class HandlerTimeouts<T> {
 
   /** Starts the time of a call. */
   void start(HandlerCall<T> call) {
-    long deadline = after(owner.now(), timeoutNanos);
+    long now = timeoutNanos < LEAST_COARSE ? owner.now() : owner.coarseNow();
+    long deadline = after(now, timeoutNanos);
     call.deadline = deadline;
     watch(deadline);
   }

@@ -27,6 +27,7 @@ final class Inbox<T> {
   private final int allowed;
   private final int leastCredit;
   private final int maxRunners;
+  private final int maxTaken;
   private final Backlog<T> backlog;
   private final Slots<T> slots;
   private final ArrayDeque<HandlerCall<T>> resumed = new ArrayDeque<>();
@@ -35,7 +36,7 @@ final class Inbox<T> {
   private int runners;
   private int starting; // of the runners: those that have not taken yet
   private int asking; // of the runners: those that ask for credit before they look again
-  private boolean paused;
+  private volatile boolean paused; // written under the lock
   private boolean stopped;
 
   Inbox(RunningSubscription<T> owner, Alone alone, SubscriptionPlan<T> plan, int maxRunners) {
@@ -45,8 +46,9 @@ final class Inbox<T> {
     this.allowed = plan.maxInFlight();
     this.leastCredit = Math.max(1, plan.prefetch() / 2);
     this.maxRunners = maxRunners;
+    this.maxTaken = plan.takesSeveral() ? leastCredit : 1;
     this.backlog = new Backlog<>(owner, alone, plan.keepsKeyOrder());
-    this.slots = new Slots<>(plan.concurrency(), !plan.async());
+    this.slots = new Slots<>(plan.concurrency(), maxTaken, !plan.async());
   }
 
   /** Takes what the engine delivered. */
@@ -62,21 +64,18 @@ final class Inbox<T> {
   }
 
   /**
-   * Ends one call, if there is one, and takes the next. Without one, and if there is credit to ask
+   * Ends the calls of a runner, and gives it the next. Without any, and if there is credit to ask
    * for, the runner counts as asking, and has to call {@link #lookAgain}; without credit it ends.
    */
-  synchronized @Nullable HandlerCall<T> next(
-      HandlerRunner<T> runner, @Nullable HandlerCall<T> finished) {
+  synchronized void next(HandlerRunner<T> runner) {
     if (runner.starting) {
       runner.starting = false;
       starting--;
     }
-    if (finished != null) {
-      end(finished, runner);
-    }
-    HandlerCall<T> call = poll();
+    endAll(runner);
+    boolean found = poll(runner.calls);
     runner.credit = credit();
-    if (call != null) {
+    if (found) {
       runner.start = shouldStart();
     } else if (runner.credit > 0) {
       runner.asking = true;
@@ -84,27 +83,22 @@ final class Inbox<T> {
     } else {
       runners--;
     }
-    return call;
   }
 
   /** Looks once more after credit was asked for; the runner ends if there is nothing. */
-  synchronized @Nullable HandlerCall<T> lookAgain(HandlerRunner<T> runner) {
+  synchronized void lookAgain(HandlerRunner<T> runner) {
     runner.asking = false;
     asking--;
-    HandlerCall<T> call = poll();
-    if (call == null) {
-      runners--;
-    } else {
+    if (poll(runner.calls)) {
       runner.start = shouldStart();
+    } else {
+      runners--;
     }
-    return call;
   }
 
-  /** Ends one call and the runner with it, which another runner follows. */
-  synchronized void handOver(HandlerRunner<T> runner, @Nullable HandlerCall<T> finished) {
-    if (finished != null) {
-      end(finished, runner);
-    }
+  /** Ends the calls of a runner and the runner with them, which another runner follows. */
+  synchronized void handOver(HandlerRunner<T> runner) {
+    endAll(runner);
     runners--;
     runner.credit = credit();
     runner.start = shouldStart();
@@ -140,23 +134,25 @@ final class Inbox<T> {
     effects.start = shouldStart();
   }
 
-  private @Nullable HandlerCall<T> poll() {
+  /** Adds the calls that may be made now; the only runner may make several, one by one. */
+  private boolean poll(List<HandlerCall<T>> calls) {
     HandlerCall<T> waited = resumed.poll();
     if (waited != null) {
       slots.attach(waited);
-      return waited;
+      return calls.add(waited);
     }
     if (paused || stopped || slots.freeCount() == 0) {
-      return null;
+      return false;
     }
-    Fetched<T> first = backlog.poll(slots.running() > 0);
-    if (first == null) {
-      return null;
+    Fetched<T> next = backlog.poll(slots.running() > 0);
+    while (next != null) {
+      HandlerCall<T> call = batches ? batch(next) : next;
+      call.alone = backlog.aloneRuns();
+      slots.take(call);
+      calls.add(call);
+      next = calls.size() < maxTaken && !call.alone ? backlog.pollReady() : null;
     }
-    HandlerCall<T> call = batches ? batch(first) : first;
-    call.alone = backlog.aloneRuns();
-    slots.take(call);
-    return call;
+    return !calls.isEmpty();
   }
 
   private BatchCall<T> batch(Fetched<T> first) {
@@ -172,9 +168,50 @@ final class Inbox<T> {
     return new BatchCall<>(owner, batch);
   }
 
+  /** Ends what a runner has taken; from the last on, since what did not begin goes back. */
+  private void endAll(HandlerRunner<T> runner) {
+    List<HandlerCall<T>> calls = runner.calls;
+    for (int i = calls.size() - 1; i >= 0; i--) {
+      if (!putBack(calls.get(i))) {
+        end(calls.get(i), runner);
+      }
+    }
+    calls.clear();
+  }
+
+  private boolean putBack(HandlerCall<T> call) {
+    if (!(call instanceof Fetched<T> delivery && delivery.isWaiting())) {
+      return false;
+    }
+    if (slots.free(call)) {
+      backlog.putBack(delivery);
+    }
+    return true;
+  }
+
+  /** Ends, or puts back, what was taken together with a call that may take long to return. */
+  private void leaveOnly(HandlerCall<T> call) {
+    for (HandlerCall<T> other : slots.others(call, maxTaken)) {
+      if (!putBack(other)) {
+        free(other);
+      }
+    }
+  }
+
   private void end(HandlerCall<T> call, Effects effects) {
-    if (!slots.free(call)) {
+    if (!free(call)) {
       return;
+    }
+    if (call.overdue) {
+      tally.lateReturns++;
+    }
+    endAlone(call, effects);
+    effects.endedInStop = stopped;
+  }
+
+  private boolean free(HandlerCall<T> call) {
+    if (!slots.free(call)) {
+      return false;
     }
     for (int i = 0; i < call.size(); i++) {
       Fetched<T> delivery = call.get(i);
@@ -185,11 +222,7 @@ final class Inbox<T> {
       }
       backlog.ended(delivery);
     }
-    if (call.overdue) {
-      tally.lateReturns++;
-    }
-    endAlone(call, effects);
-    effects.endedInStop = stopped;
+    return true;
   }
 
   private void endAlone(HandlerCall<T> call, Effects effects) {
@@ -237,7 +270,7 @@ final class Inbox<T> {
     effects.start = shouldStart();
   }
 
-  synchronized boolean isPaused() {
+  boolean isPaused() {
     return paused;
   }
 
@@ -247,21 +280,26 @@ final class Inbox<T> {
    * settled it.
    */
   synchronized List<Fetched<T>> stop(Effects effects) {
+    List<Fetched<T>> waiting = slots.notBegun();
+    waiting.addAll(backlog.drain());
+    List<Fetched<T>> returned = waiting.stream().filter(this::giveBack).toList();
     if (!stopped) {
       stopped = true;
-      tally.inFlightAtStop = tally.inFlight(backlog.size()) - slots.countEnded(null);
+      tally.inFlightAtStop = tally.inFlight(0) - slots.look().ended();
     }
-    List<Fetched<T>> waiting = backlog.drain();
-    waiting.forEach(this::giveBack);
     effects.aloneEnded = backlog.unreserve();
-    return waiting;
+    return returned;
   }
 
-  private void giveBack(Fetched<T> delivery) {
-    delivery.returned();
+  private boolean giveBack(Fetched<T> delivery) {
+    if (!delivery.giveBack()) {
+      return false; // its runner has just begun it
+    }
+    delivery.recorded = true;
     tally.ended(Ending.GIVEN_BACK);
     tally.givenBackByStop++;
     unsettled.incrementAndGet();
+    return true;
   }
 
   /**
@@ -286,6 +324,7 @@ final class Inbox<T> {
   synchronized void stopsInside(HandlerCall<T> call, boolean own, int change) {
     call.stopsInside += change;
     call.stopsOfOwn += own ? change : 0;
+    leaveOnly(call);
   }
 
   /** Cuts the calls whose time is over, interrupts their threads, and returns their messages. */
@@ -340,6 +379,7 @@ final class Inbox<T> {
     }
     if (cut.size() > before) {
       slots.cut(call);
+      leaveOnly(call);
       endAlone(call, effects);
     }
   }
@@ -364,7 +404,9 @@ final class Inbox<T> {
   /** Marks all that wait as seen, and returns when the oldest was first seen; -1 without any. */
   synchronized long oldestSeen(long now) {
     long oldest = HandlerCall.NEVER;
-    for (Fetched<T> each : backlog.all()) {
+    List<Fetched<T>> waiting = slots.notBegun();
+    waiting.addAll(backlog.all());
+    for (Fetched<T> each : waiting) {
       if (each.seen < 0) {
         each.seen = now;
       }
@@ -374,7 +416,7 @@ final class Inbox<T> {
   }
 
   synchronized int buffered() {
-    return backlog.size();
+    return backlog.size() + slots.look().waiting();
   }
 
   synchronized int handlersRunning() {
@@ -382,7 +424,7 @@ final class Inbox<T> {
   }
 
   synchronized SubscriptionCounters counters() {
-    return tally.counters(backlog.size(), slots::countEnded);
+    return tally.counters(backlog.size(), slots.look());
   }
 
   /** Returns the report of a stop. */

@@ -188,7 +188,7 @@ final class JobIntake {
     JobStorage store = queue.storage();
     if (store == null) {
       queue.number(job);
-      job.since = queue.clock().nanoTime();
+      job.since = SystemClock.coarseNanoTime(queue.clock());
       waiting.addFresh(job);
       queue.later(() -> send.end(null));
     } else {

@@ -185,7 +185,7 @@ final class JobQueue {
         return;
       }
     }
-    job.since = clock.nanoTime();
+    job.since = SystemClock.coarseNanoTime(clock);
     waiting.addFresh(job);
     if (!backlog || waiting.isOrdered()) {
       pump();

@@ -70,7 +70,7 @@ public final class Message<T> {
         payload,
         null,
         COUNT.incrementAndGet(),
-        System.currentTimeMillis(),
+        SystemClock.INSTANCE.coarseTimeMillis(),
         null,
         null,
         null,
@@ -122,7 +122,7 @@ public final class Message<T> {
     return Optional.ofNullable(correlationId);
   }
 
-  /** Returns when the message was created, to the millisecond. */
+  /** Returns when the message was created, to the millisecond, or nearly so in a burst of them. */
   public Instant timestamp() {
     return Instant.ofEpochMilli(millis);
   }

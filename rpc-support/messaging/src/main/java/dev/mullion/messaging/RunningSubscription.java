@@ -105,6 +105,11 @@ final class RunningSubscription<T> implements Subscription {
     return clock.nanoTime() - origin;
   }
 
+  /** Returns that time, which may be a millisecond behind while it is asked for very often. */
+  long coarseNow() {
+    return SystemClock.coarseNanoTime(clock) - origin;
+  }
+
   /** Sets a timer for a time of {@link #now}. */
   Timer timerAt(long time, Runnable task) {
     return clock.scheduleAt(origin + time, task);

@@ -1,37 +1,42 @@
 package dev.mullion.messaging;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/** The slots in which handlers run, as many as the concurrency. Guarded by the inbox's lock. */
+/**
+ * The slots in which handlers run, as many as the concurrency. A single slot holds several calls if
+ * its runner takes them at once; the runner makes them in their order. Guarded by the inbox's lock.
+ */
 final class Slots<T> {
   private final @Nullable HandlerCall<T>[] calls;
   private final int[] free;
+  private final int concurrency;
   private final boolean interrupts;
-  private int freeCount;
+  private int taken;
   private int messages;
   private int overdue;
 
   @SuppressWarnings("unchecked")
-  Slots(int concurrency, boolean interrupts) {
-    this.calls = (HandlerCall<T>[]) new HandlerCall<?>[concurrency];
-    this.free = new int[concurrency];
+  Slots(int concurrency, int maxTaken, boolean interrupts) {
+    int size = Math.max(concurrency, maxTaken);
+    this.calls = (HandlerCall<T>[]) new HandlerCall<?>[size];
+    this.free = new int[size];
+    this.concurrency = concurrency;
     this.interrupts = interrupts;
-    for (int slot = 0; slot < concurrency; slot++) {
-      free[slot] = concurrency - 1 - slot;
+    for (int slot = 0; slot < size; slot++) {
+      free[slot] = slot;
     }
-    this.freeCount = concurrency;
   }
 
   /** Puts a call, which the current thread is about to make, into a slot. */
   void take(HandlerCall<T> call) {
-    int size = call.size();
-    for (int i = 0; i < size; i++) {
-      call.get(i).taken();
-    }
-    messages += size;
-    call.slot = free[--freeCount];
+    messages += call.size();
+    call.slot = concurrency == 1 ? taken : free[taken];
+    taken++;
     calls[call.slot] = call;
     attach(call);
   }
@@ -47,7 +52,7 @@ final class Slots<T> {
       return false; // a stage that completed twice
     }
     calls[call.slot] = null;
-    free[freeCount++] = call.slot;
+    free[--taken] = call.slot;
     call.slot = -1;
     call.thread = null;
     messages -= call.size();
@@ -67,11 +72,11 @@ final class Slots<T> {
   }
 
   int freeCount() {
-    return freeCount;
+    return concurrency - busy();
   }
 
   int busy() {
-    return calls.length - freeCount;
+    return Math.min(taken, concurrency);
   }
 
   /** Returns the calls that are neither over nor overdue. */
@@ -96,7 +101,7 @@ final class Slots<T> {
   long earliestDeadline() {
     long earliest = HandlerCall.NEVER;
     for (HandlerCall<T> call : calls) {
-      if (call != null && !call.overdue) {
+      if (call != null && !call.overdue && call.isRunning()) {
         earliest = Math.min(earliest, call.deadline);
       }
     }
@@ -112,20 +117,69 @@ final class Slots<T> {
     return true;
   }
 
-  /** Counts the deliveries that have ended and are not counted yet: their slots are not free. */
-  int countEnded(long @Nullable [] byEnding) {
-    int count = 0;
-    for (HandlerCall<T> call : calls) {
-      for (int i = 0; call != null && i < call.size(); i++) {
-        Ending ending = call.get(i).recorded ? null : call.get(i).ending();
-        if (ending != null) {
-          count++;
-          if (byEnding != null) {
-            byEnding[ending.index]++;
-          }
-        }
+  /** Returns the calls besides one that its runner took together with it, the last one first. */
+  List<HandlerCall<T>> others(HandlerCall<T> call, int maxTaken) {
+    List<HandlerCall<T>> others = new ArrayList<>();
+    for (int i = maxTaken - 1; maxTaken > 1 && i >= 0; i--) {
+      if (calls[i] != null && calls[i] != call) {
+        others.add(calls[i]);
       }
     }
-    return count;
+    return others;
+  }
+
+  /** Returns the deliveries whose calls have not begun, in their order. */
+  List<Fetched<T>> notBegun() {
+    List<Fetched<T>> waiting = new ArrayList<>();
+    forEach(call -> {
+      for (int i = 0; i < call.size(); i++) {
+        if (call.get(i).isWaiting()) {
+          waiting.add(call.get(i));
+        }
+      }
+    });
+    return waiting;
+  }
+
+  /** Counts what runners have done without the lock. */
+  Look look() {
+    Look look = new Look();
+    forEach(call -> {
+      for (int i = 0; i < call.size(); i++) {
+        look.add(call.get(i));
+      }
+    });
+    return look;
+  }
+
+  /** The deliveries in slots that have ended and are not counted yet, or have not begun. */
+  static final class Look {
+    private final int[] endings = new int[Ending.values().length];
+    private int waiting;
+
+    /** Runners change it meanwhile: its stage is read once, so that it is counted once. */
+    private void add(Fetched<?> delivery) {
+      Fetched.Stage stage = delivery.stage();
+      if (stage == Fetched.Stage.WAITING) {
+        waiting++;
+        return;
+      }
+      Ending ending = stage == Fetched.Stage.ENDED && !delivery.recorded ? delivery.ending() : null;
+      if (ending != null) {
+        endings[ending.index]++;
+      }
+    }
+
+    int count(Ending ending) {
+      return endings[ending.index];
+    }
+
+    int ended() {
+      return Arrays.stream(endings).sum();
+    }
+
+    int waiting() {
+      return waiting;
+    }
   }
 }

@@ -59,6 +59,14 @@ record SubscriptionPlan<T>(
     return isLive() && concurrency > 1;
   }
 
+  /**
+   * Returns whether a runner takes several messages at once: nobody else could handle them, and
+   * each call ends when the handler returns.
+   */
+  boolean takesSeveral() {
+    return concurrency == 1 && !async && !batches && !(route instanceof Route.Subject);
+  }
+
   /** Calls the user's handler. */
   @FunctionalInterface
   interface UserCode<T> {

@@ -14,6 +14,8 @@ final class SystemClock implements MessagingClock {
   private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE >> 2); // 73 years
 
   private final ScheduledThreadPoolExecutor timers;
+  private final CoarseTime nanos = new CoarseTime(System::nanoTime, 1_000_000, this);
+  private final CoarseTime millis = new CoarseTime(System::currentTimeMillis, 1, this);
 
   private SystemClock() {
     timers = new ScheduledThreadPoolExecutor(1, SystemClock::thread);
@@ -35,6 +37,16 @@ final class SystemClock implements MessagingClock {
   @Override
   public long currentTimeMillis() {
     return System.currentTimeMillis();
+  }
+
+  /** Returns the time of day, which may be a millisecond behind in a burst of calls. */
+  long coarseTimeMillis() {
+    return millis.get();
+  }
+
+  /** Returns a clock's time, which may be a millisecond behind in a burst of calls. */
+  static long coarseNanoTime(MessagingClock clock) {
+    return clock == INSTANCE ? INSTANCE.nanos.get() : clock.nanoTime();
   }
 
   @Override

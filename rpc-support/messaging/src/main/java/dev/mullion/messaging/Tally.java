@@ -1,8 +1,5 @@
 package dev.mullion.messaging;
 
-import java.util.function.ToIntFunction;
-import org.jspecify.annotations.Nullable;
-
 /** The counts of one subscription. Guarded by the inbox's lock. */
 final class Tally {
   private final long[] endings = new long[Ending.values().length];
@@ -27,14 +24,14 @@ final class Tally {
     return delivered - ended - buffered;
   }
 
-  /**
-   * Returns the counts.
-   *
-   * @param uncounted adds the endings that are not counted yet, and returns their number
-   */
-  SubscriptionCounters counters(long buffered, ToIntFunction<long @Nullable []> uncounted) {
+  /** Returns the counts, with what is in the slots and not counted yet. */
+  SubscriptionCounters counters(long backlog, Slots.Look inSlots) {
     long[] all = endings.clone();
-    long inFlight = inFlight(buffered) - uncounted.applyAsInt(all);
+    for (Ending ending : Ending.values()) {
+      all[ending.index] += inSlots.count(ending);
+    }
+    long buffered = backlog + inSlots.waiting();
+    long inFlight = inFlight(buffered) - inSlots.ended();
     return new SubscriptionCounters(
         delivered,
         all[Ending.ACKNOWLEDGED.index],
