@@ -1,11 +1,11 @@
 package dev.mullion.messaging;
 
-/** What becomes of a message that arrives. */
+/** What becomes of messages that arrive. */
 enum Admission {
-  /** It has to go back at once. */
+  /** They have to go back at once. */
   RETURNED,
-  /** It waits; a runner will take it. */
+  /** They wait; a runner will take them. */
   KEPT,
-  /** It waits; one more runner has been counted, and has to be started. */
+  /** They wait; one more runner has been counted, and has to be started. */
   KEPT_FOR_NEW_RUNNER
 }

@@ -130,16 +130,14 @@ final class Backlog<T> {
     return unused;
   }
 
-  /** Removes and returns all. */
-  List<Fetched<T>> drain() {
-    List<Fetched<T>> all = all();
+  /** Removes all. */
+  void drain() {
     ready.clear();
     suspects.clear();
     if (lanes != null) {
       lanes.clear();
     }
     size = 0;
-    return all;
   }
 
   List<Fetched<T>> all() {

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class DeferringLock {
   private final ReentrantLock lock = new ReentrantLock();
-  private @Nullable EmbeddedSource turns;
+  private @Nullable EmbeddedSource assigned;
   private @Nullable List<Runnable> tasks;
 
   void enter() {
@@ -21,8 +21,8 @@ final class DeferringLock {
   /** Assigns a parcel to a source with credit; it is handed out after {@link #leave}. */
   void give(Parcel parcel, EmbeddedSource source) {
     if (source.assign(parcel)) {
-      source.nextTurn = turns;
-      turns = source;
+      source.nextAssigned = assigned;
+      assigned = source;
     }
   }
 
@@ -38,9 +38,8 @@ final class DeferringLock {
    * Leaves the lock, and does what is left to do; hands out on this thread only if {@code here}.
    */
   void leave(boolean here) {
-    EmbeddedSource first = turns;
+    EmbeddedSource first = announce();
     List<Runnable> rest = tasks;
-    turns = null;
     tasks = null;
     lock.unlock();
     finish(first, rest, here);
@@ -48,12 +47,27 @@ final class DeferringLock {
 
   /** Leaves the lock, and returns what is left to do, for a caller that has another lock. */
   Runnable leaveForLater() {
-    EmbeddedSource first = turns;
+    EmbeddedSource first = announce();
     List<Runnable> rest = tasks;
-    turns = null;
     tasks = null;
     lock.unlock();
     return () -> finish(first, rest, true);
+  }
+
+  /** Returns the sources, of those with new parcels, whose turn this thread now has. */
+  private @Nullable EmbeddedSource announce() {
+    EmbeddedSource turns = null;
+    for (EmbeddedSource source = assigned; source != null; ) {
+      EmbeddedSource following = source.nextAssigned;
+      source.nextAssigned = null;
+      if (source.announce()) {
+        source.nextTurn = turns;
+        turns = source;
+      }
+      source = following;
+    }
+    assigned = null;
+    return turns;
   }
 
   private static void finish(

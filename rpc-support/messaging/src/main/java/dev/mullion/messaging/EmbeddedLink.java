@@ -32,6 +32,7 @@ final class EmbeddedLink implements EngineLink {
   private final Set<EmbeddedSource> sources = ConcurrentHashMap.newKeySet();
   private final AtomicBoolean closing = new AtomicBoolean();
   private volatile boolean closed;
+  private volatile @Nullable Found found; // the queue that was pushed to last
 
   EmbeddedLink(EmbeddedBroker broker, EngineContext context, boolean ownsBroker) {
     this.broker = broker;
@@ -105,13 +106,25 @@ final class EmbeddedLink implements EngineLink {
 
   private CompletionStage<Void> push(Route.Queue queue, Message<byte[]> message) {
     try {
-      CompletionStage<Void> pushed = null;
-      while (pushed == null) { // the queue found was deleted in between
-        pushed = broker.queues().forPush(queue).push(message, this);
+      Found known = found;
+      CompletionStage<Void> pushed =
+          known != null && known.is(queue) ? known.queue.push(message, this) : null;
+      while (pushed == null) { // unknown, or deleted in between
+        known = new Found(queue, broker.queues().forPush(queue));
+        found = known;
+        pushed = known.queue.push(message, this);
       }
       return pushed;
     } catch (BrokerAwayException e) {
       return CompletableFuture.failedStage(e);
+    }
+  }
+
+  /** A queue by the object that names it, since the name of a group would have to be made. */
+  private record Found(Route.Queue route, JobQueue queue) {
+    @SuppressWarnings("ReferenceEquality") // one that is equal is looked up
+    boolean is(Route.Queue other) {
+      return route == other;
     }
   }
 
@@ -192,6 +205,11 @@ final class EmbeddedLink implements EngineLink {
           + " DROP_NEWEST, since senders of signal " + route.name() + " never wait)");
     }
     return broker.receive(this, sink, route.name(), settings);
+  }
+
+  @Override
+  public boolean polls() {
+    return true;
   }
 
   void closed(EmbeddedSource source) {

@@ -4,6 +4,8 @@ import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -19,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * assigned, by the one thread that has the turn:
  *
  * <pre>{@code
- *  under the owner's lock     if (takeCredit()) { myTurn = assign(parcel); }
+ *  under the owner's lock     if (hasCredit()) { assign(parcel); } myTurn = announce();
  *  outside                    if (myTurn) { runTurn(); }
  * }</pre>
  *
@@ -36,9 +38,13 @@ abstract class EmbeddedSource implements Source {
   private final AtomicLong asked = new AtomicLong();
   private long credit; // guarded by the owner's lock
   private Parcel last = new Nothing(); // guarded by the owner's lock
+  private int assigned; // guarded by the owner's lock: what is not announced yet
   private Parcel before = last; // belongs to the turn: the one handed out last
   private final AtomicInteger turn = new AtomicInteger();
   private @Nullable Thread holder; // a thread sees itself here only while it has the turn
+
+  @Nullable
+  EmbeddedSource nextAssigned; // guarded by the owner's lock
 
   @Nullable
   EmbeddedSource nextTurn; // belongs to the turn
@@ -83,15 +89,26 @@ abstract class EmbeddedSource implements Source {
   }
 
   /**
-   * Appends a parcel, which uses up one credit; under the owner's lock.
+   * Appends a parcel, which uses up one credit, if there is any; under the owner's lock.
+   *
+   * @return whether it is the first one since the last {@link #announce}
+   */
+  final boolean assign(Parcel parcel) {
+    credit = Math.max(0, credit - 1);
+    last.next = parcel;
+    last = parcel;
+    return ++assigned == 1;
+  }
+
+  /**
+   * Adds what was assigned to the turn; under the owner's lock.
    *
    * @return whether the caller now has the turn, and calls {@link #runTurn} outside the lock
    */
-  final boolean assign(Parcel parcel) {
-    credit--;
-    last.next = parcel;
-    last = parcel;
-    return turn.getAndIncrement() == 0;
+  final boolean announce() {
+    int more = assigned;
+    assigned = 0;
+    return more != 0 && turn.getAndAdd(more) == 0;
   }
 
   /** Runs the turns of a chain of sources; under no lock. */
@@ -114,9 +131,7 @@ abstract class EmbeddedSource implements Source {
     int assigned = turn.get();
     while (assigned != 0) {
       holder = Thread.currentThread();
-      for (int i = 0; i < assigned; i++) {
-        handOut(poll());
-      }
+      handOut(assigned);
       handedOut += assigned;
       holder = null;
       assigned = turn.addAndGet(-assigned);
@@ -146,27 +161,38 @@ abstract class EmbeddedSource implements Source {
     return parcel;
   }
 
-  private void handOut(Parcel parcel) {
-    if (cancelled) {
-      takeBack(parcel);
-      return;
+  private void handOut(int assigned) {
+    List<Parcel> parcels = new ArrayList<>(assigned);
+    for (int i = 0; i < assigned; i++) {
+      Parcel parcel = poll();
+      if (load(parcel)) {
+        parcels.add(parcel);
+      }
     }
     try {
-      parcel.load();
+      sink.deliver(parcels);
+    } catch (Throwable e) { // the turn must end, and no message must be lost
+      LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
+      parcels.forEach(EmbeddedSource::takeBack);
+    }
+  }
+
+  private boolean load(Parcel parcel) {
+    try {
+      if (!cancelled) {
+        parcel.load();
+        return true;
+      }
     } catch (Throwable e) { // Error too, such as no memory: the turn must end
       takeBack(parcel);
       fail(
           e instanceof MessagingException known
               ? known
               : new StoreException("a message could not be read: " + e, e));
-      return;
+      return false;
     }
-    try {
-      sink.deliver(parcel);
-    } catch (Throwable e) { // the turn must end, and the message must not be lost
-      LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
-      takeBack(parcel);
-    }
+    takeBack(parcel);
+    return false;
   }
 
   private static void takeBack(Parcel parcel) {

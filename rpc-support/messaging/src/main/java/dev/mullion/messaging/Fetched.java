@@ -42,7 +42,9 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   /** The key whose order is kept; null if there is nothing to keep. */
   final @Nullable String lane;
 
-  private volatile Stage stage = Stage.WAITING;
+  @SuppressWarnings("unused") // by STAGE: the inbox publishes it, so it need not be volatile
+  private Stage stage = Stage.WAITING;
+
   private @Nullable Ending ending; // written before the stage is ENDED
   private HandlerCall<T> call = this;
   private @Nullable Message<T> message; // null until it is decoded
@@ -88,25 +90,25 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
 
   @Override
   boolean begin() {
-    return stage == Stage.RUNNING || STAGE.compareAndSet(this, Stage.WAITING, Stage.RUNNING);
+    return stage() == Stage.RUNNING || STAGE.compareAndSet(this, Stage.WAITING, Stage.RUNNING);
   }
 
   Stage stage() {
-    return stage;
+    return (Stage) STAGE.getVolatile(this);
   }
 
   boolean isWaiting() {
-    return stage == Stage.WAITING;
+    return stage() == Stage.WAITING;
   }
 
   @Override
   boolean isRunning() {
-    return stage == Stage.RUNNING;
+    return stage() == Stage.RUNNING;
   }
 
   /** Ends it; false if that has happened already. */
   boolean end(Ending how) {
-    if (stage != Stage.RUNNING) {
+    if (stage() != Stage.RUNNING) {
       return false;
     }
     ending = how;
@@ -120,14 +122,14 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
 
   @Override
   boolean isCut() {
-    Stage now = stage;
+    Stage now = stage();
     return now == Stage.TIMED_OUT || now == Stage.INTERRUPTED;
   }
 
   /** Returns how it ended by {@link #end}; null if it did not. */
   @Nullable
   Ending ending() {
-    return stage == Stage.ENDED ? ending : null;
+    return stage() == Stage.ENDED ? ending : null;
   }
 
   @Override
@@ -165,7 +167,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
 
   @Override
   public Instant deadline() {
-    return owner.instantOf(call.deadline);
+    return owner.instantOf(call.deadlineNanos());
   }
 
   @Override

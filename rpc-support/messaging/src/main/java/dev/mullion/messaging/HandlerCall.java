@@ -14,8 +14,7 @@ abstract class HandlerCall<T> {
 
   final RunningSubscription<T> owner;
 
-  /** When the time for the handler ends, on the subscription's clock. */
-  volatile long deadline = NEVER;
+  private volatile long deadline; // 0 for none, since to write it costs as much as to start it
 
   /** Whether the engine has applied this request's acknowledgement; its slot's thread only. */
   boolean accepted;
@@ -32,6 +31,16 @@ abstract class HandlerCall<T> {
 
   HandlerCall(RunningSubscription<T> owner) {
     this.owner = owner;
+  }
+
+  /** Returns when the time for the handler ends, on the subscription's clock. */
+  long deadlineNanos() {
+    long set = deadline;
+    return set == 0 ? NEVER : set;
+  }
+
+  void setDeadline(long deadline) {
+    this.deadline = deadline;
   }
 
   abstract int size();

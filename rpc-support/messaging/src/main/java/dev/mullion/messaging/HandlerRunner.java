@@ -119,7 +119,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
     clear();
     inbox.next(this);
     owner.perform(this);
-    if (asking) {
+    while (asking) {
       clear();
       inbox.lookAgain(this);
       owner.perform(this);
@@ -165,7 +165,9 @@ final class HandlerRunner<T> extends Effects implements Runnable {
       if (threads.areContended()) {
         return true;
       }
-      Thread.yield();
+      if (threads.areVirtual()) {
+        Thread.yield();
+      }
     }
     return false;
   }

@@ -84,6 +84,11 @@ final class HandlerThreads {
     return callers == null;
   }
 
+  /** Returns whether the threads are our own virtual ones. */
+  boolean areVirtual() {
+    return callers == null && pool == null;
+  }
+
   /** Returns whether tasks wait for a thread. */
   boolean areContended() {
     return pool != null ? pool.waiting() > 0 : callers != null && submitted.get() > 0;

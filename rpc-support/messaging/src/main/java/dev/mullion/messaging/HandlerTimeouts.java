@@ -38,7 +38,7 @@ final class HandlerTimeouts<T> {
   void start(HandlerCall<T> call) {
     long now = timeoutNanos < LEAST_COARSE ? owner.now() : owner.coarseNow();
     long deadline = after(now, timeoutNanos);
-    call.deadline = deadline;
+    call.setDeadline(deadline);
     watch(deadline);
   }
 

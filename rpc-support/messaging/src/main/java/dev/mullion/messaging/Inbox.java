@@ -6,7 +6,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What a subscription has fetched: the messages that wait, the slots in which handlers run, the
@@ -21,51 +20,57 @@ final class Inbox<T> {
   /** The outcomes that are still to be passed to the engine, or to be answered by it. */
   final AtomicInteger unsettled = new AtomicInteger();
 
-  private final RunningSubscription<T> owner;
-  private final boolean batches;
-  private final int maxBatch;
   private final int allowed;
   private final int leastCredit;
+  private final boolean polls;
   private final int maxRunners;
   private final int maxTaken;
-  private final Backlog<T> backlog;
+  private final Stock<T> stock;
+  private final Backlog<T> backlog; // of the stock, as the next two
   private final Slots<T> slots;
+  private final Tally tally;
   private final ArrayDeque<HandlerCall<T>> resumed = new ArrayDeque<>();
-  private final Tally tally = new Tally();
   private int openCredit;
   private int runners;
   private int starting; // of the runners: those that have not taken yet
-  private int asking; // of the runners: those that ask for credit before they look again
+  private int asking; // of the runners: those that ask the engine before they look again
   private volatile boolean paused; // written under the lock
   private boolean stopped;
 
-  Inbox(RunningSubscription<T> owner, Alone alone, SubscriptionPlan<T> plan, int maxRunners) {
-    this.owner = owner;
-    this.batches = plan.batches();
-    this.maxBatch = plan.maxBatch();
-    this.allowed = plan.maxInFlight();
-    this.leastCredit = Math.max(1, plan.prefetch() / 2);
+  Inbox(
+      RunningSubscription<T> owner,
+      Alone alone,
+      SubscriptionPlan<T> plan,
+      int maxRunners,
+      boolean polls) {
+    int half = Math.max(1, plan.prefetch() / 2);
+    this.polls = polls;
+    this.allowed = polls ? 2 : plan.maxInFlight(); // one that is handled, one that waits for that
+    this.leastCredit = polls ? 1 : half;
     this.maxRunners = maxRunners;
-    this.maxTaken = plan.takesSeveral() ? leastCredit : 1;
-    this.backlog = new Backlog<>(owner, alone, plan.keepsKeyOrder());
-    this.slots = new Slots<>(plan.concurrency(), maxTaken, !plan.async());
+    this.maxTaken = plan.takesSeveral() ? (polls ? plan.maxInFlight() : half) : 1;
+    this.stock = new Stock<>(owner, alone, plan, unsettled, maxTaken);
+    this.backlog = stock.backlog;
+    this.slots = stock.slots;
+    this.tally = stock.tally;
   }
 
   /** Takes what the engine delivered. */
-  synchronized Admission add(Fetched<T> delivery) {
-    tally.delivered++;
-    openCredit = Math.max(0, openCredit - 1);
+  synchronized Admission add(List<Fetched<T>> deliveries) {
+    tally.delivered += deliveries.size();
+    openCredit = Math.max(0, openCredit - deliveries.size());
     if (stopped) {
-      giveBack(delivery);
+      deliveries.forEach(stock::giveBack);
       return Admission.RETURNED;
     }
-    backlog.add(delivery);
+    deliveries.forEach(backlog::add);
     return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
   }
 
   /**
-   * Ends the calls of a runner, and gives it the next. Without any, and if there is credit to ask
-   * for, the runner counts as asking, and has to call {@link #lookAgain}; without credit it ends.
+   * Ends the calls of a runner, and gives it the next. If it has to ask the engine before, for what
+   * waits there or for credit, it counts as asking, and has to call {@link #lookAgain}. Without a
+   * call, and with nothing to ask for, it ends.
    */
   synchronized void next(HandlerRunner<T> runner) {
     if (runner.starting) {
@@ -73,27 +78,58 @@ final class Inbox<T> {
       starting--;
     }
     endAll(runner);
-    boolean found = poll(runner.calls);
+    if (polls && mayTake() && resumed.isEmpty()) {
+      runner.poll = Math.max(0, maxTaken - backlog.size());
+    }
+    if (runner.poll > 0) {
+      ask(runner);
+    } else {
+      take(runner);
+    }
+  }
+
+  /** Looks once more after the engine was asked. */
+  synchronized void lookAgain(HandlerRunner<T> runner) {
+    runner.asking = false;
+    asking--;
+    take(runner);
+  }
+
+  private void endAll(HandlerRunner<T> runner) {
+    stock.endAll(runner.calls, runner);
+    runner.endedInStop = stopped && runner.ended;
+  }
+
+  private void take(HandlerRunner<T> runner) {
+    boolean found = take(runner.calls);
     runner.credit = credit();
     if (found) {
       runner.start = shouldStart();
     } else if (runner.credit > 0) {
-      runner.asking = true;
-      asking++;
+      ask(runner);
     } else {
       runners--;
     }
   }
 
-  /** Looks once more after credit was asked for; the runner ends if there is nothing. */
-  synchronized void lookAgain(HandlerRunner<T> runner) {
-    runner.asking = false;
-    asking--;
-    if (poll(runner.calls)) {
-      runner.start = shouldStart();
-    } else {
-      runners--;
+  private boolean take(List<HandlerCall<T>> calls) {
+    HandlerCall<T> waited = resumed.poll();
+    if (waited != null) {
+      slots.attach(waited);
+      calls.add(waited);
+    } else if (mayTake()) {
+      stock.take(calls);
     }
+    return !calls.isEmpty();
+  }
+
+  private void ask(HandlerRunner<T> runner) {
+    runner.asking = true;
+    asking++;
+  }
+
+  private boolean mayTake() {
+    return !paused && !stopped && slots.freeCount() > 0;
   }
 
   /** Ends the calls of a runner and the runner with them, which another runner follows. */
@@ -106,7 +142,8 @@ final class Inbox<T> {
 
   /** Ends a call whose handler completed a stage. */
   synchronized void release(HandlerCall<T> finished, Effects effects) {
-    end(finished, effects);
+    stock.end(finished, effects);
+    effects.endedInStop = stopped && effects.ended;
     effects.credit = credit();
     effects.start = shouldStart();
   }
@@ -132,105 +169,6 @@ final class Inbox<T> {
   synchronized void wake(Effects effects) {
     effects.credit = credit();
     effects.start = shouldStart();
-  }
-
-  /** Adds the calls that may be made now; the only runner may make several, one by one. */
-  private boolean poll(List<HandlerCall<T>> calls) {
-    HandlerCall<T> waited = resumed.poll();
-    if (waited != null) {
-      slots.attach(waited);
-      return calls.add(waited);
-    }
-    if (paused || stopped || slots.freeCount() == 0) {
-      return false;
-    }
-    Fetched<T> next = backlog.poll(slots.running() > 0);
-    while (next != null) {
-      HandlerCall<T> call = batches ? batch(next) : next;
-      call.alone = backlog.aloneRuns();
-      slots.take(call);
-      calls.add(call);
-      next = calls.size() < maxTaken && !call.alone ? backlog.pollReady() : null;
-    }
-    return !calls.isEmpty();
-  }
-
-  private BatchCall<T> batch(Fetched<T> first) {
-    List<Fetched<T>> batch = new ArrayList<>(Math.min(maxBatch, backlog.size() + 1));
-    batch.add(first);
-    while (batch.size() < maxBatch && !backlog.aloneRuns()) {
-      Fetched<T> next = backlog.pollReady();
-      if (next == null) {
-        break;
-      }
-      batch.add(next);
-    }
-    return new BatchCall<>(owner, batch);
-  }
-
-  /** Ends what a runner has taken; from the last on, since what did not begin goes back. */
-  private void endAll(HandlerRunner<T> runner) {
-    List<HandlerCall<T>> calls = runner.calls;
-    for (int i = calls.size() - 1; i >= 0; i--) {
-      if (!putBack(calls.get(i))) {
-        end(calls.get(i), runner);
-      }
-    }
-    calls.clear();
-  }
-
-  private boolean putBack(HandlerCall<T> call) {
-    if (!(call instanceof Fetched<T> delivery && delivery.isWaiting())) {
-      return false;
-    }
-    if (slots.free(call)) {
-      backlog.putBack(delivery);
-    }
-    return true;
-  }
-
-  /** Ends, or puts back, what was taken together with a call that may take long to return. */
-  private void leaveOnly(HandlerCall<T> call) {
-    for (HandlerCall<T> other : slots.others(call, maxTaken)) {
-      if (!putBack(other)) {
-        free(other);
-      }
-    }
-  }
-
-  private void end(HandlerCall<T> call, Effects effects) {
-    if (!free(call)) {
-      return;
-    }
-    if (call.overdue) {
-      tally.lateReturns++;
-    }
-    endAlone(call, effects);
-    effects.endedInStop = stopped;
-  }
-
-  private boolean free(HandlerCall<T> call) {
-    if (!slots.free(call)) {
-      return false;
-    }
-    for (int i = 0; i < call.size(); i++) {
-      Fetched<T> delivery = call.get(i);
-      Ending ending = delivery.ending();
-      if (!delivery.recorded && ending != null) {
-        delivery.recorded = true;
-        tally.ended(ending);
-      }
-      backlog.ended(delivery);
-    }
-    return true;
-  }
-
-  private void endAlone(HandlerCall<T> call, Effects effects) {
-    if (call.alone) {
-      call.alone = false;
-      backlog.endAlone();
-      effects.aloneEnded = true;
-    }
   }
 
   private int credit() {
@@ -280,26 +218,13 @@ final class Inbox<T> {
    * settled it.
    */
   synchronized List<Fetched<T>> stop(Effects effects) {
-    List<Fetched<T>> waiting = slots.notBegun();
-    waiting.addAll(backlog.drain());
-    List<Fetched<T>> returned = waiting.stream().filter(this::giveBack).toList();
+    List<Fetched<T>> returned = stock.giveBackWaiting();
     if (!stopped) {
       stopped = true;
-      tally.inFlightAtStop = tally.inFlight(0) - slots.look().ended();
+      tally.inFlightAtStop = stock.inFlight();
     }
     effects.aloneEnded = backlog.unreserve();
     return returned;
-  }
-
-  private boolean giveBack(Fetched<T> delivery) {
-    if (!delivery.giveBack()) {
-      return false; // its runner has just begun it
-    }
-    delivery.recorded = true;
-    tally.ended(Ending.GIVEN_BACK);
-    tally.givenBackByStop++;
-    unsettled.incrementAndGet();
-    return true;
   }
 
   /**
@@ -324,15 +249,15 @@ final class Inbox<T> {
   synchronized void stopsInside(HandlerCall<T> call, boolean own, int change) {
     call.stopsInside += change;
     call.stopsOfOwn += own ? change : 0;
-    leaveOnly(call);
+    stock.leaveOnly(call);
   }
 
   /** Cuts the calls whose time is over, interrupts their threads, and returns their messages. */
   synchronized List<Fetched<T>> expire(long now, Effects effects) {
     List<Fetched<T>> cut = new ArrayList<>();
     slots.forEach(call -> {
-      if (call.deadline <= now) {
-        cut(call, Stage.TIMED_OUT, Ending.TIMED_OUT, cut, effects);
+      if (call.deadlineNanos() <= now) {
+        stock.cut(call, Stage.TIMED_OUT, Ending.TIMED_OUT, cut, effects);
       }
     });
     effects.start = shouldStart();
@@ -346,10 +271,10 @@ final class Inbox<T> {
 
   /** Sets a deadline anew; false if the call is over or overdue, or should be. */
   synchronized boolean extend(HandlerCall<T> call, Fetched<T> delivery, long now, long nanos) {
-    if (call.slot < 0 || call.overdue || call.deadline <= now || !delivery.isRunning()) {
+    if (call.slot < 0 || call.overdue || call.deadlineNanos() <= now || !delivery.isRunning()) {
       return false;
     }
-    call.deadline = HandlerTimeouts.after(now, nanos);
+    call.setDeadline(HandlerTimeouts.after(now, nanos));
     return true;
   }
 
@@ -358,30 +283,11 @@ final class Inbox<T> {
     List<Fetched<T>> cut = new ArrayList<>();
     slots.forEach(call -> {
       if (!call.isInStop(besidesAllStops)) {
-        cut(call, Stage.INTERRUPTED, Ending.FAILED, cut, effects);
+        stock.cut(call, Stage.INTERRUPTED, Ending.FAILED, cut, effects);
       }
     });
     tally.interrupted += cut.size();
     return cut;
-  }
-
-  private void cut(
-      HandlerCall<T> call, Stage stage, Ending ending, List<Fetched<T>> cut, Effects effects) {
-    int before = cut.size();
-    for (int i = 0; i < call.size(); i++) {
-      Fetched<T> delivery = call.get(i);
-      if (delivery.cut(stage)) {
-        delivery.recorded = true;
-        tally.ended(ending);
-        unsettled.incrementAndGet();
-        cut.add(delivery);
-      }
-    }
-    if (cut.size() > before) {
-      slots.cut(call);
-      leaveOnly(call);
-      endAlone(call, effects);
-    }
   }
 
   /** Returns whether this thread was interrupted for running this call too long. */
@@ -404,9 +310,7 @@ final class Inbox<T> {
   /** Marks all that wait as seen, and returns when the oldest was first seen; -1 without any. */
   synchronized long oldestSeen(long now) {
     long oldest = HandlerCall.NEVER;
-    List<Fetched<T>> waiting = slots.notBegun();
-    waiting.addAll(backlog.all());
-    for (Fetched<T> each : waiting) {
+    for (Fetched<T> each : stock.waiting()) {
       if (each.seen < 0) {
         each.seen = now;
       }
@@ -416,7 +320,7 @@ final class Inbox<T> {
   }
 
   synchronized int buffered() {
-    return backlog.size() + slots.look().waiting();
+    return stock.buffered();
   }
 
   synchronized int handlersRunning() {
@@ -424,7 +328,7 @@ final class Inbox<T> {
   }
 
   synchronized SubscriptionCounters counters() {
-    return tally.counters(backlog.size(), slots.look());
+    return stock.counters();
   }
 
   /** Returns the report of a stop. */

@@ -72,10 +72,19 @@ final class JobIntake {
     return route.overflow() == Overflow.BLOCK && !isOpen(0);
   }
 
+  /** Returns whether it is worth waking senders that wait for room. */
+  boolean hasMuchRoom() {
+    long most = route.capacity();
+    long mostBytes = route.capacityBytes();
+    return parked.isEmpty()
+        && (most == 0 || waiting.size() + committing <= most - most / 4 - 1)
+        && (mostBytes == 0 || waiting.bytes() + committingBytes <= mostBytes - mostBytes / 4 - 1);
+  }
+
   private boolean hasRoom(int bytes) {
     long most = route.capacity();
     long mostBytes = route.capacityBytes();
-    return (most == 0 || waiting.waiting() + waiting.delayed() + committing < most)
+    return (most == 0 || waiting.size() + committing < most)
         && (mostBytes == 0 || waiting.bytes() + committingBytes + bytes <= mostBytes);
   }
 
@@ -137,7 +146,7 @@ final class JobIntake {
 
   private QueueFullException full(QueuedJob job, String when) {
     return new QueueFullException("queue " + route.id() + " is full: "
-        + (waiting.waiting() + waiting.delayed() + committing) + " messages of "
+        + (waiting.size() + committing) + " messages of "
         + (waiting.bytes() + committingBytes) + " bytes wait, no room for one of " + job.bytes
         + " bytes" + when + " (capacity: " + route.capacity() + ", capacityBytes: "
         + route.capacityBytes() + ", 0 for no bound)");
@@ -157,7 +166,7 @@ final class JobIntake {
     if (route.overflow() != Overflow.DROP_OLDEST) {
       return;
     }
-    while ((route.capacity() != 0 && waiting.waiting() + waiting.delayed() > route.capacity())
+    while ((route.capacity() != 0 && waiting.size() > route.capacity())
         || (route.capacityBytes() != 0 && waiting.bytes() > route.capacityBytes())) {
       dropOldest();
     }

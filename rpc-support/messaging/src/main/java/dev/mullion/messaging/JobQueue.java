@@ -96,7 +96,7 @@ final class JobQueue {
   CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
     CompletionStage<Void> answer;
-    full.yieldWhileFull();
+    full.awaitRoom();
     lock.enter();
     try {
       if (ended) {
@@ -200,11 +200,9 @@ final class JobQueue {
     while (true) {
       admit();
       WorkerSource worker = waiting.available() == 0 ? null : workers.withCredit();
-      QueuedJob job = worker == null ? null : waiting.next();
-      if (worker == null || job == null) {
+      if (worker == null || !give(worker)) {
         break;
       }
-      give(job, worker);
     }
     if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
       backlog = false;
@@ -233,6 +231,15 @@ final class JobQueue {
       job = waiting.removeExpired(now);
     }
     return expired > before;
+  }
+
+  /** Gives the next job to a worker; false if there is none. */
+  private boolean give(WorkerSource worker) {
+    QueuedJob job = waiting.next();
+    if (job != null) {
+      give(job, worker);
+    }
+    return job != null;
   }
 
   private void give(QueuedJob job, WorkerSource worker) {
@@ -289,6 +296,17 @@ final class JobQueue {
   void credited() {
     if (backlog) {
       change(true, () -> {});
+    }
+  }
+
+  /** Hands out what waits to a worker that asks for it; under no lock. */
+  void poll(WorkerSource worker, int jobs) {
+    if (backlog) {
+      change(true, () -> {
+        worker.hasCredit(); // else credit that was just asked for would be left
+        admit();
+        for (int i = 0; i < jobs && !worker.isCancelled() && give(worker); i++) {}
+      });
     }
   }
 
@@ -403,6 +421,9 @@ final class JobQueue {
       alarmTime = time;
       later(() -> alarm.at(time));
     }
-    full.set(!ended && intake.isFull());
+    if (full.update(
+        !ended && intake.isFull(), ended || intake.hasMuchRoom(), lastNumber, route.capacity())) {
+      later(full::wake);
+    }
   }
 }

@@ -54,7 +54,7 @@ final class LiveSource extends EmbeddedSource {
   /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
   @Nullable
   CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
-    full.yieldWhileFull();
+    full.awaitRoom();
     Offer offer = offer(message, Room.ANY);
     if (offer != Offer.FULL) {
       return null;
@@ -107,6 +107,7 @@ final class LiveSource extends EmbeddedSource {
   /** Takes a message if there is that room. Under no lock. */
   Offer offer(LiveDelivery message, Room room) {
     boolean myTurn = false;
+    boolean wakes = false;
     int dropped = 0;
     lock.lock();
     try {
@@ -115,17 +116,17 @@ final class LiveSource extends EmbeddedSource {
       }
       if (buffered == 0 && parked.isEmpty() && hasCredit()) {
         handedOut++;
-        myTurn = assign(message);
+        assign(message);
       } else if (room == Room.CREDIT) {
         return Offer.FULL;
       } else if (buffered < capacity && parked.isEmpty()) {
-        myTurn = append(message);
+        append(message);
       } else if (room == Room.BUFFER) {
         return Offer.FULL;
       } else if (overflow == Overflow.DROP_OLDEST) {
         dropped = 1;
         if (poll() != null) {
-          myTurn = append(message);
+          append(message);
         }
       } else if (overflow == Overflow.DROP_NEWEST) {
         dropped = 1;
@@ -133,8 +134,12 @@ final class LiveSource extends EmbeddedSource {
         return Offer.FULL;
       }
     } finally {
-      mark();
+      myTurn = announce();
+      wakes = mark();
       lock.unlock();
+    }
+    if (wakes) {
+      full.wake();
     }
     if (myTurn) {
       runTurn();
@@ -145,21 +150,29 @@ final class LiveSource extends EmbeddedSource {
     return dropped > 0 && overflow == Overflow.DROP_NEWEST ? Offer.DROPPED : Offer.TAKEN;
   }
 
-  /** Marks whether senders would have to wait; without a buffer they always may have to. */
-  private void mark() {
-    if (overflow == Overflow.BLOCK && capacity > 0) {
-      full.set(buffered >= capacity || !parked.isEmpty());
-    }
+  /**
+   * Marks whether senders would have to wait; without a buffer they always may have to. Returns
+   * whether those that do are to be woken.
+   */
+  private boolean mark() {
+    return overflow == Overflow.BLOCK
+        && capacity > 0
+        && full.update(
+            buffered >= capacity || !parked.isEmpty(),
+            buffered <= capacity - capacity / 4 - 1 && parked.isEmpty(),
+            handedOut,
+            capacity);
   }
 
-  /** Appends to the buffer; returns whether the caller has the turn. Under the lock. */
-  private boolean append(LiveDelivery message) {
+  /** Appends to the buffer. Under the lock. */
+  private void append(LiveDelivery message) {
     link(message);
-    if (backlog) {
-      return false;
+    if (!backlog) {
+      backlog = true;
+      if (hasCredit()) { // it came in between
+        assign(taken(poll()));
+      }
     }
-    backlog = true;
-    return hasCredit() && assign(taken(poll())); // credit that came in between
   }
 
   private void link(LiveDelivery message) {
@@ -193,30 +206,46 @@ final class LiveSource extends EmbeddedSource {
 
   @Override
   void credited() {
+    handOutBacklog(0);
+  }
+
+  @Override
+  public void poll(int deliveries) {
+    handOutBacklog(deliveries);
+  }
+
+  /** Assigns what waits, as far as there is credit, but that many at least. */
+  private void handOutBacklog(int least) {
     if (!backlog) {
       return;
     }
-    boolean myTurn = false;
+    int left = least;
     long expired = 0;
     List<Parked<LiveDelivery>> accepted = new ArrayList<>(0);
     lock.lock();
     try {
       admit(accepted);
-      while (first != null && hasCredit()) {
+      hasCredit(); // else credit that was just asked for would be left
+      while (first != null && (hasCredit() || (left > 0 && !isCancelled()))) {
+        left--;
         boolean late = Times.isPast(first.expires, clock);
         LiveDelivery message = taken(poll());
         if (late) {
           handedOut--;
           expired++;
         } else {
-          myTurn |= assign(message);
+          assign(message);
         }
         admit(accepted);
       }
       backlog = buffered > 0 || !parked.isEmpty();
     } finally { // what was done has its end, also if the rest failed
-      mark();
+      boolean myTurn = announce();
+      boolean wakes = mark();
       lock.unlock();
+      if (wakes) {
+        full.wake();
+      }
       if (myTurn) {
         runTurn();
       }

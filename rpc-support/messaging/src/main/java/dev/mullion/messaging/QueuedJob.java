@@ -114,7 +114,7 @@ final class QueuedJob extends Parcel {
   void handTo(WorkerSource worker, int slot) {
     this.worker = worker;
     this.slot = slot;
-    state = HANDED_OUT;
+    STATE.set(this, HANDED_OUT); // the source publishes it
   }
 
   /** Ends this delivery, unless it has ended already. */

@@ -10,6 +10,7 @@ import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -49,7 +50,8 @@ final class RunningSubscription<T> implements Subscription {
     int runners = plan.async()
         ? Math.min(plan.concurrency(), Math.max(2, Runtime.getRuntime().availableProcessors()))
         : plan.concurrency();
-    this.inbox = new Inbox<>(this, all.alone(), plan, runners);
+    boolean polls = all.link().polls() && plan.takesSeveral();
+    this.inbox = new Inbox<>(this, all.alone(), plan, runners, polls);
     this.settling = new Settling<>(this, all.listener(), clock, plan.route().name());
     this.handling = new Handling<>(this, plan, all.observers());
     this.stop = new SubscriptionStop<>(this, clock);
@@ -62,7 +64,10 @@ final class RunningSubscription<T> implements Subscription {
             .consume(
                 plan.route(),
                 new ConsumerSettings(
-                    plan.maxHandled(), plan.maxInFlight(), plan.buffer(), plan.overflow()),
+                    plan.maxHandled(),
+                    plan.maxInFlight(),
+                    polls ? plan.buffer() + plan.prefetch() - 1 : plan.buffer(),
+                    plan.overflow()),
                 new Arrivals()),
         "EngineLink.consume returned null");
   }
@@ -119,10 +124,18 @@ final class RunningSubscription<T> implements Subscription {
   private final class Arrivals implements Sink {
     @Override
     public void deliver(RawDelivery raw) {
-      Fetched<T> delivery =
-          new Fetched<>(RunningSubscription.this, raw, maxDeliveries(), plan.keepsKeyOrder());
-      switch (inbox.add(delivery)) {
-        case RETURNED -> giveBack(delivery);
+      deliver(List.of(raw));
+    }
+
+    @Override
+    public void deliver(List<? extends RawDelivery> raw) {
+      List<Fetched<T>> deliveries = new ArrayList<>(raw.size());
+      for (RawDelivery each : raw) {
+        deliveries.add(
+            new Fetched<>(RunningSubscription.this, each, maxDeliveries(), plan.keepsKeyOrder()));
+      }
+      switch (inbox.add(deliveries)) {
+        case RETURNED -> deliveries.forEach(RunningSubscription.this::giveBack);
         case KEPT_FOR_NEW_RUNNER -> {
           startRunner();
           if (slow != null && isBufferedInEngine()) { // it tells of nothing that waits
@@ -167,12 +180,23 @@ final class RunningSubscription<T> implements Subscription {
     if (effects.aloneEnded) {
       all.alone().release(this);
     }
+    if (effects.poll > 0) {
+      poll(effects.poll);
+    }
     if (effects.credit > 0) {
       request(effects.credit);
     }
     if (effects.endedInStop) {
       stop.callEnded();
       ended();
+    }
+  }
+
+  private void poll(int deliveries) {
+    try {
+      source.poll(deliveries);
+    } catch (Throwable e) { // credit is asked for next
+      LimitedLog.warn("poll", "the engine failed in poll (" + address() + ")", e);
     }
   }
 
@@ -255,8 +279,8 @@ final class RunningSubscription<T> implements Subscription {
     }
     RawDelivery.Request request = plan.rules().request(call.get(0));
     if (request != null) { // for the handler to know; nothing is cut off there
-      call.deadline =
-          HandlerTimeouts.after(now(), TimeUnit.NANOSECONDS.convert(request.timeLeft()));
+      call.setDeadline(
+          HandlerTimeouts.after(now(), TimeUnit.NANOSECONDS.convert(request.timeLeft())));
     }
   }
 
@@ -277,7 +301,7 @@ final class RunningSubscription<T> implements Subscription {
       return CompletableFuture.failedFuture(new IllegalStateException(
           "extend: the time for " + delivery + " is over, or its handler has returned"));
     }
-    timeouts.watch(call.deadline);
+    timeouts.watch(call.deadlineNanos());
     CompletableFuture<?>[] leases = new CompletableFuture<?>[call.size()];
     for (int i = 0; i < leases.length; i++) {
       RawDelivery raw = call.get(i).raw;

@@ -102,7 +102,7 @@ final class Slots<T> {
     long earliest = HandlerCall.NEVER;
     for (HandlerCall<T> call : calls) {
       if (call != null && !call.overdue && call.isRunning()) {
-        earliest = Math.min(earliest, call.deadline);
+        earliest = Math.min(earliest, call.deadlineNanos());
       }
     }
     return earliest;
@@ -176,6 +176,11 @@ final class Slots<T> {
 
     int ended() {
       return Arrays.stream(endings).sum();
+    }
+
+    /** Returns how many are in slots and not with a handler. */
+    int notRunning() {
+      return ended() + waiting;
     }
 
     int waiting() {

@@ -64,7 +64,11 @@ record SubscriptionPlan<T>(
    * each call ends when the handler returns.
    */
   boolean takesSeveral() {
-    return concurrency == 1 && !async && !batches && !(route instanceof Route.Subject);
+    return prefetch > 1
+        && concurrency == 1
+        && !async
+        && !batches
+        && !(route instanceof Route.Subject);
   }
 
   /** Calls the user's handler. */

@@ -33,8 +33,8 @@ final class WaitingJobs {
   private @Nullable QueuedJob freshLast;
   private int removed; // jobs that are still linked in fresh, and gone
   private boolean ordered;
+  private long all;
   private long fresh;
-  private long blocked;
   private long bytes;
   private long delayedBytes;
 
@@ -52,9 +52,14 @@ final class WaitingJobs {
     return order != 0 ? order : QueuedJob.byNumber(one, other);
   }
 
+  /** Returns how many jobs are here, delayed ones too. */
+  long size() {
+    return all;
+  }
+
   /** Returns how many jobs wait for a worker. */
   long waiting() {
-    return fresh + front.size() + blocked;
+    return all - delayed.size();
   }
 
   /** Returns how many of them may be handed out, as far as is known without trying. */
@@ -123,6 +128,7 @@ final class WaitingJobs {
 
   private void add(QueuedJob job, Place place) {
     job.place = place;
+    all++;
     bytes += job.bytes;
     if (job.expires != Times.NEVER) {
       expiring.add(job);
@@ -139,7 +145,6 @@ final class WaitingJobs {
         return job;
       }
       job.place = Place.BLOCKED;
-      blocked++;
     }
     return null;
   }
@@ -191,7 +196,6 @@ final class WaitingJobs {
   private void unblock(String key) {
     QueuedJob job = lanes.unblock(key);
     if (job != null) {
-      blocked--;
       job.place = Place.FRONT;
       front.add(job);
     }
@@ -269,7 +273,6 @@ final class WaitingJobs {
       }
       case FRONT -> front.remove(job);
       case BLOCKED -> {
-        blocked--;
         if (key != null) {
           lanes.remove(job, key);
         }
@@ -288,6 +291,7 @@ final class WaitingJobs {
 
   private void forget(QueuedJob job) {
     job.place = Place.NOWHERE;
+    all--;
     bytes -= job.bytes;
     if (job.expires != Times.NEVER) {
       expiring.remove(job);
@@ -326,7 +330,6 @@ final class WaitingJobs {
   void setOrdered(boolean ordered) {
     this.ordered = ordered;
     for (QueuedJob job : lanes.clear()) {
-      blocked--;
       job.place = Place.FRONT;
       front.add(job);
     }

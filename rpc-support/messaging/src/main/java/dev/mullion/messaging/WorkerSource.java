@@ -26,6 +26,11 @@ final class WorkerSource extends EmbeddedSource {
   }
 
   @Override
+  public void poll(int deliveries) {
+    queue.poll(this, deliveries);
+  }
+
+  @Override
   void withdrawn() {
     queue.remove(this);
   }
@@ -40,9 +45,8 @@ final class WorkerSource extends EmbeddedSource {
         QueuedJob former = table.get(slot);
         if (former == null || !former.isHandedOut()) {
           job.handTo(this, slot);
-          if (table.compareAndSet(slot, former, job)) {
-            return;
-          }
+          table.setRelease(slot, job); // to empty it for the former one then has no effect
+          return;
         }
       }
       grow(table);

@@ -61,6 +61,14 @@ public interface EngineLink extends AutoCloseable {
    */
   Source consume(Route route, ConsumerSettings settings, Sink sink) throws MessagingException;
 
+  /**
+   * Returns whether its sources implement {@link Source#poll}: then messages wait in the engine
+   * until a subscription that is ready for several asks for them, with little credit besides.
+   */
+  default boolean polls() {
+    return false;
+  }
+
   /** Returns the dead letters of a queue or group. */
   DeadLetters deadLetters(Route.Queue queue);
 

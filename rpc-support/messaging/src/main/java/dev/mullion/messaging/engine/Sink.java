@@ -1,6 +1,7 @@
 package dev.mullion.messaging.engine;
 
 import dev.mullion.messaging.MessagingException;
+import java.util.List;
 
 /**
  * The receiving side of one subscription, implemented by {@code Messaging}. The methods return
@@ -10,6 +11,11 @@ public interface Sink {
 
   /** Takes one message against the credit that was given. Calls may overlap. */
   void deliver(RawDelivery delivery);
+
+  /** Takes several messages in their order, as {@link #deliver(RawDelivery)} takes one. */
+  default void deliver(List<? extends RawDelivery> deliveries) {
+    deliveries.forEach(this::deliver);
+  }
 
   /** Reports messages that were dropped since this subscription had no room for them. */
   void dropped(long messages);

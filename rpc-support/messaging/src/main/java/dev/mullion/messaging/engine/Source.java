@@ -12,6 +12,15 @@ public interface Source extends AutoCloseable {
    */
   void request(int deliveries);
 
+  /**
+   * Asks for that many deliveries of messages that wait already. They are delivered inside this
+   * call and use up credit if there is some; what there is too little of is not owed. Called only
+   * if {@link EngineLink#polls} says so.
+   */
+  default void poll(int deliveries) {
+    throw new UnsupportedOperationException("poll");
+  }
+
   /** Returns a stage that completes when messages sent from then on are sure to arrive. */
   CompletionStage<Void> ready();
 
