@@ -374,6 +374,7 @@ final class Ending {
 
   /** Determines the cause and the lost bytes when the channel is closed. */
   void closed() {
+    timeouts.outputEnded();
     if (closeTimer != null) {
       closeTimer.cancel(false);
     }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -173,7 +174,8 @@ final class TcpConnector {
             + ended.remoteAddress() + ")"));
       }
     };
-    loop.schedule(cut, nanos, TimeUnit.NANOSECONDS);
+    ScheduledFuture<?> timer = loop.schedule(cut, nanos, TimeUnit.NANOSECONDS);
+    ended.closed().whenComplete((done, error) -> timer.cancel(false));
   }
 
   /** On the event loop: reconnects after a delay, if the policy allows it. */

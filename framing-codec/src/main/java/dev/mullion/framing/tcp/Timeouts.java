@@ -133,7 +133,7 @@ final class Timeouts {
     return limit > 0 && nanos >= limit;
   }
 
-  /** Notes that the end of this side was sent: the peer has to act next. */
+  /** Ends the bound on sending: everything was sent, or the connection is closed. */
   void outputEnded() {
     if (progressTimer != null) {
       progressTimer.cancel(false);
