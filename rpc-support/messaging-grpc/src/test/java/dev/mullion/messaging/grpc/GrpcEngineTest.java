@@ -516,8 +516,8 @@ class GrpcEngineTest {
 
   @Test
   void idleConnectionStays() throws Exception {
-    EngineLink link = open(client().pingInterval(Duration.ofMillis(60)));
-    assertThat(events.lost.poll(300, TimeUnit.MILLISECONDS)).isNull();
+    EngineLink link = open(client().pingInterval(Duration.ofMillis(500)));
+    assertThat(events.lost.poll(1500, TimeUnit.MILLISECONDS)).isNull();
     assertThat(link.health().up()).isTrue();
   }
 

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class KilledServerTest {
+  private static final Duration STARTS_WITHIN = Duration.ofMinutes(1);
   private static final WorkQueue<String> JOBS = WorkQueue.builder("jobs", Codecs.utf8())
       .redelivery(Redelivery.constant(5, Duration.ofMillis(20)))
       .build();
@@ -60,8 +61,10 @@ class KilledServerTest {
     Set<String> handled = ConcurrentHashMap.newKeySet();
     Queue<Integer> counts = new ConcurrentLinkedQueue<>();
     try (RpcChannel channel = RpcChannel.builder().address("127.0.0.1", port).build();
-        Messaging messaging = Messaging.on(
-            GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)).build())) {
+        Messaging messaging = Messaging.builder(
+                GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)).build())
+            .sendTimeout(STARTS_WITHIN)
+            .start()) {
       messaging.worker(JOBS).concurrency(4).start(job -> {
         counts.add(job.deliveryCount());
         handled.add(job.payload());
@@ -96,7 +99,7 @@ class KilledServerTest {
     List<String> accepted = new ArrayList<>();
     for (Map.Entry<String, CompletableFuture<Void>> each : pushed.entrySet()) {
       try {
-        each.getValue().get(20, TimeUnit.SECONDS);
+        each.getValue().get(STARTS_WITHIN.toSeconds(), TimeUnit.SECONDS);
         accepted.add(each.getKey());
       } catch (ExecutionException e) {
         assertThat(e.getCause() instanceof MessagingException failed && failed.maybeAccepted())

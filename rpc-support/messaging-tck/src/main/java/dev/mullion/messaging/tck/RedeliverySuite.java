@@ -216,12 +216,6 @@ public abstract class RedeliverySuite extends EngineSuite {
         queueBuilder().ordered(true).redelivery(Redelivery.constant(3, delay)).build();
     Messaging messaging = messaging();
     Received<String> received = received();
-    ready(kind.start(messaging.worker(queue).concurrency(4).prefetch(16), delivery -> {
-      received.add(delivery);
-      if (delivery.payload().equals("a1") && delivery.deliveryCount() == 1) {
-        throw new IllegalStateException("once");
-      }
-    }));
     List<String> expected = new ArrayList<>(List.of("a1"));
     for (int i = 0; i < 5; i++) {
       for (String key : List.of("a", "b", "c")) {
@@ -229,6 +223,12 @@ public abstract class RedeliverySuite extends EngineSuite {
         get(messaging.push(queue, Message.of(key + i).withKey(key)));
       }
     }
+    ready(kind.start(messaging.worker(queue).concurrency(4).prefetch(16), delivery -> {
+      received.add(delivery);
+      if (delivery.payload().equals("a1") && delivery.deliveryCount() == 1) {
+        throw new IllegalStateException("once");
+      }
+    }));
     received.awaitExactly(expected);
     for (String key : List.of("a", "b", "c")) {
       List<String> order =
