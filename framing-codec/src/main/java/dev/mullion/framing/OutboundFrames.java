@@ -31,14 +31,14 @@ final class OutboundFrames {
 
   private @Nullable ByteBuf gather;
   private int gatherSize = MIN_GATHER;
-  private List<ChannelPromise> promises = new ArrayList<>();
+  private @Nullable List<ChannelPromise> promises;
   private boolean withVoidPromise;
   private boolean filled;
   private boolean reading;
   private boolean flushDue;
   private boolean writing;
   private boolean becameUnwritable;
-  private final Queue<Waiting> waiting = new ArrayDeque<>(0);
+  private @Nullable Queue<Waiting> waiting; // made for the first nested write
   private long frames;
   private long bytes;
 
@@ -93,13 +93,16 @@ final class OutboundFrames {
    */
   void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     if (writing) {
+      if (waiting == null) {
+        waiting = new ArrayDeque<>();
+      }
       waiting.add(new Waiting(msg, promise));
       return;
     }
     writing = true;
     try {
       writeNow(ctx, msg, promise);
-      for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {
+      for (Waiting next = nextWaiting(); next != null; next = nextWaiting()) {
         writeNow(ctx, next.msg, next.promise);
       }
     } finally {
@@ -110,6 +113,10 @@ final class OutboundFrames {
     if (flushes) {
       flushNow(ctx);
     }
+  }
+
+  private @Nullable Waiting nextWaiting() {
+    return waiting == null ? null : waiting.poll();
   }
 
   private void writeNow(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
@@ -262,6 +269,9 @@ final class OutboundFrames {
     if (promise.isVoid()) {
       withVoidPromise = true;
     } else {
+      if (promises == null) {
+        promises = new ArrayList<>();
+      }
       promises.add(promise);
     }
   }
@@ -295,7 +305,7 @@ final class OutboundFrames {
   }
 
   private ChannelPromise promiseOfAll(ChannelHandlerContext ctx) {
-    if (promises.isEmpty()) {
+    if (promises == null || promises.isEmpty()) {
       ChannelPromise none = withVoidPromise ? ctx.voidPromise() : ctx.newPromise();
       withVoidPromise = false;
       return none;

@@ -66,9 +66,8 @@ final class BatchReplies {
       link.totals.bytesNotSent.add(length);
       return;
     }
-    Outbound outbound = link.outbound();
-    if (outbound.isAheadOfReplies()) {
-      outbound.reply(buffer.slice(index, length));
+    if (link.isAheadOfReplies()) {
+      link.outbound().reply(buffer.slice(index, length));
       return;
     }
     ByteBuf out = gatheredWithRoom(length + present.maxOverhead());
@@ -94,7 +93,7 @@ final class BatchReplies {
     flushScheduled = false;
     if (state != OutputState.ENDED) {
       flush();
-      link.outbound().noteHeld();
+      link.noteHeld();
     }
   }
 
@@ -124,12 +123,11 @@ final class BatchReplies {
     boolean waits;
     boolean isNext = false;
     try {
-      Outbound outbound = link.outbound();
-      if (outbound.isAheadOfReplies()) {
-        outbound.goFirst();
+      if (link.isAheadOfReplies()) {
+        link.outbound().goFirst();
       }
       emit();
-      waits = outbound.held() > 0;
+      waits = link.held() > 0;
       isNext = true;
     } finally {
       if (!isNext) {

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * memory grows only with the requests in flight. Guarded by the lock of its {@link Outbound}.
  */
 final class DueReplies {
-  private final Deque<Request> requests = new ArrayDeque<>(0);
+  private @Nullable Deque<Request> requests; // made for the first request
 
   /** The number of non-request frames before the first request. */
   private long leading;
@@ -34,9 +34,12 @@ final class DueReplies {
   /** Records a frame in stream order; no reply is due for it if {@code place} is {@code null}. */
   void add(@Nullable Place place) {
     if (place instanceof Request request) {
+      if (requests == null) {
+        requests = new ArrayDeque<>();
+      }
       requests.add(request);
     } else if (place != null) {
-      Request last = requests.peekLast();
+      Request last = requests == null ? null : requests.peekLast();
       if (last == null) {
         leading++;
       } else {
@@ -52,7 +55,7 @@ final class DueReplies {
       leading--;
       return Place.NOBODY;
     }
-    Request next = requests.poll();
+    Request next = requests == null ? null : requests.poll();
     if (next != null) {
       leading = next.followers;
     }
@@ -61,14 +64,14 @@ final class DueReplies {
 
   /** Returns how many requests await replies, including those that their senders gave up. */
   int requests() {
-    return requests.size();
+    return requests == null ? 0 : requests.size();
   }
 
   /** Ends the replies. Returns the requests that still wait for one. */
   List<Request> end(IOException why) {
     ended = why;
-    List<Request> lost = new ArrayList<>(requests);
-    requests.clear();
+    List<Request> lost = requests == null ? List.of() : new ArrayList<>(requests);
+    requests = null;
     return lost;
   }
 

@@ -68,7 +68,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
     this.link = link;
     localAddress = Sockets.localAddress(link.context().channel());
     remoteAddress = requireNonNull(link.peer(), "peer");
-    sending = new Sending(link.outbound(), link);
+    sending = new Sending(link);
     receiving = new Receiving(link);
   }
 

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -40,19 +41,20 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 abstract class Link extends LinkContext {
+  private static final AtomicReferenceFieldUpdater<Link, @Nullable Outbound> OUTBOUND =
+      AtomicReferenceFieldUpdater.newUpdater(Link.class, Outbound.class, "outbound");
+
   final Reading reading;
   final Ending ending;
-  final Draining draining;
   private final Timeouts timeouts;
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
-  private @Nullable Outbound outbound;
+  private volatile @Nullable Outbound outbound;
 
   Link(ConnectionSettings settings, LoopWatch watch, boolean secure) {
     super(settings, watch, secure);
     reading = new Reading(this);
     timeouts = new Timeouts(this, reading);
     ending = new Ending(this, reading, timeouts, this::outbound);
-    draining = new Draining(this, reading, ending);
   }
 
   /**
@@ -78,9 +80,44 @@ abstract class Link extends LinkContext {
   /** Takes the received bytes that belong to no received frame. */
   abstract byte[] takeReceivedBytes();
 
-  /** The queue of the frames that any thread sends. */
+  /**
+   * The queue of the frames that any thread sends. It is made when it is first needed: a connection
+   * that only replies in its batch handler has none until it ends.
+   */
   final Outbound outbound() {
-    return requireNonNull(outbound, "outbound");
+    Outbound present = outbound;
+    if (present == null) {
+      OUTBOUND.compareAndSet(this, null, new Outbound(this, reading));
+      present = requireNonNull(outbound, "outbound");
+    }
+    return present;
+  }
+
+  /** Whether a reply must be queued after frames sent earlier. For the event loop. */
+  final boolean isAheadOfReplies() {
+    Outbound present = outbound;
+    return present != null && present.isAheadOfReplies();
+  }
+
+  /** Returns the bytes that were accepted and are not in the kernel yet. */
+  final long held() {
+    Outbound present = outbound;
+    return present == null ? bytesInNetty() : present.held();
+  }
+
+  /** On the event loop: reports the memory of all unsent frames. */
+  final void noteHeld() {
+    Outbound present = outbound;
+    if (present != null) {
+      present.noteHeld();
+    } else if (context().channel().isActive()) {
+      reading.noteOutput(output.memory(), output.pending());
+    }
+  }
+
+  /** Answers the received frames and closes, when the server stops. */
+  final void drain(long nanos) {
+    new Draining(this, reading, ending).begin(nanos);
   }
 
   /** Completes when the connection is closed. */
@@ -113,7 +150,6 @@ abstract class Link extends LinkContext {
       return;
     }
     noteConnected();
-    outbound = new Outbound(this, reading);
     prepare();
     noteOpened();
     guarded(this::onOpened);
@@ -128,7 +164,7 @@ abstract class Link extends LinkContext {
   public final void look(long now, long most) {
     // The handshake has its own timeout.
     if (isOpened() && context().channel().isActive()) {
-      outbound().noteHeld();
+      noteHeld();
       timeouts.look(now, most);
     }
   }
@@ -185,10 +221,10 @@ abstract class Link extends LinkContext {
    */
   private void afterRead() {
     boolean drops = ending.closesWithPeer();
-    if (!drops && outbound().isFull()) {
+    if (!drops && isNettyFull()) {
       reading.pause(Reading.PEER_BEHIND);
     }
-    outbound().noteHeld();
+    noteHeld();
     if (!drops) {
       reading.limitMemory();
     }
@@ -197,8 +233,11 @@ abstract class Link extends LinkContext {
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
     if (ctx.channel().isWritable() && isOpened()) {
-      outbound().roomMayBeThere();
-      outbound().noteHeld();
+      Outbound present = outbound;
+      if (present != null) {
+        present.roomMayBeThere();
+      }
+      noteHeld();
       reading.resume(Reading.PEER_BEHIND);
     }
     ctx.fireChannelWritabilityChanged();

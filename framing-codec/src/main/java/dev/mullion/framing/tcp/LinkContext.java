@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.net.SocketAddress;
@@ -90,6 +91,18 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   /** The context from which bytes go directly to the socket, or to TLS. */
   ChannelHandlerContext wire() {
     return context();
+  }
+
+  /** Whether Netty has more to write than the bound. After a FIN there is nothing to write. */
+  final boolean isNettyFull() {
+    ChannelOutboundBuffer queue = context().channel().unsafe().outboundBuffer();
+    return queue != null && !queue.isWritable();
+  }
+
+  /** Returns the bytes that Netty has to write; any thread may call it. */
+  final long bytesInNetty() {
+    ChannelOutboundBuffer queue = context().channel().unsafe().outboundBuffer();
+    return queue == null ? 0 : queue.totalPendingWriteBytes();
   }
 
   @Override

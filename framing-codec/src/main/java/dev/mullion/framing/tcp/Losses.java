@@ -1,13 +1,19 @@
 package dev.mullion.framing.tcp;
 
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import java.util.function.Supplier;
 
 /** Counts, once, a connection's bytes that were accepted for sending and are lost with it. */
 final class Losses {
+  private static final AtomicIntegerFieldUpdater<Losses> COUNTED =
+      AtomicIntegerFieldUpdater.newUpdater(Losses.class, "counted");
+
   private final TcpCounters totals;
   private final Supplier<Outbound> outbound;
-  private final AtomicBoolean counted = new AtomicBoolean();
+
+  @SuppressWarnings("unused") // By its updater only.
+  private volatile int counted;
+
   private long unsentAtClose;
 
   Losses(TcpCounters totals, Supplier<Outbound> outbound) {
@@ -23,14 +29,14 @@ final class Losses {
   /** Counts lost bytes at the end, on the event loop. */
   void countAtEnd() {
     long lost = Math.max(unsentAtClose, outbound.get().notHandedOn());
-    if (counted.compareAndSet(false, true)) {
+    if (COUNTED.compareAndSet(this, 0, 1)) {
       totals.bytesNotSent.add(lost);
     }
   }
 
   /** Counts unsent bytes from outside of a held event loop; returns whether it has counted. */
   boolean countHeld() {
-    boolean counts = counted.compareAndSet(false, true);
+    boolean counts = COUNTED.compareAndSet(this, 0, 1);
     if (counts) {
       totals.bytesNotSent.add(outbound.get().held());
     }

@@ -10,12 +10,10 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelOutboundBuffer;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Queue;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongFieldUpdater;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class Outbound {
+  private static final AtomicLongFieldUpdater<Outbound> ACCEPTED =
+      AtomicLongFieldUpdater.newUpdater(Outbound.class, "accepted");
+
   private final Channel channel;
   private final LinkContext link;
   private final Reading reading;
@@ -43,8 +44,8 @@ final class Outbound {
 
   final SendBuffer buffer;
   final SendLock sendLock;
-  private final AtomicLong accepted = new AtomicLong();
-  List<PendingSend> sends = new ArrayList<>(0);
+  private volatile long accepted;
+  private List<PendingSend> sends = List.of();
   final WaitingSends waiting = new WaitingSends();
   final DueReplies replies = new DueReplies();
   private boolean backedUp;
@@ -125,7 +126,7 @@ final class Outbound {
 
   /** Returns the bytes that were accepted and are not in the kernel yet. */
   long held() {
-    return accepted.get() + inNetty();
+    return accepted + link.bytesInNetty();
   }
 
   /**
@@ -134,7 +135,7 @@ final class Outbound {
   void noteHeld() {
     // The queues are gone with their channel.
     if (channel.isActive()) {
-      reading.noteOutput(accepted.get() + waiting.memory() + link.output.memory(), unsent());
+      reading.noteOutput(accepted + waiting.memory() + link.output.memory(), unsent());
     }
   }
 
@@ -143,28 +144,25 @@ final class Outbound {
    * overhead.
    */
   long unsent() {
-    return accepted.get() + link.output.pending();
+    return accepted + link.output.pending();
   }
 
   /** Returns the bytes that were accepted and are not passed to Netty yet. */
   long notHandedOn() {
-    return accepted.get();
-  }
-
-  /** Whether Netty has more to write than the bound. After a FIN there is nothing to write. */
-  boolean isFull() {
-    ChannelOutboundBuffer queue = channel.unsafe().outboundBuffer();
-    return queue != null && !queue.isWritable();
-  }
-
-  private long inNetty() {
-    ChannelOutboundBuffer queue = channel.unsafe().outboundBuffer();
-    return queue == null ? 0 : queue.totalPendingWriteBytes();
+    return accepted;
   }
 
   /** Encodes a frame that its caller keeps. Adds both its place and its bytes, or neither. */
   void append(Object frame, @Nullable Place place) throws FramingException {
     taken(buffer.add(frame), place);
+  }
+
+  /** Completes a send when all that was accepted before is in the kernel. */
+  void completeWhenSent(PendingSend send) {
+    if (sends.isEmpty()) {
+      sends = new ArrayList<>();
+    }
+    sends.add(send);
   }
 
   /** Takes over an encoded frame. */
@@ -174,7 +172,7 @@ final class Outbound {
 
   private void taken(int bytes, @Nullable Place place) {
     replies.add(place);
-    accepted.addAndGet(bytes);
+    ACCEPTED.addAndGet(this, bytes);
     counters.sent(1, bytes);
     schedule();
   }
@@ -198,7 +196,7 @@ final class Outbound {
    * Whether a reply must be queued after frames sent earlier. For the event loop; without a lock.
    */
   boolean isAheadOfReplies() {
-    return accepted.get() != 0 || waiting.ofLoop() != 0;
+    return accepted != 0 || waiting.ofLoop() != 0;
   }
 
   /** On the event loop: adds a copy of a reply after the sent frames. It does not wait for room. */
@@ -237,7 +235,7 @@ final class Outbound {
    * Passes everything to Netty, after the event loop's replies; returns whether there was anything.
    */
   private boolean handOn() {
-    Queue<ByteBuf> ready;
+    List<ByteBuf> ready;
     List<PendingSend> sent;
     boolean mark;
     lock.lock();
@@ -250,7 +248,7 @@ final class Outbound {
       if (ready.isEmpty() && !mark) {
         return false;
       }
-      sends = new ArrayList<>(0);
+      sends = List.of();
     } finally {
       lock.unlock();
     }
@@ -260,10 +258,10 @@ final class Outbound {
   }
 
   private void write(
-      ChannelHandlerContext wire, Queue<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
+      ChannelHandlerContext wire, List<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
     for (ByteBuf buffer : ready) {
       // First: a sender that saw the bytes twice would find the queue full and wait needlessly.
-      accepted.addAndGet(-buffer.readableBytes());
+      ACCEPTED.addAndGet(this, -buffer.readableBytes());
       wire.write(buffer, channel.unsafe().voidPromise());
     }
     if (mark || !sent.isEmpty()) {
@@ -336,7 +334,7 @@ final class Outbound {
       try {
         take(send.handOver(), send.place);
         if (!(send.place instanceof Request)) {
-          sends.add(send);
+          completeWhenSent(send);
         }
       } catch (RuntimeException | Error e) {
         send.failure = e;
@@ -369,14 +367,14 @@ final class Outbound {
   /** The channel is closed: unwritten frames fail. */
   void fail(IOException why) {
     end(why);
-    Queue<ByteBuf> unsent;
+    List<ByteBuf> unsent;
     List<PendingSend> lost;
     lock.lock();
     try {
       unsent = buffer.take();
-      accepted.set(0);
+      accepted = 0;
       lost = sends;
-      sends = new ArrayList<>(0);
+      sends = List.of();
     } finally {
       lock.unlock();
     }

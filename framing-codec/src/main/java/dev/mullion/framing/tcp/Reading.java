@@ -1,7 +1,7 @@
 package dev.mullion.framing.tcp;
 
 import io.netty.channel.Channel;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongFieldUpdater;
 
 /**
  * Decides when a connection is read from, and counts the memory it holds. The event loop's thread
@@ -17,10 +17,13 @@ final class Reading implements MemoryBudget.Holder {
   /** Replaces the held bytes once nothing counts any more. */
   private static final long CLOSED = Long.MIN_VALUE;
 
+  private static final AtomicLongFieldUpdater<Reading> HELD =
+      AtomicLongFieldUpdater.newUpdater(Reading.class, "held");
+
   private final LinkContext link;
   private final TcpCounters totals;
   private final MemoryBudget budget;
-  private final AtomicLong held = new AtomicLong();
+  private volatile long held;
   private long outputHeld;
   private long outputLeft;
   private int pauses;
@@ -37,17 +40,18 @@ final class Reading implements MemoryBudget.Holder {
 
   /** Adds to the memory that the connection holds. Any thread may call it. */
   void hold(long bytes) {
-    if (bytes != 0 && held.getAndUpdate(was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
+    if (bytes != 0
+        && HELD.getAndUpdate(this, was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
       budget.add(bytes);
       if (bytes < 0) {
-        budget.holdsLess(this, held.get());
+        budget.holdsLess(this, held);
       }
     }
   }
 
   @Override
   public long held() {
-    return held.get();
+    return held;
   }
 
   /** Returns the unsent bytes noted last. */
@@ -59,7 +63,7 @@ final class Reading implements MemoryBudget.Holder {
    * Pauses reading if memory is short; also before the connection is open, when TLS holds memory.
    */
   void limitMemory() {
-    if ((pauses & MEMORY) == 0 && budget.isTooMuch(held.get()) && !budget.goesFirst(this)) {
+    if ((pauses & MEMORY) == 0 && budget.isTooMuch(held) && !budget.goesFirst(this)) {
       pause(MEMORY);
       budget.whenFree(this);
     }
@@ -137,7 +141,7 @@ final class Reading implements MemoryBudget.Holder {
 
   /** Returns all memory, once: the connection is closed. */
   void end() {
-    long last = held.getAndSet(CLOSED);
+    long last = HELD.getAndSet(this, CLOSED);
     if (last != CLOSED) {
       budget.closed(this, last);
     }

@@ -7,7 +7,7 @@ import java.io.InterruptedIOException;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import org.jspecify.annotations.Nullable;
 
 /** The ways to receive frames on a connection, except by a batch handler. */
@@ -16,8 +16,11 @@ final class Receiving {
 
   private static final long FOREVER = TimeUnit.DAYS.toNanos(365 * 100);
 
+  private static final AtomicReferenceFieldUpdater<Receiving, @Nullable Requests> REQUESTS =
+      AtomicReferenceFieldUpdater.newUpdater(Receiving.class, Requests.class, "requests");
+
   private final Link link;
-  private final AtomicReference<@Nullable Requests> requests = new AtomicReference<>();
+  private volatile @Nullable Requests requests;
 
   Receiving(Link link) {
     this.link = link;
@@ -63,7 +66,7 @@ final class Receiving {
 
   /** Returns the requests of a client; once used, they take all frames. */
   Requests requests(Sending sending, int maxInFlight) {
-    Requests present = requests.get();
+    Requests present = requests;
     if (present != null) {
       return present;
     }
@@ -74,16 +77,16 @@ final class Receiving {
               + " that may have been replies (peer " + link.peer() + ")");
     }
     Requests made = new Requests(link, inbox, sending, maxInFlight);
-    if (requests.compareAndSet(null, made)) {
+    if (REQUESTS.compareAndSet(this, null, made)) {
       made.start();
       return made;
     }
-    return requireNonNull(requests.get(), "requests");
+    return requireNonNull(requests, "requests");
   }
 
   /** Takes the received bytes that belong to no received frame. */
   byte[] takeBytes() {
-    if (requests.get() != null) {
+    if (requests != null) {
       throw new IllegalStateException("request() takes the received bytes");
     }
     return link.takeReceivedBytes();
@@ -91,7 +94,7 @@ final class Receiving {
 
   /** Ends the wait of a caller for a reply, while the event loop is held. */
   void cutFromOutside(IOException why) {
-    Requests present = requests.get();
+    Requests present = requests;
     if (present != null) {
       present.end(why);
     }

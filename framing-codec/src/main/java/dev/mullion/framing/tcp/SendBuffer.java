@@ -8,8 +8,8 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,7 +33,7 @@ final class SendBuffer {
   private volatile @Nullable FrameFormat ahead;
 
   private @Nullable ByteBuf chunk;
-  private Queue<ByteBuf> full = new ArrayDeque<>(0);
+  private List<ByteBuf> full = List.of();
 
   SendBuffer(
       ByteBufAllocator allocator, ConnectionSettings settings, @Nullable SocketAddress peer) {
@@ -126,7 +126,7 @@ final class SendBuffer {
     if (present != null && present.readableBytes() < present.capacity() / 2) {
       ByteBuf small = allocator.ioBuffer(present.readableBytes()).writeBytes(present);
       present.release();
-      full.add(small);
+      close(small);
       chunk = null;
     }
   }
@@ -167,7 +167,7 @@ final class SendBuffer {
 
   private void addWhole(ByteBuf whole) {
     closeChunk();
-    full.add(whole);
+    close(whole);
   }
 
   private static int copy(Object frame, ByteBuf out, FrameEncoder with) throws FramingException {
@@ -194,20 +194,25 @@ final class SendBuffer {
     return made;
   }
 
+  private void close(ByteBuf buffer) {
+    if (full.isEmpty()) {
+      full = new ArrayList<>();
+    }
+    full.add(buffer);
+  }
+
   private void closeChunk() {
     if (chunk != null) {
-      full.add(chunk);
+      close(chunk);
       chunk = null;
     }
   }
 
   /** Hands over everything. */
-  Queue<ByteBuf> take() {
+  List<ByteBuf> take() {
     closeChunk();
-    Queue<ByteBuf> ready = full;
-    if (!ready.isEmpty()) {
-      full = new ArrayDeque<>(0);
-    }
+    List<ByteBuf> ready = full;
+    full = List.of();
     return ready;
   }
 }

@@ -4,7 +4,6 @@ import static dev.mullion.framing.tcp.Place.NOBODY;
 
 import dev.mullion.framing.tcp.Place.Request;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -16,18 +15,15 @@ import org.jspecify.annotations.Nullable;
  * Outbound} under its lock if there is room; they differ in what happens without room.
  */
 final class Sending {
-  private final Outbound queue;
-  private final Channel channel;
-  private final ConnectionSettings settings;
+  private final Link link;
 
-  Sending(Outbound queue, LinkContext link) {
-    this.queue = queue;
-    channel = link.context().channel();
-    settings = link.settings;
+  Sending(Link link) {
+    this.link = link;
   }
 
   /** Sends a frame, and waits for room. */
   void send(Object frame) throws IOException {
+    Outbound queue = link.outbound();
     try {
       if (Thread.interrupted()) {
         throw new InterruptedException();
@@ -51,8 +47,9 @@ final class Sending {
   }
 
   private void sendWhenThereIsRoom(Object frame) throws IOException, InterruptedException {
+    Outbound queue = link.outbound();
     int length = SendBuffer.length(frame);
-    if (channel.eventLoop().inEventLoop()) {
+    if (link.context().executor().inEventLoop()) {
       throw new IllegalStateException(
           "send would wait on the event loop (expected: reply, trySend or sendAsync)");
     }
@@ -70,6 +67,7 @@ final class Sending {
 
   /** Sends a frame if there is room now. */
   boolean trySend(Object frame) throws IOException {
+    Outbound queue = link.outbound();
     try {
       Object ready = queue.sendLock.lockFor(frame, false);
       try {
@@ -80,7 +78,7 @@ final class Sending {
       } finally {
         queue.sendLock.unlock(ready, frame);
       }
-      settings.totals().sendsRefused.increment();
+      link.settings.totals().sendsRefused.increment();
       return false;
     } finally {
       ReferenceCountUtil.release(frame);
@@ -103,6 +101,7 @@ final class Sending {
   }
 
   private CompletableFuture<Void> sendAsync(Object frame, boolean bounded, @Nullable Place place) {
+    Outbound queue = link.outbound();
     try {
       Object ready = queue.sendLock.lockFor(frame, false);
       try {
@@ -112,7 +111,7 @@ final class Sending {
         }
         queue.append(ready, place);
         PendingSend send = new PendingSend(this::withdraw, length, place, false);
-        queue.sends.add(send);
+        queue.completeWhenSent(send);
         return send;
       } finally {
         queue.sendLock.unlock(ready, frame);
@@ -131,15 +130,16 @@ final class Sending {
    */
   @Nullable
   PendingSend sendRequest(byte[] frame, Request request, int most) throws IOException {
+    Outbound queue = link.outbound();
     Object ready = queue.sendLock.lockFor(frame, false);
     try {
       queue.checkOpen(queue.replies.ended());
       int inFlight = queue.replies.requests() + queue.waiting.requests();
       if (inFlight >= most) {
-        settings.totals().sendsRefused.increment();
+        link.settings.totals().sendsRefused.increment();
         throw new FrameNotSentException("request is not sent: " + inFlight
             + " are in flight (maxRequestsInFlight: " + most + ", peer "
-            + channel.remoteAddress() + ")");
+            + link.peer() + ")");
       }
       if (!queue.admits(frame.length)) {
         return await(ready, frame.length, true, request);
@@ -157,15 +157,16 @@ final class Sending {
    */
   private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
       throws IOException {
-    if (bounded && !queue.waiting.admits(length, settings.outboundHigh())) {
-      settings.totals().sendsRefused.increment();
+    Outbound queue = link.outbound();
+    if (bounded && !queue.waiting.admits(length, link.settings.outboundHigh())) {
+      link.settings.totals().sendsRefused.increment();
       throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
           + queue.waiting.bytes() + " bytes in " + queue.waiting.size()
-          + " frames are already waiting (outboundHighWaterMark: " + settings.outboundHigh()
-          + ", peer " + channel.remoteAddress() + ")");
+          + " frames are already waiting (outboundHighWaterMark: " + link.settings.outboundHigh()
+          + ", peer " + link.peer() + ")");
     }
     PendingSend send =
-        new PendingSend(this::withdraw, length, place, channel.eventLoop().inEventLoop());
+        new PendingSend(this::withdraw, length, place, link.context().executor().inEventLoop());
     send.encoded = queue.buffer.encode(frame);
     queue.waiting.add(send);
     return send;
@@ -173,6 +174,7 @@ final class Sending {
 
   /** Withdraws a frame that waits for room; returns whether it did. */
   boolean withdraw(PendingSend send) {
+    Outbound queue = link.outbound();
     queue.lock.lock();
     try {
       if (!queue.waiting.remove(send)) {

@@ -25,13 +25,15 @@ import org.jspecify.annotations.Nullable;
 final class SocketOutput extends ChannelOutboundHandlerAdapter {
   private static final int USUAL_ENTRIES = 8;
 
+  private static final int[] NONE = {}; // until something is written
+
   /** The unused bytes of a buffer that are not worth a copy. */
   private static final int SPARE = 512;
 
   /** A ring of the bytes of each buffer in Netty's queue, and of the memory that each keeps. */
-  private int[] bytes = new int[USUAL_ENTRIES];
+  private int[] bytes = NONE;
 
-  private int[] memory = new int[USUAL_ENTRIES];
+  private int[] memory = NONE;
   private int first;
   private int entries;
   private int notFlushed;
@@ -104,8 +106,9 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   }
 
   private void grow() {
-    int[] grownBytes = new int[2 * entries];
-    int[] grownMemory = new int[2 * entries];
+    int size = Math.max(USUAL_ENTRIES, 2 * entries);
+    int[] grownBytes = new int[size];
+    int[] grownMemory = new int[size];
     for (int i = 0; i < entries; i++) {
       int at = first + i & bytes.length - 1;
       grownBytes[i] = bytes[at];

@@ -185,7 +185,7 @@ final class Stopping {
   private static void drain(Channel connection, long half) {
     Link link = connection.pipeline().get(Link.class);
     if (link != null) {
-      link.draining.begin(half);
+      link.drain(half);
     }
   }
 
@@ -212,7 +212,7 @@ final class Stopping {
   private static void cut(Channel connection, Left left) {
     Link link = connection.pipeline().get(Link.class);
     if (link != null && link.isOpened()) {
-      left.toSend += link.outbound().held();
+      left.toSend += link.held();
       left.toHandle += link.bytesNotTaken();
       link.ending.abort(new IOException("server was stopped (peer " + link.peer() + ")"));
     }

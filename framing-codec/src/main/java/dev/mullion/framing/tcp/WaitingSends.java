@@ -16,7 +16,7 @@ final class WaitingSends {
   /** The memory of a waiting frame besides its bytes: empty frames are bounded too. */
   private static final int COST = 64;
 
-  private final Set<PendingSend> sends = new LinkedHashSet<>(0);
+  private Set<PendingSend> sends = Set.of(); // made for the first that waits
   private long bytes;
 
   /** Their memory; may be read without a lock. */
@@ -61,12 +61,15 @@ final class WaitingSends {
   }
 
   void add(PendingSend send) {
+    if (sends.isEmpty()) {
+      sends = new LinkedHashSet<>();
+    }
     sends.add(send);
     count(send, 1);
   }
 
   boolean remove(PendingSend send) {
-    boolean removed = sends.remove(send);
+    boolean removed = !sends.isEmpty() && sends.remove(send);
     if (removed) {
       count(send, -1);
     }

@@ -391,7 +391,7 @@ class ClocksTest {
     }
 
     void send(int length) throws IOException {
-      new Sending(link.outbound(), link).trySend(new byte[length]);
+      new Sending(link).trySend(new byte[length]);
       channel.runPendingTasks();
     }
 

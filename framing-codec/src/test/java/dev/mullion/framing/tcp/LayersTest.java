@@ -21,11 +21,16 @@ class LayersTest {
       List.of(LinkContext.class, LoopWatch.class, MemoryBudget.class),
       List.of(Reading.class),
       List.of(Outbound.class, Timeouts.class, SendBuffer.class, SendLock.class),
-      List.of(Ending.class, Losses.class, Sending.class),
+      List.of(Ending.class, Losses.class),
       List.of(Draining.class),
       List.of(Inbox.class, Arrivals.class, Claim.class),
       List.of(Link.class),
-      List.of(Receiving.class, Requests.class, FramePublisher.class, FrameSubscriber.class),
+      List.of(
+          Sending.class,
+          Receiving.class,
+          Requests.class,
+          FramePublisher.class,
+          FrameSubscriber.class),
       List.of(FramedConnection.class),
       List.of(QueueLink.class, BatchLink.class));
 

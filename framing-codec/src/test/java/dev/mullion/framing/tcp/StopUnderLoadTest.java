@@ -282,13 +282,24 @@ class StopUnderLoadTest {
     }
   }
 
-  /** The one that all servers share for their files of TLS ends some seconds later. */
   private static void awaitNoThreads() throws Exception {
-    Await.until(
-        "no thread of a server is left",
-        () -> Thread.getAllStackTraces().keySet().stream()
-            .map(Thread::getName)
-            .noneMatch(name -> name.startsWith("mullion-") && !name.equals("mullion-tls-reload")));
+    try {
+      Await.until("no thread of a server is left", () -> threadsOfServers().isEmpty());
+    } catch (AssertionError e) {
+      throw new AssertionError("threads of servers: " + threadsOfServers(), e);
+    }
+  }
+
+  /**
+   * The one that all servers share for their files of TLS ends some seconds later, and one that
+   * looks up a name for a client ends when the system answers.
+   */
+  private static List<String> threadsOfServers() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .map(Thread::getName)
+        .filter(name -> name.startsWith("mullion-"))
+        .filter(name -> !name.equals("mullion-tls-reload") && !name.equals("mullion-lookup"))
+        .toList();
   }
 
   /** Where the system tells; elsewhere always 0. */
