@@ -59,7 +59,7 @@ final class Commits {
         StoreException failed = error == null ? null : failed(error);
         outcome = failed;
         applied.accept(failed);
-      } catch (Throwable e) { // whoever waits for the stage must not wait for ever
+      } catch (Throwable e) { // the stage has its end all the same
         LimitedLog.warn("applied", "a change is stored, but has no effect", e);
         outcome = outcome == null ? e : outcome;
       } finally {

@@ -7,8 +7,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A list on its way to a client. The thread that reads it waits until the client has read what came
- * before, so a long list takes little memory here.
+ * A list on its way to a client. The thread that reads it waits until the client has read the
+ * earlier part, so a long list takes little memory here.
  */
 final class FrameStream {
   private static final int MOST_BYTES = 256 * 1024;
