@@ -79,6 +79,47 @@ class UnreadRepliesTest extends RpcTest {
     return client;
   }
 
+  /** Returns a client whose windows are as wide as can be, and whose socket takes little. */
+  private Http2Frames wide(RpcServer server) throws IOException {
+    Socket socket = new Socket();
+    socket.setReceiveBufferSize(4096);
+    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
+    Http2Frames client = closing(new Http2Frames(socket));
+    client.sendPreface();
+    client.send(Http2Frames.SETTINGS, 0, 0, new byte[] {0, 4, 0x7f, -1, -1, -1});
+    client.send(Http2Frames.WINDOW_UPDATE, 0, 0, new byte[] {0x7f, 0, 0, 0});
+    return client;
+  }
+
+  /** Its last frame could not be written, and HTTP/2 waited for that before it closed the socket. */
+  @Test
+  void stopClosesTheConnectionOfAPeerThatReadsNothing() throws Exception {
+    AtomicInteger written = new AtomicInteger();
+    RpcServer server = start(RpcServer.builder()
+        .addService(TestService.stream((request, replies) ->
+            RpcMethod.serverStreaming(replies, writer -> {
+              while (true) {
+                writer.write(TestService.reply(REPLY));
+                written.incrementAndGet();
+              }
+            }))));
+    Http2Frames client = wide(server);
+    call(client, 1, TestService.STREAM);
+    AtomicInteger before = new AtomicInteger();
+    Await.until("the socket is full", () -> {
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(300));
+      int now = written.get();
+      return now > 0 && before.getAndSet(now) == now;
+    });
+
+    StopReport report = server.stop(Duration.ofMillis(100));
+
+    assertThat(report.cut()).isEqualTo(1);
+    assertThat(server.isTerminated()).isTrue();
+    assertThat(server.counters().connectionsOpen()).isZero();
+    assertThat(server.counters().replyBytesPending()).isZero();
+  }
+
   private static void call(Http2Frames client, int stream, MethodDescriptor<?, ?> method)
       throws IOException {
     client.sendCall(stream, "/" + method.getFullMethodName());

@@ -244,6 +244,12 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     checkBacklog();
   }
 
+  /** Adds a frame on the thread of a replier, which may write it. */
+  void addHere(ServerFrame frame) {
+    outbox.addHere(frame);
+    checkBacklog();
+  }
+
   void addLazily(ServerFrame frame) {
     outbox.addLazily(frame);
     checkBacklog();

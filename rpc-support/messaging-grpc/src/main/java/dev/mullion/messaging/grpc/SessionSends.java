@@ -223,7 +223,7 @@ final class SessionSends {
     } else {
       wire.setError(WireErrors.of(WireErrors.kind(reply.status()), reply.error()));
     }
-    session.add(ServerFrame.newBuilder().setReply(wire).build());
+    session.addHere(ServerFrame.newBuilder().setReply(wire).build());
   }
 
   private void answer(
