@@ -12,7 +12,7 @@ import java.util.concurrent.locks.LockSupport;
  * After one wait in vain none waits here until as many messages as that have been received.
  */
 final class FullMark {
-  private static final long LONGEST_WAIT = TimeUnit.MILLISECONDS.toNanos(20);
+  private static final long LONGEST_WAIT = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final Queue<Thread> waiting = new ConcurrentLinkedQueue<>();
   private volatile boolean full;
@@ -43,11 +43,9 @@ final class FullMark {
     return false;
   }
 
-  /** Lets the waiting senders go on. */
+  /** Lets the waiting senders look again; one that finds it full once more goes on waiting. */
   void wake() {
-    for (Thread sender = waiting.poll(); sender != null; sender = waiting.poll()) {
-      LockSupport.unpark(sender);
-    }
+    waiting.forEach(LockSupport::unpark);
   }
 
   /**

@@ -146,6 +146,9 @@ final class Handling<T> {
 
   /** Opens the observers' scope; in a batch one for each message, closed in reverse order. */
   private Scope open(HandlerCall<T> call) {
+    if (observers.areNone()) {
+      return Observers.NONE;
+    }
     Scope scope = null;
     for (int i = 0; i < call.size(); i++) {
       Fetched<T> delivery = call.get(i);
@@ -160,7 +163,7 @@ final class Handling<T> {
             };
       }
     }
-    return scope == null ? error -> {} : scope;
+    return scope == null ? Observers.NONE : scope;
   }
 
   private boolean awaited(HandlerCall<T> call, CompletionStage<?> stage) {

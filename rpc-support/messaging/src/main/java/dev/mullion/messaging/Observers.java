@@ -11,13 +11,17 @@ import org.jspecify.annotations.Nullable;
  * on as it was before that observer.
  */
 final class Observers {
-  private static final Scope NONE = error -> {};
+  static final Scope NONE = error -> {};
 
   private final List<MessagingObserver> observers;
   private final LongAdder failures = new LongAdder();
 
   Observers(List<MessagingObserver> observers) {
     this.observers = List.copyOf(observers);
+  }
+
+  boolean areNone() {
+    return observers.isEmpty();
   }
 
   /** Returns the message to send. */

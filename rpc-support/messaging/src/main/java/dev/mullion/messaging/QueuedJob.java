@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class QueuedJob extends Parcel {
   // 0 until it is handed out
   private static final int HANDED_OUT = 1;
-  private static final int BEGUN = 2;
+  private static final int BEGUN = 2; // with a store
   private static final int SETTLED = 3;
   private static final int TAKEN_BACK = 4;
   private static final VarHandle STATE;
@@ -42,6 +42,7 @@ final class QueuedJob extends Parcel {
   private @Nullable String address;
   private @Nullable WorkerSource worker; // written before it is assigned
   private int slot;
+  private boolean begun; // without a store; whoever takes it back may see it a moment later
 
   @SuppressWarnings("unused") // by STATE
   private volatile int state;
@@ -126,7 +127,7 @@ final class QueuedJob extends Parcel {
         if (holder != null) {
           holder.release(this, slot);
         }
-        return now == BEGUN ? End.BEGUN : End.NOT_BEGUN;
+        return now == BEGUN || begun ? End.BEGUN : End.NOT_BEGUN;
       }
       now = state;
     }
@@ -150,7 +151,9 @@ final class QueuedJob extends Parcel {
 
   @Override
   public void begin() {
-    if (STATE.compareAndSet(this, HANDED_OUT, BEGUN)) {
+    if (queue.storage() == null) {
+      begun = true;
+    } else if (STATE.compareAndSet(this, HANDED_OUT, BEGUN)) {
       queue.outcomes().begun(this);
     }
   }

@@ -130,9 +130,10 @@ final class RunningSubscription<T> implements Subscription {
     @Override
     public void deliver(List<? extends RawDelivery> raw) {
       List<Fetched<T>> deliveries = new ArrayList<>(raw.size());
+      int most = maxDeliveries();
+      boolean keepsOrder = plan.keepsKeyOrder();
       for (RawDelivery each : raw) {
-        deliveries.add(
-            new Fetched<>(RunningSubscription.this, each, maxDeliveries(), plan.keepsKeyOrder()));
+        deliveries.add(new Fetched<>(RunningSubscription.this, each, most, keepsOrder));
       }
       switch (inbox.add(deliveries)) {
         case RETURNED -> deliveries.forEach(RunningSubscription.this::giveBack);
