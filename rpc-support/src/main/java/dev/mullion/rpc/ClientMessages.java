@@ -43,6 +43,9 @@ record ClientMessages(
     public void start(Listener<R> listener, Metadata headers) {
       super.start(
           new SimpleForwardingClientCallListener<>(listener) {
+            /** Why the reply's headers end the call, even if it has succeeded meanwhile. */
+            private @Nullable Status refused;
+
             @Override
             public void onHeaders(Metadata received) {
               long size = LastWord.size(received);
@@ -51,6 +54,7 @@ record ClientMessages(
               } else {
                 Status wrong = messages.failed(
                     "", MetadataLimit.inbound(size, maxInboundMetadataSize).asRuntimeException());
+                refused = wrong;
                 cancel(wrong.getDescription(), null);
               }
             }
@@ -58,7 +62,9 @@ record ClientMessages(
             @Override
             public void onClose(Status status, Metadata trailers) {
               Status wrong = messages.wrong;
-              if (wrong == null || status.isOk()) {
+              if (refused != null) {
+                super.onClose(refused, trailers);
+              } else if (wrong == null || status.isOk()) {
                 LastWord last = MetadataLimit.taken(status, trailers, maxInboundMetadataSize);
                 super.onClose(last.status(), last.trailers());
               } else {

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * gRPC would wait for these as long as the connection stays open, and never try the other addresses
  * of a name.
  */
-record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
+record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls, OpenSockets sockets) {
   /** The share of the time for one of several addresses. */
   static final Attributes.Key<Long> NANOS = Attributes.Key.create("mullion-connect-nanos");
 
@@ -109,6 +109,7 @@ record ConnectAttempts(Duration connectTimeout, @Nullable Tls tls) {
           .executor()
           .schedule(() -> end(context), share == null ? share(1) : share, NANOSECONDS);
       context.channel().closeFuture().addListener(closed -> timer.cancel(false));
+      sockets.add(context.channel());
       HandshakeTimer.addBefore(context, tls);
       context.pipeline().replace(this, null, next);
     }

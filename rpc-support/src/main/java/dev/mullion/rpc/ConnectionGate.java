@@ -30,6 +30,8 @@ final class ConnectionGate {
   private final PendingReplies replies;
   private final AtomicInteger open = new AtomicInteger();
 
+  private final OpenSockets sockets = new OpenSockets();
+
   ConnectionGate(ConnectionLimits limits, @Nullable Tls tls, CallRegistry registry) {
     this.tls = tls;
     this.limits = limits;
@@ -95,7 +97,12 @@ final class ConnectionGate {
       return false;
     }
     context.channel().closeFuture().addListener(closed -> open.decrementAndGet());
+    sockets.add(context.channel());
     return true;
+  }
+
+  OpenSockets sockets() {
+    return sockets;
   }
 
   /** Counts the connections that are closed with {@code ENHANCE_YOUR_CALM}. */

@@ -1,7 +1,9 @@
 package dev.mullion.rpc;
 
 import static java.util.Objects.requireNonNull;
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.mullion.net.Tls;
 import dev.mullion.net.TlsState;
@@ -40,10 +42,14 @@ import org.jspecify.annotations.Nullable;
  * <p>All methods may be called from any thread.
  */
 public final class RpcChannel extends Channel implements AutoCloseable {
+  private static final long FOR_LAST_FRAMES = SECONDS.toNanos(1);
+  private static final long FOR_SOCKETS = MILLISECONDS.toNanos(500);
+
   private final ManagedChannel managed;
   private final ClientGuard guard;
   private final Channel guarded;
   private final @Nullable TlsReloader tls;
+  private final OpenSockets sockets;
   private final Duration closeTimeout;
 
   RpcChannel(
@@ -51,11 +57,13 @@ public final class RpcChannel extends Channel implements AutoCloseable {
       ClientGuard guard,
       Channel guarded,
       @Nullable TlsReloader tls,
+      OpenSockets sockets,
       Duration closeTimeout) {
     this.managed = managed;
     this.guard = guard;
     this.guarded = guarded;
     this.tls = tls;
+    this.sockets = sockets;
     this.closeTimeout = closeTimeout;
     if (tls != null) {
       tls.start();
@@ -154,9 +162,10 @@ public final class RpcChannel extends Channel implements AutoCloseable {
     }
   }
 
-  /** Rejects new calls and cancels open calls. */
+  /** Rejects new calls, cancels open calls, and closes connections within a second. */
   public void shutdownNow() {
     managed.shutdownNow();
+    sockets.closeAfter(FOR_LAST_FRAMES);
     stopReloading();
   }
 
@@ -187,10 +196,10 @@ public final class RpcChannel extends Channel implements AutoCloseable {
       if (awaitTermination(closeTimeout)) {
         return;
       }
-      managed.shutdownNow();
-      awaitTermination(Duration.ofSeconds(1));
+      shutdownNow();
+      managed.awaitTermination(FOR_LAST_FRAMES + FOR_SOCKETS, NANOSECONDS);
     } catch (InterruptedException e) {
-      managed.shutdownNow();
+      shutdownNow();
       Thread.currentThread().interrupt();
     }
   }

@@ -189,7 +189,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
     check();
     TlsReloader files = RpcTls.readUnchecked(tls, observability.tlsReloadsFailed());
     ConnectFailures failures = new ConnectFailures(tls, socket());
-    ManagedChannelBuilder<?> builder = transport(files, failures)
+    OpenSockets sockets = new OpenSockets();
+    ManagedChannelBuilder<?> builder = transport(files, failures, sockets)
         .maxInboundMessageSize(maxInboundMessageSize)
         .maxInboundMetadataSize(MetadataLimit.ofTransport(maxInboundMetadataSize));
     serviceConfig(builder);
@@ -211,7 +212,8 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
     builder.intercept(lastFirst);
     observability.channel(builder);
     ManagedChannel managed = Targets.build(target, builder);
-    return new RpcChannel(managed, guard, observability.watched(managed), files, closeTimeout);
+    return new RpcChannel(
+        managed, guard, observability.watched(managed), files, sockets, closeTimeout);
   }
 
   /**
@@ -292,13 +294,13 @@ public final class RpcChannelBuilder extends RpcBuilder<RpcChannelBuilder> {
   }
 
   private ManagedChannelBuilder<?> transport(
-      @Nullable TlsReloader files, ConnectFailures failures) {
+      @Nullable TlsReloader files, ConnectFailures failures, OpenSockets sockets) {
     if (inProcessName != null) {
       return InProcessChannelBuilder.forName(inProcessName);
     }
     NettyChannelBuilder builder = networked();
     GrpcLogs.bound();
-    ConnectAttempts attempts = new ConnectAttempts(connectTimeout, tls);
+    ConnectAttempts attempts = new ConnectAttempts(connectTimeout, tls, sockets);
     attempts.watch(builder, files == null ? null : files.context());
     if (socket() == null) {
       WatchedBalancing.apply(

@@ -35,6 +35,9 @@ final class ServerSockets implements AutoCloseable {
 
   private volatile @Nullable UnixSocketFile socketFile;
 
+  /** Null for an in-process server. */
+  private volatile @Nullable ConnectionGate gate;
+
   private ServerSockets(
       RpcServerBuilder settings, List<SocketAddress> wanted, @Nullable TlsReloader tls) {
     this.settings = settings;
@@ -105,6 +108,7 @@ final class ServerSockets implements AutoCloseable {
    * gate.
    */
   NettyServerBuilder builder(ConnectionGate gate) throws IOException {
+    this.gate = gate;
     ServerCredentials credentials = tls == null
         ? InsecureServerCredentials.create()
         : NettySslContextServerCredentials.create(tls.context());
@@ -153,6 +157,14 @@ final class ServerSockets implements AutoCloseable {
       }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot remove " + file, e);
+    }
+  }
+
+  /** Closes the connections that are still open after a time, without waiting for their peers. */
+  void closeAfter(long nanos) {
+    ConnectionGate present = gate;
+    if (present != null) {
+      present.sockets().closeAfter(nanos);
     }
   }
 

@@ -26,6 +26,7 @@ final class ServerStop {
   private static final System.Logger LOG = System.getLogger(ServerStop.class.getName());
   private static final Status STOPPING = Status.UNAVAILABLE.withDescription("server is stopping");
   private static final long FOR_LAST_STATUSES = SECONDS.toNanos(1);
+  private static final long FOR_SOCKETS = MILLISECONDS.toNanos(500);
   private static final long LEAST_FOR_IDLE_PEERS = MILLISECONDS.toNanos(500);
 
   static final long MOST_FOR_IDLE_PEERS = MILLISECONDS.toNanos(2_000);
@@ -133,8 +134,9 @@ final class ServerStop {
   private void closeConnections() {
     if (!server.isTerminated()) {
       server.shutdownNow();
+      parts.sockets().closeAfter(FOR_LAST_STATUSES);
       interrupted |= Thread.interrupted();
-      await(server::isTerminated, FOR_LAST_STATUSES);
+      await(server::isTerminated, FOR_LAST_STATUSES + FOR_SOCKETS);
     }
   }
 

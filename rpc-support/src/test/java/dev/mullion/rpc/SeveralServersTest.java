@@ -94,14 +94,15 @@ class SeveralServersTest extends RpcTest {
   /** Each is bound for itself: one address that says nothing has all of the time. */
   @Test
   void eachAddressHasAShareOfTheTime() {
-    ConnectAttempts attempts = new ConnectAttempts(Duration.ofSeconds(10), null);
+    ConnectAttempts attempts = new ConnectAttempts(Duration.ofSeconds(10), null, new OpenSockets());
 
     assertThat(attempts.share(1)).isEqualTo(Duration.ofSeconds(9).toNanos());
     assertThat(attempts.share(3)).isEqualTo(Duration.ofSeconds(3).toNanos());
     assertThat(attempts.share(1000)).isEqualTo(Duration.ofMillis(250).toNanos());
-    assertThat(new ConnectAttempts(Duration.ofMillis(100), null).share(2))
+    assertThat(new ConnectAttempts(Duration.ofMillis(100), null, new OpenSockets()).share(2))
         .isEqualTo(Duration.ofMillis(90).toNanos());
-    assertThat(new ConnectAttempts(Duration.ofDays(365_000), null).share(1)).isPositive();
+    assertThat(new ConnectAttempts(Duration.ofDays(365_000), null, new OpenSockets()).share(1))
+        .isPositive();
   }
 
   /** Says nothing of its health until it is told what. */
