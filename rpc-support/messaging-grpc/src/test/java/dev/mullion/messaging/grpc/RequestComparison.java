@@ -2,7 +2,6 @@ package dev.mullion.messaging.grpc;
 
 import com.google.common.util.concurrent.ListenableFuture;
 import com.google.common.util.concurrent.MoreExecutors;
-import com.sun.management.OperatingSystemMXBean;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
@@ -19,7 +18,6 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,8 +41,6 @@ final class RequestComparison {
   private static final int IN_FLIGHT = 64;
   private static final int WARM_UP = 4;
   private static final int ALONE = 2_000;
-  private static final OperatingSystemMXBean PROCESS =
-      (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
   private static final Subject<byte[], byte[]> HERE =
       Subject.of("here", Codecs.bytes(), Codecs.bytes());
@@ -150,15 +146,23 @@ final class RequestComparison {
     }
 
     void run(long nanos, boolean counts) throws Exception {
-      long before = PROCESS.getProcessCpuTime();
+      long before = processorNanos();
       double rate = rate(nanos);
-      double used = (PROCESS.getProcessCpuTime() - before) / 1e3 / (rate * nanos / 1e9);
+      double used = (processorNanos() - before) / 1e3 / (rate * nanos / 1e9);
       double p50 = alone();
       if (counts) {
         rates.add(rate);
         processor.add(used);
         alone.add(p50);
       }
+    }
+
+    private static long processorNanos() {
+      return ProcessHandle.current()
+          .info()
+          .totalCpuDuration()
+          .orElse(Duration.ZERO)
+          .toNanos();
     }
 
     /** Returns how many a second there are when one thread keeps 64 in flight. */
