@@ -62,7 +62,7 @@ class MemoryHeldTest {
   /** Objects of a connection besides its bytes: sockets, pipelines, engines of TLS, threads. */
   private static final int OBJECTS = 160 * 1024;
 
-  /** Records in and out and the plain bytes of a peer's own TLS socket, which is on this heap too. */
+  /** A peer's own TLS socket, which is on this heap too: records in and out, and plain bytes. */
   private static final int TLS_SOCKET = 64 * 1024;
 
   @TempDir

@@ -147,7 +147,7 @@ public final class IdleConnections {
     }
   }
 
-  /** Measures until what is live no longer changes: events of connections are still on their way. */
+  /** Measures until what is live no longer changes: events of connections may be on their way. */
   private static Memory quiet(long pid) throws IOException, InterruptedException {
     Memory last = memory(pid);
     for (int i = 0; i < 20; i++) {
