@@ -91,7 +91,9 @@ class UnreadRepliesTest extends RpcTest {
     return client;
   }
 
-  /** Its last frame could not be written, and HTTP/2 waited for that before it closed the socket. */
+  /**
+   * Its last frame could not be written, and HTTP/2 waited for that before it closed the socket.
+   */
   @Test
   void stopClosesTheConnectionOfAPeerThatReadsNothing() throws Exception {
     AtomicInteger written = new AtomicInteger();

@@ -75,7 +75,9 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     call = batch;
   }
 
-  /** Ends it before its call has begun; false if it has. Under the inbox's lock, which counts it. */
+  /**
+   * Ends it before its call has begun; false if it has. Under the inbox's lock, which counts it.
+   */
   boolean giveBack() {
     return STAGE.compareAndSet(this, Stage.WAITING, Stage.RETURNED);
   }

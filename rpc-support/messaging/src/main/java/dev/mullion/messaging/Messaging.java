@@ -38,9 +38,9 @@ import java.util.concurrent.CompletionStage;
  * complete run on a thread of their own, never on a thread of the engine; those that block for long
  * belong on an executor of yours ({@code thenRunAsync}), since these threads are few.
  *
- * <p>Each sending verb takes a payload, or a {@link Message} with headers, a key and so on. A payload
- * is never itself a {@code Message}: one that is passed as a payload is sent as the message that it
- * is. So where the payload's type is {@code Object}, and the compiler cannot choose, {@code
+ * <p>Each sending verb takes a payload, or a {@link Message} with headers, a key and so on. A
+ * payload is never itself a {@code Message}: one that is passed as a payload is sent as the message
+ * that it is. So where the payload's type is {@code Object}, and the compiler cannot choose, {@code
  * publish(topic, (Object) message)} does the same.
  *
  * <p>After {@link #close}, sends and new subscriptions throw {@code IllegalStateException}.

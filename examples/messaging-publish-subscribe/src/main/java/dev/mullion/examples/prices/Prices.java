@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 
-/** Prices for all who subscribe, and an archive that misses none. Both sides share the addresses. */
+/**
+ * Prices for all who subscribe, and an archive that misses none. Both sides share the addresses.
+ */
 final class Prices {
   static final Topic<String> PRICES = Topic.of("prices", Codecs.utf8());
 

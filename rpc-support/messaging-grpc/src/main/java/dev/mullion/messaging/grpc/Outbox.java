@@ -92,7 +92,10 @@ final class Outbox<F extends MessageLite, B> {
     wake();
   }
 
-  /** Adds a frame and writes it on this thread, if it can be written now: spares a change of threads. */
+  /**
+   * Adds a frame and writes it on this thread, if it can be written now: spares a change of
+   * threads.
+   */
   void addHere(F frame) {
     enqueue(frame);
     if (!Cork.add(this)) {

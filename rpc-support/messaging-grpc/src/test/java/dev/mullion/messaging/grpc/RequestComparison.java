@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * one alone takes, for each kind in turn, in the same process. A request is answered by a replier
  * in the server's process, as a call is, and then by one that is a client itself, one connection
  * further. The table tells the medians of all rounds but the first ones, which warm up, with the
- * lowest and highest round; the processor's time is that of both sides together. Arguments: the number of rounds (11), the milliseconds of each (1000).
+ * lowest and highest round; the processor's time is that of both sides together. Arguments: the
+ * number of rounds (11), the milliseconds of each (1000).
  */
 final class RequestComparison {
   private static final int BYTES = 100;
