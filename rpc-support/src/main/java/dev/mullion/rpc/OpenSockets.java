@@ -22,13 +22,16 @@ final class OpenSockets {
 
   /** Closes those that are still open after a time, whatever waits to be written. */
   void closeAfter(long nanos) {
-    for (Channel each : open) {
-      try {
-        each.eventLoop().schedule(() -> close(each), nanos, NANOSECONDS);
-      } catch (RejectedExecutionException ended) {
-        // The event loop has ended, and has closed its sockets.
-        open.remove(each);
-      }
+    open.removeIf(each -> !schedule(each, nanos));
+  }
+
+  /** Returns false if the event loop has ended, and with it the socket. */
+  private static boolean schedule(Channel socket, long nanos) {
+    try {
+      socket.eventLoop().schedule(() -> close(socket), nanos, NANOSECONDS);
+      return true;
+    } catch (RejectedExecutionException ended) {
+      return false;
     }
   }
 

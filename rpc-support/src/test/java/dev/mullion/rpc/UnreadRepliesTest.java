@@ -27,6 +27,7 @@ import io.netty.handler.codec.http2.Http2Headers;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -120,6 +121,32 @@ class UnreadRepliesTest extends RpcTest {
     assertThat(server.isTerminated()).isTrue();
     assertThat(server.counters().connectionsOpen()).isZero();
     assertThat(server.counters().replyBytesPending()).isZero();
+  }
+
+  /** The same for a channel, which kept what it had to send as well. */
+  @Test
+  void closeEndsTheConnectionToAServerThatReadsNothing() throws Exception {
+    try (ServerSocket listening = new ServerSocket()) {
+      listening.setReceiveBufferSize(4096);
+      listening.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+      RpcChannel channel = RpcChannel.builder()
+          .address("127.0.0.1", listening.getLocalPort())
+          .closeTimeout(Duration.ofMillis(50))
+          .build();
+      ClientCall<HelloRequest, HelloReply> call =
+          channel.newCall(TestService.BIDI, CallOptions.DEFAULT);
+      call.start(new ClientCall.Listener<>() {}, new Metadata());
+      Http2Frames server = closing(new Http2Frames(listening.accept()));
+      server.send(Http2Frames.SETTINGS, 0, 0, new byte[] {0, 4, 0x7f, -1, -1, -1});
+      server.send(Http2Frames.WINDOW_UPDATE, 0, 0, new byte[] {0x7f, 0, 0, 0});
+      for (int i = 0; i < 200; i++) {
+        call.sendMessage(TestService.request(REPLY));
+      }
+
+      channel.close();
+
+      Await.until("nothing is left", channel::isTerminated);
+    }
   }
 
   private static void call(Http2Frames client, int stream, MethodDescriptor<?, ?> method)
