@@ -264,6 +264,29 @@ class LargeMetadataTest extends RpcTest {
     unharmed(other);
   }
 
+  /** A reply that was complete at once succeeded whatever its headers were. */
+  @Test
+  void completeReplyWithTooMuchMetadataFails() throws Exception {
+    Metadata large = new Metadata();
+    large.put(NOTE, "x".repeat(20_000));
+    Server plain = NettyServerBuilder.forPort(0)
+        .directExecutor()
+        .addService(service((request, replies) -> {
+          replies.onNext(HelloReply.getDefaultInstance());
+          replies.onCompleted();
+        }))
+        .intercept(MetadataUtils.newAttachMetadataServerInterceptor(large))
+        .build()
+        .start();
+    closing(() -> plain.shutdownNow().awaitTermination(10, TimeUnit.SECONDS));
+    RpcChannel channel =
+        closing(RpcChannel.builder().address("127.0.0.1", plain.getPort()).build());
+
+    assertThat(text(failure(() -> call(channel))))
+        .matches("RESOURCE_EXHAUSTED: inbound metadata of \\d+ bytes exceeds"
+            + " maxInboundMetadataSize 8192");
+  }
+
   /** Nothing is kept of connections that are gone. */
   @Test
   void manyConnectionsLeaveNothing() throws Exception {
