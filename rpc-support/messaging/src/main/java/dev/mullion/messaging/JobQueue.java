@@ -194,11 +194,11 @@ final class JobQueue {
 
   /** Hands out what waits, as far as there is credit. */
   private void pump() {
-    if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) {
-      backlog = true;
-    }
     while (true) {
       admit();
+      if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) { // also what has become due
+        backlog = true;
+      }
       WorkerSource worker = waiting.available() == 0 ? null : workers.withCredit();
       if (worker == null || !give(worker)) {
         break;

@@ -41,6 +41,19 @@ class EmbeddedQueueTest {
     embedded.close();
   }
 
+  /** It stayed until the next push, as nobody had noted that it waits. */
+  @Test
+  void jobThatBecomesDueWhileNobodyHasCreditComesWithLaterCredit() throws Exception {
+    Source worker = embedded.consume(JOBS, sink);
+    worker.request(1);
+    embedded.push(JOBS, "a");
+    EmbeddedFixture.settle(sink.last(), EmbeddedFixture.redeliver(50));
+    embedded.clock.advance(Duration.ofMillis(60));
+    assertThat(sink.texts()).containsExactly("a");
+    worker.request(1);
+    assertThat(sink.texts()).containsExactly("a", "a");
+  }
+
   @Test
   void keepsJobsUntilAWorkerComes() throws Exception {
     embedded.push(JOBS, "a", "b");
