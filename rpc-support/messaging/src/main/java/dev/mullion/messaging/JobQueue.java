@@ -27,6 +27,7 @@ final class JobQueue {
   private final JobOutcomes outcomes;
   private final Alarm alarm;
   private final FullMark full = new FullMark();
+  private final Watchers watchers = new Watchers();
   private volatile Route.Queue route;
   private volatile boolean backlog;
   private final WorkerList workers = new WorkerList();
@@ -178,7 +179,9 @@ final class JobQueue {
 
   /** Gives a new job to a worker, or lets it wait. */
   void arrive(QueuedJob job) {
-    if (waiting.available() == 0 && (job.key == null || !waiting.isOrdered())) {
+    if (waiting.available() == 0
+        && (job.key == null || !waiting.isOrdered())
+        && !watchers.arePresent()) {
       WorkerSource worker = workers.withCredit();
       if (worker != null) {
         give(job, worker);
@@ -187,7 +190,11 @@ final class JobQueue {
     }
     job.since = SystemClock.coarseNanoTime(clock);
     waiting.addFresh(job);
-    if (!backlog || waiting.isOrdered()) {
+    boolean first = !backlog;
+    if (first) {
+      backlog = true;
+    }
+    if ((first && !watchers.arePresent()) || waiting.isOrdered()) {
       pump();
     }
   }
@@ -301,7 +308,7 @@ final class JobQueue {
 
   /** Hands out what waits to a worker that asks for it; under no lock. */
   void poll(WorkerSource worker, int jobs) {
-    if (backlog) {
+    if (backlog || watchers.lookOut(() -> backlog)) {
       change(true, () -> {
         worker.hasCredit(); // else credit that was just asked for would be left
         admit();

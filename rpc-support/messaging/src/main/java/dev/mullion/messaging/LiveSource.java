@@ -30,6 +30,7 @@ final class LiveSource extends EmbeddedSource {
   private final ParkedSends<LiveDelivery> parked = new ParkedSends<>();
   private final Alarm alarm;
   private final FullMark full = new FullMark();
+  private final Watchers watchers = new Watchers();
   private final AtomicLong settled = new AtomicLong();
   private volatile boolean backlog;
   private @Nullable LiveDelivery first;
@@ -114,10 +115,11 @@ final class LiveSource extends EmbeddedSource {
       if (isCancelled()) {
         return Offer.GONE;
       }
-      if (buffered == 0 && parked.isEmpty() && hasCredit()) {
+      boolean awaited = buffered == 0 && parked.isEmpty() && hasCredit();
+      if (awaited && !watchers.arePresent()) {
         handedOut++;
         assign(message);
-      } else if (room == Room.CREDIT) {
+      } else if (!awaited && room == Room.CREDIT) {
         return Offer.FULL;
       } else if (buffered < capacity && parked.isEmpty()) {
         append(message);
@@ -169,7 +171,7 @@ final class LiveSource extends EmbeddedSource {
     link(message);
     if (!backlog) {
       backlog = true;
-      if (hasCredit()) { // it came in between
+      if (!watchers.arePresent() && hasCredit()) { // it came in between
         assign(taken(poll()));
       }
     }
@@ -211,7 +213,9 @@ final class LiveSource extends EmbeddedSource {
 
   @Override
   public void poll(int deliveries) {
-    handOutBacklog(deliveries);
+    if (backlog || watchers.lookOut(() -> backlog)) {
+      handOutBacklog(deliveries);
+    }
   }
 
   /** Assigns what waits, as far as there is credit, but that many at least. */

@@ -71,6 +71,38 @@ class EmbeddedQueueTest {
   }
 
   @Test
+  void pollDeliversWhatWaitsAndOwesNothing() throws Exception {
+    Source source = embedded.consume(JOBS, sink);
+    source.poll(3);
+    embedded.push(JOBS, "a", "b", "c", "d");
+    assertThat(sink.deliveries).isEmpty();
+    source.poll(2);
+    assertThat(sink.texts()).containsExactly("a", "b");
+    source.poll(8);
+    embedded.push(JOBS, "e");
+    assertThat(sink.texts()).containsExactly("a", "b", "c", "d");
+    source.request(1);
+    source.poll(8); // to ask for what the credit was used for already owes nothing either
+    embedded.push(JOBS, "f");
+    assertThat(sink.texts()).containsExactly("a", "b", "c", "d", "e");
+    assertThat(embedded.status("jobs").waiting()).isEqualTo(1);
+  }
+
+  @Test
+  void pollUsesUpCredit() throws Exception {
+    Source source = embedded.consume(JOBS, sink);
+    Source other = embedded.consume(JOBS, new RecordingSink());
+    embedded.push(JOBS, "a", "b", "c");
+    other.cancel();
+    source.poll(3);
+    source.request(2);
+    embedded.push(JOBS, "d");
+    source.poll(1);
+    embedded.push(JOBS, "e", "f");
+    assertThat(sink.texts()).containsExactly("a", "b", "c", "d", "e");
+  }
+
+  @Test
   void workersWithCreditTakeTurns() throws Exception {
     RecordingSink other = new RecordingSink();
     embedded.consume(JOBS, sink).request(2);

@@ -299,6 +299,27 @@ class WorkerTest {
   }
 
   @Test
+  void pauseHoldsBackWhatWasTakenTogether() throws Exception {
+    Subscription worker = receiving.subscriptions.worker(QUEUE).prefetch(10).start(delivery -> {
+      handled.add(delivery.payload());
+      gate.await();
+    });
+    worker.pause();
+    source().push("a", "b", "c", "d", "e", "f");
+    worker.resume(); // the runner takes five of them at once
+    await("the first", () -> handled.size() == 1);
+    assertThat(checked(worker).buffered()).isEqualTo(5);
+    worker.pause();
+    gate.countDown();
+    await("its end", () -> checked(worker).acknowledged() == 1);
+    assertThat(handled).containsExactly("a");
+    assertThat(checked(worker).buffered()).isEqualTo(5);
+    worker.resume();
+    await("all", () -> checked(worker).acknowledged() == 6);
+    assertThat(handled).containsExactly("a", "b", "c", "d", "e", "f");
+  }
+
+  @Test
   void resumeStartsAllSlots() throws Exception {
     AtomicInteger running = new AtomicInteger();
     Subscription worker = receiving.subscriptions.worker(QUEUE).concurrency(4).start(delivery -> {
