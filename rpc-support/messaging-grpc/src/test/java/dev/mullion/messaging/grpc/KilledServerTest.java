@@ -9,8 +9,6 @@ import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
-import java.io.BufferedReader;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,32 +33,14 @@ class KilledServerTest {
   @TempDir
   Path directory;
 
-  private Process server(int port) throws IOException {
-    Process process =
-        JavaProcess.start(MessagingPeer.class, Integer.toString(port), directory.toString());
-    BufferedReader out = JavaProcess.output(process);
-    List<String> lines = new ArrayList<>();
-    for (String line = out.readLine(); line != null; line = out.readLine()) {
-      lines.add(line);
-      if (line.startsWith("listening on ")) {
-        return process;
-      }
-    }
-    throw new IOException("the server did not start: " + lines);
-  }
-
-  private static void kill(Process process) throws InterruptedException {
-    process.destroyForcibly();
-    assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
-  }
-
   @Test
   void allThatWasAcceptedIsHandledAndNothingBuried() throws Exception {
-    int port = JavaProcess.freePort();
-    Process server = server(port);
+    ServerProcess server = new ServerProcess(directory);
+    server.start();
     Set<String> handled = ConcurrentHashMap.newKeySet();
     Queue<Integer> counts = new ConcurrentLinkedQueue<>();
-    try (RpcChannel channel = RpcChannel.builder().address("127.0.0.1", port).build();
+    try (RpcChannel channel =
+            RpcChannel.builder().address("127.0.0.1", server.port()).build();
         Messaging messaging = Messaging.builder(
                 GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)).build())
             .sendTimeout(STARTS_WITHIN)
@@ -78,8 +58,8 @@ class KilledServerTest {
           pushed.put(job, push);
           if (i == 100) {
             push.get(10, TimeUnit.SECONDS);
-            kill(server);
-            server = server(port);
+            server.kill();
+            server.start();
           }
         }
         accepted.addAll(accepted(pushed));
@@ -90,7 +70,7 @@ class KilledServerTest {
       assertThat(counts).containsOnly(1);
       assertThat(messaging.counters().reconnects()).isEqualTo(2);
     } finally {
-      kill(server);
+      server.kill();
     }
   }
 

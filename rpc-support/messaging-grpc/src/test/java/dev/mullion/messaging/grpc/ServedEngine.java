@@ -10,9 +10,12 @@ import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -147,10 +150,46 @@ class ServedEngine
     }
   }
 
-  /** One that workers in other processes use too, which the suite kills. */
-  static final class ForProcesses extends ServedEngine implements EngineUnderTest.MultiProcess {
+  /** One that workers in other processes use too, which the suite kills, and with a store. */
+  static final class ForProcesses extends ServedEngine
+      implements EngineUnderTest.MultiProcess, EngineUnderTest.Damageable {
+    private final Path directory;
+    private @Nullable EmbeddedBroker other;
+
     private ForProcesses(Path directory) throws IOException {
       super(directory, null);
+      this.directory = directory;
+    }
+
+    /** The tests of the store itself, in the module messaging, have the others. */
+    @Override
+    public Set<Damage> damages() {
+      return Set.of(Damage.IN_USE, Damage.TORN_WRITE);
+    }
+
+    @Override
+    public void damage(Damage damage) throws IOException {
+      Path store = directory.resolve("store.mv");
+      switch (damage) {
+        case IN_USE ->
+          other = EmbeddedEngine.builder().directory(directory).build().start();
+        case TORN_WRITE -> {
+          byte[] whole = Files.readAllBytes(store);
+          Files.write(
+              store,
+              Arrays.copyOfRange(whole, whole.length - 4096, whole.length - 1596),
+              StandardOpenOption.APPEND);
+        }
+        default -> throw new IllegalArgumentException(damage.name());
+      }
+    }
+
+    @Override
+    public void repair(Damage damage) {
+      if (other != null) {
+        other.close();
+        other = null;
+      }
     }
 
     @Override
