@@ -48,6 +48,13 @@ final class EmbeddedLink implements EngineLink {
     return context.sendTimeout();
   }
 
+  /** Waits for a moment if that is full and the calling thread may wait; under no lock. */
+  void awaitRoom(FullMark full) {
+    if (context.sendersWait()) {
+      full.awaitRoom();
+    }
+  }
+
   Executor background() {
     return broker.background();
   }

@@ -49,11 +49,11 @@ final class FullMark {
   }
 
   /**
-   * Waits until there is much room, but not for long. Under no lock. Handlers do not wait here: the
-   * room may depend on them, and asynchronous ones never wait.
+   * Waits until there is much room, but not for long. Under no lock. Handlers, and what continues
+   * their sends, do not wait here: the room may depend on them, and asynchronous ones never wait.
    */
   void awaitRoom() {
-    if (full && !inVain && HandlerRunner.current() == null) {
+    if (full && !inVain && HandlerRunner.current() == null && !Intake.isContinuation()) {
       await(Thread.currentThread());
     }
   }

@@ -37,6 +37,11 @@ final class Intake {
     return new IllegalStateException("messaging is closed");
   }
 
+  /** Returns whether the calling thread continues a send of a handler. */
+  static boolean isContinuation() {
+    return CONTINUATION.get() != null;
+  }
+
   /** Returns from where the calling thread sends. */
   Caller caller() {
     Continuation continued = CONTINUATION.get();

@@ -97,7 +97,7 @@ final class JobQueue {
   CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
     CompletionStage<Void> answer;
-    full.awaitRoom();
+    link.awaitRoom(full);
     lock.enter();
     try {
       if (ended) {

@@ -55,7 +55,7 @@ final class LiveSource extends EmbeddedSource {
   /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
   @Nullable
   CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
-    full.awaitRoom();
+    sender.awaitRoom(full);
     Offer offer = offer(message, Room.ANY);
     if (offer != Offer.FULL) {
       return null;

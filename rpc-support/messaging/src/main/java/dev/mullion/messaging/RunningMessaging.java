@@ -64,7 +64,7 @@ final class RunningMessaging implements Messaging {
     try {
       link = requireNonNull(
           settings.engine.open(new EngineContext(
-              parts.reports, parts.callbacks, settings.maxPending, settings.sendTimeout)),
+              parts.reports, parts.callbacks, settings.maxPending, settings.sendTimeout, true)),
           "Engine.open returned null");
       started = new RunningMessaging(parts, link);
       parts.reports.whenRestored(started.declared::forgetAll);
