@@ -42,7 +42,8 @@ final class QueuedJob extends Parcel {
   private @Nullable String address;
   private @Nullable WorkerSource worker; // written before it is assigned
   private int slot;
-  private boolean begun; // without a store; whoever takes it back may see it a moment later
+  /** Used without a store; another thread that takes the job back may see it a moment later. */
+  private boolean begun;
 
   @SuppressWarnings("unused") // by STATE
   private volatile int state;

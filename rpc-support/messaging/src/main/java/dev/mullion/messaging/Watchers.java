@@ -15,7 +15,7 @@ final class Watchers {
 
   /**
    * Returns whether any receiver looks out. A sender asks once more after its message can be seen:
-   * whoever has left by then has seen it.
+   * one that has left by then has seen it.
    */
   boolean arePresent() {
     return present.get() != 0;
