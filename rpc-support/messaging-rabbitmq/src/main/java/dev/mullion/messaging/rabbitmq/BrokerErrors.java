@@ -1,0 +1,141 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP;
+import com.rabbitmq.client.AuthenticationFailureException;
+import com.rabbitmq.client.Method;
+import com.rabbitmq.client.PossibleAuthenticationFailureException;
+import com.rabbitmq.client.ShutdownSignalException;
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.ConflictingDeclarationException;
+import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import org.jspecify.annotations.Nullable;
+
+/** What the client's exceptions mean. */
+final class BrokerErrors {
+  private final String where;
+
+  BrokerErrors(String where) {
+    this.where = where;
+  }
+
+  String where() {
+    return where;
+  }
+
+  /** Returns the error for something that had no connection. */
+  MessagingException away(boolean maybeAccepted) {
+    return new BrokerAwayException(
+        "broker " + where + " is away, or the link was closed", null, maybeAccepted);
+  }
+
+  /** Returns whether the broker has closed a channel, and not the connection. */
+  static boolean isChannelError(@Nullable Throwable error) {
+    ShutdownSignalException signal = signal(error);
+    return signal != null && !signal.isHardError();
+  }
+
+  /** Returns the error for a connection that could not be made. */
+  MessagingException connecting(Throwable error, String user, String virtualHost) {
+    if (error instanceof MessagingException known) {
+      return known;
+    }
+    if (error instanceof AuthenticationFailureException
+        || error instanceof PossibleAuthenticationFailureException) {
+      return new LoginRefusedException(
+          "broker " + where + " rejects user \"" + user + "\" (see user and password): "
+              + error.getMessage(),
+          error);
+    }
+    ShutdownSignalException signal = signal(error);
+    if (signal != null && code(signal) == AMQP.NOT_ALLOWED) {
+      String text = text(signal);
+      return text.contains("not found")
+          ? new MissingAddressException(
+              "broker " + where + " has no virtual host \"" + virtualHost
+                  + "\" (see virtualHost): " + text,
+              error)
+          : new LoginRefusedException(
+              "broker " + where + " rejects user \"" + user + "\" on virtual host \"" + virtualHost
+                  + "\" (see virtualHost, and the user's permissions): " + text,
+              error);
+    }
+    return of(error, "connecting", false);
+  }
+
+  /** Returns the error for an operation that failed. */
+  MessagingException of(Throwable error, String what, boolean maybeAccepted) {
+    if (error instanceof MessagingException known) {
+      return known;
+    }
+    ShutdownSignalException signal = signal(error);
+    if (signal != null && !signal.isHardError()) {
+      return channel(signal, what, error);
+    }
+    return new BrokerAwayException(
+        "broker " + where + " cannot be reached, or the connection to it was lost (" + what + "): "
+            + reason(error),
+        error,
+        maybeAccepted);
+  }
+
+  private MessagingException channel(ShutdownSignalException signal, String what, Throwable error) {
+    String text = text(signal) + " (" + what + ", broker " + where + ")";
+    return switch (code(signal)) {
+      case AMQP.ACCESS_REFUSED ->
+        new PermissionDeniedException("a permission is missing: " + text, error);
+      case AMQP.NOT_FOUND -> new MissingAddressException("not there: " + text, error);
+      case AMQP.RESOURCE_LOCKED ->
+        new ConflictingDeclarationException(
+            "another connection has it for itself: " + text);
+      case AMQP.PRECONDITION_FAILED ->
+        text.contains("larger than")
+            ? new MessageTooLargeException("the broker's max_message_size is exceeded: " + text)
+            : new ConflictingDeclarationException(
+                "declared on the broker with other settings: " + text);
+      default -> new BrokerAwayException("the broker closed the channel: " + text, error, true);
+    };
+  }
+
+  /** Returns why a channel or connection was closed; null if that is not the cause. */
+  static @Nullable ShutdownSignalException signal(@Nullable Throwable error) {
+    Throwable each = error;
+    for (int depth = 0; each != null && depth < 10; depth++) {
+      if (each instanceof ShutdownSignalException signal) {
+        return signal;
+      }
+      each = each.getCause();
+    }
+    return null;
+  }
+
+  static int code(ShutdownSignalException signal) {
+    Method reason = signal.getReason();
+    if (reason instanceof AMQP.Channel.Close close) {
+      return close.getReplyCode();
+    }
+    return reason instanceof AMQP.Connection.Close close ? close.getReplyCode() : 0;
+  }
+
+  private static String text(ShutdownSignalException signal) {
+    Method reason = signal.getReason();
+    if (reason instanceof AMQP.Channel.Close close) {
+      return close.getReplyText();
+    }
+    return reason instanceof AMQP.Connection.Close close
+        ? close.getReplyText()
+        : String.valueOf(signal.getMessage());
+  }
+
+  /** Returns the text of an error, with that of its cause where it has none. */
+  static String reason(Throwable error) {
+    Throwable cause = error.getCause();
+    String own = error.getMessage();
+    if (own == null && cause != null) {
+      return reason(cause);
+    }
+    return own == null ? error.getClass().getSimpleName() : own;
+  }
+}

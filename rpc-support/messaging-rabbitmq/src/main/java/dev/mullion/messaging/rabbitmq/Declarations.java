@@ -1,0 +1,211 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP;
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.DefaultConsumer;
+import com.rabbitmq.client.Envelope;
+import dev.mullion.messaging.ConflictingDeclarationException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.engine.Route;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The declarations of all queues and groups. They are the records of one stream queue, which each
+ * link reads from the first record on, and follows. The first declaration of a queue wins; whoever
+ * declares appends a record and reads until that one has come back, so all agree.
+ *
+ * <pre>
+ *  declare orders A      the declaration is A
+ *  declare orders B      ignored; its author sees A, and is refused
+ *  replace orders C      the declaration is C
+ *  delete orders         there is none
+ * </pre>
+ */
+final class Declarations {
+  private static final int PREFETCH = 200;
+
+  private final Entities entities;
+  private final BrokerErrors errors;
+  private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+  private final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
+  private final Map<String, CompletableFuture<@Nullable Void>> own = new ConcurrentHashMap<>();
+
+  Declarations(Entities entities, BrokerErrors errors) {
+    this.entities = entities;
+    this.errors = errors;
+  }
+
+  /** Reads all records of a new session, and returns when they are known. */
+  void read(Session session, long timeoutMillis) throws IOException, MessagingException {
+    Channel channel = session.newChannel();
+    long records = channel.queueDeclarePassive(entities.declarations()).getMessageCount();
+    Reading reading = new Reading(channel, session, records);
+    declared.clear();
+    history.clear();
+    if (records == 0) {
+      reading.caughtUp.complete(null);
+    }
+    channel.basicQos(PREFETCH);
+    channel.basicConsume(
+        entities.declarations(),
+        false,
+        "",
+        false,
+        false,
+        Map.of("x-stream-offset", "first"),
+        reading);
+    Waiting.await(
+        reading.caughtUp, timeoutMillis, errors, "reading " + entities.declarations());
+  }
+
+  /** Returns the declaration in force. */
+  Route.@Nullable Queue find(String id) {
+    return declared.get(id);
+  }
+
+  /** Returns all that are declared. */
+  List<Route.Queue> all() {
+    return new ArrayList<>(declared.values());
+  }
+
+  /** Returns this declaration and the earlier ones, whose delays may still hold messages. */
+  List<Route.Queue> history(String id) {
+    List<Route.Queue> all = history.get(id);
+    if (all == null) {
+      return List.of();
+    }
+    synchronized (all) {
+      return new ArrayList<>(all);
+    }
+  }
+
+  /** Declares a queue, unless it is declared; throws if it is, with other settings. */
+  void declare(Route.Queue queue, Publisher publisher, long timeoutMillis)
+      throws MessagingException {
+    if (find(queue.id()) == null) {
+      append("declare", queue, publisher, timeoutMillis);
+    }
+    Route.Queue now = find(queue.id());
+    if (now != null && !now.equals(queue)) {
+      throw differences(queue, now);
+    }
+  }
+
+  /** Checks that a queue is declared, and not with other settings. */
+  void check(Route.Queue queue) throws MessagingException {
+    Route.Queue now = find(queue.id());
+    if (now == null) {
+      throw new MissingAddressException("queue " + queue.id() + " is not declared in "
+          + entities.declarations() + " (expected: declared once with topology CREATE)");
+    }
+    if (!now.equals(queue)) {
+      throw differences(queue, now);
+    }
+  }
+
+  void replace(Route.Queue queue, Publisher publisher, long timeoutMillis)
+      throws MessagingException {
+    append("replace", queue, publisher, timeoutMillis);
+  }
+
+  void delete(Route.Queue queue, Publisher publisher, long timeoutMillis)
+      throws MessagingException {
+    append("delete", queue, publisher, timeoutMillis);
+  }
+
+  private void append(String what, Route.Queue queue, Publisher publisher, long timeoutMillis)
+      throws MessagingException {
+    String id = UUID.randomUUID().toString();
+    CompletableFuture<@Nullable Void> seen = new CompletableFuture<>();
+    own.put(id, seen);
+    try {
+      Publication publication = Publication.toQueue(
+          entities.declarations(), DeclarationRecord.of(what, queue, id));
+      String doing = what + " " + queue.id();
+      Waiting.await(publisher.publish(publication), timeoutMillis, errors, doing);
+      Waiting.await(seen, timeoutMillis, errors, doing);
+    } finally {
+      own.remove(id);
+    }
+  }
+
+  private static ConflictingDeclarationException differences(Route.Queue asked, Route.Queue now) {
+    return new ConflictingDeclarationException((asked.source().isPresent() ? "group " : "queue ")
+        + asked.id() + " is declared with other settings: "
+        + DeclarationRecord.differences(asked, now) + " (redeclare changes them on purpose)");
+  }
+
+  private void take(DeclarationRecord each) {
+    String id = each.queue().id();
+    switch (each.what()) {
+      case "declare" -> {
+        if (declared.putIfAbsent(id, each.queue()) == null) {
+          remember(id, each.queue());
+        }
+      }
+      case "replace" -> {
+        declared.put(id, each.queue());
+        remember(id, each.queue());
+      }
+      case "delete" -> {
+        declared.remove(id);
+        history.remove(id);
+      }
+      default -> Logs.warn("record", "a record of " + entities.declarations()
+          + " is not understood: " + each.what(), null);
+    }
+    CompletableFuture<@Nullable Void> waiting = own.get(each.record());
+    if (waiting != null) {
+      waiting.complete(null);
+    }
+  }
+
+  private void remember(String id, Route.Queue queue) {
+    List<Route.Queue> all = history.computeIfAbsent(id, key -> new ArrayList<>());
+    synchronized (all) {
+      all.add(queue);
+    }
+  }
+
+  /** Takes the records of one session. */
+  private final class Reading extends DefaultConsumer {
+    private final Session session;
+    private final long records;
+    final CompletableFuture<@Nullable Void> caughtUp = new CompletableFuture<>();
+
+    Reading(Channel channel, Session session, long records) {
+      super(channel);
+      this.session = session;
+      this.records = records;
+    }
+
+    @Override
+    public void handleDelivery(
+        String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body)
+        throws IOException {
+      try {
+        take(DeclarationRecord.from(properties));
+      } catch (RuntimeException e) {
+        Logs.warn("record", "a record of " + entities.declarations() + " is not understood", e);
+      } finally {
+        getChannel().basicAck(envelope.getDeliveryTag(), false);
+      }
+      if (Wire.number(Wire.headers(properties), "x-stream-offset", 0) + 1 >= records) {
+        caughtUp.complete(null);
+      }
+    }
+
+    @Override
+    public void handleCancel(String tag) {
+      session.fail(new IOException("the stream " + entities.declarations() + " was deleted"));
+    }
+  }
+}

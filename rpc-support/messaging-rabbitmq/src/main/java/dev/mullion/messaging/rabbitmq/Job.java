@@ -1,0 +1,211 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP.BasicProperties;
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.Envelope;
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Settlement;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A job that the broker has handed out. What failed, or goes back uncounted, is published as a copy
+ * with the new count in its headers; the broker confirms that, and then the original is
+ * acknowledged. So a job is there twice for a moment, and never gone.
+ *
+ * <pre>
+ *  outcome       copy to                        then      if the copy is rejected
+ *  acknowledge   -                              ack
+ *  redeliver     delay queue, or jobs           ack       reject, which the broker counts
+ *  give back     jobs; counted: suspects        ack       reject
+ *  bury          dead letters                   ack       reject
+ * </pre>
+ */
+final class Job implements RawDelivery {
+  static final CompletionStage<Settlement> APPLIED =
+      CompletableFuture.completedFuture(Settlement.APPLIED);
+  static final CompletionStage<Settlement> LEASE_LOST =
+      CompletableFuture.completedFuture(Settlement.LEASE_LOST);
+
+  final WorkerSource source;
+  final Session session;
+  final Channel channel;
+  final long tag;
+  private final Message<byte[]> message;
+  private final String address;
+  private final int failures;
+  private final int losses;
+  private final long expires;
+  private final AtomicBoolean settled = new AtomicBoolean();
+  private volatile boolean begun;
+
+  Job(
+      WorkerSource source,
+      Session session,
+      Channel channel,
+      Envelope envelope,
+      BasicProperties properties,
+      byte[] body,
+      int newLosses) {
+    this.source = source;
+    this.session = session;
+    this.channel = channel;
+    this.tag = envelope.getDeliveryTag();
+    this.message = Wire.from(properties, body);
+    Map<String, Object> headers = Wire.headers(properties);
+    this.address = source.address(headers, envelope);
+    this.failures = (int) Wire.number(headers, Wire.FAILURES, 0);
+    this.losses = (int) Wire.number(headers, Wire.LOSSES, 0) + newLosses;
+    this.expires = Wire.number(headers, Wire.EXPIRES, Long.MAX_VALUE);
+  }
+
+  @Override
+  public Message<byte[]> message() {
+    return message;
+  }
+
+  @Override
+  public String address() {
+    return address;
+  }
+
+  @Override
+  public int failures() {
+    return failures;
+  }
+
+  @Override
+  public int losses() {
+    return losses;
+  }
+
+  @Override
+  public void begin() {
+    begun = true;
+  }
+
+  boolean isExpired() {
+    return expires <= System.currentTimeMillis();
+  }
+
+  @Override
+  public CompletionStage<Void> extend(Duration time) {
+    return CompletableFuture.completedFuture(null); // the broker has no lease
+  }
+
+  @Override
+  public CompletionStage<Settlement> settle(Outcome outcome) {
+    if (!settled.compareAndSet(false, true)) {
+      return LEASE_LOST;
+    }
+    if (session.isOver() || !channel.isOpen()) {
+      source.settled(this);
+      return LEASE_LOST;
+    }
+    if (outcome instanceof Outcome.Acknowledge) {
+      return acknowledge() ? APPLIED : LEASE_LOST;
+    }
+    if (outcome instanceof Outcome.Redeliver failed) {
+      return answered(source.redeliver(
+          this, failed.delay(), copy(failures + 1, losses)));
+    }
+    if (outcome instanceof Outcome.GiveBack back) {
+      return answered(
+          back.counted()
+              ? source.suspect(this, copy(failures, losses + 1))
+              : source.giveBack(this, copy(failures, losses)));
+    }
+    return answered(source.bury(this, letter((Outcome.Bury) outcome)));
+  }
+
+  /** Acknowledges; false if the connection is gone. */
+  private boolean acknowledge() {
+    try {
+      channel.basicAck(tag, false);
+      return true;
+    } catch (IOException | RuntimeException e) {
+      return false;
+    } finally {
+      source.settled(this);
+    }
+  }
+
+  /** Follows the copy: once it is confirmed, the original goes; if it is rejected, it stays. */
+  private CompletionStage<Settlement> answered(CompletableFuture<Void> copied) {
+    CompletableFuture<Settlement> answer = new CompletableFuture<>();
+    copied.whenCompleteAsync(
+        (none, error) -> {
+          Settlement settlement = Settlement.UNKNOWN;
+          try {
+            settlement = error == null
+                ? (acknowledge() ? Settlement.APPLIED : Settlement.UNKNOWN)
+                : reject();
+          } finally {
+            answer.complete(settlement);
+          }
+        },
+        source.settling());
+    return answer;
+  }
+
+  /** Puts the original back, which the broker counts. */
+  private Settlement reject() {
+    if (session.isOver()) {
+      source.settled(this);
+      return Settlement.UNKNOWN;
+    }
+    try {
+      channel.basicReject(tag, true);
+      return Settlement.APPLIED;
+    } catch (IOException | RuntimeException e) {
+      return Settlement.UNKNOWN;
+    } finally {
+      source.settled(this);
+    }
+  }
+
+  private Wire.Outgoing copy(int failed, int lost) {
+    Wire.Outgoing out = Wire.copy(message).persistent();
+    Wire.correlation(out, message);
+    if (failed > 0) {
+      out.header(Wire.FAILURES, failed);
+    }
+    if (lost > 0) {
+      out.header(Wire.LOSSES, lost);
+    }
+    if (source.isGroup()) {
+      out.header(Wire.ADDRESS, address);
+    }
+    if (expires != Long.MAX_VALUE) {
+      out.header(Wire.EXPIRES, expires);
+      out.expiresAfter(Duration.ofMillis(expires - System.currentTimeMillis()));
+    }
+    return out;
+  }
+
+  private Wire.Outgoing letter(Outcome.Bury bury) {
+    boolean counts = begun || bury.reason() == DeadLetter.Reason.UNDECODABLE;
+    int count = failures + losses + (counts ? 1 : 0);
+    Wire.Outgoing out = copy(0, 0);
+    out.properties.expiration(null);
+    out.headers.remove(Wire.EXPIRES);
+    return out.header(Wire.REASON, bury.reason().name())
+        .header(Wire.ERROR, Wire.bounded(bury.error()))
+        .header(Wire.COUNT, count)
+        .header(Wire.DIED, System.currentTimeMillis());
+  }
+
+  /** Moves it to the jobs that are handled alone; it was not begun here. */
+  CompletionStage<Settlement> moveToSuspects() {
+    return settled.compareAndSet(false, true)
+        ? answered(source.suspect(this, copy(failures, losses)))
+        : LEASE_LOST;
+  }
+}

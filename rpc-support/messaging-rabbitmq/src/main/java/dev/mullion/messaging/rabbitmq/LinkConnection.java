@@ -1,0 +1,287 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP;
+import com.rabbitmq.client.Connection;
+import com.rabbitmq.client.ConnectionFactory;
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.Health;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.EngineContext;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps a link connected: one path for all that comes back after a loss. A new session is opened,
+ * pending sends are repeated, subscriptions are restored, and then it is told.
+ */
+final class LinkConnection implements Session.Observer {
+  private static final long FIRST_PAUSE_MILLIS = 100;
+
+  private final RabbitMqEngine engine;
+  private final EngineContext context;
+  private final RabbitMqLink link;
+  private final ConnectionFactory factory;
+  private final EventLoopGroup group =
+      new MultiThreadIoEventLoopGroup(1, Threads.named("io"), NioIoHandler.newFactory());
+  private final ExecutorService deliveries = Threads.forDeliveries();
+  private final Object lock = new Object();
+  private volatile @Nullable Session current;
+  private volatile boolean closed;
+
+  /** These are guarded by the lock. */
+  private long lostAt = System.nanoTime();
+
+  private boolean restoring;
+  private Throwable why = new IOException("not connected yet");
+
+  LinkConnection(RabbitMqEngine engine, EngineContext context, RabbitMqLink link)
+      throws MessagingException {
+    this.engine = engine;
+    this.context = context;
+    this.link = link;
+    this.factory = engine.factory(group);
+  }
+
+  /** Connects for the first time. */
+  void open() throws MessagingException {
+    try {
+      Session session = connect();
+      link.restore(session);
+      if (!publish(session)) {
+        throw new IOException("the connection was lost at once");
+      }
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      throw engine.errors().connecting(e, engine.user(), engine.virtualHost());
+    }
+  }
+
+  private Session connect() throws IOException, TimeoutException, MessagingException {
+    Session session = Session.open(factory, this::connection, this);
+    try {
+      session.declareShared(engine.entities(), engine.creates());
+      return session;
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      session.drop();
+      throw e;
+    }
+  }
+
+  private Connection connection(ConnectionFactory with, String purpose)
+      throws IOException, TimeoutException {
+    return with.newConnection(
+        deliveries, engine.addresses(), engine.clientName() + " (" + purpose + ")");
+  }
+
+  /** Makes it the one to use, unless it has been lost meanwhile. */
+  private boolean publish(Session session) {
+    synchronized (lock) {
+      if (session.isOver() || closed) {
+        return false;
+      }
+      current = session;
+      lock.notifyAll();
+      return true;
+    }
+  }
+
+  @Override
+  public void lost(Session session, Throwable cause) {
+    boolean told;
+    synchronized (lock) {
+      why = cause;
+      told = current == session;
+      if (told) {
+        current = null;
+        lostAt = System.nanoTime();
+      }
+    }
+    if (!told) {
+      return; // while it was opened: its opener sees it
+    }
+    MessagingException error = engine.errors().of(cause, "connection", false);
+    context.callbacks().execute(() -> {
+      link.lost(session, cause);
+      if (!closed) {
+        context.events().connectionLost(engine.where(), error);
+      }
+      session.drop();
+      reconnect();
+    });
+  }
+
+  private void reconnect() {
+    synchronized (lock) {
+      if (closed || restoring) {
+        return;
+      }
+      restoring = true;
+    }
+    Threads.named("reconnect").newThread(this::restore).start();
+  }
+
+  private void restore() {
+    try {
+      for (int attempt = 0; !closed; attempt++) {
+        try {
+          Session session = connect();
+          link.restore(session);
+          if (publish(session)) {
+            restored();
+            return;
+          }
+          link.lost(session, new IOException("lost while it was restored"));
+          session.drop();
+        } catch (IOException | TimeoutException | RuntimeException e) {
+          remember(e);
+        }
+        pause(attempt);
+      }
+    } finally {
+      synchronized (lock) {
+        restoring = false;
+      }
+    }
+    Session now = current;
+    if (!closed && now == null) { // lost again before restoring was reset
+      reconnect();
+    }
+  }
+
+  private void remember(Throwable cause) {
+    synchronized (lock) {
+      why = cause;
+    }
+  }
+
+  private void restored() {
+    Duration outage;
+    synchronized (lock) {
+      outage = Duration.ofNanos(System.nanoTime() - lostAt);
+    }
+    context.callbacks().execute(
+        () -> context.events().connectionRestored(engine.where(), outage));
+  }
+
+  private void pause(int attempt) {
+    long most = Math.min(
+        FIRST_PAUSE_MILLIS << Math.min(attempt, 16), Math.max(1, engine.maxBackoff().toMillis()));
+    try {
+      synchronized (lock) {
+        if (!closed) {
+          lock.wait(ThreadLocalRandom.current().nextLong(most / 2, most + 1) + 1);
+        }
+      }
+    } catch (InterruptedException e) {
+      // Nobody interrupts this thread; the loop looks.
+    }
+  }
+
+  @Override
+  public void replied(AMQP.BasicProperties properties, byte[] body) {
+    link.replied(properties, body);
+  }
+
+  @Override
+  public void signalReturned(String routingKey) {
+    link.signalReturned(routingKey);
+  }
+
+  @Nullable
+  Session current() {
+    Session session = current;
+    return session == null || session.isOver() ? null : session;
+  }
+
+  /** Returns the session, or waits for one up to the connect timeout. */
+  Session await() throws MessagingException {
+    long end = System.nanoTime() + Publisher.nanos(engine.connectTimeout());
+    synchronized (lock) {
+      Session session = current();
+      while (session == null && !closed) {
+        long left = end - System.nanoTime();
+        if (left <= 0) {
+          break;
+        }
+        try {
+          TimeUnit.NANOSECONDS.timedWait(lock, left);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new BrokerAwayException(
+              "interrupted while waiting for broker " + engine.where(), e, false);
+        }
+        session = current();
+      }
+      if (session == null) {
+        throw away();
+      }
+      return session;
+    }
+  }
+
+  /** Returns whether sends should fail at once, since the broker is away for too long. */
+  boolean isAwayForLong() {
+    if (current() != null) {
+      return false;
+    }
+    synchronized (lock) {
+      return System.nanoTime() - lostAt > Publisher.nanos(engine.awayTimeout());
+    }
+  }
+
+  MessagingException away() {
+    Throwable cause;
+    long millis;
+    synchronized (lock) {
+      cause = why;
+      millis = (System.nanoTime() - lostAt) / 1_000_000;
+    }
+    if (closed) {
+      throw new IllegalStateException("messaging is closed");
+    }
+    return new BrokerAwayException(
+        "broker " + engine.where() + " is away for " + millis + " ms: "
+            + BrokerErrors.reason(cause),
+        cause,
+        false);
+  }
+
+  Health health() {
+    Session session = current();
+    if (session == null) {
+      return closed
+          ? new Health(false, "messaging is closed")
+          : new Health(false, String.valueOf(away().getMessage()));
+    }
+    return session.isBlocked()
+        ? new Health(
+            false,
+            "broker " + engine.where() + " blocks publishers: " + session.blockedReason())
+        : new Health(true, "");
+  }
+
+  /** Ends the connections, within a short bound. */
+  void close() {
+    Session session;
+    synchronized (lock) {
+      closed = true;
+      session = current;
+      current = null;
+      lock.notifyAll();
+    }
+    if (session != null) {
+      session.end();
+      link.lost(session, new IOException("the link was closed"));
+      session.drop();
+    }
+    deliveries.shutdown();
+    group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+  }
+}

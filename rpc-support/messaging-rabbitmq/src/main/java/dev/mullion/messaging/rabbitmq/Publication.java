@@ -1,0 +1,93 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP.BasicProperties;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A message on its way to the broker, until that has confirmed it.
+ *
+ * <p>One that is bound to a session is a copy of a message that this session was handed: when the
+ * session ends the broker has the original again, so the copy must not be repeated.
+ */
+final class Publication {
+  final String exchange;
+  final String routingKey;
+  final byte[] body;
+  final boolean mandatory;
+  final @Nullable Session boundTo;
+
+  /** It goes through the channel on which replies arrive, and is never repeated. */
+  final boolean isRequest;
+
+  final long since = System.nanoTime();
+  final CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
+  private final BasicProperties properties;
+  private @Nullable BasicProperties repeated;
+
+  /** Written by the publisher's thread. */
+  volatile int attempts;
+
+  /** The broker had no queue for it. */
+  volatile boolean returned;
+
+  private Publication(
+      String exchange,
+      String routingKey,
+      Wire.Outgoing message,
+      boolean mandatory,
+      @Nullable Session boundTo,
+      boolean isRequest) {
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+    this.properties = message.build();
+    this.body = message.body;
+    this.mandatory = mandatory;
+    this.boundTo = boundTo;
+    this.isRequest = isRequest;
+  }
+
+  static Publication toTopic(String exchange, String topic, Wire.Outgoing message) {
+    return new Publication(exchange, topic, message, false, null, false);
+  }
+
+  static Publication toQueue(String queue, Wire.Outgoing message) {
+    return new Publication("", queue, message, true, null, false);
+  }
+
+  static Publication toSubject(String queue, Wire.Outgoing message) {
+    return new Publication("", queue, message, true, null, true);
+  }
+
+  /** Returns a copy of what a session was handed. */
+  static Publication copy(String queue, Wire.Outgoing message, Session session) {
+    return new Publication("", queue, message, true, session, false);
+  }
+
+  /** Returns the properties; from the second attempt on, they say so. */
+  BasicProperties properties() {
+    if (attempts <= 1) {
+      return properties;
+    }
+    BasicProperties again = repeated;
+    if (again == null) {
+      Map<String, Object> headers = new LinkedHashMap<>(Wire.headers(properties));
+      headers.put(Wire.REPEATED, true);
+      again = properties.builder().headers(headers).build();
+      repeated = again;
+    }
+    return again;
+  }
+
+  /** Returns where it goes, for messages. */
+  String address() {
+    return exchange.isEmpty() ? "queue " + routingKey : "topic " + routingKey;
+  }
+
+  boolean hasId(@Nullable String id) {
+    String own = properties.getMessageId();
+    return own == null ? id == null : own.equals(id);
+  }
+}

@@ -1,0 +1,257 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.Channel;
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.NobodyListensException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingDeque;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Publishes with confirms, on one thread and one channel, so that the messages of a sender keep
+ * their order. What has no answer when the connection is lost is repeated on the next one, with the
+ * same id; or fails at its time.
+ *
+ * <pre>
+ *  publish() --&gt; queue --one thread--&gt; unconfirmed (of the session) --ack--&gt; done
+ *                  ^                            |
+ *                  '--------- session lost -----'
+ * </pre>
+ */
+final class Publisher implements AutoCloseable {
+  /** How often one is repeated whose channel is closed by the broker each time. */
+  private static final int MOST_REFUSALS = 3;
+
+  private static final long TICK_MILLIS = 50;
+
+  private final BrokerErrors errors;
+  private final long sendTimeout;
+  private final long confirmTimeout;
+  private final LinkedBlockingDeque<Publication> queue = new LinkedBlockingDeque<>();
+  private final Thread thread;
+  private volatile @Nullable Session session;
+  private volatile boolean closed;
+
+  Publisher(BrokerErrors errors, Duration sendTimeout, Duration confirmTimeout) {
+    this.errors = errors;
+    this.sendTimeout = nanos(sendTimeout);
+    this.confirmTimeout = nanos(confirmTimeout);
+    this.thread = Threads.named("publish").newThread(this::run);
+  }
+
+  static long nanos(Duration time) {
+    return TimeUnit.NANOSECONDS.convert(time);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Sends it; its stage completes when the broker has confirmed it. */
+  CompletableFuture<@Nullable Void> publish(Publication publication) {
+    queue.add(publication);
+    if (closed) {
+      failQueued();
+    }
+    return publication.done;
+  }
+
+  /** Goes on with a new session. */
+  void connected(Session opened) {
+    session = opened;
+  }
+
+  /** Takes back what has no answer, oldest first. */
+  void lost(Session ended, Throwable cause) {
+    if (session == ended) {
+      session = null;
+    }
+    ended.openRequests.drain().forEach(each -> takeBack(each, cause));
+    List<Publication> unconfirmed = ended.unconfirmed.drain();
+    for (int i = unconfirmed.size() - 1; i >= 0; i--) {
+      takeBack(unconfirmed.get(i), cause);
+    }
+    if (closed) {
+      failQueued();
+    }
+  }
+
+  private void fail(Publication publication, @Nullable Throwable cause) {
+    publication.done.completeExceptionally(
+        cause == null
+            ? errors.away(publication.attempts > 0)
+            : errors.of(cause, "publish to " + publication.address(), publication.attempts > 0));
+  }
+
+  private void run() {
+    while (!closed) {
+      try {
+        Publication next = queue.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
+        if (next != null) {
+          pass(next);
+        }
+      } catch (InterruptedException e) {
+        // Closed, or a stray interrupt: the loop looks.
+      } catch (Throwable e) {
+        Logs.warn("publish", "the publishing thread failed", e);
+      }
+    }
+    failQueued();
+  }
+
+  /** Publishes one as soon as that is possible; fails it when its time is over. */
+  private void pass(Publication next) throws InterruptedException {
+    while (!closed) {
+      Session on = session;
+      if (next.boundTo != null && next.boundTo.isOver()) {
+        fail(next, null);
+        return;
+      }
+      if (on != null && !on.isOver() && !on.isBlocked()) {
+        write(next, on);
+        return;
+      }
+      if (isOver(next, sendTimeout)) {
+        failInTime(next, on);
+        return;
+      }
+      expireQueued();
+      TimeUnit.MILLISECONDS.sleep(5);
+    }
+    fail(next, null);
+  }
+
+  private void write(Publication next, Session on) {
+    Channel channel = next.isRequest ? on.requests : on.publishing;
+    Unconfirmed unconfirmed = next.isRequest ? on.openRequests : on.unconfirmed;
+    next.attempts++;
+    long number = channel.getNextPublishSeqNo();
+    unconfirmed.add(number, next);
+    try {
+      channel.basicPublish(
+          next.exchange, next.routingKey, next.mandatory, next.properties(), next.body);
+    } catch (IllegalArgumentException e) { // headers that do not fit into a frame
+      unconfirmed.remove(number);
+      next.done.completeExceptionally(tooLarge(next, e));
+    } catch (IOException | RuntimeException e) {
+      on.fail(e);
+    }
+    if (on.isOver() && unconfirmed.remove(number)) { // after the others were taken back
+      takeBack(next, null);
+    }
+  }
+
+  private void takeBack(Publication each, @Nullable Throwable cause) {
+    boolean isRefused =
+        each.attempts >= MOST_REFUSALS && cause != null && BrokerErrors.isChannelError(cause);
+    if (each.boundTo != null || each.isRequest || closed || isRefused) {
+      fail(each, cause);
+    } else {
+      queue.addFirst(each);
+    }
+  }
+
+  private static MessagingException tooLarge(Publication publication, Throwable e) {
+    return new MessageTooLargeException("the headers of a message to " + publication.address()
+        + " do not fit: " + e.getMessage() + " (expected: id, content type and names of headers up"
+        + " to 255 bytes, and all headers together below the connection's frame_max)");
+  }
+
+  private static boolean isOver(Publication publication, long limit) {
+    return publication.boundTo == null && System.nanoTime() - publication.since > limit;
+  }
+
+  private void failInTime(Publication publication, @Nullable Session on) {
+    String why = on != null && on.isBlocked()
+        ? errors.where() + " blocks publishers: " + on.blockedReason()
+        : errors.where() + " is away";
+    publication.done.completeExceptionally(new BrokerAwayException(
+        "no answer to a publish to " + publication.address() + " within sendTimeout: broker " + why,
+        null,
+        publication.attempts > 0));
+  }
+
+  /** Fails what waits behind the first one for too long. */
+  private void expireQueued() {
+    Session on = session;
+    queue.removeIf(each -> {
+      if (!isOver(each, sendTimeout)) {
+        return false;
+      }
+      failInTime(each, on);
+      return true;
+    });
+  }
+
+  /** Fails what was written and not answered in time; called by a timer. */
+  void expireUnconfirmed() {
+    Session on = session;
+    if (on == null) {
+      return;
+    }
+    long limit = on.isBlocked() ? sendTimeout : confirmTimeout;
+    List<Publication> late = new ArrayList<>();
+    on.unconfirmed.removeOlder(each -> isOver(each, limit), late::add);
+    on.openRequests.removeOlder(each -> isOver(each, limit), late::add);
+    for (Publication each : late) {
+      if (on.isBlocked()) {
+        failInTime(each, on);
+      } else {
+        each.done.completeExceptionally(new BrokerAwayException(
+            "broker " + errors.where() + " has not confirmed a publish to " + each.address()
+                + " within confirmTimeout " + Duration.ofNanos(confirmTimeout),
+            null,
+            true));
+      }
+    }
+  }
+
+  /** Takes the broker's answer; called by the connection's thread. */
+  static void answered(Publication publication, boolean accepted) {
+    if (publication.returned && publication.isRequest) {
+      publication.done.completeExceptionally(
+          new NobodyListensException("nobody listens to " + publication.address()));
+    } else if (publication.returned) {
+      publication.done.completeExceptionally(new MissingAddressException(
+          "queue " + publication.routingKey + " is not on the broker: it was deleted"));
+    } else if (accepted) {
+      publication.done.complete(null);
+    } else {
+      publication.done.completeExceptionally(new RejectedPublishException(publication.address()));
+    }
+  }
+
+  boolean isQuiet() {
+    Session on = session;
+    return queue.isEmpty() && (on == null || (on.unconfirmed.isEmpty() && on.openRequests.isEmpty()));
+  }
+
+  private void failQueued() {
+    for (Publication each = queue.poll(); each != null; each = queue.poll()) {
+      fail(each, null);
+    }
+  }
+
+  /** Ends the thread, and fails what is left. */
+  @Override
+  public void close() {
+    closed = true;
+    thread.interrupt();
+    failQueued();
+    Session on = session;
+    if (on != null) {
+      Consumer<Publication> failing = each -> fail(each, null);
+      on.unconfirmed.drain().forEach(failing);
+      on.openRequests.drain().forEach(failing);
+    }
+  }
+}

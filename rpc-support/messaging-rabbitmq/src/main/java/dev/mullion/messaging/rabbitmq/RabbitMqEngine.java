@@ -1,0 +1,316 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static java.util.Objects.requireNonNull;
+
+import com.rabbitmq.client.Address;
+import com.rabbitmq.client.ConnectionFactory;
+import dev.mullion.messaging.Guarantees;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Engine;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineLink;
+import io.netty.channel.EventLoopGroup;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/** RabbitMQ as an engine of messaging. */
+public final class RabbitMqEngine implements Engine {
+  private final List<Address> addresses;
+  private final String user;
+  private final String password;
+  private final String virtualHost;
+  private final String clientName;
+  private final Duration connectTimeout;
+  private final Duration awayTimeout;
+  private final Duration confirmTimeout;
+  private final Duration maxBackoff;
+  private final Duration heartbeat;
+  private final Duration consumerTimeout;
+  private final Topology topology;
+  private final Consumer<ConnectionFactory> client;
+  private final Entities entities;
+  private final BrokerErrors errors;
+
+  private RabbitMqEngine(Builder builder) {
+    this.addresses = List.copyOf(builder.addresses);
+    this.user = builder.user;
+    this.password = builder.password;
+    this.virtualHost = builder.virtualHost;
+    this.clientName = builder.clientName;
+    this.connectTimeout = builder.connectTimeout;
+    this.awayTimeout = builder.awayTimeout;
+    this.confirmTimeout = builder.confirmTimeout;
+    this.maxBackoff = builder.maxBackoff;
+    this.heartbeat = builder.heartbeat;
+    this.consumerTimeout = builder.consumerTimeout;
+    this.topology = builder.topology;
+    this.client = builder.client;
+    this.entities = new Entities(builder.prefix);
+    this.errors = new BrokerErrors(where());
+  }
+
+  /** Returns a builder. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** What this engine does about queues and exchanges that are not there. */
+  public enum Topology {
+    /** It creates them. */
+    CREATE,
+    /** It only checks them, and needs no permission to configure. */
+    MUST_EXIST
+  }
+
+  @Override
+  public String name() {
+    return "rabbitmq";
+  }
+
+  @Override
+  public List<Guarantees> guarantees() {
+    return RabbitMqGuarantees.ROWS;
+  }
+
+  @Override
+  public EngineLink open(EngineContext context) throws MessagingException {
+    RabbitMqLink link = new RabbitMqLink(this, context);
+    link.open();
+    return link;
+  }
+
+  /** Returns the client's factory; what this engine depends on is set last. */
+  ConnectionFactory factory(EventLoopGroup group) {
+    ConnectionFactory factory = new ConnectionFactory();
+    factory.setUsername(user);
+    factory.setPassword(password);
+    factory.setVirtualHost(virtualHost);
+    int millis = (int) Math.min(Wire.millis(connectTimeout), Integer.MAX_VALUE);
+    factory.setConnectionTimeout(millis);
+    factory.setHandshakeTimeout(millis);
+    factory.setChannelRpcTimeout(millis);
+    factory.setShutdownTimeout(1000);
+    factory.setRequestedHeartbeat((int) Math.max(1, heartbeat.toSeconds()));
+    client.accept(factory);
+    factory.setAutomaticRecoveryEnabled(false);
+    factory.setTopologyRecoveryEnabled(false);
+    factory.setThreadFactory(Threads.named("client"));
+    factory.netty().eventLoopGroup(group).enqueuingTimeout(connectTimeout);
+    return factory;
+  }
+
+  Entities entities() {
+    return entities;
+  }
+
+  BrokerErrors errors() {
+    return errors;
+  }
+
+  boolean creates() {
+    return topology == Topology.CREATE;
+  }
+
+  List<Address> addresses() {
+    return addresses;
+  }
+
+  String where() {
+    return addresses.stream().map(Address::toString).collect(Collectors.joining(","));
+  }
+
+  String user() {
+    return user;
+  }
+
+  String virtualHost() {
+    return virtualHost;
+  }
+
+  String clientName() {
+    return clientName;
+  }
+
+  Duration connectTimeout() {
+    return connectTimeout;
+  }
+
+  Duration awayTimeout() {
+    return awayTimeout;
+  }
+
+  Duration confirmTimeout() {
+    return confirmTimeout;
+  }
+
+  Duration maxBackoff() {
+    return maxBackoff;
+  }
+
+  Duration consumerTimeout() {
+    return consumerTimeout;
+  }
+
+  /** The settings. */
+  public static final class Builder {
+    private static final Pattern PREFIX = Pattern.compile("[a-zA-Z0-9-]{1,40}");
+
+    private List<Address> addresses = List.of(new Address("localhost", 5672));
+    private String user = "guest";
+    private String password = "guest";
+    private String virtualHost = "/";
+    private String clientName = "mullion";
+    private String prefix = "mullion";
+    private Duration connectTimeout = Duration.ofSeconds(10);
+    private Duration awayTimeout = Duration.ofSeconds(10);
+    private Duration confirmTimeout = Duration.ofSeconds(30);
+    private Duration maxBackoff = Duration.ofSeconds(5);
+    private Duration heartbeat = Duration.ofSeconds(10);
+    private Duration consumerTimeout = Duration.ofMinutes(30);
+    private Topology topology = Topology.CREATE;
+    private Consumer<ConnectionFactory> client = factory -> {};
+
+    private Builder() {}
+
+    /**
+     * Sets the broker's nodes, each as {@code host:port}: {@code localhost:5672} by default. One
+     * that can be reached is used.
+     */
+    public Builder addresses(String... addresses) {
+      List<Address> parsed = new ArrayList<>();
+      for (String each : requireNonNull(addresses, "addresses")) {
+        parsed.add(address(requireNonNull(each, "addresses")));
+      }
+      if (parsed.isEmpty()) {
+        throw new IllegalArgumentException("addresses: none (expected: one or more)");
+      }
+      this.addresses = parsed;
+      return this;
+    }
+
+    private static Address address(String text) {
+      int colon = text.lastIndexOf(':');
+      try {
+        String host = text.substring(0, Math.max(0, colon));
+        int port = Integer.parseInt(text.substring(colon + 1));
+        if (!host.isEmpty() && port > 0 && port < 65_536) {
+          return new Address(host, port);
+        }
+      } catch (NumberFormatException e) {
+        // Told below.
+      }
+      throw new IllegalArgumentException(
+          "addresses: \"" + text + "\" (expected: host:port, with a port of 1 to 65535)");
+    }
+
+    /** Sets the user and password: {@code guest} and {@code guest} by default. */
+    public Builder user(String user, String password) {
+      this.user = requireNonNull(user, "user");
+      this.password = requireNonNull(password, "password");
+      return this;
+    }
+
+    /** Sets the virtual host: {@code /} by default. */
+    public Builder virtualHost(String virtualHost) {
+      this.virtualHost = requireNonNull(virtualHost, "virtualHost");
+      return this;
+    }
+
+    /** Sets the name that the broker shows for the connections. */
+    public Builder clientName(String clientName) {
+      this.clientName = requireNonNull(clientName, "clientName");
+      return this;
+    }
+
+    /**
+     * Sets the first word of all names on the broker: {@code mullion} by default. Applications with
+     * different prefixes do not see each other.
+     */
+    public Builder prefix(String prefix) {
+      if (!PREFIX.matcher(requireNonNull(prefix, "prefix")).matches()) {
+        throw new IllegalArgumentException("prefix: \"" + prefix
+            + "\" (expected: 1 to 40 characters of a-z, A-Z, 0-9 and -)");
+      }
+      this.prefix = prefix;
+      return this;
+    }
+
+    /** Sets whether queues are created, or must be there: {@code CREATE} by default. */
+    public Builder topology(Topology topology) {
+      this.topology = requireNonNull(topology, "topology");
+      return this;
+    }
+
+    /** Sets how long connecting, and each question to the broker, may take: 10 s by default. */
+    public Builder connectTimeout(Duration connectTimeout) {
+      this.connectTimeout = positive(connectTimeout, "connectTimeout");
+      return this;
+    }
+
+    /**
+     * Sets after which time without a connection sends no longer wait for it, but fail at once: 10
+     * s by default.
+     */
+    public Builder awayTimeout(Duration awayTimeout) {
+      this.awayTimeout = positive(awayTimeout, "awayTimeout");
+      return this;
+    }
+
+    /**
+     * Sets how long a connected broker may take to confirm a message before its send fails: 30 s by
+     * default.
+     */
+    public Builder confirmTimeout(Duration confirmTimeout) {
+      this.confirmTimeout = positive(confirmTimeout, "confirmTimeout");
+      return this;
+    }
+
+    /** Sets the longest pause between attempts to connect: 5 s by default. */
+    public Builder maxBackoff(Duration maxBackoff) {
+      this.maxBackoff = positive(maxBackoff, "maxBackoff");
+      return this;
+    }
+
+    /** Sets how often a silent connection is checked, in whole seconds: 10 s by default. */
+    public Builder heartbeat(Duration heartbeat) {
+      this.heartbeat = positive(heartbeat, "heartbeat");
+      return this;
+    }
+
+    /**
+     * Sets what {@code consumer_timeout} of the broker is: 30 minutes by default, as there. A
+     * message that a worker holds for longer is taken away by the broker, so queues with a longer
+     * {@code handlerTimeout} are rejected.
+     */
+    public Builder consumerTimeout(Duration consumerTimeout) {
+      this.consumerTimeout = positive(consumerTimeout, "consumerTimeout");
+      return this;
+    }
+
+    /**
+     * Sets what is done to the client's own factory before it is used, for settings that are not
+     * here, such as a SASL mechanism or a collector of metrics. Recovery, threads and the transport
+     * stay this engine's.
+     */
+    public Builder client(Consumer<ConnectionFactory> client) {
+      this.client = requireNonNull(client, "client");
+      return this;
+    }
+
+    private static Duration positive(Duration value, String name) {
+      if (requireNonNull(value, name).isNegative() || value.isZero()) {
+        throw new IllegalArgumentException(name + ": " + value + " (expected: > 0)");
+      }
+      return value;
+    }
+
+    /** Returns the engine. */
+    public RabbitMqEngine build() {
+      return new RabbitMqEngine(this);
+    }
+  }
+}

@@ -1,0 +1,303 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static java.util.Objects.requireNonNull;
+
+import com.rabbitmq.client.AMQP.BasicProperties;
+import com.rabbitmq.client.Channel;
+import dev.mullion.messaging.DeadLetters;
+import dev.mullion.messaging.Health;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.UnsupportedSettingException;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** A running engine, as one {@code Messaging} sees it. */
+final class RabbitMqLink implements EngineLink {
+  private static final long TICK_MILLIS = 50;
+
+  private final RabbitMqEngine engine;
+  private final EngineContext context;
+  private final Publisher publisher;
+  private final LinkConnection connection;
+  private final Declarations declarations;
+  private final QueueTopology topology;
+  private final Delays delays = new Delays(this);
+  private final Set<Restored> sources = ConcurrentHashMap.newKeySet();
+  private final ExecutorService questions = Threads.forQuestions();
+  private final ScheduledThreadPoolExecutor timer = Threads.timer();
+  private volatile boolean closed;
+
+  RabbitMqLink(RabbitMqEngine engine, EngineContext context) throws MessagingException {
+    this.engine = engine;
+    this.context = context;
+    this.topology = new QueueTopology(engine.entities());
+    this.declarations = new Declarations(engine.entities(), engine.errors());
+    this.publisher =
+        new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
+    this.connection = new LinkConnection(engine, context, this);
+  }
+
+  void open() throws MessagingException {
+    boolean opened = false;
+    try {
+      publisher.start();
+      connection.open();
+      timer.scheduleWithFixedDelay(
+          publisher::expireUnconfirmed, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+      opened = true;
+    } finally {
+      if (!opened) {
+        close(Duration.ZERO);
+      }
+    }
+  }
+
+  Entities entities() {
+    return engine.entities();
+  }
+
+  boolean creates() {
+    return engine.creates();
+  }
+
+  QueueTopology topology() {
+    return topology;
+  }
+
+  Publisher publisher() {
+    return publisher;
+  }
+
+  Delays delays() {
+    return delays;
+  }
+
+  EngineContext context() {
+    return context;
+  }
+
+  RabbitMqEngine engine() {
+    return engine;
+  }
+
+  LinkConnection connection() {
+    return connection;
+  }
+
+  /** Returns where acknowledgements follow what was confirmed. */
+  Executor settling() {
+    return task -> {
+      try {
+        timer.execute(task);
+      } catch (RejectedExecutionException e) {
+        task.run();
+      }
+    };
+  }
+
+  /** Runs something that blocks; false if the link is closed. */
+  boolean ask(Runnable question) {
+    try {
+      questions.execute(question);
+      return true;
+    } catch (RejectedExecutionException e) {
+      return false;
+    }
+  }
+
+  /** Brings all back on a new session, before that is used. */
+  void restore(Session session) throws IOException, TimeoutException, MessagingException {
+    delays.forgetAll();
+    publisher.connected(session);
+    declarations.read(session, engine.connectTimeout().toMillis());
+    for (Restored each : sources) {
+      restore(each, session);
+    }
+  }
+
+  private void restore(Restored source, Session session)
+      throws IOException, TimeoutException, MessagingException {
+    try {
+      source.subscribe(session);
+    } catch (IOException e) {
+      if (session.isOver() || !BrokerErrors.isChannelError(e)) {
+        throw e;
+      }
+      source.failed(engine.errors().of(e, "restoring a subscription", false));
+      sources.remove(source);
+    }
+  }
+
+  void lost(Session session, Throwable cause) {
+    publisher.lost(session, cause);
+    for (Restored each : sources) {
+      each.lost(session);
+    }
+  }
+
+  void replied(BasicProperties properties, byte[] body) {}
+
+  void signalReturned(String routingKey) {}
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("messaging is closed");
+    }
+  }
+
+  @Override
+  public void prepare(Route route, Declaration declaration) throws MessagingException {
+    checkOpen();
+    if (!(route instanceof Route.Queue queue)) {
+      return;
+    }
+    topology.check(queue, engine.consumerTimeout());
+    if (queue.ordered()) {
+      throw new UnsupportedSettingException("ordered: true is not there yet");
+    }
+    Session session = connection.await();
+    long timeout = engine.connectTimeout().toMillis();
+    if (!creates()) {
+      declarations.check(queue);
+    } else if (declaration == Declaration.CHECK) {
+      declarations.declare(queue, publisher, timeout);
+    } else {
+      declarations.replace(queue, publisher, timeout);
+    }
+    try (Channel channel = session.newChannel()) {
+      topology.declare(channel, queue, creates());
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      throw engine.errors().of(e, "declaring queue " + queue.id(), false);
+    }
+  }
+
+  @Override
+  public CompletionStage<Void> send(Route route, Message<byte[]> message) {
+    checkOpen();
+    if (connection.isAwayForLong()) {
+      return CompletableFuture.failedStage(connection.away());
+    }
+    if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
+      return publisher.publish(
+          Publication.toQueue(entities().jobs(queue), Wire.first(message).persistent()));
+    }
+    if (route instanceof Route.Topic topic && !topic.isPattern()) {
+      return publisher.publish(Publication.toTopic(
+          entities().topics(), topic.name(), Wire.first(message).persistent()));
+    }
+    return CompletableFuture.failedStage(new IllegalArgumentException(
+        "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
+  }
+
+  @Override
+  public boolean trySend(Route.Signal signal, Message<byte[]> message) {
+    return false;
+  }
+
+  @Override
+  public CompletionStage<Void> request(
+      Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
+    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+  }
+
+  @Override
+  public void cancelRequest(Route.Subject subject, long id) {}
+
+  @Override
+  public Source consume(Route route, ConsumerSettings settings, Sink sink)
+      throws MessagingException {
+    checkOpen();
+    requireNonNull(sink, "sink");
+    Restored source = source(route, settings, sink);
+    sources.add(source);
+    boolean started = false;
+    try {
+      source.subscribe(connection.await());
+      started = true;
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      throw engine.errors().of(e, "subscribing to " + route.name(), false);
+    } finally {
+      if (!started) {
+        source.close();
+      }
+    }
+    if (closed) {
+      source.close();
+    }
+    return source;
+  }
+
+  private Restored source(Route route, ConsumerSettings settings, Sink sink)
+      throws MessagingException {
+    if (route instanceof Route.Queue queue) {
+      prepare(queue, Declaration.CHECK);
+      return new WorkerSource(this, queue, settings, sink);
+    }
+    throw new UnsupportedSettingException(route + " is not there yet");
+  }
+
+  /** Returns whether it was still known. */
+  boolean forget(Restored source) {
+    return sources.remove(source);
+  }
+
+  @Override
+  public DeadLetters deadLetters(Route.Queue queue) {
+    throw new UnsupportedOperationException("not there yet");
+  }
+
+  @Override
+  public CompletionStage<List<QueueStatus>> queues() {
+    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+  }
+
+  @Override
+  public CompletionStage<Void> delete(Route.Queue queue) {
+    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+  }
+
+  @Override
+  public Health health() {
+    return connection.health();
+  }
+
+  @Override
+  public void close(Duration timeout) {
+    closed = true;
+    long end = System.nanoTime() + Publisher.nanos(timeout);
+    for (Restored each : List.copyOf(sources)) {
+      each.close();
+    }
+    while (!publisher.isQuiet() && System.nanoTime() - end < 0) {
+      try {
+        TimeUnit.MILLISECONDS.sleep(2);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        break;
+      }
+    }
+    publisher.close();
+    connection.close();
+    questions.shutdown();
+    timer.shutdown();
+  }
+}

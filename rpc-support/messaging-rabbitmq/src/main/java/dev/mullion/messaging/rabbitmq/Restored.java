@@ -1,0 +1,19 @@
+package dev.mullion.messaging.rabbitmq;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Source;
+import java.io.IOException;
+import java.util.concurrent.TimeoutException;
+
+/** A source that starts on each session of its link. */
+interface Restored extends Source {
+
+  /** Starts on a session; blocks, within the client's bounds. */
+  void subscribe(Session session) throws IOException, TimeoutException, MessagingException;
+
+  /** Forgets what a session had delivered: the broker has it again. */
+  void lost(Session session);
+
+  /** Ends this with an error. */
+  void failed(MessagingException cause);
+}

@@ -1,0 +1,75 @@
+package dev.mullion.messaging.rabbitmq;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentNavigableMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/** What was published on one channel and not confirmed, by its number there. */
+final class Unconfirmed {
+  private final ConcurrentSkipListMap<Long, Publication> open = new ConcurrentSkipListMap<>();
+
+  void add(long number, Publication publication) {
+    open.put(number, publication);
+  }
+
+  /** Returns whether it was still there. */
+  boolean remove(long number) {
+    return open.remove(number) != null;
+  }
+
+  boolean isEmpty() {
+    return open.isEmpty();
+  }
+
+  /** Takes an answer of the broker, for one or for all up to a number. */
+  void answered(long number, boolean multiple, boolean accepted) {
+    if (!multiple) {
+      Publication one = open.remove(number);
+      if (one != null) {
+        Publisher.answered(one, accepted);
+      }
+      return;
+    }
+    ConcurrentNavigableMap<Long, Publication> all = open.headMap(number, true);
+    for (Long each : all.keySet()) {
+      Publication one = open.remove(each);
+      if (one != null) {
+        Publisher.answered(one, accepted);
+      }
+    }
+  }
+
+  /**
+   * Marks the one that the broker has returned. Several of one id to one queue are alike, so it does
+   * not matter which.
+   */
+  void returned(String routingKey, @Nullable String id) {
+    for (Publication each : open.values()) {
+      if (!each.returned && each.mandatory && each.routingKey.equals(routingKey) && each.hasId(id)) {
+        each.returned = true;
+        return;
+      }
+    }
+  }
+
+  void removeOlder(Predicate<Publication> which, Consumer<Publication> taker) {
+    open.forEach((number, each) -> {
+      if (which.test(each) && open.remove(number, each)) {
+        taker.accept(each);
+      }
+    });
+  }
+
+  /** Takes all, in the order in which they were published. */
+  List<Publication> drain() {
+    List<Publication> all = new ArrayList<>();
+    for (var first = open.pollFirstEntry(); first != null; first = open.pollFirstEntry()) {
+      all.add(first.getValue());
+    }
+    return all;
+  }
+}
