@@ -37,6 +37,11 @@ final class BrokerErrors {
     return signal != null && !signal.isHardError();
   }
 
+  static boolean isNotFound(Throwable error) {
+    ShutdownSignalException signal = signal(error);
+    return signal != null && code(signal) == AMQP.NOT_FOUND;
+  }
+
   /** Returns the error for a connection that could not be made. */
   MessagingException connecting(Throwable error, String user, String virtualHost) {
     if (error instanceof MessagingException known) {

@@ -61,6 +61,11 @@ final class Publication {
     return new Publication("", queue, message, true, null, true);
   }
 
+  /** Returns a reply; one that the caller may have is not repeated. */
+  static Publication reply(String to, Wire.Outgoing message, Session session) {
+    return new Publication("", to, message, false, session, false);
+  }
+
   /** Returns a copy of what a session was handed. */
   static Publication copy(String queue, Wire.Outgoing message, Session session) {
     return new Publication("", queue, message, true, session, false);

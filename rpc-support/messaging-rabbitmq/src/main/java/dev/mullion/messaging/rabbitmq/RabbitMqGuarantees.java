@@ -55,7 +55,7 @@ final class RabbitMqGuarantees {
           Loss.UNDELIVERED,
           Loss.UNDELIVERED,
           Loss.UNDELIVERED,
-          Set.of(Overflow.FAIL, Overflow.DROP_OLDEST, Overflow.DROP_NEWEST),
+          Set.of(Overflow.DROP_OLDEST, Overflow.DROP_NEWEST),
           false));
 
   private RabbitMqGuarantees() {}

@@ -8,11 +8,13 @@ import dev.mullion.messaging.DeadLetters;
 import dev.mullion.messaging.Health;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
@@ -37,10 +39,13 @@ final class RabbitMqLink implements EngineLink {
   private final RabbitMqEngine engine;
   private final EngineContext context;
   private final Publisher publisher;
+  private final Overflowing pushes;
+  private final SignalSender signals;
   private final LinkConnection connection;
   private final Declarations declarations;
   private final QueueTopology topology;
   private final Delays delays = new Delays(this);
+  private final QueueAdmin admin = new QueueAdmin(this);
   private final Set<Restored> sources = ConcurrentHashMap.newKeySet();
   private final ExecutorService questions = Threads.forQuestions();
   private final ScheduledThreadPoolExecutor timer = Threads.timer();
@@ -53,13 +58,17 @@ final class RabbitMqLink implements EngineLink {
     this.declarations = new Declarations(engine.entities(), engine.errors());
     this.publisher =
         new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
+    this.pushes = new Overflowing(
+        publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
     this.connection = new LinkConnection(engine, context, this);
+    this.signals = new SignalSender(engine.entities(), context.events(), connection::current);
   }
 
   void open() throws MessagingException {
     boolean opened = false;
     try {
       publisher.start();
+      signals.start();
       connection.open();
       timer.scheduleWithFixedDelay(
           publisher::expireUnconfirmed, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
@@ -85,6 +94,28 @@ final class RabbitMqLink implements EngineLink {
 
   Publisher publisher() {
     return publisher;
+  }
+
+  Declarations declarations() {
+    return declarations;
+  }
+
+  QueueAdmin admin() {
+    return admin;
+  }
+
+  long timeoutMillis() {
+    return engine.connectTimeout().toMillis();
+  }
+
+  /** Returns how many jobs of a queue this link holds. */
+  long inFlight(Route.Queue queue) {
+    return sources.stream().mapToLong(each -> each.inFlight(queue)).sum();
+  }
+
+  /** Returns how many jobs for a queue were dropped by this link, since the queue was full. */
+  long dropped(Route.Queue queue) {
+    return pushes.dropped(queue);
   }
 
   Delays delays() {
@@ -154,9 +185,16 @@ final class RabbitMqLink implements EngineLink {
     }
   }
 
-  void replied(BasicProperties properties, byte[] body) {}
+  void replied(BasicProperties properties, byte[] body) {
+    Reply reply = Requests.arrived(properties, body);
+    if (reply != null) {
+      context.events().replied(reply);
+    }
+  }
 
-  void signalReturned(String routingKey) {}
+  void signalReturned(String routingKey) {
+    signals.returned(routingKey);
+  }
 
   private void checkOpen() {
     if (closed) {
@@ -197,8 +235,7 @@ final class RabbitMqLink implements EngineLink {
       return CompletableFuture.failedStage(connection.away());
     }
     if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
-      return publisher.publish(
-          Publication.toQueue(entities().jobs(queue), Wire.first(message).persistent()));
+      return pushes.push(queue, message);
     }
     if (route instanceof Route.Topic topic && !topic.isPattern()) {
       return publisher.publish(Publication.toTopic(
@@ -210,15 +247,21 @@ final class RabbitMqLink implements EngineLink {
 
   @Override
   public boolean trySend(Route.Signal signal, Message<byte[]> message) {
-    return false;
+    return signals.offer(signal, message);
   }
 
   @Override
   public CompletionStage<Void> request(
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
-    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+    checkOpen();
+    if (connection.isAwayForLong()) {
+      return CompletableFuture.failedStage(connection.away());
+    }
+    return publisher.publish(Publication.toSubject(
+        entities().subject(subject.name()), Requests.request(id, message, timeout)));
   }
 
+  /** The broker cannot withdraw it; it expires there, or its reply comes late. */
   @Override
   public void cancelRequest(Route.Subject subject, long id) {}
 
@@ -252,7 +295,15 @@ final class RabbitMqLink implements EngineLink {
       prepare(queue, Declaration.CHECK);
       return new WorkerSource(this, queue, settings, sink);
     }
-    throw new UnsupportedSettingException(route + " is not there yet");
+    if (route instanceof Route.Subject subject) {
+      return new ReplierSource(this, subject, settings, sink);
+    }
+    if (settings.overflow() == Overflow.BLOCK || settings.overflow() == Overflow.FAIL) {
+      throw new UnsupportedSettingException("overflow: " + settings.overflow()
+          + " (expected: DROP_OLDEST or DROP_NEWEST for " + route.name()
+          + ", since RabbitMQ does not tell senders of a full subscriber)");
+    }
+    return new LiveSource(this, route, settings, sink);
   }
 
   /** Returns whether it was still known. */
@@ -262,17 +313,17 @@ final class RabbitMqLink implements EngineLink {
 
   @Override
   public DeadLetters deadLetters(Route.Queue queue) {
-    throw new UnsupportedOperationException("not there yet");
+    return new DeadLetterQueue(this, queue);
   }
 
   @Override
   public CompletionStage<List<QueueStatus>> queues() {
-    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+    return admin.all();
   }
 
   @Override
   public CompletionStage<Void> delete(Route.Queue queue) {
-    return CompletableFuture.failedStage(new UnsupportedSettingException("not there yet"));
+    return admin.delete(queue);
   }
 
   @Override
@@ -295,6 +346,7 @@ final class RabbitMqLink implements EngineLink {
         break;
       }
     }
+    signals.close();
     publisher.close();
     connection.close();
     questions.shutdown();

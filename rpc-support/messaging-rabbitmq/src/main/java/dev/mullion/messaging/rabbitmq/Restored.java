@@ -1,6 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Source;
 import java.io.IOException;
 import java.util.concurrent.TimeoutException;
@@ -13,6 +14,11 @@ interface Restored extends Source {
 
   /** Forgets what a session had delivered: the broker has it again. */
   void lost(Session session);
+
+  /** Returns how many jobs of a queue are held. */
+  default int inFlight(Route.Queue queue) {
+    return 0;
+  }
 
   /** Ends this with an error. */
   void failed(MessagingException cause);

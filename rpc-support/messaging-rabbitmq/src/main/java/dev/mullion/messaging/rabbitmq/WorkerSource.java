@@ -278,8 +278,9 @@ final class WorkerSource implements Restored {
     return queue;
   }
 
-  int inFlight() {
-    return inFlight.get();
+  @Override
+  public int inFlight(Route.Queue of) {
+    return of.id().equals(queue.id()) ? inFlight.get() : 0;
   }
 
   void settled(Job job) {

@@ -22,7 +22,7 @@ class PushPullTest {
     List<String> seen = new CopyOnWriteArrayList<>();
     CountDownLatch done = new CountDownLatch(1);
     RabbitMqEngine engine =
-        RabbitMqEngine.builder().addresses("127.0.0.1:35672").build();
+        RabbitMqEngine.builder().addresses(Broker.shared().address()).build();
     long start = System.nanoTime();
     try (Messaging messaging = Messaging.on(engine)) {
       System.out.println("open " + (System.nanoTime() - start) / 1e6);

@@ -1,0 +1,186 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.AMQP.BasicProperties;
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.DefaultConsumer;
+import com.rabbitmq.client.Envelope;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.Overflow;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A live subscriber of a topic, or a receiver of a signal. What arrives without credit waits in a
+ * buffer here; what does not fit is dropped and counted.
+ *
+ * <pre>
+ *  topic     a queue of its own, exclusive, bound to the topics exchange
+ *  signal    one queue for all receivers, which take turns; it goes with the last of them
+ * </pre>
+ */
+final class LiveSource implements Restored {
+  /** A queue without receivers goes after this time, even if none was ever there. */
+  static final int EXPIRES_MILLIS = 60_000;
+
+  private final RabbitMqLink link;
+  private final Route route;
+  private final ConsumerSettings settings;
+  private final Sink sink;
+  private final Object subscribing = new Object();
+  private volatile @Nullable Channel channel;
+  private volatile boolean cancelled;
+
+  /** These are guarded by this. */
+  private final Deque<RawDelivery> waiting = new ArrayDeque<>();
+
+  private long credit;
+
+  LiveSource(RabbitMqLink link, Route route, ConsumerSettings settings, Sink sink) {
+    this.link = link;
+    this.route = route;
+    this.settings = settings;
+    this.sink = sink;
+  }
+
+  @Override
+  public void subscribe(Session session) throws IOException {
+    synchronized (subscribing) {
+      if (cancelled) {
+        return;
+      }
+      Channel opened = session.newChannel();
+      channel = opened;
+      opened.basicConsume(queue(opened), true, new DefaultConsumer(opened) {
+        @Override
+        public void handleDelivery(
+            String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
+          arrived(envelope, properties, body);
+        }
+
+        @Override
+        public void handleCancel(String consumer) {
+          failed(new MissingAddressException("the queue of " + route + " was deleted"));
+        }
+      });
+    }
+  }
+
+  private String queue(Channel opened) throws IOException {
+    if (route instanceof Route.Topic topic) {
+      String own = opened.queueDeclare("", false, true, true, Map.of()).getQueue();
+      opened.queueBind(own, link.entities().topics(), topic.name());
+      return own;
+    }
+    String shared = link.entities().signal(route.name());
+    declareShared(opened, shared, link.creates());
+    return shared;
+  }
+
+  /** Declares a queue that is there while anyone consumes from it. */
+  static void declareShared(Channel channel, String name, boolean create) throws IOException {
+    if (create) {
+      channel.queueDeclare(name, true, false, true, Map.of("x-expires", EXPIRES_MILLIS));
+    } else {
+      channel.queueDeclarePassive(name);
+    }
+  }
+
+  private void arrived(Envelope envelope, BasicProperties properties, byte[] body) {
+    Map<String, Object> headers = Wire.headers(properties);
+    if (cancelled || headers.containsKey(Wire.REPEATED)) {
+      return; // at most once: the first one may have arrived
+    }
+    if (Wire.number(headers, Wire.EXPIRES, Long.MAX_VALUE) <= System.currentTimeMillis()) {
+      sink.dropped(1);
+      return;
+    }
+    String address = route instanceof Route.Topic ? envelope.getRoutingKey() : route.name();
+    offer(new LiveDelivery(Wire.from(properties, body), address));
+  }
+
+  private void offer(RawDelivery delivery) {
+    boolean isDropped = false;
+    synchronized (this) {
+      if (credit > 0) {
+        credit--;
+      } else {
+        if (waiting.size() < settings.buffer()) {
+          waiting.add(delivery);
+          return;
+        }
+        isDropped = true;
+        if (settings.overflow() == Overflow.DROP_OLDEST && !waiting.isEmpty()) {
+          waiting.remove();
+          waiting.add(delivery);
+        }
+      }
+    }
+    if (isDropped) {
+      sink.dropped(1);
+    } else {
+      sink.deliver(delivery);
+    }
+  }
+
+  @Override
+  public void request(int deliveries) {
+    List<RawDelivery> now = new ArrayList<>();
+    synchronized (this) {
+      credit += deliveries;
+      while (credit > 0 && !waiting.isEmpty()) {
+        credit--;
+        now.add(waiting.remove());
+      }
+    }
+    now.forEach(sink::deliver);
+  }
+
+  @Override
+  public CompletionStage<Void> ready() {
+    return CompletableFuture.completedFuture(null); // the broker has answered in subscribe
+  }
+
+  @Override
+  public void lost(Session session) {}
+
+  @Override
+  public void failed(MessagingException cause) {
+    if (!cancelled) {
+      sink.failed(cause);
+    }
+  }
+
+  @Override
+  public void cancel() {
+    cancelled = true;
+    synchronized (this) {
+      waiting.clear();
+    }
+  }
+
+  @Override
+  public void close() {
+    cancel();
+    if (!link.forget(this)) {
+      return;
+    }
+    synchronized (subscribing) {
+      Channel open = channel;
+      if (open != null) {
+        Session.abort(open);
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+package dev.mullion.messaging.rabbitmq;
+
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.engine.EngineEvents;
+import dev.mullion.messaging.engine.Route;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sends signals from a bounded queue on a thread of its own, which is the only one that may wait
+ * for the connection. What the queue has no room for is dropped.
+ */
+final class SignalSender implements AutoCloseable {
+  static final int MOST = 8192;
+  static final long MOST_BYTES = 64L << 20;
+  private static final long LOOK_NANOS = 50_000_000;
+
+  private final Entities entities;
+  private final EngineEvents events;
+  private final Supplier<@Nullable Session> current;
+  private final ConcurrentLinkedQueue<Sent> queue = new ConcurrentLinkedQueue<>();
+  private final AtomicInteger number = new AtomicInteger();
+  private final AtomicLong bytes = new AtomicLong();
+  private final Thread thread;
+  private volatile boolean parked;
+  private volatile boolean closed;
+
+  private record Sent(Route.Signal signal, Message<byte[]> message) {}
+
+  SignalSender(Entities entities, EngineEvents events, Supplier<@Nullable Session> current) {
+    this.entities = entities;
+    this.events = events;
+    this.current = current;
+    this.thread = Threads.named("signal").newThread(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Takes a signal, or returns false; waits for nothing. */
+  boolean offer(Route.Signal signal, Message<byte[]> message) {
+    Session session = current.get();
+    if (closed || session == null || session.isBlocked()) {
+      return false;
+    }
+    int length = message.payload().length;
+    if (number.incrementAndGet() > MOST) {
+      number.decrementAndGet();
+      return false;
+    }
+    if (bytes.addAndGet(length) > MOST_BYTES) {
+      number.decrementAndGet();
+      bytes.addAndGet(-length);
+      return false;
+    }
+    queue.add(new Sent(signal, message));
+    if (parked) {
+      LockSupport.unpark(thread);
+    }
+    return true;
+  }
+
+  private void run() {
+    while (true) {
+      Sent next = queue.poll();
+      if (next != null) {
+        number.decrementAndGet();
+        bytes.addAndGet(-next.message().payload().length);
+        send(next);
+      } else if (closed) {
+        return;
+      } else {
+        parked = true;
+        if (queue.isEmpty() && !closed) {
+          LockSupport.parkNanos(this, LOOK_NANOS);
+        }
+        parked = false;
+      }
+    }
+  }
+
+  private void send(Sent next) {
+    Session session = current.get();
+    if (session == null || session.isBlocked()) {
+      events.dropped(next.signal(), 1);
+      return;
+    }
+    Wire.Outgoing out = Wire.first(next.message());
+    try {
+      session.signals.basicPublish(
+          "", entities.signal(next.signal().name()), true, out.build(), out.body);
+    } catch (IllegalArgumentException e) { // headers that do not fit
+      events.dropped(next.signal(), 1);
+      Logs.warn("signal", "a signal to " + next.signal().name() + " cannot be sent", e);
+    } catch (IOException | RuntimeException e) {
+      events.dropped(next.signal(), 1);
+      session.fail(e);
+    }
+  }
+
+  /** The broker had no receiver for one. */
+  void returned(String routingKey) {
+    String start = entities.signal("");
+    if (routingKey.startsWith(start)) {
+      events.dropped(new Route.Signal(routingKey.substring(start.length())), 1);
+    }
+  }
+
+  /** Sends what is queued, within a bound, and ends the thread. */
+  void close(Duration timeout) {
+    closed = true;
+    LockSupport.unpark(thread);
+    try {
+      thread.join(Math.max(1, Math.min(Wire.millis(timeout), 10_000)));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public void close() {
+    close(Duration.ofSeconds(1));
+  }
+}

@@ -1,0 +1,245 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.rabbitmq.client.Connection;
+import com.rabbitmq.client.ConnectionFactory;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A RabbitMQ of its own on loopback, from the scripts of Debian's package: {@code
+ * rabbitmq.home} names their folder, else it is looked for. {@code rabbitmq.required} makes tests
+ * fail where there is none.
+ */
+final class Broker implements AutoCloseable {
+  private static final Duration START = Duration.ofSeconds(90);
+  private static @Nullable Broker shared;
+
+  private final Path scripts;
+  private final Path directory;
+  private final String name;
+  private final int port;
+  private final int distPort;
+  private final int epmdPort;
+  private @Nullable Process process;
+
+  private Broker(Path scripts) throws IOException {
+    this.scripts = scripts;
+    this.directory = Files.createTempDirectory("mullion-rabbitmq");
+    this.port = freePort();
+    this.distPort = freePort();
+    this.epmdPort = freePort();
+    this.name = "mullion" + port + "@localhost";
+    Files.createDirectories(directory.resolve("home"));
+    Files.writeString(directory.resolve("plugins"), "[].");
+    Files.writeString(directory.resolve("rabbitmq.conf"), "disk_free_limit.absolute = 50MB\n");
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** Returns the one that all tests of this process share, or skips the test with the reason. */
+  static synchronized Broker shared() throws Exception {
+    Broker known = shared;
+    if (known == null) {
+      known = start();
+      shared = known;
+      Broker closing = known;
+      Runtime.getRuntime().addShutdownHook(new Thread(closing::close));
+    }
+    return known;
+  }
+
+  /** Starts one, or skips the test with the reason. */
+  static Broker start() throws Exception {
+    Broker broker = new Broker(scripts());
+    broker.startNode();
+    return broker;
+  }
+
+  private static Path scripts() throws IOException {
+    Optional<Path> found = find();
+    if (found.isEmpty()) {
+      String reason = "no RabbitMQ found: neither -Drabbitmq.home nor /usr/lib/rabbitmq/lib has"
+          + " sbin/rabbitmq-server";
+      if (Boolean.getBoolean("rabbitmq.required")) {
+        throw new IllegalStateException(reason);
+      }
+      System.out.println("skipped: " + reason);
+      assumeTrue(false, reason);
+    }
+    return found.get();
+  }
+
+  private static Optional<Path> find() throws IOException {
+    String home = System.getProperty("rabbitmq.home", "");
+    if (!home.isEmpty()) {
+      return Optional.of(Path.of(home, "sbin")).filter(Broker::hasServer);
+    }
+    Path packaged = Path.of("/usr/lib/rabbitmq/lib");
+    if (!Files.isDirectory(packaged)) {
+      return Optional.empty();
+    }
+    try (Stream<Path> versions = Files.list(packaged)) {
+      return versions.map(each -> each.resolve("sbin")).filter(Broker::hasServer).findFirst();
+    }
+  }
+
+  private static boolean hasServer(Path scripts) {
+    return Files.isExecutable(scripts.resolve("rabbitmq-server"));
+  }
+
+  String address() {
+    return "127.0.0.1:" + port;
+  }
+
+  int port() {
+    return port;
+  }
+
+  /** Starts the node, and waits until it takes connections. */
+  void startNode() throws Exception {
+    ProcessBuilder builder = builder(List.of(scripts.resolve("rabbitmq-server").toString()));
+    process = builder.redirectOutput(directory.resolve("out").toFile()).start();
+    long end = System.nanoTime() + START.toNanos();
+    while (!accepts()) {
+      if (!process.isAlive() || System.nanoTime() - end > 0) {
+        throw new IllegalStateException(
+            "RabbitMQ did not start: " + Files.readString(directory.resolve("out")));
+      }
+      TimeUnit.MILLISECONDS.sleep(100);
+    }
+  }
+
+  private ProcessBuilder builder(List<String> command) {
+    ProcessBuilder builder = new ProcessBuilder(command)
+        .directory(directory.toFile())
+        .redirectErrorStream(true)
+        .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()));
+    Map<String, String> environment = builder.environment();
+    environment.put("RABBITMQ_NODENAME", name);
+    environment.put("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
+    environment.put("RABBITMQ_NODE_PORT", "" + port);
+    environment.put("RABBITMQ_DIST_PORT", "" + distPort);
+    environment.put("ERL_EPMD_PORT", "" + epmdPort);
+    environment.put("ERL_EPMD_ADDRESS", "127.0.0.1");
+    environment.put("RABBITMQ_MNESIA_BASE", path("mnesia"));
+    environment.put("RABBITMQ_LOG_BASE", path("log"));
+    environment.put("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"));
+    environment.put("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"));
+    environment.put("RABBITMQ_CONF_ENV_FILE", path("none"));
+    environment.put("RABBITMQ_PID_FILE", path("pid"));
+    environment.put("HOME", path("home"));
+    environment.put(
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+    return builder;
+  }
+
+  private String path(String file) {
+    return directory.resolve(file).toString();
+  }
+
+  private boolean accepts() {
+    ConnectionFactory factory = new ConnectionFactory();
+    factory.setHost("127.0.0.1");
+    factory.setPort(port);
+    factory.setConnectionTimeout(1000);
+    factory.setAutomaticRecoveryEnabled(false);
+    try (Connection connection = factory.newConnection("probe")) {
+      return connection.isOpen();
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      return false;
+    }
+  }
+
+  /** Runs {@code rabbitmqctl}, and returns its output. */
+  String control(String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(scripts.resolve("rabbitmqctl").toString()));
+    command.addAll(List.of("-n", name));
+    command.addAll(List.of(arguments));
+    Process running = builder(command).start();
+    String output = new String(running.getInputStream().readAllBytes());
+    if (running.waitFor() != 0) {
+      throw new IllegalStateException(command + ": " + output);
+    }
+    return output;
+  }
+
+  /** Kills the node as {@code kill -9} does. */
+  void kill() throws Exception {
+    end(true);
+  }
+
+  /** Stops the node in an orderly way. */
+  void stop() throws Exception {
+    end(false);
+  }
+
+  private void end(boolean now) throws Exception {
+    Process running = process;
+    process = null;
+    if (running == null) {
+      return;
+    }
+    List<ProcessHandle> all = new ArrayList<>(running.descendants().toList());
+    all.add(running.toHandle());
+    all.forEach(now ? ProcessHandle::destroyForcibly : ProcessHandle::destroy);
+    for (ProcessHandle each : all) {
+      try {
+        each.onExit().get(20, TimeUnit.SECONDS);
+      } catch (TimeoutException e) {
+        each.destroyForcibly();
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      end(true);
+      epmd().forEach(ProcessHandle::destroyForcibly);
+      List<Path> files;
+      try (Stream<Path> all = Files.walk(directory)) {
+        files = all.sorted(java.util.Comparator.reverseOrder()).toList();
+      }
+      for (Path each : files) {
+        Files.deleteIfExists(each);
+      }
+    } catch (Exception e) {
+      System.err.println("RabbitMQ did not end: " + e);
+    }
+  }
+
+  /** Returns the port mapper that the node has started, which outlives it. */
+  private Stream<ProcessHandle> epmd() {
+    return ProcessHandle.allProcesses()
+        .filter(each -> each.info().command().orElse("").endsWith("/epmd"))
+        .filter(this::isOurs);
+  }
+
+  private boolean isOurs(ProcessHandle each) {
+    try {
+      String environment = Files.readString(Path.of("/proc/" + each.pid() + "/environ"),
+          java.nio.charset.StandardCharsets.ISO_8859_1);
+      return environment.contains("ERL_EPMD_PORT=" + epmdPort + "\0");
+    } catch (IOException e) {
+      return false;
+    }
+  }
+}
