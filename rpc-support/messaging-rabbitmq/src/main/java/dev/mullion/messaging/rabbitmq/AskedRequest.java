@@ -16,10 +16,10 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A request that the broker has handed out. */
-final class AskedRequest implements RawDelivery.Request {
+final class AskedRequest implements RawDelivery.Request, Fetched {
   private static final Duration NO_LIMIT = Duration.ofDays(365);
 
-  final Session session;
+  private final Session session;
   private final RabbitMqLink link;
   private final Channel channel;
   private final long tag;
@@ -63,6 +63,16 @@ final class AskedRequest implements RawDelivery.Request {
   }
 
   @Override
+  public Session session() {
+    return session;
+  }
+
+  @Override
+  public CompletionStage<Settlement> giveBack() {
+    return settle(new Outcome.GiveBack(false));
+  }
+
+  @Override
   public Message<byte[]> message() {
     return message;
   }
@@ -97,32 +107,68 @@ final class AskedRequest implements RawDelivery.Request {
     return CompletableFuture.completedFuture(null);
   }
 
-  /** Accepts it, or puts it back for another replier. */
+  /**
+   * Accepts it, or passes it on to another replier. The broker keeps an accepted one until its
+   * reply: if this process dies, the next replier that gets it tells the caller that it was lost.
+   */
   @Override
   public CompletionStage<Settlement> settle(Outcome outcome) {
     if (!settled.compareAndSet(false, true) || session.isOver()) {
       return Job.LEASE_LOST;
     }
-    try {
-      if (outcome instanceof Outcome.GiveBack) {
-        channel.basicReject(tag, true);
-      } else {
-        channel.basicAck(tag, false);
-      }
-      return Job.APPLIED;
-    } catch (IOException | RuntimeException e) {
-      return Job.LEASE_LOST;
+    if (outcome instanceof Outcome.GiveBack) {
+      return passOn();
     }
+    if (timeLeft().compareTo(Duration.ZERO) <= 0) {
+      acknowledge(); // no reply follows
+    }
+    return Job.APPLIED;
+  }
+
+  /** Publishes a copy: one that the broker hands out again would count as lost. */
+  private CompletionStage<Settlement> passOn() {
+    Duration remaining = timeLeft();
+    if (remaining.compareTo(Duration.ZERO) <= 0) {
+      acknowledge();
+      return Job.APPLIED;
+    }
+    Wire.Outgoing copy = new Wire.Outgoing(properties, message.payload());
+    if (remaining.compareTo(NO_LIMIT) < 0) {
+      copy.expiresAfter(remaining);
+    }
+    return link.publisher()
+        .publish(Publication.copy(link.entities().subject(address), copy, session))
+        .handleAsync(
+            (none, error) -> {
+              acknowledge(); // if nobody else is there, its time passes
+              return Settlement.APPLIED;
+            },
+            link.settling());
+  }
+
+  private void acknowledge() {
+    try {
+      channel.basicAck(tag, false);
+    } catch (IOException | RuntimeException e) {
+      // The session is over, or will be.
+    }
+  }
+
+  /** Tells the caller that a replier was lost with it. */
+  void lost() {
+    settled.set(true);
+    reply(Reply.error(tag, Reply.Status.LOST, "its replier's process or connection ended"));
   }
 
   @Override
   public CompletionStage<Void> reply(Reply reply) {
     String to = properties.getReplyTo();
-    if (to == null) {
-      return CompletableFuture.completedFuture(null); // a plain client that wants none
-    }
-    return link.publisher()
-        .publish(Publication.reply(
-            to, Requests.reply(reply, properties.getCorrelationId()), session));
+    CompletionStage<Void> sent = to == null // a plain client that wants none
+        ? CompletableFuture.completedFuture(null)
+        : link.publisher()
+            .publish(Publication.reply(
+                to, Requests.reply(reply, properties.getCorrelationId()), session));
+    acknowledge();
+    return sent;
   }
 }

@@ -14,6 +14,7 @@ import java.util.Date;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 
 /**
@@ -21,6 +22,8 @@ import java.util.function.Predicate;
  * in the order in which they came, which keeps their order.
  */
 final class DeadLetterQueue implements DeadLetters {
+  private static final long PUT_BACK_NANOS = 1_000_000_000;
+
   private final RabbitMqLink link;
   private final Route.Queue queue;
   private final String name;
@@ -149,8 +152,16 @@ final class DeadLetterQueue implements DeadLetters {
       for (long tag : staying) {
         channel.basicReject(tag, true);
       }
-      // A question on this channel, so that all of this is done when it is answered.
-      channel.queueDeclarePassive(name);
+      awaitBack(channel, staying.size());
+    }
+  }
+
+  /** Waits until those put back are seen again, unless another takes them meanwhile. */
+  private void awaitBack(Channel channel, int count) throws IOException {
+    long end = System.nanoTime() + PUT_BACK_NANOS;
+    while (channel.queueDeclarePassive(name).getMessageCount() < count
+        && System.nanoTime() - end < 0) {
+      LockSupport.parkNanos(1_000_000);
     }
   }
 

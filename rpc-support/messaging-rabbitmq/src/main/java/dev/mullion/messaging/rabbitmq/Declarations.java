@@ -1,20 +1,22 @@
 package dev.mullion.messaging.rabbitmq;
 
-import com.rabbitmq.client.AMQP;
-import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.DefaultConsumer;
-import com.rabbitmq.client.Envelope;
+import com.rabbitmq.client.AMQP.BasicProperties;
 import dev.mullion.messaging.ConflictingDeclarationException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.Overflow;
+import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.engine.Route;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,10 +29,25 @@ import org.jspecify.annotations.Nullable;
  *  declare orders B      ignored; its author sees A, and is refused
  *  replace orders C      the declaration is C
  *  delete orders         there is none
+ *  mark                  no effect; its author has read all before it
  * </pre>
  */
 final class Declarations {
-  private static final int PREFETCH = 200;
+  /** After this time without a record, the stream is taken for empty. */
+  private static final long EMPTY_MILLIS = 50;
+
+  /** What a mark is about. */
+  private static final Route.Queue NOTHING = new Route.Queue(
+      "mark",
+      Optional.empty(),
+      Redelivery.immediate(1),
+      Duration.ofSeconds(1),
+      false,
+      0,
+      0,
+      Overflow.FAIL,
+      1,
+      Duration.ofSeconds(1));
 
   private final Entities entities;
   private final BrokerErrors errors;
@@ -43,27 +60,18 @@ final class Declarations {
     this.errors = errors;
   }
 
-  /** Reads all records of a new session, and returns when they are known. */
-  void read(Session session, long timeoutMillis) throws IOException, MessagingException {
-    Channel channel = session.newChannel();
-    long records = channel.queueDeclarePassive(entities.declarations()).getMessageCount();
-    Reading reading = new Reading(channel, session, records);
+  /** Reads all records on a new session, and returns when they are known. */
+  void read(Session session, Publisher publisher, boolean mayWrite, long timeoutMillis)
+      throws IOException, TimeoutException, MessagingException {
+    DeclarationStream stream =
+        new DeclarationStream(session, entities.declarations(), errors, this::take);
+    long last = stream.last(EMPTY_MILLIS);
     declared.clear();
     history.clear();
-    if (records == 0) {
-      reading.caughtUp.complete(null);
+    stream.read(last, timeoutMillis);
+    if (last < 0 && mayWrite) { // it seems to be empty: then it is no longer
+      append("mark", NOTHING, publisher, timeoutMillis);
     }
-    channel.basicQos(PREFETCH);
-    channel.basicConsume(
-        entities.declarations(),
-        false,
-        "",
-        false,
-        false,
-        Map.of("x-stream-offset", "first"),
-        reading);
-    Waiting.await(
-        reading.caughtUp, timeoutMillis, errors, "reading " + entities.declarations());
   }
 
   /** Returns the declaration in force. */
@@ -94,6 +102,10 @@ final class Declarations {
       append("declare", queue, publisher, timeoutMillis);
     }
     Route.Queue now = find(queue.id());
+    if (now != null && !now.equals(queue)) {
+      append("mark", queue, publisher, timeoutMillis); // what is known may be old
+      now = find(queue.id());
+    }
     if (now != null && !now.equals(queue)) {
       throw differences(queue, now);
     }
@@ -143,6 +155,14 @@ final class Declarations {
         + DeclarationRecord.differences(asked, now) + " (redeclare changes them on purpose)");
   }
 
+  private void take(BasicProperties properties) {
+    try {
+      take(DeclarationRecord.from(properties));
+    } catch (RuntimeException e) {
+      Logs.warn("record", "a record of " + entities.declarations() + " is not understood", e);
+    }
+  }
+
   private void take(DeclarationRecord each) {
     String id = each.queue().id();
     switch (each.what()) {
@@ -159,6 +179,9 @@ final class Declarations {
         declared.remove(id);
         history.remove(id);
       }
+      case "mark" -> {
+        // For its author, who knows now that all before it was read.
+      }
       default -> Logs.warn("record", "a record of " + entities.declarations()
           + " is not understood: " + each.what(), null);
     }
@@ -172,40 +195,6 @@ final class Declarations {
     List<Route.Queue> all = history.computeIfAbsent(id, key -> new ArrayList<>());
     synchronized (all) {
       all.add(queue);
-    }
-  }
-
-  /** Takes the records of one session. */
-  private final class Reading extends DefaultConsumer {
-    private final Session session;
-    private final long records;
-    final CompletableFuture<@Nullable Void> caughtUp = new CompletableFuture<>();
-
-    Reading(Channel channel, Session session, long records) {
-      super(channel);
-      this.session = session;
-      this.records = records;
-    }
-
-    @Override
-    public void handleDelivery(
-        String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body)
-        throws IOException {
-      try {
-        take(DeclarationRecord.from(properties));
-      } catch (RuntimeException e) {
-        Logs.warn("record", "a record of " + entities.declarations() + " is not understood", e);
-      } finally {
-        getChannel().basicAck(envelope.getDeliveryTag(), false);
-      }
-      if (Wire.number(Wire.headers(properties), "x-stream-offset", 0) + 1 >= records) {
-        caughtUp.complete(null);
-      }
-    }
-
-    @Override
-    public void handleCancel(String tag) {
-      session.fail(new IOException("the stream " + entities.declarations() + " was deleted"));
     }
   }
 }

@@ -20,7 +20,7 @@ final class Delays {
   }
 
   /** Publishes a copy that comes back after a delay. */
-  CompletableFuture<Void> publish(
+  CompletableFuture<@Nullable Void> publish(
       Route.Queue queue, long millis, Wire.Outgoing copy, Session session) {
     String name = link.entities().delayed(queue, millis);
     if (!known.contains(name)) {
@@ -35,7 +35,7 @@ final class Delays {
     });
   }
 
-  private CompletableFuture<Void> publish(String name, Wire.Outgoing copy, Session session) {
+  private CompletableFuture<@Nullable Void> publish(String name, Wire.Outgoing copy, Session session) {
     return link.publisher().publish(Publication.copy(name, copy, session));
   }
 

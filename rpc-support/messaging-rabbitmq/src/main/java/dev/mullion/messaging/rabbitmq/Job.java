@@ -6,7 +6,6 @@ import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.engine.Outcome;
-import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.io.IOException;
 import java.time.Duration;
@@ -14,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A job that the broker has handed out. What failed, or goes back uncounted, is published as a copy
@@ -28,16 +28,16 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *  bury          dead letters                   ack       reject
  * </pre>
  */
-final class Job implements RawDelivery {
+final class Job implements Fetched {
   static final CompletionStage<Settlement> APPLIED =
       CompletableFuture.completedFuture(Settlement.APPLIED);
   static final CompletionStage<Settlement> LEASE_LOST =
       CompletableFuture.completedFuture(Settlement.LEASE_LOST);
 
-  final WorkerSource source;
-  final Session session;
-  final Channel channel;
-  final long tag;
+  private final JobOwner owner;
+  private final Session session;
+  private final Channel channel;
+  private final long tag;
   private final Message<byte[]> message;
   private final String address;
   private final int failures;
@@ -47,20 +47,20 @@ final class Job implements RawDelivery {
   private volatile boolean begun;
 
   Job(
-      WorkerSource source,
+      JobOwner owner,
       Session session,
       Channel channel,
       Envelope envelope,
       BasicProperties properties,
       byte[] body,
       int newLosses) {
-    this.source = source;
+    this.owner = owner;
     this.session = session;
     this.channel = channel;
     this.tag = envelope.getDeliveryTag();
     this.message = Wire.from(properties, body);
     Map<String, Object> headers = Wire.headers(properties);
-    this.address = source.address(headers, envelope);
+    this.address = address(headers, envelope);
     this.failures = (int) Wire.number(headers, Wire.FAILURES, 0);
     this.losses = (int) Wire.number(headers, Wire.LOSSES, 0) + newLosses;
     this.expires = Wire.number(headers, Wire.EXPIRES, Long.MAX_VALUE);
@@ -91,8 +91,39 @@ final class Job implements RawDelivery {
     begun = true;
   }
 
-  boolean isExpired() {
-    return expires <= System.currentTimeMillis();
+  private String address(Map<String, Object> headers, Envelope envelope) {
+    if (owner.queue().source().isEmpty()) {
+      return owner.queue().name();
+    }
+    String kept = Wire.text(headers, Wire.ADDRESS, null);
+    return kept == null ? envelope.getRoutingKey() : kept;
+  }
+
+  @Override
+  public Session session() {
+    return session;
+  }
+
+  /** Buries it if its time to live has passed. */
+  @Override
+  public boolean refuse() {
+    if (expires > System.currentTimeMillis()) {
+      return false;
+    }
+    settle(new Outcome.Bury(DeadLetter.Reason.EXPIRED, "its time to live has passed"));
+    return true;
+  }
+
+  @Override
+  public CompletionStage<Settlement> giveBack() {
+    return settle(new Outcome.GiveBack(false));
+  }
+
+  @Override
+  public void forget() {
+    if (settled.compareAndSet(false, true)) {
+      owner.settled(this);
+    }
   }
 
   @Override
@@ -106,23 +137,23 @@ final class Job implements RawDelivery {
       return LEASE_LOST;
     }
     if (session.isOver() || !channel.isOpen()) {
-      source.settled(this);
+      owner.settled(this);
       return LEASE_LOST;
     }
     if (outcome instanceof Outcome.Acknowledge) {
       return acknowledge() ? APPLIED : LEASE_LOST;
     }
     if (outcome instanceof Outcome.Redeliver failed) {
-      return answered(source.redeliver(
+      return answered(owner.redeliver(
           this, failed.delay(), copy(failures + 1, losses)));
     }
     if (outcome instanceof Outcome.GiveBack back) {
       return answered(
           back.counted()
-              ? source.suspect(this, copy(failures, losses + 1))
-              : source.giveBack(this, copy(failures, losses)));
+              ? owner.suspect(this, copy(failures, losses + 1))
+              : owner.giveBack(this, copy(failures, losses)));
     }
-    return answered(source.bury(this, letter((Outcome.Bury) outcome)));
+    return answered(bury(letter((Outcome.Bury) outcome)));
   }
 
   /** Acknowledges; false if the connection is gone. */
@@ -133,12 +164,20 @@ final class Job implements RawDelivery {
     } catch (IOException | RuntimeException e) {
       return false;
     } finally {
-      source.settled(this);
+      owner.settled(this);
     }
   }
 
+  private CompletableFuture<@Nullable Void> bury(Wire.Outgoing letter) {
+    return owner
+        .link()
+        .publisher()
+        .publish(Publication.copy(
+            owner.link().entities().deadLetters(owner.queue()), letter, session));
+  }
+
   /** Follows the copy: once it is confirmed, the original goes; if it is rejected, it stays. */
-  private CompletionStage<Settlement> answered(CompletableFuture<Void> copied) {
+  private CompletionStage<Settlement> answered(CompletableFuture<@Nullable Void> copied) {
     CompletableFuture<Settlement> answer = new CompletableFuture<>();
     copied.whenCompleteAsync(
         (none, error) -> {
@@ -151,14 +190,14 @@ final class Job implements RawDelivery {
             answer.complete(settlement);
           }
         },
-        source.settling());
+        owner.link().settling());
     return answer;
   }
 
   /** Puts the original back, which the broker counts. */
   private Settlement reject() {
     if (session.isOver()) {
-      source.settled(this);
+      owner.settled(this);
       return Settlement.UNKNOWN;
     }
     try {
@@ -167,7 +206,7 @@ final class Job implements RawDelivery {
     } catch (IOException | RuntimeException e) {
       return Settlement.UNKNOWN;
     } finally {
-      source.settled(this);
+      owner.settled(this);
     }
   }
 
@@ -180,7 +219,7 @@ final class Job implements RawDelivery {
     if (lost > 0) {
       out.header(Wire.LOSSES, lost);
     }
-    if (source.isGroup()) {
+    if (owner.queue().source().isPresent()) {
       out.header(Wire.ADDRESS, address);
     }
     if (expires != Long.MAX_VALUE) {
@@ -205,7 +244,7 @@ final class Job implements RawDelivery {
   /** Moves it to the jobs that are handled alone; it was not begun here. */
   CompletionStage<Settlement> moveToSuspects() {
     return settled.compareAndSet(false, true)
-        ? answered(source.suspect(this, copy(failures, losses)))
+        ? answered(owner.suspect(this, copy(failures, losses)))
         : LEASE_LOST;
   }
 }

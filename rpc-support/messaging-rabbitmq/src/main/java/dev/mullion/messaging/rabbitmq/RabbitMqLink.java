@@ -27,6 +27,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -70,13 +71,21 @@ final class RabbitMqLink implements EngineLink {
       publisher.start();
       signals.start();
       connection.open();
-      timer.scheduleWithFixedDelay(
-          publisher::expireUnconfirmed, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+      timer.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       opened = true;
     } finally {
       if (!opened) {
         close(Duration.ZERO);
       }
+    }
+  }
+
+  private void tick() {
+    try {
+      publisher.expireUnconfirmed();
+      sources.forEach(Restored::look);
+    } catch (RuntimeException e) { // it must go on
+      Logs.warn("tick", "looking after sends and subscriptions failed", e);
     }
   }
 
@@ -145,6 +154,10 @@ final class RabbitMqLink implements EngineLink {
     };
   }
 
+  Future<?> after(Runnable task, long delay, TimeUnit unit) {
+    return timer.schedule(task, delay, unit);
+  }
+
   /** Runs something that blocks; false if the link is closed. */
   boolean ask(Runnable question) {
     try {
@@ -159,7 +172,7 @@ final class RabbitMqLink implements EngineLink {
   void restore(Session session) throws IOException, TimeoutException, MessagingException {
     delays.forgetAll();
     publisher.connected(session);
-    declarations.read(session, engine.connectTimeout().toMillis());
+    declarations.read(session, publisher, creates(), timeoutMillis());
     for (Restored each : sources) {
       restore(each, session);
     }
@@ -209,9 +222,6 @@ final class RabbitMqLink implements EngineLink {
       return;
     }
     topology.check(queue, engine.consumerTimeout());
-    if (queue.ordered()) {
-      throw new UnsupportedSettingException("ordered: true is not there yet");
-    }
     Session session = connection.await();
     long timeout = engine.connectTimeout().toMillis();
     if (!creates()) {
@@ -293,7 +303,9 @@ final class RabbitMqLink implements EngineLink {
       throws MessagingException {
     if (route instanceof Route.Queue queue) {
       prepare(queue, Declaration.CHECK);
-      return new WorkerSource(this, queue, settings, sink);
+      return queue.ordered()
+          ? new OrderedSource(this, queue, sink)
+          : new WorkerSource(this, queue, settings, sink);
     }
     if (route instanceof Route.Subject subject) {
       return new ReplierSource(this, subject, settings, sink);

@@ -15,6 +15,9 @@ interface Restored extends Source {
   /** Forgets what a session had delivered: the broker has it again. */
   void lost(Session session);
 
+  /** Looks after what waits; called now and then. */
+  default void look() {}
+
   /** Returns how many jobs of a queue are held. */
   default int inFlight(Route.Queue queue) {
     return 0;

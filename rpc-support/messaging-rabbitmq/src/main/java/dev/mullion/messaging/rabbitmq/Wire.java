@@ -74,11 +74,20 @@ final class Wire {
 
   /** A message as it goes out: its properties may still be added to. */
   static final class Outgoing {
-    final BasicProperties.Builder properties = new BasicProperties.Builder();
-    final Map<String, Object> headers = new LinkedHashMap<>();
+    final BasicProperties.Builder properties;
+    final Map<String, Object> headers;
     final byte[] body;
 
     Outgoing(byte[] body) {
+      this.properties = new BasicProperties.Builder();
+      this.headers = new LinkedHashMap<>();
+      this.body = body;
+    }
+
+    /** Copies what has arrived. */
+    Outgoing(BasicProperties arrived, byte[] body) {
+      this.properties = arrived.builder();
+      this.headers = new LinkedHashMap<>(Wire.headers(arrived));
       this.body = body;
     }
 

@@ -37,8 +37,7 @@ final class Leftovers {
           new DefaultConsumer(channel) {
             @Override
             public void handleDelivery(
-                String tag, Envelope envelope, BasicProperties properties, byte[] body)
-                throws IOException {
+                String tag, Envelope envelope, BasicProperties properties, byte[] body) {
               Route.Queue queue = DeclarationRecord.from(properties).queue();
               synchronized (names) {
                 names.add(entities.jobs(queue));
@@ -47,8 +46,12 @@ final class Leftovers {
                 QueueTopology.delays(queue.redelivery())
                     .forEach(millis -> names.add(entities.delayed(queue, millis)));
               }
-              channel.basicAck(envelope.getDeliveryTag(), false);
               left.countDown();
+              try {
+                channel.basicAck(envelope.getDeliveryTag(), false);
+              } catch (IOException | RuntimeException e) {
+                // Enough was read.
+              }
             }
           });
       left.await(10, TimeUnit.SECONDS);

@@ -1,0 +1,293 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.Channel;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Sink;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A source that has to settle what it fetched. The broker knows a prefetch, and no credit: it hands
+ * out the next message when one is settled. What then finds no credit waits here; if it does so for
+ * too long (a paused worker, a handler that does not return), it is given back, and the source
+ * consumes nothing until there is credit again.
+ *
+ * <pre>
+ *  consuming --no credit for what waits--&gt; suspended --credit--&gt; consuming
+ *      '------------- cancel -----------------'-------------&gt; cancelled --&gt; closed
+ * </pre>
+ */
+abstract class FetchingSource implements Restored {
+  private static final Duration LAST_COPIES = Duration.ofSeconds(2);
+
+  final RabbitMqLink link;
+  private final Sink sink;
+  private final long patience;
+  private final CompletableFuture<@Nullable Void> cancelDone = new CompletableFuture<>();
+  private final Object subscribing = new Object();
+  private volatile boolean cancelled;
+  private volatile boolean closed;
+
+  /** This is guarded by subscribing. */
+  private @Nullable Session on;
+
+  /** These are guarded by this. */
+  private final Deque<Fetched> waiting = new ArrayDeque<>();
+
+  private long credit;
+  private long waitsSince;
+  private boolean suspended;
+
+  FetchingSource(RabbitMqLink link, Sink sink, Duration patience) {
+    this.link = link;
+    this.sink = sink;
+    this.patience = Publisher.nanos(patience);
+  }
+
+  /** Opens channels on a session, and consumes. */
+  abstract void start(Session session) throws IOException;
+
+  /** Consumes again. */
+  abstract void resume() throws IOException;
+
+  /** Asks the broker to hand out nothing more, and returns when it has agreed. */
+  abstract void suspend() throws IOException;
+
+  /** Closes the channels: the broker takes back what was not settled. */
+  abstract void closeChannels();
+
+  @Override
+  public final void subscribe(Session session) throws IOException {
+    synchronized (subscribing) {
+      if (cancelled) {
+        return;
+      }
+      on = session;
+      synchronized (this) {
+        suspended = false;
+      }
+      start(session);
+    }
+  }
+
+  /** Takes what has arrived. */
+  final void arrived(Fetched delivery) {
+    boolean isClosed;
+    synchronized (this) {
+      isClosed = closed;
+      if (!isClosed && (cancelled || credit == 0)) {
+        if (waiting.isEmpty()) {
+          waitsSince = System.nanoTime();
+        }
+        waiting.add(delivery);
+        return;
+      }
+      credit--;
+    }
+    if (isClosed) {
+      delivery.giveBack();
+    } else {
+      sink.deliver(delivery);
+    }
+  }
+
+  @Override
+  public final void request(int deliveries) {
+    List<Fetched> now = new ArrayList<>();
+    boolean isSuspended;
+    synchronized (this) {
+      credit += deliveries;
+      while (credit > 0 && !waiting.isEmpty() && !cancelled) {
+        credit--;
+        now.add(waiting.remove());
+      }
+      waitsSince = System.nanoTime();
+      isSuspended = suspended;
+    }
+    for (Fetched each : now) {
+      if (each.refuse()) {
+        request(1);
+      } else {
+        sink.deliver(each);
+      }
+    }
+    if (isSuspended) {
+      link.ask(this::resumeNow);
+    }
+  }
+
+  private void resumeNow() {
+    synchronized (subscribing) {
+      Session session = on;
+      synchronized (this) {
+        if (!suspended || cancelled || credit == 0) {
+          return;
+        }
+        suspended = false;
+      }
+      if (session == null || session.isOver()) {
+        return;
+      }
+      try {
+        resume();
+      } catch (IOException | RuntimeException e) {
+        session.fail(e);
+      }
+    }
+  }
+
+  /** Looks whether something waits for too long; called now and then. */
+  @Override
+  public final void look() {
+    synchronized (this) {
+      if (suspended
+          || cancelled
+          || credit > 0
+          || waiting.isEmpty()
+          || System.nanoTime() - waitsSince < patience) {
+        return;
+      }
+      suspended = true;
+    }
+    link.ask(this::suspendNow);
+  }
+
+  private void suspendNow() {
+    synchronized (subscribing) {
+      synchronized (this) {
+        if (!suspended) {
+          return;
+        }
+      }
+      suspendQuietly();
+    }
+    giveBackWaiting();
+    synchronized (this) {
+      if (credit == 0) {
+        return;
+      }
+    }
+    resumeNow();
+  }
+
+  private void suspendQuietly() {
+    Session session = on;
+    if (session == null || session.isOver()) {
+      return;
+    }
+    try {
+      suspend();
+    } catch (IOException | RuntimeException e) {
+      session.fail(e);
+    }
+  }
+
+  private CompletableFuture<@Nullable Void> giveBackWaiting() {
+    List<CompletableFuture<?>> back = new ArrayList<>();
+    for (Fetched each = next(); each != null; each = next()) {
+      back.add(each.giveBack().toCompletableFuture());
+    }
+    return CompletableFuture.allOf(back.toArray(CompletableFuture[]::new));
+  }
+
+  final synchronized int waitingCount() {
+    return waiting.size();
+  }
+
+  private synchronized @Nullable Fetched next() {
+    return waiting.poll();
+  }
+
+  @Override
+  public final CompletionStage<Void> ready() {
+    return CompletableFuture.completedFuture(null); // the broker has answered in subscribe
+  }
+
+  @Override
+  public final void lost(Session session) {
+    List<Fetched> gone = new ArrayList<>();
+    synchronized (this) {
+      waiting.removeIf(each -> each.session() == session && gone.add(each));
+    }
+    gone.forEach(Fetched::forget);
+    ended(session);
+  }
+
+  /** Forgets what a session has handed out. */
+  void ended(Session session) {}
+
+  @Override
+  public final void failed(MessagingException cause) {
+    if (!cancelled) {
+      sink.failed(cause);
+    }
+  }
+
+  final boolean isCancelled() {
+    return cancelled;
+  }
+
+  @Override
+  public final void cancel() {
+    synchronized (this) {
+      if (cancelled) {
+        return;
+      }
+      cancelled = true;
+    }
+    if (!link.ask(this::cancelNow)) {
+      cancelDone.complete(null);
+    }
+  }
+
+  /** Tells the broker; then what was fetched and not handed out goes back. */
+  private void cancelNow() {
+    synchronized (subscribing) {
+      suspendQuietly();
+    }
+    giveBackWaiting().whenComplete((none, error) -> cancelDone.complete(null));
+  }
+
+  @Override
+  public final void close() {
+    cancel();
+    if (!link.forget(this)) {
+      return;
+    }
+    try {
+      cancelDone.get(LAST_COPIES.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException | TimeoutException e) {
+      // The broker takes the rest back with the channels, and counts it.
+    }
+    synchronized (this) {
+      closed = true;
+    }
+    synchronized (subscribing) {
+      closeChannels();
+    }
+    for (Fetched each = next(); each != null; each = next()) {
+      each.forget();
+    }
+  }
+
+  /** Ends the session of a channel that the broker has closed, as after its consumer_timeout. */
+  static void watch(Channel channel, Session session) {
+    channel.addShutdownListener(cause -> {
+      if (!cause.isInitiatedByApplication() && !cause.isHardError()) {
+        session.fail(cause);
+      }
+    });
+  }
+}
