@@ -23,6 +23,7 @@ import java.util.Set;
  * @param orderedQueues whether queues can be ordered by key
  * @param extendable whether a handler can extend its time
  * @param knowsNobodyListens whether a request or signal without a receiver fails at once
+ * @param heldBack what waits behind a message of an ordered queue that failed, until it succeeds
  */
 public record Guarantees(
     Pattern pattern,
@@ -39,11 +40,48 @@ public record Guarantees(
     Duration leastDelay,
     boolean orderedQueues,
     boolean extendable,
-    boolean knowsNobodyListens) {
+    boolean knowsNobodyListens,
+    HeldBack heldBack) {
 
   /** Copies the set. */
   public Guarantees {
     overflows = Set.copyOf(overflows);
+  }
+
+  /** Creates the promises of an engine whose ordered queues hold back single keys. */
+  public Guarantees(
+      Pattern pattern,
+      DeliveryPromise delivery,
+      Order order,
+      Durability durability,
+      Loss ifSenderDies,
+      Loss ifReceiverDies,
+      Loss ifEngineDies,
+      GiveBack giveBack,
+      Capacity capacity,
+      Set<Overflow> overflows,
+      Wildcards wildcards,
+      Duration leastDelay,
+      boolean orderedQueues,
+      boolean extendable,
+      boolean knowsNobodyListens) {
+    this(
+        pattern,
+        delivery,
+        order,
+        durability,
+        ifSenderDies,
+        ifReceiverDies,
+        ifEngineDies,
+        giveBack,
+        capacity,
+        overflows,
+        wildcards,
+        leastDelay,
+        orderedQueues,
+        extendable,
+        knowsNobodyListens,
+        HeldBack.KEY);
   }
 
   /** The patterns. Groups of topics are work queues: their row is that of {@code PUSH_PULL}. */
@@ -128,5 +166,13 @@ public record Guarantees(
     NOT_FIRST_WORD,
     /** All. */
     ALL
+  }
+
+  /** What waits behind a message of an ordered queue that failed. */
+  public enum HeldBack {
+    /** The messages of its key. */
+    KEY,
+    /** The whole queue, which is handled one message at a time. */
+    QUEUE
   }
 }

@@ -35,7 +35,8 @@ final class WireGuarantees {
         local.leastDelay(),
         local.orderedQueues(),
         local.extendable(),
-        !signal && local.knowsNobodyListens());
+        !signal && local.knowsNobodyListens(),
+        local.heldBack());
   }
 
   static dev.mullion.messaging.grpc.v1.Guarantees of(Guarantees row) {
@@ -59,6 +60,8 @@ final class WireGuarantees {
         .setOrderedQueues(row.orderedQueues())
         .setExtendable(row.extendable())
         .setKnowsNobodyListens(row.knowsNobodyListens())
+        .setHeldBack(dev.mullion.messaging.grpc.v1.Guarantees.HeldBack.valueOf(
+            "HELD_BACK_" + row.heldBack().name()))
         .build();
   }
 
@@ -92,7 +95,8 @@ final class WireGuarantees {
         WireMessages.from(wire.getLeastDelay()),
         wire.getOrderedQueues(),
         wire.getExtendable(),
-        wire.getKnowsNobodyListens());
+        wire.getKnowsNobodyListens(),
+        value(Guarantees.HeldBack.class, wire.getHeldBack(), "HELD_BACK_"));
   }
 
   private static <V extends Enum<V>> V value(Class<V> type, Enum<?> wire, String prefix) {

@@ -5,6 +5,7 @@ import dev.mullion.messaging.Guarantees.Capacity;
 import dev.mullion.messaging.Guarantees.DeliveryPromise;
 import dev.mullion.messaging.Guarantees.Durability;
 import dev.mullion.messaging.Guarantees.GiveBack;
+import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Guarantees.Loss;
 import dev.mullion.messaging.Guarantees.Order;
 import dev.mullion.messaging.Guarantees.Pattern;
@@ -85,6 +86,7 @@ final class RabbitMqGuarantees {
         Duration.ZERO,
         true,
         true,
-        knowsNobodyListens);
+        knowsNobodyListens,
+        HeldBack.QUEUE);
   }
 }

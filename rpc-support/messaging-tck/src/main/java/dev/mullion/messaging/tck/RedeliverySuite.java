@@ -3,6 +3,7 @@ package dev.mullion.messaging.tck;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
@@ -207,7 +208,7 @@ public abstract class RedeliverySuite extends EngineSuite {
   }
 
   @EachHandlerKind
-  @DisplayName("37. ordered: a failure and its delay hold back the messages of its key, no others")
+  @DisplayName("37. ordered: a failure and its delay hold back its key, and others only as promised")
   void orderedOverFailure(HandlerKind kind) throws Exception {
     assume(queues().orderedQueues(), "orderedQueues", false);
     assume(!profile().reorders(), "orderedQueues", "off: faults reorder");
@@ -242,7 +243,8 @@ public abstract class RedeliverySuite extends EngineSuite {
     }
     assertTrue(payloads.indexOf("a2") > again, "a2 came before a1 was handled: " + payloads);
     assertTrue(
-        payloads.indexOf("b4") < again && payloads.indexOf("c4") < again,
+        queues().heldBack() == HeldBack.QUEUE
+            || (payloads.indexOf("b4") < again && payloads.indexOf("c4") < again),
         "other keys waited: " + payloads);
   }
 
