@@ -86,8 +86,17 @@ final class BrokerErrors {
         maybeAccepted);
   }
 
+  /** Returns whether a queue is there, but not to be used yet: as after the broker's start. */
+  static boolean isStarting(Throwable error) {
+    ShutdownSignalException signal = signal(error);
+    return signal != null && text(signal).contains("down or inaccessible");
+  }
+
   private MessagingException channel(ShutdownSignalException signal, String what, Throwable error) {
     String text = text(signal) + " (" + what + ", broker " + where + ")";
+    if (isStarting(signal)) {
+      return new BrokerAwayException("not ready yet: " + text, error, true);
+    }
     return switch (code(signal)) {
       case AMQP.ACCESS_REFUSED ->
         new PermissionDeniedException("a permission is missing: " + text, error);

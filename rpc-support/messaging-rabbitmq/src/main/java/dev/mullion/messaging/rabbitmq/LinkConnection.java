@@ -50,16 +50,35 @@ final class LinkConnection implements Session.Observer {
     this.factory = engine.factory(group);
   }
 
-  /** Connects for the first time. */
+  /** Connects for the first time; a broker that is still starting has the connect timeout for it. */
   void open() throws MessagingException {
+    long end = System.nanoTime() + Publisher.nanos(engine.connectTimeout());
+    for (int attempt = 0; ; attempt++) {
+      try {
+        openOnce();
+        return;
+      } catch (IOException | TimeoutException | RuntimeException e) {
+        if (!BrokerErrors.isStarting(e) || System.nanoTime() - end > 0) {
+          throw engine.errors().connecting(e, engine.user(), engine.virtualHost());
+        }
+      }
+      pause(attempt);
+    }
+  }
+
+  private void openOnce() throws IOException, TimeoutException, MessagingException {
+    Session session = connect();
+    boolean opened = false;
     try {
-      Session session = connect();
       link.restore(session);
-      if (!publish(session)) {
+      opened = publish(session);
+      if (!opened) {
         throw new IOException("the connection was lost at once");
       }
-    } catch (IOException | TimeoutException | RuntimeException e) {
-      throw engine.errors().connecting(e, engine.user(), engine.virtualHost());
+    } finally {
+      if (!opened) {
+        session.drop();
+      }
     }
   }
 
@@ -131,14 +150,8 @@ final class LinkConnection implements Session.Observer {
     try {
       for (int attempt = 0; !closed; attempt++) {
         try {
-          Session session = connect();
-          link.restore(session);
-          if (publish(session)) {
-            restored();
-            return;
-          }
-          link.lost(session, new IOException("lost while it was restored"));
-          session.drop();
+          restoreOnce();
+          return;
         } catch (IOException | TimeoutException | RuntimeException e) {
           remember(e);
         }
@@ -152,6 +165,25 @@ final class LinkConnection implements Session.Observer {
     Session now = current;
     if (!closed && now == null) { // lost again before restoring was reset
       reconnect();
+    }
+  }
+
+  private void restoreOnce() throws IOException, TimeoutException, MessagingException {
+    Session session = connect();
+    boolean restored = false;
+    try {
+      link.restore(session);
+      restored = publish(session);
+      if (!restored) {
+        throw new IOException("the connection was lost while it was restored");
+      }
+      restored();
+    } finally {
+      if (!restored) {
+        session.end();
+        link.lost(session, new IOException("the connection was lost while it was restored"));
+        session.drop();
+      }
     }
   }
 

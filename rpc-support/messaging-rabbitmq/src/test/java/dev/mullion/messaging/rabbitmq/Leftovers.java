@@ -1,70 +1,57 @@
 package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.Connection;
-import com.rabbitmq.client.DefaultConsumer;
-import com.rabbitmq.client.Envelope;
-import com.rabbitmq.client.AMQP.BasicProperties;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineEvents;
+import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
-import java.io.IOException;
-import java.util.ArrayList;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.time.Duration;
+import java.util.concurrent.ForkJoinPool;
 
-/** Finds the queues of a prefix by its declarations. */
+/** Deletes what a test has left on a shared broker, so that the broker stays small. */
 final class Leftovers {
   private Leftovers() {}
 
-  static List<String> of(Connection connection, String prefix) throws Exception {
-    Entities entities = new Entities(prefix);
-    Set<String> names = new HashSet<>();
-    List<String> all = new ArrayList<>();
-    try (Channel channel = connection.createChannel()) {
-      int records = channel.queueDeclarePassive(entities.declarations()).getMessageCount();
-      CountDownLatch left = new CountDownLatch(records);
-      channel.basicQos(100);
-      channel.basicConsume(
-          entities.declarations(),
-          false,
-          "",
-          false,
-          false,
-          Map.of("x-stream-offset", "first"),
-          new DefaultConsumer(channel) {
-            @Override
-            public void handleDelivery(
-                String tag, Envelope envelope, BasicProperties properties, byte[] body) {
-              Route.Queue queue = DeclarationRecord.from(properties).queue();
-              synchronized (names) {
-                names.add(entities.jobs(queue));
-                names.add(entities.suspects(queue));
-                names.add(entities.deadLetters(queue));
-                QueueTopology.delays(queue.redelivery())
-                    .forEach(millis -> names.add(entities.delayed(queue, millis)));
-              }
-              left.countDown();
-              try {
-                channel.basicAck(envelope.getDeliveryTag(), false);
-              } catch (IOException | RuntimeException e) {
-                // Enough was read.
-              }
+  static void delete(RabbitMqEngine engine) throws Exception {
+    RabbitMqLink link = (RabbitMqLink) engine.open(
+        new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, Duration.ofSeconds(5)));
+    try {
+      link.admin().now("cleaning", (session, channel) -> {
+        Entities names = engine.entities();
+        for (Route.Queue queue : link.declarations().all()) {
+          channel.queueDelete(names.jobs(queue));
+          channel.queueDelete(names.suspects(queue));
+          channel.queueDelete(names.deadLetters(queue));
+          for (Route.Queue each : link.declarations().history(queue.id())) {
+            for (long millis : QueueTopology.delays(each.redelivery())) {
+              channel.queueDelete(names.delayed(queue, millis));
             }
-          });
-      left.await(10, TimeUnit.SECONDS);
-    } catch (IOException e) {
-      if (!BrokerErrors.isNotFound(e)) {
-        throw e;
-      }
-      return List.of();
+          }
+        }
+        channel.exchangeDelete(names.topics());
+        return null;
+      });
+    } finally {
+      link.close(Duration.ZERO);
     }
-    synchronized (names) {
-      all.addAll(names);
+    deleteStream(engine);
+  }
+
+  private static void deleteStream(RabbitMqEngine engine) throws Exception {
+    try (var connection = Plain.connect(engine.addresses().get(0).getPort());
+        Channel channel = connection.createChannel()) {
+      channel.queueDelete(engine.entities().declarations());
     }
-    all.add(entities.declarations());
-    return all;
+  }
+
+  private static final class Unheard implements EngineEvents {
+    @Override
+    public void replied(Reply reply) {}
+
+    @Override
+    public void connectionLost(String where, Throwable cause) {}
+
+    @Override
+    public void connectionRestored(String where, Duration outage) {}
   }
 }

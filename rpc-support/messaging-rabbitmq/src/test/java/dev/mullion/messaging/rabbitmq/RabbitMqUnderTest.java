@@ -1,8 +1,5 @@
 package dev.mullion.messaging.rabbitmq;
 
-import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.Connection;
-import com.rabbitmq.client.ConnectionFactory;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.tck.EngineUnderTest;
 import dev.mullion.messaging.tck.Profile;
@@ -108,20 +105,10 @@ final class RabbitMqUnderTest
     return false;
   }
 
-  /** Deletes what the test has left, so that the broker stays small. */
   @Override
   public void close() throws Exception {
     relay.close();
-    ConnectionFactory factory = new ConnectionFactory();
-    factory.setHost("127.0.0.1");
-    factory.setPort(broker.port());
-    try (Connection connection = factory.newConnection("cleaning");
-        Channel channel = connection.createChannel()) {
-      for (String queue : Leftovers.of(connection, prefix)) {
-        channel.queueDelete(queue);
-      }
-      channel.exchangeDelete(prefix + ".topics");
-    }
+    Leftovers.delete(engine(broker.port(), prefix));
   }
 
   /** Connects from another process. */
