@@ -17,6 +17,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +37,8 @@ final class Declarations {
   /** After this time without a record, the stream is taken for empty. */
   private static final long EMPTY_MILLIS = 50;
 
+  private static final long RETRY_NANOS = 100_000_000;
+
   /** What a mark is about. */
   private static final Route.Queue NOTHING = new Route.Queue(
       "mark",
@@ -51,42 +54,77 @@ final class Declarations {
 
   private final Entities entities;
   private final BrokerErrors errors;
-  private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
-  private final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
   private final Map<String, CompletableFuture<@Nullable Void>> own = new ConcurrentHashMap<>();
+  private volatile View view = new View();
+  private volatile CompletableFuture<@Nullable Void> known = new CompletableFuture<>();
 
   Declarations(Entities entities, BrokerErrors errors) {
     this.entities = entities;
     this.errors = errors;
   }
 
-  /** Reads all records on a new session, and returns when they are known. */
-  void read(Session session, Publisher publisher, boolean mayWrite, long timeoutMillis)
+  /** What the records say so far. */
+  private static final class View {
+    final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+    final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
+  }
+
+  /**
+   * Reads all records on a new session, and follows them. A broker that was killed may need many
+   * seconds until its stream is back, while its queues are there: so this blocks a thread of its
+   * own, and what was known before counts until then.
+   */
+  void follow(Session session, Publisher publisher, boolean creates, long timeoutMillis) {
+    CompletableFuture<@Nullable Void> read = new CompletableFuture<>();
+    known = read;
+    while (!session.isOver() && !read.isDone()) {
+      try {
+        read(session, publisher, creates, timeoutMillis);
+        read.complete(null);
+      } catch (IOException | TimeoutException | RuntimeException e) {
+        if (!BrokerErrors.isStarting(e) && BrokerErrors.isChannelError(e)) {
+          read.completeExceptionally(e);
+          return;
+        }
+        LockSupport.parkNanos(RETRY_NANOS);
+      }
+    }
+    read.completeExceptionally(errors.away(false));
+  }
+
+  private void read(Session session, Publisher publisher, boolean creates, long timeoutMillis)
       throws IOException, TimeoutException, MessagingException {
-    DeclarationStream stream =
-        new DeclarationStream(session, entities.declarations(), errors, this::take);
+    session.declareStream(entities.declarations(), creates);
+    View reading = new View();
+    DeclarationStream stream = new DeclarationStream(
+        session, entities.declarations(), errors, properties -> take(properties, reading));
     long last = stream.last(EMPTY_MILLIS);
-    declared.clear();
-    history.clear();
     stream.read(last, timeoutMillis);
-    if (last < 0 && mayWrite) { // it seems to be empty: then it is no longer
+    if (last < 0 && creates) { // it seems to be empty: then it is no longer
       append("mark", NOTHING, publisher, timeoutMillis);
     }
+    view = reading;
+  }
+
+  /** Waits until all records are read. */
+  private void awaitKnown(long timeoutMillis) throws MessagingException {
+    Waiting.await(known, timeoutMillis, errors, "reading " + entities.declarations());
   }
 
   /** Returns the declaration in force. */
   Route.@Nullable Queue find(String id) {
-    return declared.get(id);
+    return view.declared.get(id);
   }
 
   /** Returns all that are declared. */
-  List<Route.Queue> all() {
-    return new ArrayList<>(declared.values());
+  List<Route.Queue> all(long timeoutMillis) throws MessagingException {
+    awaitKnown(timeoutMillis);
+    return new ArrayList<>(view.declared.values());
   }
 
   /** Returns this declaration and the earlier ones, whose delays may still hold messages. */
   List<Route.Queue> history(String id) {
-    List<Route.Queue> all = history.get(id);
+    List<Route.Queue> all = view.history.get(id);
     if (all == null) {
       return List.of();
     }
@@ -98,6 +136,10 @@ final class Declarations {
   /** Declares a queue, unless it is declared; throws if it is, with other settings. */
   void declare(Route.Queue queue, Publisher publisher, long timeoutMillis)
       throws MessagingException {
+    if (queue.equals(find(queue.id()))) {
+      return;
+    }
+    awaitKnown(timeoutMillis);
     if (find(queue.id()) == null) {
       append("declare", queue, publisher, timeoutMillis);
     }
@@ -112,7 +154,10 @@ final class Declarations {
   }
 
   /** Checks that a queue is declared, and not with other settings. */
-  void check(Route.Queue queue) throws MessagingException {
+  void check(Route.Queue queue, long timeoutMillis) throws MessagingException {
+    if (!queue.equals(find(queue.id()))) {
+      awaitKnown(timeoutMillis);
+    }
     Route.Queue now = find(queue.id());
     if (now == null) {
       throw new MissingAddressException("queue " + queue.id() + " is not declared in "
@@ -125,11 +170,13 @@ final class Declarations {
 
   void replace(Route.Queue queue, Publisher publisher, long timeoutMillis)
       throws MessagingException {
+    awaitKnown(timeoutMillis);
     append("replace", queue, publisher, timeoutMillis);
   }
 
   void delete(Route.Queue queue, Publisher publisher, long timeoutMillis)
       throws MessagingException {
+    awaitKnown(timeoutMillis);
     append("delete", queue, publisher, timeoutMillis);
   }
 
@@ -155,29 +202,29 @@ final class Declarations {
         + DeclarationRecord.differences(asked, now) + " (redeclare changes them on purpose)");
   }
 
-  private void take(BasicProperties properties) {
+  private void take(BasicProperties properties, View to) {
     try {
-      take(DeclarationRecord.from(properties));
+      take(DeclarationRecord.from(properties), to);
     } catch (RuntimeException e) {
       Logs.warn("record", "a record of " + entities.declarations() + " is not understood", e);
     }
   }
 
-  private void take(DeclarationRecord each) {
+  private void take(DeclarationRecord each, View to) {
     String id = each.queue().id();
     switch (each.what()) {
       case "declare" -> {
-        if (declared.putIfAbsent(id, each.queue()) == null) {
-          remember(id, each.queue());
+        if (to.declared.putIfAbsent(id, each.queue()) == null) {
+          remember(id, each.queue(), to);
         }
       }
       case "replace" -> {
-        declared.put(id, each.queue());
-        remember(id, each.queue());
+        to.declared.put(id, each.queue());
+        remember(id, each.queue(), to);
       }
       case "delete" -> {
-        declared.remove(id);
-        history.remove(id);
+        to.declared.remove(id);
+        to.history.remove(id);
       }
       case "mark" -> {
         // For its author, who knows now that all before it was read.
@@ -191,8 +238,8 @@ final class Declarations {
     }
   }
 
-  private void remember(String id, Route.Queue queue) {
-    List<Route.Queue> all = history.computeIfAbsent(id, key -> new ArrayList<>());
+  private static void remember(String id, Route.Queue queue, View to) {
+    List<Route.Queue> all = to.history.computeIfAbsent(id, key -> new ArrayList<>());
     synchronized (all) {
       all.add(queue);
     }

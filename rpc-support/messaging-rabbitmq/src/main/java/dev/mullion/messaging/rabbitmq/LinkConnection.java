@@ -85,7 +85,7 @@ final class LinkConnection implements Session.Observer {
   private Session connect() throws IOException, TimeoutException, MessagingException {
     Session session = Session.open(factory, this::connection, this);
     try {
-      session.declareShared(engine.entities(), engine.creates());
+      session.declareTopics(engine.entities().topics(), engine.creates());
       return session;
     } catch (IOException | TimeoutException | RuntimeException e) {
       session.drop();

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
+import dev.mullion.messaging.MessageTooLargeException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -24,6 +25,7 @@ final class Publication {
 
   final long since = System.nanoTime();
   final CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
+  private final Wire.Outgoing message;
   private final BasicProperties properties;
   private @Nullable BasicProperties repeated;
 
@@ -42,6 +44,7 @@ final class Publication {
       boolean isRequest) {
     this.exchange = exchange;
     this.routingKey = routingKey;
+    this.message = message;
     this.properties = message.build();
     this.body = message.body;
     this.mandatory = mandatory;
@@ -69,6 +72,11 @@ final class Publication {
   /** Returns a copy of what a session was handed. */
   static Publication copy(String queue, Wire.Outgoing message, Session session) {
     return new Publication("", queue, message, true, session, false);
+  }
+
+  /** Checks that its headers fit into a frame. */
+  void check(int frameMax) throws MessageTooLargeException {
+    message.check(frameMax == 0 ? Integer.MAX_VALUE : frameMax);
   }
 
   /** Returns the properties; from the second attempt on, they say so. */

@@ -3,7 +3,6 @@ package dev.mullion.messaging.rabbitmq;
 import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessageTooLargeException;
-import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.NobodyListensException;
 import java.io.IOException;
@@ -133,15 +132,18 @@ final class Publisher implements AutoCloseable {
   private void write(Publication next, Session on) {
     Channel channel = next.isRequest ? on.requests : on.publishing;
     Unconfirmed unconfirmed = next.isRequest ? on.openRequests : on.unconfirmed;
+    try {
+      next.check(on.sending.getFrameMax());
+    } catch (MessageTooLargeException e) {
+      next.done.completeExceptionally(e);
+      return;
+    }
     next.attempts++;
     long number = channel.getNextPublishSeqNo();
     unconfirmed.add(number, next);
     try {
       channel.basicPublish(
           next.exchange, next.routingKey, next.mandatory, next.properties(), next.body);
-    } catch (IllegalArgumentException e) { // headers that do not fit into a frame
-      unconfirmed.remove(number);
-      next.done.completeExceptionally(tooLarge(next, e));
     } catch (IOException | RuntimeException e) {
       on.fail(e);
     }
@@ -158,12 +160,6 @@ final class Publisher implements AutoCloseable {
     } else {
       queue.addFirst(each);
     }
-  }
-
-  private static MessagingException tooLarge(Publication publication, Throwable e) {
-    return new MessageTooLargeException("the headers of a message to " + publication.address()
-        + " do not fit: " + e.getMessage() + " (expected: id, content type and names of headers up"
-        + " to 255 bytes, and all headers together below the connection's frame_max)");
   }
 
   private static boolean isOver(Publication publication, long limit) {

@@ -72,7 +72,7 @@ final class QueueAdmin {
   CompletionStage<List<QueueStatus>> all() {
     return ask("queues", (session, channel) -> {
       List<QueueStatus> all = new ArrayList<>();
-      for (Route.Queue each : link.declarations().all()) {
+      for (Route.Queue each : link.declarations().all(link.timeoutMillis())) {
         QueueStatus status = status(session, each);
         if (status != null) {
           all.add(status);

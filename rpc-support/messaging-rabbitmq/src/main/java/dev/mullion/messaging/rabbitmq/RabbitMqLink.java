@@ -172,7 +172,7 @@ final class RabbitMqLink implements EngineLink {
   void restore(Session session) throws IOException, TimeoutException, MessagingException {
     delays.forgetAll();
     publisher.connected(session);
-    declarations.read(session, publisher, creates(), timeoutMillis());
+    ask(() -> declarations.follow(session, publisher, creates(), timeoutMillis()));
     for (Restored each : sources) {
       restore(each, session);
     }
@@ -225,7 +225,7 @@ final class RabbitMqLink implements EngineLink {
     Session session = connection.await();
     long timeout = engine.connectTimeout().toMillis();
     if (!creates()) {
-      declarations.check(queue);
+      declarations.check(queue, timeout);
     } else if (declaration == Declaration.CHECK) {
       declarations.declare(queue, publisher, timeout);
     } else {

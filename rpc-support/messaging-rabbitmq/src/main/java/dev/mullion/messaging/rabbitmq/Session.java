@@ -124,16 +124,23 @@ final class Session {
         of.returned(returned.getRoutingKey(), returned.getProperties().getMessageId()));
   }
 
-  /** Creates what all addresses share, or checks that it is there. */
-  void declareShared(Entities entities, boolean create) throws IOException, TimeoutException {
-    try (Channel channel = receiving.createChannel()) {
+  /** Creates the exchange of all topics, or checks that it is there. */
+  void declareTopics(String exchange, boolean create) throws IOException, TimeoutException {
+    try (Channel channel = newChannel()) {
       if (create) {
-        channel.exchangeDeclare(entities.topics(), BuiltinExchangeType.TOPIC, true);
-        channel.queueDeclare(
-            entities.declarations(), true, false, false, Map.of("x-queue-type", "stream"));
+        channel.exchangeDeclare(exchange, BuiltinExchangeType.TOPIC, true);
       } else {
-        channel.exchangeDeclarePassive(entities.topics());
-        channel.queueDeclarePassive(entities.declarations());
+        channel.exchangeDeclarePassive(exchange);
+      }
+    }
+  }
+
+  void declareStream(String name, boolean create) throws IOException, TimeoutException {
+    try (Channel channel = newChannel()) {
+      if (create) {
+        channel.queueDeclare(name, true, false, false, Map.of("x-queue-type", "stream"));
+      } else {
+        channel.queueDeclarePassive(name);
       }
     }
   }

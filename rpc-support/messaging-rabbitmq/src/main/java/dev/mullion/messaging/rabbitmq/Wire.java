@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessageTooLargeException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -68,6 +69,11 @@ final class Wire {
       "x-stream-offset");
 
   private static final int SHORT = 255;
+
+  /** The frame, and what AMQP has fields for: up to six texts of 255 bytes, and numbers. */
+  private static final int FIXED = 2000;
+
+  private static final int PER_HEADER = 16;
   private static final int MOST_ERROR = 4000;
 
   private Wire() {}
@@ -108,6 +114,34 @@ final class Wire {
 
     BasicProperties build() {
       return properties.headers(headers).build();
+    }
+
+    /**
+     * Checks that a client can send it: one that finds a header too large while it publishes has
+     * counted the message already.
+     *
+     * @param most the bytes of a frame
+     */
+    void check(int most) throws MessageTooLargeException {
+      long bytes = FIXED;
+      for (Map.Entry<String, Object> each : headers.entrySet()) {
+        int name = utf8(each.getKey());
+        if (name > SHORT) {
+          throw new MessageTooLargeException("the name of a header has " + name
+              + " bytes (expected: <= 255): " + each.getKey().substring(0, 32) + "...");
+        }
+        bytes += name + PER_HEADER;
+        bytes += each.getValue() instanceof String text ? utf8(text) : 0;
+      }
+      if (bytes > most) {
+        throw new MessageTooLargeException("the headers have " + bytes + " bytes (expected: <= "
+            + most + ", the connection's frame_max, which the broker and requestedFrameMax of the"
+            + " client set)");
+      }
+    }
+
+    private static int utf8(String text) {
+      return text.getBytes(StandardCharsets.UTF_8).length;
     }
   }
 

@@ -45,7 +45,7 @@ final class Broker implements AutoCloseable {
     this.name = "mullion" + port + "@localhost";
     Files.createDirectories(directory.resolve("home"));
     Files.writeString(directory.resolve("plugins"), "[].");
-    Files.writeString(directory.resolve("rabbitmq.conf"), "disk_free_limit.absolute = 50MB\n");
+    Files.writeString(directory.resolve("rabbitmq.conf"), "disk_free_limit.absolute = 50MB\nmax_message_size = 8388608\n");
   }
 
   private static int freePort() throws IOException {
@@ -179,6 +179,18 @@ final class Broker implements AutoCloseable {
       throw new IllegalStateException(command + ": " + output);
     }
     return output;
+  }
+
+  String logTail() throws IOException {
+    try (Stream<Path> logs = Files.list(directory.resolve("log"))) {
+      StringBuilder all = new StringBuilder();
+      for (Path each : logs.filter(Files::isRegularFile).toList()) {
+        List<String> lines = Files.readAllLines(each);
+        lines.subList(Math.max(0, lines.size() - 120), lines.size())
+            .forEach(line -> all.append(line).append('\n'));
+      }
+      return all.toString();
+    }
   }
 
   /** Kills the node as {@code kill -9} does. */

@@ -18,7 +18,7 @@ final class Leftovers {
     try {
       link.admin().now("cleaning", (session, channel) -> {
         Entities names = engine.entities();
-        for (Route.Queue queue : link.declarations().all()) {
+        for (Route.Queue queue : link.declarations().all(30_000)) {
           channel.queueDelete(names.jobs(queue));
           channel.queueDelete(names.suspects(queue));
           channel.queueDelete(names.deadLetters(queue));

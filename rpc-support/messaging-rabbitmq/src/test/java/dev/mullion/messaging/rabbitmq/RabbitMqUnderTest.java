@@ -33,6 +33,7 @@ final class RabbitMqUnderTest
     return RabbitMqEngine.builder()
         .addresses("127.0.0.1:" + port)
         .prefix(prefix)
+        .connectTimeout(Duration.ofSeconds(60))
         .maxBackoff(Duration.ofMillis(300))
         .awayTimeout(Duration.ofSeconds(20))
         .build();

@@ -1,0 +1,9 @@
+/** RabbitMQ as an engine of messaging. */
+module dev.mullion.messaging.rabbitmq {
+  exports dev.mullion.messaging.rabbitmq;
+
+  requires transitive com.rabbitmq.client;
+  requires transitive dev.mullion.messaging;
+  requires io.netty.transport;
+  requires static transitive org.jspecify;
+}

@@ -1,0 +1,221 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.Connection;
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.ConflictingDeclarationException;
+import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.Overflow;
+import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.Topic;
+import dev.mullion.messaging.UnsupportedSettingException;
+import dev.mullion.messaging.WorkQueue;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import org.junit.jupiter.api.Test;
+
+/** What goes wrong is told apart, with its name, the address and the setting. */
+class ErrorsTest {
+  private static RabbitMqEngine.Builder engine() throws Exception {
+    return RabbitMqEngine.builder()
+        .addresses(Broker.shared().address())
+        .prefix("errors")
+        .connectTimeout(Duration.ofSeconds(5));
+  }
+
+  private static Messaging messaging() throws Exception {
+    return Messaging.on(engine().build());
+  }
+
+  private static WorkQueue.Builder<String> queue(String name) {
+    return WorkQueue.builder(name, Codecs.utf8());
+  }
+
+  private static Throwable failure(CompletableFuture<?> send) throws InterruptedException {
+    try {
+      throw new AssertionError("completed with " + send.get());
+    } catch (ExecutionException e) {
+      return e.getCause();
+    }
+  }
+
+  @Test
+  void brokerThatIsAway() {
+    RabbitMqEngine away = RabbitMqEngine.builder()
+        .addresses("127.0.0.1:1")
+        .connectTimeout(Duration.ofSeconds(2))
+        .build();
+
+    assertThatThrownBy(() -> Messaging.on(away))
+        .isInstanceOf(BrokerAwayException.class)
+        .hasMessageContaining("127.0.0.1:1");
+  }
+
+  @Test
+  void wrongPassword() throws Exception {
+    RabbitMqEngine wrong = engine().user("guest", "wrong").build();
+
+    assertThatThrownBy(() -> Messaging.on(wrong))
+        .isInstanceOf(LoginRefusedException.class)
+        .hasMessageContainingAll(Broker.shared().address(), "\"guest\"", "password")
+        .hasMessageNotContaining("wrong");
+  }
+
+  @Test
+  void virtualHostThatIsNotThere() throws Exception {
+    RabbitMqEngine missing = engine().virtualHost("nowhere").build();
+
+    assertThatThrownBy(() -> Messaging.on(missing))
+        .isInstanceOf(MissingAddressException.class)
+        .hasMessageContainingAll("\"nowhere\"", "virtualHost");
+  }
+
+  @Test
+  void userWithoutPermissions() throws Exception {
+    Broker broker = Broker.shared();
+    broker.control("add_user", "limited", "secret");
+    RabbitMqEngine limited = engine().user("limited", "secret").build();
+
+    assertThatThrownBy(() -> Messaging.on(limited))
+        .isInstanceOf(LoginRefusedException.class)
+        .hasMessageContainingAll("\"limited\"", "virtual host \"/\"");
+
+    broker.control("set_permissions", "limited", "^$", ".*", ".*");
+    assertThatThrownBy(() -> Messaging.on(limited))
+        .isInstanceOf(PermissionDeniedException.class)
+        .hasMessageContainingAll("errors.topics", "limited");
+  }
+
+  @Test
+  void userWhoMayNotConfigureCanUseWhatIsThere() throws Exception {
+    Broker broker = Broker.shared();
+    broker.control("add_user", "user", "secret");
+    broker.control("set_permissions", "user", "^$", "^amq\\.default$|^errors\\.", "^errors\\.");
+    WorkQueue<String> queue = queue("there").build();
+    try (Messaging creator = messaging()) {
+      creator.declare(queue);
+    }
+    RabbitMqEngine engine = engine()
+        .user("user", "secret")
+        .topology(RabbitMqEngine.Topology.MUST_EXIST)
+        .build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      messaging.push(queue, "job").get();
+      WorkQueue<String> missing = queue("missing").build();
+      assertThatThrownBy(() -> messaging.declare(missing))
+          .isInstanceOf(MissingAddressException.class)
+          .hasMessageContaining("missing");
+      assertThat(failure(messaging.push(missing, "job")))
+          .isInstanceOf(MissingAddressException.class);
+    }
+  }
+
+  @Test
+  void queueThatOthersDeclaredInAnotherWay() throws Exception {
+    try (Connection connection = Plain.connect(Broker.shared().port());
+        Channel channel = connection.createChannel();
+        Messaging messaging = messaging()) {
+      channel.queueDeclare("errors.queue.foreign", true, false, false, null);
+
+      assertThatThrownBy(() -> messaging.declare(queue("foreign").build()))
+          .isInstanceOf(ConflictingDeclarationException.class)
+          .hasMessageContainingAll("errors.queue.foreign", "inequivalent arg");
+    }
+  }
+
+  @Test
+  void messageAboveTheBrokersLimit() throws Exception {
+    WorkQueue<byte[]> queue = WorkQueue.of("large", Codecs.bytes());
+    try (Messaging messaging =
+        Messaging.builder(engine().build()).maxMessageSize(16 << 20).start()) {
+      assertThat(failure(messaging.push(queue, new byte[9 << 20])))
+          .isInstanceOf(MessageTooLargeException.class)
+          .hasMessageContainingAll("max_message_size", "8388608");
+      messaging.push(queue, new byte[1000]).get();
+    }
+  }
+
+  @Test
+  void headersAboveTheFrameLimit() throws Exception {
+    WorkQueue<String> queue = queue("headers").build();
+    try (Messaging messaging = messaging()) {
+      Message<String> message = Message.of("job").withHeader("large", "x".repeat(200_000));
+      assertThat(failure(messaging.push(queue, message)))
+          .isInstanceOf(MessageTooLargeException.class)
+          .hasMessageContaining("frame_max");
+      Message<String> name = Message.of("job").withHeader("n".repeat(300), "x");
+      assertThat(failure(messaging.push(queue, name)))
+          .isInstanceOf(MessageTooLargeException.class)
+          .hasMessageContaining("255");
+      messaging.push(queue, "small").get();
+    }
+  }
+
+  @Test
+  void longTextsGoIntoHeaders() throws Exception {
+    WorkQueue<String> queue = queue("long-" + System.nanoTime()).build();
+    CompletableFuture<Message<String>> received = new CompletableFuture<>();
+    Message<String> sent = Message.of("job")
+        .withId("i".repeat(300))
+        .withCorrelationId("ü".repeat(200))
+        .withHeader("CC", "not the broker's");
+    try (Messaging messaging = messaging()) {
+      messaging.push(queue, sent).get();
+      messaging.pull(queue, delivery -> received.complete(delivery.message()));
+      Message<String> message = received.get();
+      assertThat(message.id()).isEqualTo(sent.id());
+      assertThat(message.correlationId()).isEqualTo(sent.correlationId());
+      assertThat(message.headers()).isEqualTo(Map.of("CC", "not the broker's"));
+    }
+  }
+
+  @Test
+  void settingsThatRabbitMqCannotKeep() throws Exception {
+    try (Messaging messaging = messaging()) {
+      assertUnsupported(
+          messaging, queue("q").capacity(10).overflow(Overflow.DROP_OLDEST).build(), "DROP_OLDEST");
+      assertUnsupported(
+          messaging,
+          Topic.of("t", Codecs.utf8()).groupBuilder("g").capacity(10)
+              .overflow(Overflow.DROP_NEWEST).build(),
+          "capacity: 10");
+      assertUnsupported(
+          messaging,
+          queue("q")
+              .redelivery(new Redelivery(1000, Duration.ofMillis(1), 1.01, Duration.ofHours(1)))
+              .build(),
+          "different delays");
+      assertUnsupported(
+          messaging, queue("q").handlerTimeout(Duration.ofHours(1)).build(), "consumer_timeout");
+      Topic<String> topic = Topic.of("t".repeat(200), Codecs.utf8());
+      assertUnsupported(messaging, topic.group("g".repeat(200)), "characters");
+    }
+  }
+
+  private static void assertUnsupported(Messaging messaging, WorkQueue<?> queue, String text) {
+    assertThat(catchThrowableOfType(
+            UnsupportedSettingException.class, () -> messaging.declare(queue)))
+        .hasMessageContainingAll(text, "expected");
+  }
+
+  @Test
+  void badSettings() {
+    assertThatThrownBy(() -> RabbitMqEngine.builder().addresses("host"))
+        .hasMessageContaining("addresses: \"host\" (expected: host:port");
+    assertThatThrownBy(() -> RabbitMqEngine.builder().prefix("a.b"))
+        .hasMessageContaining("prefix: \"a.b\" (expected:");
+    assertThatThrownBy(() -> RabbitMqEngine.builder().maxBackoff(Duration.ZERO))
+        .hasMessageContaining("maxBackoff: PT0S (expected: > 0)");
+  }
+}
