@@ -59,8 +59,8 @@ final class BrokerErrors {
       String text = text(signal);
       return text.contains("not found")
           ? new MissingAddressException(
-              "broker " + where + " has no virtual host \"" + virtualHost
-                  + "\" (see virtualHost): " + text,
+              "broker " + where + " has no virtual host \"" + virtualHost + "\" (see virtualHost): "
+                  + text,
               error)
           : new LoginRefusedException(
               "broker " + where + " rejects user \"" + user + "\" on virtual host \"" + virtualHost
@@ -102,8 +102,7 @@ final class BrokerErrors {
         new PermissionDeniedException("a permission is missing: " + text, error);
       case AMQP.NOT_FOUND -> new MissingAddressException("not there: " + text, error);
       case AMQP.RESOURCE_LOCKED ->
-        new ConflictingDeclarationException(
-            "another connection has it for itself: " + text);
+        new ConflictingDeclarationException("another connection has it for itself: " + text);
       case AMQP.PRECONDITION_FAILED ->
         text.contains("larger than")
             ? new MessageTooLargeException("the broker's max_message_size is exceeded: " + text)

@@ -36,51 +36,44 @@ final class DeadLetterQueue implements DeadLetters {
 
   @Override
   public CompletionStage<Long> count() {
-    return link.admin()
-        .ask(
-            "count of dead letters of " + queue.id(),
-            (session, channel) -> {
-              try {
-                return (long) channel.queueDeclarePassive(name).getMessageCount();
-              } catch (IOException e) {
-                if (BrokerErrors.isNotFound(e)) {
-                  return 0L;
-                }
-                throw e;
-              }
-            });
+    return link.admin().ask("count of dead letters of " + queue.id(), (session, channel) -> {
+      try {
+        return (long) channel.queueDeclarePassive(name).getMessageCount();
+      } catch (IOException e) {
+        if (BrokerErrors.isNotFound(e)) {
+          return 0L;
+        }
+        throw e;
+      }
+    });
   }
 
   @Override
   public CompletionStage<List<DeadLetter>> peek(int max) {
-    return link.admin()
-        .ask(
-            "peek at dead letters of " + queue.id(),
-            (session, channel) -> {
-              List<DeadLetter> letters = new ArrayList<>();
-              each(channel, max, response -> {
-                letters.add(letter(response));
-                return false;
-              });
-              return letters;
-            });
+    return link.admin().ask("peek at dead letters of " + queue.id(), (session, channel) -> {
+      List<DeadLetter> letters = new ArrayList<>();
+      each(channel, max, response -> {
+        letters.add(letter(response));
+        return false;
+      });
+      return letters;
+    });
   }
 
   @Override
   public CompletionStage<Long> redrive(int max, Predicate<DeadLetter> which) {
-    return link.admin()
-        .ask("redrive of dead letters of " + queue.id(), (session, channel) -> {
-          long[] done = new long[1];
-          each(channel, Integer.MAX_VALUE, response -> {
-            if (done[0] >= max || !which.test(letter(response))) {
-              return false;
-            }
-            putBack(response, session);
-            done[0]++;
-            return true;
-          });
-          return done[0];
-        });
+    return link.admin().ask("redrive of dead letters of " + queue.id(), (session, channel) -> {
+      long[] done = new long[1];
+      each(channel, Integer.MAX_VALUE, response -> {
+        if (done[0] >= max || !which.test(letter(response))) {
+          return false;
+        }
+        putBack(response, session);
+        done[0]++;
+        return true;
+      });
+      return done[0];
+    });
   }
 
   private void putBack(GetResponse response, Session session) throws MessagingException {
@@ -91,8 +84,7 @@ final class DeadLetterQueue implements DeadLetters {
       copy.header(Wire.ADDRESS, address(response));
     }
     Waiting.await(
-        link.publisher()
-            .publish(Publication.copy(link.entities().jobs(queue), copy, session)),
+        link.publisher().publish(Publication.copy(link.entities().jobs(queue), copy, session)),
         link.timeoutMillis(),
         link.engine().errors(),
         "redrive of " + letter.original().id());
@@ -106,16 +98,15 @@ final class DeadLetterQueue implements DeadLetters {
 
   @Override
   public CompletionStage<Long> purge(Predicate<DeadLetter> which) {
-    return link.admin()
-        .ask("purge of dead letters of " + queue.id(), (session, channel) -> {
-          long[] done = new long[1];
-          each(channel, Integer.MAX_VALUE, response -> {
-            boolean matches = which.test(letter(response));
-            done[0] += matches ? 1 : 0;
-            return matches;
-          });
-          return done[0];
-        });
+    return link.admin().ask("purge of dead letters of " + queue.id(), (session, channel) -> {
+      long[] done = new long[1];
+      each(channel, Integer.MAX_VALUE, response -> {
+        boolean matches = which.test(letter(response));
+        done[0] += matches ? 1 : 0;
+        return matches;
+      });
+      return done[0];
+    });
   }
 
   /** What is done with a letter. */

@@ -51,8 +51,7 @@ final class DeclarationStream {
           first.complete(offset);
         }
       });
-      return first.completeOnTimeout(-1L, timeoutMillis, TimeUnit.MILLISECONDS)
-          .join();
+      return first.completeOnTimeout(-1L, timeoutMillis, TimeUnit.MILLISECONDS).join();
     }
   }
 

@@ -186,8 +186,8 @@ final class Declarations {
     CompletableFuture<@Nullable Void> seen = new CompletableFuture<>();
     own.put(id, seen);
     try {
-      Publication publication = Publication.toQueue(
-          entities.declarations(), DeclarationRecord.of(what, queue, id));
+      Publication publication =
+          Publication.toQueue(entities.declarations(), DeclarationRecord.of(what, queue, id));
       String doing = what + " " + queue.id();
       Waiting.await(publisher.publish(publication), timeoutMillis, errors, doing);
       Waiting.await(seen, timeoutMillis, errors, doing);
@@ -229,8 +229,11 @@ final class Declarations {
       case "mark" -> {
         // For its author, who knows now that all before it was read.
       }
-      default -> Logs.warn("record", "a record of " + entities.declarations()
-          + " is not understood: " + each.what(), null);
+      default ->
+        Logs.warn(
+            "record",
+            "a record of " + entities.declarations() + " is not understood: " + each.what(),
+            null);
     }
     CompletableFuture<@Nullable Void> waiting = own.get(each.record());
     if (waiting != null) {

@@ -35,7 +35,8 @@ final class Delays {
     });
   }
 
-  private CompletableFuture<@Nullable Void> publish(String name, Wire.Outgoing copy, Session session) {
+  private CompletableFuture<@Nullable Void> publish(
+      String name, Wire.Outgoing copy, Session session) {
     return link.publisher().publish(Publication.copy(name, copy, session));
   }
 

@@ -144,8 +144,7 @@ final class Job implements Fetched {
       return acknowledge() ? APPLIED : LEASE_LOST;
     }
     if (outcome instanceof Outcome.Redeliver failed) {
-      return answered(owner.redeliver(
-          this, failed.delay(), copy(failures + 1, losses)));
+      return answered(owner.redeliver(this, failed.delay(), copy(failures + 1, losses)));
     }
     if (outcome instanceof Outcome.GiveBack back) {
       return answered(
@@ -172,8 +171,8 @@ final class Job implements Fetched {
     return owner
         .link()
         .publisher()
-        .publish(Publication.copy(
-            owner.link().entities().deadLetters(owner.queue()), letter, session));
+        .publish(
+            Publication.copy(owner.link().entities().deadLetters(owner.queue()), letter, session));
   }
 
   /** Follows the copy: once it is confirmed, the original goes; if it is rejected, it stays. */

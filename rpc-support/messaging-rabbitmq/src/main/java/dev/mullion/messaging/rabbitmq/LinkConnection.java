@@ -58,7 +58,9 @@ final class LinkConnection implements Session.Observer {
         openOnce();
         return;
       } catch (IOException | TimeoutException | RuntimeException e) {
-        if (!BrokerErrors.isStarting(e) || System.nanoTime() - end > 0) {
+        if (!BrokerErrors.isStarting(e)
+            || System.nanoTime() - end > 0
+            || Thread.currentThread().isInterrupted()) {
           throw engine.errors().connecting(e, engine.user(), engine.virtualHost());
         }
       }
@@ -198,21 +200,23 @@ final class LinkConnection implements Session.Observer {
     synchronized (lock) {
       outage = Duration.ofNanos(System.nanoTime() - lostAt);
     }
-    context.callbacks().execute(
-        () -> context.events().connectionRestored(engine.where(), outage));
+    context.callbacks().execute(() -> context.events().connectionRestored(engine.where(), outage));
   }
 
   private void pause(int attempt) {
     long most = Math.min(
-        FIRST_PAUSE_MILLIS << Math.min(attempt, 16), Math.max(1, engine.maxBackoff().toMillis()));
+        FIRST_PAUSE_MILLIS << Math.min(attempt, 16),
+        Math.max(1, engine.maxBackoff().toMillis()));
+    long nanos = 1_000_000 * ThreadLocalRandom.current().nextLong(most / 2, most + 1);
+    long end = System.nanoTime() + nanos;
     try {
       synchronized (lock) {
-        if (!closed) {
-          lock.wait(ThreadLocalRandom.current().nextLong(most / 2, most + 1) + 1);
+        for (long left = nanos; left > 0 && !closed; left = end - System.nanoTime()) {
+          TimeUnit.NANOSECONDS.timedWait(lock, left);
         }
       }
     } catch (InterruptedException e) {
-      // Nobody interrupts this thread; the loop looks.
+      Thread.currentThread().interrupt(); // of a caller that connects
     }
   }
 
@@ -294,8 +298,7 @@ final class LinkConnection implements Session.Observer {
     }
     return session.isBlocked()
         ? new Health(
-            false,
-            "broker " + engine.where() + " blocks publishers: " + session.blockedReason())
+            false, "broker " + engine.where() + " blocks publishers: " + session.blockedReason())
         : new Health(true, "");
   }
 

@@ -130,8 +130,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
   }
 
   @Override
-  public CompletableFuture<@Nullable Void> redeliver(
-      Job job, Duration delay, Wire.Outgoing copy) {
+  public CompletableFuture<@Nullable Void> redeliver(Job job, Duration delay, Wire.Outgoing copy) {
     CompletableFuture<@Nullable Void> over = new CompletableFuture<>();
     long millis = Wire.millis(delay);
     if (millis == 0 || isCancelled()) {

@@ -74,6 +74,12 @@ final class Publication {
     return new Publication("", queue, message, true, session, false);
   }
 
+  /** Counts an attempt; called by the publisher's thread only. */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // one thread writes
+  void attempted() {
+    attempts++;
+  }
+
   /** Checks that its headers fit into a frame. */
   void check(int frameMax) throws MessageTooLargeException {
     message.check(frameMax == 0 ? Integer.MAX_VALUE : frameMax);

@@ -138,7 +138,7 @@ final class Publisher implements AutoCloseable {
       next.done.completeExceptionally(e);
       return;
     }
-    next.attempts++;
+    next.attempted();
     long number = channel.getNextPublishSeqNo();
     unconfirmed.add(number, next);
     try {
@@ -228,7 +228,8 @@ final class Publisher implements AutoCloseable {
 
   boolean isQuiet() {
     Session on = session;
-    return queue.isEmpty() && (on == null || (on.unconfirmed.isEmpty() && on.openRequests.isEmpty()));
+    return queue.isEmpty()
+        && (on == null || (on.unconfirmed.isEmpty() && on.openRequests.isEmpty()));
   }
 
   private void failQueued() {

@@ -143,23 +143,24 @@ final class QueueAdmin {
 
   CompletionStage<Void> delete(Route.Queue queue) {
     return ask("delete of queue " + queue.id(), (session, channel) -> {
-      if (!link.creates()) {
-        throw new MissingAddressException("queue " + queue.id()
-            + " is not deleted: topology is MUST_EXIST (expected: CREATE)");
-      }
-      Entities names = link.entities();
-      Route.Queue declared = link.declarations().find(queue.id());
-      Set<Long> delays = delays(queue);
-      if (declared != null) {
-        link.declarations().delete(queue, link.publisher(), link.timeoutMillis());
-      }
-      channel.queueDelete(names.jobs(queue));
-      channel.queueDelete(names.suspects(queue));
-      channel.queueDelete(names.deadLetters(queue));
-      for (long millis : delays) {
-        channel.queueDelete(names.delayed(queue, millis));
-      }
-      return null;
-    });
+          if (!link.creates()) {
+            throw new MissingAddressException("queue " + queue.id()
+                + " is not deleted: topology is MUST_EXIST (expected: CREATE)");
+          }
+          Entities names = link.entities();
+          Route.Queue declared = link.declarations().find(queue.id());
+          Set<Long> delays = delays(queue);
+          if (declared != null) {
+            link.declarations().delete(queue, link.publisher(), link.timeoutMillis());
+          }
+          channel.queueDelete(names.jobs(queue));
+          channel.queueDelete(names.suspects(queue));
+          channel.queueDelete(names.deadLetters(queue));
+          for (long millis : delays) {
+            channel.queueDelete(names.delayed(queue, millis));
+          }
+          return true;
+        })
+        .thenAccept(deleted -> {});
   }
 }

@@ -232,8 +232,8 @@ public final class RabbitMqEngine implements Engine {
      */
     public Builder prefix(String prefix) {
       if (!PREFIX.matcher(requireNonNull(prefix, "prefix")).matches()) {
-        throw new IllegalArgumentException("prefix: \"" + prefix
-            + "\" (expected: 1 to 40 characters of a-z, A-Z, 0-9 and -)");
+        throw new IllegalArgumentException(
+            "prefix: \"" + prefix + "\" (expected: 1 to 40 characters of a-z, A-Z, 0-9 and -)");
       }
       this.prefix = prefix;
       return this;

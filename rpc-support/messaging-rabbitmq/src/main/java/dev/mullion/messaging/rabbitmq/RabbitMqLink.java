@@ -57,8 +57,7 @@ final class RabbitMqLink implements EngineLink {
     this.context = context;
     this.topology = new QueueTopology(engine.entities());
     this.declarations = new Declarations(engine.entities(), engine.errors());
-    this.publisher =
-        new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
+    this.publisher = new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
     this.connection = new LinkConnection(engine, context, this);

@@ -34,8 +34,7 @@ final class Requests {
   /** Returns a request as its replier sees it. */
   static Message<byte[]> message(BasicProperties properties, byte[] body) {
     boolean isOurs = Wire.headers(properties).containsKey(Wire.SENT);
-    return Wire.from(
-        isOurs ? properties.builder().correlationId(null).build() : properties, body);
+    return Wire.from(isOurs ? properties.builder().correlationId(null).build() : properties, body);
   }
 
   static Wire.Outgoing reply(Reply reply, @Nullable String correlation) {
@@ -63,8 +62,8 @@ final class Requests {
     try {
       long id = Long.parseLong(correlation.substring(0, slash));
       Map<String, Object> headers = Wire.headers(properties);
-      Reply.Status status = Reply.Status.valueOf(
-          Wire.text(headers, Wire.STATUS, Reply.Status.OK.name()));
+      String name = Wire.text(headers, Wire.STATUS, null);
+      Reply.Status status = name == null ? Reply.Status.OK : Reply.Status.valueOf(name);
       if (status != Reply.Status.OK) {
         return Reply.error(id, status, new String(body, StandardCharsets.UTF_8));
       }

@@ -49,7 +49,10 @@ final class Unconfirmed {
    */
   void returned(String routingKey, @Nullable String id) {
     for (Publication each : open.values()) {
-      if (!each.returned && each.mandatory && each.routingKey.equals(routingKey) && each.hasId(id)) {
+      if (!each.returned
+          && each.mandatory
+          && each.routingKey.equals(routingKey)
+          && each.hasId(id)) {
         each.returned = true;
         return;
       }

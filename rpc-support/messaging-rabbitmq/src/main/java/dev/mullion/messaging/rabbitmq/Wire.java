@@ -198,8 +198,7 @@ final class Wire {
   }
 
   private static boolean isShort(String text) {
-    return text.length() <= SHORT / 3
-        || text.getBytes(StandardCharsets.UTF_8).length <= SHORT;
+    return text.length() <= SHORT / 3 || text.getBytes(StandardCharsets.UTF_8).length <= SHORT;
   }
 
   /** Returns a message as it has arrived. */
@@ -227,10 +226,11 @@ final class Wire {
     return own.isEmpty() ? message : message.withHeaders(own);
   }
 
+  @SuppressWarnings("JavaUtilDate") // of the client
   private static Instant timestamp(BasicProperties properties, Map<String, Object> headers) {
     Date seconds = properties.getTimestamp();
-    long millis =
-        number(headers, TIMESTAMP, seconds == null ? System.currentTimeMillis() : seconds.getTime());
+    long millis = number(
+        headers, TIMESTAMP, seconds == null ? System.currentTimeMillis() : seconds.getTime());
     return Instant.ofEpochMilli(millis);
   }
 

@@ -137,8 +137,7 @@ final class WorkerSource extends FetchingSource implements JobOwner {
   }
 
   @Override
-  public CompletableFuture<@Nullable Void> redeliver(
-      Job job, Duration delay, Wire.Outgoing copy) {
+  public CompletableFuture<@Nullable Void> redeliver(Job job, Duration delay, Wire.Outgoing copy) {
     long millis = Wire.millis(delay);
     if (millis == 0) {
       return publish(job, link.entities().jobs(queue), copy);

@@ -7,10 +7,12 @@ import com.rabbitmq.client.ConnectionFactory;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -45,7 +47,9 @@ final class Broker implements AutoCloseable {
     this.name = "mullion" + port + "@localhost";
     Files.createDirectories(directory.resolve("home"));
     Files.writeString(directory.resolve("plugins"), "[].");
-    Files.writeString(directory.resolve("rabbitmq.conf"), "disk_free_limit.absolute = 50MB\nmax_message_size = 8388608\n");
+    Files.writeString(
+        directory.resolve("rabbitmq.conf"),
+        "disk_free_limit.absolute = 50MB\nmax_message_size = 8388608\n");
   }
 
   private static int freePort() throws IOException {
@@ -97,7 +101,10 @@ final class Broker implements AutoCloseable {
       return Optional.empty();
     }
     try (Stream<Path> versions = Files.list(packaged)) {
-      return versions.map(each -> each.resolve("sbin")).filter(Broker::hasServer).findFirst();
+      return versions
+          .map(each -> each.resolve("sbin"))
+          .filter(Broker::hasServer)
+          .findFirst();
     }
   }
 
@@ -170,11 +177,12 @@ final class Broker implements AutoCloseable {
 
   /** Runs {@code rabbitmqctl}, and returns its output. */
   String control(String... arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of(scripts.resolve("rabbitmqctl").toString()));
+    List<String> command =
+        new ArrayList<>(List.of(scripts.resolve("rabbitmqctl").toString()));
     command.addAll(List.of("-n", name));
     command.addAll(List.of(arguments));
     Process running = builder(command).start();
-    String output = new String(running.getInputStream().readAllBytes());
+    String output = new String(running.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     if (running.waitFor() != 0) {
       throw new IllegalStateException(command + ": " + output);
     }
@@ -186,7 +194,8 @@ final class Broker implements AutoCloseable {
       StringBuilder all = new StringBuilder();
       for (Path each : logs.filter(Files::isRegularFile).toList()) {
         List<String> lines = Files.readAllLines(each);
-        lines.subList(Math.max(0, lines.size() - 120), lines.size())
+        lines
+            .subList(Math.max(0, lines.size() - 120), lines.size())
             .forEach(line -> all.append(line).append('\n'));
       }
       return all.toString();
@@ -228,7 +237,7 @@ final class Broker implements AutoCloseable {
       epmd().forEach(ProcessHandle::destroyForcibly);
       List<Path> files;
       try (Stream<Path> all = Files.walk(directory)) {
-        files = all.sorted(java.util.Comparator.reverseOrder()).toList();
+        files = all.sorted(Comparator.reverseOrder()).toList();
       }
       for (Path each : files) {
         Files.deleteIfExists(each);
@@ -247,8 +256,8 @@ final class Broker implements AutoCloseable {
 
   private boolean isOurs(ProcessHandle each) {
     try {
-      String environment = Files.readString(Path.of("/proc/" + each.pid() + "/environ"),
-          java.nio.charset.StandardCharsets.ISO_8859_1);
+      String environment = Files.readString(
+          Path.of("/proc/" + each.pid() + "/environ"), StandardCharsets.ISO_8859_1);
       return environment.contains("ERL_EPMD_PORT=" + epmdPort + "\0");
     } catch (IOException e) {
       return false;

@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** What goes wrong is told apart, with its name, the address and the setting. */
@@ -42,12 +43,8 @@ class ErrorsTest {
     return WorkQueue.builder(name, Codecs.utf8());
   }
 
-  private static Throwable failure(CompletableFuture<?> send) throws InterruptedException {
-    try {
-      throw new AssertionError("completed with " + send.get());
-    } catch (ExecutionException e) {
-      return e.getCause();
-    }
+  private static @Nullable Throwable failure(CompletableFuture<?> send) {
+    return catchThrowableOfType(ExecutionException.class, send::get).getCause();
   }
 
   @Test
@@ -187,8 +184,11 @@ class ErrorsTest {
           messaging, queue("q").capacity(10).overflow(Overflow.DROP_OLDEST).build(), "DROP_OLDEST");
       assertUnsupported(
           messaging,
-          Topic.of("t", Codecs.utf8()).groupBuilder("g").capacity(10)
-              .overflow(Overflow.DROP_NEWEST).build(),
+          Topic.of("t", Codecs.utf8())
+              .groupBuilder("g")
+              .capacity(10)
+              .overflow(Overflow.DROP_NEWEST)
+              .build(),
           "capacity: 10");
       assertUnsupported(
           messaging,
@@ -204,8 +204,8 @@ class ErrorsTest {
   }
 
   private static void assertUnsupported(Messaging messaging, WorkQueue<?> queue, String text) {
-    assertThat(catchThrowableOfType(
-            UnsupportedSettingException.class, () -> messaging.declare(queue)))
+    assertThat(
+            catchThrowableOfType(UnsupportedSettingException.class, () -> messaging.declare(queue)))
         .hasMessageContainingAll(text, "expected");
   }
 

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Programs that use the broker's own client read what was sent, and send what a handler gets. */
+@SuppressWarnings("JavaUtilDate") // of the client
 class InteropTest {
   private static final String PREFIX = "interop";
 

@@ -29,7 +29,7 @@ final class Leftovers {
           }
         }
         channel.exchangeDelete(names.topics());
-        return null;
+        return true;
       });
     } finally {
       link.close(Duration.ZERO);

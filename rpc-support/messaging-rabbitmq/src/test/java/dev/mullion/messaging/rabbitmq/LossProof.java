@@ -44,7 +44,7 @@ class LossProof {
   private static final long SEED = Long.getLong("loss.seed", System.nanoTime());
   private static final int FAILING_EVERY = 1_000;
   private static final int ALWAYS_FAILING = 300;
-  private static final Duration STANDSTILL = Duration.ofSeconds(120);
+  private static final Duration STANDSTILL = Duration.ofMinutes(2);
 
   private final Random random = new Random(SEED);
   private final Map<String, AtomicInteger> handled = new ConcurrentHashMap<>();
@@ -136,9 +136,7 @@ class LossProof {
       String job = "fail/" + queue.name() + "/" + i;
       assertThat(count(failed, job)).as(job).isEqualTo(limit);
     }
-    assertThat(letters)
-        .hasSize(ALWAYS_FAILING)
-        .allMatch(letter -> letter.deliveryCount() == limit);
+    assertThat(letters).hasSize(ALWAYS_FAILING).allMatch(letter -> letter.deliveryCount() == limit);
     System.out.println(queue.name() + ": " + ALWAYS_FAILING + " jobs, exactly " + limit
         + " calls each, " + ALWAYS_FAILING + " dead letters");
   }
@@ -232,8 +230,8 @@ class LossProof {
         + nanos / 1_000_000_000 + " s; lost " + lost.size() + ", handled " + handled.size()
         + " jobs with " + calls + " calls (" + twice + " jobs more than once), dead letters "
         + letters.size() + " of " + dead.size() + " jobs, of which " + healthy + " did not fail; "
-        + "calls of jobs that fail: " + failed.values().stream()
-            .mapToInt(AtomicInteger::get).summaryStatistics());
+        + "calls of jobs that fail: "
+        + failed.values().stream().mapToInt(AtomicInteger::get).summaryStatistics());
     assertThat(lost).as("seed " + SEED).isEmpty();
     assertThat(healthy).as("seed " + SEED).isZero();
     assertThat(handled.keySet()).noneMatch(job -> job.startsWith("fail"));

@@ -119,8 +119,8 @@ final class RabbitMqUnderTest
 
     @Override
     public Engine open(String address) {
-      String[] parts = address.split(" ");
-      return engine(Integer.parseInt(parts[0]), parts[1]);
+      int space = address.indexOf(' ');
+      return engine(Integer.parseInt(address.substring(0, space)), address.substring(space + 1));
     }
   }
 }

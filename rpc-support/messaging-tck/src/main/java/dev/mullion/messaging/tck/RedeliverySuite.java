@@ -208,7 +208,8 @@ public abstract class RedeliverySuite extends EngineSuite {
   }
 
   @EachHandlerKind
-  @DisplayName("37. ordered: a failure and its delay hold back its key, and others only as promised")
+  @DisplayName(
+      "37. ordered: a failure and its delay hold back its key, and others only as promised")
   void orderedOverFailure(HandlerKind kind) throws Exception {
     assume(queues().orderedQueues(), "orderedQueues", false);
     assume(!profile().reorders(), "orderedQueues", "off: faults reorder");
