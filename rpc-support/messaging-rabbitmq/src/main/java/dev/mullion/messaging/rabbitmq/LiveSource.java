@@ -179,7 +179,7 @@ final class LiveSource implements Restored {
     synchronized (subscribing) {
       Channel open = channel;
       if (open != null) {
-        Session.abort(open);
+        link.abort(open);
       }
     }
   }

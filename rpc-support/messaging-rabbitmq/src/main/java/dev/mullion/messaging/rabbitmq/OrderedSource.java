@@ -92,7 +92,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
     if (isHandling()) {
       open.basicCancel(TAG);
     } else {
-      Session.abort(open);
+      link.abort(open);
     }
     endDelay();
   }
@@ -119,7 +119,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
   void closeChannels() {
     Channel open = channel;
     if (open != null) {
-      Session.abort(open);
+      link.abort(open);
     }
     endDelay();
   }

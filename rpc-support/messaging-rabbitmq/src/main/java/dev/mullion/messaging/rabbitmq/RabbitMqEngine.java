@@ -26,6 +26,7 @@ public final class RabbitMqEngine implements Engine {
   private final String clientName;
   private final Duration connectTimeout;
   private final Duration awayTimeout;
+  private final Duration answerTimeout;
   private final Duration confirmTimeout;
   private final Duration maxBackoff;
   private final Duration heartbeat;
@@ -43,6 +44,7 @@ public final class RabbitMqEngine implements Engine {
     this.clientName = builder.clientName;
     this.connectTimeout = builder.connectTimeout;
     this.awayTimeout = builder.awayTimeout;
+    this.answerTimeout = builder.answerTimeout;
     this.confirmTimeout = builder.confirmTimeout;
     this.maxBackoff = builder.maxBackoff;
     this.heartbeat = builder.heartbeat;
@@ -92,7 +94,7 @@ public final class RabbitMqEngine implements Engine {
     int millis = (int) Math.min(Wire.millis(connectTimeout), Integer.MAX_VALUE);
     factory.setConnectionTimeout(millis);
     factory.setHandshakeTimeout(millis);
-    factory.setChannelRpcTimeout(millis);
+    factory.setChannelRpcTimeout((int) Math.min(Wire.millis(answerTimeout), Integer.MAX_VALUE));
     factory.setShutdownTimeout(1000);
     factory.setRequestedHeartbeat((int) Math.max(1, heartbeat.toSeconds()));
     client.accept(factory);
@@ -143,6 +145,10 @@ public final class RabbitMqEngine implements Engine {
     return awayTimeout;
   }
 
+  Duration answerTimeout() {
+    return answerTimeout;
+  }
+
   Duration confirmTimeout() {
     return confirmTimeout;
   }
@@ -167,6 +173,7 @@ public final class RabbitMqEngine implements Engine {
     private String prefix = "mullion";
     private Duration connectTimeout = Duration.ofSeconds(10);
     private Duration awayTimeout = Duration.ofSeconds(10);
+    private Duration answerTimeout = Duration.ofSeconds(30);
     private Duration confirmTimeout = Duration.ofSeconds(30);
     private Duration maxBackoff = Duration.ofSeconds(5);
     private Duration heartbeat = Duration.ofSeconds(10);
@@ -245,9 +252,18 @@ public final class RabbitMqEngine implements Engine {
       return this;
     }
 
-    /** Sets how long connecting, and each question to the broker, may take: 10 s by default. */
+    /** Sets how long connecting may take, or waiting for a lost connection: 10 s by default. */
     public Builder connectTimeout(Duration connectTimeout) {
       this.connectTimeout = positive(connectTimeout, "connectTimeout");
+      return this;
+    }
+
+    /**
+     * Sets how long a connected broker may take to answer a question, such as a declaration: 30 s by
+     * default. A broker that was killed can need many seconds until its streams are back.
+     */
+    public Builder answerTimeout(Duration answerTimeout) {
+      this.answerTimeout = positive(answerTimeout, "answerTimeout");
       return this;
     }
 

@@ -36,6 +36,7 @@ import java.util.concurrent.TimeoutException;
 /** A running engine, as one {@code Messaging} sees it. */
 final class RabbitMqLink implements EngineLink {
   private static final long TICK_MILLIS = 50;
+  private static final long ABORT_MILLIS = 2_000;
 
   private final RabbitMqEngine engine;
   private final EngineContext context;
@@ -113,7 +114,7 @@ final class RabbitMqLink implements EngineLink {
   }
 
   long timeoutMillis() {
-    return engine.connectTimeout().toMillis();
+    return Wire.millis(engine.answerTimeout());
   }
 
   /** Returns how many jobs of a queue this link holds. */
@@ -155,6 +156,20 @@ final class RabbitMqLink implements EngineLink {
 
   Future<?> after(Runnable task, long delay, TimeUnit unit) {
     return timer.schedule(task, delay, unit);
+  }
+
+  /** Closes a channel, and waits for that for a moment: what it holds goes back to its queues. */
+  void abort(Channel channel) {
+    CompletableFuture<Void> closed = new CompletableFuture<>();
+    boolean asked = ask(() -> {
+      Session.abort(channel);
+      closed.complete(null);
+    });
+    if (asked) {
+      closed.completeOnTimeout(null, ABORT_MILLIS, TimeUnit.MILLISECONDS).join();
+    } else {
+      Session.abort(channel);
+    }
   }
 
   /** Runs something that blocks; false if the link is closed. */
@@ -222,7 +237,7 @@ final class RabbitMqLink implements EngineLink {
     }
     topology.check(queue, engine.consumerTimeout());
     Session session = connection.await();
-    long timeout = engine.connectTimeout().toMillis();
+    long timeout = timeoutMillis();
     if (!creates()) {
       declarations.check(queue, timeout);
     } else if (declaration == Declaration.CHECK) {

@@ -82,7 +82,7 @@ final class ReplierSource extends FetchingSource {
   void closeChannels() {
     Channel open = channel;
     if (open != null) {
-      Session.abort(open);
+      link.abort(open);
     }
   }
 }

@@ -21,7 +21,7 @@ final class Waiting {
     } catch (TimeoutException e) {
       throw new BrokerAwayException(
           "broker " + errors.where() + " has not answered within " + timeoutMillis + " ms (" + what
-              + ", see connectTimeout)",
+              + ", see answerTimeout)",
           e,
           true);
     } catch (InterruptedException e) {

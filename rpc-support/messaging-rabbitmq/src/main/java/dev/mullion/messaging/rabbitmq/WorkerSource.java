@@ -111,8 +111,8 @@ final class WorkerSource extends FetchingSource implements JobOwner {
   void closeChannels() {
     Consumption now = consumption;
     if (now != null) {
-      Session.abort(now.jobs());
-      Session.abort(now.suspects());
+      link.abort(now.jobs());
+      link.abort(now.suspects());
     }
   }
 

@@ -36,7 +36,8 @@ final class LossWorker {
         .addresses("127.0.0.1:" + port)
         .prefix("loss")
         .maxBackoff(Duration.ofMillis(500))
-        .connectTimeout(Duration.ofSeconds(60))
+        .connectTimeout(Duration.ofSeconds(20))
+        .answerTimeout(Duration.ofSeconds(60))
         .awayTimeout(Duration.ofSeconds(60))
         .build();
   }

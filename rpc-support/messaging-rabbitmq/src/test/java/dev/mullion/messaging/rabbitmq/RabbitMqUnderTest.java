@@ -33,7 +33,8 @@ final class RabbitMqUnderTest
     return RabbitMqEngine.builder()
         .addresses("127.0.0.1:" + port)
         .prefix(prefix)
-        .connectTimeout(Duration.ofSeconds(60))
+        .connectTimeout(Duration.ofSeconds(5))
+        .answerTimeout(Duration.ofSeconds(60))
         .maxBackoff(Duration.ofMillis(300))
         .awayTimeout(Duration.ofSeconds(20))
         .build();
