@@ -17,7 +17,31 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** RabbitMQ as an engine of messaging. */
+/**
+ * RabbitMQ as an engine of messaging, for queues that outlive every process of yours. On one
+ * machine, an {@code EmbeddedEngine} needs no broker.
+ *
+ * <pre>{@code
+ * RabbitMqEngine engine = RabbitMqEngine.builder()
+ *     .addresses("rabbit-1.internal:5672", "rabbit-2.internal:5672")
+ *     .user("orders", password)
+ *     .build();
+ * try (Messaging messaging = Messaging.on(engine)) {
+ *   messaging.push(INVOICES, "invoice 1").get();
+ * }
+ * }</pre>
+ *
+ * <p>{@code Messaging} starts only if a node can be reached. It has two connections, one for
+ * sending. If one is lost, both are made again, with all subscriptions; sends that were not
+ * confirmed are repeated with the same id, or fail after the {@code sendTimeout} of the {@code
+ * Messaging}. What was delivered before, the broker delivers again.
+ *
+ * <p>Queues, their delays and dead letters are quorum queues; topics are routing keys of a topic
+ * exchange; declarations are records of a stream queue. The README of this module has their names,
+ * the permissions that are needed, and how plain clients take part.
+ *
+ * <p>Immutable; threads and connections belong to each {@code Messaging}.
+ */
 public final class RabbitMqEngine implements Engine {
   private final List<Address> addresses;
   private final String user;
