@@ -69,14 +69,24 @@ final class Declarations {
     final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
   }
 
+  /** Returns what {@link #follow} completes; whoever has to know the records waits for it. */
+  CompletableFuture<@Nullable Void> beginReading() {
+    CompletableFuture<@Nullable Void> read = new CompletableFuture<>();
+    known = read;
+    return read;
+  }
+
   /**
    * Reads all records on a new session, and follows them. A broker that was killed may need many
    * seconds until its stream is back, while its queues are there: so this blocks a thread of its
    * own, and what was known before counts until then.
    */
-  void follow(Session session, Publisher publisher, boolean creates, long timeoutMillis) {
-    CompletableFuture<@Nullable Void> read = new CompletableFuture<>();
-    known = read;
+  void follow(
+      Session session,
+      Publisher publisher,
+      boolean creates,
+      long timeoutMillis,
+      CompletableFuture<@Nullable Void> read) {
     while (!session.isOver() && !read.isDone()) {
       try {
         read(session, publisher, creates, timeoutMillis);

@@ -32,6 +32,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /** A running engine, as one {@code Messaging} sees it. */
 final class RabbitMqLink implements EngineLink {
@@ -186,7 +187,12 @@ final class RabbitMqLink implements EngineLink {
   void restore(Session session) throws IOException, TimeoutException, MessagingException {
     delays.forgetAll();
     publisher.connected(session);
-    ask(() -> declarations.follow(session, publisher, creates(), timeoutMillis()));
+    CompletableFuture<@Nullable Void> read = declarations.beginReading();
+    boolean asked = ask(
+        () -> declarations.follow(session, publisher, creates(), timeoutMillis(), read));
+    if (!asked) {
+      read.completeExceptionally(new IllegalStateException("messaging is closed"));
+    }
     for (Restored each : sources) {
       restore(each, session);
     }
