@@ -6,6 +6,7 @@ module dev.mullion.framing {
   exports dev.mullion.net;
   exports dev.mullion.net.base to
       dev.mullion.messaging.grpc,
+      dev.mullion.messaging.rabbitmq,
       dev.mullion.rpc;
 
   requires transitive io.netty.buffer;

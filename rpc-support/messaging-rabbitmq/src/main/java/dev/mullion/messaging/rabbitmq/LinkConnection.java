@@ -6,7 +6,10 @@ import com.rabbitmq.client.ConnectionFactory;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Health;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.net.Tls;
+import dev.mullion.net.base.TlsReloader;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -16,6 +19,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +34,7 @@ final class LinkConnection implements Session.Observer {
   private final EngineContext context;
   private final RabbitMqLink link;
   private final ConnectionFactory factory;
+  private final @Nullable TlsReloader files;
   private final EventLoopGroup group =
       new MultiThreadIoEventLoopGroup(1, Threads.named("io"), NioIoHandler.newFactory());
   private final ExecutorService deliveries = Threads.forDeliveries();
@@ -47,7 +53,21 @@ final class LinkConnection implements Session.Observer {
     this.engine = engine;
     this.context = context;
     this.link = link;
-    this.factory = engine.factory(group);
+    this.files = files(engine.tls());
+    this.factory = engine.factory(group, files);
+  }
+
+  private static @Nullable TlsReloader files(@Nullable Tls tls) throws MessagingException {
+    if (tls == null) {
+      return null;
+    }
+    try {
+      TlsReloader read = TlsReloader.read(tls, UnaryOperator.identity(), new LongAdder(), () -> {});
+      read.start();
+      return read;
+    } catch (IOException e) {
+      throw new UnsupportedSettingException(String.valueOf(e.getMessage()), e);
+    }
   }
 
   /** Connects for the first time; a broker that is still starting has the connect timeout for it. */
@@ -315,6 +335,9 @@ final class LinkConnection implements Session.Observer {
       session.end();
       link.lost(session, new IOException("the link was closed"));
       session.drop();
+    }
+    if (files != null) {
+      files.close();
     }
     deliveries.shutdown();
     group.shutdownGracefully(0, 1, TimeUnit.SECONDS);

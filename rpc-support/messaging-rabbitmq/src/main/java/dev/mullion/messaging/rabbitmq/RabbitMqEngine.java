@@ -9,6 +9,8 @@ import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.net.Tls;
+import dev.mullion.net.base.TlsReloader;
 import io.netty.channel.EventLoopGroup;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * RabbitMQ as an engine of messaging, for queues that outlive every process of yours. On one
@@ -47,6 +50,7 @@ public final class RabbitMqEngine implements Engine {
   private final String user;
   private final String password;
   private final String virtualHost;
+  private final @Nullable Tls tls;
   private final String clientName;
   private final Duration connectTimeout;
   private final Duration awayTimeout;
@@ -65,6 +69,7 @@ public final class RabbitMqEngine implements Engine {
     this.user = builder.user;
     this.password = builder.password;
     this.virtualHost = builder.virtualHost;
+    this.tls = builder.tls;
     this.clientName = builder.clientName;
     this.connectTimeout = builder.connectTimeout;
     this.awayTimeout = builder.awayTimeout;
@@ -110,7 +115,7 @@ public final class RabbitMqEngine implements Engine {
   }
 
   /** Returns the client's factory; what this engine depends on is set last. */
-  ConnectionFactory factory(EventLoopGroup group) {
+  ConnectionFactory factory(EventLoopGroup group, @Nullable TlsReloader files) {
     ConnectionFactory factory = new ConnectionFactory();
     factory.setUsername(user);
     factory.setPassword(password);
@@ -126,7 +131,15 @@ public final class RabbitMqEngine implements Engine {
     factory.setTopologyRecoveryEnabled(false);
     factory.setThreadFactory(Threads.named("client"));
     factory.netty().eventLoopGroup(group).enqueuingTimeout(connectTimeout);
+    if (files != null) {
+      factory.netty().sslContextFactory(connection -> files.newest());
+    }
     return factory;
+  }
+
+  @Nullable
+  Tls tls() {
+    return tls;
   }
 
   Entities entities() {
@@ -193,6 +206,7 @@ public final class RabbitMqEngine implements Engine {
     private String user = "guest";
     private String password = "guest";
     private String virtualHost = "/";
+    private @Nullable Tls tls;
     private String clientName = "mullion";
     private String prefix = "mullion";
     private Duration connectTimeout = Duration.ofSeconds(10);
@@ -248,6 +262,18 @@ public final class RabbitMqEngine implements Engine {
     /** Sets the virtual host: {@code /} by default. */
     public Builder virtualHost(String virtualHost) {
       this.virtualHost = requireNonNull(virtualHost, "virtualHost");
+      return this;
+    }
+
+    /**
+     * Enables TLS, with the name of each address verified; changed files are used for new
+     * connections. The broker's port for TLS is usually 5671.
+     */
+    public Builder tls(Tls tls) {
+      if (!requireNonNull(tls, "tls").isForClient()) {
+        throw new IllegalArgumentException("tls: " + tls + " (expected: Tls.client())");
+      }
+      this.tls = tls;
       return this;
     }
 

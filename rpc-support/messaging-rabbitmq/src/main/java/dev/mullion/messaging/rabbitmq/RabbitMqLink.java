@@ -188,8 +188,8 @@ final class RabbitMqLink implements EngineLink {
     delays.forgetAll();
     publisher.connected(session);
     CompletableFuture<@Nullable Void> read = declarations.beginReading();
-    boolean asked = ask(
-        () -> declarations.follow(session, publisher, creates(), timeoutMillis(), read));
+    boolean asked =
+        ask(() -> declarations.follow(session, publisher, creates(), timeoutMillis(), read));
     if (!asked) {
       read.completeExceptionally(new IllegalStateException("messaging is closed"));
     }

@@ -10,6 +10,7 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -52,7 +53,7 @@ final class Broker implements AutoCloseable {
         "disk_free_limit.absolute = 50MB\nmax_message_size = 8388608\n");
   }
 
-  private static int freePort() throws IOException {
+  static int freePort() throws IOException {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     }
@@ -72,7 +73,14 @@ final class Broker implements AutoCloseable {
 
   /** Starts one, or skips the test with the reason. */
   static Broker start() throws Exception {
+    return start("");
+  }
+
+  /** Starts one with further lines of configuration. */
+  static Broker start(String configuration) throws Exception {
     Broker broker = new Broker(scripts());
+    Files.writeString(
+        broker.directory.resolve("rabbitmq.conf"), configuration, StandardOpenOption.APPEND);
     broker.startNode();
     return broker;
   }

@@ -24,7 +24,8 @@ class ReadmeTest {
   @Test
   void guaranteesAreThoseOfTheEngine() throws IOException {
     RabbitMqEngine engine = RabbitMqEngine.builder().build();
-    List<Guarantees> rows = Arrays.stream(Pattern.values()).map(engine::guarantees).toList();
+    List<Guarantees> rows =
+        Arrays.stream(Pattern.values()).map(engine::guarantees).toList();
     StringBuilder table = new StringBuilder();
     for (RecordComponent promise : promises()) {
       table.append("| ").append(name(promise)).append(" |");
@@ -53,7 +54,8 @@ class ReadmeTest {
             "| `awayTimeout` | " + engine.awayTimeout().toSeconds() + " s |",
             "| `maxBackoff` | " + engine.maxBackoff().toSeconds() + " s |",
             "| `consumerTimeout` | " + engine.consumerTimeout().toMinutes() + " min |",
-            "`x-delivery-limit`, " + String.format(Locale.ROOT, "%,d", QueueTopology.DELIVERY_LIMIT));
+            "`x-delivery-limit`, "
+                + String.format(Locale.ROOT, "%,d", QueueTopology.DELIVERY_LIMIT));
   }
 
   private static List<RecordComponent> promises() {

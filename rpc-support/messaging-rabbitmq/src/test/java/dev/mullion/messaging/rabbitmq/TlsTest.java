@@ -1,0 +1,77 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.WorkQueue;
+import dev.mullion.net.Tls;
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A broker that speaks TLS, with a certificate for one name. */
+class TlsTest {
+  @TempDir
+  Path directory;
+
+  private static RabbitMqEngine.Builder engine(String address) {
+    return RabbitMqEngine.builder().addresses(address).connectTimeout(Duration.ofSeconds(5));
+  }
+
+  @Test
+  void connectsToATrustedBrokerOfThatNameOnly() throws Exception {
+    X509Bundle certificate = new CertificateBuilder()
+        .subject("CN=localhost")
+        .addSanDnsName("localhost")
+        .setIsCertificateAuthority(true)
+        .buildSelfSigned();
+    Path chain =
+        Files.writeString(directory.resolve("chain.pem"), certificate.getCertificatePathPEM());
+    Path key = Files.writeString(directory.resolve("key.pem"), certificate.getPrivateKeyPEM());
+    int port = Broker.freePort();
+    String configuration = String.join(
+        "\n",
+        "listeners.ssl.1 = 127.0.0.1:" + port,
+        "ssl_options.cacertfile = " + chain,
+        "ssl_options.certfile = " + chain,
+        "ssl_options.keyfile = " + key,
+        "ssl_options.verify = verify_none",
+        "");
+    try (Broker broker = Broker.start(configuration)) {
+      Tls trusting = Tls.client().trusting(chain);
+      try (Messaging messaging =
+          Messaging.on(engine("localhost:" + port).tls(trusting).build())) {
+        messaging.push(WorkQueue.of("tls", Codecs.utf8()), "job").get();
+        assertThat(messaging.health().up()).isTrue();
+      }
+      assertThatThrownBy(
+              () -> Messaging.on(engine("127.0.0.1:" + port).tls(trusting).build()))
+          .as("another name")
+          .isInstanceOf(BrokerAwayException.class);
+      assertThatThrownBy(
+              () -> Messaging.on(engine("localhost:" + port).tls(Tls.client()).build()))
+          .as("an authority that is not trusted")
+          .isInstanceOf(BrokerAwayException.class);
+      assertThatThrownBy(
+              () -> Messaging.on(engine(broker.address()).tls(trusting).build()))
+          .as("the port without TLS")
+          .isInstanceOf(BrokerAwayException.class);
+    }
+  }
+
+  @Test
+  void settingsOfAServerAreRejected() {
+    Tls server = Tls.server(Path.of("chain.pem"), Path.of("key.pem"));
+
+    assertThatThrownBy(() -> RabbitMqEngine.builder().tls(server))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("expected: Tls.client()");
+  }
+}
