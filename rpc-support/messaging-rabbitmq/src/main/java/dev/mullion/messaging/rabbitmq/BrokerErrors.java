@@ -89,7 +89,11 @@ final class BrokerErrors {
   /** Returns whether a queue is there, but not to be used yet: as after the broker's start. */
   static boolean isStarting(Throwable error) {
     ShutdownSignalException signal = signal(error);
-    return signal != null && text(signal).contains("down or inaccessible");
+    if (signal == null) {
+      return false;
+    }
+    String text = text(signal);
+    return text.contains("down or inaccessible") || text.contains("does not have a replica");
   }
 
   private MessagingException channel(ShutdownSignalException signal, String what, Throwable error) {

@@ -14,6 +14,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,11 +32,20 @@ import org.jspecify.annotations.Nullable;
 abstract class FetchingSource implements Restored {
   private static final Duration LAST_COPIES = Duration.ofSeconds(2);
 
+  private static final long STILL_NANOS = 20_000_000;
+  private static final long MOST_STILL_NANOS = 500_000_000;
+
+  /** What a queue had on its way when its consumer was cancelled, comes within this time. */
+  private static final long LATE_MILLIS = 20;
+
   final RabbitMqLink link;
   private final Sink sink;
   private final long patience;
   private final CompletableFuture<@Nullable Void> cancelDone = new CompletableFuture<>();
+  private final AtomicInteger goingBack = new AtomicInteger();
   private final Object subscribing = new Object();
+  private volatile @Nullable CompletableFuture<@Nullable Void> gate;
+  private volatile long lastArrival = System.nanoTime();
   private volatile boolean cancelled;
   private volatile boolean closed;
 
@@ -47,6 +58,7 @@ abstract class FetchingSource implements Restored {
   private long credit;
   private long waitsSince;
   private boolean suspended;
+  private boolean givingBack; // nothing is consumed: what comes late goes back at once
 
   FetchingSource(RabbitMqLink link, Sink sink, Duration patience) {
     this.link = link;
@@ -75,6 +87,7 @@ abstract class FetchingSource implements Restored {
       on = session;
       synchronized (this) {
         suspended = false;
+        givingBack = false;
       }
       start(session);
     }
@@ -82,20 +95,21 @@ abstract class FetchingSource implements Restored {
 
   /** Takes what has arrived. */
   final void arrived(Fetched delivery) {
-    boolean isClosed;
+    lastArrival = System.nanoTime();
+    boolean goesBack;
     synchronized (this) {
-      isClosed = closed;
-      if (!isClosed && (cancelled || credit == 0)) {
+      goesBack = closed || givingBack;
+      if (!goesBack && (cancelled || credit == 0)) {
         if (waiting.isEmpty()) {
           waitsSince = System.nanoTime();
         }
         waiting.add(delivery);
         return;
       }
-      credit--;
+      credit -= goesBack ? 0 : 1;
     }
-    if (isClosed) {
-      delivery.giveBack();
+    if (goesBack) {
+      returning(delivery);
     } else {
       sink.deliver(delivery);
     }
@@ -134,6 +148,7 @@ abstract class FetchingSource implements Restored {
           return;
         }
         suspended = false;
+        givingBack = false;
       }
       if (session == null || session.isOver()) {
         return;
@@ -185,19 +200,51 @@ abstract class FetchingSource implements Restored {
     if (session == null || session.isOver()) {
       return;
     }
+    CompletableFuture<@Nullable Void> closing = new CompletableFuture<>();
+    gate = closing;
     try {
+      awaitStill();
       suspend();
     } catch (IOException | RuntimeException e) {
       session.fail(e);
+    } finally {
+      gate = null;
+      closing.complete(null);
     }
+  }
+
+  /** Waits until nothing has arrived for a moment. */
+  private void awaitStill() {
+    long begin = System.nanoTime();
+    long now = begin;
+    while (now - Math.max(begin, lastArrival) < STILL_NANOS && now - begin < MOST_STILL_NANOS) {
+      LockSupport.parkNanos(1_000_000);
+      now = System.nanoTime();
+    }
+  }
+
+  /** See {@link JobOwner#gate}. */
+  public final @Nullable CompletableFuture<@Nullable Void> gate() {
+    return gate;
   }
 
   private CompletableFuture<@Nullable Void> giveBackWaiting() {
     List<CompletableFuture<?>> back = new ArrayList<>();
+    synchronized (this) {
+      givingBack = true;
+    }
     for (Fetched each = next(); each != null; each = next()) {
-      back.add(each.giveBack().toCompletableFuture());
+      back.add(returning(each));
     }
     return CompletableFuture.allOf(back.toArray(CompletableFuture[]::new));
+  }
+
+  private CompletableFuture<?> returning(Fetched delivery) {
+    goingBack.incrementAndGet();
+    return delivery
+        .giveBack()
+        .toCompletableFuture()
+        .whenComplete((done, error) -> goingBack.decrementAndGet());
   }
 
   final synchronized int waitingCount() {
@@ -255,7 +302,9 @@ abstract class FetchingSource implements Restored {
     synchronized (subscribing) {
       suspendQuietly();
     }
-    giveBackWaiting().whenComplete((none, error) -> cancelDone.complete(null));
+    giveBackWaiting()
+        .whenComplete((none, error) ->
+            link.after(() -> cancelDone.complete(null), LATE_MILLIS, TimeUnit.MILLISECONDS));
   }
 
   @Override
@@ -271,6 +320,7 @@ abstract class FetchingSource implements Restored {
     } catch (ExecutionException | TimeoutException e) {
       // The broker takes the rest back with the channels, and counts it.
     }
+    awaitLate();
     synchronized (this) {
       closed = true;
     }
@@ -279,6 +329,14 @@ abstract class FetchingSource implements Restored {
     }
     for (Fetched each = next(); each != null; each = next()) {
       each.forget();
+    }
+  }
+
+  /** Waits for what came late, within a bound. */
+  private void awaitLate() {
+    long end = System.nanoTime() + Publisher.nanos(LAST_COPIES);
+    while (goingBack.get() > 0 && System.nanoTime() - end < 0) {
+      LockSupport.parkNanos(1_000_000);
     }
   }
 

@@ -141,7 +141,12 @@ final class Job implements Fetched {
       return LEASE_LOST;
     }
     if (outcome instanceof Outcome.Acknowledge) {
-      return acknowledge() ? APPLIED : LEASE_LOST;
+      CompletableFuture<@Nullable Void> gate = owner.gate();
+      return gate == null
+          ? acknowledge() ? APPLIED : LEASE_LOST
+          : gate.thenApplyAsync(
+              open -> acknowledge() ? Settlement.APPLIED : Settlement.LEASE_LOST,
+              owner.link().settling());
     }
     if (outcome instanceof Outcome.Redeliver failed) {
       return answered(owner.redeliver(this, failed.delay(), copy(failures + 1, losses)));
@@ -180,17 +185,25 @@ final class Job implements Fetched {
     CompletableFuture<Settlement> answer = new CompletableFuture<>();
     copied.whenCompleteAsync(
         (none, error) -> {
-          Settlement settlement = Settlement.UNKNOWN;
-          try {
-            settlement = error == null
-                ? (acknowledge() ? Settlement.APPLIED : Settlement.UNKNOWN)
-                : reject();
-          } finally {
-            answer.complete(settlement);
+          CompletableFuture<@Nullable Void> gate = owner.gate();
+          if (gate == null) {
+            answer(answer, error);
+          } else {
+            gate.thenRunAsync(() -> answer(answer, error), owner.link().settling());
           }
         },
         owner.link().settling());
     return answer;
+  }
+
+  private void answer(CompletableFuture<Settlement> answer, @Nullable Throwable error) {
+    Settlement settlement = Settlement.UNKNOWN;
+    try {
+      settlement =
+          error == null ? (acknowledge() ? Settlement.APPLIED : Settlement.UNKNOWN) : reject();
+    } finally {
+      answer.complete(settlement);
+    }
   }
 
   /** Puts the original back, which the broker counts. */

@@ -20,6 +20,14 @@ interface JobOwner {
 
   CompletableFuture<@Nullable Void> suspect(Job job, Wire.Outgoing copy);
 
+  /**
+   * Returns what acknowledgements have to wait for, or null. What a queue still has on its way when
+   * its consumer is cancelled, the broker takes back and counts. So nothing may be on its way then,
+   * and it hands out nothing while nothing is acknowledged.
+   */
+  @Nullable
+  CompletableFuture<@Nullable Void> gate();
+
   /** Forgets a job: it is settled, or its session is over. */
   void settled(Job job);
 }

@@ -2,9 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
-import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import java.io.IOException;
@@ -29,6 +27,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
   private final AtomicInteger inFlight = new AtomicInteger();
   private @Nullable Session session; // these are guarded by the lock of subscribing
   private @Nullable Channel channel;
+  private @Nullable FetchingConsumer consumer;
 
   /** The job whose delay is under way; guarded by this. */
   private @Nullable Delayed delayed;
@@ -60,7 +59,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
 
   private void consume(Session of, Channel open) throws IOException {
     String from = link.entities().jobs(queue);
-    open.basicConsume(from, false, TAG, new DefaultConsumer(open) {
+    FetchingConsumer started = new FetchingConsumer(open, this, from) {
       @Override
       public void handleDelivery(
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
@@ -71,12 +70,9 @@ final class OrderedSource extends FetchingSource implements JobOwner {
           arrived(job);
         }
       }
-
-      @Override
-      public void handleCancel(String consumer) {
-        failed(new MissingAddressException("queue " + from + " was deleted"));
-      }
-    });
+    };
+    consumer = started;
+    started.consume(TAG);
   }
 
   /**
@@ -89,8 +85,9 @@ final class OrderedSource extends FetchingSource implements JobOwner {
     if (open == null || !open.isOpen()) {
       return;
     }
-    if (isHandling()) {
-      open.basicCancel(TAG);
+    FetchingConsumer now = consumer;
+    if (isHandling() && now != null) {
+      now.cancel();
     } else {
       link.abort(open);
     }

@@ -156,7 +156,12 @@ final class RabbitMqLink implements EngineLink {
   }
 
   Future<?> after(Runnable task, long delay, TimeUnit unit) {
-    return timer.schedule(task, delay, unit);
+    try {
+      return timer.schedule(task, delay, unit);
+    } catch (RejectedExecutionException e) {
+      task.run();
+      return CompletableFuture.completedFuture(null);
+    }
   }
 
   /** Closes a channel, and waits for that for a moment: what it holds goes back to its queues. */

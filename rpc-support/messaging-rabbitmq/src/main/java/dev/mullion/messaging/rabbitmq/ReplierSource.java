@@ -2,9 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
-import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
@@ -24,6 +22,7 @@ final class ReplierSource extends FetchingSource {
   private final int prefetch;
   private @Nullable Session session; // these are guarded by the lock of subscribing
   private @Nullable Channel channel;
+  private @Nullable FetchingConsumer consumer;
 
   ReplierSource(RabbitMqLink link, Route.Subject subject, ConsumerSettings settings, Sink sink) {
     super(link, sink, PATIENCE);
@@ -50,7 +49,7 @@ final class ReplierSource extends FetchingSource {
     }
     String queue = link.entities().subject(subject.name());
     LiveSource.declareShared(open, queue, link.creates());
-    open.basicConsume(queue, false, TAG, new DefaultConsumer(open) {
+    FetchingConsumer started = new FetchingConsumer(open, this, queue) {
       @Override
       public void handleDelivery(
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
@@ -62,19 +61,16 @@ final class ReplierSource extends FetchingSource {
           arrived(request);
         }
       }
-
-      @Override
-      public void handleCancel(String consumer) {
-        failed(new MissingAddressException("queue " + queue + " was deleted"));
-      }
-    });
+    };
+    consumer = started;
+    started.consume(TAG);
   }
 
   @Override
   void suspend() throws IOException {
-    Channel open = channel;
-    if (open != null && open.isOpen()) {
-      open.basicCancel(TAG);
+    FetchingConsumer now = consumer;
+    if (now != null) {
+      now.cancel();
     }
   }
 

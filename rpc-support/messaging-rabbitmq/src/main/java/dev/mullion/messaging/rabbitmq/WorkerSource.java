@@ -2,14 +2,13 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
-import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
-import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +29,8 @@ final class WorkerSource extends FetchingSource implements JobOwner {
   private final Route.Queue queue;
   private final int prefetch;
   private final AtomicInteger inFlight = new AtomicInteger();
-  private @Nullable Consumption consumption; // guarded by the lock of subscribing
+  private @Nullable Consumption consumption; // these are guarded by the lock of subscribing
+  private List<FetchingConsumer> consumers = List.of();
 
   WorkerSource(RabbitMqLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
     super(link, sink, PATIENCE);
@@ -56,25 +56,24 @@ final class WorkerSource extends FetchingSource implements JobOwner {
   void resume() throws IOException {
     Consumption now = consumption;
     if (now != null) {
-      consume(now.session(), now.suspects(), link.entities().suspects(queue), true);
-      consume(now.session(), now.jobs(), link.entities().jobs(queue), false);
+      consumers = List.of(
+          consumer(now.session(), now.suspects(), link.entities().suspects(queue), true),
+          consumer(now.session(), now.jobs(), link.entities().jobs(queue), false));
+      for (FetchingConsumer each : consumers) {
+        each.consume(TAG);
+      }
     }
   }
 
-  private void consume(Session session, Channel channel, String from, boolean suspects)
-      throws IOException {
-    channel.basicConsume(from, false, TAG, new DefaultConsumer(channel) {
+  private FetchingConsumer consumer(
+      Session session, Channel channel, String from, boolean suspects) {
+    return new FetchingConsumer(channel, this, from) {
       @Override
       public void handleDelivery(
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
         job(session, channel, envelope, properties, body, suspects);
       }
-
-      @Override
-      public void handleCancel(String consumer) {
-        failed(new MissingAddressException("queue " + from + " was deleted"));
-      }
-    });
+    };
   }
 
   private void job(
@@ -100,10 +99,8 @@ final class WorkerSource extends FetchingSource implements JobOwner {
 
   @Override
   void suspend() throws IOException {
-    Consumption now = consumption;
-    if (now != null && now.jobs().isOpen() && now.suspects().isOpen()) {
-      now.jobs().basicCancel(TAG);
-      now.suspects().basicCancel(TAG);
+    for (FetchingConsumer each : consumers) {
+      each.cancel();
     }
   }
 

@@ -52,7 +52,8 @@ class DeployTest {
         never.await(5, TimeUnit.MILLISECONDS);
       }
       assertThat(handled).hasSize(count);
-      assertThat(messaging.deadLetters(queue).count().toCompletableFuture().get()).isZero();
+      assertThat(messaging.deadLetters(queue).count().toCompletableFuture().get())
+          .isZero();
     }
   }
 

@@ -28,14 +28,17 @@ final class RabbitMqPeer {
     Messaging messaging =
         Messaging.on(RabbitMqEngine.builder().addresses(broker.address()).build());
     messaging.declare(OUT);
-    messaging.pull(IN, job -> messaging
-        .push(OUT, job.message().withPayload("job " + job.payload()))
-        .get());
+    messaging.pull(
+        IN,
+        job -> messaging
+            .push(OUT, job.message().withPayload("job " + job.payload()))
+            .get());
     messaging
-        .subscribe(NEWS, news -> messaging
-            .push(
-                OUT, Message.of("news " + news.payload()).withHeader("topic", news.address()))
-            .get())
+        .subscribe(
+            NEWS,
+            news -> messaging
+                .push(OUT, Message.of("news " + news.payload()).withHeader("topic", news.address()))
+                .get())
         .ready()
         .toCompletableFuture()
         .get();

@@ -1,0 +1,50 @@
+package dev.mullion.messaging.rabbitmq;
+
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.DefaultConsumer;
+import dev.mullion.messaging.MissingAddressException;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** A consumer whose end is known: after that nothing arrives any more. */
+abstract class FetchingConsumer extends DefaultConsumer {
+  private static final long END_MILLIS = 2_000;
+
+  private final FetchingSource source;
+  private final String queue;
+  private final CompletableFuture<@Nullable Void> ended = new CompletableFuture<>();
+
+  FetchingConsumer(Channel channel, FetchingSource source, String queue) {
+    super(channel);
+    this.source = source;
+    this.queue = queue;
+  }
+
+  /** Starts it. */
+  final void consume(String tag) throws IOException {
+    getChannel().setDefaultConsumer(this); // quorum queues go on for a moment after the cancel
+    getChannel().basicConsume(queue, false, tag, this);
+  }
+
+  /** Cancels it; what the broker has sent before has arrived when this returns, or a little later. */
+  final void cancel() throws IOException {
+    if (getChannel().isOpen()) {
+      getChannel().basicCancel(getConsumerTag());
+      ended.completeOnTimeout(null, END_MILLIS, TimeUnit.MILLISECONDS).join();
+      getChannel().queueDeclarePassive(queue); // what the queue had on its way is here then
+    }
+  }
+
+  @Override
+  public final void handleCancelOk(String consumer) {
+    ended.complete(null);
+  }
+
+  @Override
+  public final void handleCancel(String consumer) {
+    ended.complete(null);
+    source.failed(new MissingAddressException("queue " + queue + " was deleted"));
+  }
+}
