@@ -28,7 +28,7 @@ abstract class FetchingConsumer extends DefaultConsumer {
     getChannel().basicConsume(queue, false, tag, this);
   }
 
-  /** Cancels it; what the broker has sent before has arrived when this returns, or a little later. */
+  /** Cancels it; what the broker has sent before has arrived then, or comes a little later. */
   final void cancel() throws IOException {
     if (getChannel().isOpen()) {
       getChannel().basicCancel(getConsumerTag());

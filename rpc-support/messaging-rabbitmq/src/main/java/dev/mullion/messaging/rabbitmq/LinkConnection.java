@@ -70,7 +70,7 @@ final class LinkConnection implements Session.Observer {
     }
   }
 
-  /** Connects for the first time; a broker that is still starting has the connect timeout for it. */
+  /** Connects for the first time; waits for a broker that is starting for the connect timeout. */
   void open() throws MessagingException {
     long end = System.nanoTime() + Publisher.nanos(engine.connectTimeout());
     for (int attempt = 0; ; attempt++) {

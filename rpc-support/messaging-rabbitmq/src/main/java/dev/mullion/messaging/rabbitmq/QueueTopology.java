@@ -125,7 +125,7 @@ final class QueueTopology {
     return arguments;
   }
 
-  /** Returns the arguments of a queue whose messages leave it for another one, none of them lost. */
+  /** Returns the arguments of a queue whose messages leave it for another one, and are not lost. */
   private static Map<String, Object> into(String queue) {
     Map<String, Object> arguments = new LinkedHashMap<>();
     arguments.put("x-queue-type", "quorum");

@@ -309,8 +309,8 @@ public final class RabbitMqEngine implements Engine {
     }
 
     /**
-     * Sets how long a connected broker may take to answer a question, such as a declaration: 30 s by
-     * default. A broker that was killed can need many seconds until its streams are back.
+     * Sets how long a connected broker may take to answer a question, such as a declaration: 30 s
+     * by default. A broker that was killed can need many seconds until its streams are back.
      */
     public Builder answerTimeout(Duration answerTimeout) {
       this.answerTimeout = positive(answerTimeout, "answerTimeout");

@@ -2,7 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import dev.mullion.messaging.MessagingException;
 
-/** The broker has answered a publish with a nack: a bounded queue is full, or a queue has failed. */
+/** The broker has answered with a nack: a bounded queue is full, or a queue has failed. */
 final class RejectedPublishException extends MessagingException {
   private static final long serialVersionUID = 1L;
 

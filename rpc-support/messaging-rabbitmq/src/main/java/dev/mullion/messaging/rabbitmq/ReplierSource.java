@@ -11,8 +11,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replier: takes its turn at the queue of a subject, which goes with the last replier. One that is
- * paused keeps what it has fetched: without a consumer the queue would go.
+ * A replier: takes its turn at the queue of a subject, which goes with the last replier. One that
+ * is paused keeps what it has fetched: without a consumer the queue would go.
  */
 final class ReplierSource extends FetchingSource {
   private static final Duration PATIENCE = Duration.ofDays(365);

@@ -44,8 +44,8 @@ final class Unconfirmed {
   }
 
   /**
-   * Marks the one that the broker has returned. Several of one id to one queue are alike, so it does
-   * not matter which.
+   * Marks the one that the broker has returned. Several of one id to one queue are alike, so it
+   * does not matter which.
    */
   void returned(String routingKey, @Nullable String id) {
     for (Publication each : open.values()) {

@@ -5,6 +5,7 @@ import dev.mullion.messaging.tck.EngineUnderTest;
 import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -71,8 +72,10 @@ final class RabbitMqUnderTest
     broker.startNode();
   }
 
+  /** Queues that were created less than some seconds before may be out of order afterwards. */
   @Override
   public void kill() throws Exception {
+    TimeUnit.SECONDS.sleep(5);
     broker.kill();
   }
 
