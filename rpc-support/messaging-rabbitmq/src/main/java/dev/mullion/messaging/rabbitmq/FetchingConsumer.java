@@ -33,9 +33,12 @@ abstract class FetchingConsumer extends DefaultConsumer {
     if (getChannel().isOpen()) {
       getChannel().basicCancel(getConsumerTag());
       ended.completeOnTimeout(null, END_MILLIS, TimeUnit.MILLISECONDS).join();
-      getChannel().queueDeclarePassive(queue); // what the queue had on its way is here then
+      settle();
     }
   }
+
+  /** Waits for what the queue has on its way; one that goes with its last consumer has nothing. */
+  void settle() throws IOException {}
 
   @Override
   public final void handleCancelOk(String consumer) {

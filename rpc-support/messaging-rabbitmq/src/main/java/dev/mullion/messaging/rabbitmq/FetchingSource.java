@@ -206,7 +206,9 @@ abstract class FetchingSource implements Restored {
       awaitStill();
       suspend();
     } catch (IOException | RuntimeException e) {
-      session.fail(e);
+      if (!BrokerErrors.isNotFound(e)) { // its queue was deleted
+        session.fail(e);
+      }
     } finally {
       gate = null;
       closing.complete(null);
@@ -343,7 +345,9 @@ abstract class FetchingSource implements Restored {
   /** Ends the session of a channel that the broker has closed, as after its consumer_timeout. */
   static void watch(Channel channel, Session session) {
     channel.addShutdownListener(cause -> {
-      if (!cause.isInitiatedByApplication() && !cause.isHardError()) {
+      if (!cause.isInitiatedByApplication()
+          && !cause.isHardError()
+          && !BrokerErrors.isNotFound(cause)) {
         session.fail(cause);
       }
     });

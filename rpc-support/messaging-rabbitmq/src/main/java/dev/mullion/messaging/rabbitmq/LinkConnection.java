@@ -339,7 +339,6 @@ final class LinkConnection implements Session.Observer {
     if (files != null) {
       files.close();
     }
-    deliveries.shutdown();
     group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 }

@@ -73,6 +73,11 @@ final class WorkerSource extends FetchingSource implements JobOwner {
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
         job(session, channel, envelope, properties, body, suspects);
       }
+
+      @Override
+      void settle() throws IOException {
+        getChannel().queueDeclarePassive(from);
+      }
     };
   }
 
