@@ -1,0 +1,175 @@
+package dev.mullion.messaging.kafka;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.EngineLink.Declaration;
+import dev.mullion.messaging.engine.Route;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The declarations of all queues and groups, in one compacted topic.
+ *
+ * <pre>
+ *  key                      value
+ *  invoices#UUID of A       settings      offset 4: the lowest that is left wins
+ *  invoices#UUID of B       settings      offset 5: B reads past its own record, sees A's, and
+ *  invoices#UUID of B       none          takes its own back
+ * </pre>
+ *
+ * <p>Each declarer has a key of its own, since compaction keeps the last record of a key and so
+ * would drop the winner of a shared one.
+ */
+final class Declarations {
+  private final Reader reader;
+  private final Sender sender;
+  private final TopicPartition partition;
+
+  // Guarded by the reader's lock, as all below.
+  private final Map<String, TreeMap<Long, Declared>> all = new HashMap<>();
+  private long next;
+
+  private record Declared(String key, Route.Queue queue) {}
+
+  Declarations(Reader reader, Sender sender, String topic) {
+    this.reader = reader;
+    this.sender = sender;
+    this.partition = new TopicPartition(topic, 0);
+  }
+
+  /**
+   * Declares a queue.
+   *
+   * @return whether this call has declared it; false if it was declared with the same settings
+   */
+  boolean declare(Route.Queue queue, Declaration declaration) throws MessagingException {
+    String what = "the declaration of " + queue.id();
+    return reader.locked(what, () -> {
+      readOn();
+      Route.Queue known = winner(queue.id());
+      if (known != null && known.equals(queue)) {
+        return false;
+      }
+      if (known != null && declaration == Declaration.CHECK) {
+        throw QueueText.conflict(queue, known);
+      }
+      String key = queue.id() + '#' + UUID.randomUUID();
+      long own = sender.sendNow(entry(key, QueueText.encode(queue)), what);
+      readOn();
+      return declaration == Declaration.REPLACE
+          ? replaced(queue, own, what)
+          : isFirst(queue, key, own, what);
+    });
+  }
+
+  private boolean replaced(Route.Queue queue, long own, String what) throws MessagingException {
+    for (Declared older : List.copyOf(live(queue.id()).headMap(own).values())) {
+      sender.sendNow(entry(older.key, null), what);
+    }
+    readOn();
+    return true;
+  }
+
+  private boolean isFirst(Route.Queue queue, String key, long own, String what)
+      throws MessagingException {
+    TreeMap<Long, Declared> live = live(queue.id());
+    if (live.isEmpty() || live.firstKey() >= own) {
+      return true;
+    }
+    Route.Queue winner = live.firstEntry().getValue().queue;
+    sender.sendNow(entry(key, null), what);
+    if (!winner.equals(queue)) {
+      throw QueueText.conflict(queue, winner);
+    }
+    return false;
+  }
+
+  /** Returns all that is declared. */
+  List<Route.Queue> all() throws MessagingException {
+    return reader.locked("the list of queues", () -> {
+      readOn();
+      List<Route.Queue> queues = new ArrayList<>();
+      for (TreeMap<Long, Declared> live : all.values()) {
+        if (!live.isEmpty()) {
+          queues.add(live.firstEntry().getValue().queue);
+        }
+      }
+      return queues;
+    });
+  }
+
+  /** Returns the declaration of a queue; null if there is none. */
+  Route.@Nullable Queue find(String id) throws MessagingException {
+    List<Route.Queue> found = new ArrayList<>();
+    reader.locked("the declaration of " + id, () -> {
+      readOn();
+      Route.Queue winner = winner(id);
+      return winner != null && found.add(winner);
+    });
+    return found.isEmpty() ? null : found.get(0);
+  }
+
+  /** Deletes a declaration, with all that lost against it. */
+  void delete(String id) throws MessagingException {
+    String what = "the deletion of " + id;
+    reader.locked(what, () -> {
+      readOn();
+      for (Declared each : List.copyOf(live(id).values())) {
+        sender.sendNow(entry(each.key, null), what);
+      }
+      readOn();
+      return true;
+    });
+  }
+
+  private ProducerRecord<byte[], byte[]> entry(String key, byte @Nullable [] value) {
+    return new ProducerRecord<>(partition.topic(), 0, key.getBytes(UTF_8), value);
+  }
+
+  private TreeMap<Long, Declared> live(String id) {
+    return all.computeIfAbsent(id, key -> new TreeMap<>());
+  }
+
+  private Route.@Nullable Queue winner(String id) {
+    TreeMap<Long, Declared> live = all.get(id);
+    return live == null || live.isEmpty() ? null : live.firstEntry().getValue().queue;
+  }
+
+  private void readOn() throws MessagingException {
+    next = reader.read(partition, next, this::take);
+  }
+
+  private boolean take(ConsumerRecord<byte[], byte[]> entry) {
+    if (entry.key() == null) {
+      return true;
+    }
+    String key = new String(entry.key(), UTF_8);
+    int end = key.lastIndexOf('#');
+    if (end < 0) {
+      return true;
+    }
+    TreeMap<Long, Declared> live = live(key.substring(0, end));
+    live.values().removeIf(each -> each.key.equals(key));
+    if (entry.value() == null) {
+      if (live.isEmpty()) {
+        all.remove(key.substring(0, end));
+      }
+      return true;
+    }
+    try {
+      live.put(entry.offset(), new Declared(key, QueueText.decode(entry.value())));
+    } catch (IllegalArgumentException e) { // of a newer version, or not ours
+      Logs.warn("declaration", "the declaration " + key + " cannot be read", e);
+    }
+    return true;
+  }
+}

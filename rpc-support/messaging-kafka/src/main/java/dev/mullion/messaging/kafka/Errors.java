@@ -1,0 +1,108 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.UnsupportedSettingException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.DisconnectException;
+import org.apache.kafka.common.errors.GroupIdNotFoundException;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
+
+/** Tells the errors of Kafka's client apart. */
+final class Errors {
+  private final String servers;
+  private final String timeoutSetting;
+
+  /**
+   * Creates the translation.
+   *
+   * @param servers where, for the texts
+   * @param timeoutSetting the setting whose time passes if the broker is away
+   */
+  Errors(String servers, String timeoutSetting) {
+    this.servers = servers;
+    this.timeoutSetting = timeoutSetting;
+  }
+
+  String servers() {
+    return servers;
+  }
+
+  static Throwable cause(Throwable error) {
+    Throwable cause = error;
+    while ((cause instanceof ExecutionException || cause instanceof CompletionException)
+        && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return cause;
+  }
+
+  static boolean isMissing(Throwable error) {
+    return error instanceof UnknownTopicOrPartitionException
+        || error instanceof GroupIdNotFoundException;
+  }
+
+  /**
+   * Returns the exception for an error of the client.
+   *
+   * @param what what was asked, such as {@code the declaration of queue invoices}
+   * @param maybeAccepted whether a message may have arrived
+   */
+  MessagingException of(Throwable error, String what, boolean maybeAccepted) {
+    Throwable cause = cause(error);
+    String text = what + ": " + textOf(cause) + " (Kafka at " + servers + ")";
+    if (cause instanceof MessagingException known) {
+      return known;
+    }
+    if (cause instanceof AuthenticationException) {
+      return new LoginRefusedException(text + "; see KafkaEngine.Builder.sasl and tls", cause);
+    }
+    if (cause instanceof AuthorizationException) {
+      return new PermissionDeniedException(text + "; see the permissions in the README", cause);
+    }
+    if (isMissing(cause)) {
+      return new MissingAddressException(text + "; see KafkaEngine.Builder.topology", cause);
+    }
+    if (cause instanceof RecordTooLargeException) {
+      return new MessageTooLargeException(
+          text + "; see KafkaEngine.Builder.maxMessageBytes and the topic's max.message.bytes",
+          cause);
+    }
+    if (cause instanceof UnsupportedVersionException) {
+      return new UnsupportedSettingException(
+          text + "; this engine needs Kafka 4.2 or newer with share groups enabled", cause);
+    }
+    if (cause instanceof InterruptedException || cause instanceof InterruptException) {
+      Thread.currentThread().interrupt();
+      return new BrokerAwayException("interrupted during " + what, cause, maybeAccepted);
+    }
+    if (isAway(cause)) {
+      return new BrokerAwayException(
+          text + "; see KafkaEngine.Builder." + timeoutSetting, cause, maybeAccepted);
+    }
+    return new KafkaFailedException(text, cause, maybeAccepted);
+  }
+
+  /** Returns whether the broker could not be asked. */
+  static boolean isAway(Throwable cause) {
+    return cause instanceof java.util.concurrent.TimeoutException
+        || cause instanceof DisconnectException
+        || cause instanceof RetriableException;
+  }
+
+  private static String textOf(Throwable cause) {
+    String text = cause.getMessage();
+    String name = cause.getClass().getSimpleName();
+    return text == null || text.isEmpty() ? name : name + ": " + text;
+  }
+}

@@ -1,0 +1,91 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+
+/** A record that a share consumer has acquired, from its arrival to its settlement. */
+abstract class Held implements RawDelivery {
+  private final ShareWorker worker;
+  private final Executor callbacks;
+  private final CompletableFuture<Settlement> answer = new CompletableFuture<>();
+  private final AtomicBoolean settled = new AtomicBoolean();
+  private final AtomicBoolean answered = new AtomicBoolean();
+  private final Message<byte[]> message;
+  private ConsumerRecord<byte[], byte[]> fetched; // of the polling thread, once it is delivered
+  private volatile AcknowledgeType decision = AcknowledgeType.RELEASE;
+
+  Held(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched, Executor callbacks) {
+    this.worker = worker;
+    this.fetched = fetched;
+    this.callbacks = callbacks;
+    this.message = Records.message(fetched);
+  }
+
+  ConsumerRecord<byte[], byte[]> fetched() {
+    return fetched;
+  }
+
+  /** Puts the record in place that came back after a renewal; another object of the same. */
+  void renewed(ConsumerRecord<byte[], byte[]> again) {
+    fetched = again;
+  }
+
+  long offset() {
+    return fetched.offset();
+  }
+
+  AcknowledgeType decision() {
+    return decision;
+  }
+
+  /** Returns how many deliveries the broker knows of that ended without an outcome. */
+  int brokerLosses() {
+    return fetched.deliveryCount().map(count -> Math.max(0, count - 1)).orElse(0);
+  }
+
+  @Override
+  public Message<byte[]> message() {
+    return message;
+  }
+
+  /** Marks as settled; false if it was, or if it is no longer held. */
+  final boolean isFirst() {
+    return settled.compareAndSet(false, true) && !answered.get();
+  }
+
+  final CompletionStage<Settlement> answer() {
+    return answer;
+  }
+
+  /** Tells the polling thread what to acknowledge. */
+  final void decide(AcknowledgeType type) {
+    decision = type;
+    if (!worker.decide(this)) {
+      answered(Settlement.LEASE_LOST);
+    }
+  }
+
+  /** Called once the broker has answered, or cannot any more. */
+  final void answered(Settlement settlement) {
+    if (answered.compareAndSet(false, true)) {
+      over();
+      callbacks.execute(() -> answer.complete(settlement));
+    }
+  }
+
+  /** Called once, when the record is no longer held. */
+  abstract void over();
+
+  @Override
+  public CompletionStage<Void> extend(Duration time) {
+    return CompletableFuture.completedStage(null); // the lock is renewed for as long as it is held
+  }
+}

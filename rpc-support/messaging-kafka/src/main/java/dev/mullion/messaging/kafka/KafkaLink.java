@@ -1,0 +1,321 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.DeadLetters;
+import dev.mullion.messaging.Health;
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.UnsupportedSettingException;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import org.apache.kafka.clients.admin.Admin;
+
+/** The engine on Kafka, as one {@code Messaging} sees it. */
+final class KafkaLink implements EngineLink {
+  private final Settings settings;
+  private final EngineContext context;
+  private final Names names;
+  private final Errors errors;
+  private final Admin admin;
+  private final Topology topology;
+  private final Sender sender;
+  private final Reader declarationReader;
+  private final Reader letterReader;
+  private final Declarations declarations;
+  private final Watch watch;
+  private final ExecutorService background;
+  private final ScheduledExecutorService timer;
+  private final Queues queues;
+  private final Map<String, Counts> counts = new ConcurrentHashMap<>();
+  private final Map<String, Letters> letters = new ConcurrentHashMap<>();
+  private final Set<Source> sources = ConcurrentHashMap.newKeySet();
+  private final AtomicBoolean closing = new AtomicBoolean();
+  private volatile boolean closed;
+
+  /** What this link knows of a queue. */
+  static final class Counts {
+    final AtomicLong inFlight = new AtomicLong();
+    final LongAdder expired = new LongAdder();
+  }
+
+  private KafkaLink(Settings settings, EngineContext context, Admin admin) {
+    this.settings = settings;
+    this.context = context;
+    this.admin = admin;
+    this.names = new Names(settings.prefix());
+    this.errors = new Errors(settings.servers(), "requestTimeout");
+    this.background = Executors.newFixedThreadPool(2, daemons("mullion-kafka-background"));
+    this.timer = Executors.newSingleThreadScheduledExecutor(daemons("mullion-kafka-timer"));
+    this.topology = new Topology(admin, settings, errors);
+    this.sender = new Sender(
+        settings, new Errors(settings.servers(), "deliveryTimeout"), context.callbacks());
+    this.declarationReader = new Reader(settings, errors, "declarations");
+    this.letterReader = new Reader(settings, errors, "dead-letters");
+    this.declarations = new Declarations(declarationReader, sender, names.declarations());
+    this.watch = new Watch(admin, settings, context);
+    this.queues = new Queues(this);
+  }
+
+  private static java.util.concurrent.ThreadFactory daemons(String name) {
+    return task -> {
+      Thread thread = new Thread(task, name);
+      thread.setDaemon(true);
+      return thread;
+    };
+  }
+
+  /** Connects, within the connect timeout. */
+  static KafkaLink open(Settings settings, EngineContext context) throws MessagingException {
+    Errors errors = new Errors(settings.servers(), "connectTimeout");
+    Admin admin;
+    try {
+      admin = settings.admin();
+    } catch (RuntimeException e) { // no server's name can be resolved, or a property is wrong
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      throw new KafkaFailedException(
+          "no client for Kafka at " + settings.servers() + ": " + cause.getMessage(), e, false);
+    }
+    KafkaLink link = null;
+    try {
+      admin
+          .describeCluster()
+          .nodes()
+          .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
+      link = new KafkaLink(settings, context, admin);
+      link.watch.start(link.timer);
+      return link;
+    } catch (Exception e) { // whatever it is, told apart there
+      throw errors.of(e, "the connection", false);
+    } finally {
+      if (link == null) {
+        admin.close(Duration.ZERO);
+      }
+    }
+  }
+
+  Settings settings() {
+    return settings;
+  }
+
+  Names names() {
+    return names;
+  }
+
+  Errors errors() {
+    return errors;
+  }
+
+  Admin admin() {
+    return admin;
+  }
+
+  Topology topology() {
+    return topology;
+  }
+
+  Sender sender() {
+    return sender;
+  }
+
+  Declarations declarations() {
+    return declarations;
+  }
+
+  Reader letterReader() {
+    return letterReader;
+  }
+
+  Executor callbacks() {
+    return context.callbacks();
+  }
+
+  Counts counts(Route.Queue queue) {
+    return counts.computeIfAbsent(queue.id(), id -> new Counts());
+  }
+
+  /** Runs something after a while, on a thread that must not be held up. */
+  void later(long millis, Runnable task) {
+    try {
+      timer.schedule(task, millis, TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      // The link is closed.
+    }
+  }
+
+  /** Asks something that blocks. */
+  <T> CompletableFuture<T> background(Callable<T> question) {
+    CompletableFuture<T> answer = new CompletableFuture<>();
+    try {
+      background.execute(() -> {
+        try {
+          T value = question.call();
+          callbacks().execute(() -> answer.complete(value));
+        } catch (Throwable e) { // of the client, or of the user's predicate
+          Throwable told =
+              e instanceof RuntimeException ? errors.of(e, "a question to Kafka", false) : e;
+          Throwable shown = told instanceof KafkaFailedException ? e : told;
+          callbacks().execute(() -> answer.completeExceptionally(shown));
+        }
+      });
+    } catch (RejectedExecutionException e) {
+      answer.completeExceptionally(ended());
+    }
+    return answer;
+  }
+
+  /** Notes an error of a client that goes on by itself. */
+  void failing(String where, Throwable error) {
+    if (!closed) {
+      Logs.warn("client", "Kafka at " + settings.servers() + ", " + where + ": " + error, null);
+    }
+  }
+
+  private static IllegalStateException ended() {
+    return new IllegalStateException("messaging is closed");
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw ended();
+    }
+  }
+
+  @Override
+  public void prepare(Route route, Declaration declaration) throws MessagingException {
+    checkOpen();
+    if (route instanceof Route.Queue queue) {
+      queues.prepare(queue, declaration);
+    } else {
+      throw notYet(route);
+    }
+  }
+
+  private static UnsupportedSettingException notYet(Route route) {
+    return new UnsupportedSettingException("the kafka engine has only queues so far: " + route);
+  }
+
+  @Override
+  public CompletionStage<Void> send(Route route, Message<byte[]> message) {
+    if (closed) {
+      return CompletableFuture.failedStage(ended());
+    }
+    if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
+      return sender.send(
+          Records.of(names.queue(queue), message), "a push to queue " + queue.name());
+    }
+    return CompletableFuture.failedStage(notYet(route));
+  }
+
+  @Override
+  public boolean trySend(Route.Signal signal, Message<byte[]> message) {
+    return false;
+  }
+
+  @Override
+  public CompletionStage<Void> request(
+      Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
+    return CompletableFuture.failedStage(notYet(subject));
+  }
+
+  @Override
+  public void cancelRequest(Route.Subject subject, long id) {}
+
+  @Override
+  public Source consume(Route route, ConsumerSettings consumer, Sink sink)
+      throws MessagingException {
+    checkOpen();
+    Source source = start(route, consumer, sink);
+    sources.add(source);
+    if (closed) {
+      source.close();
+      throw ended();
+    }
+    return source;
+  }
+
+  private Source start(Route route, ConsumerSettings consumer, Sink sink)
+      throws MessagingException {
+    if (route instanceof Route.Queue queue) {
+      queues.prepare(queue, Declaration.CHECK);
+      return new QueueSource(this, queue, sink);
+    }
+    throw notYet(route);
+  }
+
+  void closed(Source source, Route.Queue queue) {
+    sources.remove(source);
+  }
+
+  Letters letters(Route.Queue queue) {
+    return letters.compute(
+        queue.id(),
+        (id, known) -> known != null && known.isOf(queue) ? known : new Letters(this, queue));
+  }
+
+  @Override
+  public DeadLetters deadLetters(Route.Queue queue) {
+    return letters(queue);
+  }
+
+  @Override
+  public CompletionStage<List<QueueStatus>> queues() {
+    return background(queues::all);
+  }
+
+  @Override
+  public CompletionStage<Void> delete(Route.Queue queue) {
+    return background(() -> {
+      queues.delete(queue);
+      letters.remove(queue.id());
+      return null;
+    });
+  }
+
+  @Override
+  public Health health() {
+    return closed ? new Health(false, "messaging is closed") : watch.health();
+  }
+
+  @Override
+  public void close(Duration timeout) {
+    closed = true;
+    if (!closing.compareAndSet(false, true)) {
+      return;
+    }
+    long end = System.nanoTime() + timeout.toNanos();
+    try {
+      List<Source> all = List.copyOf(sources);
+      all.forEach(Source::cancel);
+      all.forEach(Source::close);
+    } finally {
+      timer.shutdownNow();
+      background.shutdownNow();
+      Duration left = Duration.ofNanos(Math.max(1_000_000, end - System.nanoTime()));
+      sender.close(left);
+      declarationReader.close(Duration.ofSeconds(1));
+      letterReader.close(Duration.ofSeconds(1));
+      admin.close(Duration.ofSeconds(1));
+    }
+  }
+}

@@ -1,0 +1,128 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.UnsupportedSettingException;
+import dev.mullion.messaging.engine.Route;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The names of what this engine has in Kafka. A first word has no dot and all else begins with its
+ * kind and a dot, so names of different kinds never collide, not even by Kafka's own rule, for
+ * which a dot and an underscore are the same.
+ */
+final class Names {
+  /** Retry topics are created ahead, one for each delay. */
+  static final int MOST_DELAYS = 32;
+
+  private final String prefix;
+
+  Names(String prefix) {
+    this.prefix = prefix;
+  }
+
+  String declarations() {
+    return prefix + "mullion.declarations";
+  }
+
+  String replies() {
+    return prefix + "mullion.replies";
+  }
+
+  /** Returns the Kafka topic of a topic or pattern: its first word. */
+  String topic(String name) {
+    int dot = name.indexOf('.');
+    return prefix + (dot < 0 ? name : name.substring(0, dot));
+  }
+
+  /** Returns the topic name that a Kafka topic stands for if a record has none in its headers. */
+  String topicOf(String kafkaTopic) {
+    return kafkaTopic.substring(prefix.length());
+  }
+
+  String subject(String name) {
+    return prefix + "subject." + name;
+  }
+
+  String signal(String name) {
+    return prefix + "signal." + name;
+  }
+
+  /** Returns the Kafka topic of a queue or group, which is the name of its share group too. */
+  String queue(Route.Queue queue) {
+    return prefix + (queue.source().isEmpty() ? "queue." : "group.") + id(queue);
+  }
+
+  /** Returns the topic of messages that may have killed a worker. */
+  String suspects(Route.Queue queue) {
+    return kind(queue, "suspect");
+  }
+
+  String dead(Route.Queue queue) {
+    return kind(queue, "dead");
+  }
+
+  String retry(Route.Queue queue, long delayMillis) {
+    return kind(queue, "retry-" + delayMillis);
+  }
+
+  /** Returns the consumer group that moves due messages back. */
+  String movers(Route.Queue queue) {
+    return kind(queue, "mover");
+  }
+
+  /** Returns the consumer group that feeds a group of a topic. */
+  String feeders(Route.Queue queue) {
+    return kind(queue, "feeder");
+  }
+
+  private String kind(Route.Queue queue, String kind) {
+    return prefix + (queue.source().isEmpty() ? "queue-" : "group-") + kind + '.' + id(queue);
+  }
+
+  /** A first word has no dot, so this is as unique as the id. */
+  private static String id(Route.Queue queue) {
+    return queue.id().replace('/', '.');
+  }
+
+  /** Returns the delays that a queue's messages can have, in milliseconds, without zero. */
+  static Set<Long> delays(Route.Queue queue) {
+    Redelivery redelivery = queue.redelivery();
+    Set<Long> delays = new LinkedHashSet<>();
+    for (int count = 1; count < redelivery.maxDeliveries(); count++) {
+      long millis = redelivery.delayAfter(count).toMillis();
+      if (millis > 0) {
+        delays.add(millis);
+      }
+      if (millis >= redelivery.maxDelay().toMillis()
+          || redelivery.multiplier() == 1
+          || delays.size() > MOST_DELAYS) {
+        break;
+      }
+    }
+    return delays;
+  }
+
+  List<String> retries(Route.Queue queue) {
+    List<String> names = new ArrayList<>();
+    delays(queue).forEach(delay -> names.add(retry(queue, delay)));
+    return names;
+  }
+
+  static void checkDelays(Route.Queue queue) throws UnsupportedSettingException {
+    if (delays(queue).size() > MOST_DELAYS) {
+      throw new UnsupportedSettingException("redelivery: " + queue.redelivery() + " has more than "
+          + MOST_DELAYS + " different delays (expected: a greater multiplier or a smaller maxDelay,"
+          + " since each delay of queue " + queue.id() + " is a Kafka topic)");
+    }
+  }
+
+  /** Returns all topics of a queue, the main one first. */
+  List<String> all(Route.Queue queue) {
+    List<String> all = new ArrayList<>(List.of(queue(queue), suspects(queue), dead(queue)));
+    all.addAll(retries(queue));
+    return all;
+  }
+}

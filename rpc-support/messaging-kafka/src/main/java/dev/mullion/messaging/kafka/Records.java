@@ -1,0 +1,198 @@
+package dev.mullion.messaging.kafka;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.mullion.messaging.Message;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Messages as Kafka's records, readable by any client.
+ *
+ * <pre>
+ *  key, value, timestamp   key (UTF-8 or none), payload, timestamp
+ *  message-id, content-type, correlation-id
+ *  mullion-...             what this engine needs, see the constants
+ *  all others              the message's headers
+ * </pre>
+ *
+ * <p>A header of a user with one of these three names is written as {@code mullion-header-NAME}.
+ */
+final class Records {
+  static final String ID = "message-id";
+  static final String CONTENT_TYPE = "content-type";
+  static final String CORRELATION_ID = "correlation-id";
+  static final String OWN = "mullion-";
+
+  /** Before the name of a user's header that is one of the three names above. */
+  static final String ESCAPED = OWN + "header-";
+
+  /** When a message expires, in milliseconds since 1970, and its time to live. */
+  static final String EXPIRES = OWN + "expires";
+
+  static final String TIME_TO_LIVE = OWN + "time-to-live";
+
+  /** The message's own time if the record cannot have it. */
+  static final String TIMESTAMP = OWN + "timestamp";
+
+  /** The full name of the topic. */
+  static final String TOPIC = OWN + "topic";
+
+  /** How many deliveries failed, and how many ended with their process. */
+  static final String FAILURES = OWN + "failures";
+
+  static final String LOSSES = OWN + "losses";
+
+  /** When a delayed message is due, in milliseconds since 1970. */
+  static final String DUE = OWN + "due";
+
+  /** A record whose time is further from now could fall to a topic's retention, or be refused. */
+  private static final long NEAR_MILLIS = 3_600_000;
+
+  private static final long FAR_MILLIS = Long.MAX_VALUE / 4;
+
+  private Records() {}
+
+  /** Returns the record of a message. */
+  static ProducerRecord<byte[], byte[]> of(String kafkaTopic, Message<byte[]> message) {
+    List<Header> headers = new ArrayList<>(message.headers().size() + 4);
+    add(headers, ID, message.id());
+    message.contentType().ifPresent(type -> add(headers, CONTENT_TYPE, type));
+    message.correlationId().ifPresent(id -> add(headers, CORRELATION_ID, id));
+    message.headers().forEach((name, value) ->
+        add(headers, isMapped(name) ? ESCAPED + name : name, value));
+    long now = System.currentTimeMillis();
+    long time = message.timestamp().toEpochMilli();
+    if (time < now - NEAR_MILLIS || time > now + NEAR_MILLIS) {
+      add(headers, TIMESTAMP, Long.toString(time));
+      time = now;
+    }
+    if (message.timeToLive().isPresent()) {
+      long left = millis(message.timeToLive().get());
+      add(headers, EXPIRES, Long.toString(now + left));
+      add(headers, TIME_TO_LIVE, Long.toString(left));
+    }
+    byte[] key = message.key().map(text -> text.getBytes(UTF_8)).orElse(null);
+    return new ProducerRecord<>(kafkaTopic, null, time, key, message.payload(), headers);
+  }
+
+  static long millis(Duration duration) {
+    return duration.toSeconds() > FAR_MILLIS / 1000
+        ? FAR_MILLIS
+        : Math.max(1, duration.toMillis());
+  }
+
+  private static boolean isMapped(String name) {
+    return name.equals(ID) || name.equals(CONTENT_TYPE) || name.equals(CORRELATION_ID);
+  }
+
+  private static void add(List<Header> headers, String name, String value) {
+    headers.add(new RecordHeader(name, value.getBytes(UTF_8)));
+  }
+
+  /** Puts a header in place of those of that name. */
+  static void set(Headers headers, String name, String value) {
+    headers.remove(name);
+    headers.add(name, value.getBytes(UTF_8));
+  }
+
+  static @Nullable String text(Headers headers, String name) {
+    Header header = headers.lastHeader(name);
+    return header == null || header.value() == null ? null : new String(header.value(), UTF_8);
+  }
+
+  /** Returns a header's number; the default if it is absent, or another client wrote no number. */
+  static long number(Headers headers, String name, long absent) {
+    String text = text(headers, name);
+    try {
+      return text == null ? absent : Long.parseLong(text);
+    } catch (NumberFormatException e) {
+      return absent;
+    }
+  }
+
+  static int count(Headers headers, String name) {
+    return (int) Math.max(0, Math.min(Integer.MAX_VALUE / 2, number(headers, name, 0)));
+  }
+
+  static boolean isExpired(Headers headers) {
+    return number(headers, EXPIRES, Long.MAX_VALUE) <= System.currentTimeMillis();
+  }
+
+  /** Returns the message of a record; one without an id gets its place as its id. */
+  static Message<byte[]> message(ConsumerRecord<byte[], byte[]> from) {
+    return message(from.headers(), from.key(), from.value(), from.timestamp(), place(from));
+  }
+
+  static String place(ConsumerRecord<byte[], byte[]> from) {
+    return from.topic() + '-' + from.partition() + '-' + from.offset();
+  }
+
+  static Message<byte[]> message(
+      Headers from, byte @Nullable [] key, byte @Nullable [] value, long time, String place) {
+    String id = text(from, ID);
+    Message<byte[]> message = Message.of(value == null ? new byte[0] : value)
+        .withId(id == null ? place : id)
+        .withTimestamp(Instant.ofEpochMilli(number(from, TIMESTAMP, time)));
+    if (key != null) {
+      message = message.withKey(new String(key, UTF_8));
+    }
+    String contentType = text(from, CONTENT_TYPE);
+    if (contentType != null) {
+      message = message.withContentType(contentType);
+    }
+    String correlationId = text(from, CORRELATION_ID);
+    if (correlationId != null) {
+      message = message.withCorrelationId(correlationId);
+    }
+    long left = number(from, TIME_TO_LIVE, 0);
+    if (left > 0) {
+      message = message.withTimeToLive(Duration.ofMillis(left));
+    }
+    Map<String, String> own = headers(from);
+    return own.isEmpty() ? message : message.withHeaders(own);
+  }
+
+  private static Map<String, String> headers(Headers from) {
+    Map<String, String> own = new LinkedHashMap<>();
+    for (Header header : from) {
+      String name = header.key();
+      if (name.startsWith(ESCAPED)) {
+        name = name.substring(ESCAPED.length());
+      } else if (isMapped(name) || name.startsWith(OWN)) {
+        continue;
+      }
+      own.put(name, header.value() == null ? "" : new String(header.value(), UTF_8));
+    }
+    return own;
+  }
+
+  /** Returns a copy of a record for another topic, with the same key, value, time and headers. */
+  static ProducerRecord<byte[], byte[]> copy(
+      ConsumerRecord<byte[], byte[]> from, String kafkaTopic) {
+    ProducerRecord<byte[], byte[]> copy = new ProducerRecord<>(
+        kafkaTopic, null, Math.max(0, from.timestamp()), from.key(), from.value(), from.headers());
+    if (from.headers().lastHeader(ID) == null) {
+      set(copy.headers(), ID, place(from));
+    }
+    long time = Math.max(0, from.timestamp());
+    long now = System.currentTimeMillis();
+    if (time > now - NEAR_MILLIS && time < now + NEAR_MILLIS) {
+      return copy;
+    }
+    if (from.headers().lastHeader(TIMESTAMP) == null) {
+      set(copy.headers(), TIMESTAMP, Long.toString(time));
+    }
+    return new ProducerRecord<>(kafkaTopic, null, now, from.key(), from.value(), copy.headers());
+  }
+}

@@ -1,0 +1,167 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sends records that are answered. The client's own {@code send} can block, for the metadata of a
+ * topic or for memory, so it is called on a thread of its own, which keeps the order. What waits is
+ * bounded by the sends and deliveries that are open.
+ */
+final class Sender {
+  private final Settings settings;
+  private final Errors errors;
+  private final Executor callbacks;
+  private final Producer<byte[], byte[]> producer;
+  private final LinkedBlockingQueue<Item> waiting = new LinkedBlockingQueue<>();
+  private final AtomicBoolean closed = new AtomicBoolean();
+  private final Thread thread;
+
+  /** Takes the answer to a record: null if it was accepted. Called on a thread of the client. */
+  @FunctionalInterface
+  interface Answer {
+    void answered(long offset, @Nullable Throwable error);
+  }
+
+  private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
+
+  Sender(Settings settings, Errors errors, Executor callbacks) {
+    this.settings = settings;
+    this.errors = errors;
+    this.callbacks = callbacks;
+    this.producer = settings.producer(true);
+    this.thread = new Thread(this::run, "mullion-kafka-sender");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  /** Sends a record; its stage completes on a callback thread when all replicas have it. */
+  CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    send(message, (offset, error) -> {
+      MessagingException failure = error == null ? null : failure(error, what);
+      callbacks.execute(() -> {
+        if (failure == null) {
+          done.complete(null);
+        } else {
+          done.completeExceptionally(failure);
+        }
+      });
+    });
+    return done;
+  }
+
+  private MessagingException failure(Throwable error, String what) {
+    if (error instanceof TimeoutException timeout
+        && String.valueOf(timeout.getMessage()).contains("not present in metadata")) {
+      return new MissingAddressException(
+          what + ": " + timeout.getMessage() + " (Kafka at " + errors.servers()
+              + "); it was deleted, or the broker is away", timeout);
+    }
+    return errors.of(error, what, true);
+  }
+
+  /** Sends a record; the answer comes on a thread that must not be held up. */
+  void send(ProducerRecord<byte[], byte[]> message, Answer answer) {
+    if (closed.get()) {
+      answer.answered(-1, new IllegalStateException("messaging is closed"));
+      return;
+    }
+    waiting.add(new Item(message, answer, System.nanoTime()));
+    if (closed.get()) {
+      failWaiting();
+    }
+  }
+
+  /** Sends a record and waits for the answer; returns its offset. */
+  long sendNow(ProducerRecord<byte[], byte[]> message, String what) throws MessagingException {
+    CompletableFuture<Long> done = new CompletableFuture<>();
+    send(message, (offset, error) -> {
+      if (error == null) {
+        done.complete(offset);
+      } else {
+        done.completeExceptionally(error);
+      }
+    });
+    try {
+      return done.get(settings.requestTimeout().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (Exception e) { // whatever it is, told apart there
+      throw errors.of(e, what, true);
+    }
+  }
+
+  private void run() {
+    while (!closed.get() || !waiting.isEmpty()) {
+      try {
+        Item item = waiting.poll(100, TimeUnit.MILLISECONDS);
+        if (item != null) {
+          pass(item);
+        }
+      } catch (InterruptedException e) {
+        failWaiting();
+      }
+    }
+  }
+
+  private void pass(Item item) {
+    if (System.nanoTime() - item.since > settings.deliveryTimeout().toNanos()) {
+      item.answer.answered(-1, new BrokerAwayException(
+          "Kafka at " + errors.servers() + " took no message for deliveryTimeout "
+              + settings.deliveryTimeout(), null, false));
+      return;
+    }
+    try {
+      producer.send(item.record, (metadata, error) ->
+          item.answer.answered(error == null ? metadata.offset() : -1, error));
+    } catch (RuntimeException e) { // too large, or no metadata or memory for too long
+      item.answer.answered(-1, e);
+    }
+  }
+
+  private void failWaiting() {
+    for (Item item = waiting.poll(); item != null; item = waiting.poll()) {
+      item.answer.answered(-1, new IllegalStateException("messaging is closed"));
+    }
+  }
+
+  Producer<byte[], byte[]> producer() {
+    return producer;
+  }
+
+  /** Waits for the answers, within the bound. */
+  void close(Duration timeout) {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    long end = System.nanoTime() + timeout.toNanos();
+    try {
+      thread.join(Math.max(1, timeout.toMillis() / 2));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    thread.interrupt();
+    long left = Math.max(0, end - System.nanoTime());
+    boolean interrupted = Thread.interrupted(); // the client's close would give up
+    try {
+      producer.close(Duration.ofNanos(left));
+    } catch (RuntimeException e) {
+      Logs.warn("close", "the producer failed to close", e);
+    } finally {
+      failWaiting();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

@@ -1,0 +1,179 @@
+package dev.mullion.messaging.kafka;
+
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.clients.consumer.ShareConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** The engine's settings, and the clients of Kafka made of them. */
+final class Settings {
+  private static final int MOST_ATTEMPT_MILLIS = 10_000;
+
+  private final KafkaEngine.Builder from;
+
+  Settings(KafkaEngine.Builder from) {
+    this.from = from;
+  }
+
+  String servers() {
+    return from.servers;
+  }
+
+  String prefix() {
+    return from.prefix;
+  }
+
+  Duration connectTimeout() {
+    return from.connectTimeout;
+  }
+
+  Duration requestTimeout() {
+    return from.requestTimeout;
+  }
+
+  Duration deliveryTimeout() {
+    return from.deliveryTimeout;
+  }
+
+  Duration lockDuration() {
+    return from.lockDuration;
+  }
+
+  Duration healthInterval() {
+    return from.healthInterval;
+  }
+
+  boolean creates() {
+    return from.topology == KafkaEngine.Topology.CREATE;
+  }
+
+  int replicationFactor() {
+    return from.replicationFactor;
+  }
+
+  int topicPartitions() {
+    return from.topicPartitions;
+  }
+
+  int maxMessageBytes() {
+    return from.maxMessageBytes;
+  }
+
+  int maxConsumers() {
+    return from.maxConsumers;
+  }
+
+  private Map<String, Object> common(String role) {
+    Map<String, Object> all = new HashMap<>();
+    all.put("bootstrap.servers", from.servers);
+    all.put("client.id", from.clientName + '-' + role);
+    all.put("reconnect.backoff.ms", 50);
+    all.put("reconnect.backoff.max.ms", 1000);
+    all.put("retry.backoff.ms", 50);
+    all.put("retry.backoff.max.ms", 500);
+    all.put("enable.metrics.push", false);
+    if (from.tls || from.sasl) {
+      String plain = from.sasl ? "SASL_PLAINTEXT" : "PLAINTEXT";
+      all.put("security.protocol", from.tls ? (from.sasl ? "SASL_SSL" : "SSL") : plain);
+    }
+    all.putAll(from.security);
+    return all;
+  }
+
+  private Properties finished(Map<String, Object> all) {
+    Properties properties = new Properties();
+    all.putAll(from.properties);
+    all.forEach((name, value) -> {
+      if (value != null) {
+        properties.put(name, value);
+      }
+    });
+    return properties;
+  }
+
+  private static int millis(Duration duration) {
+    return (int) Math.min(Integer.MAX_VALUE, duration.toMillis());
+  }
+
+  private static int attempt(Duration whole) {
+    return Math.min(MOST_ATTEMPT_MILLIS, millis(whole));
+  }
+
+  Admin admin() {
+    Map<String, Object> all = common("admin");
+    all.put("request.timeout.ms", attempt(from.requestTimeout));
+    all.put("default.api.timeout.ms", millis(from.requestTimeout));
+    return Admin.create(finished(all));
+  }
+
+  /** Returns a producer whose answers are those of all replicas, or of none at all. */
+  Producer<byte[], byte[]> producer(boolean answered) {
+    Map<String, Object> all = common(answered ? "sends" : "signals");
+    all.put("acks", answered ? "all" : "0");
+    all.put("enable.idempotence", answered);
+    all.put("linger.ms", 0);
+    all.put("delivery.timeout.ms", millis(from.deliveryTimeout));
+    all.put("request.timeout.ms", attempt(from.deliveryTimeout));
+    all.put("max.block.ms", Math.min(2000, millis(from.deliveryTimeout)));
+    all.put("max.request.size", from.maxMessageBytes);
+    all.put("buffer.memory", Math.max(answered ? 64L << 20 : 8L << 20, 4L * from.maxMessageBytes));
+    // An address that is used seldom must not make its next sender wait.
+    all.put("metadata.max.idle.ms", Long.toString(Duration.ofDays(7).toMillis()));
+    return new KafkaProducer<>(finished(all), new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  private Map<String, Object> consumer(String role) {
+    Map<String, Object> all = common(role);
+    all.put("request.timeout.ms", Math.max(attempt(from.requestTimeout), 2000));
+    all.put("default.api.timeout.ms", Math.max(millis(from.requestTimeout), 2000));
+    return all;
+  }
+
+  /** Returns a consumer without a group, which reads what it is told to. */
+  Consumer<byte[], byte[]> reader(String role, String reset) {
+    Map<String, Object> all = consumer(role);
+    all.put("enable.auto.commit", false);
+    all.put("auto.offset.reset", reset);
+    all.put("allow.auto.create.topics", false);
+    all.put("fetch.max.wait.ms", 100);
+    return consumer(all);
+  }
+
+  /** Returns a member of a consumer group that commits by itself. */
+  Consumer<byte[], byte[]> member(String group) {
+    Map<String, Object> all = consumer(group);
+    all.put("group.id", group);
+    all.put("group.protocol", "consumer");
+    all.put("enable.auto.commit", false);
+    all.put("auto.offset.reset", "earliest");
+    all.put("allow.auto.create.topics", false);
+    all.put("fetch.max.wait.ms", 25);
+    return consumer(all);
+  }
+
+  private Consumer<byte[], byte[]> consumer(Map<String, Object> all) {
+    return new KafkaConsumer<>(
+        finished(all), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  /** Returns a member of a share group that acquires at most that many records at a time. */
+  ShareConsumer<byte[], byte[]> shareConsumer(String group, int most) {
+    Map<String, Object> all = consumer(group);
+    all.put("group.id", group);
+    all.put("share.acknowledgement.mode", "explicit");
+    all.put("share.acquire.mode", "record_limit");
+    all.put("max.poll.records", most);
+    all.put("fetch.max.wait.ms", 250);
+    return new KafkaShareConsumer<>(
+        finished(all), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+}

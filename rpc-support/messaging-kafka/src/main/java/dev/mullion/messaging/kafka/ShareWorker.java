@@ -1,0 +1,312 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ShareConsumer;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicIdPartition;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.FencedStateEpochException;
+import org.apache.kafka.common.errors.InvalidRecordStateException;
+import org.apache.kafka.common.errors.InvalidShareSessionEpochException;
+import org.apache.kafka.common.errors.ShareSessionNotFoundException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One share consumer with its polling thread. It fetches when it holds nothing, and holds what it
+ * got until all of it is settled:
+ *
+ * <pre>
+ *  idle --admitted--&gt; polling --records--&gt; holding --all settled--&gt; idle
+ *                        ^  |                 |  ^
+ *                        +--+ empty           +--+ commit what is settled; renew at half the lock
+ * </pre>
+ *
+ * <p>After an empty poll a fetch is still under way, so the consumer polls on until it gets
+ * something. All acknowledgements are committed before the next poll: without that, renewals fail
+ * and messages come twice.
+ */
+final class ShareWorker implements Runnable {
+  private static final Duration POLL = Duration.ofMillis(100);
+  private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
+  private static final long RENEWED_NANOS = 5_000_000_000L;
+
+  /** Who decides when to fetch, and gets what was fetched. */
+  interface Pool {
+    /** Returns whether to fetch now; if not, the worker is woken later. */
+    boolean admits(ShareWorker worker);
+
+    /** Takes what was fetched. */
+    void arrived(ShareWorker worker, List<Held> records);
+
+    /** Takes notice that nothing is held any more. */
+    void emptied(ShareWorker worker);
+
+    /** Makes what is held of a record. */
+    Held hold(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched);
+
+    /** Takes notice of a failure that is retried. */
+    void failing(ShareWorker worker, Throwable error);
+
+    /** Takes notice that the worker has ended. */
+    void ended(ShareWorker worker);
+  }
+
+  final int size;
+  final String group;
+  private final Settings settings;
+  private final Pool pool;
+  private final Thread thread;
+  private final Map<Long, Held> held = new LinkedHashMap<>(); // of the polling thread only
+  private final ConcurrentLinkedQueue<Held> decided = new ConcurrentLinkedQueue<>();
+  private volatile boolean stopping; // fetches no more
+  private volatile boolean closing; // waits for no outcome
+  private volatile boolean ended;
+  private long renewAt;
+  private @Nullable ShareConsumer<byte[], byte[]> consumer;
+
+  // Guarded by the pool's lock.
+  boolean busy;
+  long idleSince;
+
+  ShareWorker(Settings settings, String group, int size, Pool pool) {
+    this.settings = settings;
+    this.group = group;
+    this.size = size;
+    this.pool = pool;
+    this.thread = new Thread(this, "mullion-kafka-" + group);
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  void wake() {
+    LockSupport.unpark(thread);
+  }
+
+  /** Fetches no more, and ends when nothing is held. */
+  void stop() {
+    stopping = true;
+    wake();
+  }
+
+  /** Releases what is held, and ends. */
+  void close() {
+    stopping = true;
+    closing = true;
+    wake();
+  }
+
+  boolean awaitEnd(Duration timeout) throws InterruptedException {
+    thread.join(Math.max(1, timeout.toMillis()));
+    return !thread.isAlive();
+  }
+
+  /** Takes what becomes of a record; false if its lock is gone with this worker. */
+  boolean decide(Held record) {
+    decided.add(record);
+    if (ended) {
+      return !decided.remove(record);
+    }
+    wake();
+    return true;
+  }
+
+  @Override
+  public void run() {
+    try {
+      while (!(stopping && held.isEmpty()) && !closing) {
+        turn();
+      }
+      end();
+    } catch (Throwable e) { // of the client, unexpected
+      pool.failing(this, e);
+    } finally {
+      ended = true;
+      try {
+        held.values().forEach(each -> each.answered(Settlement.UNKNOWN));
+        for (Held late = decided.poll(); late != null; late = decided.poll()) {
+          late.answered(Settlement.LEASE_LOST);
+        }
+        closeConsumer();
+      } finally {
+        pool.ended(this);
+      }
+    }
+  }
+
+  private void turn() {
+    try {
+      if (!held.isEmpty()) {
+        holdOn();
+      } else if (pool.admits(this)) {
+        fetch();
+      } else {
+        LockSupport.parkNanos(this, LONGEST_PAUSE_NANOS);
+      }
+    } catch (KafkaException e) { // retried by the next turn, after a moment
+      pool.failing(this, e);
+      LockSupport.parkNanos(this, e instanceof AuthorizationException ? 1_000_000_000L : 50_000_000);
+    }
+  }
+
+  private ShareConsumer<byte[], byte[]> consumer() {
+    ShareConsumer<byte[], byte[]> now = consumer;
+    if (now == null) {
+      now = settings.shareConsumer(group, size);
+      now.subscribe(List.of(group)); // each share group is named as its only topic
+      consumer = now;
+    }
+    return now;
+  }
+
+  private void fetch() {
+    take(consumer().poll(POLL));
+  }
+
+  private void take(Iterable<ConsumerRecord<byte[], byte[]>> records) {
+    List<Held> arrived = new ArrayList<>();
+    for (ConsumerRecord<byte[], byte[]> each : records) {
+      Held one = pool.hold(this, each);
+      held.put(each.offset(), one);
+      arrived.add(one);
+    }
+    if (!arrived.isEmpty()) {
+      renewAt = System.nanoTime() + lockNanos() / 2;
+      pool.arrived(this, arrived);
+    }
+  }
+
+  private long lockNanos() {
+    return consumer()
+        .acquisitionLockTimeoutMs()
+        .map(millis -> millis * 1_000_000L)
+        .orElse(settings.lockDuration().toNanos());
+  }
+
+  private void holdOn() {
+    List<Held> done = new ArrayList<>();
+    for (Held each = decided.poll(); each != null; each = decided.poll()) {
+      if (held.get(each.offset()) == each) {
+        consumer().acknowledge(each.fetched(), each.decision());
+        held.remove(each.offset());
+        done.add(each);
+      } else {
+        each.answered(Settlement.LEASE_LOST);
+      }
+    }
+    if (!done.isEmpty()) {
+      Settlement settlement = commit();
+      done.forEach(each -> each.answered(settlement));
+      if (held.isEmpty()) {
+        pool.emptied(this);
+      }
+      return;
+    }
+    long left = renewAt - System.nanoTime();
+    if (left <= 0) {
+      renew();
+    } else {
+      LockSupport.parkNanos(this, Math.min(left, LONGEST_PAUSE_NANOS));
+    }
+  }
+
+  private Settlement commit() {
+    try {
+      Map<TopicIdPartition, Optional<KafkaException>> answers =
+          consumer().commitSync(settings.requestTimeout());
+      for (Optional<KafkaException> each : answers.values()) {
+        if (each.isPresent()) {
+          return settlementOf(each.get());
+        }
+      }
+      return Settlement.APPLIED;
+    } catch (KafkaException e) {
+      return settlementOf(e);
+    }
+  }
+
+  private Settlement settlementOf(KafkaException error) {
+    if (error instanceof InvalidRecordStateException
+        || error instanceof InvalidShareSessionEpochException
+        || error instanceof ShareSessionNotFoundException
+        || error instanceof FencedStateEpochException) {
+      return Settlement.LEASE_LOST;
+    }
+    pool.failing(this, error);
+    return Settlement.UNKNOWN;
+  }
+
+  /** Keeps what is held: renewed records come back from the next polls. */
+  private void renew() {
+    Map<Long, Held> renewed = new LinkedHashMap<>(held);
+    for (Held each : renewed.values()) {
+      consumer().acknowledge(each.fetched(), AcknowledgeType.RENEW);
+    }
+    boolean kept = commit() == Settlement.APPLIED;
+    long deadline = System.nanoTime() + RENEWED_NANOS;
+    List<ConsumerRecord<byte[], byte[]>> others = new ArrayList<>();
+    while (kept && !renewed.isEmpty() && System.nanoTime() - deadline < 0) {
+      for (ConsumerRecord<byte[], byte[]> each : consumer().poll(POLL)) {
+        Held known = renewed.remove(each.offset());
+        if (known == null) {
+          others.add(each);
+        } else {
+          known.renewed(each);
+        }
+      }
+    }
+    renewed.forEach((offset, lost) -> {
+      held.remove(offset);
+      lost.answered(Settlement.LEASE_LOST);
+    });
+    renewAt = System.nanoTime() + lockNanos() / 2;
+    take(others);
+    if (held.isEmpty()) {
+      pool.emptied(this);
+    }
+  }
+
+  /** Gives back what is still held: released, which counts. */
+  private void end() {
+    if (consumer == null) {
+      return;
+    }
+    holdOnUntilSettled();
+    if (!held.isEmpty()) {
+      for (Held each : held.values()) {
+        consumer().acknowledge(each.fetched(), AcknowledgeType.RELEASE);
+      }
+      commit();
+    }
+  }
+
+  /** Passes on what was decided before the end. */
+  private void holdOnUntilSettled() {
+    while (!held.isEmpty() && !decided.isEmpty()) {
+      holdOn();
+    }
+  }
+
+  private void closeConsumer() {
+    ShareConsumer<byte[], byte[]> now = consumer;
+    if (now != null) {
+      try {
+        now.close(Duration.ofSeconds(2));
+      } catch (RuntimeException e) {
+        pool.failing(this, e);
+      }
+    }
+  }
+}

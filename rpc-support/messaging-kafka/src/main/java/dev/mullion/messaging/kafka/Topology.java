@@ -1,0 +1,235 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.engine.Route;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.TopicExistsException;
+
+/** Creates topics and groups, or checks that they exist. */
+final class Topology {
+  /** Above what the core allows, so that the broker never drops a message by itself first. */
+  private static final String MOST_DELIVERIES = "10";
+
+  private static final int OFFSET_ATTEMPTS = 60;
+
+  private final Admin admin;
+  private final Settings settings;
+  private final Errors errors;
+
+  Topology(Admin admin, Settings settings, Errors errors) {
+    this.admin = admin;
+    this.settings = settings;
+    this.errors = errors;
+  }
+
+  <T> T await(KafkaFuture<T> answer, String what) throws MessagingException {
+    try {
+      return answer.get(settings.requestTimeout().toMillis() + 1000, TimeUnit.MILLISECONDS);
+    } catch (Exception e) { // whatever it is, told apart there
+      throw errors.of(e, what, false);
+    }
+  }
+
+  NewTopic topic(String name, int partitions, Map<String, String> configs) {
+    short replicas = (short) settings.replicationFactor();
+    return new NewTopic(
+            name,
+            Optional.of(partitions),
+            replicas < 0 ? Optional.empty() : Optional.of(replicas))
+        .configs(configs);
+  }
+
+  private String maxMessageBytes() {
+    return Integer.toString(settings.maxMessageBytes());
+  }
+
+  /** Returns a topic that keeps its records until they are deleted by number. */
+  NewTopic kept(String name) {
+    return topic(
+        name, 1, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
+  }
+
+  NewTopic brief(String name, Duration retention) {
+    return topic(
+        name,
+        1,
+        Map.of(
+            "retention.ms", "" + retention.toMillis(),
+            "segment.ms", "" + retention.toMillis(),
+            "max.message.bytes", maxMessageBytes()));
+  }
+
+  NewTopic published(String name) {
+    return topic(
+        name, settings.topicPartitions(), Map.of("max.message.bytes", maxMessageBytes()));
+  }
+
+  NewTopic compacted(String name) {
+    return topic(name, 1, Map.of("cleanup.policy", "compact", "retention.ms", "-1"));
+  }
+
+  /** Returns the topic of dead letters: single ones can be deleted by their key. */
+  NewTopic dead(String name, Duration age) {
+    return topic(
+        name,
+        1,
+        Map.of(
+            "cleanup.policy", "compact,delete",
+            "retention.ms", "" + Records.millis(age),
+            "max.message.bytes", "" + (settings.maxMessageBytes() + 65_536L)));
+  }
+
+  /** Creates those that are missing, or checks that none is; returns the names of the created. */
+  Set<String> ensure(Collection<NewTopic> topics, String what) throws MessagingException {
+    return settings.creates() ? create(topics, what) : check(topics, what);
+  }
+
+  private Set<String> create(Collection<NewTopic> topics, String what) throws MessagingException {
+    Set<String> created = new HashSet<>();
+    for (Map.Entry<String, KafkaFuture<Void>> each :
+        admin.createTopics(topics).values().entrySet()) {
+      try {
+        each.getValue().get(settings.requestTimeout().toMillis() + 1000, TimeUnit.MILLISECONDS);
+        created.add(each.getKey());
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof TopicExistsException)) {
+          throw errors.of(e, what + ", topic " + each.getKey(), false);
+        }
+      } catch (Exception e) { // whatever it is, told apart there
+        throw errors.of(e, what + ", topic " + each.getKey(), false);
+      }
+    }
+    return created;
+  }
+
+  private Set<String> check(Collection<NewTopic> topics, String what) throws MessagingException {
+    List<String> missing = new ArrayList<>();
+    List<String> names = topics.stream().map(NewTopic::name).toList();
+    for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
+        admin.describeTopics(names).topicNameValues().entrySet()) {
+      try {
+        await(each.getValue(), what + ", topic " + each.getKey());
+      } catch (MissingAddressException e) {
+        missing.add(each.getKey());
+      }
+    }
+    if (!missing.isEmpty()) {
+      throw new MissingAddressException(what + ": Kafka at " + settings.servers()
+          + " has no topic " + String.join(", ", missing)
+          + " (expected: created by you, since KafkaEngine.Builder.topology is MUST_EXIST)");
+    }
+    return Set.of();
+  }
+
+  /** Configures a share group, and sets its first place if its topic was just created. */
+  void shareGroup(String group, boolean isNew, String what) throws MessagingException {
+    if (!settings.creates()) {
+      return;
+    }
+    ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
+    List<AlterConfigOp> changes = new ArrayList<>();
+    changes.add(change("share.auto.offset.reset", "earliest"));
+    changes.add(change("share.delivery.count.limit", MOST_DELIVERIES));
+    changes.add(change(
+        "share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
+    await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all(), what + ", share group");
+    if (isNew) {
+      try { // without it the first worker waits for the group's first heartbeats
+        Map<TopicPartition, Long> begin = Map.of(new TopicPartition(group, 0), 0L);
+        await(admin.alterShareGroupOffsets(group, begin).all(), what);
+      } catch (MessagingException e) {
+        Logs.warn("group", "the first place of share group " + group + " was not set", e);
+      }
+    }
+  }
+
+  private static AlterConfigOp change(String name, String value) {
+    return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+  }
+
+  Map<TopicPartition, Long> ends(Collection<TopicPartition> partitions, String what)
+      throws MessagingException {
+    Map<TopicPartition, OffsetSpec> asked = new java.util.HashMap<>();
+    partitions.forEach(each -> asked.put(each, OffsetSpec.latest()));
+    Map<TopicPartition, Long> ends = new java.util.HashMap<>();
+    await(admin.listOffsets(asked).all(), what)
+        .forEach((partition, info) -> ends.put(partition, info.offset()));
+    return ends;
+  }
+
+  List<TopicPartition> partitions(String topic, String what) throws MessagingException {
+    TopicDescription description =
+        await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic), what);
+    return description.partitions().stream()
+        .map(each -> new TopicPartition(topic, each.partition()))
+        .toList();
+  }
+
+  /**
+   * Commits the first place of a new group of a topic: its present end. Whoever has declared the
+   * group does so, and the others wait for it, so that none skips what another was promised.
+   */
+  void startFeed(String group, String topic, boolean declaredHere, String what)
+      throws MessagingException {
+    for (int attempt = 1; ; attempt++) {
+      Map<TopicPartition, OffsetAndMetadata> known = await(
+          admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
+      if (!known.isEmpty()) {
+        return;
+      }
+      if (declaredHere || attempt == OFFSET_ATTEMPTS) {
+        break;
+      }
+      try {
+        TimeUnit.MILLISECONDS.sleep(50);
+      } catch (InterruptedException e) {
+        throw errors.of(e, what, false);
+      }
+    }
+    Map<TopicPartition, OffsetAndMetadata> ends = new java.util.HashMap<>();
+    ends(partitions(topic, what), what)
+        .forEach((partition, end) -> ends.put(partition, new OffsetAndMetadata(end)));
+    await(admin.alterConsumerGroupOffsets(group, ends).all(), what);
+  }
+
+  /** Deletes a queue's topics and groups; what is not there is no error. */
+  void delete(Route.Queue queue, Names names) throws MessagingException {
+    String what = "the deletion of " + queue.id();
+    List<Map<String, KafkaFuture<Void>>> answers = List.of(
+        admin.deleteTopics(names.all(queue)).topicNameValues(),
+        admin.deleteShareGroups(List.of(names.queue(queue), names.suspects(queue))).deletedGroups(),
+        admin.deleteConsumerGroups(List.of(names.movers(queue), names.feeders(queue)))
+            .deletedGroups());
+    for (Map<String, KafkaFuture<Void>> each : answers) {
+      for (Map.Entry<String, KafkaFuture<Void>> one : each.entrySet()) {
+        try {
+          await(one.getValue(), what);
+        } catch (MissingAddressException absent) {
+          // A queue without delays, or a group without members so far.
+        } catch (KafkaFailedException e) { // such as a group with members: they end by themselves
+          Logs.warn("delete", what + ": " + one.getKey() + " was not deleted", e);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/** A messaging engine on Kafka. */
+module dev.mullion.messaging.kafka {
+  exports dev.mullion.messaging.kafka;
+
+  requires transitive dev.mullion.messaging;
+  requires kafka.clients;
+  requires static transitive org.jspecify;
+}

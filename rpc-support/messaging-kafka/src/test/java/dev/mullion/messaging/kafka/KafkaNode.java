@@ -1,0 +1,188 @@
+package dev.mullion.messaging.kafka;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.Uuid;
+
+/**
+ * One Kafka node in a process of its own, made of the test class path. It listens on loopback only,
+ * and clients reach it through a relay, which tests can cut.
+ */
+final class KafkaNode implements AutoCloseable {
+  private static final Duration START = Duration.ofSeconds(60);
+
+  private final Path directory;
+  private final Relay relay;
+  private final int port;
+  private final int controllerPort;
+  private final Map<String, String> properties = new TreeMap<>();
+  private Process process;
+
+  private KafkaNode(Path directory, Map<String, String> more) throws IOException {
+    this.directory = directory;
+    this.relay = new Relay();
+    this.port = freePort();
+    this.controllerPort = freePort();
+    relay.to(port);
+    usual();
+    properties.putAll(more);
+  }
+
+  /** Formats a directory and starts a node on it. */
+  static KafkaNode start(Map<String, String> more) throws Exception {
+    KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more);
+    Runtime.getRuntime().addShutdownHook(new Thread(node::close));
+    node.format();
+    node.start();
+    return node;
+  }
+
+  /** Returns the properties of a small node whose groups are quick. */
+  private void usual() {
+    String servers = "CLIENT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controllerPort;
+    properties.put("process.roles", "broker,controller");
+    properties.put("node.id", "1");
+    properties.put("controller.quorum.bootstrap.servers", "127.0.0.1:" + controllerPort);
+    properties.put("controller.listener.names", "CONTROLLER");
+    properties.put("listeners", servers);
+    properties.put("advertised.listeners", "CLIENT://127.0.0.1:" + relay.port());
+    properties.put(
+        "listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    properties.put("inter.broker.listener.name", "CLIENT");
+    properties.put("log.dirs", directory.resolve("log").toString());
+    for (String topic : List.of(
+        "offsets.topic", "transaction.state.log", "share.coordinator.state.topic")) {
+      properties.put(topic + ".replication.factor", "1");
+      properties.put(topic + ".num.partitions", "1");
+    }
+    properties.put("transaction.state.log.min.isr", "1");
+    properties.put("share.coordinator.state.topic.min.isr", "1");
+    properties.put("group.initial.rebalance.delay.ms", "0");
+    properties.put("log.cleaner.dedupe.buffer.size", "2097152");
+    properties.put("log.index.size.max.bytes", "65536");
+    properties.put("auto.create.topics.enable", "false");
+    properties.put("num.network.threads", "2");
+    properties.put("num.io.threads", "4");
+    for (String kind : List.of("share", "consumer")) {
+      properties.put("group." + kind + ".heartbeat.interval.ms", "500");
+      properties.put("group." + kind + ".min.heartbeat.interval.ms", "500");
+    }
+    properties.put("group.share.min.record.lock.duration.ms", "1000");
+  }
+
+  String servers() {
+    return "127.0.0.1:" + relay.port();
+  }
+
+  Relay relay() {
+    return relay;
+  }
+
+  private Path file() throws IOException {
+    StringBuilder text = new StringBuilder();
+    properties.forEach((name, value) -> text.append(name).append('=').append(value).append('\n'));
+    return Files.writeString(directory.resolve("server.properties"), text);
+  }
+
+  private void format() throws Exception {
+    List<String> arguments = List.of(
+        "format", "--standalone", "-t", Uuid.randomUuid().toString(), "-c", file().toString());
+    Process formatting = java("kafka.tools.StorageTool", arguments, "64m");
+    if (!formatting.waitFor(START.toSeconds(), TimeUnit.SECONDS) || formatting.exitValue() != 0) {
+      throw new IllegalStateException("format failed: " + output());
+    }
+  }
+
+  void start() throws Exception {
+    process = java("kafka.Kafka", List.of(file().toString()), "256m");
+    long end = System.nanoTime() + START.toNanos();
+    while (true) {
+      try (Admin admin = Admin.create(Map.of(
+          "bootstrap.servers", servers(),
+          "default.api.timeout.ms", "2000",
+          "request.timeout.ms", "1500",
+          "reconnect.backoff.max.ms", "100"))) {
+        admin.describeCluster().nodes().get();
+        return;
+      } catch (Exception e) {
+        if (!process.isAlive() || System.nanoTime() - end > 0) {
+          throw new IllegalStateException("no node: " + output(), e);
+        }
+      }
+    }
+  }
+
+  /** Stops it in an orderly way. */
+  void stop() throws InterruptedException {
+    process.destroy();
+    if (!process.waitFor(30, TimeUnit.SECONDS)) {
+      kill();
+    }
+  }
+
+  /** Kills it, as {@code kill -9} does. */
+  void kill() throws InterruptedException {
+    process.destroyForcibly();
+    process.waitFor(20, TimeUnit.SECONDS);
+  }
+
+  private Process java(String main, List<String> arguments, String memory) throws IOException {
+    List<String> command = new ArrayList<>(Arrays.asList(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-Xmx" + memory,
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        System.getProperty("java.class.path"),
+        main));
+    command.addAll(arguments);
+    return new ProcessBuilder(command)
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(directory.resolve("output").toFile()))
+        .start();
+  }
+
+  private String output() throws IOException {
+    Path output = directory.resolve("output");
+    return Files.exists(output) ? Files.readString(output, StandardCharsets.UTF_8) : "nothing";
+  }
+
+  static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  @Override
+  public void close() {
+    if (process != null) {
+      process.destroyForcibly();
+    }
+    try (Stream<Path> all = Files.walk(directory)) {
+      if (process != null) {
+        process.waitFor(10, TimeUnit.SECONDS);
+      }
+      relay.close();
+      all.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

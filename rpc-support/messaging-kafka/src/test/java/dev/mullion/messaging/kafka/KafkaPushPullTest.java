@@ -1,0 +1,11 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.tck.PushPullSuite;
+import dev.mullion.messaging.tck.EngineUnderTest;
+
+class KafkaPushPullTest extends PushPullSuite {
+  @Override
+  protected EngineUnderTest startEngine() throws Exception {
+    return KafkaUnderTest.get();
+  }
+}

@@ -1,0 +1,11 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.tck.QueueSuite;
+import dev.mullion.messaging.tck.EngineUnderTest;
+
+class KafkaQueueTest extends QueueSuite {
+  @Override
+  protected EngineUnderTest startEngine() throws Exception {
+    return KafkaUnderTest.get();
+  }
+}

@@ -1,0 +1,116 @@
+package dev.mullion.messaging.kafka;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/** Passes bytes between clients and a server, until a test cuts or holds them. */
+final class Relay implements AutoCloseable {
+  private final ServerSocket listening;
+  private final List<Socket> open = new CopyOnWriteArrayList<>();
+  private volatile int target;
+  private volatile boolean refusing;
+  private boolean held;
+
+  Relay() throws IOException {
+    listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+    start(this::accept);
+  }
+
+  int port() {
+    return listening.getLocalPort();
+  }
+
+  void to(int port) {
+    target = port;
+  }
+
+  /** Closes all connections; the next ones are passed on, unless they are refused. */
+  void cut() {
+    for (Socket each : open) {
+      close(each);
+    }
+    open.clear();
+  }
+
+  void refuse(boolean refuse) {
+    refusing = refuse;
+  }
+
+  /** Passes nothing on, or goes on. */
+  synchronized void hold(boolean hold) {
+    held = hold;
+    notifyAll();
+  }
+
+  private synchronized void awaitTurn() throws InterruptedException {
+    while (held) {
+      wait();
+    }
+  }
+
+  private void accept() {
+    while (!listening.isClosed()) {
+      try {
+        Socket client = listening.accept();
+        if (refusing) {
+          close(client);
+          continue;
+        }
+        Socket server = new Socket(InetAddress.getLoopbackAddress(), target);
+        client.setTcpNoDelay(true);
+        server.setTcpNoDelay(true);
+        open.add(client);
+        open.add(server);
+        start(() -> pass(client, server));
+        start(() -> pass(server, client));
+      } catch (IOException over) {
+        // The relay is closed, or the server is away.
+      }
+    }
+  }
+
+  private void pass(Socket from, Socket to) {
+    byte[] buffer = new byte[64 * 1024];
+    try {
+      InputStream in = from.getInputStream();
+      OutputStream out = to.getOutputStream();
+      for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+        awaitTurn();
+        out.write(buffer, 0, read);
+      }
+    } catch (IOException | InterruptedException over) {
+      // Cut.
+    } finally {
+      close(from);
+      close(to);
+    }
+  }
+
+  private static void close(Socket socket) {
+    try {
+      socket.setSoLinger(true, 0);
+      socket.close();
+    } catch (IOException closed) {
+      // The other direction was first.
+    }
+  }
+
+  private static void start(Runnable work) {
+    Thread thread = new Thread(work, "relay");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  @Override
+  public void close() throws IOException {
+    listening.close();
+    hold(false);
+    cut();
+  }
+}
