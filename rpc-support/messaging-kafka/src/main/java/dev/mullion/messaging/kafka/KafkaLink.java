@@ -258,7 +258,7 @@ final class KafkaLink implements EngineLink {
       throws MessagingException {
     if (route instanceof Route.Queue queue) {
       queues.prepare(queue, Declaration.CHECK);
-      return new QueueSource(this, queue, sink);
+      return new QueueSource(this, queue, consumer.maxInFlight(), sink);
     }
     throw notYet(route);
   }

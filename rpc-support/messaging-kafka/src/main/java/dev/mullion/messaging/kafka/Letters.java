@@ -122,17 +122,18 @@ final class Letters implements DeadLetters {
     return link.background(() -> (long) live("the number of dead letters of " + queue.id()).size());
   }
 
-  /**
-   * Returns how many there are; 0 if that cannot be known, since the queue was just deleted.
-   *
-   * @param end where the topic ends now
-   */
-  long known(long end) {
-    try {
-      return end == 0 ? 0 : live("the number of dead letters of " + queue.id()).size();
-    } catch (MessagingException e) {
-      return 0;
-    }
+  TopicPartition partition() {
+    return partition;
+  }
+
+  /** Returns from where to read on; under the reader's lock. */
+  long next() {
+    return next;
+  }
+
+  /** Returns how many are known; under the reader's lock. */
+  long known() {
+    return places.size();
   }
 
   /** Reads on and drops what is too old or too much; returns the places of the others. */
@@ -159,7 +160,9 @@ final class Letters implements DeadLetters {
     return live;
   }
 
-  private boolean take(ConsumerRecord<byte[], byte[]> letter) {
+  /** Takes notice of a letter, or of its deletion; under the reader's lock. */
+  boolean take(ConsumerRecord<byte[], byte[]> letter) {
+    next = Math.max(next, letter.offset() + 1);
     if (letter.key() == null) {
       return true;
     }

@@ -23,8 +23,8 @@ final class QueueSource extends SharePool {
   private final Sink sink;
   private final Names names;
 
-  QueueSource(KafkaLink link, Route.Queue queue, Sink sink) {
-    super(link, link.names().queue(queue));
+  QueueSource(KafkaLink link, Route.Queue queue, int maxInFlight, Sink sink) {
+    super(link, link.names().queue(queue), maxInFlight);
     this.queue = queue;
     this.sink = sink;
     this.names = link.names();

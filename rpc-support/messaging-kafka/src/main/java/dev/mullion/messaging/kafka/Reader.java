@@ -3,9 +3,9 @@ package dev.mullion.messaging.kafka;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessagingException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.kafka.clients.consumer.CloseOptions;
@@ -63,28 +63,46 @@ final class Reader {
 
   /** Reads to the present end, and returns the place for the next time; under the lock. */
   long read(TopicPartition partition, long from, Taker taker) throws MessagingException {
-    long deadline = System.nanoTime() + settings.requestTimeout().toNanos();
-    if (!consumer.assignment().equals(Set.of(partition))) {
-      consumer.assign(List.of(partition));
-    }
     long end = endOf(partition);
-    if (from >= end) {
-      return from;
+    return from >= end ? from : readAll(Map.of(partition, from), Map.of(partition, end), taker);
+  }
+
+  /**
+   * Reads several partitions; under the lock.
+   *
+   * @param from where to begin, for each
+   * @param ends where to end, for each
+   * @return where to begin the next time; of use with one partition only
+   */
+  long readAll(Map<TopicPartition, Long> from, Map<TopicPartition, Long> ends, Taker taker)
+      throws MessagingException {
+    long deadline = System.nanoTime() + settings.requestTimeout().toNanos();
+    if (!consumer.assignment().equals(from.keySet())) {
+      consumer.assign(from.keySet());
     }
-    consumer.seek(partition, from);
-    while (consumer.position(partition) < end) {
+    from.forEach(consumer::seek);
+    long next = 0;
+    List<TopicPartition> open = new ArrayList<>(from.keySet());
+    while (true) {
+      open.removeIf(each -> consumer.position(each) >= ends.getOrDefault(each, 0L));
+      if (open.isEmpty()) {
+        return ends.values().iterator().next();
+      }
       for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL)) {
-        if (each.offset() < end && !taker.take(each)) {
-          return each.offset() + 1;
+        next = each.offset() + 1;
+        if (next <= ends.getOrDefault(partitionOf(each), 0L) && !taker.take(each)) {
+          return next;
         }
       }
       if (System.nanoTime() - deadline > 0) {
-        throw new BrokerAwayException("Kafka at " + errors.servers() + " did not deliver "
-            + partition + " up to " + end + " within requestTimeout " + settings.requestTimeout(),
-            null, false);
+        throw new BrokerAwayException("Kafka at " + errors.servers() + " did not deliver " + open
+            + " within requestTimeout " + settings.requestTimeout(), null, false);
       }
     }
-    return end;
+  }
+
+  private static TopicPartition partitionOf(ConsumerRecord<?, ?> each) {
+    return new TopicPartition(each.topic(), each.partition());
   }
 
   private long endOf(TopicPartition partition) {

@@ -11,32 +11,41 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The share consumers of one subscription. One polls at a time, and has reserved credit for all
- * that it may get. A consumer that holds a message of a slow handler cannot fetch, so another one
- * is started when none has polled for a moment although there is credit.
+ * The share consumers of one subscription. The first ones share its whole credit, so that each can
+ * poll whenever it is empty. One that holds a message of a slow handler cannot fetch, so another is
+ * started when none has polled for a moment although there is credit.
+ *
+ * <pre>
+ *  maxInFlight 11    | 3 | 3 | 3 | 2 |  and, if all of these hold slow messages,  | 1 | 1 | ...
+ * </pre>
  */
 abstract class SharePool implements Source, ShareWorker.Pool {
+  private static final int SHARES = 4;
   private static final int MOST_RECORDS = 500;
-  private static final long GROW_MILLIS = 10;
+  private static final long GROW_MILLIS = 30;
   private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(60);
   private static final Duration CLOSE = Duration.ofSeconds(3);
 
   private final KafkaLink link;
   private final String group;
+  private final int share;
   private final AtomicBoolean closed = new AtomicBoolean();
   private final AtomicBoolean growing = new AtomicBoolean();
   private final Object lock = new Object();
 
   // Guarded by the lock.
   private final List<ShareWorker> workers = new ArrayList<>();
-  private @Nullable ShareWorker polling;
+  private int shared; // of the credit: the sizes of all workers
   private long credit;
   private long lastPolled = System.nanoTime();
   private boolean cancelled;
+  private final int maxInFlight;
 
-  SharePool(KafkaLink link, String group) {
+  SharePool(KafkaLink link, String group, int maxInFlight) {
     this.link = link;
     this.group = group;
+    this.maxInFlight = maxInFlight;
+    this.share = Math.min(MOST_RECORDS, (maxInFlight + SHARES - 1) / SHARES);
   }
 
   KafkaLink link() {
@@ -56,33 +65,30 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     request(1);
   }
 
-  /** Gives the turn to poll to a consumer, a new one if need be. */
+  /** Lets a consumer poll, a new one if need be. */
   private void dispatch() {
-    ShareWorker next = null;
+    ShareWorker next;
     boolean isNew = false;
     boolean later = false;
     synchronized (lock) {
-      if (cancelled || credit <= 0 || polling != null) {
+      if (cancelled || credit <= 0 || isPolled()) {
         return;
       }
       next = bestIdle();
-      if (next == null && workers.size() < link.settings().maxConsumers()) {
-        later = !workers.isEmpty()
-            && System.nanoTime() - lastPolled < TimeUnit.MILLISECONDS.toNanos(GROW_MILLIS);
+      if (next == null && mayGrow()) {
+        long since = System.nanoTime() - lastPolled;
+        later = !workers.isEmpty() && since < TimeUnit.MILLISECONDS.toNanos(GROW_MILLIS);
         if (!later) {
-          next = new ShareWorker(
-              link.settings(), group, (int) Math.min(MOST_RECORDS, credit), this);
-          workers.add(next);
+          next = grow();
           isNew = true;
         }
       }
       if (next != null) {
-        next.busy = true;
-        polling = next;
+        next.polling = true;
         credit -= next.size;
       }
     }
-    if (isNew) {
+    if (isNew && next != null) {
       next.start();
     } else if (next != null) {
       next.wake();
@@ -94,30 +100,70 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     }
   }
 
+  /** Returns whether one polls that has got something before: a new one has to join first. */
+  private boolean isPolled() {
+    for (ShareWorker each : workers) {
+      if (each.polling && each.proven) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private @Nullable ShareWorker bestIdle() {
     ShareWorker best = null;
     for (ShareWorker each : workers) {
-      if (!each.busy && each.size <= credit && (best == null || each.size > best.size)) {
+      boolean idle = !each.polling && !each.holding;
+      if (idle && each.size <= credit && (best == null || each.size > best.size)) {
         best = each;
       }
     }
     return best;
   }
 
+  private boolean mayGrow() {
+    if (workers.size() >= link.settings().maxConsumers()) {
+      return false;
+    }
+    for (ShareWorker each : workers) {
+      if (each.polling) { // one is joining
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private ShareWorker grow() {
+    int size = (int) Math.min(credit, Math.max(1, Math.min(share, maxInFlight - shared)));
+    ShareWorker worker = new ShareWorker(link.settings(), group, size, this);
+    workers.add(worker);
+    shared += size;
+    return worker;
+  }
+
   @Override
   public boolean admits(ShareWorker worker) {
     synchronized (lock) {
-      if (polling == worker) {
+      if (worker.polling) {
         return true;
       }
       if (workers.size() > 1
-          && !worker.busy
           && System.nanoTime() - worker.idleSince > IDLE_NANOS
           && workers.get(0) != worker) {
-        workers.remove(worker);
+        remove(worker);
         worker.stop();
       }
       return false;
+    }
+  }
+
+  private void remove(ShareWorker worker) {
+    if (workers.remove(worker)) {
+      shared -= worker.size;
+    }
+    if (worker.polling) {
+      worker.polling = false;
+      credit += worker.size;
     }
   }
 
@@ -125,11 +171,13 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   public void arrived(ShareWorker worker, List<Held> records) {
     boolean refused;
     synchronized (lock) {
-      if (polling == worker) {
-        polling = null;
-        lastPolled = System.nanoTime();
+      if (worker.polling) {
+        worker.polling = false;
         credit += worker.size;
       }
+      worker.holding = true;
+      worker.proven = true;
+      lastPolled = System.nanoTime();
       credit -= records.size();
       refused = cancelled;
     }
@@ -152,7 +200,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   @Override
   public void emptied(ShareWorker worker) {
     synchronized (lock) {
-      worker.busy = false;
+      worker.holding = false;
       worker.idleSince = System.nanoTime();
     }
     dispatch();
@@ -166,11 +214,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   @Override
   public void ended(ShareWorker worker) {
     synchronized (lock) {
-      workers.remove(worker);
-      if (polling == worker) {
-        polling = null;
-        credit += worker.size;
-      }
+      remove(worker);
     }
     dispatch();
   }

@@ -75,7 +75,9 @@ final class ShareWorker implements Runnable {
   private @Nullable ShareConsumer<byte[], byte[]> consumer;
 
   // Guarded by the pool's lock.
-  boolean busy;
+  boolean polling; // has credit reserved
+  boolean holding;
+  boolean proven; // has got something, so it has joined
   long idleSince;
 
   ShareWorker(Settings settings, String group, int size, Pool pool) {

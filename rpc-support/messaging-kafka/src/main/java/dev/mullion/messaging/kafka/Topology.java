@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -153,13 +154,35 @@ final class Topology {
     changes.add(change(
         "share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
     await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all(), what + ", share group");
-    if (isNew) {
-      try { // without it the first worker waits for the group's first heartbeats
-        Map<TopicPartition, Long> begin = Map.of(new TopicPartition(group, 0), 0L);
+    if (isNew) { // without it the first worker waits for the group's first heartbeats
+      begin(group, what);
+    }
+  }
+
+  /** Sets the first place; the broker may learn a moment later that the topic exists. */
+  private void begin(String group, String what) throws MessagingException {
+    Map<TopicPartition, Long> begin = Map.of(new TopicPartition(group, 0), 0L);
+    for (int attempt = 1; ; attempt++) {
+      try {
         await(admin.alterShareGroupOffsets(group, begin).all(), what);
-      } catch (MessagingException e) {
+        return;
+      } catch (MissingAddressException e) {
+        if (attempt == OFFSET_ATTEMPTS) {
+          throw e;
+        }
+        pause(20, what);
+      } catch (KafkaFailedException e) {
         Logs.warn("group", "the first place of share group " + group + " was not set", e);
+        return; // it has members: then it has its place
       }
+    }
+  }
+
+  private void pause(long millis, String what) throws MessagingException {
+    try {
+      TimeUnit.MILLISECONDS.sleep(millis);
+    } catch (InterruptedException e) {
+      throw errors.of(e, what, false);
     }
   }
 
@@ -169,9 +192,9 @@ final class Topology {
 
   Map<TopicPartition, Long> ends(Collection<TopicPartition> partitions, String what)
       throws MessagingException {
-    Map<TopicPartition, OffsetSpec> asked = new java.util.HashMap<>();
+    Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
     partitions.forEach(each -> asked.put(each, OffsetSpec.latest()));
-    Map<TopicPartition, Long> ends = new java.util.HashMap<>();
+    Map<TopicPartition, Long> ends = new HashMap<>();
     await(admin.listOffsets(asked).all(), what)
         .forEach((partition, info) -> ends.put(partition, info.offset()));
     return ends;
@@ -200,13 +223,9 @@ final class Topology {
       if (declaredHere || attempt == OFFSET_ATTEMPTS) {
         break;
       }
-      try {
-        TimeUnit.MILLISECONDS.sleep(50);
-      } catch (InterruptedException e) {
-        throw errors.of(e, what, false);
-      }
+      pause(50, what);
     }
-    Map<TopicPartition, OffsetAndMetadata> ends = new java.util.HashMap<>();
+    Map<TopicPartition, OffsetAndMetadata> ends = new HashMap<>();
     ends(partitions(topic, what), what)
         .forEach((partition, end) -> ends.put(partition, new OffsetAndMetadata(end)));
     await(admin.alterConsumerGroupOffsets(group, ends).all(), what);

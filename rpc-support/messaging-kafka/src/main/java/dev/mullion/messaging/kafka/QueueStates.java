@@ -1,0 +1,206 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.engine.Route;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.ListOffsetsResult;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ShareGroupDescription;
+import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The state of all queues at one moment, asked in few rounds. Numbers of what the broker does not
+ * know, as yet or no longer, are 0.
+ */
+final class QueueStates {
+  private final KafkaLink link;
+  private final Names names;
+  private final List<Route.Queue> queues;
+  private final Map<TopicPartition, Long> ends;
+  private final Map<String, Long> lags;
+  private final Map<String, Map<TopicPartition, OffsetAndMetadata>> committed;
+  private final Map<String, Integer> members;
+  private final Map<String, Long> letters;
+
+  QueueStates(KafkaLink link, List<Route.Queue> queues) throws MessagingException {
+    this.link = link;
+    this.names = link.names();
+    this.queues = queues;
+    this.ends = askEnds();
+    this.lags = askLags();
+    this.committed = askCommitted();
+    this.members = askMembers();
+    this.letters = askLetters();
+  }
+
+  List<QueueStatus> all() {
+    List<QueueStatus> all = new ArrayList<>();
+    queues.forEach(queue -> all.add(status(queue)));
+    return all;
+  }
+
+  private <T> @Nullable T answer(KafkaFuture<T> answer) {
+    try {
+      return answer.get(link.settings().requestTimeout().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return null;
+    } catch (Exception e) { // unknown to the broker, as yet or no longer
+      return null;
+    }
+  }
+
+  private long end(String topic) {
+    return ends.getOrDefault(new TopicPartition(topic, 0), 0L);
+  }
+
+  private Map<TopicPartition, Long> askEnds() {
+    Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+    for (Route.Queue queue : queues) {
+      names.all(queue).forEach(
+          topic -> asked.put(new TopicPartition(topic, 0), OffsetSpec.latest()));
+    }
+    ListOffsetsResult answers = link.admin().listOffsets(asked);
+    Map<TopicPartition, Long> all = new HashMap<>();
+    for (TopicPartition each : asked.keySet()) {
+      ListOffsetsResult.ListOffsetsResultInfo info = answer(answers.partitionResult(each));
+      if (info != null) {
+        all.put(each, info.offset());
+      }
+    }
+    return all;
+  }
+
+  /** Asks each group by itself: a question about many takes seconds (Kafka 4.4.0). */
+  private Map<String, Long> askLags() {
+    Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked =
+        new HashMap<>();
+    for (Route.Queue queue : queues) {
+      for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+        if (end(group) > 0) {
+          asked.put(
+              group,
+              link.admin()
+                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
+                  .partitionsToOffsetInfo(group));
+        }
+      }
+    }
+    Map<String, Long> all = new HashMap<>();
+    asked.forEach((group, answer) -> all.put(group, lag(group, answer(answer))));
+    return all;
+  }
+
+  /** Returns how many messages of a share group are not settled. */
+  private long lag(
+      String group, @Nullable Map<TopicPartition, SharePartitionOffsetInfo> partitions) {
+    SharePartitionOffsetInfo info =
+        partitions == null ? null : partitions.get(new TopicPartition(group, 0));
+    if (info == null) {
+      return end(group); // no worker has been there yet
+    }
+    return info.lag().orElse(Math.max(0, end(group) - Math.max(0, info.startOffset())));
+  }
+
+  private Map<String, Map<TopicPartition, OffsetAndMetadata>> askCommitted() {
+    Set<String> groups = new TreeSet<>();
+    for (Route.Queue queue : queues) {
+      if (names.retries(queue).stream().anyMatch(topic -> end(topic) > 0)) {
+        groups.add(names.movers(queue));
+      }
+    }
+    Map<String, KafkaFuture<Map<TopicPartition, OffsetAndMetadata>>> asked = new HashMap<>();
+    groups.forEach(group -> asked.put(
+        group, link.admin().listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata()));
+    Map<String, Map<TopicPartition, OffsetAndMetadata>> all = new HashMap<>();
+    asked.forEach((group, answer) -> {
+      Map<TopicPartition, OffsetAndMetadata> offsets = answer(answer);
+      if (offsets != null) {
+        all.put(group, offsets);
+      }
+    });
+    return all;
+  }
+
+  private Map<String, Integer> askMembers() {
+    List<String> groups = queues.stream().map(names::queue).toList();
+    Map<String, Integer> all = new HashMap<>();
+    link.admin().describeShareGroups(groups).describedGroups().forEach((group, answer) -> {
+      ShareGroupDescription description = answer(answer);
+      if (description != null) {
+        all.put(group, description.members().size());
+      }
+    });
+    return all;
+  }
+
+  /** Reads all that is new of dead letters, at once. */
+  private Map<String, Long> askLetters() throws MessagingException {
+    Map<String, Letters> asked = new HashMap<>();
+    queues.forEach(queue -> asked.put(names.dead(queue), link.letters(queue)));
+    Map<String, Long> all = new HashMap<>();
+    Reader reader = link.letterReader();
+    return reader.locked("the numbers of dead letters", () -> {
+      Map<TopicPartition, Long> from = new HashMap<>();
+      Map<TopicPartition, Long> to = new HashMap<>();
+      asked.forEach((topic, known) -> {
+        if (end(topic) > known.next()) {
+          from.put(known.partition(), known.next());
+          to.put(known.partition(), end(topic));
+        }
+      });
+      if (!from.isEmpty()) {
+        reader.readAll(from, to, letter -> {
+          Letters of = asked.get(letter.topic());
+          return of == null || of.take(letter);
+        });
+      }
+      asked.forEach((topic, known) -> all.put(topic, known.known()));
+      return all;
+    });
+  }
+
+  private QueueStatus status(Route.Queue queue) {
+    KafkaLink.Counts counts = link.counts(queue);
+    long inFlight = Math.max(0, counts.inFlight.get());
+    long lag = lags.getOrDefault(names.queue(queue), 0L)
+        + lags.getOrDefault(names.suspects(queue), 0L);
+    return new QueueStatus(
+        queue.name(),
+        queue.source(),
+        Math.max(0, lag - inFlight),
+        0,
+        delayed(queue),
+        inFlight,
+        letters.getOrDefault(names.dead(queue), 0L),
+        link.letters(queue).dropped(),
+        0,
+        counts.expired.sum(),
+        members.getOrDefault(names.queue(queue), 0),
+        Duration.ZERO);
+  }
+
+  private long delayed(Route.Queue queue) {
+    Map<TopicPartition, OffsetAndMetadata> moved =
+        committed.getOrDefault(names.movers(queue), Map.of());
+    long delayed = 0;
+    for (String retry : names.retries(queue)) {
+      OffsetAndMetadata offset = moved.get(new TopicPartition(retry, 0));
+      delayed += Math.max(0, end(retry) - (offset == null ? 0 : offset.offset()));
+    }
+    return delayed;
+  }
+}
