@@ -205,7 +205,8 @@ public final class Message<T> {
 
   /**
    * Returns a copy that is worth delivering for this long after it was sent. In a queue it then
-   * becomes a dead letter, with the reason {@code EXPIRED}; elsewhere it is dropped and counted.
+   * becomes a dead letter, with the reason {@code EXPIRED}, at the latest when a worker would get
+   * it; elsewhere it is dropped and counted.
    */
   public Message<T> withTimeToLive(Duration timeToLive) {
     Arguments.positive(timeToLive, "timeToLive");
