@@ -76,13 +76,13 @@ abstract class Held implements RawDelivery {
   /** Called once the broker has answered, or cannot any more. */
   final void answered(Settlement settlement) {
     if (answered.compareAndSet(false, true)) {
-      over();
+      over(settlement);
       callbacks.execute(() -> answer.complete(settlement));
     }
   }
 
   /** Called once, when the record is no longer held. */
-  abstract void over();
+  abstract void over(Settlement settlement);
 
   @Override
   public CompletionStage<Void> extend(Duration time) {

@@ -30,6 +30,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
 
 /** The engine on Kafka, as one {@code Messaging} sees it. */
 final class KafkaLink implements EngineLink {
@@ -47,6 +49,11 @@ final class KafkaLink implements EngineLink {
   private final ExecutorService background;
   private final ScheduledExecutorService timer;
   private final Queues queues;
+  private final Movers movers;
+  private final Requests requests;
+  private final SignalSender signals;
+  private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
+  private @Nullable LiveReader live; // guarded by this
   private final Map<String, Counts> counts = new ConcurrentHashMap<>();
   private final Map<String, Letters> letters = new ConcurrentHashMap<>();
   private final Set<Source> sources = ConcurrentHashMap.newKeySet();
@@ -75,6 +82,9 @@ final class KafkaLink implements EngineLink {
     this.declarations = new Declarations(declarationReader, sender, names.declarations());
     this.watch = new Watch(admin, settings, context);
     this.queues = new Queues(this);
+    this.movers = new Movers(this);
+    this.requests = new Requests(this, context);
+    this.signals = new SignalSender(this, context);
   }
 
   private static java.util.concurrent.ThreadFactory daemons(String name) {
@@ -206,13 +216,38 @@ final class KafkaLink implements EngineLink {
     checkOpen();
     if (route instanceof Route.Queue queue) {
       queues.prepare(queue, declaration);
-    } else {
-      throw notYet(route);
+    } else if (prepared.add(route)) {
+      boolean done = false;
+      try {
+        prepareOther(route);
+        done = true;
+      } finally {
+        if (!done) {
+          prepared.remove(route);
+        }
+      }
     }
   }
 
-  private static UnsupportedSettingException notYet(Route route) {
-    return new UnsupportedSettingException("the kafka engine has only queues so far: " + route);
+  private void prepareOther(Route route) throws MessagingException {
+    String what = "the address " + route.name();
+    if (route instanceof Route.Topic topic) {
+      if (topic.name().startsWith("*") || topic.name().startsWith("#")) {
+        throw new UnsupportedSettingException("name: \"" + topic.name()
+            + "\" (expected: a first word that is no wildcard, since it is the Kafka topic; engine"
+            + " kafka, see Guarantees.wildcards)");
+      }
+      topology.ensure(List.of(topology.published(names.topic(topic.name()))), what);
+    } else if (route instanceof Route.Subject) {
+      String subject = names.subject(route.name());
+      Set<String> created = topology.ensure(
+          List.of(topology.requests(subject), topology.requests(names.replies())), what);
+      topology.shareGroup(subject, created.contains(subject), what);
+    } else if (route instanceof Route.Signal) {
+      String signal = names.signal(route.name());
+      topology.ensure(List.of(topology.signals(signal)), what);
+      topology.shareGroup(signal, false, what);
+    }
   }
 
   @Override
@@ -224,18 +259,32 @@ final class KafkaLink implements EngineLink {
       return sender.send(
           Records.of(names.queue(queue), message), "a push to queue " + queue.name());
     }
-    return CompletableFuture.failedStage(notYet(route));
+    if (route instanceof Route.Topic topic && !topic.isPattern()) {
+      return sender.send(published(topic.name(), message), "a message to topic " + topic.name());
+    }
+    return CompletableFuture.failedStage(new IllegalArgumentException(
+        "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
+  }
+
+  private ProducerRecord<byte[], byte[]> published(String topic, Message<byte[]> message) {
+    ProducerRecord<byte[], byte[]> sent = Records.of(names.topic(topic), message);
+    if (topic.indexOf('.') >= 0) {
+      Records.set(sent.headers(), Records.TOPIC, topic);
+    }
+    return sent;
   }
 
   @Override
   public boolean trySend(Route.Signal signal, Message<byte[]> message) {
-    return false;
+    return !closed && watch.health().up() && signals.offer(signal, message);
   }
 
   @Override
   public CompletionStage<Void> request(
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
-    return CompletableFuture.failedStage(notYet(subject));
+    return closed
+        ? CompletableFuture.failedStage(ended())
+        : requests.send(subject, id, message, timeout);
   }
 
   @Override
@@ -260,11 +309,43 @@ final class KafkaLink implements EngineLink {
       queues.prepare(queue, Declaration.CHECK);
       return new QueueSource(this, queue, consumer.maxInFlight(), sink);
     }
-    throw notYet(route);
+    prepare(route, Declaration.CHECK);
+    if (route instanceof Route.Topic topic) {
+      TopicSource subscriber = new TopicSource(this, topic, consumer, sink);
+      live().add(subscriber);
+      return subscriber;
+    }
+    if (route instanceof Route.Subject) {
+      return new SubjectSource(this, route.name(), consumer.maxInFlight(), sink);
+    }
+    signals.flush(settings.requestTimeout());
+    topology.skipToEnd(names.signal(route.name()), "the receiver of signal " + route.name());
+    return new SignalSource(this, route.name(), consumer, sink);
   }
 
-  void closed(Source source, Route.Queue queue) {
+  void closed(Source source) {
     sources.remove(source);
+  }
+
+  Movers movers() {
+    return movers;
+  }
+
+  /** Returns the reader of live subscribers, started with the first of them. */
+  synchronized LiveReader live() {
+    LiveReader now = live;
+    if (now == null) {
+      now = new LiveReader(this);
+      live = now;
+    }
+    return now;
+  }
+
+  private synchronized void closeLive() {
+    LiveReader now = live;
+    if (now != null) {
+      now.close();
+    }
   }
 
   Letters letters(Route.Queue queue) {
@@ -312,7 +393,9 @@ final class KafkaLink implements EngineLink {
       timer.shutdownNow();
       background.shutdownNow();
       Duration left = Duration.ofNanos(Math.max(1_000_000, end - System.nanoTime()));
+      signals.close(Duration.ofSeconds(1));
       sender.close(left);
+      closeLive();
       declarationReader.close(Duration.ofSeconds(1));
       letterReader.close(Duration.ofSeconds(1));
       admin.close(Duration.ofSeconds(1));

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
  * The names of what this engine has in Kafka. A first word has no dot and all else begins with its
@@ -37,9 +38,10 @@ final class Names {
     return prefix + (dot < 0 ? name : name.substring(0, dot));
   }
 
-  /** Returns the topic name that a Kafka topic stands for if a record has none in its headers. */
-  String topicOf(String kafkaTopic) {
-    return kafkaTopic.substring(prefix.length());
+  /** Returns the topic to which a record was published; other clients write no such header. */
+  String topicOf(ConsumerRecord<byte[], byte[]> published) {
+    String name = Records.text(published.headers(), Records.TOPIC);
+    return name == null ? published.topic().substring(prefix.length()) : name;
   }
 
   String subject(String name) {

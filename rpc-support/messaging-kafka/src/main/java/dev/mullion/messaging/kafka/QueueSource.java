@@ -28,6 +28,7 @@ final class QueueSource extends SharePool {
     this.queue = queue;
     this.sink = sink;
     this.names = link.names();
+    link.movers().use(queue);
   }
 
   @Override
@@ -55,7 +56,8 @@ final class QueueSource extends SharePool {
 
   @Override
   void closedNow() {
-    link().closed(this, queue);
+    link().movers().release(queue);
+    link().closed(this);
   }
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
@@ -149,7 +151,7 @@ final class QueueSource extends SharePool {
     }
 
     @Override
-    void over() {
+    void over(Settlement settlement) {
       if (delivered.get()) {
         link().counts(queue).inFlight.decrementAndGet();
       } else {

@@ -46,9 +46,6 @@ final class Queues {
       throw new UnsupportedSettingException("ordered: true (expected: false; queue " + queue.id()
           + ", engine kafka, see Guarantees.orderedQueues)");
     }
-    if (queue.source().isPresent()) {
-      throw new UnsupportedSettingException("the kafka engine has no groups so far");
-    }
   }
 
   private void ensureDeclarations(String what) throws MessagingException {
@@ -68,9 +65,14 @@ final class Queues {
     topics.add(topology.kept(names.suspects(queue)));
     topics.add(topology.dead(names.dead(queue), queue.deadLetterAge()));
     names.retries(queue).forEach(each -> topics.add(topology.kept(each)));
+    queue.source().ifPresent(source -> topics.add(topology.published(names.topic(source))));
     Set<String> created = topology.ensure(topics, what);
     for (String group : List.of(names.queue(queue), names.suspects(queue))) {
       topology.shareGroup(group, created.contains(group), what);
+    }
+    if (queue.source().isPresent()) {
+      topology.startFeed(
+          names.feeders(queue), names.topic(queue.source().get()), declaredHere, what);
     }
   }
 

@@ -80,6 +80,16 @@ final class Topology {
             "max.message.bytes", maxMessageBytes()));
   }
 
+  /** Returns the topic of a signal: nobody reads what is older than this. */
+  NewTopic signals(String name) {
+    return brief(name, Duration.ofMinutes(10));
+  }
+
+  /** Returns the topic of a subject, or of replies. */
+  NewTopic requests(String name) {
+    return brief(name, Duration.ofHours(1));
+  }
+
   NewTopic published(String name) {
     return topic(
         name, settings.topicPartitions(), Map.of("max.message.bytes", maxMessageBytes()));
@@ -200,12 +210,40 @@ final class Topology {
     return ends;
   }
 
+  /** Returns a topic's partitions; the broker may learn a moment later that it exists. */
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
-    TopicDescription description =
-        await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic), what);
-    return description.partitions().stream()
-        .map(each -> new TopicPartition(topic, each.partition()))
-        .toList();
+    for (int attempt = 1; ; attempt++) {
+      try {
+        TopicDescription description =
+            await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic), what);
+        return description.partitions().stream()
+            .map(each -> new TopicPartition(topic, each.partition()))
+            .toList();
+      } catch (MissingAddressException e) {
+        if (attempt == OFFSET_ATTEMPTS) {
+          throw e;
+        }
+        pause(20, what);
+      }
+    }
+  }
+
+  /** Moves a share group without members to the present end; one with members has its place. */
+  void skipToEnd(String group, String what) throws MessagingException {
+    Map<TopicPartition, Long> ends = ends(partitions(group, what), what);
+    for (int attempt = 1; ; attempt++) {
+      try {
+        await(admin.alterShareGroupOffsets(group, ends).all(), what);
+        return;
+      } catch (MissingAddressException e) {
+        if (attempt == OFFSET_ATTEMPTS) {
+          throw e;
+        }
+        pause(20, what);
+      } catch (KafkaFailedException e) {
+        return; // GroupNotEmptyException
+      }
+    }
   }
 
   /**

@@ -1,0 +1,179 @@
+package dev.mullion.messaging.kafka;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Copies records to a queue: those of a topic to a group, and those that wait in retry topics when
+ * they are due. All movers of a queue are one consumer group, so each record has one mover. It
+ * commits what all replicas have a copy of; a death before that makes duplicates.
+ */
+final class Mover implements Runnable {
+  private static final long LONGEST_POLL = 100;
+  private static final Duration CLOSE = Duration.ofSeconds(2);
+
+  /** What is done with a record. */
+  interface Plan {
+    /** Returns when it is due, in milliseconds since 1970; 0 for at once. */
+    long due(ConsumerRecord<byte[], byte[]> from);
+
+    /** Returns the copy; null if there is none. */
+    @Nullable
+    ProducerRecord<byte[], byte[]> copy(ConsumerRecord<byte[], byte[]> from);
+  }
+
+  private final KafkaLink link;
+  private final String group;
+  private final List<String> topics;
+  private final Plan plan;
+  private final Thread thread;
+  private final Map<TopicPartition, Long> paused = new HashMap<>(); // until when
+  private volatile boolean stopping;
+
+  Mover(KafkaLink link, String group, List<String> topics, Plan plan) {
+    this.link = link;
+    this.group = group;
+    this.topics = topics;
+    this.plan = plan;
+    this.thread = new Thread(this, "mullion-kafka-" + group);
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  @Override
+  public void run() {
+    while (!stopping) {
+      try (Consumer<byte[], byte[]> consumer = link.settings().member(group)) {
+        paused.clear();
+        try {
+          consumer.subscribe(topics);
+          while (!stopping) {
+            move(consumer, consumer.poll(Duration.ofMillis(untilDue())));
+            resume(consumer);
+          }
+        } finally {
+          consumer.close(CloseOptions.timeout(CLOSE));
+        }
+      } catch (KafkaException | MoveFailedException e) { // begins again at what is committed
+        if (!stopping) {
+          link.failing(group, e);
+          pause();
+        }
+      }
+    }
+  }
+
+  private void pause() {
+    try {
+      TimeUnit.MILLISECONDS.sleep(LONGEST_POLL);
+    } catch (InterruptedException e) {
+      stopping = true;
+    }
+  }
+
+  private long untilDue() {
+    long least = LONGEST_POLL;
+    long now = System.currentTimeMillis();
+    for (long due : paused.values()) {
+      least = Math.min(least, Math.max(1, due - now));
+    }
+    return least;
+  }
+
+  private void move(Consumer<byte[], byte[]> consumer, ConsumerRecords<byte[], byte[]> records)
+      throws MoveFailedException {
+    Map<TopicPartition, OffsetAndMetadata> moved = new HashMap<>();
+    List<CompletableFuture<Void>> copies = new ArrayList<>();
+    long now = System.currentTimeMillis();
+    for (TopicPartition partition : records.partitions()) {
+      for (ConsumerRecord<byte[], byte[]> each : records.records(partition)) {
+        long due = plan.due(each);
+        if (due > now) {
+          consumer.seek(partition, each.offset());
+          consumer.pause(List.of(partition));
+          paused.put(partition, due);
+          break;
+        }
+        ProducerRecord<byte[], byte[]> copy = plan.copy(each);
+        if (copy != null) {
+          copies.add(link.sender().send(copy, group));
+        }
+        moved.put(partition, new OffsetAndMetadata(each.offset() + 1));
+      }
+    }
+    await(copies);
+    if (!moved.isEmpty()) {
+      consumer.commitSync(moved);
+    }
+  }
+
+  private void await(List<CompletableFuture<Void>> copies) throws MoveFailedException {
+    try {
+      CompletableFuture.allOf(copies.toArray(new CompletableFuture<?>[0]))
+          .get(2 * link.settings().deliveryTimeout().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new MoveFailedException(e);
+    } catch (InterruptedException e) {
+      stopping = true;
+      throw new MoveFailedException(e);
+    }
+  }
+
+  private void resume(Consumer<byte[], byte[]> consumer) {
+    long now = System.currentTimeMillis();
+    paused.keySet().retainAll(consumer.assignment());
+    paused.entrySet().removeIf(entry -> {
+      boolean due = entry.getValue() <= now;
+      if (due) {
+        consumer.resume(List.of(entry.getKey()));
+      }
+      return due;
+    });
+  }
+
+  /** Moves nothing further. */
+  void stop() {
+    stopping = true;
+  }
+
+  /** Waits for the end of a mover that was stopped. */
+  void awaitEnd() throws InterruptedException {
+    thread.join(CLOSE.toMillis());
+    if (thread.isAlive()) {
+      thread.interrupt();
+    }
+  }
+
+  /** A copy did not arrive. */
+  private static final class MoveFailedException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    MoveFailedException(Throwable cause) {
+      super(cause);
+    }
+
+    @Override
+    public String toString() {
+      return "a copy did not arrive: " + Errors.cause(getCause());
+    }
+  }
+}

@@ -1,0 +1,140 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.Route;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sends signals: through a bounded queue, on a thread of its own, with a producer that waits for no
+ * answer. That producer can still block, for metadata or memory; then the queue fills, and what
+ * does not fit is dropped.
+ */
+final class SignalSender implements Runnable {
+  private static final int WAITING = 1024;
+
+  private final KafkaLink link;
+  private final EngineContext context;
+  private final ArrayBlockingQueue<Item> waiting = new ArrayBlockingQueue<>(WAITING);
+  private final Set<String> prepared = new HashSet<>(); // of the thread
+  private final Thread thread;
+  private @Nullable Producer<byte[], byte[]> producer; // of the thread
+  private volatile boolean stopping;
+
+  /** A signal, or else a question whether all before it was sent. */
+  private record Item(
+      Route.@Nullable Signal signal,
+      @Nullable Message<byte[]> message,
+      @Nullable CountDownLatch passed) {}
+
+  SignalSender(KafkaLink link, EngineContext context) {
+    this.link = link;
+    this.context = context;
+    this.thread = new Thread(this, "mullion-kafka-signals");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  /** Takes a signal; false if there is no room. */
+  boolean offer(Route.Signal signal, Message<byte[]> message) {
+    return !stopping && waiting.offer(new Item(signal, message, null));
+  }
+
+  /** Waits until what was taken before has been sent, within a bound. */
+  void flush(Duration timeout) {
+    CountDownLatch passed = new CountDownLatch(1);
+    try {
+      if (waiting.offer(
+          new Item(null, null, passed), timeout.toMillis(), TimeUnit.MILLISECONDS)) {
+        boolean done = passed.await(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        if (!done) {
+          link.failing("signals", new IllegalStateException("not sent within " + timeout));
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public void run() {
+    try {
+      while (!stopping || !waiting.isEmpty()) {
+        Item next = waiting.poll(100, TimeUnit.MILLISECONDS);
+        if (next != null) {
+          pass(next);
+        }
+      }
+    } catch (InterruptedException e) {
+      // The end.
+    } finally {
+      Producer<byte[], byte[]> now = producer;
+      if (now != null) {
+        try {
+          now.close(Duration.ofSeconds(1));
+        } catch (RuntimeException e) {
+          link.failing("signals", e);
+        }
+      }
+    }
+  }
+
+  private void pass(Item item) {
+    Route.Signal signal = item.signal;
+    if (item.passed != null) {
+      if (producer != null) {
+        producer.flush();
+      }
+      item.passed.countDown();
+    } else if (signal != null && item.message != null) {
+      try {
+        send(signal, item.message);
+      } catch (MessagingException | RuntimeException e) {
+        dropped(signal, e);
+      }
+    }
+  }
+
+  private void send(Route.Signal signal, Message<byte[]> message) throws MessagingException {
+    String topic = link.names().signal(signal.name());
+    if (!prepared.contains(topic)) {
+      link.topology()
+          .ensure(List.of(link.topology().signals(topic)), "signal " + signal.name());
+      prepared.add(topic);
+    }
+    if (producer == null) {
+      producer = link.settings().producer(false);
+    }
+    ProducerRecord<byte[], byte[]> sent = Records.of(topic, message);
+    producer.send(sent, (metadata, error) -> {
+      if (error != null) {
+        dropped(signal, error);
+      }
+    });
+  }
+
+  private void dropped(Route.Signal signal, Throwable error) {
+    link.failing("signal " + signal.name(), error);
+    context.callbacks().execute(() -> context.events().dropped(signal, 1));
+  }
+
+  void close(Duration timeout) {
+    stopping = true;
+    try {
+      thread.join(Math.max(1, timeout.toMillis()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    thread.interrupt();
+  }
+}

@@ -1,0 +1,116 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.engine.Sink;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+
+/** A replier. A request is accepted before it is called, so there are never two answers. */
+final class SubjectSource extends SharePool {
+  private static final long UNTIMED_MILLIS = 30_000;
+
+  private final String subject;
+  private final Sink sink;
+
+  SubjectSource(KafkaLink link, String subject, int maxInFlight, Sink sink) {
+    super(link, link.names().subject(subject), maxInFlight);
+    this.subject = subject;
+    this.sink = sink;
+  }
+
+  @Override
+  public Held hold(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
+    return new Request(worker, fetched);
+  }
+
+  @Override
+  void deliver(Held held) {
+    Request request = (Request) held;
+    if (request.timeLeft().isNegative() || request.timeLeft().isZero()) {
+      request.settle(new Outcome.Acknowledge()); // its caller is gone
+    } else {
+      request.delivered = true;
+      sink.deliver(request);
+    }
+  }
+
+  @Override
+  void returned(Held held) {
+    held.settle(new Outcome.GiveBack(false));
+  }
+
+  @Override
+  void closedNow() {
+    link().closed(this);
+  }
+
+  private final class Request extends Held implements RawDelivery.Request {
+    private final long deadline;
+    private volatile boolean delivered;
+
+    Request(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
+      super(worker, fetched, link().callbacks());
+      this.deadline = Records.number(
+          fetched.headers(), Requests.DEADLINE, fetched.timestamp() + UNTIMED_MILLIS);
+    }
+
+    @Override
+    public String address() {
+      return subject;
+    }
+
+    @Override
+    public int failures() {
+      return 0;
+    }
+
+    @Override
+    public int losses() {
+      return 0;
+    }
+
+    @Override
+    public Duration timeLeft() {
+      return Duration.ofMillis(deadline - System.currentTimeMillis());
+    }
+
+    @Override
+    public long id() {
+      return Records.number(fetched().headers(), Requests.REQUEST_ID, 0);
+    }
+
+    @Override
+    public CompletionStage<Settlement> settle(Outcome outcome) {
+      if (isFirst()) {
+        decide(
+            outcome instanceof Outcome.Acknowledge
+                ? AcknowledgeType.ACCEPT
+                : AcknowledgeType.RELEASE);
+      }
+      return answer();
+    }
+
+    @Override
+    public CompletionStage<Void> reply(Reply reply) {
+      ProducerRecord<byte[], byte[]> answer =
+          Requests.reply(fetched(), reply, link().names().replies());
+      return answer == null
+          ? CompletableFuture.completedStage(null)
+          : link().sender().send(answer, "a reply of subject " + subject);
+    }
+
+    @Override
+    void over(Settlement settlement) {
+      if (!delivered) {
+        unused();
+      }
+    }
+  }
+}

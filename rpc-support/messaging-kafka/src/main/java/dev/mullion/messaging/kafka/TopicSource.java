@@ -1,0 +1,59 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+
+/** A live subscriber of a topic or pattern. */
+final class TopicSource extends LiveReader.Listener implements Source {
+  private final KafkaLink link;
+  private final TopicPattern pattern;
+  private final LiveBuffer buffer;
+  private final Sink sink;
+
+  TopicSource(KafkaLink link, Route.Topic topic, ConsumerSettings settings, Sink sink) {
+    super(link.names().topic(topic.name()));
+    this.link = link;
+    this.pattern = new TopicPattern(topic.name());
+    this.buffer = new LiveBuffer(sink, settings.buffer(), settings.overflow());
+    this.sink = sink;
+  }
+
+  @Override
+  void take(ConsumerRecord<byte[], byte[]> next) {
+    String topic = link.names().topicOf(next);
+    if (!pattern.matches(topic)) {
+      return;
+    }
+    if (Records.isExpired(next.headers())) {
+      sink.dropped(1);
+    } else {
+      buffer.offer(new LiveDelivery(Records.message(next), topic));
+    }
+  }
+
+  @Override
+  public void request(int deliveries) {
+    buffer.request(deliveries);
+  }
+
+  @Override
+  public CompletionStage<Void> ready() {
+    return ready;
+  }
+
+  @Override
+  public void cancel() {
+    link.live().remove(this);
+    buffer.cancel();
+  }
+
+  @Override
+  public void close() {
+    cancel();
+    link.closed(this);
+  }
+}
