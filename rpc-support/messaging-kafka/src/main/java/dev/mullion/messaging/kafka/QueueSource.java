@@ -126,7 +126,8 @@ final class QueueSource extends SharePool {
         }
         replace(copy);
       } else if (outcome instanceof Outcome.GiveBack back) {
-        replace(copy(names.queue(queue), failures, losses + (back.counted() ? 1 : 0)));
+        int lost = losses + (back.counted() ? 1 : 0);
+        whenQuiet(() -> replace(copy(names.queue(queue), failures, lost)));
       } else {
         decide(AcknowledgeType.ACCEPT);
       }

@@ -24,6 +24,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   private static final int MOST_RECORDS = 500;
   private static final long GROW_MILLIS = 30;
   private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(60);
+  private static final long QUIET_MILLIS = 1000;
   private static final Duration CLOSE = Duration.ofSeconds(3);
 
   private final KafkaLink link;
@@ -39,6 +40,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   private long credit;
   private long lastPolled = System.nanoTime();
   private boolean cancelled;
+  private final List<Runnable> whenQuiet = new ArrayList<>();
   private final int maxInFlight;
 
   SharePool(KafkaLink link, String group, int maxInFlight) {
@@ -188,7 +190,41 @@ abstract class SharePool implements Source, ShareWorker.Pool {
         deliver(each);
       }
     }
+    runQuiet(false);
     dispatch();
+  }
+
+  /**
+   * Runs something once no consumer of this pool fetches any more. A copy that is sent before would
+   * be acquired by such a fetch, whose consumer is about to close: that would count as a delivery.
+   */
+  void whenQuiet(Runnable task) {
+    synchronized (lock) {
+      if (cancelled && isFetching()) {
+        whenQuiet.add(task);
+        if (whenQuiet.size() == 1) {
+          link.later(QUIET_MILLIS, () -> runQuiet(true));
+        }
+        return;
+      }
+    }
+    task.run();
+  }
+
+  private boolean isFetching() {
+    return workers.stream().anyMatch(each -> each.polling);
+  }
+
+  private void runQuiet(boolean late) {
+    List<Runnable> tasks;
+    synchronized (lock) {
+      if (!late && isFetching()) {
+        return;
+      }
+      tasks = List.copyOf(whenQuiet);
+      whenQuiet.clear();
+    }
+    tasks.forEach(Runnable::run);
   }
 
   /** Passes a message on. */
@@ -216,6 +252,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     synchronized (lock) {
       remove(worker);
     }
+    runQuiet(false);
     dispatch();
   }
 

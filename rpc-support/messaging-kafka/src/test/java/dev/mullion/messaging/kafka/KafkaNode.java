@@ -81,6 +81,7 @@ final class KafkaNode implements AutoCloseable {
     for (String kind : List.of("share", "consumer")) {
       properties.put("group." + kind + ".heartbeat.interval.ms", "500");
       properties.put("group." + kind + ".min.heartbeat.interval.ms", "500");
+      properties.put("group." + kind + ".assignment.interval.ms", "0");
     }
     properties.put("group.share.min.record.lock.duration.ms", "1000");
   }

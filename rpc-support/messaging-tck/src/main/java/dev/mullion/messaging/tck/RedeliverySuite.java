@@ -3,6 +3,7 @@ package dev.mullion.messaging.tck;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.mullion.messaging.Guarantees.GiveBack;
 import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
@@ -113,13 +114,25 @@ public abstract class RedeliverySuite extends EngineSuite {
     Received<String> failed = received();
     Subscription worker = ready(kind.start(first.worker(queue), failing(failed, "fails")));
     get(first.push(queue, "job"));
-    await("a failure", () -> worker.counters().failed() >= 1, () -> worker.counters());
+    await(
+        "a failure",
+        () -> {
+          if (worker.counters().failed() >= 1) {
+            worker.pause(); // an engine may need longer than the delay to connect once more
+            return true;
+          }
+          return false;
+        },
+        () -> worker.counters());
     Messaging second = messaging();
     Received<String> received = received();
     ready(second.pull(queue, received));
     first.stop(Duration.ofSeconds(2));
     received.awaitAll(List.of("job"));
-    assertEquals(2, received.entries().get(0).count());
+    int count = received.entries().get(0).count();
+    // Where giving back counts, what the first one was about to get when it stopped may count.
+    boolean counted = queues().giveBack() == GiveBack.COUNTED;
+    assertTrue(count == 2 || (counted && count == 3), "count " + count);
     assertGap(
         List.of(failed.entries().get(0).nanos(), received.entries().get(0).nanos()), 0, delay);
   }
