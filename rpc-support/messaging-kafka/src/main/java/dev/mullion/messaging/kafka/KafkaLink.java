@@ -30,11 +30,16 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
+import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /** The engine on Kafka, as one {@code Messaging} sees it. */
 final class KafkaLink implements EngineLink {
+  private static final long SUSPECTS_MILLIS = 2000;
+
   private final Settings settings;
   private final EngineContext context;
   private final Names names;
@@ -114,6 +119,7 @@ final class KafkaLink implements EngineLink {
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
       link = new KafkaLink(settings, context, admin);
       link.watch.start(link.timer);
+      link.lookForSuspects();
       return link;
     } catch (Exception e) { // whatever it is, told apart there
       throw errors.of(e, "the connection", false);
@@ -192,6 +198,40 @@ final class KafkaLink implements EngineLink {
       answer.completeExceptionally(ended());
     }
     return answer;
+  }
+
+  /** Returns how many messages a share group has not settled; 0 if that cannot be known. Blocks. */
+  long lag(String group) {
+    try {
+      TopicPartition partition = new TopicPartition(group, 0);
+      Long end = topology.ends(List.of(partition), group).get(partition);
+      if (end == null || end == 0) {
+        return 0;
+      }
+      SharePartitionOffsetInfo info = topology
+          .await(
+              admin
+                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
+                  .partitionsToOffsetInfo(group),
+              group)
+          .get(partition);
+      return info == null ? end : info.lag().orElse(Math.max(0, end - info.startOffset()));
+    } catch (MessagingException e) {
+      return 0;
+    }
+  }
+
+  /** Looks at intervals whether there are messages that may have killed workers of others. */
+  private void lookForSuspects() {
+    later(SUSPECTS_MILLIS, () -> background(() -> {
+      for (Source each : sources) {
+        if (each instanceof QueueSource source) {
+          source.lookForSuspects();
+        }
+      }
+      lookForSuspects();
+      return true;
+    }));
   }
 
   /** Notes an error of a client that goes on by itself. */

@@ -1,17 +1,19 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.DeadLetter.Reason;
-import dev.mullion.messaging.Message;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Headers;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A worker's subscription to a queue or group. What cannot be expressed by an acknowledgement is a
@@ -22,28 +24,53 @@ final class QueueSource extends SharePool {
   private final Route.Queue queue;
   private final Sink sink;
   private final Names names;
+  private final Suspects suspects;
+  private final AtomicInteger moving = new AtomicInteger(); // to the suspects
 
   QueueSource(KafkaLink link, Route.Queue queue, int maxInFlight, Sink sink) {
     super(link, link.names().queue(queue), maxInFlight);
     this.queue = queue;
     this.sink = sink;
     this.names = link.names();
+    this.suspects = new Suspects(link, link.names().suspects(queue));
     link.movers().use(queue);
+    link.background(this::lookForSuspects);
   }
 
   @Override
   public Held hold(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
-    return new Job(worker, fetched);
+    return new Job(worker, fetched, this);
   }
 
   @Override
   void deliver(Held record) {
     Job job = (Job) record;
-    if (Records.isExpired(record.fetched().headers())) {
+    if (job.losses > 0) {
+      isolate(job);
+    } else {
+      pass(job);
+    }
+  }
+
+  /**
+   * Moves a message that may have killed its worker to a topic of its own. Only one of these is
+   * held at a time, so that the next death counts for the one that has caused it.
+   */
+  private void isolate(Job job) {
+    moving.incrementAndGet();
+    job.moved = true;
+    if (job.isFirst()) {
+      job.replace(job.copy(names.suspects(queue), job.failures, job.losses));
+    }
+    suspects.activate();
+  }
+
+  private void pass(Job job) {
+    if (Records.isExpired(job.fetched().headers())) {
       link().counts(queue).expired.increment();
       bury(job, Reason.EXPIRED, "time to live passed", job.failures() + job.losses());
     } else {
-      job.delivered.set(true);
+      job.delivered = true;
       link().counts(queue).inFlight.incrementAndGet();
       sink.deliver(job);
     }
@@ -55,9 +82,92 @@ final class QueueSource extends SharePool {
   }
 
   @Override
+  public void request(int deliveries) {
+    super.request(deliveries);
+    suspects.passWaiting();
+  }
+
+  /** Starts to fetch suspects if there are any, left by others perhaps; blocks. */
+  boolean lookForSuspects() {
+    boolean found = !suspects.active.get() && link().lag(names.suspects(queue)) > 0;
+    if (found) {
+      suspects.activate();
+    }
+    return found;
+  }
+
+  @Override
+  public void cancel() {
+    super.cancel();
+    suspects.cancel();
+    suspects.returnWaiting();
+  }
+
+  @Override
+  public void close() {
+    suspects.close();
+    super.close();
+  }
+
+  @Override
   void closedNow() {
     link().movers().release(queue);
     link().closed(this);
+  }
+
+  /** Fetches suspects, one at a time; each then waits for credit of the worker. */
+  private final class Suspects extends SharePool {
+    private final AtomicBoolean active = new AtomicBoolean();
+    private final AtomicReference<@Nullable Job> waiting = new AtomicReference<>();
+
+    Suspects(KafkaLink link, String group) {
+      super(link, group, 1);
+    }
+
+    void activate() {
+      if (active.compareAndSet(false, true)) {
+        request(1);
+      }
+    }
+
+    @Override
+    public Held hold(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
+      return new Job(worker, fetched, this);
+    }
+
+    @Override
+    void deliver(Held record) {
+      waiting.set((Job) record);
+      passWaiting();
+    }
+
+    /** Passes the suspect on if there is credit, and if none is on its way here. */
+    void passWaiting() {
+      if (waiting.get() == null || moving.get() > 0 || !QueueSource.this.take()) {
+        return;
+      }
+      Job job = waiting.getAndSet(null);
+      if (job == null) {
+        QueueSource.super.request(1);
+      } else {
+        pass(job);
+      }
+    }
+
+    @Override
+    void returned(Held record) {
+      record.settle(new Outcome.GiveBack(false));
+    }
+
+    void returnWaiting() {
+      Job job = waiting.getAndSet(null);
+      if (job != null) {
+        returned(job);
+      }
+    }
+
+    @Override
+    void closedNow() {}
   }
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
@@ -69,12 +179,15 @@ final class QueueSource extends SharePool {
 
   /** One message. */
   private final class Job extends Held {
+    private final SharePool pool;
     private final int failures;
     private final int losses;
-    private final AtomicBoolean delivered = new AtomicBoolean();
+    private volatile boolean delivered;
+    private volatile boolean moved;
 
-    Job(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
+    Job(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched, SharePool pool) {
       super(worker, fetched, link().callbacks());
+      this.pool = pool;
       Headers headers = fetched.headers();
       this.failures = Records.count(headers, Records.FAILURES);
       this.losses = Records.count(headers, Records.LOSSES) + brokerLosses();
@@ -101,43 +214,42 @@ final class QueueSource extends SharePool {
 
     @Override
     public CompletionStage<Settlement> settle(Outcome outcome) {
-      if (!(outcome instanceof Outcome.Bury)) {
-        if (isFirst()) {
-          apply(outcome);
-        }
-        return answer();
+      if (outcome instanceof Outcome.Bury bury) {
+        // A delivery above the limit was not a call: it was only found to be one too many.
+        int limit = queue.redelivery().maxDeliveries();
+        bury(this, bury.reason(), bury.error(), Math.min(failures + losses + 1, limit));
+      } else if (isFirst()) {
+        apply(outcome);
       }
-      Outcome.Bury bury = (Outcome.Bury) outcome;
-      // A delivery above the limit was not a call: it was only found to be one too many.
-      int limit = queue.redelivery().maxDeliveries();
-      int count = Math.min(failures + losses + 1, Math.max(limit, 1));
-      bury(this, bury.reason(), bury.error(), count);
       return answer();
     }
 
     private void apply(Outcome outcome) {
       if (outcome instanceof Outcome.Redeliver again) {
-        long delay = again.delay().toMillis();
-        String topic = delay == 0 ? names.queue(queue) : names.retry(queue, delay);
-        ProducerRecord<byte[], byte[]> copy = copy(topic, failures + 1, losses);
-        if (delay > 0) {
-          Records.set(
-              copy.headers(), Records.DUE, Long.toString(System.currentTimeMillis() + delay));
-        }
-        replace(copy);
+        redeliver(again.delay().toMillis());
       } else if (outcome instanceof Outcome.GiveBack back) {
         int lost = losses + (back.counted() ? 1 : 0);
-        whenQuiet(() -> replace(copy(names.queue(queue), failures, lost)));
+        String topic = lost > 0 ? names.suspects(queue) : names.queue(queue);
+        pool.whenQuiet(() -> replace(copy(topic, failures, lost)));
       } else {
         decide(AcknowledgeType.ACCEPT);
       }
+    }
+
+    private void redeliver(long delay) {
+      String topic = delay == 0 ? names.queue(queue) : names.retry(queue, delay);
+      ProducerRecord<byte[], byte[]> copy = copy(topic, failures + 1, losses);
+      if (delay > 0) {
+        long due = System.currentTimeMillis() + delay;
+        Records.set(copy.headers(), Records.DUE, Long.toString(due));
+      }
+      replace(copy);
     }
 
     private ProducerRecord<byte[], byte[]> copy(String topic, int failed, int lost) {
       ProducerRecord<byte[], byte[]> copy = Records.copy(fetched(), topic);
       Records.set(copy.headers(), Records.FAILURES, Integer.toString(failed));
       Records.set(copy.headers(), Records.LOSSES, Integer.toString(lost));
-      copy.headers().remove(Records.DUE);
       return copy;
     }
 
@@ -153,12 +265,15 @@ final class QueueSource extends SharePool {
 
     @Override
     void over(Settlement settlement) {
-      if (delivered.get()) {
+      if (delivered) {
         link().counts(queue).inFlight.decrementAndGet();
-      } else {
-        unused();
+      }
+      if (moved && moving.decrementAndGet() == 0) {
+        suspects.passWaiting();
+      }
+      if (!delivered || pool == suspects) {
+        pool.unused();
       }
     }
   }
-
 }

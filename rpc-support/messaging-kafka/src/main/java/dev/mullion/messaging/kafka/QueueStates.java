@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,6 +33,7 @@ final class QueueStates {
   private final Map<TopicPartition, Long> ends;
   private final Map<String, Long> lags;
   private final Map<String, Map<TopicPartition, OffsetAndMetadata>> committed;
+  private final Map<TopicPartition, Long> topicEnds;
   private final Map<String, Integer> members;
   private final Map<String, Long> letters;
 
@@ -42,6 +44,7 @@ final class QueueStates {
     this.ends = askEnds();
     this.lags = askLags();
     this.committed = askCommitted();
+    this.topicEnds = askTopicEnds();
     this.members = askMembers();
     this.letters = askLetters();
   }
@@ -68,11 +71,43 @@ final class QueueStates {
   }
 
   private Map<TopicPartition, Long> askEnds() {
-    Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+    Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
-      names.all(queue).forEach(
-          topic -> asked.put(new TopicPartition(topic, 0), OffsetSpec.latest()));
+      names.all(queue).forEach(topic -> asked.add(new TopicPartition(topic, 0)));
     }
+    return askEnds(asked);
+  }
+
+  /** Asks for the ends of the topics that feed groups. */
+  private Map<TopicPartition, Long> askTopicEnds() {
+    Set<TopicPartition> asked = new HashSet<>();
+    for (Route.Queue queue : queues) {
+      if (queue.source().isPresent()) {
+        asked.addAll(committed.getOrDefault(names.feeders(queue), Map.of()).keySet());
+      }
+    }
+    return askEnds(asked);
+  }
+
+  /** Returns how many messages of its topic a group has not seen, those of other names too. */
+  private long unfed(Route.Queue queue) {
+    long unfed = 0;
+    if (queue.source().isPresent()) {
+      for (Map.Entry<TopicPartition, OffsetAndMetadata> each :
+          committed.getOrDefault(names.feeders(queue), Map.of()).entrySet()) {
+        long fed = each.getValue() == null ? 0 : each.getValue().offset();
+        unfed += Math.max(0, topicEnds.getOrDefault(each.getKey(), fed) - fed);
+      }
+    }
+    return unfed;
+  }
+
+  private Map<TopicPartition, Long> askEnds(Set<TopicPartition> partitions) {
+    if (partitions.isEmpty()) {
+      return Map.of();
+    }
+    Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+    partitions.forEach(each -> asked.put(each, OffsetSpec.latest()));
     ListOffsetsResult answers = link.admin().listOffsets(asked);
     Map<TopicPartition, Long> all = new HashMap<>();
     for (TopicPartition each : asked.keySet()) {
@@ -118,6 +153,9 @@ final class QueueStates {
   private Map<String, Map<TopicPartition, OffsetAndMetadata>> askCommitted() {
     Set<String> groups = new TreeSet<>();
     for (Route.Queue queue : queues) {
+      if (queue.source().isPresent()) {
+        groups.add(names.feeders(queue));
+      }
       if (names.retries(queue).stream().anyMatch(topic -> end(topic) > 0)) {
         groups.add(names.movers(queue));
       }
@@ -177,7 +215,8 @@ final class QueueStates {
     KafkaLink.Counts counts = link.counts(queue);
     long inFlight = Math.max(0, counts.inFlight.get());
     long lag = lags.getOrDefault(names.queue(queue), 0L)
-        + lags.getOrDefault(names.suspects(queue), 0L);
+        + lags.getOrDefault(names.suspects(queue), 0L)
+        + unfed(queue);
     return new QueueStatus(
         queue.name(),
         queue.source(),

@@ -67,6 +67,21 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     request(1);
   }
 
+  /**
+   * Takes credit for a message from elsewhere, even what a consumer that polls has reserved: so one
+   * message may be held above the credit. Returns false if there is none.
+   */
+  boolean take() {
+    synchronized (lock) {
+      long reserved = workers.stream().filter(each -> each.polling).mapToLong(each -> each.size).sum();
+      if (credit + reserved <= 0) {
+        return false;
+      }
+      credit--;
+      return true;
+    }
+  }
+
   /** Lets a consumer poll, a new one if need be. */
   private void dispatch() {
     ShareWorker next;

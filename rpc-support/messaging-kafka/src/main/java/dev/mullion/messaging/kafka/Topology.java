@@ -272,21 +272,39 @@ final class Topology {
   /** Deletes a queue's topics and groups; what is not there is no error. */
   void delete(Route.Queue queue, Names names) throws MessagingException {
     String what = "the deletion of " + queue.id();
-    List<Map<String, KafkaFuture<Void>>> answers = List.of(
-        admin.deleteTopics(names.all(queue)).topicNameValues(),
-        admin.deleteShareGroups(List.of(names.queue(queue), names.suspects(queue))).deletedGroups(),
-        admin.deleteConsumerGroups(List.of(names.movers(queue), names.feeders(queue)))
-            .deletedGroups());
+    List<Map<String, KafkaFuture<Void>>> answers = new ArrayList<>();
+    answers.add(admin.deleteTopics(names.all(queue)).topicNameValues());
+    deleteShareGroups(queue, names);
+    if (!names.retries(queue).isEmpty()) {
+      answers.add(admin.deleteConsumerGroups(List.of(names.movers(queue))).deletedGroups());
+    }
+    if (queue.source().isPresent()) {
+      answers.add(admin.deleteConsumerGroups(List.of(names.feeders(queue))).deletedGroups());
+    }
     for (Map<String, KafkaFuture<Void>> each : answers) {
       for (Map.Entry<String, KafkaFuture<Void>> one : each.entrySet()) {
         try {
           await(one.getValue(), what);
         } catch (MissingAddressException absent) {
-          // A queue without delays, or a group without members so far.
+          // Others have deleted it too.
         } catch (KafkaFailedException e) { // such as a group with members: they end by themselves
           Logs.warn("delete", what + ": " + one.getKey() + " was not deleted", e);
         }
       }
+    }
+  }
+
+  /**
+   * Deletes the share groups, without waiting: what they know is about topics that are gone, so one
+   * that stays does no harm, and with many groups it can take seconds.
+   */
+  private void deleteShareGroups(Route.Queue queue, Names names) {
+    for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+      admin.deleteShareGroups(List.of(group)).all().whenComplete((done, error) -> {
+        if (error != null && !Errors.isMissing(Errors.cause(error))) {
+          Logs.warn("delete", "share group " + group + " was not deleted: " + error, null);
+        }
+      });
     }
   }
 }
