@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
@@ -11,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
 import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -55,13 +55,11 @@ final class QueueStates {
     return all;
   }
 
-  private <T> @Nullable T answer(KafkaFuture<T> answer) {
+  /** Returns an answer; null if it is about what the broker does not know, as yet or no longer. */
+  private <T> @Nullable T answer(KafkaFuture<T> answer) throws MessagingException {
     try {
-      return answer.get(link.settings().requestTimeout().toMillis(), TimeUnit.MILLISECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return null;
-    } catch (Exception e) { // unknown to the broker, as yet or no longer
+      return link.topology().await(answer, "the state of queues");
+    } catch (MissingAddressException unknown) {
       return null;
     }
   }
@@ -70,7 +68,8 @@ final class QueueStates {
     return ends.getOrDefault(new TopicPartition(topic, 0), 0L);
   }
 
-  private Map<TopicPartition, Long> askEnds() {
+  private Map<TopicPartition, Long> askEnds()
+      throws MessagingException {
     Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
       names.all(queue).forEach(topic -> asked.add(new TopicPartition(topic, 0)));
@@ -79,7 +78,8 @@ final class QueueStates {
   }
 
   /** Asks for the ends of the topics that feed groups. */
-  private Map<TopicPartition, Long> askTopicEnds() {
+  private Map<TopicPartition, Long> askTopicEnds()
+      throws MessagingException {
     Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
       if (queue.source().isPresent()) {
@@ -102,7 +102,8 @@ final class QueueStates {
     return unfed;
   }
 
-  private Map<TopicPartition, Long> askEnds(Set<TopicPartition> partitions) {
+  private Map<TopicPartition, Long> askEnds(Set<TopicPartition> partitions)
+      throws MessagingException {
     if (partitions.isEmpty()) {
       return Map.of();
     }
@@ -120,7 +121,8 @@ final class QueueStates {
   }
 
   /** Asks each group by itself: a question about many takes seconds (Kafka 4.4.0). */
-  private Map<String, Long> askLags() {
+  private Map<String, Long> askLags()
+      throws MessagingException {
     Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked =
         new HashMap<>();
     for (Route.Queue queue : queues) {
@@ -135,7 +137,10 @@ final class QueueStates {
       }
     }
     Map<String, Long> all = new HashMap<>();
-    asked.forEach((group, answer) -> all.put(group, lag(group, answer(answer))));
+    for (Map.Entry<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> each :
+        asked.entrySet()) {
+      all.put(each.getKey(), lag(each.getKey(), answer(each.getValue())));
+    }
     return all;
   }
 
@@ -150,7 +155,8 @@ final class QueueStates {
     return info.lag().orElse(Math.max(0, end(group) - Math.max(0, info.startOffset())));
   }
 
-  private Map<String, Map<TopicPartition, OffsetAndMetadata>> askCommitted() {
+  private Map<String, Map<TopicPartition, OffsetAndMetadata>> askCommitted()
+      throws MessagingException {
     Set<String> groups = new TreeSet<>();
     for (Route.Queue queue : queues) {
       if (queue.source().isPresent()) {
@@ -164,24 +170,27 @@ final class QueueStates {
     groups.forEach(group -> asked.put(
         group, link.admin().listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata()));
     Map<String, Map<TopicPartition, OffsetAndMetadata>> all = new HashMap<>();
-    asked.forEach((group, answer) -> {
-      Map<TopicPartition, OffsetAndMetadata> offsets = answer(answer);
+    for (Map.Entry<String, KafkaFuture<Map<TopicPartition, OffsetAndMetadata>>> each :
+        asked.entrySet()) {
+      Map<TopicPartition, OffsetAndMetadata> offsets = answer(each.getValue());
       if (offsets != null) {
-        all.put(group, offsets);
+        all.put(each.getKey(), offsets);
       }
-    });
+    }
     return all;
   }
 
-  private Map<String, Integer> askMembers() {
+  private Map<String, Integer> askMembers()
+      throws MessagingException {
     List<String> groups = queues.stream().map(names::queue).toList();
     Map<String, Integer> all = new HashMap<>();
-    link.admin().describeShareGroups(groups).describedGroups().forEach((group, answer) -> {
-      ShareGroupDescription description = answer(answer);
+    for (Map.Entry<String, KafkaFuture<ShareGroupDescription>> each :
+        link.admin().describeShareGroups(groups).describedGroups().entrySet()) {
+      ShareGroupDescription description = answer(each.getValue());
       if (description != null) {
-        all.put(group, description.members().size());
+        all.put(each.getKey(), description.members().size());
       }
-    });
+    }
     return all;
   }
 
