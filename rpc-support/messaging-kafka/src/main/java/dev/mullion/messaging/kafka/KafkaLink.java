@@ -80,8 +80,8 @@ final class KafkaLink implements EngineLink {
     this.background = Executors.newFixedThreadPool(2, daemons("mullion-kafka-background"));
     this.timer = Executors.newSingleThreadScheduledExecutor(daemons("mullion-kafka-timer"));
     this.topology = new Topology(admin, settings, errors);
-    this.sender = new Sender(
-        settings, new Errors(settings.servers(), "deliveryTimeout"), context.callbacks());
+    Errors ofSends = new Errors(settings.servers(), "deliveryTimeout");
+    this.sender = new Sender(settings, admin, ofSends, context.callbacks());
     this.declarationReader = new Reader(settings, errors, "declarations");
     this.letterReader = new Reader(settings, errors, "dead-letters");
     this.declarations = new Declarations(declarationReader, sender, names.declarations());
@@ -438,6 +438,7 @@ final class KafkaLink implements EngineLink {
       closeLive();
       declarationReader.close(Duration.ofSeconds(1));
       letterReader.close(Duration.ofSeconds(1));
+      topology.close();
       admin.close(Duration.ofSeconds(1));
     }
   }

@@ -2,13 +2,15 @@ package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.MissingAddressException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.errors.TimeoutException;
@@ -20,7 +22,10 @@ import org.jspecify.annotations.Nullable;
  * bounded by the sends and deliveries that are open.
  */
 final class Sender {
+  private static final int EXPLAIN_MILLIS = 1000;
+
   private final Settings settings;
+  private final Admin admin;
   private final Errors errors;
   private final Executor callbacks;
   private final Producer<byte[], byte[]> producer;
@@ -36,8 +41,9 @@ final class Sender {
 
   private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
 
-  Sender(Settings settings, Errors errors, Executor callbacks) {
+  Sender(Settings settings, Admin admin, Errors errors, Executor callbacks) {
     this.settings = settings;
+    this.admin = admin;
     this.errors = errors;
     this.callbacks = callbacks;
     this.producer = settings.producer(true);
@@ -50,26 +56,31 @@ final class Sender {
   CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
     CompletableFuture<Void> done = new CompletableFuture<>();
     send(message, (offset, error) -> {
-      MessagingException failure = error == null ? null : failure(error, what);
-      callbacks.execute(() -> {
-        if (failure == null) {
-          done.complete(null);
-        } else {
-          done.completeExceptionally(failure);
-        }
-      });
+      if (error == null) {
+        callbacks.execute(() -> done.complete(null));
+      } else if (Errors.cause(error) instanceof TimeoutException) {
+        explain(error, message.topic(), what, done);
+      } else {
+        fail(done, errors.of(error, what, true));
+      }
     });
     return done;
   }
 
-  private MessagingException failure(Throwable error, String what) {
-    if (error instanceof TimeoutException timeout
-        && String.valueOf(timeout.getMessage()).contains("not present in metadata")) {
-      return new MissingAddressException(
-          what + ": " + timeout.getMessage() + " (Kafka at " + errors.servers()
-              + "); it was deleted, or the broker is away", timeout);
-    }
-    return errors.of(error, what, true);
+  /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
+  private void explain(
+      Throwable timeout, String topic, String what, CompletableFuture<Void> done) {
+    admin
+        .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
+        .allTopicNames()
+        .whenComplete((found, error) -> {
+          boolean missing = error != null && Errors.isMissing(Errors.cause(error));
+          fail(done, errors.of(missing ? Errors.cause(error) : timeout, what, !missing));
+        });
+  }
+
+  private void fail(CompletableFuture<Void> done, MessagingException failure) {
+    callbacks.execute(() -> done.completeExceptionally(failure));
   }
 
   /** Sends a record; the answer comes on a thread that must not be held up. */

@@ -25,6 +25,7 @@ import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
+import org.jspecify.annotations.Nullable;
 
 /** Creates topics and groups, or checks that they exist. */
 final class Topology {
@@ -36,6 +37,7 @@ final class Topology {
   private final Admin admin;
   private final Settings settings;
   private final Errors errors;
+  private @Nullable Admin slow; // guarded by this
 
   Topology(Admin admin, Settings settings, Errors errors) {
     this.admin = admin;
@@ -296,15 +298,31 @@ final class Topology {
 
   /**
    * Deletes the share groups, without waiting: what they know is about topics that are gone, so one
-   * that stays does no harm, and with many groups it can take seconds.
+   * that stays does no harm. With many groups it can take seconds (Kafka 4.4.0), in which the broker
+   * answers nothing else on that connection, so this has its own.
    */
   private void deleteShareGroups(Route.Queue queue, Names names) {
     for (String group : List.of(names.queue(queue), names.suspects(queue))) {
-      admin.deleteShareGroups(List.of(group)).all().whenComplete((done, error) -> {
+      slow().deleteShareGroups(List.of(group)).all().whenComplete((done, error) -> {
         if (error != null && !Errors.isMissing(Errors.cause(error))) {
           Logs.warn("delete", "share group " + group + " was not deleted: " + error, null);
         }
       });
+    }
+  }
+
+  private synchronized Admin slow() {
+    Admin now = slow;
+    if (now == null) {
+      now = settings.admin();
+      slow = now;
+    }
+    return now;
+  }
+
+  synchronized void close() {
+    if (slow != null) {
+      slow.close(Duration.ZERO);
     }
   }
 }

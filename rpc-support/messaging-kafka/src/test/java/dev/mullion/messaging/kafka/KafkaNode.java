@@ -31,10 +31,13 @@ final class KafkaNode implements AutoCloseable {
   private final int port;
   private final int controllerPort;
   private final Map<String, String> properties = new TreeMap<>();
+  private final Map<String, String> login;
   private Process process;
 
-  private KafkaNode(Path directory, Map<String, String> more) throws IOException {
+  private KafkaNode(Path directory, Map<String, String> more, Map<String, String> login)
+      throws IOException {
     this.directory = directory;
+    this.login = login;
     this.relay = new Relay();
     this.port = freePort();
     this.controllerPort = freePort();
@@ -45,7 +48,12 @@ final class KafkaNode implements AutoCloseable {
 
   /** Formats a directory and starts a node on it. */
   static KafkaNode start(Map<String, String> more) throws Exception {
-    KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more);
+    return start(more, Map.of());
+  }
+
+  /** Starts a node that wants this login. */
+  static KafkaNode start(Map<String, String> more, Map<String, String> login) throws Exception {
+    KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more, login);
     Runtime.getRuntime().addShutdownHook(new Thread(node::close));
     node.format();
     node.start();
@@ -113,11 +121,7 @@ final class KafkaNode implements AutoCloseable {
     process = java("kafka.Kafka", List.of(file().toString()), "256m");
     long end = System.nanoTime() + START.toNanos();
     while (true) {
-      try (Admin admin = Admin.create(Map.of(
-          "bootstrap.servers", servers(),
-          "default.api.timeout.ms", "2000",
-          "request.timeout.ms", "1500",
-          "reconnect.backoff.max.ms", "100"))) {
+      try (Admin admin = admin()) {
         admin.describeCluster().nodes().get();
         return;
       } catch (Exception e) {
@@ -126,6 +130,16 @@ final class KafkaNode implements AutoCloseable {
         }
       }
     }
+  }
+
+  /** Returns a client that may do everything. */
+  Admin admin() {
+    Map<String, Object> all = new TreeMap<>(login);
+    all.put("bootstrap.servers", servers());
+    all.put("default.api.timeout.ms", "2000");
+    all.put("request.timeout.ms", "1500");
+    all.put("reconnect.backoff.max.ms", "100");
+    return Admin.create(all);
   }
 
   /** Stops it in an orderly way. */

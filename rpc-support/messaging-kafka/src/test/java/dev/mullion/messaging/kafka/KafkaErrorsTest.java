@@ -1,0 +1,200 @@
+package dev.mullion.messaging.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.MessageTooLargeException;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.Topic;
+import dev.mullion.messaging.UnsupportedSettingException;
+import dev.mullion.messaging.WorkQueue;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
+import org.junit.jupiter.api.Test;
+
+/** Errors are told apart, each with the address and the setting. */
+class KafkaErrorsTest {
+  private static final Map<String, String> ADMIN = Map.of(
+      "security.protocol", "SASL_PLAINTEXT",
+      "sasl.mechanism", "PLAIN",
+      "sasl.jaas.config",
+      "org.apache.kafka.common.security.plain.PlainLoginModule required"
+          + " username=\"admin\" password=\"admin-secret\";");
+
+  private final String name = "errors-" + UUID.randomUUID();
+
+  private static KafkaEngine.Builder engine() throws Exception {
+    return KafkaEngine.builder(KafkaUnderTest.node().servers());
+  }
+
+  @Test
+  void brokerIsAway() throws Exception {
+    String nobody = "127.0.0.1:" + KafkaNode.freePort();
+    KafkaEngine engine =
+        KafkaEngine.builder(nobody).connectTimeout(Duration.ofMillis(300)).build();
+    assertThatThrownBy(() -> Messaging.on(engine))
+        .isInstanceOf(BrokerAwayException.class)
+        .hasMessageContaining(nobody)
+        .hasMessageContaining("connectTimeout");
+  }
+
+  @Test
+  void serverNameIsUnknown() {
+    assertThatThrownBy(() -> Messaging.on(KafkaEngine.on("no-such-host.invalid:9092")))
+        .isInstanceOf(KafkaFailedException.class)
+        .hasMessageContaining("no-such-host.invalid:9092");
+  }
+
+  @Test
+  void topicIsMissing() throws Exception {
+    KafkaEngine engine = engine().topology(KafkaEngine.Topology.MUST_EXIST).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      Throwable missing = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
+      assertThat(missing)
+          .isInstanceOf(MissingAddressException.class)
+          .hasMessageContaining(name)
+          .hasMessageContaining("MUST_EXIST");
+    }
+  }
+
+  @Test
+  void messageIsTooLarge() throws Exception {
+    KafkaEngine engine = engine().maxMessageBytes(10_000).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      Throwable large =
+          failure(messaging, Topic.of(name, Codecs.utf8()), "x".repeat(20_000));
+      assertThat(large)
+          .isInstanceOf(MessageTooLargeException.class)
+          .hasMessageContaining(name)
+          .hasMessageContaining("maxMessageBytes");
+    }
+  }
+
+  @Test
+  void deletedQueueIsMissing() throws Exception {
+    WorkQueue<String> queue = WorkQueue.of(name, Codecs.utf8());
+    try (Messaging one =
+            Messaging.on(engine().deliveryTimeout(Duration.ofSeconds(3)).build());
+        Messaging two = Messaging.on(engine().build())) {
+      one.push(queue, "x").get(10, TimeUnit.SECONDS);
+      two.delete(queue).toCompletableFuture().get(10, TimeUnit.SECONDS);
+      Throwable error = null;
+      for (int i = 0; i < 100 && error == null; i++) { // until its client has noticed
+        error = catchThrowable(() -> one.push(queue, "x").get(60, TimeUnit.SECONDS));
+      }
+      assertThat(error == null ? null : error.getCause())
+          .isInstanceOf(MissingAddressException.class)
+          .hasMessageContaining(name);
+      one.push(queue, "declared again").get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  @Test
+  void whatKafkaCannotDoIsRefused() throws Exception {
+    try (Messaging messaging = Messaging.on(engine().build())) {
+      WorkQueue.Builder<String> queue = WorkQueue.builder(name, Codecs.utf8());
+      assertRefused(messaging, queue.capacity(5).build(), "capacity");
+      assertRefused(messaging, queue.capacity(0).ordered(true).build(), "orderedQueues");
+      Redelivery many =
+          new Redelivery(1000, Duration.ofMillis(1), 1.01, Duration.ofHours(1));
+      assertRefused(messaging, queue.ordered(false).redelivery(many).build(), "delays");
+      assertThatThrownBy(() -> messaging.subscribe(Topic.of("*.x", Codecs.utf8()), each -> {}))
+          .isInstanceOf(UnsupportedSettingException.class)
+          .hasMessageContaining("wildcards");
+    }
+  }
+
+  private static void assertRefused(Messaging messaging, WorkQueue<String> queue, String why) {
+    assertThatThrownBy(() -> messaging.declare(queue))
+        .isInstanceOf(UnsupportedSettingException.class)
+        .hasMessageContaining(queue.name())
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void loginAndPermissionsAreToldApart() throws Exception {
+    try (KafkaNode node = KafkaNode.start(secured(), ADMIN)) {
+      KafkaEngine.Builder builder = KafkaEngine.builder(node.servers());
+      KafkaEngine wrong = builder.sasl("PLAIN", "alice", "wrong").build();
+      assertThatThrownBy(() -> Messaging.on(wrong))
+          .isInstanceOf(LoginRefusedException.class)
+          .hasMessageContaining(node.servers())
+          .hasMessageContaining("sasl");
+      KafkaEngine alice = builder.sasl("PLAIN", "alice", "alice-secret").build();
+      try (Messaging messaging = Messaging.on(alice)) {
+        Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
+        assertThat(denied)
+            .isInstanceOf(PermissionDeniedException.class)
+            .hasMessageContaining(name)
+            .hasMessageContaining("README");
+      }
+      allowAll(node, "User:alice");
+      try (Messaging messaging = Messaging.on(alice)) {
+        messaging
+            .publish(Topic.of(name, Codecs.utf8()), "x")
+            .get(10, TimeUnit.SECONDS);
+        messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  private static Map<String, String> secured() {
+    Map<String, String> more = new HashMap<>();
+    more.put("listener.security.protocol.map", "CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT");
+    more.put("sasl.enabled.mechanisms", "PLAIN");
+    more.put("sasl.mechanism.inter.broker.protocol", "PLAIN");
+    more.put(
+        "listener.name.client.plain.sasl.jaas.config",
+        "org.apache.kafka.common.security.plain.PlainLoginModule required"
+            + " username=\"admin\" password=\"admin-secret\""
+            + " user_admin=\"admin-secret\" user_alice=\"alice-secret\";");
+    more.put(
+        "authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+    more.put("super.users", "User:admin;User:ANONYMOUS");
+    return more;
+  }
+
+  private static void allowAll(KafkaNode node, String user) throws Exception {
+    try (Admin admin = node.admin()) {
+      AccessControlEntry all =
+          new AccessControlEntry(user, "*", AclOperation.ALL, AclPermissionType.ALLOW);
+      admin
+          .createAcls(List.of(
+              new AclBinding(
+                  new ResourcePattern(ResourceType.TOPIC, "*", PatternType.LITERAL), all),
+              new AclBinding(
+                  new ResourcePattern(ResourceType.GROUP, "*", PatternType.LITERAL), all),
+              new AclBinding(
+                  new ResourcePattern(
+                      ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL),
+                  all)))
+          .all()
+          .get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  /** Returns with what a publish fails. */
+  private static Throwable failure(Messaging messaging, Topic<String> topic, String payload) {
+    Throwable error =
+        catchThrowable(() -> messaging.publish(topic, payload).get(10, TimeUnit.SECONDS));
+    return error.getCause() == null ? error : error.getCause();
+  }
+}
