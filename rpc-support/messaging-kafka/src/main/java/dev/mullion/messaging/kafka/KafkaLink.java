@@ -38,7 +38,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The engine on Kafka, as one {@code Messaging} sees it. */
 final class KafkaLink implements EngineLink {
-  private static final long SUSPECTS_MILLIS = 2000;
+  private static final long QUEUES_MILLIS = 2000;
+  private static final int TRIM_EVERY = 30;
 
   private final Settings settings;
   private final EngineContext context;
@@ -55,6 +56,7 @@ final class KafkaLink implements EngineLink {
   private final ScheduledExecutorService timer;
   private final Queues queues;
   private final Movers movers;
+  private final Trimmer trimmer;
   private final Requests requests;
   private final SignalSender signals;
   private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
@@ -88,6 +90,7 @@ final class KafkaLink implements EngineLink {
     this.watch = new Watch(admin, settings, context);
     this.queues = new Queues(this);
     this.movers = new Movers(this);
+    this.trimmer = new Trimmer(this);
     this.requests = new Requests(this, context);
     this.signals = new SignalSender(this, context);
   }
@@ -119,7 +122,7 @@ final class KafkaLink implements EngineLink {
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
       link = new KafkaLink(settings, context, admin);
       link.watch.start(link.timer);
-      link.lookForSuspects();
+      link.lookAfterQueues(0);
       return link;
     } catch (Exception e) { // whatever it is, told apart there
       throw errors.of(e, "the connection", false);
@@ -221,15 +224,26 @@ final class KafkaLink implements EngineLink {
     }
   }
 
-  /** Looks at intervals whether there are messages that may have killed workers of others. */
-  private void lookForSuspects() {
-    later(SUSPECTS_MILLIS, () -> background(() -> {
-      for (Source each : sources) {
-        if (each instanceof QueueSource source) {
-          source.lookForSuspects();
+  /**
+   * Looks at intervals whether there are messages that may have killed workers of others, and at
+   * longer ones deletes what is settled.
+   */
+  private void lookAfterQueues(int round) {
+    later(QUEUES_MILLIS, () -> background(() -> {
+      try {
+        for (Source each : sources) {
+          if (each instanceof QueueSource source) {
+            source.lookForSuspects();
+            if (round % TRIM_EVERY == TRIM_EVERY - 1) {
+              trimmer.trim(source.queue());
+            }
+          }
         }
+      } catch (MessagingException e) {
+        failing("settled messages", e);
+      } finally {
+        lookAfterQueues(round + 1);
       }
-      lookForSuspects();
       return true;
     }));
   }

@@ -37,6 +37,10 @@ final class QueueSource extends SharePool {
     link.background(this::lookForSuspects);
   }
 
+  Route.Queue queue() {
+    return queue;
+  }
+
   @Override
   public Held hold(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
     return new Job(worker, fetched, this);

@@ -104,6 +104,7 @@ final class KafkaUnderTest
       return KafkaEngine.builder(servers)
           .healthInterval(Duration.ofMillis(200))
           .deliveryTimeout(Duration.ofSeconds(5))
+          .lockDuration(Duration.ofSeconds(4))
           .build();
     }
 

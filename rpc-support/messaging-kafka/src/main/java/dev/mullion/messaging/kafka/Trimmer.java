@@ -1,0 +1,61 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Route;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * Deletes what is settled from the topics of a queue: they have no retention by time, which could
+ * take messages that wait, and acknowledging deletes nothing in Kafka.
+ */
+final class Trimmer {
+  private final KafkaLink link;
+  private final Names names;
+
+  Trimmer(KafkaLink link) {
+    this.link = link;
+    this.names = link.names();
+  }
+
+  /** Trims the topics of a queue; blocks. */
+  void trim(Route.Queue queue) throws MessagingException {
+    String what = "the deletion of settled messages of " + queue.id();
+    Map<TopicPartition, RecordsToDelete> settled = new HashMap<>();
+    for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+      SharePartitionOffsetInfo info = link.topology()
+          .await(
+              link.admin()
+                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
+                  .partitionsToOffsetInfo(group),
+              what)
+          .get(new TopicPartition(group, 0));
+      if (info != null && info.startOffset() > 0) {
+        settled.put(
+            new TopicPartition(group, 0), RecordsToDelete.beforeOffset(info.startOffset()));
+      }
+    }
+    if (!names.retries(queue).isEmpty()) {
+      Map<TopicPartition, OffsetAndMetadata> moved = link.topology()
+          .await(
+              link.admin()
+                  .listConsumerGroupOffsets(names.movers(queue))
+                  .partitionsToOffsetAndMetadata(),
+              what);
+      moved.forEach((partition, offset) -> {
+        if (offset != null && offset.offset() > 0) {
+          settled.put(partition, RecordsToDelete.beforeOffset(offset.offset()));
+        }
+      });
+    }
+    if (!settled.isEmpty()) {
+      link.topology().await(link.admin().deleteRecords(settled).all(), what);
+    }
+  }
+}
