@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -81,7 +82,7 @@ final class Declarations {
 
   private boolean isFirst(Route.Queue queue, String key, long own, String what)
       throws MessagingException {
-    TreeMap<Long, Declared> live = live(queue.id());
+    NavigableMap<Long, Declared> live = live(queue.id());
     if (live.isEmpty() || live.firstKey() >= own) {
       return true;
     }
@@ -135,7 +136,7 @@ final class Declarations {
     return new ProducerRecord<>(partition.topic(), 0, key.getBytes(UTF_8), value);
   }
 
-  private TreeMap<Long, Declared> live(String id) {
+  private NavigableMap<Long, Declared> live(String id) {
     return all.computeIfAbsent(id, key -> new TreeMap<>());
   }
 
@@ -157,7 +158,7 @@ final class Declarations {
     if (end < 0) {
       return true;
     }
-    TreeMap<Long, Declared> live = live(key.substring(0, end));
+    NavigableMap<Long, Declared> live = live(key.substring(0, end));
     live.values().removeIf(each -> each.key.equals(key));
     if (entry.value() == null) {
       if (live.isEmpty()) {

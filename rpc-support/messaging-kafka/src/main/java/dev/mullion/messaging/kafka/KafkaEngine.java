@@ -250,9 +250,10 @@ public final class KafkaEngine implements Engine {
       String module = switch (requireNonNull(mechanism, "mechanism")) {
         case "PLAIN" -> "org.apache.kafka.common.security.plain.PlainLoginModule";
         case "SCRAM-SHA-256", "SCRAM-SHA-512" ->
-            "org.apache.kafka.common.security.scram.ScramLoginModule";
-        default -> throw new IllegalArgumentException("mechanism: " + mechanism
-            + " (expected: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; others by properties)");
+          "org.apache.kafka.common.security.scram.ScramLoginModule";
+        default ->
+          throw new IllegalArgumentException("mechanism: " + mechanism
+              + " (expected: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; others by properties)");
       };
       sasl = true;
       security.put("sasl.mechanism", mechanism);

@@ -229,23 +229,25 @@ final class KafkaLink implements EngineLink {
    * longer ones deletes what is settled.
    */
   private void lookAfterQueues(int round) {
-    later(QUEUES_MILLIS, () -> background(() -> {
-      try {
-        for (Source each : sources) {
-          if (each instanceof QueueSource source) {
-            source.lookForSuspects();
-            if (round % TRIM_EVERY == TRIM_EVERY - 1) {
-              trimmer.trim(source.queue());
+    later(
+        QUEUES_MILLIS,
+        () -> background(() -> {
+          try {
+            for (Source each : sources) {
+              if (each instanceof QueueSource source) {
+                source.lookForSuspects();
+                if (round % TRIM_EVERY == TRIM_EVERY - 1) {
+                  trimmer.trim(source.queue());
+                }
+              }
             }
+          } catch (MessagingException e) {
+            failing("settled messages", e);
+          } finally {
+            lookAfterQueues(round + 1);
           }
-        }
-      } catch (MessagingException e) {
-        failing("settled messages", e);
-      } finally {
-        lookAfterQueues(round + 1);
-      }
-      return true;
-    }));
+          return true;
+        }));
   }
 
   /** Notes an error of a client that goes on by itself. */

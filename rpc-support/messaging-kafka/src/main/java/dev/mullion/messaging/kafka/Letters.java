@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletionStage;
@@ -119,7 +120,8 @@ final class Letters implements DeadLetters {
 
   @Override
   public CompletionStage<Long> count() {
-    return link.background(() -> (long) live("the number of dead letters of " + queue.id()).size());
+    return link.background(
+        () -> (long) live("the number of dead letters of " + queue.id()).size());
   }
 
   TopicPartition partition() {
@@ -137,7 +139,7 @@ final class Letters implements DeadLetters {
   }
 
   /** Reads on and drops what is too old or too much; returns the places of the others. */
-  private TreeMap<Long, Place> live(String what) throws MessagingException {
+  private NavigableMap<Long, Place> live(String what) throws MessagingException {
     List<String> drop = new ArrayList<>();
     TreeMap<Long, Place> live = new TreeMap<>();
     link.letterReader().locked(what, () -> {
@@ -194,26 +196,29 @@ final class Letters implements DeadLetters {
   }
 
   /** Returns the first of these letters. */
-  private List<Found> page(TreeMap<Long, Place> live, int max, String what)
+  private List<Found> page(NavigableMap<Long, Place> live, int max, String what)
       throws MessagingException {
     List<Found> found = new ArrayList<>();
     if (live.isEmpty() || max == 0) {
       return found;
     }
-    link.letterReader().locked(what, () -> link.letterReader()
-        .read(partition, live.firstKey(), each -> {
-          Place place = live.get(each.offset());
-          if (place != null && each.value() != null) {
-            found.add(new Found(each.offset(), place.key, each));
-          }
-          return found.size() < max && each.offset() < live.lastKey();
-        }));
+    link.letterReader()
+        .locked(
+            what,
+            () -> link.letterReader().read(partition, live.firstKey(), each -> {
+              Place place = live.get(each.offset());
+              if (place != null && each.value() != null) {
+                found.add(new Found(each.offset(), place.key, each));
+              }
+              return found.size() < max && each.offset() < live.lastKey();
+            }));
     return found;
   }
 
   private DeadLetter letter(ConsumerRecord<byte[], byte[]> from) {
     Headers headers = from.headers();
-    byte[] key = headers.lastHeader(KEY) == null ? null : headers.lastHeader(KEY).value();
+    byte[] key =
+        headers.lastHeader(KEY) == null ? null : headers.lastHeader(KEY).value();
     String error = Records.text(headers, ERROR);
     return new DeadLetter(
         Records.message(headers, key, from.value(), from.timestamp(), Records.place(from)),
@@ -248,7 +253,13 @@ final class Letters implements DeadLetters {
     ProducerRecord<byte[], byte[]> again = new ProducerRecord<>(
         link.names().queue(queue), null, System.currentTimeMillis(), key, letter.value(), from);
     for (String name : List.of(
-        REASON, ERROR, DELIVERIES, KEY, Records.FAILURES, Records.LOSSES, Records.DUE,
+        REASON,
+        ERROR,
+        DELIVERIES,
+        KEY,
+        Records.FAILURES,
+        Records.LOSSES,
+        Records.DUE,
         Records.EXPIRES)) {
       again.headers().remove(name);
     }
@@ -270,7 +281,7 @@ final class Letters implements DeadLetters {
   private CompletionStage<Long> select(
       int max, Predicate<DeadLetter> which, String what, Action action) {
     return link.background(() -> {
-      TreeMap<Long, Place> rest = live(what);
+      NavigableMap<Long, Place> rest = live(what);
       long count = 0;
       while (!rest.isEmpty() && count < max) {
         List<Found> page = page(rest, PAGE, what);

@@ -168,12 +168,7 @@ final class Mover implements Runnable {
     private static final long serialVersionUID = 1L;
 
     MoveFailedException(Throwable cause) {
-      super(cause);
-    }
-
-    @Override
-    public String toString() {
-      return "a copy did not arrive: " + Errors.cause(getCause());
+      super("a copy did not arrive: " + Errors.cause(cause), cause);
     }
   }
 }

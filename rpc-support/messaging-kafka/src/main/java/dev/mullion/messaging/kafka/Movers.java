@@ -34,8 +34,13 @@ final class Movers {
         if (!retries.isEmpty()) {
           now.movers.add(new Mover(link, names.movers(queue), retries, new Due(queue)));
         }
-        queue.source().ifPresent(source -> now.movers.add(new Mover(
-            link, names.feeders(queue), List.of(names.topic(source)), new Feed(queue, source))));
+        queue
+            .source()
+            .ifPresent(source -> now.movers.add(new Mover(
+                link,
+                names.feeders(queue),
+                List.of(names.topic(source)),
+                new Feed(queue, source))));
         now.movers.forEach(Mover::start);
       }
     }

@@ -176,8 +176,16 @@ final class QueueSource extends SharePool {
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
     if (job.isFirst()) {
-      link().letters(queue).bury(job.fetched(), job.message(), reason, error, deliveries, failed ->
-          job.decide(failed == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE));
+      link()
+          .letters(queue)
+          .bury(
+              job.fetched(),
+              job.message(),
+              reason,
+              error,
+              deliveries,
+              failed ->
+                  job.decide(failed == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE));
     }
   }
 

@@ -68,8 +68,7 @@ final class QueueStates {
     return ends.getOrDefault(new TopicPartition(topic, 0), 0L);
   }
 
-  private Map<TopicPartition, Long> askEnds()
-      throws MessagingException {
+  private Map<TopicPartition, Long> askEnds() throws MessagingException {
     Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
       names.all(queue).forEach(topic -> asked.add(new TopicPartition(topic, 0)));
@@ -78,8 +77,7 @@ final class QueueStates {
   }
 
   /** Asks for the ends of the topics that feed groups. */
-  private Map<TopicPartition, Long> askTopicEnds()
-      throws MessagingException {
+  private Map<TopicPartition, Long> askTopicEnds() throws MessagingException {
     Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
       if (queue.source().isPresent()) {
@@ -121,10 +119,8 @@ final class QueueStates {
   }
 
   /** Asks each group by itself: a question about many takes seconds (Kafka 4.4.0). */
-  private Map<String, Long> askLags()
-      throws MessagingException {
-    Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked =
-        new HashMap<>();
+  private Map<String, Long> askLags() throws MessagingException {
+    Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked = new HashMap<>();
     for (Route.Queue queue : queues) {
       for (String group : List.of(names.queue(queue), names.suspects(queue))) {
         if (end(group) > 0) {
@@ -180,8 +176,7 @@ final class QueueStates {
     return all;
   }
 
-  private Map<String, Integer> askMembers()
-      throws MessagingException {
+  private Map<String, Integer> askMembers() throws MessagingException {
     List<String> groups = queues.stream().map(names::queue).toList();
     Map<String, Integer> all = new HashMap<>();
     for (Map.Entry<String, KafkaFuture<ShareGroupDescription>> each :

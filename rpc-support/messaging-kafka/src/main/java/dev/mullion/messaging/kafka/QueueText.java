@@ -20,8 +20,8 @@ final class QueueText {
 
   static byte[] encode(Route.Queue queue) {
     StringBuilder text = new StringBuilder("format=").append(FORMAT).append('\n');
-    settings(queue).forEach((name, value) ->
-        text.append(name).append('=').append(value).append('\n'));
+    settings(queue)
+        .forEach((name, value) -> text.append(name).append('=').append(value).append('\n'));
     return text.toString().getBytes(UTF_8);
   }
 
@@ -47,7 +47,7 @@ final class QueueText {
   /** Returns the queue; throws an {@code IllegalArgumentException} if the text is not one. */
   static Route.Queue decode(byte[] text) {
     Map<String, String> all = new LinkedHashMap<>();
-    for (String line : new String(text, UTF_8).split("\n")) {
+    for (String line : new String(text, UTF_8).split("\n", -1)) {
       int equals = line.indexOf('=');
       if (equals > 0) {
         all.put(line.substring(0, equals), line.substring(equals + 1));

@@ -40,8 +40,11 @@ final class Reader {
   <T> T locked(String what, Question<T> question) throws MessagingException {
     try {
       if (!lock.tryLock(settings.requestTimeout().toMillis(), TimeUnit.MILLISECONDS)) {
-        throw new BrokerAwayException(what + ": another question to Kafka at " + errors.servers()
-            + " took longer than requestTimeout " + settings.requestTimeout(), null, false);
+        throw new BrokerAwayException(
+            what + ": another question to Kafka at " + errors.servers()
+                + " took longer than requestTimeout " + settings.requestTimeout(),
+            null,
+            false);
       }
     } catch (InterruptedException e) {
       throw errors.of(e, what, false);
@@ -95,8 +98,11 @@ final class Reader {
         }
       }
       if (System.nanoTime() - deadline > 0) {
-        throw new BrokerAwayException("Kafka at " + errors.servers() + " did not deliver " + open
-            + " within requestTimeout " + settings.requestTimeout(), null, false);
+        throw new BrokerAwayException(
+            "Kafka at " + errors.servers() + " did not deliver " + open + " within requestTimeout "
+                + settings.requestTimeout(),
+            null,
+            false);
       }
     }
   }

@@ -69,8 +69,9 @@ final class Records {
     add(headers, ID, message.id());
     message.contentType().ifPresent(type -> add(headers, CONTENT_TYPE, type));
     message.correlationId().ifPresent(id -> add(headers, CORRELATION_ID, id));
-    message.headers().forEach((name, value) ->
-        add(headers, isMapped(name) ? ESCAPED + name : name, value));
+    message
+        .headers()
+        .forEach((name, value) -> add(headers, isMapped(name) ? ESCAPED + name : name, value));
     long now = System.currentTimeMillis();
     long time = message.timestamp().toEpochMilli();
     if (time < now - NEAR_MILLIS || time > now + NEAR_MILLIS) {
@@ -87,9 +88,7 @@ final class Records {
   }
 
   static long millis(Duration duration) {
-    return duration.toSeconds() > FAR_MILLIS / 1000
-        ? FAR_MILLIS
-        : Math.max(1, duration.toMillis());
+    return duration.toSeconds() > FAR_MILLIS / 1000 ? FAR_MILLIS : Math.max(1, duration.toMillis());
   }
 
   private static boolean isMapped(String name) {

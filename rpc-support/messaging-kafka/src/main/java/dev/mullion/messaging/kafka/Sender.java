@@ -68,8 +68,7 @@ final class Sender {
   }
 
   /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
-  private void explain(
-      Throwable timeout, String topic, String what, CompletableFuture<Void> done) {
+  private void explain(Throwable timeout, String topic, String what, CompletableFuture<Void> done) {
     admin
         .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
         .allTopicNames()
@@ -127,14 +126,19 @@ final class Sender {
 
   private void pass(Item item) {
     if (System.nanoTime() - item.since > settings.deliveryTimeout().toNanos()) {
-      item.answer.answered(-1, new BrokerAwayException(
-          "Kafka at " + errors.servers() + " took no message for deliveryTimeout "
-              + settings.deliveryTimeout(), null, false));
+      item.answer.answered(
+          -1,
+          new BrokerAwayException(
+              "Kafka at " + errors.servers() + " took no message for deliveryTimeout "
+                  + settings.deliveryTimeout(),
+              null,
+              false));
       return;
     }
     try {
-      producer.send(item.record, (metadata, error) ->
-          item.answer.answered(error == null ? metadata.offset() : -1, error));
+      producer.send(
+          item.record,
+          (metadata, error) -> item.answer.answered(error == null ? metadata.offset() : -1, error));
     } catch (RuntimeException e) { // too large, or no metadata or memory for too long
       item.answer.answered(-1, e);
     }

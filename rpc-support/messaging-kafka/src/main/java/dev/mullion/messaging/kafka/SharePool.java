@@ -73,7 +73,10 @@ abstract class SharePool implements Source, ShareWorker.Pool {
    */
   boolean take() {
     synchronized (lock) {
-      long reserved = workers.stream().filter(each -> each.polling).mapToLong(each -> each.size).sum();
+      long reserved = workers.stream()
+          .filter(each -> each.polling)
+          .mapToLong(each -> each.size)
+          .sum();
       if (credit + reserved <= 0) {
         return false;
       }

@@ -159,7 +159,8 @@ final class ShareWorker implements Runnable {
       }
     } catch (KafkaException e) { // retried by the next turn, after a moment
       pool.failing(this, e);
-      LockSupport.parkNanos(this, e instanceof AuthorizationException ? 1_000_000_000L : 50_000_000);
+      LockSupport.parkNanos(
+          this, e instanceof AuthorizationException ? 1_000_000_000L : 50_000_000);
     }
   }
 

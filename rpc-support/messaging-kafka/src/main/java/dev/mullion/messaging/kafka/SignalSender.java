@@ -54,8 +54,7 @@ final class SignalSender implements Runnable {
   void flush(Duration timeout) {
     CountDownLatch passed = new CountDownLatch(1);
     try {
-      if (waiting.offer(
-          new Item(null, null, passed), timeout.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (waiting.offer(new Item(null, null, passed), timeout.toMillis(), TimeUnit.MILLISECONDS)) {
         boolean done = passed.await(timeout.toMillis(), TimeUnit.MILLISECONDS);
         if (!done) {
           link.failing("signals", new IllegalStateException("not sent within " + timeout));
@@ -108,8 +107,7 @@ final class SignalSender implements Runnable {
   private void send(Route.Signal signal, Message<byte[]> message) throws MessagingException {
     String topic = link.names().signal(signal.name());
     if (!prepared.contains(topic)) {
-      link.topology()
-          .ensure(List.of(link.topology().signals(topic)), "signal " + signal.name());
+      link.topology().ensure(List.of(link.topology().signals(topic)), "signal " + signal.name());
       prepared.add(topic);
     }
     if (producer == null) {

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -56,9 +57,7 @@ final class Topology {
   NewTopic topic(String name, int partitions, Map<String, String> configs) {
     short replicas = (short) settings.replicationFactor();
     return new NewTopic(
-            name,
-            Optional.of(partitions),
-            replicas < 0 ? Optional.empty() : Optional.of(replicas))
+            name, Optional.of(partitions), replicas < 0 ? Optional.empty() : Optional.of(replicas))
         .configs(configs);
   }
 
@@ -68,8 +67,7 @@ final class Topology {
 
   /** Returns a topic that keeps its records until they are deleted by number. */
   NewTopic kept(String name) {
-    return topic(
-        name, 1, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
+    return topic(name, 1, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
   }
 
   NewTopic brief(String name, Duration retention) {
@@ -93,8 +91,7 @@ final class Topology {
   }
 
   NewTopic published(String name) {
-    return topic(
-        name, settings.topicPartitions(), Map.of("max.message.bytes", maxMessageBytes()));
+    return topic(name, settings.topicPartitions(), Map.of("max.message.bytes", maxMessageBytes()));
   }
 
   NewTopic compacted(String name) {
@@ -163,8 +160,8 @@ final class Topology {
     List<AlterConfigOp> changes = new ArrayList<>();
     changes.add(change("share.auto.offset.reset", "earliest"));
     changes.add(change("share.delivery.count.limit", MOST_DELIVERIES));
-    changes.add(change(
-        "share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
+    changes.add(
+        change("share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
     await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all(), what + ", share group");
     if (isNew) { // without it the first worker waits for the group's first heartbeats
       begin(group, what);
@@ -216,8 +213,8 @@ final class Topology {
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
     for (int attempt = 1; ; attempt++) {
       try {
-        TopicDescription description =
-            await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic), what);
+        TopicDescription description = Objects.requireNonNull(
+            await(admin.describeTopics(List.of(topic)).allTopicNames(), what).get(topic));
         return description.partitions().stream()
             .map(each -> new TopicPartition(topic, each.partition()))
             .toList();
@@ -255,8 +252,8 @@ final class Topology {
   void startFeed(String group, String topic, boolean declaredHere, String what)
       throws MessagingException {
     for (int attempt = 1; ; attempt++) {
-      Map<TopicPartition, OffsetAndMetadata> known = await(
-          admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
+      Map<TopicPartition, OffsetAndMetadata> known =
+          await(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
       if (!known.isEmpty()) {
         return;
       }

@@ -37,8 +37,7 @@ final class Trimmer {
               what)
           .get(new TopicPartition(group, 0));
       if (info != null && info.startOffset() > 0) {
-        settled.put(
-            new TopicPartition(group, 0), RecordsToDelete.beforeOffset(info.startOffset()));
+        settled.put(new TopicPartition(group, 0), RecordsToDelete.beforeOffset(info.startOffset()));
       }
     }
     if (!names.retries(queue).isEmpty()) {

@@ -57,12 +57,12 @@ final class Watch {
     if (error != null && before == null) {
       lostAt = System.nanoTime();
       lost = error;
-      context.callbacks()
-          .execute(() -> context.events().connectionLost(settings.servers(), error));
+      context.callbacks().execute(() -> context.events().connectionLost(settings.servers(), error));
     } else if (error == null && before != null) {
       Duration outage = Duration.ofNanos(System.nanoTime() - lostAt);
       lost = null;
-      context.callbacks()
+      context
+          .callbacks()
           .execute(() -> context.events().connectionRestored(settings.servers(), outage));
     }
   }

@@ -33,8 +33,10 @@ import org.junit.jupiter.api.Test;
 /** Errors are told apart, each with the address and the setting. */
 class KafkaErrorsTest {
   private static final Map<String, String> ADMIN = Map.of(
-      "security.protocol", "SASL_PLAINTEXT",
-      "sasl.mechanism", "PLAIN",
+      "security.protocol",
+      "SASL_PLAINTEXT",
+      "sasl.mechanism",
+      "PLAIN",
       "sasl.jaas.config",
       "org.apache.kafka.common.security.plain.PlainLoginModule required"
           + " username=\"admin\" password=\"admin-secret\";");
@@ -79,8 +81,7 @@ class KafkaErrorsTest {
   void messageIsTooLarge() throws Exception {
     KafkaEngine engine = engine().maxMessageBytes(10_000).build();
     try (Messaging messaging = Messaging.on(engine)) {
-      Throwable large =
-          failure(messaging, Topic.of(name, Codecs.utf8()), "x".repeat(20_000));
+      Throwable large = failure(messaging, Topic.of(name, Codecs.utf8()), "x".repeat(20_000));
       assertThat(large)
           .isInstanceOf(MessageTooLargeException.class)
           .hasMessageContaining(name)
@@ -113,8 +114,7 @@ class KafkaErrorsTest {
       WorkQueue.Builder<String> queue = WorkQueue.builder(name, Codecs.utf8());
       assertRefused(messaging, queue.capacity(5).build(), "capacity");
       assertRefused(messaging, queue.capacity(0).ordered(true).build(), "orderedQueues");
-      Redelivery many =
-          new Redelivery(1000, Duration.ofMillis(1), 1.01, Duration.ofHours(1));
+      Redelivery many = new Redelivery(1000, Duration.ofMillis(1), 1.01, Duration.ofHours(1));
       assertRefused(messaging, queue.ordered(false).redelivery(many).build(), "delays");
       assertThatThrownBy(() -> messaging.subscribe(Topic.of("*.x", Codecs.utf8()), each -> {}))
           .isInstanceOf(UnsupportedSettingException.class)
@@ -148,9 +148,7 @@ class KafkaErrorsTest {
       }
       allowAll(node, "User:alice");
       try (Messaging messaging = Messaging.on(alice)) {
-        messaging
-            .publish(Topic.of(name, Codecs.utf8()), "x")
-            .get(10, TimeUnit.SECONDS);
+        messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
         messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
       }
     }
@@ -166,8 +164,7 @@ class KafkaErrorsTest {
         "org.apache.kafka.common.security.plain.PlainLoginModule required"
             + " username=\"admin\" password=\"admin-secret\""
             + " user_admin=\"admin-secret\" user_alice=\"alice-secret\";");
-    more.put(
-        "authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+    more.put("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
     more.put("super.users", "User:admin;User:ANONYMOUS");
     return more;
   }
@@ -183,8 +180,7 @@ class KafkaErrorsTest {
               new AclBinding(
                   new ResourcePattern(ResourceType.GROUP, "*", PatternType.LITERAL), all),
               new AclBinding(
-                  new ResourcePattern(
-                      ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL),
+                  new ResourcePattern(ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL),
                   all)))
           .all()
           .get(10, TimeUnit.SECONDS);

@@ -93,8 +93,8 @@ class KafkaInteropTest {
       messaging.publish(first, "one").get(10, TimeUnit.SECONDS);
       messaging.publish(second, "two").get(10, TimeUnit.SECONDS);
       send(name, "key", "three", Map.of());
-      assertThat(take(live, 3)).containsExactly(
-          name + " one", name + ".eu.paris two", name + " three");
+      assertThat(take(live, 3))
+          .containsExactly(name + " one", name + ".eu.paris two", name + " three");
       assertThat(take(grouped, 1)).containsExactly(name + ".eu.paris two");
     }
     ConsumerRecord<String, String> read = readFirst(name);

@@ -13,11 +13,13 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.Uuid;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One Kafka node in a process of its own, made of the test class path. It listens on loopback only,
@@ -32,7 +34,7 @@ final class KafkaNode implements AutoCloseable {
   private final int controllerPort;
   private final Map<String, String> properties = new TreeMap<>();
   private final Map<String, String> login;
-  private Process process;
+  private @Nullable Process process;
 
   private KafkaNode(Path directory, Map<String, String> more, Map<String, String> login)
       throws IOException {
@@ -69,12 +71,11 @@ final class KafkaNode implements AutoCloseable {
     properties.put("controller.listener.names", "CONTROLLER");
     properties.put("listeners", servers);
     properties.put("advertised.listeners", "CLIENT://127.0.0.1:" + relay.port());
-    properties.put(
-        "listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    properties.put("listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
     properties.put("inter.broker.listener.name", "CLIENT");
     properties.put("log.dirs", directory.resolve("log").toString());
-    for (String topic : List.of(
-        "offsets.topic", "transaction.state.log", "share.coordinator.state.topic")) {
+    for (String topic :
+        List.of("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")) {
       properties.put(topic + ".replication.factor", "1");
       properties.put(topic + ".num.partitions", "1");
     }
@@ -104,13 +105,19 @@ final class KafkaNode implements AutoCloseable {
 
   private Path file() throws IOException {
     StringBuilder text = new StringBuilder();
-    properties.forEach((name, value) -> text.append(name).append('=').append(value).append('\n'));
+    properties.forEach(
+        (name, value) -> text.append(name).append('=').append(value).append('\n'));
     return Files.writeString(directory.resolve("server.properties"), text);
   }
 
   private void format() throws Exception {
     List<String> arguments = List.of(
-        "format", "--standalone", "-t", Uuid.randomUuid().toString(), "-c", file().toString());
+        "format",
+        "--standalone",
+        "-t",
+        Uuid.randomUuid().toString(),
+        "-c",
+        file().toString());
     Process formatting = java("kafka.tools.StorageTool", arguments, "64m");
     if (!formatting.waitFor(START.toSeconds(), TimeUnit.SECONDS) || formatting.exitValue() != 0) {
       throw new IllegalStateException("format failed: " + output());
@@ -118,14 +125,15 @@ final class KafkaNode implements AutoCloseable {
   }
 
   void start() throws Exception {
-    process = java("kafka.Kafka", List.of(file().toString()), "256m");
+    Process started = java("kafka.Kafka", List.of(file().toString()), "256m");
+    process = started;
     long end = System.nanoTime() + START.toNanos();
     while (true) {
       try (Admin admin = admin()) {
         admin.describeCluster().nodes().get();
         return;
       } catch (Exception e) {
-        if (!process.isAlive() || System.nanoTime() - end > 0) {
+        if (!started.isAlive() || System.nanoTime() - end > 0) {
           throw new IllegalStateException("no node: " + output(), e);
         }
       }
@@ -144,16 +152,18 @@ final class KafkaNode implements AutoCloseable {
 
   /** Stops it in an orderly way. */
   void stop() throws InterruptedException {
-    process.destroy();
-    if (!process.waitFor(30, TimeUnit.SECONDS)) {
+    Process stopped = Objects.requireNonNull(process);
+    stopped.destroy();
+    if (!stopped.waitFor(30, TimeUnit.SECONDS)) {
       kill();
     }
   }
 
   /** Kills it, as {@code kill -9} does. */
   void kill() throws InterruptedException {
-    process.destroyForcibly();
-    process.waitFor(20, TimeUnit.SECONDS);
+    Process killed = Objects.requireNonNull(process);
+    killed.destroyForcibly();
+    killed.waitFor(20, TimeUnit.SECONDS);
   }
 
   private Process java(String main, List<String> arguments, String memory) throws IOException {
@@ -168,7 +178,8 @@ final class KafkaNode implements AutoCloseable {
     command.addAll(arguments);
     return new ProcessBuilder(command)
         .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.appendTo(directory.resolve("output").toFile()))
+        .redirectOutput(
+            ProcessBuilder.Redirect.appendTo(directory.resolve("output").toFile()))
         .start();
   }
 

@@ -1,7 +1,7 @@
 package dev.mullion.messaging.kafka;
 
-import dev.mullion.messaging.tck.PushPullSuite;
 import dev.mullion.messaging.tck.EngineUnderTest;
+import dev.mullion.messaging.tck.PushPullSuite;
 
 class KafkaPushPullTest extends PushPullSuite {
   @Override

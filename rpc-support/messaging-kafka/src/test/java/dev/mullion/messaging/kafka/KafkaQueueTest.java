@@ -1,7 +1,7 @@
 package dev.mullion.messaging.kafka;
 
-import dev.mullion.messaging.tck.QueueSuite;
 import dev.mullion.messaging.tck.EngineUnderTest;
+import dev.mullion.messaging.tck.QueueSuite;
 
 class KafkaQueueTest extends QueueSuite {
   @Override

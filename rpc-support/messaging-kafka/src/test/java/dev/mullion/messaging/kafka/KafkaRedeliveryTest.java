@@ -1,7 +1,7 @@
 package dev.mullion.messaging.kafka;
 
-import dev.mullion.messaging.tck.RedeliverySuite;
 import dev.mullion.messaging.tck.EngineUnderTest;
+import dev.mullion.messaging.tck.RedeliverySuite;
 
 class KafkaRedeliveryTest extends RedeliverySuite {
   @Override

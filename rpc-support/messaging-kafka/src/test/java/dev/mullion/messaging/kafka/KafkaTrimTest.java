@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
@@ -15,8 +17,6 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
-import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.Overflow;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,10 +46,10 @@ class KafkaTrimTest {
         Overflow.BLOCK,
         10,
         Duration.ofDays(1));
-    EngineContext context = new EngineContext(
-        new Unheard(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
-    try (KafkaLink link = (KafkaLink)
-        KafkaEngine.on(KafkaUnderTest.node().servers()).open(context)) {
+    EngineContext context =
+        new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
+    try (KafkaLink link =
+        (KafkaLink) KafkaEngine.on(KafkaUnderTest.node().servers()).open(context)) {
       link.prepare(queue, Declaration.CHECK);
       for (int i = 0; i < 3; i++) {
         link.send(queue, Message.of(Codecs.utf8().encode("job" + i)))

@@ -6,11 +6,12 @@ import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
 import java.time.Duration;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A node that all cases share; those that restart it do so through this. */
 final class KafkaUnderTest
     implements EngineUnderTest.Killable, EngineUnderTest.Cuttable, EngineUnderTest.MultiProcess {
-  private static KafkaNode shared;
+  private static @Nullable KafkaNode shared;
 
   private final KafkaNode node;
   private final KafkaEngine engine;
@@ -21,15 +22,16 @@ final class KafkaUnderTest
   }
 
   static synchronized KafkaUnderTest get() throws Exception {
-    if (shared == null) {
-      shared = KafkaNode.start(Map.of());
+    KafkaNode node = shared;
+    if (node == null) {
+      node = KafkaNode.start(Map.of());
+      shared = node;
     }
-    return new KafkaUnderTest(shared);
+    return new KafkaUnderTest(node);
   }
 
   static synchronized KafkaNode node() throws Exception {
-    get();
-    return shared;
+    return get().node;
   }
 
   @Override

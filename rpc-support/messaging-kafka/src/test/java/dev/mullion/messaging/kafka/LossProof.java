@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -175,8 +176,9 @@ class LossProof {
       workers.get(worker).kill();
     }
     if (which != 2) {
-      node.kill();
-      node.start();
+      KafkaNode killed = Objects.requireNonNull(node);
+      killed.kill();
+      killed.start();
     }
     if (which != 1) {
       workers.set(worker, new Peer("ready", LossWorker.class, servers));
