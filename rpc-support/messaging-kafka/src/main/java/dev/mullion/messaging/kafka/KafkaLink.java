@@ -4,6 +4,7 @@ import dev.mullion.messaging.DeadLetters;
 import dev.mullion.messaging.Health;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
@@ -298,11 +299,11 @@ final class KafkaLink implements EngineLink {
       String subject = names.subject(route.name());
       Set<String> created = topology.ensure(
           List.of(topology.requests(subject), topology.requests(names.replies())), what);
-      topology.shareGroup(subject, created.contains(subject), what);
+      topology.shareGroup(subject, created.contains(subject), null, what);
     } else if (route instanceof Route.Signal) {
       String signal = names.signal(route.name());
       topology.ensure(List.of(topology.signals(signal)), what);
-      topology.shareGroup(signal, false, what);
+      topology.shareGroup(signal, false, null, what);
     }
   }
 
@@ -316,7 +317,12 @@ final class KafkaLink implements EngineLink {
           Records.of(names.queue(queue), message), "a push to queue " + queue.name());
     }
     if (route instanceof Route.Topic topic && !topic.isPattern()) {
-      return sender.send(published(topic.name(), message), "a message to topic " + topic.name());
+      String what = "a message to topic " + topic.name();
+      return sender.send(published(topic.name(), message), what).whenComplete((done, error) -> {
+        if (error instanceof MissingAddressException) {
+          prepared.remove(route); // it is created again when it is next prepared
+        }
+      });
     }
     return CompletableFuture.failedStage(new IllegalArgumentException(
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));

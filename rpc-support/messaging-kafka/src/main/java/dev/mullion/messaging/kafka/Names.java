@@ -28,6 +28,14 @@ final class Names {
     return prefix + "mullion.declarations";
   }
 
+  /**
+   * Returns where the broker itself puts what it gives up, as it does if workers die many times
+   * before they have done anything. Kafka asks for the first word.
+   */
+  String givenUp() {
+    return "dlq." + prefix + "mullion";
+  }
+
   String replies() {
     return prefix + "mullion.replies";
   }

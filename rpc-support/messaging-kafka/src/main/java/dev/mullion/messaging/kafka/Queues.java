@@ -63,12 +63,13 @@ final class Queues {
     List<NewTopic> topics = new ArrayList<>();
     topics.add(topology.kept(names.queue(queue)));
     topics.add(topology.kept(names.suspects(queue)));
+    topics.add(topology.givenUp(names.givenUp()));
     topics.add(topology.dead(names.dead(queue), queue.deadLetterAge()));
     names.retries(queue).forEach(each -> topics.add(topology.kept(each)));
     queue.source().ifPresent(source -> topics.add(topology.published(names.topic(source))));
     Set<String> created = topology.ensure(topics, what);
     for (String group : List.of(names.queue(queue), names.suspects(queue))) {
-      topology.shareGroup(group, created.contains(group), what);
+      topology.shareGroup(group, created.contains(group), names.givenUp(), what);
     }
     if (queue.source().isPresent()) {
       topology.startFeed(

@@ -271,7 +271,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       remove(worker);
     }
     runQuiet(false);
-    dispatch();
+    link.later(GROW_MILLIS, this::dispatch); // not at once: it may have failed
   }
 
   @Override

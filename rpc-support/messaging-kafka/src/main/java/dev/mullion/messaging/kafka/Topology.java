@@ -70,6 +70,17 @@ final class Topology {
     return topic(name, 1, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
   }
 
+  /** Returns the topic of what the broker gives up. */
+  NewTopic givenUp(String name) {
+    return topic(
+        name,
+        1,
+        Map.of(
+            "errors.deadletterqueue.group.enable", "true",
+            "retention.ms", "-1",
+            "max.message.bytes", "" + (settings.maxMessageBytes() + 65_536L)));
+  }
+
   NewTopic brief(String name, Duration retention) {
     return topic(
         name,
@@ -151,8 +162,13 @@ final class Topology {
     return Set.of();
   }
 
-  /** Configures a share group, and sets its first place if its topic was just created. */
-  void shareGroup(String group, boolean isNew, String what) throws MessagingException {
+  /**
+   * Configures a share group, and sets its first place if its topic was just created.
+   *
+   * @param givenUp the topic of what the broker gives up; null to drop it
+   */
+  void shareGroup(String group, boolean isNew, @Nullable String givenUp, String what)
+      throws MessagingException {
     if (!settings.creates()) {
       return;
     }
@@ -162,6 +178,10 @@ final class Topology {
     changes.add(change("share.delivery.count.limit", MOST_DELIVERIES));
     changes.add(
         change("share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
+    if (givenUp != null) {
+      changes.add(change("errors.deadletterqueue.topic.name", givenUp));
+      changes.add(change("errors.deadletterqueue.copy.record.enable", "true"));
+    }
     await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all(), what + ", share group");
     if (isNew) { // without it the first worker waits for the group's first heartbeats
       begin(group, what);

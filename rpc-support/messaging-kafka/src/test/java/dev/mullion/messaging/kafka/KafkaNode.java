@@ -195,20 +195,29 @@ final class KafkaNode implements AutoCloseable {
   }
 
   @Override
-  public void close() {
-    if (process != null) {
-      process.destroyForcibly();
+  public synchronized void close() {
+    Process closed = process;
+    if (closed != null) {
+      closed.destroyForcibly();
     }
-    try (Stream<Path> all = Files.walk(directory)) {
-      if (process != null) {
-        process.waitFor(10, TimeUnit.SECONDS);
+    try {
+      if (closed != null) {
+        closed.waitFor(10, TimeUnit.SECONDS);
       }
       relay.close();
-      all.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
+      delete();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void delete() throws IOException {
+    if (Files.exists(directory)) {
+      try (Stream<Path> all = Files.walk(directory)) {
+        all.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
+      }
     }
   }
 }

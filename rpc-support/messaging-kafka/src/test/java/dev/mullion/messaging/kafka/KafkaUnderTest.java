@@ -42,7 +42,7 @@ final class KafkaUnderTest
   @Override
   public Profile profile() {
     return Profile.defaults()
-        .withLoad(0.1)
+        .withLoad(0.05)
         .withQuiet(Duration.ofMillis(100))
         .withNewTopic(Duration.ofSeconds(5))
         .withDelaySlack(Duration.ofSeconds(3));
