@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * The engine on Kafka, 4.2 or newer, with share groups.
  *
  * <pre>{@code
- * KafkaEngine engine = KafkaEngine.builder("kafka-1:9092,kafka-2:9092").replicationFactor(3).build();
+ * KafkaEngine engine =
+ *     KafkaEngine.builder("kafka-1:9092,kafka-2:9092").replicationFactor(3).build();
  * try (Messaging messaging = Messaging.on(engine)) {
  *   messaging.push(INVOICES, "invoice 1").get();
  * }

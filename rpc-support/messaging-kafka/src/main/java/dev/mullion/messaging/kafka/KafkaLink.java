@@ -6,7 +6,6 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
-import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
@@ -31,17 +30,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
-import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /** The engine on Kafka, as one {@code Messaging} sees it. */
 final class KafkaLink implements EngineLink {
-  private static final long QUEUES_MILLIS = 2000;
-  private static final int TRIM_EVERY = 30;
-
   private final Settings settings;
   private final EngineContext context;
   private final Names names;
@@ -57,10 +49,10 @@ final class KafkaLink implements EngineLink {
   private final ScheduledExecutorService timer;
   private final Queues queues;
   private final Movers movers;
-  private final Trimmer trimmer;
+  private final QueueCare care;
+  private final Addresses addresses;
   private final Requests requests;
   private final SignalSender signals;
-  private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
   private @Nullable LiveReader live; // guarded by this
   private final Map<String, Counts> counts = new ConcurrentHashMap<>();
   private final Map<String, Letters> letters = new ConcurrentHashMap<>();
@@ -91,7 +83,8 @@ final class KafkaLink implements EngineLink {
     this.watch = new Watch(admin, settings, context);
     this.queues = new Queues(this);
     this.movers = new Movers(this);
-    this.trimmer = new Trimmer(this);
+    this.care = new QueueCare(this);
+    this.addresses = new Addresses(names, topology);
     this.requests = new Requests(this, context);
     this.signals = new SignalSender(this, context);
   }
@@ -123,7 +116,7 @@ final class KafkaLink implements EngineLink {
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
       link = new KafkaLink(settings, context, admin);
       link.watch.start(link.timer);
-      link.lookAfterQueues(0);
+      link.care.start();
       return link;
     } catch (Exception e) { // whatever it is, told apart there
       throw errors.of(e, "the connection", false);
@@ -204,53 +197,6 @@ final class KafkaLink implements EngineLink {
     return answer;
   }
 
-  /** Returns how many messages a share group has not settled; 0 if that cannot be known. Blocks. */
-  long lag(String group) {
-    try {
-      TopicPartition partition = new TopicPartition(group, 0);
-      Long end = topology.ends(List.of(partition), group).get(partition);
-      if (end == null || end == 0) {
-        return 0;
-      }
-      SharePartitionOffsetInfo info = topology
-          .await(
-              admin
-                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
-                  .partitionsToOffsetInfo(group),
-              group)
-          .get(partition);
-      return info == null ? end : info.lag().orElse(Math.max(0, end - info.startOffset()));
-    } catch (MessagingException e) {
-      return 0;
-    }
-  }
-
-  /**
-   * Looks at intervals whether there are messages that may have killed workers of others, and at
-   * longer ones deletes what is settled.
-   */
-  private void lookAfterQueues(int round) {
-    later(
-        QUEUES_MILLIS,
-        () -> background(() -> {
-          try {
-            for (Source each : sources) {
-              if (each instanceof QueueSource source) {
-                source.lookForSuspects();
-                if (round % TRIM_EVERY == TRIM_EVERY - 1) {
-                  trimmer.trim(source.queue());
-                }
-              }
-            }
-          } catch (MessagingException e) {
-            failing("settled messages", e);
-          } finally {
-            lookAfterQueues(round + 1);
-          }
-          return true;
-        }));
-  }
-
   /** Notes an error of a client that goes on by itself. */
   void failing(String where, Throwable error) {
     if (!closed) {
@@ -273,37 +219,8 @@ final class KafkaLink implements EngineLink {
     checkOpen();
     if (route instanceof Route.Queue queue) {
       queues.prepare(queue, declaration);
-    } else if (prepared.add(route)) {
-      boolean done = false;
-      try {
-        prepareOther(route);
-        done = true;
-      } finally {
-        if (!done) {
-          prepared.remove(route);
-        }
-      }
-    }
-  }
-
-  private void prepareOther(Route route) throws MessagingException {
-    String what = "the address " + route.name();
-    if (route instanceof Route.Topic topic) {
-      if (topic.name().startsWith("*") || topic.name().startsWith("#")) {
-        throw new UnsupportedSettingException("name: \"" + topic.name()
-            + "\" (expected: a first word that is no wildcard, since it is the Kafka topic; engine"
-            + " kafka, see Guarantees.wildcards)");
-      }
-      topology.ensure(List.of(topology.published(names.topic(topic.name()))), what);
-    } else if (route instanceof Route.Subject) {
-      String subject = names.subject(route.name());
-      Set<String> created = topology.ensure(
-          List.of(topology.requests(subject), topology.requests(names.replies())), what);
-      topology.shareGroup(subject, created.contains(subject), null, what);
-    } else if (route instanceof Route.Signal) {
-      String signal = names.signal(route.name());
-      topology.ensure(List.of(topology.signals(signal)), what);
-      topology.shareGroup(signal, false, null, what);
+    } else {
+      addresses.prepare(route);
     }
   }
 
@@ -318,22 +235,16 @@ final class KafkaLink implements EngineLink {
     }
     if (route instanceof Route.Topic topic && !topic.isPattern()) {
       String what = "a message to topic " + topic.name();
-      return sender.send(published(topic.name(), message), what).whenComplete((done, error) -> {
-        if (error instanceof MissingAddressException) {
-          prepared.remove(route); // it is created again when it is next prepared
-        }
-      });
+      return sender
+          .send(addresses.published(topic.name(), message), what)
+          .whenComplete((done, error) -> {
+            if (error instanceof MissingAddressException) {
+              addresses.forget(route); // it is created again when it is next prepared
+            }
+          });
     }
     return CompletableFuture.failedStage(new IllegalArgumentException(
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
-  }
-
-  private ProducerRecord<byte[], byte[]> published(String topic, Message<byte[]> message) {
-    ProducerRecord<byte[], byte[]> sent = Records.of(names.topic(topic), message);
-    if (topic.indexOf('.') >= 0) {
-      Records.set(sent.headers(), Records.TOPIC, topic);
-    }
-    return sent;
   }
 
   @Override
@@ -387,6 +298,14 @@ final class KafkaLink implements EngineLink {
 
   void closed(Source source) {
     sources.remove(source);
+  }
+
+  QueueCare care() {
+    return care;
+  }
+
+  Set<Source> sources() {
+    return sources;
   }
 
   Movers movers() {

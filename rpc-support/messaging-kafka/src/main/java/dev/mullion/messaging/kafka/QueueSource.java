@@ -93,7 +93,7 @@ final class QueueSource extends SharePool {
 
   /** Starts to fetch suspects if there are any, left by others perhaps; blocks. */
   boolean lookForSuspects() {
-    boolean found = !suspects.active.get() && link().lag(names.suspects(queue)) > 0;
+    boolean found = !suspects.active.get() && link().care().lag(names.suspects(queue)) > 0;
     if (found) {
       suspects.activate();
     }

@@ -315,8 +315,8 @@ final class Topology {
 
   /**
    * Deletes the share groups, without waiting: what they know is about topics that are gone, so one
-   * that stays does no harm. With many groups it can take seconds (Kafka 4.4.0), in which the broker
-   * answers nothing else on that connection, so this has its own.
+   * that stays does no harm. With many groups it can take seconds (Kafka 4.4.0), in which the
+   * broker answers nothing else on that connection, so this has its own.
    */
   private void deleteShareGroups(Route.Queue queue, Names names) {
     for (String group : List.of(names.queue(queue), names.suspects(queue))) {
