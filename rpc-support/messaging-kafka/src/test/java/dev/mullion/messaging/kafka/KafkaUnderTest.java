@@ -106,7 +106,7 @@ final class KafkaUnderTest
       return KafkaEngine.builder(servers)
           .healthInterval(Duration.ofMillis(200))
           .deliveryTimeout(Duration.ofSeconds(5))
-          .lockDuration(Duration.ofSeconds(4))
+          .lockDuration(Duration.ofSeconds(10))
           .build();
     }
 
