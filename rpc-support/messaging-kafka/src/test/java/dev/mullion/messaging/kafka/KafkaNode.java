@@ -125,7 +125,8 @@ final class KafkaNode implements AutoCloseable {
   }
 
   void start() throws Exception {
-    Process started = java("kafka.Kafka", List.of(file().toString()), System.getProperty("kafka.node.heap", "256m"));
+    Process started = java(
+        "kafka.Kafka", List.of(file().toString()), System.getProperty("kafka.node.heap", "256m"));
     process = started;
     long end = System.nanoTime() + START.toNanos();
     while (true) {
@@ -214,9 +215,6 @@ final class KafkaNode implements AutoCloseable {
   }
 
   private void delete() throws IOException {
-    if (Boolean.getBoolean("kafka.node.keep")) {
-      return;
-    }
     if (Files.exists(directory)) {
       try (Stream<Path> all = Files.walk(directory)) {
         all.sorted(Comparator.reverseOrder()).forEach(each -> each.toFile().delete());
