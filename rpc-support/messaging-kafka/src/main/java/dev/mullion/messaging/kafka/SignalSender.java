@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jspecify.annotations.Nullable;
@@ -21,11 +22,12 @@ import org.jspecify.annotations.Nullable;
  * does not fit is dropped.
  */
 final class SignalSender implements Runnable {
-  private static final int WAITING = 1024;
+  private static final int WAITING = 512;
 
   private final KafkaLink link;
   private final EngineContext context;
   private final ArrayBlockingQueue<Item> waiting = new ArrayBlockingQueue<>(WAITING);
+  private final AtomicInteger open = new AtomicInteger(); // here, or with the client
   private final Set<String> prepared = new HashSet<>(); // of the thread
   private final Thread thread;
   private @Nullable Producer<byte[], byte[]> producer; // of the thread
@@ -45,9 +47,20 @@ final class SignalSender implements Runnable {
     thread.start();
   }
 
-  /** Takes a signal; false if there is no room. */
+  /** Takes a signal; false if there is no room, here or on the way to the broker. */
   boolean offer(Route.Signal signal, Message<byte[]> message) {
-    return !stopping && waiting.offer(new Item(signal, message, null));
+    if (stopping) {
+      return false;
+    }
+    if (open.incrementAndGet() > WAITING) {
+      open.decrementAndGet();
+      return false;
+    }
+    boolean taken = waiting.offer(new Item(signal, message, null));
+    if (!taken) {
+      open.decrementAndGet();
+    }
+    return taken;
   }
 
   /** Waits until what was taken before has been sent, within a bound. */
@@ -117,11 +130,14 @@ final class SignalSender implements Runnable {
     producer.send(sent, (metadata, error) -> {
       if (error != null) {
         dropped(signal, error);
+      } else {
+        open.decrementAndGet();
       }
     });
   }
 
   private void dropped(Route.Signal signal, Throwable error) {
+    open.decrementAndGet();
     link.failing("signal " + signal.name(), error);
     context.callbacks().execute(() -> context.events().dropped(signal, 1));
   }

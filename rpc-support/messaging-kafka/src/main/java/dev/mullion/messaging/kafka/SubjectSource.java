@@ -6,23 +6,70 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaFuture;
 
 /** A replier. A request is accepted before it is called, so there are never two answers. */
 final class SubjectSource extends SharePool {
   private static final long UNTIMED_MILLIS = 30_000;
+  private static final long LOOK_MILLIS = 30;
 
   private final String subject;
   private final Sink sink;
+  private volatile boolean ended;
 
   SubjectSource(KafkaLink link, String subject, int maxInFlight, Sink sink) {
     super(link, link.names().subject(subject), maxInFlight);
     this.subject = subject;
     this.sink = sink;
+  }
+
+  /**
+   * Completes when all consumers of the group have their partition: a request is kept, but has
+   * little time.
+   */
+  @Override
+  public CompletionStage<Void> ready() {
+    CompletableFuture<Void> ready = new CompletableFuture<>();
+    link().later(0, () -> look(ready));
+    return ready;
+  }
+
+  private void look(CompletableFuture<Void> ready) {
+    String group = link().names().subject(subject);
+    KafkaFuture<ShareGroupDescription> asked =
+        link().admin().describeShareGroups(List.of(group)).describedGroups().get(group);
+    if (asked == null || ended) {
+      return;
+    }
+    asked.whenComplete((description, error) -> {
+      if (error == null && haveJoined(description)) {
+        link().callbacks().execute(() -> ready.complete(null));
+      } else {
+        link().later(LOOK_MILLIS, () -> look(ready));
+      }
+    });
+  }
+
+  private boolean haveJoined(ShareGroupDescription description) {
+    long own = link().sources().stream()
+        .filter(each -> each instanceof SubjectSource other && other.subject.equals(subject))
+        .count();
+    return description.members().size() >= own
+        && description.members().stream()
+            .noneMatch(member -> member.assignment().topicPartitions().isEmpty());
+  }
+
+  @Override
+  public void cancel() {
+    ended = true;
+    super.cancel();
   }
 
   @Override
