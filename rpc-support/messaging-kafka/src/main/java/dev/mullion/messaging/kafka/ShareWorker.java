@@ -234,7 +234,8 @@ final class ShareWorker implements Runnable {
           return settlementOf(each.get());
         }
       }
-      return Settlement.APPLIED;
+      // Without an answer for the partition it is not known to be applied.
+      return answers.isEmpty() ? Settlement.UNKNOWN : Settlement.APPLIED;
     } catch (KafkaException e) {
       return settlementOf(e);
     }
