@@ -118,6 +118,8 @@ class ReadmeTest {
         "rpc-support/README.md",
         "rpc-support/messaging/README.md",
         "rpc-support/messaging-grpc/README.md",
+        "rpc-support/messaging-kafka/README.md",
+        "rpc-support/messaging-rabbitmq/README.md",
         "rpc-support/messaging-tck/README.md",
         "examples/README.md",
         "examples/messaging-request-reply/README.md",

@@ -19,6 +19,8 @@ class PlainEnglishTest {
       "../rpc-support",
       "../rpc-support/messaging",
       "../rpc-support/messaging-grpc",
+      "../rpc-support/messaging-kafka",
+      "../rpc-support/messaging-rabbitmq",
       "../rpc-support/messaging-tck");
 
   /** A comment or a text may be broken anywhere between two words. */

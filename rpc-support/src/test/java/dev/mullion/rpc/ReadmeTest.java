@@ -17,8 +17,14 @@ class ReadmeTest {
   private static final Path HELLO = Path.of("../examples/hello");
   private static final Path SOURCES = HELLO.resolve("src/main/java/com/example/hello");
   private static final Path EXAMPLE = Path.of("../examples/streaming");
-  private static final List<String> MODULES =
-      List.of("../framing-codec", ".", "messaging", "messaging-grpc", "messaging-tck");
+  private static final List<String> MODULES = List.of(
+      "../framing-codec",
+      ".",
+      "messaging",
+      "messaging-grpc",
+      "messaging-kafka",
+      "messaging-rabbitmq",
+      "messaging-tck");
   private static final Pattern EXPORTED = Pattern.compile("exports ([\\w.]+);");
   private static final Pattern CLASS = Pattern.compile("<code>([A-Z]\\w+)</code>");
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
