@@ -13,10 +13,9 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 
 ARTIFACTS = {"mullion-parent": "pom", "framing-codec": "jar", "rpc-support": "jar", "messaging": "jar",
-             "messaging-grpc": "jar", "messaging-kafka": "jar", "messaging-rabbitmq": "jar",
-             "messaging-tck": "jar"}
+             "messaging-grpc": "jar", "messaging-tck": "jar"}
 # The others must not need it, and their bills of materials show that.
-NEED_NETTY = ("framing-codec", "rpc-support", "messaging-grpc", "messaging-rabbitmq")
+NEED_NETTY = ("framing-codec", "rpc-support", "messaging-grpc")
 POM = "{http://maven.apache.org/POM/4.0.0}"
 REQUIRED = ("name", "description", "url", "licenses/license/name", "developers/developer/name",
             "scm/url", "scm/connection")
