@@ -94,7 +94,7 @@ final class Requests {
     return Reply.Status.OK;
   }
 
-  /** Returns the record of a reply to whoever has sent this request; null if nobody waits. */
+  /** Returns the record of a reply to the sender of this request; null if nobody waits. */
   static @Nullable ProducerRecord<byte[], byte[]> reply(
       ConsumerRecord<byte[], byte[]> request, Reply reply, String topic) {
     String to = Records.text(request.headers(), REPLY_TO);

@@ -276,7 +276,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
 
   @Override
   public CompletionStage<Void> ready() {
-    return CompletableFuture.completedStage(null); // what is sent is kept, whoever polls when
+    return CompletableFuture.completedStage(null); // what is sent is kept until a consumer polls
   }
 
   @Override

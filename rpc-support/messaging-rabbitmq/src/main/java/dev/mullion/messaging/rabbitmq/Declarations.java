@@ -22,12 +22,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The declarations of all queues and groups. They are the records of one stream queue, which each
- * link reads from the first record on, and follows. The first declaration of a queue wins; whoever
- * declares appends a record and reads until that one has come back, so all agree.
+ * link reads from the first record on, and follows. The first declaration of a queue wins. A link
+ * that declares appends a record and reads until it sees that record, so all agree.
  *
  * <pre>
  *  declare orders A      the declaration is A
- *  declare orders B      ignored; its author sees A, and is refused
+ *  declare orders B      ignored; its author sees A, and fails
  *  replace orders C      the declaration is C
  *  delete orders         there is none
  *  mark                  no effect; its author has read all before it
@@ -69,7 +69,7 @@ final class Declarations {
     final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
   }
 
-  /** Returns what {@link #follow} completes; whoever has to know the records waits for it. */
+  /** Returns what {@link #follow} completes; a caller that needs the records waits for it. */
   CompletableFuture<@Nullable Void> beginReading() {
     CompletableFuture<@Nullable Void> read = new CompletableFuture<>();
     known = read;

@@ -58,7 +58,7 @@ abstract class FetchingSource implements Restored {
   private long credit;
   private long waitsSince;
   private boolean suspended;
-  private boolean givingBack; // nothing is consumed: what comes late goes back at once
+  private boolean givingBack; // nothing is consumed: late arrivals go back at once
 
   FetchingSource(RabbitMqLink link, Sink sink, Duration patience) {
     this.link = link;
@@ -334,7 +334,7 @@ abstract class FetchingSource implements Restored {
     }
   }
 
-  /** Waits for what came late, within a bound. */
+  /** Waits for late arrivals, within a bound. */
   private void awaitLate() {
     long end = System.nanoTime() + Publisher.nanos(LAST_COPIES);
     while (goingBack.get() > 0 && System.nanoTime() - end < 0) {
