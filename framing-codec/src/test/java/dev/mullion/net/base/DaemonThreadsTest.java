@@ -18,14 +18,11 @@ class DaemonThreadsTest {
   /** How many more threads the system can start. */
   private int left;
 
-  private final ThreadFactory factory = task -> new Thread(task) {
-    @Override
-    public synchronized void start() {
-      if (left-- <= 0) {
-        throw new OutOfMemoryError("unable to create native thread, pretended");
-      }
-      super.start();
+  private final ThreadFactory factory = task -> {
+    if (left-- <= 0) {
+      throw new OutOfMemoryError("unable to create native thread, pretended");
     }
+    return new Thread(task);
   };
 
   private final DaemonThreads.Pool pool =
