@@ -4,17 +4,15 @@ import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Guarantees.Pattern;
+import dev.mullion.messaging.testing.GuaranteesTable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,17 +28,7 @@ class ReadmeTest {
 
   @Test
   void guaranteesAreThoseOfTheEngineInMemory() throws IOException {
-    List<Guarantees> rows = inMemory();
-    StringBuilder table = new StringBuilder("| |");
-    rows.forEach(row -> table.append(' ').append(words(row.pattern())).append(" |"));
-    table.append("\n| --- |").append(" --- |".repeat(rows.size())).append('\n');
-    for (RecordComponent promise : promises()) {
-      table.append("| ").append(name(promise)).append(" |");
-      rows.forEach(row -> table.append(' ').append(value(promise, row)).append(" |"));
-      table.append('\n');
-    }
-
-    assertThat(Files.readString(README)).contains("\n\n" + table + "\n");
+    assertThat(Files.readString(README)).contains("\n\n" + GuaranteesTable.of(inMemory()) + "\n");
   }
 
   @Test
@@ -50,14 +38,7 @@ class ReadmeTest {
     StringBuilder table =
         new StringBuilder("| | in memory | in a directory |\n| --- | --- | --- |\n");
     for (Guarantees row : inMemory()) {
-      for (RecordComponent promise : promises()) {
-        String here = value(promise, row);
-        String there = value(promise, durable.guarantees(row.pattern()));
-        if (!here.equals(there)) {
-          table.append("| ").append(words(row.pattern())).append(": ").append(name(promise));
-          table.append(" | ").append(here).append(" | ").append(there).append(" |\n");
-        }
-      }
+      table.append(GuaranteesTable.differences(row, durable.guarantees(row.pattern())));
     }
 
     assertThat(Files.readString(README)).contains("\n\n" + table + "\n");
@@ -66,41 +47,6 @@ class ReadmeTest {
   private static List<Guarantees> inMemory() {
     EmbeddedEngine engine = EmbeddedEngine.inMemory();
     return Arrays.stream(Pattern.values()).map(engine::guarantees).toList();
-  }
-
-  private static List<RecordComponent> promises() {
-    return Arrays.stream(Guarantees.class.getRecordComponents()).skip(1).toList();
-  }
-
-  /** {@code ifSenderDies} as {@code if sender dies}. */
-  private static String name(RecordComponent promise) {
-    return promise.getName().replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
-  }
-
-  private static String value(RecordComponent promise, Guarantees row) {
-    try {
-      return shown(Objects.requireNonNull(promise.getAccessor().invoke(row)));
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError("guarantees and settings are readable", e);
-    }
-  }
-
-  private static String shown(Object value) {
-    if (value instanceof Collection<?> several) {
-      String all = several.stream().map(each -> "`" + each + "`").sorted().collect(joining(", "));
-      return all.isEmpty() ? "none" : all;
-    }
-    if (value instanceof Duration time) {
-      return time.isZero() ? "0" : time.toMillis() + " ms";
-    }
-    if (value instanceof Boolean holds) {
-      return holds ? "yes" : "no";
-    }
-    return words(value);
-  }
-
-  private static String words(Object constant) {
-    return constant.toString().replace('_', ' ').toLowerCase(Locale.ROOT);
   }
 
   @Test

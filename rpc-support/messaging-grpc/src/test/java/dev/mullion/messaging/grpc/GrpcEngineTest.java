@@ -28,6 +28,7 @@ import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
+import dev.mullion.messaging.testing.Relay;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;

@@ -1,6 +1,5 @@
 package dev.mullion.messaging.grpc;
 
-import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -11,6 +10,7 @@ import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.GuaranteesTable;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.Context;
 import io.grpc.Contexts;
@@ -20,11 +20,9 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import java.io.IOException;
 import java.lang.reflect.Field;
-import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -89,39 +87,12 @@ class ReadmeTest {
         RpcChannel channel =
             RpcChannel.builder().address("127.0.0.1", server.port()).build()) {
       for (Guarantees there : GrpcEngine.on(channel).guarantees()) {
-        table.append(differences(EmbeddedEngine.inMemory().guarantees(there.pattern()), there));
+        table.append(GuaranteesTable.differences(
+            EmbeddedEngine.inMemory().guarantees(there.pattern()), there));
       }
     }
 
     assertThat(Files.readString(README)).contains("\n\n" + table + "\n");
-  }
-
-  private static String differences(Guarantees here, Guarantees there) {
-    return Arrays.stream(Guarantees.class.getRecordComponents())
-        .filter(promise -> !value(promise, here).equals(value(promise, there)))
-        .map(promise -> "| " + words(here.pattern()) + ": " + name(promise) + " | "
-            + words(value(promise, here)) + " | " + words(value(promise, there)) + " |\n")
-        .collect(joining());
-  }
-
-  private static Object value(RecordComponent promise, Guarantees row) {
-    try {
-      return Objects.requireNonNull(promise.getAccessor().invoke(row));
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError("guarantees and settings are readable", e);
-    }
-  }
-
-  /** {@code ifSenderDies} as {@code if sender dies}. */
-  private static String name(RecordComponent promise) {
-    return promise.getName().replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
-  }
-
-  private static String words(Object value) {
-    if (value instanceof Boolean holds) {
-      return holds ? "yes" : "no";
-    }
-    return value.toString().replace('_', ' ').toLowerCase(Locale.ROOT);
   }
 
   @Test

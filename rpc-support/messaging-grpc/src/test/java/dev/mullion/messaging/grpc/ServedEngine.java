@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.tck.EngineUnderTest;
 import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
+import dev.mullion.messaging.testing.Relay;
 import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package dev.mullion.messaging.grpc;
 
+import dev.mullion.messaging.testing.JavaProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;

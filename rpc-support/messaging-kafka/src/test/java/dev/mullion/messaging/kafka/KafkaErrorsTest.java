@@ -14,6 +14,7 @@ import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.JavaProcess;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -49,7 +50,7 @@ class KafkaErrorsTest {
 
   @Test
   void brokerIsAway() throws Exception {
-    String nobody = "127.0.0.1:" + KafkaNode.freePort();
+    String nobody = "127.0.0.1:" + JavaProcess.freePort();
     KafkaEngine engine =
         KafkaEngine.builder(nobody).connectTimeout(Duration.ofMillis(300)).build();
     assertThatThrownBy(() -> Messaging.on(engine))

@@ -1,9 +1,9 @@
 package dev.mullion.messaging.kafka;
 
+import dev.mullion.messaging.testing.JavaProcess;
+import dev.mullion.messaging.testing.Relay;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,8 +41,8 @@ final class KafkaNode implements AutoCloseable {
     this.directory = directory;
     this.login = login;
     this.relay = new Relay();
-    this.port = freePort();
-    this.controllerPort = freePort();
+    this.port = JavaProcess.freePort();
+    this.controllerPort = JavaProcess.freePort();
     relay.to(port);
     usual();
     properties.putAll(more);
@@ -187,12 +187,6 @@ final class KafkaNode implements AutoCloseable {
   private String output() throws IOException {
     Path output = directory.resolve("output");
     return Files.exists(output) ? Files.readString(output, StandardCharsets.UTF_8) : "nothing";
-  }
-
-  static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
   }
 
   @Override

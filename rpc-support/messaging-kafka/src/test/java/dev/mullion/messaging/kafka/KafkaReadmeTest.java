@@ -1,21 +1,15 @@
 package dev.mullion.messaging.kafka;
 
-import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
-import java.lang.reflect.RecordComponent;
+import dev.mullion.messaging.testing.GuaranteesTable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.Arrays;
-import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
-import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** What the README says of guarantees and defaults is what the code has. */
@@ -26,15 +20,7 @@ class KafkaReadmeTest {
   @Test
   void guaranteesAreThoseOfTheEngine() throws Exception {
     List<Guarantees> rows = KafkaEngine.on("localhost:9092").guarantees();
-    StringBuilder table = new StringBuilder("| |");
-    rows.forEach(row -> table.append(' ').append(words(row.pattern())).append(" |"));
-    table.append("\n| --- |").append(" --- |".repeat(rows.size())).append('\n');
-    for (RecordComponent promise : promises()) {
-      table.append("| ").append(name(promise)).append(" |");
-      rows.forEach(row -> table.append(' ').append(value(promise, row)).append(" |"));
-      table.append('\n');
-    }
-    assertThat(Files.readString(README)).contains("\n\n" + table + "\n");
+    assertThat(Files.readString(README)).contains("\n\n" + GuaranteesTable.of(rows) + "\n");
   }
 
   @Test
@@ -72,39 +58,5 @@ class KafkaReadmeTest {
     try (Messaging messaging = Messaging.on(engine)) {
       messaging.push(INVOICES, "invoice 1").get();
     }
-  }
-
-  private static List<RecordComponent> promises() {
-    return Arrays.stream(Guarantees.class.getRecordComponents()).skip(1).toList();
-  }
-
-  private static String name(RecordComponent promise) {
-    return promise.getName().replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
-  }
-
-  private static String value(RecordComponent promise, Guarantees row) {
-    try {
-      return shown(Objects.requireNonNull(promise.getAccessor().invoke(row)));
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError("guarantees are readable", e);
-    }
-  }
-
-  private static String shown(Object value) {
-    if (value instanceof Collection<?> several) {
-      String all = several.stream().map(each -> "`" + each + "`").sorted().collect(joining(", "));
-      return all.isEmpty() ? "none" : all;
-    }
-    if (value instanceof Duration time) {
-      return time.isZero() ? "0" : time.toMillis() + " ms";
-    }
-    if (value instanceof Boolean holds) {
-      return holds ? "yes" : "no";
-    }
-    return words(value);
-  }
-
-  private static String words(Object constant) {
-    return constant.toString().replace('_', ' ').toLowerCase(Locale.ROOT);
   }
 }

@@ -4,9 +4,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
+import dev.mullion.messaging.testing.JavaProcess;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,21 +41,15 @@ final class Broker implements AutoCloseable {
   private Broker(Path scripts) throws IOException {
     this.scripts = scripts;
     this.directory = Files.createTempDirectory("mullion-rabbitmq");
-    this.port = freePort();
-    this.distPort = freePort();
-    this.epmdPort = freePort();
+    this.port = JavaProcess.freePort();
+    this.distPort = JavaProcess.freePort();
+    this.epmdPort = JavaProcess.freePort();
     this.name = "mullion" + port + "@localhost";
     Files.createDirectories(directory.resolve("home"));
     Files.writeString(directory.resolve("plugins"), "[].");
     Files.writeString(
         directory.resolve("rabbitmq.conf"),
         "disk_free_limit.absolute = 50MB\nmax_message_size = 8388608\n");
-  }
-
-  static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
   }
 
   /** Returns the one that all tests of this process share, or skips the test with the reason. */

@@ -4,6 +4,7 @@ import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.tck.EngineUnderTest;
 import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
+import dev.mullion.messaging.testing.Relay;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;

@@ -7,6 +7,7 @@ import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.JavaProcess;
 import dev.mullion.net.Tls;
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
@@ -35,7 +36,7 @@ class TlsTest {
     Path chain =
         Files.writeString(directory.resolve("chain.pem"), certificate.getCertificatePathPEM());
     Path key = Files.writeString(directory.resolve("key.pem"), certificate.getPrivateKeyPEM());
-    int port = Broker.freePort();
+    int port = JavaProcess.freePort();
     String configuration = String.join(
         "\n",
         "listeners.ssl.1 = 127.0.0.1:" + port,

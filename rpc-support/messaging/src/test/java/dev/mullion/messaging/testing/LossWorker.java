@@ -1,4 +1,4 @@
-package dev.mullion.messaging.grpc;
+package dev.mullion.messaging.testing;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Delivery;
@@ -6,17 +6,18 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.WorkQueue;
-import dev.mullion.rpc.RpcChannel;
+import dev.mullion.messaging.engine.Engine;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 
 /**
- * A worker of {@link LossProof} in a process of its own: {@code LossWorker PORT}. It prints each
- * job that it has handled before it acknowledges it, and each one that fails.
+ * A worker of a {@link LossSuite} in a process of its own: {@code LossWorker ENGINE ADDRESS}. It
+ * prints each job that it has handled before it acknowledges it, and each one that fails.
  */
 final class LossWorker {
   static final int MAX_DELIVERIES = 5;
@@ -34,15 +35,10 @@ final class LossWorker {
         .build();
   }
 
-  static GrpcEngine engine(RpcChannel channel) {
-    return GrpcEngine.builder(channel).maxBackoff(Duration.ofMillis(200)).build();
-  }
-
   /** Runs until it is killed, or its standard input ends. */
   public static void main(String[] args) throws Exception {
-    RpcChannel channel =
-        RpcChannel.builder().address("127.0.0.1", Integer.parseInt(args[0])).build();
-    start(channel);
+    start(LossEngine.of(Class.forName(args[0]).asSubclass(LossEngine.class), args[1])
+        .engine());
     tell("ready");
     while (System.in.read() >= 0) {
       // lives until its parent is gone
@@ -50,17 +46,17 @@ final class LossWorker {
     Runtime.getRuntime().halt(0);
   }
 
-  /** Starts all, once more if the server is killed meanwhile. */
-  private static Messaging start(RpcChannel channel) throws MessagingException {
+  /** Starts all, once more if the engine's process is killed meanwhile. */
+  private static void start(Engine engine) throws MessagingException {
     for (int attempt = 1; ; attempt++) {
       Messaging messaging = null;
       try {
-        messaging = Messaging.on(engine(channel));
+        messaging = Messaging.on(engine);
         messaging.worker(JOBS).concurrency(8).prefetch(32).start(LossWorker::handle);
         for (WorkQueue<String> queue : FAILING) {
           messaging.worker(queue).concurrency(4).start(LossWorker::handle);
         }
-        return messaging;
+        return;
       } catch (MessagingException e) {
         tell("not started: " + e.getMessage());
         if (messaging != null) {
@@ -69,6 +65,7 @@ final class LossWorker {
         if (attempt == 20) {
           throw e;
         }
+        LockSupport.parkNanos(1_000_000_000);
       }
     }
   }
@@ -84,7 +81,7 @@ final class LossWorker {
   /** Writes a line at once, and whole. */
   private static synchronized void tell(String line) {
     try {
-      OUT.write((line + "\n").getBytes(StandardCharsets.US_ASCII));
+      OUT.write((line + "\n").getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new IllegalStateException("not told: " + line, e);
     }

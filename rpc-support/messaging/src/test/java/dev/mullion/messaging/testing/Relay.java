@@ -1,4 +1,4 @@
-package dev.mullion.messaging.rabbitmq;
+package dev.mullion.messaging.testing;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,40 +10,44 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Passes bytes between clients and a server, until a test cuts or holds them. */
-final class Relay implements AutoCloseable {
+public final class Relay implements AutoCloseable {
   private final ServerSocket listening;
   private final List<Socket> open = new CopyOnWriteArrayList<>();
   private volatile int target;
   private volatile boolean refusing;
   private boolean held;
 
-  Relay() throws IOException {
+  /** Listens on a free port. */
+  public Relay() throws IOException {
     listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     start(this::accept);
   }
 
-  int port() {
+  /** Returns the port that clients connect to. */
+  public int port() {
     return listening.getLocalPort();
   }
 
-  void to(int port) {
+  /** Sets the port of the server that the next connections are passed on to. */
+  public void to(int port) {
     target = port;
   }
 
   /** Closes all connections; the next ones are passed on, unless they are refused. */
-  void cut() {
+  public void cut() {
     for (Socket each : open) {
       close(each);
     }
     open.clear();
   }
 
-  void refuse(boolean refuse) {
+  /** Closes new connections at once, or goes on. */
+  public void refuse(boolean refuse) {
     refusing = refuse;
   }
 
   /** Passes nothing on, or goes on. */
-  synchronized void hold(boolean hold) {
+  public synchronized void hold(boolean hold) {
     held = hold;
     notifyAll();
   }

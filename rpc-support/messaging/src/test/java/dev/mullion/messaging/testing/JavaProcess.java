@@ -1,4 +1,4 @@
-package dev.mullion.messaging.kafka;
+package dev.mullion.messaging.testing;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -11,10 +11,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Programs of the tests that run in processes of their own, so that they can be killed. */
-final class JavaProcess {
+public final class JavaProcess {
   private JavaProcess() {}
 
-  static Process start(Class<?> main, String... args) throws IOException {
+  /** Starts a program with the class path of this one; what it writes is one stream. */
+  public static Process start(Class<?> main, String... args) throws IOException {
     List<String> command = new ArrayList<>(List.of(
         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "-XX:TieredStopAtLevel=1",
@@ -27,13 +28,14 @@ final class JavaProcess {
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 
-  static BufferedReader output(Process process) {
+  /** Returns what a process writes. */
+  public static BufferedReader output(Process process) {
     return new BufferedReader(
         new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
   }
 
   /** Returns a port on which a server can be started again after it was killed. */
-  static int freePort() throws IOException {
+  public static int freePort() throws IOException {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     }

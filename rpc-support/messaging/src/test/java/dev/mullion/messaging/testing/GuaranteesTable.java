@@ -1,0 +1,74 @@
+package dev.mullion.messaging.testing;
+
+import static java.util.stream.Collectors.joining;
+
+import dev.mullion.messaging.Guarantees;
+import java.lang.reflect.RecordComponent;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+
+/** How the READMEs show {@link Guarantees}. */
+public final class GuaranteesTable {
+  private GuaranteesTable() {}
+
+  /** Returns a column for each pattern and a line for each promise. */
+  public static String of(List<Guarantees> rows) {
+    StringBuilder table = new StringBuilder("| |");
+    rows.forEach(row -> table.append(' ').append(words(row.pattern())).append(" |"));
+    table.append("\n| --- |").append(" --- |".repeat(rows.size())).append('\n');
+    for (RecordComponent promise : promises()) {
+      table.append("| ").append(name(promise)).append(" |");
+      rows.forEach(row -> table.append(' ').append(value(promise, row)).append(" |"));
+      table.append('\n');
+    }
+    return table.toString();
+  }
+
+  /** Returns the lines of what two engines promise differently for a pattern. */
+  public static String differences(Guarantees here, Guarantees there) {
+    return promises().stream()
+        .filter(promise -> !value(promise, here).equals(value(promise, there)))
+        .map(promise -> "| " + words(here.pattern()) + ": " + name(promise) + " | "
+            + value(promise, here) + " | " + value(promise, there) + " |\n")
+        .collect(joining());
+  }
+
+  private static List<RecordComponent> promises() {
+    return Arrays.stream(Guarantees.class.getRecordComponents()).skip(1).toList();
+  }
+
+  /** {@code ifSenderDies} as {@code if sender dies}. */
+  private static String name(RecordComponent promise) {
+    return promise.getName().replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
+  }
+
+  private static String value(RecordComponent promise, Guarantees row) {
+    try {
+      return shown(Objects.requireNonNull(promise.getAccessor().invoke(row)));
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError("guarantees are readable", e);
+    }
+  }
+
+  private static String shown(Object value) {
+    if (value instanceof Collection<?> several) {
+      String all = several.stream().map(each -> "`" + each + "`").sorted().collect(joining(", "));
+      return all.isEmpty() ? "none" : all;
+    }
+    if (value instanceof Duration time) {
+      return time.isZero() ? "0" : time.toMillis() + " ms";
+    }
+    if (value instanceof Boolean holds) {
+      return holds ? "yes" : "no";
+    }
+    return words(value);
+  }
+
+  private static String words(Object constant) {
+    return constant.toString().replace('_', ' ').toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,362 @@
+package dev.mullion.messaging.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.WorkQueue;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Pushes jobs to an engine whose queues are in a process of their own, with workers in others,
+ * while all of these are killed at random moments and started again. Then every push that was
+ * acknowledged has to be handled, or be a dead letter whose count has reached the limit. {@code mvn
+ * verify} does not run it; its properties are {@code loss.jobs}, {@code loss.kills}, {@code
+ * loss.workers} and {@code loss.seed}.
+ */
+public abstract class LossSuite {
+  /** The queue that is pushed to while processes are killed. */
+  protected static final WorkQueue<String> QUEUE = LossWorker.JOBS;
+
+  /** How many jobs that always fail the other queues get. */
+  protected static final int ALWAYS_FAILING = 300;
+
+  private static final int JOBS = Integer.getInteger("loss.jobs", 100_000);
+  private static final int WORKERS = Integer.getInteger("loss.workers", 3);
+  private static final long SEED = Long.getLong("loss.seed", System.nanoTime());
+  private static final int FAILING_EVERY = 1_000;
+
+  /** About how many of the pushed jobs always fail. */
+  protected static final int FAILING = JOBS / FAILING_EVERY;
+
+  private final Class<? extends LossEngine> engine;
+  private final int kills;
+  private final Duration patience;
+  private final Random random = new Random(SEED);
+  private final Map<String, AtomicInteger> handled = new ConcurrentHashMap<>();
+  private final Map<String, AtomicInteger> failed = new ConcurrentHashMap<>();
+  private final Set<String> acknowledged = ConcurrentHashMap.newKeySet();
+  private final LongAdder unanswered = new LongAdder();
+  private final LongAdder refused = new LongAdder();
+  private final List<Peer> workers = new ArrayList<>();
+  private String address = "";
+  private volatile boolean pushing = true;
+
+  /**
+   * Creates the proof for an engine.
+   *
+   * @param kills how many kills there are, unless {@code loss.kills} says so
+   * @param patience how long nothing may happen before the proof has failed
+   */
+  protected LossSuite(Class<? extends LossEngine> engine, int kills, Duration patience) {
+    this.engine = engine;
+    this.kills = Integer.getInteger("loss.kills", kills);
+    this.patience = patience;
+  }
+
+  /** Starts the process with the queues, and returns the engine's address. */
+  protected abstract String startServer() throws Exception;
+
+  /** Kills that process, as {@code kill -9} does, and starts it again at its address. */
+  protected abstract void restartServer() throws Exception;
+
+  /** Ends that process, if it was started. */
+  protected abstract void endServer() throws Exception;
+
+  /** Returns whether a queue has nothing left to be handled. */
+  protected boolean isOver(Messaging messaging, WorkQueue<String> queue) {
+    QueueStatus status = status(messaging, queue);
+    return status.waiting() + status.delayed() + status.inFlight() == 0;
+  }
+
+  /** Checks the dead letters of {@link #QUEUE}. */
+  protected void check(List<DeadLetter> letters) {
+    Set<String> dead = new HashSet<>();
+    for (DeadLetter letter : letters) {
+      String job = text(letter);
+      assertThat(letter.reason()).isEqualTo(DeadLetter.Reason.DELIVERY_LIMIT);
+      assertThat(letter.deliveryCount()).as(job).isEqualTo(LossWorker.MAX_DELIVERIES);
+      assertThat(dead.add(job)).as("a second dead letter of " + job).isTrue();
+    }
+    assertThat(failed.keySet()).isSubsetOf(dead);
+  }
+
+  @AfterEach
+  void killAll() throws Exception {
+    for (Peer worker : workers) {
+      worker.kill();
+    }
+    endServer();
+  }
+
+  @Test
+  void everyAcknowledgedPushIsHandledAtLeastOnce() throws Exception {
+    long begin = System.nanoTime();
+    start();
+    try (LossEngine own = LossEngine.of(engine, address);
+        Messaging messaging = Messaging.on(own.engine())) {
+      Thread pusher = new Thread(() -> pushAll(messaging), "pusher");
+      pusher.setDaemon(true);
+      pusher.start();
+      try {
+        for (int kill = 1; kill <= kills; kill++) {
+          awaitPushed((long) JOBS * kill / (kills + 1));
+          killSome(kill);
+        }
+        awaitPushed(JOBS);
+      } finally {
+        pushing = false;
+      }
+      pusher.join(TimeUnit.SECONDS.toMillis(60));
+      assertThat(pusher.isAlive()).isFalse();
+      awaitEnd(messaging, QUEUE);
+      for (Peer worker : workers) {
+        worker.kill(); // its last lines are read then
+      }
+      report(letters(messaging, QUEUE), System.nanoTime() - begin);
+    }
+  }
+
+  @Test
+  void whatAlwaysFailsIsCalledExactlyAsOftenAsAllowed() throws Exception {
+    start();
+    try (LossEngine own = LossEngine.of(engine, address);
+        Messaging messaging = Messaging.on(own.engine())) {
+      for (WorkQueue<String> queue : LossWorker.FAILING) {
+        List<CompletableFuture<Void>> pushed = new ArrayList<>();
+        for (int i = 0; i < ALWAYS_FAILING; i++) {
+          pushed.add(messaging.push(queue, "fail/" + queue.name() + "/" + i));
+        }
+        for (CompletableFuture<Void> each : pushed) {
+          each.get(patience.toSeconds() / 3, TimeUnit.SECONDS);
+        }
+      }
+      for (WorkQueue<String> queue : LossWorker.FAILING) {
+        awaitEnd(messaging, queue);
+      }
+      for (Peer worker : workers) {
+        worker.kill();
+      }
+      for (WorkQueue<String> queue : LossWorker.FAILING) {
+        int limit = queue.redelivery().maxDeliveries();
+        for (int i = 0; i < ALWAYS_FAILING; i++) {
+          String job = "fail/" + queue.name() + "/" + i;
+          assertThat(count(failed, job)).as(job).isEqualTo(limit);
+        }
+        assertThat(letters(messaging, queue))
+            .hasSize(ALWAYS_FAILING)
+            .allMatch(letter -> letter.deliveryCount() == limit);
+        System.out.println(queue.name() + ": " + ALWAYS_FAILING + " jobs, exactly " + limit
+            + " calls each, " + ALWAYS_FAILING + " dead letters");
+      }
+    }
+  }
+
+  private void start() throws Exception {
+    address = startServer();
+    try (LossEngine own = LossEngine.of(engine, address);
+        Messaging messaging = Messaging.on(own.engine())) { // all workers at once would declare
+      messaging.declare(QUEUE);
+      for (WorkQueue<String> queue : LossWorker.FAILING) {
+        messaging.declare(queue);
+      }
+    }
+    for (int i = 0; i < WORKERS; i++) {
+      workers.add(newWorker());
+    }
+    for (Peer worker : workers) {
+      worker.awaitReady();
+    }
+  }
+
+  private Peer newWorker() throws IOException {
+    return new Peer(JavaProcess.start(LossWorker.class, engine.getName(), address));
+  }
+
+  private void pushAll(Messaging messaging) {
+    for (int i = 0; pushing; i++) {
+      String job = i % FAILING_EVERY == 0 ? "fail" + i : "" + i;
+      messaging.push(QUEUE, job).whenComplete((nothing, error) -> {
+        if (error == null) {
+          acknowledged.add(job);
+        } else if (error instanceof MessagingException away && away.maybeAccepted()) {
+          unanswered.increment();
+        } else {
+          refused.increment();
+        }
+      });
+    }
+  }
+
+  private void awaitPushed(long count) {
+    awaitProgress("pushes: " + count, () -> acknowledged.size() >= count, acknowledged::size);
+  }
+
+  /** The server, a worker, or both in any order. */
+  private void killSome(int kill) throws Exception {
+    int worker = random.nextInt(WORKERS);
+    int which = kill % 3;
+    LockSupport.parkNanos(random.nextInt(50_000_000)); // anywhere between two batches
+    if (which != 1) {
+      workers.get(worker).kill();
+    }
+    if (which != 2) {
+      restartServer();
+    }
+    if (which != 1) {
+      workers.set(worker, newWorker());
+    }
+  }
+
+  private void awaitEnd(Messaging messaging, WorkQueue<String> queue) {
+    awaitProgress(
+        "the end of " + queue.name(),
+        () -> isOver(messaging, queue),
+        () -> handled.size() + failed.size());
+  }
+
+  private static QueueStatus status(Messaging messaging, WorkQueue<?> queue) {
+    List<QueueStatus> all = messaging.queues().toCompletableFuture().join();
+    return all.stream()
+        .filter(each -> each.name().equals(queue.name()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** Waits for a condition for as long as something still goes on. */
+  private void awaitProgress(String what, BooleanSupplier condition, IntSupplier progress) {
+    long last = System.nanoTime();
+    int seen = progress.getAsInt();
+    while (!condition.getAsBoolean()) {
+      LockSupport.parkNanos(20_000_000);
+      int now = progress.getAsInt();
+      if (now != seen) {
+        seen = now;
+        last = System.nanoTime();
+      }
+      assertThat(System.nanoTime() - last)
+          .as(what + ", seed " + SEED + ", at " + now)
+          .isLessThan(patience.toNanos());
+    }
+  }
+
+  /** Returns the dead letters of a queue. */
+  protected static List<DeadLetter> letters(Messaging messaging, WorkQueue<?> queue) {
+    return messaging.deadLetters(queue).peek(1_000).toCompletableFuture().join();
+  }
+
+  /** Returns the job of a dead letter. */
+  protected static String text(DeadLetter letter) {
+    return new String(letter.original().payload(), StandardCharsets.UTF_8);
+  }
+
+  /** Returns the jobs whose push was acknowledged and which were not handled. */
+  protected final Set<String> open() {
+    Set<String> open = new HashSet<>(acknowledged);
+    open.removeAll(handled.keySet());
+    return open;
+  }
+
+  private static int count(Map<String, AtomicInteger> counts, String job) {
+    AtomicInteger count = counts.get(job);
+    return count == null ? 0 : count.get();
+  }
+
+  private void report(List<DeadLetter> letters, long nanos) {
+    Set<String> dead = letters.stream().map(LossSuite::text).collect(Collectors.toSet());
+    Set<String> lost = open();
+    lost.removeAll(dead);
+    long healthy = dead.stream().filter(job -> !job.startsWith("fail")).count();
+    long twice = handled.values().stream().filter(count -> count.get() > 1).count();
+    int calls = handled.values().stream().mapToInt(AtomicInteger::get).sum();
+    System.out.println("seed " + SEED + ": " + acknowledged.size() + " acknowledged pushes, "
+        + unanswered + " without an answer, " + refused + " refused, " + kills + " kills in "
+        + nanos / 1_000_000_000 + " s; lost " + lost.size() + ", handled " + handled.size()
+        + " jobs with " + calls + " calls (" + twice + " jobs more than once), dead letters "
+        + letters.size() + " of " + dead.size() + " jobs, of which " + healthy
+        + " did not fail but were lost with workers; calls of jobs that fail: " + failures());
+    assertThat(lost).as("seed " + SEED).isEmpty();
+    assertThat(handled.keySet()).noneMatch(job -> job.startsWith("fail"));
+    check(letters);
+  }
+
+  private String failures() {
+    int[] calls = failed.values().stream().mapToInt(AtomicInteger::get).toArray();
+    return calls.length == 0 ? "none" : Arrays.stream(calls).summaryStatistics().toString();
+  }
+
+  /** A worker in a process of its own. */
+  private final class Peer {
+    private final Process process;
+    private final Thread reader;
+    private final CountDownLatch ready = new CountDownLatch(1);
+    private volatile String lastLine = "";
+
+    Peer(Process process) {
+      this.process = process;
+      reader = new Thread(this::read, "output-of-worker");
+      reader.setDaemon(true);
+      reader.start();
+    }
+
+    private void read() {
+      try (BufferedReader in = JavaProcess.output(process)) {
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+          take(line);
+        }
+      } catch (IOException e) {
+        lastLine = "output ended: " + e;
+      }
+    }
+
+    private void take(String line) {
+      lastLine = line;
+      if (line.startsWith("handled ")) {
+        handled.computeIfAbsent(line.substring(8), job -> new AtomicInteger()).incrementAndGet();
+      } else if (line.startsWith("failed ")) {
+        failed.computeIfAbsent(line.substring(7), job -> new AtomicInteger()).incrementAndGet();
+      } else if (line.equals("ready")) {
+        ready.countDown();
+      } else if (!line.startsWith("SLF4J")) {
+        System.out.println(line);
+      }
+    }
+
+    void awaitReady() throws InterruptedException {
+      assertThat(ready.await(patience.toSeconds() * 3 / 4, TimeUnit.SECONDS))
+          .as("ready; last: " + lastLine)
+          .isTrue();
+    }
+
+    /** Kills the process, as {@code kill -9} does; its last lines are read afterwards. */
+    void kill() throws InterruptedException {
+      process.destroyForcibly();
+      assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+      reader.join(TimeUnit.SECONDS.toMillis(20));
+    }
+  }
+}
