@@ -238,7 +238,7 @@ class UnreadRepliesTest extends RpcTest {
             inside.decrementAndGet();
           }
         })));
-    Http2Frames client = open(server);
+    Http2Frames client = wide(server);
     for (int stream = 1; stream < 20; stream += 2) {
       client.sendHeaders(
           stream,
@@ -256,18 +256,6 @@ class UnreadRepliesTest extends RpcTest {
     assertThat(server.counters().connectionsOpen()).isEqualTo(1);
     // What a handler still passes to gRPC after the end of the server would be lost there.
     Await.until("no handler is inside", () -> inside.get() == 0);
-  }
-
-  /** Returns a client whose windows are open, and whose socket is soon full. */
-  private Http2Frames open(RpcServer server) throws IOException {
-    Socket socket = new Socket();
-    socket.setReceiveBufferSize(4096);
-    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
-    Http2Frames client = closing(new Http2Frames(socket));
-    client.sendPreface();
-    client.send(Http2Frames.SETTINGS, 0, 0, new byte[] {0, 4, 0x7f, -1, -1, -1});
-    client.send(Http2Frames.WINDOW_UPDATE, 0, 0, new byte[] {0x7f, 0, 0, 0});
-    return client;
   }
 
   /**
@@ -289,7 +277,7 @@ class UnreadRepliesTest extends RpcTest {
                     }))
             .addMethod(TestService.UNARY, ServerCalls.asyncUnaryCall((request, replies) -> {}))
             .build()));
-    Http2Frames client = open(server);
+    Http2Frames client = wide(server);
     call(client, 1, TestService.STREAM);
     full.get(20, TimeUnit.SECONDS);
 

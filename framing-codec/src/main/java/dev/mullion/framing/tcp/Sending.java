@@ -33,7 +33,7 @@ final class Sending {
         if (queue.admits(SendBuffer.length(ready))) {
           queue.append(ready, NOBODY);
         } else {
-          sendWhenThereIsRoom(ready);
+          sendWhenThereIsRoom(queue, ready);
         }
       } finally {
         queue.sendLock.unlock(ready, frame);
@@ -46,8 +46,8 @@ final class Sending {
     }
   }
 
-  private void sendWhenThereIsRoom(Object frame) throws IOException, InterruptedException {
-    Outbound queue = link.outbound();
+  private void sendWhenThereIsRoom(Outbound queue, Object frame)
+      throws IOException, InterruptedException {
     int length = SendBuffer.length(frame);
     if (link.context().executor().inEventLoop()) {
       throw new IllegalStateException(
@@ -107,7 +107,7 @@ final class Sending {
       try {
         int length = SendBuffer.length(ready);
         if (!queue.admits(length)) {
-          return await(ready, length, bounded, place);
+          return await(queue, ready, length, bounded, place);
         }
         queue.append(ready, place);
         PendingSend send = new PendingSend(this::withdraw, length, place, false);
@@ -142,7 +142,7 @@ final class Sending {
             + link.peer() + ")");
       }
       if (!queue.admits(frame.length)) {
-        return await(ready, frame.length, true, request);
+        return await(queue, ready, frame.length, true, request);
       }
       queue.append(ready, request);
       return null;
@@ -155,9 +155,9 @@ final class Sending {
    * Queues a waiting frame. It is encoded now, so that a frame that does not fit the format fails
    * now.
    */
-  private PendingSend await(Object frame, int length, boolean bounded, @Nullable Place place)
+  private PendingSend await(
+      Outbound queue, Object frame, int length, boolean bounded, @Nullable Place place)
       throws IOException {
-    Outbound queue = link.outbound();
     if (bounded && !queue.waiting.admits(length, link.settings.outboundHigh())) {
       link.settings.totals().sendsRefused.increment();
       throw new FrameNotSentException("frame of " + length + " bytes is not sent: "
