@@ -16,13 +16,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** A subscription: connects the engine's source, the inbox, the runners and the stop. */
 final class RunningSubscription<T> implements Subscription {
   private static final Instant FAR = Instant.ofEpochMilli(Long.MAX_VALUE);
-  private static final Duration RETRY = Duration.ofMillis(100);
 
   private final Subscriptions all;
   private final SubscriptionPlan<T> plan;
@@ -35,7 +33,7 @@ final class RunningSubscription<T> implements Subscription {
   private final SubscriptionStop<T> stop;
   private final @Nullable HandlerTimeouts<T> timeouts;
   private final @Nullable SlowConsumer<T> slow;
-  private final AtomicBoolean retries = new AtomicBoolean();
+  private final Retries retries;
   private final Source source;
   private volatile @Nullable CompletableFuture<Void> ready;
   private volatile @Nullable MessagingException failure;
@@ -47,6 +45,7 @@ final class RunningSubscription<T> implements Subscription {
     this.clock = all.clock();
     this.origin = clock.nanoTime();
     this.threads = all.threads(plan.async());
+    this.retries = new Retries(clock, all.callbacks(), this::wake, address());
     int runners = plan.async()
         ? Math.min(plan.concurrency(), Math.max(2, Runtime.getRuntime().availableProcessors()))
         : plan.concurrency();
@@ -221,30 +220,9 @@ final class RunningSubscription<T> implements Subscription {
   }
 
   private void retry(String text, Throwable error) {
-    LimitedLog.warn("retry", text + "; next attempt in " + RETRY, error);
-    if (!stop.isBegun() && retries.compareAndSet(false, true)) {
-      retryLater();
-    }
-  }
-
-  private void retryLater() {
-    try {
-      clock.schedule(RETRY, this::retry);
-    } catch (Throwable e) { // no timer: the next failure, or message, tries again
-      retries.set(false);
-      LimitedLog.warn("retry", "no timer for the next attempt (" + address() + ")", e);
-    }
-  }
-
-  private void retry() {
-    try {
-      all.callbacks().execute(() -> {
-        retries.set(false);
-        wake();
-      });
-    } catch (Throwable e) { // no thread, such as for lack of memory
-      LimitedLog.warn("retry", "no thread for the next attempt (" + address() + ")", e);
-      retryLater();
+    LimitedLog.warn("retry", text + "; next attempt in " + Retries.DELAY, error);
+    if (!stop.isBegun()) {
+      retries.next();
     }
   }
 
