@@ -4,6 +4,7 @@ import dev.mullion.messaging.Guarantees.Capacity;
 import dev.mullion.messaging.Guarantees.DeliveryPromise;
 import dev.mullion.messaging.Guarantees.Durability;
 import dev.mullion.messaging.Guarantees.GiveBack;
+import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Guarantees.Loss;
 import dev.mullion.messaging.Guarantees.Order;
 import dev.mullion.messaging.Guarantees.Pattern;
@@ -64,6 +65,7 @@ final class EmbeddedGuarantees {
         Duration.ZERO,
         true,
         true,
-        true);
+        true,
+        HeldBack.KEY);
   }
 }

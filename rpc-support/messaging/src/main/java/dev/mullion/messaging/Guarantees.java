@@ -48,42 +48,6 @@ public record Guarantees(
     overflows = Set.copyOf(overflows);
   }
 
-  /** Creates the promises of an engine whose ordered queues hold back single keys. */
-  public Guarantees(
-      Pattern pattern,
-      DeliveryPromise delivery,
-      Order order,
-      Durability durability,
-      Loss ifSenderDies,
-      Loss ifReceiverDies,
-      Loss ifEngineDies,
-      GiveBack giveBack,
-      Capacity capacity,
-      Set<Overflow> overflows,
-      Wildcards wildcards,
-      Duration leastDelay,
-      boolean orderedQueues,
-      boolean extendable,
-      boolean knowsNobodyListens) {
-    this(
-        pattern,
-        delivery,
-        order,
-        durability,
-        ifSenderDies,
-        ifReceiverDies,
-        ifEngineDies,
-        giveBack,
-        capacity,
-        overflows,
-        wildcards,
-        leastDelay,
-        orderedQueues,
-        extendable,
-        knowsNobodyListens,
-        HeldBack.KEY);
-  }
-
   /** The patterns. Groups of topics are work queues: their row is that of {@code PUSH_PULL}. */
   public enum Pattern {
     /** {@code request} and {@code reply}. */

@@ -4,6 +4,7 @@ import dev.mullion.messaging.Guarantees.Capacity;
 import dev.mullion.messaging.Guarantees.DeliveryPromise;
 import dev.mullion.messaging.Guarantees.Durability;
 import dev.mullion.messaging.Guarantees.GiveBack;
+import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Guarantees.Loss;
 import dev.mullion.messaging.Guarantees.Order;
 import dev.mullion.messaging.Guarantees.Pattern;
@@ -61,7 +62,8 @@ final class ScriptedEngine implements Engine, EngineLink {
         Duration.ofMillis(1),
         ordered,
         extendable,
-        true);
+        true,
+        HeldBack.KEY);
   }
 
   ScriptedSource source(String name) {

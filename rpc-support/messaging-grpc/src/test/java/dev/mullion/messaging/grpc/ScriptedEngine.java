@@ -72,7 +72,8 @@ final class ScriptedEngine implements Engine {
           Duration.ofMillis(1),
           true,
           true,
-          true));
+          true,
+          Guarantees.HeldBack.KEY));
     }
     return rows;
   }

@@ -5,6 +5,7 @@ import dev.mullion.messaging.Guarantees.Capacity;
 import dev.mullion.messaging.Guarantees.DeliveryPromise;
 import dev.mullion.messaging.Guarantees.Durability;
 import dev.mullion.messaging.Guarantees.GiveBack;
+import dev.mullion.messaging.Guarantees.HeldBack;
 import dev.mullion.messaging.Guarantees.Loss;
 import dev.mullion.messaging.Guarantees.Order;
 import dev.mullion.messaging.Guarantees.Pattern;
@@ -60,6 +61,7 @@ final class Guaranteed {
         Duration.ZERO,
         false,
         true,
-        false);
+        false,
+        HeldBack.KEY);
   }
 }

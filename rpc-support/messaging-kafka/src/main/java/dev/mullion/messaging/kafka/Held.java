@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
@@ -56,6 +57,16 @@ abstract class Held implements RawDelivery {
     return message;
   }
 
+  @Override
+  public int failures() {
+    return 0; // only what is in a queue is delivered again
+  }
+
+  @Override
+  public int losses() {
+    return 0;
+  }
+
   /** Marks as settled; false if it was, or if it is no longer held. */
   final boolean isFirst() {
     return settled.compareAndSet(false, true) && !answered.get();
@@ -79,6 +90,17 @@ abstract class Held implements RawDelivery {
       over(settlement);
       callbacks.execute(() -> answer.complete(settlement));
     }
+  }
+
+  /** Accepts the record, or releases it; for what has no other outcomes. */
+  final CompletionStage<Settlement> acceptOrRelease(Outcome outcome) {
+    if (isFirst()) {
+      decide(
+          outcome instanceof Outcome.Acknowledge
+              ? AcknowledgeType.ACCEPT
+              : AcknowledgeType.RELEASE);
+    }
+    return answer();
   }
 
   /** Called once, when the record is no longer held. */

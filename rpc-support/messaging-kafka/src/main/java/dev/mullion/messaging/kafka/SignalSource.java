@@ -84,24 +84,8 @@ final class SignalSource implements Source {
       }
 
       @Override
-      public int failures() {
-        return 0;
-      }
-
-      @Override
-      public int losses() {
-        return 0;
-      }
-
-      @Override
       public CompletionStage<Settlement> settle(Outcome outcome) {
-        if (isFirst()) {
-          decide(
-              outcome instanceof Outcome.Acknowledge
-                  ? AcknowledgeType.ACCEPT
-                  : AcknowledgeType.RELEASE);
-        }
-        return answer();
+        return acceptOrRelease(outcome);
       }
 
       @Override

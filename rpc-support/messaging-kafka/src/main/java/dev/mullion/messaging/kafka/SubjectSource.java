@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.apache.kafka.clients.admin.ShareGroupDescription;
-import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaFuture;
@@ -114,16 +113,6 @@ final class SubjectSource extends SharePool {
     }
 
     @Override
-    public int failures() {
-      return 0;
-    }
-
-    @Override
-    public int losses() {
-      return 0;
-    }
-
-    @Override
     public Duration timeLeft() {
       return Duration.ofMillis(deadline - System.currentTimeMillis());
     }
@@ -135,13 +124,7 @@ final class SubjectSource extends SharePool {
 
     @Override
     public CompletionStage<Settlement> settle(Outcome outcome) {
-      if (isFirst()) {
-        decide(
-            outcome instanceof Outcome.Acknowledge
-                ? AcknowledgeType.ACCEPT
-                : AcknowledgeType.RELEASE);
-      }
-      return answer();
+      return acceptOrRelease(outcome);
     }
 
     @Override

@@ -188,21 +188,31 @@ final class Topology {
     }
   }
 
-  /** Sets the first place; the broker may learn a moment later that the topic exists. */
   private void begin(String group, String what) throws MessagingException {
     Map<TopicPartition, Long> begin = Map.of(new TopicPartition(group, 0), 0L);
+    try {
+      onceKnown(what, () -> await(admin.alterShareGroupOffsets(group, begin).all(), what));
+    } catch (KafkaFailedException e) {
+      Logs.warn("group", "the first place of share group " + group + " was not set", e);
+      // It has members: then it has its place.
+    }
+  }
+
+  /** Asks the broker. */
+  private interface Asked<T> {
+    T ask() throws MessagingException;
+  }
+
+  /** Asks again if a topic is missing, since the broker may learn a moment later that it exists. */
+  private <T> T onceKnown(String what, Asked<T> asked) throws MessagingException {
     for (int attempt = 1; ; attempt++) {
       try {
-        await(admin.alterShareGroupOffsets(group, begin).all(), what);
-        return;
+        return asked.ask();
       } catch (MissingAddressException e) {
         if (attempt == OFFSET_ATTEMPTS) {
           throw e;
         }
         pause(20, what);
-      } catch (KafkaFailedException e) {
-        Logs.warn("group", "the first place of share group " + group + " was not set", e);
-        return; // it has members: then it has its place
       }
     }
   }
@@ -229,39 +239,23 @@ final class Topology {
     return ends;
   }
 
-  /** Returns a topic's partitions; the broker may learn a moment later that it exists. */
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
-    for (int attempt = 1; ; attempt++) {
-      try {
-        TopicDescription description = Objects.requireNonNull(
-            await(admin.describeTopics(List.of(topic)).allTopicNames(), what).get(topic));
-        return description.partitions().stream()
-            .map(each -> new TopicPartition(topic, each.partition()))
-            .toList();
-      } catch (MissingAddressException e) {
-        if (attempt == OFFSET_ATTEMPTS) {
-          throw e;
-        }
-        pause(20, what);
-      }
-    }
+    TopicDescription description = onceKnown(
+        what,
+        () -> Objects.requireNonNull(
+            await(admin.describeTopics(List.of(topic)).allTopicNames(), what).get(topic)));
+    return description.partitions().stream()
+        .map(each -> new TopicPartition(topic, each.partition()))
+        .toList();
   }
 
   /** Moves a share group without members to the present end; one with members has its place. */
   void skipToEnd(String group, String what) throws MessagingException {
     Map<TopicPartition, Long> ends = ends(partitions(group, what), what);
-    for (int attempt = 1; ; attempt++) {
-      try {
-        await(admin.alterShareGroupOffsets(group, ends).all(), what);
-        return;
-      } catch (MissingAddressException e) {
-        if (attempt == OFFSET_ATTEMPTS) {
-          throw e;
-        }
-        pause(20, what);
-      } catch (KafkaFailedException e) {
-        return; // GroupNotEmptyException
-      }
+    try {
+      onceKnown(what, () -> await(admin.alterShareGroupOffsets(group, ends).all(), what));
+    } catch (KafkaFailedException e) {
+      // GroupNotEmptyException
     }
   }
 

@@ -9,14 +9,13 @@ import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
-import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink.Declaration;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
-import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
+import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -46,8 +45,8 @@ class KafkaTrimTest {
         Overflow.BLOCK,
         10,
         Duration.ofDays(1));
-    EngineContext context =
-        new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
+    EngineContext context = new EngineContext(
+        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
     try (KafkaLink link =
         (KafkaLink) KafkaEngine.on(KafkaUnderTest.node().servers()).open(context)) {
       link.prepare(queue, Declaration.CHECK);
@@ -95,16 +94,5 @@ class KafkaTrimTest {
       @Override
       public void failed(MessagingException cause) {}
     };
-  }
-
-  private static final class Unheard implements EngineEvents {
-    @Override
-    public void replied(Reply reply) {}
-
-    @Override
-    public void connectionLost(String where, Throwable cause) {}
-
-    @Override
-    public void connectionRestored(String where, Duration outage) {}
   }
 }

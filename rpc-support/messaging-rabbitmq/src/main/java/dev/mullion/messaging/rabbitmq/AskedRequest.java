@@ -83,16 +83,6 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
   }
 
   @Override
-  public int failures() {
-    return 0;
-  }
-
-  @Override
-  public int losses() {
-    return 0;
-  }
-
-  @Override
   public Duration timeLeft() {
     return left.minusNanos(System.nanoTime() - arrived);
   }
@@ -100,11 +90,6 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
   @Override
   public long id() {
     return tag;
-  }
-
-  @Override
-  public CompletionStage<Void> extend(Duration time) {
-    return CompletableFuture.completedFuture(null);
   }
 
   /**

@@ -10,7 +10,6 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,12 +18,10 @@ import org.jspecify.annotations.Nullable;
  * a copy would come behind later jobs: a job that failed stays here during its delay and is then
  * rejected, and the broker counts. So what is given back is counted too.
  */
-final class OrderedSource extends FetchingSource implements JobOwner {
+final class OrderedSource extends JobSource {
   private static final Duration PATIENCE = Duration.ofMillis(500);
   private static final String TAG = "ordered";
 
-  private final Route.Queue queue;
-  private final AtomicInteger inFlight = new AtomicInteger();
   private @Nullable Session session; // these are guarded by the lock of subscribing
   private @Nullable Channel channel;
   private @Nullable FetchingConsumer consumer;
@@ -33,8 +30,7 @@ final class OrderedSource extends FetchingSource implements JobOwner {
   private @Nullable Delayed delayed;
 
   OrderedSource(RabbitMqLink link, Route.Queue queue, Sink sink) {
-    super(link, sink, PATIENCE);
-    this.queue = queue;
+    super(link, queue, sink, PATIENCE);
   }
 
   private record Delayed(CompletableFuture<@Nullable Void> over, Future<?> timer) {}
@@ -155,25 +151,5 @@ final class OrderedSource extends FetchingSource implements JobOwner {
   @Override
   public CompletableFuture<@Nullable Void> suspect(Job job, Wire.Outgoing copy) {
     return giveBack(job, copy);
-  }
-
-  @Override
-  public Route.Queue queue() {
-    return queue;
-  }
-
-  @Override
-  public int inFlight(Route.Queue of) {
-    return of.id().equals(queue.id()) ? inFlight.get() : 0;
-  }
-
-  @Override
-  public void settled(Job job) {
-    inFlight.decrementAndGet();
-  }
-
-  @Override
-  public RabbitMqLink link() {
-    return link;
   }
 }

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,19 +21,16 @@ import org.jspecify.annotations.Nullable;
  * at a time: from then on a loss is that job's own. On the way there a job is not begun, so however
  * often the broker has handed it out, it was lost once.
  */
-final class WorkerSource extends FetchingSource implements JobOwner {
+final class WorkerSource extends JobSource {
   private static final Duration PATIENCE = Duration.ofMillis(200);
   private static final String TAG = "worker";
 
-  private final Route.Queue queue;
   private final int prefetch;
-  private final AtomicInteger inFlight = new AtomicInteger();
   private @Nullable Consumption consumption; // these are guarded by the lock of subscribing
   private List<FetchingConsumer> consumers = List.of();
 
   WorkerSource(RabbitMqLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
-    super(link, sink, PATIENCE);
-    this.queue = queue;
+    super(link, queue, sink, PATIENCE);
     this.prefetch = Math.max(1, settings.maxInFlight());
   }
 
@@ -116,26 +112,6 @@ final class WorkerSource extends FetchingSource implements JobOwner {
       link.abort(now.jobs());
       link.abort(now.suspects());
     }
-  }
-
-  @Override
-  public Route.Queue queue() {
-    return queue;
-  }
-
-  @Override
-  public int inFlight(Route.Queue of) {
-    return of.id().equals(queue.id()) ? inFlight.get() : 0;
-  }
-
-  @Override
-  public void settled(Job job) {
-    inFlight.decrementAndGet();
-  }
-
-  @Override
-  public RabbitMqLink link() {
-    return link;
   }
 
   @Override

@@ -2,9 +2,8 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.engine.EngineContext;
-import dev.mullion.messaging.engine.EngineEvents;
-import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
 import java.util.concurrent.ForkJoinPool;
 
@@ -13,8 +12,8 @@ final class Leftovers {
   private Leftovers() {}
 
   static void delete(RabbitMqEngine engine) throws Exception {
-    RabbitMqLink link = (RabbitMqLink) engine.open(
-        new EngineContext(new Unheard(), ForkJoinPool.commonPool(), 1, Duration.ofSeconds(5)));
+    RabbitMqLink link = (RabbitMqLink) engine.open(new EngineContext(
+        new UnheardEvents(), ForkJoinPool.commonPool(), 1, Duration.ofSeconds(5)));
     try {
       link.admin().now("cleaning", (session, channel) -> {
         Entities names = engine.entities();
@@ -42,16 +41,5 @@ final class Leftovers {
         Channel channel = connection.createChannel()) {
       channel.queueDelete(engine.entities().declarations());
     }
-  }
-
-  private static final class Unheard implements EngineEvents {
-    @Override
-    public void replied(Reply reply) {}
-
-    @Override
-    public void connectionLost(String where, Throwable cause) {}
-
-    @Override
-    public void connectionRestored(String where, Duration outage) {}
   }
 }

@@ -56,7 +56,7 @@ class LossProof extends LossSuite {
     return open.isEmpty();
   }
 
-  /** A kill can leave a job and its copy, so a job may have two, but none that is healthy has one. */
+  /** A kill can leave a job and its copy: a job may have two, but none that is healthy has one. */
   @Override
   protected void check(List<DeadLetter> letters) {
     assertThat(letters).allMatch(letter -> text(letter).startsWith("fail"));

@@ -2,6 +2,7 @@ package dev.mullion.messaging.engine;
 
 import dev.mullion.messaging.Message;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -39,8 +40,26 @@ public interface RawDelivery {
   /** Extends an engine's own lease, where it has one. */
   CompletionStage<Void> extend(Duration time);
 
+  /** A message that is delivered at most once, and without a lease: of a topic or a signal. */
+  interface Once extends RawDelivery {
+    @Override
+    default int failures() {
+      return 0;
+    }
+
+    @Override
+    default int losses() {
+      return 0;
+    }
+
+    @Override
+    default CompletionStage<Void> extend(Duration time) {
+      return CompletableFuture.completedStage(null);
+    }
+  }
+
   /** A request: it is acknowledged before the replier is called, and then has one reply. */
-  interface Request extends RawDelivery {
+  interface Request extends Once {
 
     /** Returns how much of the caller's time is left; zero or less if it is over. */
     Duration timeLeft();
