@@ -252,6 +252,22 @@ public final class RabbitMqEngine implements Engine {
           "addresses: \"" + text + "\" (expected: host:port, with a port of 1 to 65535)");
     }
 
+    /**
+     * Sets address, user, password, virtual host and TLS at once, as the broker writes them: {@code
+     * amqp://user:password@host:5672/vhost}. Parts that are absent get their defaults. {@code amqps},
+     * usually on port 5671, verifies the broker with the authorities of the JDK, unless {@link #tls}
+     * was called.
+     */
+    public Builder uri(String uri) {
+      BrokerUri parsed = BrokerUri.parse(uri);
+      addresses(parsed.address());
+      user(parsed.user(), parsed.password());
+      if (parsed.secure() && tls == null) {
+        tls(Tls.client());
+      }
+      return virtualHost(parsed.virtualHost());
+    }
+
     /** Sets the user and password: {@code guest} and {@code guest} by default. */
     public Builder user(String user, String password) {
       this.user = requireNonNull(user, "user");
