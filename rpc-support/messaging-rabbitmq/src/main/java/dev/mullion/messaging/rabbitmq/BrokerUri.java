@@ -7,7 +7,7 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.security.GeneralSecurityException;
 
-/** Where a broker is and who asks, as a URI that RabbitMQ defines. */
+/** The address of a broker and the login there, as the URI that RabbitMQ defines. */
 record BrokerUri(
     boolean secure, String host, int port, String user, String password, String virtualHost) {
   private static final String PLAIN = "amqp://";
