@@ -3,6 +3,7 @@ package dev.mullion.examples.readings;
 import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.SubscriptionCounters;
 import dev.mullion.messaging.grpc.GrpcEngine;
@@ -11,13 +12,14 @@ import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeoutException;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Sends readings of a sensor, in one process or in two. */
+/** Sends readings of a sensor, in one process or in two, or on a broker. */
 @Command(
     name = "readings",
     showDefaultValues = true,
@@ -46,12 +48,16 @@ public final class ReadingsMain implements Callable<Integer> {
         converter = HostPort.Converter.class,
         description = "sends readings to the process that serves there")
     private HostPort connect;
+
+    @ArgGroup(exclusive = false)
+    private BrokerOptions broker;
   }
 
   private ReadingsMain() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new ReadingsMain()).execute(args));
+    CommandLine program = new CommandLine(new ReadingsMain());
+    System.exit(program.setCaseInsensitiveEnumValuesAllowed(true).execute(args));
   }
 
   @Override
@@ -64,6 +70,8 @@ public final class ReadingsMain implements Callable<Integer> {
         serve(network.serve);
       } else if (network.connect != null) {
         connect(network.connect);
+      } else if (network.broker != null) {
+        onBroker(network.broker);
       } else {
         inOneProcess();
       }
@@ -108,5 +116,39 @@ public final class ReadingsMain implements Callable<Integer> {
       System.out.printf(
           "sent %,d, of which %,d were dropped here%n", count, Readings.send(messaging, count));
     }
+  }
+
+  private void onBroker(BrokerOptions broker) throws IOException, InterruptedException {
+    try (Messaging messaging = broker.start()) {
+      Subscription receiver = broker.receives() ? receive(messaging) : null;
+      if (broker.sends()) {
+        long dropped = Readings.send(messaging, count);
+        System.out.printf("sent %,d, of which %,d were dropped here%n", count, dropped);
+        if (receiver != null) {
+          System.out.printf("received %,d%n", arrived(receiver, count - dropped));
+        }
+      } else {
+        Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
+        new CountDownLatch(1).await();
+      }
+    }
+  }
+
+  private static Subscription receive(Messaging messaging) throws MessagingException {
+    Subscription receiver = messaging.receive(Readings.READINGS, new Readings()::take);
+    receiver.ready().toCompletableFuture().join();
+    return receiver;
+  }
+
+  /** Returns how many have arrived when all have, or when none has for two seconds. */
+  private static long arrived(Subscription receiver, long sent) throws InterruptedException {
+    long before = -1;
+    long now = 0;
+    while (now > before && now < sent) {
+      Thread.sleep(2000);
+      before = now;
+      now = receiver.counters().acknowledged();
+    }
+    return now;
   }
 }

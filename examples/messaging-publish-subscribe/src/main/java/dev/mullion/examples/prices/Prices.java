@@ -4,6 +4,7 @@ import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Delivery;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
 import java.io.IOException;
@@ -25,17 +26,15 @@ final class Prices {
   private Prices() {}
 
   /** Shows the prices of Europe that are published while it runs; each at most once. */
-  static void show(Messaging messaging) throws MessagingException {
-    messaging
-        .subscribe(OF_EUROPE, price -> print("screen ", price))
-        .ready()
-        .toCompletableFuture()
-        .join();
+  static Subscription show(Messaging messaging) throws MessagingException {
+    Subscription screen = messaging.subscribe(OF_EUROPE, price -> print("screen ", price));
+    screen.ready().toCompletableFuture().join();
+    return screen;
   }
 
   /** Keeps all prices since the group was declared; each at least once. */
-  static void archive(Messaging messaging) throws MessagingException {
-    messaging.pull(ARCHIVE, price -> print("archive", price));
+  static Subscription archive(Messaging messaging) throws MessagingException {
+    return messaging.pull(ARCHIVE, price -> print("archive", price));
   }
 
   /** Publishes prices by place, each under a topic of its own. */

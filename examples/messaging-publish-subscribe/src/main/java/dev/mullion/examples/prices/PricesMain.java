@@ -3,6 +3,7 @@ package dev.mullion.examples.prices;
 import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
 import dev.mullion.rpc.RpcChannel;
@@ -10,6 +11,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
@@ -17,7 +20,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Publishes prices to a screen and an archive, in one process or in two. */
+/** Publishes prices to a screen and an archive, in one process or in two, or on a broker. */
 @Command(name = "prices", description = "Publishes prices to a screen and an archive.")
 public final class PricesMain implements Callable<Integer> {
   private static final String DEFAULT = "eu.paris=17.20|us.boston=18.01|eu.rome=16.90";
@@ -51,12 +54,16 @@ public final class PricesMain implements Callable<Integer> {
         converter = HostPort.Converter.class,
         description = "publishes to the process that serves there")
     private HostPort connect;
+
+    @ArgGroup(exclusive = false)
+    private BrokerOptions broker;
   }
 
   private PricesMain() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new PricesMain()).execute(args));
+    CommandLine program = new CommandLine(new PricesMain());
+    System.exit(program.setCaseInsensitiveEnumValuesAllowed(true).execute(args));
   }
 
   @Override
@@ -66,6 +73,8 @@ public final class PricesMain implements Callable<Integer> {
         serve(network.serve);
       } else if (network.connect != null) {
         connect(network.connect);
+      } else if (network.broker != null) {
+        onBroker(network.broker);
       } else {
         inOneProcess();
       }
@@ -108,6 +117,44 @@ public final class PricesMain implements Callable<Integer> {
     try (RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       Prices.publish(messaging, prices);
+    }
+  }
+
+  private void onBroker(BrokerOptions broker)
+      throws IOException, InterruptedException, TimeoutException {
+    try (Messaging messaging = broker.start()) {
+      messaging.declare(Prices.ARCHIVE);
+      Subscription screen = broker.receives() ? Prices.show(messaging) : null;
+      if (broker.sends()) {
+        Prices.publish(messaging, prices);
+      }
+      if (broker.receives()) {
+        System.out.println("the archive opens");
+        Subscription archive = Prices.archive(messaging);
+        if (broker.sends()) {
+          awaitHandled(archive, prices.size());
+          awaitHandled(
+              screen, prices.keySet().stream().filter(PricesMain::isOfEurope).count());
+        } else {
+          Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
+          new CountDownLatch(1).await();
+        }
+      }
+    }
+  }
+
+  private static boolean isOfEurope(String place) {
+    return place.startsWith("eu.");
+  }
+
+  private static void awaitHandled(Subscription subscription, long count)
+      throws InterruptedException, TimeoutException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (subscription.counters().acknowledged() < count) {
+      if (System.nanoTime() - end > 0) {
+        throw new TimeoutException("not all prices arrived within 30 s");
+      }
+      Thread.sleep(50);
     }
   }
 }

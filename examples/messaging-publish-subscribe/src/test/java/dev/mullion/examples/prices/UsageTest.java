@@ -16,11 +16,15 @@ class UsageTest {
         Program.start("--nonsense"),
         Program.start("--serve=70000"),
         Program.start("--connect=here:there"),
-        Program.start("--serve=0", "--connect=127.0.0.1:1"));
+        Program.start("--serve=0", "--connect=127.0.0.1:1"),
+        Program.start("--serve=0", "--engine=kafka"),
+        Program.start("--engine=nats"),
+        Program.start("--servers=127.0.0.1:1"));
 
     assertThat(Program.text(help))
         .startsWith("Usage: prices")
-        .contains("--serve=[HOST:]PORT", "--connect=HOST:PORT");
+        .contains("--serve=[HOST:]PORT", "--connect=HOST:PORT")
+        .contains("--engine=NAME", "--servers=HOST:PORT", "--uri=URI", "--only=SIDE");
     assertThat(help.waitFor()).isZero();
     for (Process each : wrong) {
       assertThat(Program.text(each)).contains("Usage: prices").doesNotContain("\tat ");
@@ -37,5 +41,21 @@ class UsageTest {
         .contains("127.0.0.1:1")
         .hasLineCount(1);
     assertThat(client.waitFor()).isEqualTo(1);
+  }
+
+  @Test
+  void absentBrokerIsOneLine() throws Exception {
+    Process onRabbitMq = Program.start("--engine=rabbitmq", "--uri=amqp://127.0.0.1:1");
+    Process confused = Program.start("--engine=rabbitmq", "--servers=127.0.0.1:1");
+
+    assertThat(Program.text(onRabbitMq))
+        .startsWith("prices: ")
+        .contains("127.0.0.1:1")
+        .hasLineCount(1);
+    assertThat(onRabbitMq.waitFor()).isEqualTo(1);
+    assertThat(Program.text(confused))
+        .isEqualTo(
+            "prices: --servers: not of this engine (expected: --uri)" + System.lineSeparator());
+    assertThat(confused.waitFor()).isEqualTo(1);
   }
 }

@@ -19,7 +19,6 @@ final class Invoices {
   static final WorkQueue<String> INVOICES = WorkQueue.builder("invoices", Codecs.utf8())
       .redelivery(Redelivery.constant(3, Duration.ofMillis(500)))
       .handlerTimeout(Duration.ofSeconds(10))
-      .capacity(100_000)
       .build();
 
   private static final long PRINTER_MILLIS = 200;

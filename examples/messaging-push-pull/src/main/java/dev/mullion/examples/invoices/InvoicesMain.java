@@ -18,7 +18,7 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Pushes invoices and prints them, in one process or in several. */
+/** Pushes invoices and prints them, in one process, in several, or on a broker. */
 @Command(
     name = "invoices",
     showDefaultValues = true,
@@ -52,12 +52,16 @@ public final class InvoicesMain implements Callable<Integer> {
         converter = HostPort.Converter.class,
         description = "is a worker of the process that serves there, until Ctrl-C")
     private HostPort connect;
+
+    @ArgGroup(exclusive = false)
+    private BrokerOptions broker;
   }
 
   private InvoicesMain() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new InvoicesMain()).execute(args));
+    CommandLine program = new CommandLine(new InvoicesMain());
+    System.exit(program.setCaseInsensitiveEnumValuesAllowed(true).execute(args));
   }
 
   @Override
@@ -70,6 +74,8 @@ public final class InvoicesMain implements Callable<Integer> {
         serve(network.serve);
       } else if (network.connect != null) {
         work(network.connect);
+      } else if (network.broker != null) {
+        onBroker(network.broker);
       } else {
         inOneProcess();
       }
@@ -116,6 +122,24 @@ public final class InvoicesMain implements Callable<Integer> {
     Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
     messaging.pull(Invoices.INVOICES, Invoices::print);
     new CountDownLatch(1).await();
+  }
+
+  private void onBroker(BrokerOptions broker) throws IOException, InterruptedException {
+    try (Messaging messaging = broker.start()) {
+      if (broker.receives()) {
+        messaging.worker(Invoices.INVOICES).concurrency(2).start(Invoices::print);
+      }
+      if (broker.sends()) {
+        Invoices.push(messaging, jobs);
+        System.out.println("invoices pushed: " + jobs);
+      }
+      if (!broker.sends()) {
+        Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
+        new CountDownLatch(1).await();
+      } else if (broker.receives()) {
+        awaitAll(messaging);
+      }
+    }
   }
 
   private static void awaitAll(Messaging messaging) throws IOException, InterruptedException {

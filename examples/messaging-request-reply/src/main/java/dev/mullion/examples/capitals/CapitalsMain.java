@@ -3,19 +3,21 @@ package dev.mullion.examples.capitals;
 import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.grpc.GrpcEngine;
 import dev.mullion.messaging.grpc.MessagingServer;
 import dev.mullion.rpc.RpcChannel;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Asks for capitals, in one process or in two. */
+/** Asks for capitals, in one process or in two, or on a broker. */
 @Command(name = "capitals", description = "Asks for the capitals of countries.")
 public final class CapitalsMain implements Callable<Integer> {
   @ArgGroup
@@ -45,12 +47,16 @@ public final class CapitalsMain implements Callable<Integer> {
         converter = HostPort.Converter.class,
         description = "asks the process that serves there")
     private HostPort connect;
+
+    @ArgGroup(exclusive = false)
+    private BrokerOptions broker;
   }
 
   private CapitalsMain() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new CapitalsMain()).execute(args));
+    CommandLine program = new CommandLine(new CapitalsMain());
+    System.exit(program.setCaseInsensitiveEnumValuesAllowed(true).execute(args));
   }
 
   @Override
@@ -58,6 +64,9 @@ public final class CapitalsMain implements Callable<Integer> {
     try {
       if (network.serve != null) {
         return serve(network.serve);
+      }
+      if (network.broker != null) {
+        return onBroker(network.broker);
       }
       return network.connect != null ? connect(network.connect) : inOneProcess();
     } catch (IOException | IllegalArgumentException e) {
@@ -92,6 +101,22 @@ public final class CapitalsMain implements Callable<Integer> {
     try (RpcChannel channel = RpcChannel.builder().address(to.host(), to.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       return Capitals.ask(messaging, countries) ? 0 : 1;
+    }
+  }
+
+  private int onBroker(BrokerOptions broker) throws IOException, InterruptedException {
+    try (Messaging messaging = broker.start()) {
+      if (broker.receives()) {
+        Subscription replier = messaging.reply(Capitals.CAPITALS, Capitals::answer);
+        replier.ready().toCompletableFuture().join();
+      }
+      if (broker.sends()) {
+        return Capitals.ask(messaging, countries) ? 0 : 1;
+      }
+      Runtime.getRuntime().addShutdownHook(new Thread(messaging::close));
+      System.out.println("answering");
+      new CountDownLatch(1).await();
+      return 0;
     }
   }
 }
