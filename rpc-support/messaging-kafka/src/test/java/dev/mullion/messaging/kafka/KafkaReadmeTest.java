@@ -3,10 +3,12 @@ package dev.mullion.messaging.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.GuaranteesTable;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -21,6 +23,18 @@ class KafkaReadmeTest {
   void guaranteesAreThoseOfTheEngine() throws Exception {
     List<Guarantees> rows = KafkaEngine.on("localhost:9092").guarantees();
     assertThat(Files.readString(README)).contains("\n\n" + GuaranteesTable.of(rows) + "\n");
+  }
+
+  @Test
+  void enginesAreComparedAsTheyAre() throws IOException {
+    String text = Files.readString(Path.of("../messaging/README.md"));
+
+    assertThat(GuaranteesTable.mistakes(
+            text,
+            "Kafka",
+            EmbeddedEngine.inMemory().guarantees(),
+            KafkaEngine.on("localhost:9092").guarantees()))
+        .isEmpty();
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Guarantees.Pattern;
 import dev.mullion.messaging.testing.GuaranteesTable;
@@ -24,6 +25,18 @@ class ReadmeTest {
         Arrays.stream(Pattern.values()).map(engine::guarantees).toList();
 
     assertThat(Files.readString(README)).contains("\n\n" + GuaranteesTable.of(rows) + "\n");
+  }
+
+  @Test
+  void enginesAreComparedAsTheyAre() throws IOException {
+    String text = Files.readString(Path.of("../messaging/README.md"));
+
+    assertThat(GuaranteesTable.mistakes(
+            text,
+            "RabbitMQ",
+            EmbeddedEngine.inMemory().guarantees(),
+            RabbitMqEngine.builder().build().guarantees()))
+        .isEmpty();
   }
 
   @Test
