@@ -254,9 +254,9 @@ public final class RabbitMqEngine implements Engine {
 
     /**
      * Sets address, user, password, virtual host and TLS at once, as the broker writes them: {@code
-     * amqp://user:password@host:5672/vhost}. Parts that are absent get their defaults. {@code amqps},
-     * usually on port 5671, verifies the broker with the authorities of the JDK, unless {@link #tls}
-     * was called.
+     * amqp://user:password@host:5672/vhost}. Parts that are absent get their defaults. With {@code
+     * amqps}, usually on port 5671, the broker is verified with the authorities of the JDK, unless
+     * {@link #tls} was called.
      */
     public Builder uri(String uri) {
       BrokerUri parsed = BrokerUri.parse(uri);
