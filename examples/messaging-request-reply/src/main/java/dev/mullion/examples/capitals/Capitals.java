@@ -19,7 +19,7 @@ final class Capitals {
   static final Subject<String, String> CAPITALS =
       Subject.of("capitals", Codecs.utf8(), Codecs.utf8());
 
-  private static final Duration TIMEOUT = Duration.ofSeconds(2);
+  private static final Duration TIMEOUT = Duration.ofSeconds(5);
   private static final Map<String, String> KNOWN =
       Map.of("France", "Paris", "Japan", "Tokyo", "Peru", "Lima");
 
