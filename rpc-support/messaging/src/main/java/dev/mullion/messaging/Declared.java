@@ -29,6 +29,11 @@ final class Declared {
     }
   }
 
+  /** Returns whether a route is known to be prepared; it may be and not be known. */
+  boolean isRecent(Route route) {
+    return memory.isRecent(route);
+  }
+
   /** Asks the engine even if the route was prepared, since others may have changed it. */
   void check(Route route) throws MessagingException {
     link.prepare(route, Declaration.CHECK);

@@ -105,6 +105,15 @@ final class EmbeddedLink implements EngineLink {
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
   }
 
+  @Override
+  public boolean sendNow(Route route, Message<byte[]> message) {
+    if (ended() != null || !(route instanceof Route.Queue queue)) {
+      return false;
+    }
+    Found known = found;
+    return known != null && known.is(queue) && known.queue.pushNow(message, this);
+  }
+
   /** Returns why nothing is accepted any more; null while it is open. */
   private @Nullable Exception ended() {
     MessagingException ended = broker.ended();

@@ -1,5 +1,7 @@
 package dev.mullion.messaging;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
@@ -94,7 +96,7 @@ abstract class EmbeddedSource implements Source {
    * @return whether it is the first one since the last {@link #announce}
    */
   final boolean assign(Parcel parcel) {
-    credit = Math.max(0, credit - 1);
+    credit = Math.max(0, credit - parcel.count());
     last.next = parcel;
     last = parcel;
     return ++assigned == 1;
@@ -155,26 +157,32 @@ abstract class EmbeddedSource implements Source {
   }
 
   private Parcel poll() {
-    Parcel parcel = java.util.Objects.requireNonNull(before.next);
+    Parcel parcel = requireNonNull(before.next);
     before.next = null; // else one long-lived delivery would keep all later ones in memory
     before = parcel;
     return parcel;
   }
 
   private void handOut(int assigned) {
-    List<Parcel> parcels = new ArrayList<>(assigned);
-    for (int i = 0; i < assigned; i++) {
-      Parcel parcel = poll();
-      if (load(parcel)) {
-        parcels.add(parcel);
-      }
-    }
+    List<? extends Parcel> parcels = assigned == 1 ? loaded(poll()) : loaded(assigned);
     try {
       sink.deliver(parcels);
     } catch (Throwable e) { // the turn must end, and no message must be lost
       LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
       parcels.forEach(EmbeddedSource::takeBack);
     }
+  }
+
+  private List<? extends Parcel> loaded(Parcel parcel) {
+    return load(parcel) ? parcel.parcels() : List.of();
+  }
+
+  private List<Parcel> loaded(int assigned) {
+    List<Parcel> parcels = new ArrayList<>(assigned);
+    for (int i = 0; i < assigned; i++) {
+      parcels.addAll(loaded(poll()));
+    }
+    return parcels;
   }
 
   private boolean load(Parcel parcel) {

@@ -77,14 +77,26 @@ final class JobIntake {
     long most = route.capacity();
     long mostBytes = route.capacityBytes();
     return parked.isEmpty()
-        && (most == 0 || waiting.size() + committing <= most - most / 4 - 1)
+        && (most == 0 || size() <= most - most / 4 - 1)
         && (mostBytes == 0 || waiting.bytes() + committingBytes <= mostBytes - mostBytes / 4 - 1);
+  }
+
+  /** Returns how many messages may be in the lane; 0 if each push has to be looked at. */
+  long room() {
+    if (isStored() || !parked.isEmpty() || route.capacityBytes() != 0) {
+      return 0;
+    }
+    return route.capacity() == 0 ? Long.MAX_VALUE : Math.max(0, route.capacity() - waiting.size());
+  }
+
+  private long size() {
+    return waiting.size() + queue.inLane() + committing;
   }
 
   private boolean hasRoom(int bytes) {
     long most = route.capacity();
     long mostBytes = route.capacityBytes();
-    return (most == 0 || waiting.size() + committing < most)
+    return (most == 0 || size() < most)
         && (mostBytes == 0 || waiting.bytes() + committingBytes + bytes <= mostBytes);
   }
 
@@ -146,7 +158,7 @@ final class JobIntake {
 
   private QueueFullException full(QueuedJob job, String when) {
     return new QueueFullException("queue " + route.id() + " is full: "
-        + (waiting.size() + committing) + " messages of "
+        + size() + " messages of "
         + (waiting.bytes() + committingBytes) + " bytes wait, no room for one of " + job.bytes
         + " bytes" + when + " (capacity: " + route.capacity() + ", capacityBytes: "
         + route.capacityBytes() + ", 0 for no bound)");

@@ -49,27 +49,27 @@ final class JobOutcomes {
   }
 
   /** Ends a delivery with its outcome; under no lock. */
-  CompletionStage<Settlement> settle(QueuedJob job, Outcome outcome) {
-    if (storage == null && outcome instanceof Outcome.Acknowledge && !job.inLane) {
-      return job.end(false) == QueuedJob.End.BEFORE ? Parcel.LEASE_LOST : Parcel.APPLIED;
+  CompletionStage<Settlement> settle(HeldJob job, Outcome outcome) {
+    if (storage == null && outcome instanceof Outcome.Acknowledge && !job.holdsKey()) {
+      return job.end(false) == HeldJob.End.BEFORE ? Parcel.LEASE_LOST : Parcel.APPLIED;
     }
     underWay.incrementAndGet();
     try {
-      QueuedJob.End end = job.end(false);
-      return end == QueuedJob.End.BEFORE
+      HeldJob.End end = job.end(false);
+      return end == HeldJob.End.BEFORE
           ? Parcel.LEASE_LOST
-          : settled(job, outcome, end == QueuedJob.End.BEGUN);
+          : settled(job.queued(), outcome, end == HeldJob.End.BEGUN);
     } finally {
       underWay.decrementAndGet();
     }
   }
 
   /** Takes back a job that no handler had; under no lock. */
-  void takeBack(QueuedJob job) {
+  void takeBack(HeldJob job) {
     underWay.incrementAndGet();
     try {
-      if (job.end(true) != QueuedJob.End.BEFORE) {
-        takenBack(job, false);
+      if (job.end(true) != HeldJob.End.BEFORE) {
+        takenBack(job.queued(), false);
       }
     } finally {
       underWay.decrementAndGet();
@@ -77,15 +77,15 @@ final class JobOutcomes {
   }
 
   /** Takes back all that a worker holds, so that they return in their order; under no lock. */
-  void takeBack(List<QueuedJob> held) {
+  void takeBack(List<? extends HeldJob> held) {
     List<QueuedJob> begun = new ArrayList<>();
     List<QueuedJob> others = new ArrayList<>();
     underWay.incrementAndGet();
     try {
-      for (QueuedJob job : held) {
-        QueuedJob.End end = job.end(true);
-        if (end != QueuedJob.End.BEFORE) {
-          (end == QueuedJob.End.BEGUN ? begun : others).add(job);
+      for (HeldJob job : held) {
+        HeldJob.End end = job.end(true);
+        if (end != HeldJob.End.BEFORE) {
+          (end == HeldJob.End.BEGUN ? begun : others).add(job.queued());
         }
       }
       if (!begun.isEmpty() || !others.isEmpty()) {

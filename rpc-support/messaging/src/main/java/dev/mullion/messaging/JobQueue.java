@@ -1,8 +1,11 @@
 package dev.mullion.messaging;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.mullion.messaging.DeadLetterBox.Letter;
 import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.Route;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -22,6 +25,7 @@ final class JobQueue {
   private final @Nullable JobStorage storage;
   private final DeferringLock lock = new DeferringLock();
   private final WaitingJobs waiting;
+  private final @Nullable Lane lane; // of what needs no decision; null in a store and for a group
   private final JobIntake intake;
   private final QueueLetters letters;
   private final JobOutcomes outcomes;
@@ -41,10 +45,14 @@ final class JobQueue {
     this.clock = broker.clock();
     this.storage = storage;
     this.waiting = new WaitingJobs(route.ordered());
+    this.lane = storage == null && route.source().isEmpty() ? new Lane() : null;
     this.intake = new JobIntake(this, waiting, route);
     this.letters = new QueueLetters(this, broker, storage);
     this.outcomes = new JobOutcomes(this, waiting, storage);
     this.alarm = new Alarm(clock, this::wake);
+    if (lane != null) {
+      lane.open(intake.room());
+    }
   }
 
   Route.Queue route() {
@@ -92,13 +100,44 @@ final class JobQueue {
     }
   }
 
+  /**
+   * Accepts a message if that needs no decision: there is room, and it has neither key nor time to
+   * live. Returns false if nothing was done.
+   */
+  boolean pushNow(Message<byte[]> message, EmbeddedLink link) {
+    Lane open = lane;
+    if (open == null || !message.isPlain()) {
+      return false;
+    }
+    link.awaitRoom(full);
+    long now = SystemClock.coarseNanoTime(clock);
+    Lane.Put put = open.put(message, now);
+    if (put == Lane.Put.FULL) {
+      markFull();
+      link.awaitRoom(full);
+      put = open.put(message, now);
+    }
+    if (put == Lane.Put.AWAITED) {
+      VarHandle.fullFence(); // one of those who look out sees the message, or is not seen here
+      if (!watchers.arePresent()) {
+        change(true, () -> {});
+      }
+    }
+    return put != Lane.Put.FULL;
+  }
+
+  private void markFull() {
+    lock.enter();
+    leave(true);
+  }
+
   /** Accepts a message; null if the queue has ended meanwhile. */
   @Nullable
   CompletionStage<Void> push(Message<byte[]> message, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, route.name(), Times.expiry(message, clock));
     CompletionStage<Void> answer;
     link.awaitRoom(full);
-    lock.enter();
+    enter();
     try {
       if (ended) {
         return null;
@@ -121,7 +160,7 @@ final class JobQueue {
   @Nullable
   QueuedJob feed(Message<byte[]> message, String topic, EmbeddedLink link) {
     QueuedJob job = new QueuedJob(this, message, topic, Times.expiry(message, clock));
-    lock.enter();
+    enter();
     try {
       return ended || intake.offer(job, link) != null ? null : job;
     } finally {
@@ -133,7 +172,7 @@ final class JobQueue {
   @Nullable
   CompletionStage<Boolean> redrive(Letter letter, String address, Message<byte[]> message) {
     QueuedJob job = new QueuedJob(this, message, address, Times.expiry(message, clock));
-    lock.enter();
+    enter();
     try {
       if (!intake.isOpen(job.bytes)) {
         return null;
@@ -171,7 +210,42 @@ final class JobQueue {
     }
   }
 
+  /** Enters the lock, and closes the lane, with what it has among the jobs that wait. */
+  private void enter() {
+    lock.enter();
+    Lane open = lane;
+    if (open != null) {
+      open.close();
+      if (!open.isEmpty()) {
+        backlog = true; // before the lane is seen to be empty
+      }
+      for (Object message = open.poll(); message != null; message = open.poll()) {
+        QueuedJob job = laneJob(message);
+        job.since = open.time();
+        waiting.addFresh(job);
+      }
+    }
+  }
+
   // ---- under the lock
+
+  @SuppressWarnings("unchecked")
+  private QueuedJob laneJob(Object message) {
+    QueuedJob job = new QueuedJob(this, (Message<byte[]>) message, null, Times.NEVER);
+    number(job);
+    return job;
+  }
+
+  /** Returns how many jobs are in the lane. */
+  long inLane() {
+    Lane open = lane;
+    return open == null ? 0 : open.size();
+  }
+
+  private boolean isLaneEmpty() {
+    Lane open = lane;
+    return open == null || open.isEmpty();
+  }
 
   void number(QueuedJob job) {
     job.number = ++lastNumber;
@@ -201,19 +275,32 @@ final class JobQueue {
 
   /** Hands out what waits, as far as there is credit. */
   private void pump() {
+    Lane open = lane;
+    if (open != null) {
+      open.awaitNoMore();
+    }
     while (true) {
       admit();
       if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) { // also what has become due
         backlog = true;
       }
-      WorkerSource worker = waiting.available() == 0 ? null : workers.withCredit();
-      if (worker == null || !give(worker)) {
+      WorkerSource worker = available() == 0 ? null : workers.withCredit();
+      if ((worker == null || !give(worker)) && !hasMore(open)) {
         break;
       }
     }
     if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
       backlog = false;
     }
+  }
+
+  private long available() {
+    return waiting.available() + inLane();
+  }
+
+  /** Returns whether a message has come into the lane meanwhile for a worker that has credit. */
+  private boolean hasMore(@Nullable Lane open) {
+    return open != null && workers.haveCredit() && !open.await();
   }
 
   /** Accepts sends that wait for room, also for that of jobs that have expired. */
@@ -242,11 +329,38 @@ final class JobQueue {
 
   /** Gives the next job to a worker; false if there is none. */
   private boolean give(WorkerSource worker) {
-    QueuedJob job = waiting.next();
+    QueuedJob job = next();
     if (job != null) {
       give(job, worker);
     }
     return job != null;
+  }
+
+  /** Gives what is in the lane to a worker, up to a number. */
+  @SuppressWarnings("unchecked")
+  private void giveBatch(WorkerSource worker, int most) {
+    Lane open = lane;
+    int size = open == null ? 0 : (int) Math.min(most, open.size());
+    if (open == null || size == 0) {
+      return;
+    }
+    JobBatch batch = new JobBatch(this, lastNumber + 1, size);
+    for (int i = 0; i < size; i++) {
+      batch.add((Message<byte[]>) requireNonNull(open.poll()));
+    }
+    lastNumber += size;
+    worker.hold(batch);
+    lock.give(batch, worker);
+  }
+
+  private @Nullable QueuedJob next() {
+    QueuedJob job = waiting.next();
+    Lane open = lane;
+    if (job != null || open == null) {
+      return job;
+    }
+    Object message = open.poll();
+    return message == null ? null : laneJob(message);
   }
 
   private void give(QueuedJob job, WorkerSource worker) {
@@ -301,20 +415,31 @@ final class JobQueue {
 
   /** Hands out what waits to a worker that has added credit; under no lock. */
   void credited() {
-    if (backlog) {
+    Lane open = lane;
+    if ((open != null && !open.await()) || backlog) {
       change(true, () -> {});
     }
   }
 
   /** Hands out what waits to a worker that asks for it; under no lock. */
   void poll(WorkerSource worker, int jobs) {
-    if (backlog || watchers.lookOut(() -> backlog)) {
+    if (isAny() || watchers.lookOut(this::isAny)) {
       change(true, () -> {
         worker.hasCredit(); // else credit that was just asked for would be left
         admit();
-        for (int i = 0; i < jobs && !worker.isCancelled() && give(worker); i++) {}
+        int left = jobs;
+        while (left > 0 && !worker.isCancelled() && waiting.available() > 0 && give(worker)) {
+          left--;
+        }
+        if (left > 0 && !worker.isCancelled()) {
+          giveBatch(worker, left);
+        }
       });
     }
+  }
+
+  private boolean isAny() {
+    return !isLaneEmpty() || backlog; // in this order: what leaves the lane is backlog before
   }
 
   private void wake() {
@@ -324,7 +449,7 @@ final class JobQueue {
   /** Replaces the settings; what waits stays. Returns what is to be done under no lock at all. */
   Runnable redeclare(Route.Queue settings) {
     Runnable rest;
-    lock.enter();
+    enter();
     try {
       if (!ended) {
         route = settings;
@@ -348,7 +473,7 @@ final class JobQueue {
   void end(MessagingException cause) {
     List<WorkerSource> all;
     List<Parked<QueuedJob>> sends;
-    lock.enter();
+    enter();
     try {
       ended = true;
       all = workers.all();
@@ -369,7 +494,7 @@ final class JobQueue {
   }
 
   QueueStatus status() {
-    lock.enter();
+    enter();
     try {
       QueuedJob oldest = waiting.oldest();
       return new QueueStatus(
@@ -392,7 +517,7 @@ final class JobQueue {
 
   /** Returns how many jobs were accepted. */
   long accepted() {
-    lock.enter();
+    enter();
     try {
       return lastNumber;
     } finally {
@@ -402,7 +527,7 @@ final class JobQueue {
 
   /** Returns what there is to do for workers that are here; empty if there is nothing. */
   String busy() {
-    lock.enter();
+    enter();
     try {
       long inFlight = workers.inFlight() + outcomes.underWay();
       long ready = workers.size() == 0 ? 0 : waiting.available() + (intake.hasParked() ? 1 : 0);
@@ -423,6 +548,10 @@ final class JobQueue {
   }
 
   private void beforeLeaving() {
+    Lane open = lane;
+    if (open != null) {
+      open.open(ended ? 0 : intake.room());
+    }
     long time = waiting.nextTime();
     if (time < alarmTime) {
       alarmTime = time;

@@ -232,6 +232,11 @@ public final class Message<T> {
         bytes, givenId, count, millis, key, type, correlationId, headers, timeToLive);
   }
 
+  /** Returns whether engines need not treat it in a way of its own: no key, no time to live. */
+  boolean isPlain() {
+    return key == null && timeToLive == null;
+  }
+
   /** Returns the length of the id if {@link #id} would make it, else 0; makes none. */
   int generatedIdLength() {
     int digits = (Long.SIZE - Long.numberOfLeadingZeros(count) + 3) / 4;

@@ -3,6 +3,7 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,16 @@ abstract class Parcel implements RawDelivery {
 
   /** Gets what is missing, just before the parcel is handed out; may read from disk. */
   void load() throws MessagingException {}
+
+  /** Returns of how many messages it consists. */
+  int count() {
+    return 1;
+  }
+
+  /** Returns what it consists of, one for each message. */
+  List<? extends Parcel> parcels() {
+    return List.of(this);
+  }
 
   /** Takes the parcel back that was assigned and could not be handed out. */
   abstract void takeBack();

@@ -77,6 +77,11 @@ final class PendingLimits {
     await(new Waiter(bytes, from), timeout, setting);
   }
 
+  /** Returns whether no send is pending or waits, and one of that size would not have to. */
+  boolean areIdle(int bytes) {
+    return state.get() == 0 && bytes <= maxPendingBytes;
+  }
+
   /** Returns the room of one send. */
   void release(int bytes) {
     long now = state.addAndGet(-ONE - bytes);

@@ -1,32 +1,13 @@
 package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.Outcome;
-import dev.mullion.messaging.engine.Settlement;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A job of a queue from when it is pushed, or comes back, to the end of one delivery. A job that
  * comes back is a new object, so that a late outcome of the earlier delivery changes nothing.
  */
-final class QueuedJob extends Parcel {
-  // 0 until it is handed out
-  private static final int HANDED_OUT = 1;
-  private static final int BEGUN = 2; // with a store
-  private static final int SETTLED = 3;
-  private static final int TAKEN_BACK = 4;
-  private static final VarHandle STATE;
-
-  static {
-    try {
-      STATE = MethodHandles.lookup().findVarHandle(QueuedJob.class, "state", int.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
-
+final class QueuedJob extends HeldJob {
   private final JobQueue queue;
   private final int failures;
   private final int losses;
@@ -42,11 +23,6 @@ final class QueuedJob extends Parcel {
   private @Nullable String address;
   private @Nullable WorkerSource worker; // written before it is assigned
   private int slot;
-  /** Used without a store; another thread that takes the job back may see it a moment later. */
-  private boolean begun;
-
-  @SuppressWarnings("unused") // by STATE
-  private volatile int state;
 
   /** Makes a job of a message that was just sent. */
   QueuedJob(JobQueue queue, Message<byte[]> message, @Nullable String address, long expires) {
@@ -75,8 +51,14 @@ final class QueuedJob extends Parcel {
     return Long.compare(one.number, other.number);
   }
 
+  @Override
   JobQueue queue() {
     return queue;
+  }
+
+  @Override
+  QueuedJob queued() {
+    return this;
   }
 
   /** Returns this job for its next delivery. */
@@ -116,57 +98,20 @@ final class QueuedJob extends Parcel {
   void handTo(WorkerSource worker, int slot) {
     this.worker = worker;
     this.slot = slot;
-    STATE.set(this, HANDED_OUT); // the source publishes it
+    handOut();
   }
 
-  /** Ends this delivery, unless it has ended already. */
-  End end(boolean takenBack) {
-    int now = state;
-    while (now == HANDED_OUT || now == BEGUN) {
-      if (STATE.compareAndSet(this, now, takenBack ? TAKEN_BACK : SETTLED)) {
-        WorkerSource holder = worker;
-        if (holder != null) {
-          holder.release(this, slot);
-        }
-        return now == BEGUN || begun ? End.BEGUN : End.NOT_BEGUN;
-      }
-      now = state;
+  @Override
+  boolean holdsKey() {
+    return inLane;
+  }
+
+  @Override
+  void released() {
+    WorkerSource holder = worker;
+    if (holder != null) {
+      holder.release(this, slot);
     }
-    return End.BEFORE;
-  }
-
-  /** What a delivery was when it ended. */
-  enum End {
-    /** It had ended before. */
-    BEFORE,
-    /** Its handler had not begun. */
-    NOT_BEGUN,
-    /** Its handler had begun. */
-    BEGUN
-  }
-
-  boolean isHandedOut() {
-    int now = state;
-    return now == HANDED_OUT || now == BEGUN;
-  }
-
-  @Override
-  public void begin() {
-    if (queue.storage() == null) {
-      begun = true;
-    } else if (STATE.compareAndSet(this, HANDED_OUT, BEGUN)) {
-      queue.outcomes().begun(this);
-    }
-  }
-
-  @Override
-  public CompletionStage<Settlement> settle(Outcome outcome) {
-    return queue.outcomes().settle(this, outcome);
-  }
-
-  @Override
-  void takeBack() {
-    queue.outcomes().takeBack(this);
   }
 
   @Override

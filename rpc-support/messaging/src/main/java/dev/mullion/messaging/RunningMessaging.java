@@ -133,7 +133,6 @@ final class RunningMessaging implements Messaging {
       String kind, Route route, MessageCodec<T> codec, Message<? extends T> message) {
     Outgoing.check(requireNonNull(message, "message"));
     Caller from = intake.check();
-    counts.sent.increment();
     Message<byte[]> encoded;
     try {
       encoded = outgoing.encode(kind, route.name(), codec, message);
@@ -163,7 +162,7 @@ final class RunningMessaging implements Messaging {
           soon ? "timeout" : "sendTimeout",
           from);
     } catch (Throwable e) {
-      return sends.failed(e);
+      return sends.refused(e);
     }
     return requests.send(
         link, declared, subject, encoded, timeout, start, intake.continuations(from));
@@ -253,8 +252,8 @@ final class RunningMessaging implements Messaging {
   @Override
   public MessagingCounters counters() {
     return new MessagingCounters(
-        counts.sent.sum(),
-        counts.accepted.sum(),
+        counts.sent.sum() + counts.sentNow.sum(),
+        counts.accepted.sum() + counts.sentNow.sum(),
         counts.failed.sum(),
         counts.dropped.sum() + subscriptions.dropped(),
         limits.pending(),

@@ -4,6 +4,7 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** The counts of what a {@code Messaging} has sent. */
 final class SendCounts {
+  final LongAdder sentNow = new LongAdder(); // sent and accepted in one step
   final LongAdder sent = new LongAdder();
   final LongAdder accepted = new LongAdder();
   final LongAdder failed = new LongAdder();

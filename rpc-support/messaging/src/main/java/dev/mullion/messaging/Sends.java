@@ -42,9 +42,18 @@ final class Sends {
       Route route, Message<byte[]> message, Caller from, Executor continuations) {
     int bytes = message.payload().length;
     try {
+      if (limits.areIdle(bytes) && declared.isRecent(route) && link.sendNow(route, message)) {
+        counts.sentNow.increment();
+        return CompletableFuture.completedFuture(null);
+      }
+    } catch (Throwable e) { // the engine may have the message
+      return failed(e);
+    }
+    counts.sent.increment();
+    try {
       limits.take(bytes, sendTimeout, "sendTimeout", from);
     } catch (Throwable e) {
-      return failed(e);
+      return refused(e);
     }
     CompletionStage<@Nullable Void> stage;
     try {
@@ -85,8 +94,14 @@ final class Sends {
     }
   }
 
-  /** Counts a message that failed before the engine had it. */
+  /** Counts a message that could not be encoded. */
   <T extends @Nullable Object> CompletableFuture<T> failed(Throwable error) {
+    counts.sent.increment();
+    return refused(error);
+  }
+
+  /** Counts a message that failed before the engine had it. */
+  <T extends @Nullable Object> CompletableFuture<T> refused(Throwable error) {
     counts.failed.increment();
     return CompletableFuture.failedFuture(error);
   }

@@ -47,6 +47,16 @@ final class WorkerList {
     return null;
   }
 
+  /** Returns whether any worker may get a job. */
+  boolean haveCredit() {
+    for (WorkerSource worker : workers) {
+      if (worker.hasCredit()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Returns all that may hold jobs. */
   List<WorkerSource> all() {
     List<WorkerSource> all = new ArrayList<>(List.of(workers));

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 final class WorkerSource extends EmbeddedSource {
   private final JobQueue queue;
   private volatile AtomicReferenceArray<@Nullable QueuedJob> held = new AtomicReferenceArray<>(16);
+  private volatile JobBatch[] batches = {};
   private int cursor; // guarded by the queue's lock
 
   WorkerSource(EmbeddedLink link, Sink sink, JobQueue queue) {
@@ -71,9 +72,24 @@ final class WorkerSource extends EmbeddedSource {
     held.compareAndSet(slot, job, null);
   }
 
+  /** Gives a batch to this worker, and forgets those that are settled; under the queue's lock. */
+  void hold(JobBatch batch) {
+    List<JobBatch> all = new ArrayList<>(2);
+    for (JobBatch former : batches) {
+      if (former.isHeld()) {
+        all.add(former);
+      }
+    }
+    all.add(batch);
+    batches = all.toArray(JobBatch[]::new);
+  }
+
   /** Returns what is handed out and not settled. */
-  List<QueuedJob> heldJobs() {
-    List<QueuedJob> jobs = new ArrayList<>();
+  List<HeldJob> heldJobs() {
+    List<HeldJob> jobs = new ArrayList<>();
+    for (JobBatch batch : batches) {
+      batch.addHeldTo(jobs);
+    }
     AtomicReferenceArray<@Nullable QueuedJob> table = held;
     for (int slot = 0; slot < table.length(); slot++) {
       QueuedJob job = table.get(slot);

@@ -34,6 +34,16 @@ public interface EngineLink extends AutoCloseable {
   CompletionStage<Void> send(Route route, Message<byte[]> message);
 
   /**
+   * Sends a message to a topic or queue if the engine can accept it within this call, as strongly
+   * as {@link #send} does when its stage completes. Saves the stage, and all that hangs on it.
+   *
+   * @return false if nothing was done: then {@link #send} follows
+   */
+  default boolean sendNow(Route route, Message<byte[]> message) {
+    return false;
+  }
+
+  /**
    * Sends a message at most once, without waiting for anything: no lock is taken that another
    * thread holds during I/O.
    *

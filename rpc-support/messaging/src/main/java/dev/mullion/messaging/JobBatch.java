@@ -1,0 +1,112 @@
+package dev.mullion.messaging;
+
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Settlement;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+
+/** First deliveries of messages that a worker gets at once: each is little more than a message. */
+final class JobBatch extends Parcel {
+  private final JobQueue queue;
+  private final long firstNumber;
+  private final First[] jobs;
+  private int size;
+
+  /** The jobs have the numbers from that on. */
+  JobBatch(JobQueue queue, long firstNumber, int most) {
+    this.queue = queue;
+    this.firstNumber = firstNumber;
+    this.jobs = new First[most];
+  }
+
+  void add(Message<byte[]> message) {
+    First job = new First(this, message, size);
+    job.handOut();
+    jobs[size++] = job;
+  }
+
+  @Override
+  int count() {
+    return jobs.length;
+  }
+
+  @Override
+  List<? extends Parcel> parcels() {
+    return Arrays.asList(jobs);
+  }
+
+  /** Returns whether any of it is not settled. */
+  boolean isHeld() {
+    for (First job : jobs) {
+      if (job.isHandedOut()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Adds those that are handed out and not settled to a list. */
+  void addHeldTo(List<HeldJob> held) {
+    for (First job : jobs) {
+      if (job.isHandedOut()) {
+        held.add(job);
+      }
+    }
+  }
+
+  @Override
+  void takeBack() {
+    queue.outcomes().takeBack(List.of(jobs));
+  }
+
+  @Override
+  public Message<byte[]> message() {
+    throw new IllegalStateException("several messages");
+  }
+
+  @Override
+  public String address() {
+    return queue.route().name();
+  }
+
+  @Override
+  public CompletionStage<Settlement> settle(Outcome outcome) {
+    throw new IllegalStateException("several messages");
+  }
+
+  /** The first delivery of a job. */
+  private static final class First extends HeldJob {
+    private final JobBatch batch;
+    private final Message<byte[]> message;
+    private final int index;
+
+    First(JobBatch batch, Message<byte[]> message, int index) {
+      this.batch = batch;
+      this.message = message;
+      this.index = index;
+    }
+
+    @Override
+    JobQueue queue() {
+      return batch.queue;
+    }
+
+    @Override
+    QueuedJob queued() {
+      QueuedJob job = new QueuedJob(batch.queue, message, null, Times.NEVER);
+      job.number = batch.firstNumber + index;
+      return job;
+    }
+
+    @Override
+    public Message<byte[]> message() {
+      return message;
+    }
+
+    @Override
+    public String address() {
+      return batch.address();
+    }
+  }
+}

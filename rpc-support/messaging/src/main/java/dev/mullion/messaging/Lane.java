@@ -1,0 +1,185 @@
+package dev.mullion.messaging;
+
+import static java.util.Objects.requireNonNull;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What senders have appended and no receiver has looked at yet. To append takes a lock that is held
+ * for a few stores only, so who finds it taken spins, and parks only if its holder lost its core.
+ * Receivers read what was appended without that lock, under that of their owner (a queue, a live
+ * subscriber), which a sender needs only if the lane is full or a receiver has to be woken.
+ *
+ * <pre>
+ *  senders, the lane's lock             receivers, the owner's lock
+ *  put: slots[appended++] = item  ----&gt;  poll: slots[taken++]
+ *       while appended &lt; limit           limit = taken + what there is room for
+ * </pre>
+ */
+final class Lane {
+  private static final int SLOTS = 128;
+  private static final int SPINS = 200;
+  private static final long PAUSE = TimeUnit.MICROSECONDS.toNanos(20);
+  private static final VarHandle LOCKED;
+  private static final VarHandle APPENDED;
+
+  static {
+    try {
+      MethodHandles.Lookup lookup = MethodHandles.lookup();
+      LOCKED = lookup.findVarHandle(Lane.class, "locked", boolean.class);
+      APPENDED = lookup.findVarHandle(Lane.class, "appended", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  @SuppressWarnings("unused") // by LOCKED
+  private boolean locked;
+
+  private Chunk last = new Chunk(); // as the next three guarded by the lane's lock
+  private long appended; // receivers peek at it without
+  private long limit;
+  private boolean hungry;
+
+  private Chunk first = last; // as all below guarded by the owner's lock
+  private volatile long taken;
+  private long known; // how much of appended was seen: the slots up to there may be read
+
+  /** How an item was appended. */
+  enum Put {
+    /** It was not: there is no room. */
+    FULL,
+    /** It was, and those who take from here look again by themselves. */
+    DONE,
+    /** It was, and somebody waits for it. */
+    AWAITED
+  }
+
+  /** Appends an item, if there is room, with a time of its owner's clock. */
+  Put put(Object item, long time) {
+    lock();
+    try {
+      long number = appended;
+      if (number >= limit) {
+        return Put.FULL;
+      }
+      int slot = (int) number & (SLOTS - 1);
+      Chunk chunk = last;
+      if (slot == 0 && number != 0) {
+        Chunk next = new Chunk();
+        chunk.next = next;
+        last = next;
+        chunk = next;
+      }
+      chunk.items[slot] = item;
+      chunk.times[slot] = time;
+      APPENDED.setOpaque(this, number + 1);
+      return hungry ? Put.AWAITED : Put.DONE;
+    } finally {
+      unlock();
+    }
+  }
+
+  /** Returns whether nothing is here; needs no lock, and is exact for who has the owner's. */
+  boolean isEmpty() {
+    return (long) APPENDED.getOpaque(this) == taken;
+  }
+
+  // ---- under the owner's lock
+
+  /** Returns how many items are here, those too that are appended meanwhile. */
+  long size() {
+    return (long) APPENDED.getOpaque(this) - taken;
+  }
+
+  /** Removes and returns the next item; null if there is none. */
+  @Nullable
+  Object poll() {
+    long number = taken;
+    if (number == known && !look()) {
+      return null;
+    }
+    int slot = (int) number & (SLOTS - 1);
+    if (slot == 0 && number != 0) {
+      first = requireNonNull(first.next);
+    }
+    Object item = first.items[slot];
+    first.items[slot] = null; // else a queue that rests keeps it in memory
+    taken = number + 1;
+    return item;
+  }
+
+  /** Returns the time of the item that was polled last. */
+  long time() {
+    return first.times[(int) (taken - 1) & (SLOTS - 1)];
+  }
+
+  private boolean look() {
+    if (isEmpty()) {
+      return false;
+    }
+    lock();
+    known = appended;
+    unlock();
+    return known != taken;
+  }
+
+  /** Lets no more be appended than there is room for, besides what is here. */
+  void open(long room) {
+    long most = room >= Long.MAX_VALUE - taken ? Long.MAX_VALUE : taken + room;
+    lock();
+    limit = most;
+    unlock();
+  }
+
+  /** Lets nothing be appended until it is opened. */
+  void close() {
+    open(0);
+  }
+
+  /**
+   * Asks senders to tell of the next item.
+   *
+   * @return false if there is one already
+   */
+  boolean await() {
+    lock();
+    boolean empty = appended == taken;
+    hungry = empty;
+    unlock();
+    return empty;
+  }
+
+  /** Ends {@link #await}. */
+  void awaitNoMore() {
+    lock();
+    hungry = false;
+    unlock();
+  }
+
+  private void lock() {
+    int tries = 0;
+    while (!LOCKED.compareAndSet(this, false, true)) {
+      if (++tries < SPINS) {
+        Thread.onSpinWait();
+      } else {
+        LockSupport.parkNanos(this, PAUSE);
+      }
+    }
+  }
+
+  private void unlock() {
+    LOCKED.setRelease(this, false);
+  }
+
+  /** Some slots; each is young with its items, which spares the collector's marks. */
+  private static final class Chunk {
+    private final @Nullable Object[] items = new @Nullable Object[SLOTS];
+    private final long[] times = new long[SLOTS];
+    private @Nullable Chunk next;
+  }
+}
