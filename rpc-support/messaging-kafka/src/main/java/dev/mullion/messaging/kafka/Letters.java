@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
-import java.util.UUID;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
@@ -27,9 +26,10 @@ import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The dead letters of one queue, in a compacted topic. A letter's key is an id of its own, so that
- * each can be deleted; the message's key and time are headers. What is kept in memory is where the
- * letters are.
+ * The dead letters of one queue, in a compacted topic. A letter's key is where its message was at
+ * first and the message's id, so each can be deleted. A message that was duplicated by a death
+ * between its copy and its acknowledgement may die twice: its second letter replaces the first. The
+ * message's key and time are headers. What is kept in memory is where the letters are.
  */
 final class Letters implements DeadLetters {
   static final String REASON = Records.OWN + "reason";
@@ -86,7 +86,7 @@ final class Letters implements DeadLetters {
         partition.topic(),
         0,
         System.currentTimeMillis(),
-        UUID.randomUUID().toString().getBytes(UTF_8),
+        (Records.origin(from) + '#' + message.id()).getBytes(UTF_8),
         from.value() == null ? new byte[0] : from.value(),
         from.headers());
     Headers headers = letter.headers();
@@ -257,6 +257,7 @@ final class Letters implements DeadLetters {
         ERROR,
         DELIVERIES,
         KEY,
+        Records.ORIGIN, // or its next letter would be deleted with this one
         Records.FAILURES,
         Records.LOSSES,
         Records.DUE,

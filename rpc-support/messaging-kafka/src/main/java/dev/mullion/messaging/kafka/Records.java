@@ -53,6 +53,9 @@ final class Records {
 
   static final String LOSSES = OWN + "losses";
 
+  /** Where the record was that the first copy was made of: all copies of one message have it. */
+  static final String ORIGIN = OWN + "origin";
+
   /** When a delayed message is due, in milliseconds since 1970. */
   static final String DUE = OWN + "due";
 
@@ -176,6 +179,12 @@ final class Records {
     return own;
   }
 
+  /** Returns where a record, or the one it was copied from, was at first. */
+  static String origin(ConsumerRecord<byte[], byte[]> from) {
+    String origin = text(from.headers(), ORIGIN);
+    return origin == null ? place(from) : origin;
+  }
+
   /** Returns a copy of a record for another topic, with the same key, value, time and headers. */
   static ProducerRecord<byte[], byte[]> copy(
       ConsumerRecord<byte[], byte[]> from, String kafkaTopic) {
@@ -184,6 +193,7 @@ final class Records {
     if (from.headers().lastHeader(ID) == null) {
       set(copy.headers(), ID, place(from));
     }
+    set(copy.headers(), ORIGIN, origin(from));
     long time = Math.max(0, from.timestamp());
     long now = System.currentTimeMillis();
     if (time > now - NEAR_MILLIS && time < now + NEAR_MILLIS) {

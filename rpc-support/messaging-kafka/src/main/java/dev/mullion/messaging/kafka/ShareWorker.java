@@ -16,6 +16,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.FencedStateEpochException;
+import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidRecordStateException;
 import org.apache.kafka.common.errors.InvalidShareSessionEpochException;
 import org.apache.kafka.common.errors.ShareSessionNotFoundException;
@@ -31,12 +32,18 @@ import org.jspecify.annotations.Nullable;
  *                        +--+ empty           +--+ commit what is settled; renew at half the lock
  * </pre>
  *
- * <p>After an empty poll a fetch is still under way, so the consumer polls on until it gets
- * something. All acknowledgements are committed before the next poll: without that, renewals fail
- * and messages come twice.
+ * <p>A poll goes on until it gets something, and only the stop of the worker interrupts it. If a
+ * poll ended empty, its fetch would still be under way and the next poll could ask for another one
+ * at the moment in which the first is answered; what the second one gets would then wait in the
+ * client, locked, until everything of the first is settled. For the same reason a consumer whose
+ * poll or renewal failed is not used any more.
+ *
+ * <p>All acknowledgements are committed before the next poll: without that, renewals fail and
+ * messages come twice.
  */
 final class ShareWorker implements Runnable {
-  private static final Duration POLL = Duration.ofMillis(100);
+  private static final Duration POLL = Duration.ofDays(1);
+  private static final Duration POLL_RENEWED = Duration.ofMillis(100);
   private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
   private static final long RENEWED_NANOS = 5_000_000_000L;
 
@@ -71,8 +78,11 @@ final class ShareWorker implements Runnable {
   private volatile boolean stopping; // fetches no more
   private volatile boolean closing; // waits for no outcome
   private volatile boolean ended;
+  private final Object pollLock = new Object();
+  private boolean inPoll; // guarded by pollLock: only then may the thread be interrupted
+  private long lockNanos; // of the polling thread, as the next one
   private long renewAt;
-  private @Nullable ShareConsumer<byte[], byte[]> consumer;
+  private @Nullable ShareConsumer<byte[], byte[]> consumer; // of the polling thread only
 
   // Guarded by the pool's lock.
   boolean polling; // has credit reserved
@@ -100,14 +110,22 @@ final class ShareWorker implements Runnable {
   /** Fetches no more, and ends when nothing is held. */
   void stop() {
     stopping = true;
+    endPoll();
     wake();
   }
 
   /** Releases what is held, and ends. */
   void close() {
-    stopping = true;
     closing = true;
-    wake();
+    stop();
+  }
+
+  private void endPoll() {
+    synchronized (pollLock) {
+      if (inPoll) {
+        thread.interrupt();
+      }
+    }
   }
 
   boolean awaitEnd(Duration timeout) throws InterruptedException {
@@ -159,6 +177,7 @@ final class ShareWorker implements Runnable {
       }
     } catch (KafkaException e) { // retried by the next turn, after a moment
       pool.failing(this, e);
+      loseAll();
       LockSupport.parkNanos(
           this, e instanceof AuthorizationException ? 1_000_000_000L : 50_000_000);
     }
@@ -168,14 +187,31 @@ final class ShareWorker implements Runnable {
     ShareConsumer<byte[], byte[]> now = consumer;
     if (now == null) {
       now = settings.shareConsumer(group, size);
-      now.subscribe(List.of(group)); // each share group is named as its only topic
       consumer = now;
+      now.subscribe(List.of(group)); // each share group is named as its only topic
     }
     return now;
   }
 
   private void fetch() {
-    take(consumer().poll(POLL));
+    ShareConsumer<byte[], byte[]> from = consumer();
+    Iterable<ConsumerRecord<byte[], byte[]>> records = List.of();
+    synchronized (pollLock) {
+      inPoll = !stopping;
+    }
+    try {
+      if (inPoll) {
+        records = from.poll(POLL);
+      }
+    } catch (InterruptException e) {
+      // The end.
+    } finally {
+      synchronized (pollLock) {
+        inPoll = false;
+        Thread.interrupted(); // nothing else interrupts this thread
+      }
+    }
+    take(records);
   }
 
   private void take(Iterable<ConsumerRecord<byte[], byte[]>> records) {
@@ -186,16 +222,13 @@ final class ShareWorker implements Runnable {
       arrived.add(one);
     }
     if (!arrived.isEmpty()) {
-      renewAt = System.nanoTime() + lockNanos() / 2;
+      lockNanos = consumer()
+          .acquisitionLockTimeoutMs()
+          .map(millis -> millis * 1_000_000L)
+          .orElse(settings.lockDuration().toNanos());
+      renewAt = System.nanoTime() + lockNanos / 2;
       pool.arrived(this, arrived);
     }
-  }
-
-  private long lockNanos() {
-    return consumer()
-        .acquisitionLockTimeoutMs()
-        .map(millis -> millis * 1_000_000L)
-        .orElse(settings.lockDuration().toNanos());
   }
 
   private void holdOn() {
@@ -260,24 +293,27 @@ final class ShareWorker implements Runnable {
     }
     boolean kept = commit() == Settlement.APPLIED;
     long deadline = System.nanoTime() + RENEWED_NANOS;
-    List<ConsumerRecord<byte[], byte[]>> others = new ArrayList<>();
     while (kept && !renewed.isEmpty() && System.nanoTime() - deadline < 0) {
-      for (ConsumerRecord<byte[], byte[]> each : consumer().poll(POLL)) {
+      for (ConsumerRecord<byte[], byte[]> each : consumer().poll(POLL_RENEWED)) {
         Held known = renewed.remove(each.offset());
-        if (known == null) {
-          others.add(each);
-        } else {
+        if (known != null) {
           known.renewed(each);
         }
       }
     }
-    renewed.forEach((offset, lost) -> {
-      held.remove(offset);
-      lost.answered(Settlement.LEASE_LOST);
-    });
-    renewAt = System.nanoTime() + lockNanos() / 2;
-    take(others);
-    if (held.isEmpty()) {
+    if (!renewed.isEmpty()) {
+      loseAll();
+    }
+    renewAt = System.nanoTime() + lockNanos / 2;
+  }
+
+  /** Begins again with another consumer: the locks of this one are gone, or will be. */
+  private void loseAll() {
+    List<Held> lost = List.copyOf(held.values());
+    held.clear();
+    lost.forEach(each -> each.answered(Settlement.LEASE_LOST));
+    closeConsumer();
+    if (!lost.isEmpty()) {
       pool.emptied(this);
     }
   }
@@ -305,6 +341,7 @@ final class ShareWorker implements Runnable {
 
   private void closeConsumer() {
     ShareConsumer<byte[], byte[]> now = consumer;
+    consumer = null;
     if (now != null) {
       try {
         now.close(Duration.ofSeconds(2));

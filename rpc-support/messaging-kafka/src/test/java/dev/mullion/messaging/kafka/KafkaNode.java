@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One Kafka node in a process of its own, made of the test class path. It listens on loopback only,
- * and clients reach it through a relay, which tests can cut.
+ * and clients reach it through a relay, which tests can cut. With {@code -Dkafka.node.keep=true} its
+ * directory with its output is kept.
  */
 final class KafkaNode implements AutoCloseable {
   private static final Duration START = Duration.ofSeconds(60);
@@ -90,8 +91,13 @@ final class KafkaNode implements AutoCloseable {
     for (String kind : List.of("share", "consumer")) {
       properties.put("group." + kind + ".heartbeat.interval.ms", "500");
       properties.put("group." + kind + ".min.heartbeat.interval.ms", "500");
+      properties.put("group." + kind + ".session.timeout.ms", "10000");
+      properties.put("group." + kind + ".min.session.timeout.ms", "10000");
       properties.put("group." + kind + ".assignment.interval.ms", "0");
     }
+    // A killed node may come back once the session of its former self has ended.
+    properties.put("broker.session.timeout.ms", "6000");
+    properties.put("broker.heartbeat.interval.ms", "500");
     properties.put("group.share.min.record.lock.duration.ms", "1000");
   }
 
@@ -200,7 +206,9 @@ final class KafkaNode implements AutoCloseable {
         closed.waitFor(10, TimeUnit.SECONDS);
       }
       relay.close();
-      delete();
+      if (!Boolean.getBoolean("kafka.node.keep")) {
+        delete();
+      }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
