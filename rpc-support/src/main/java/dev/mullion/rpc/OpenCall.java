@@ -46,6 +46,7 @@ final class OpenCall {
   private final AtomicReference<@Nullable Status> ending = new AtomicReference<>();
 
   private volatile @Nullable Queue<Runnable> watchers;
+  private volatile @Nullable Runnable whenReady;
   private @Nullable List<Runnable> whenStopping;
   private volatile boolean stopping;
   private volatile boolean over;
@@ -201,6 +202,17 @@ final class OpenCall {
     if (all != null) {
       all.forEach(CallExecutor::run);
     }
+  }
+
+  /** Sets what runs on the event loop when the transport becomes ready. */
+  void whenReady(Runnable quick) {
+    whenReady = quick;
+  }
+
+  /** Returns null if an event of the call is to be told. */
+  @Nullable
+  Runnable whenReady() {
+    return whenReady;
   }
 
   boolean isStopping() {

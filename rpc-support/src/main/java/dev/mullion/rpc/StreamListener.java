@@ -121,7 +121,12 @@ final class StreamListener<Q> extends ServerCall.Listener<Q> {
   @Override
   public void onReady() {
     open.changed();
-    if (readyWaits.compareAndSet(false, true)) {
+    Runnable quick = open.whenReady();
+    if (quick != null) {
+      if (call.ended() == null) {
+        CallExecutor.run(quick);
+      }
+    } else if (readyWaits.compareAndSet(false, true)) {
       post(() -> {
         readyWaits.set(false);
         listener.onReady();

@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Timer;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -289,6 +290,33 @@ class JavadocExamplesTest extends RpcTest {
 
   private static void ends(Timer ticks) {
     StopSignal.current().onGiven(ticks::cancel);
+  }
+
+  /** Queued replies. */
+  private interface Frames {
+    void writeWhileReady();
+  }
+
+  @Test
+  void signalWritesWhatIsQueued() throws Exception {
+    CompletableFuture<Boolean> written = new CompletableFuture<>();
+    RpcServer server =
+        start(RpcServer.builder().addService(TestService.stream((request, replies) -> {
+          writes(() -> {
+            if (written.complete(true)) {
+              replies.onCompleted();
+            }
+          });
+          replies.onNext(
+              HelloReply.newBuilder().setMessage("x".repeat(64 * 1024)).build());
+        })));
+
+    assertThat(stream(channel(server)).next().getMessage()).hasSize(64 * 1024);
+    assertThat(written.get(30, TimeUnit.SECONDS)).isTrue();
+  }
+
+  private static void writes(Frames queue) {
+    ReadySignal.current().onReady(queue::writeWhileReady);
   }
 
   @Test

@@ -27,7 +27,7 @@ final class Cork {
       work.run();
     } finally {
       CURRENT.remove();
-      cork.touched.forEach(Outbox::flush);
+      cork.touched.forEach(Outbox::wakeHere);
     }
   }
 

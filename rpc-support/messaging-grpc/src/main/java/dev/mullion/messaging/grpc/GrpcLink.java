@@ -341,7 +341,10 @@ final class GrpcLink implements EngineLink {
     switch (frame.getFrameCase()) {
       case DONE -> sends.done(session, frame.getDone());
       case DELIVER -> deliver(session, frame);
-      case REPLY -> requests.replied(frame.getReply());
+      case REPLY -> {
+        sends.replied(session, frame.getReply().getId());
+        requests.replied(frame.getReply());
+      }
       case READY -> with(frame.getReady().getSubscription(), RemoteSource::becameReady);
       case DROPPED ->
         with(

@@ -113,6 +113,7 @@ final class LinkConnection implements LinkSession.Events {
         .setVersion(1)
         .setClient(engine.client())
         .setSendTimeout(WireMessages.of(context.sendTimeout()))
+        .setPacksAnswers(true)
         .build();
     newest = LinkSession.open(
         engine.channel(),

@@ -65,9 +65,14 @@ final class LinkSends {
       } else if (isAwayTooLong()) {
         refused = awayError();
       } else {
-        waiting.put(++lastOrder, pending);
-        pump();
-        expireLater();
+        lastOrder++;
+        if (session != null && isFirst(session) && fits(pending, session)) {
+          write(lastOrder, pending, session);
+        } else {
+          waiting.put(lastOrder, pending);
+          pump();
+          expireLater();
+        }
       }
     }
     if (refused != null) {
@@ -102,10 +107,19 @@ final class LinkSends {
         return;
       }
       long order = resuming.poll() != null ? 0 : waiting.pollFirstEntry().getKey();
-      sent.put(next.id(), new Order(order, next));
-      sentBytes += next.bytes();
-      next.write().accept(session);
+      write(order, next, session);
     }
+  }
+
+  /** Returns whether nothing goes out before the next frame. */
+  private boolean isFirst(LinkSession session) {
+    return waiting.isEmpty() && resumeLeft == 0 && !session.isStopping();
+  }
+
+  private void write(long order, Pending next, LinkSession session) {
+    sent.put(next.id(), new Order(order, next));
+    sentBytes += next.bytes();
+    next.write().accept(session);
   }
 
   private boolean fits(Pending next, LinkSession session) {
@@ -115,28 +129,39 @@ final class LinkSends {
 
   /** Takes an answer of the live session. */
   void done(LinkSession session, Done done) {
-    Order answered;
+    List<Pending> answered = new ArrayList<>(1 + done.getMoreIdsCount());
     synchronized (this) {
-      answered = sent.remove(done.getId());
-      if (answered == null) {
-        return;
-      }
-      sentBytes -= answered.pending().bytes();
-      if (answered.order() == 0) {
-        resumeLeft--;
-      } else if (done.getError().getKind() == Kind.KIND_STOPPING && !closed) {
-        // Certainly not accepted: it goes out on the next connection.
-        waiting.put(answered.order(), answered.pending());
-        answered = null;
+      take(done.getId(), done, answered);
+      for (int i = 0; i < done.getMoreIdsCount(); i++) {
+        take(done.getMoreIds(i), done, answered);
       }
       pump();
       expireLater();
     }
     session.outbox.wake();
-    if (answered != null) {
-      complete(answered.pending(), done);
-    }
+    answered.forEach(each -> complete(each, done));
     quiet.run();
+  }
+
+  /** Takes a reply of the live session, which answers its request if that has no answer yet. */
+  void replied(LinkSession session, long id) {
+    done(session, Done.newBuilder().setId(id).build());
+  }
+
+  private void take(long id, Done done, List<Pending> answered) {
+    Order order = sent.remove(id);
+    if (order == null) {
+      return;
+    }
+    sentBytes -= order.pending().bytes();
+    if (order.order() == 0) {
+      resumeLeft--;
+    } else if (done.getError().getKind() == Kind.KIND_STOPPING && !closed) {
+      // Certainly not accepted: it goes out on the next connection.
+      waiting.put(order.order(), order.pending());
+      return;
+    }
+    answered.add(order.pending());
   }
 
   private static void complete(Pending pending, Done done) {

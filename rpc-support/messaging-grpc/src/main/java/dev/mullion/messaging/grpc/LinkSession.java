@@ -5,6 +5,8 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.util.concurrent.MoreExecutors;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.grpc.v1.Acknowledged;
+import dev.mullion.messaging.grpc.v1.Begin;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.MessagingGrpc;
@@ -14,6 +16,7 @@ import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Settle;
 import dev.mullion.messaging.grpc.v1.Settled;
 import dev.mullion.messaging.grpc.v1.Welcome;
+import dev.mullion.rpc.EventLoops;
 import io.grpc.Channel;
 import io.grpc.Context;
 import io.grpc.Status;
@@ -22,14 +25,22 @@ import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** One stream of a client, from its Hello to its end. Frames arrive one at a time. */
-final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBatch> {
+final class LinkSession
+    implements ClientResponseObserver<ClientBatch, ServerBatch>, Outbox.Source<ClientFrame> {
+  /** How long a beginning may be unknown to the server; most have an outcome by then. */
+  private static final Duration BEGIN = Duration.ofMillis(5);
+
+  /** The greatest number of outcomes in a frame. */
+  private static final int MOST = 4096;
 
   /** What a session reports; called on the channel's threads. */
   interface Events {
@@ -52,6 +63,9 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
   private final Duration pingInterval;
   private final AtomicBoolean over = new AtomicBoolean();
   private final Map<Long, CompletableFuture<Settlement>> settling = new ConcurrentHashMap<>();
+  private final Queue<Long> acknowledged = new ConcurrentLinkedQueue<>();
+  private final Queue<RemoteDelivery> begun = new ConcurrentLinkedQueue<>();
+  private final AtomicBoolean timed = new AtomicBoolean();
   private @Nullable ClientCallStreamObserver<ClientBatch> call;
   private volatile @Nullable Welcome welcome;
   private volatile boolean stopping;
@@ -94,12 +108,15 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
     outbox = new Outbox<>(
         requests,
         frames -> ClientBatch.newBuilder().addAllFrames(frames).build(),
-        () -> null,
+        this,
         Threads.OF_CLIENTS,
         true,
         thrown -> fail(String.valueOf(thrown.getMessage())));
     requests.disableAutoRequestWithInitial(1);
-    requests.setOnReadyHandler(outbox::flush);
+    requests.setOnReadyHandler(() -> {
+      outbox.loop(EventLoops.current());
+      outbox.flush();
+    });
   }
 
   @Override
@@ -169,33 +186,112 @@ final class LinkSession implements ClientResponseObserver<ClientBatch, ServerBat
     return over.get();
   }
 
+  /** Tells the server later that a delivery was begun, if there is no outcome by then. */
+  void beginLater(RemoteDelivery delivery) {
+    begun.add(delivery);
+    if (timed.compareAndSet(false, true)) {
+      boolean scheduled = false;
+      try {
+        MessagingClock.system().schedule(BEGIN, Later.on(Threads.OF_CLIENTS, this::begin));
+        scheduled = true;
+      } finally {
+        if (!scheduled) {
+          timed.set(false);
+        }
+      }
+    }
+  }
+
+  private void begin() {
+    timed.set(false);
+    for (RemoteDelivery each = begun.poll(); each != null; each = begun.poll()) {
+      if (each.isUnsettled() && !over.get()) {
+        outbox.enqueue(ClientFrame.newBuilder()
+            .setBegin(Begin.newBuilder().setDelivery(each.frame.getDelivery()))
+            .build());
+      }
+    }
+    outbox.wake();
+  }
+
+  /** Sends the outcome of a delivery from a queue that was handled. */
+  CompletionStage<Settlement> acknowledge(long delivery) {
+    return settle(delivery, () -> acknowledged.add(delivery));
+  }
+
+  @Override
+  public @Nullable ClientFrame answers() {
+    Long first = acknowledged.poll();
+    if (first == null) {
+      return null;
+    }
+    Acknowledged.Builder all = Acknowledged.newBuilder();
+    for (int i = 1; i < MOST; i++) {
+      Long next = acknowledged.poll();
+      if (next == null) {
+        break;
+      }
+      all.addMoreDeliveries(next);
+    }
+    return ClientFrame.newBuilder()
+        .setSettle(Settle.newBuilder().setDelivery(first).setAcknowledged(all))
+        .build();
+  }
+
+  @Override
+  public boolean hasAnswers() {
+    return !acknowledged.isEmpty();
+  }
+
+  @Override
+  public @Nullable ClientFrame next() {
+    return null;
+  }
+
+  @Override
+  public boolean hasNext() {
+    return false;
+  }
+
   /** Sends an outcome. */
   CompletionStage<Settlement> settle(Settle settle) {
+    return settle(
+        settle.getDelivery(),
+        () -> outbox.enqueue(ClientFrame.newBuilder().setSettle(settle).build()));
+  }
+
+  private CompletionStage<Settlement> settle(long delivery, Runnable enqueue) {
     if (over.get()) {
       // The server has given it back.
       return CompletableFuture.completedFuture(Settlement.LEASE_LOST);
     }
     CompletableFuture<Settlement> answer = new CompletableFuture<>();
-    settling.put(settle.getDelivery(), answer);
+    settling.put(delivery, answer);
     if (over.get()) {
-      settling.remove(settle.getDelivery());
+      settling.remove(delivery);
       answer.complete(Settlement.UNKNOWN);
       return answer;
     }
-    outbox.add(ClientFrame.newBuilder().setSettle(settle).build());
+    enqueue.run();
+    outbox.wake();
     return answer;
   }
 
   private void settled(Settled frame) {
-    CompletableFuture<Settlement> answer = settling.remove(frame.getDelivery());
+    Settlement settlement = switch (frame.getSettlement()) {
+      case SETTLEMENT_APPLIED -> Settlement.APPLIED;
+      case SETTLEMENT_LEASE_LOST -> Settlement.LEASE_LOST;
+      default -> Settlement.UNKNOWN;
+    };
+    settled(frame.getDelivery(), settlement);
+    frame.getMoreDeliveriesList().forEach(each -> settled(each, settlement));
+    quiet.run();
+  }
+
+  private void settled(long delivery, Settlement settlement) {
+    CompletableFuture<Settlement> answer = settling.remove(delivery);
     if (answer != null) {
-      answer.complete(
-          switch (frame.getSettlement()) {
-            case SETTLEMENT_APPLIED -> Settlement.APPLIED;
-            case SETTLEMENT_LEASE_LOST -> Settlement.LEASE_LOST;
-            default -> Settlement.UNKNOWN;
-          });
-      quiet.run();
+      answer.complete(settlement);
     }
   }
 

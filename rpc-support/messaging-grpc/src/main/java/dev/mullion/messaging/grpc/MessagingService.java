@@ -3,6 +3,8 @@ package dev.mullion.messaging.grpc;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.MessagingGrpc;
 import dev.mullion.messaging.grpc.v1.ServerBatch;
+import dev.mullion.rpc.EventLoops;
+import dev.mullion.rpc.ReadySignal;
 import dev.mullion.rpc.StopSignal;
 import io.grpc.Context;
 import io.grpc.Status;
@@ -34,6 +36,10 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
     }
     ServerSession session = open(call);
     call.setOnReadyHandler(session.outbox::flush);
+    ReadySignal.current().onReady(() -> {
+      session.outbox.loop(EventLoops.current());
+      session.outbox.flushAdded();
+    });
     call.setOnCancelHandler(() -> session.finish(true));
     // Called at once too while the thread of the client's frames is busy.
     Context.current().addListener(over -> session.finish(true), session::execute);

@@ -16,7 +16,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * transport has room; one thread at a time writes, and takes along what others add meanwhile.
  * Adding a frame takes no lock.
  *
- * <p>There are two sources: frames that are added here, and those of {@code lanes}, which is asked
+ * <p>There are two kinds: frames that are added here, and those of the {@link Source}, which is asked
  * for one only when it can be written (deliveries stay with their subscription until then). They
  * take turns, so neither starves the other.
  *
@@ -32,6 +31,24 @@ import org.jspecify.annotations.Nullable;
  * @param <B> a batch of them
  */
 final class Outbox<F extends MessageLite, B> {
+
+  /** Frames that are made when they can be written. */
+  interface Source<F> {
+    /** Returns answers, as many as there are in one frame, or null if there is none now. */
+    @Nullable
+    F answers();
+
+    /** Returns whether there are answers, which are written before the stream ends. */
+    boolean hasAnswers();
+
+    /** Returns another frame, or null if there is none now. It may call the engine. */
+    @Nullable
+    F next();
+
+    /** Returns whether there may be another frame. */
+    boolean hasNext();
+  }
+
   private static final int BATCH_BYTES = 64 * 1024;
   private static final int BATCH_FRAMES = 512;
 
@@ -49,7 +66,7 @@ final class Outbox<F extends MessageLite, B> {
 
   private final CallStreamObserver<B> observer;
   private final Function<List<F>, B> batch;
-  private final Supplier<@Nullable F> lanes;
+  private final Source<F> source;
   private final Executor executor;
   private final boolean inline;
   private final Consumer<Throwable> broken;
@@ -58,6 +75,7 @@ final class Outbox<F extends MessageLite, B> {
   private final AtomicInteger turn = new AtomicInteger();
   private final AtomicBoolean flushing = new AtomicBoolean();
   private final AtomicBoolean timed = new AtomicBoolean();
+  private volatile @Nullable Executor loop;
   private volatile @Nullable Runnable end;
   private volatile boolean failed; // nothing is written any more
 
@@ -74,16 +92,23 @@ final class Outbox<F extends MessageLite, B> {
   Outbox(
       CallStreamObserver<B> observer,
       Function<List<F>, B> batch,
-      Supplier<@Nullable F> lanes,
+      Source<F> source,
       Executor executor,
       boolean inline,
       Consumer<Throwable> broken) {
     this.observer = observer;
     this.batch = batch;
-    this.lanes = lanes;
+    this.source = source;
     this.executor = executor;
     this.inline = inline;
     this.broken = broken;
+  }
+
+  /** Sets the event loop of the stream, which writes what gathers until it is its turn. */
+  void loop(@Nullable Executor loop) {
+    if (this.loop == null) {
+      this.loop = loop;
+    }
   }
 
   /** Adds a frame to be written soon. */
@@ -92,20 +117,22 @@ final class Outbox<F extends MessageLite, B> {
     wake();
   }
 
-  /**
-   * Adds a frame and writes it on this thread, if it can be written now: spares a change of
-   * threads.
-   */
+  /** Adds a frame on a thread that may write it: spares a change of threads. */
   void addHere(F frame) {
     enqueue(frame);
     if (!Cork.add(this)) {
-      flush();
+      wakeHere();
     }
   }
 
   /** Adds a frame that leaves with the next one, or a few milliseconds later. */
   void addLazily(F frame) {
     enqueue(frame);
+    wakeLazily();
+  }
+
+  /** Lets frames be written with the next one, or a few milliseconds later. */
+  void wakeLazily() {
     if (timed.compareAndSet(false, true)) {
       boolean scheduled = false;
       try {
@@ -121,7 +148,7 @@ final class Outbox<F extends MessageLite, B> {
 
   private void flushTimed() {
     timed.set(false);
-    flush();
+    wakeHere();
   }
 
   /** Adds a frame without writing it: {@link #wake} follows. */
@@ -140,12 +167,46 @@ final class Outbox<F extends MessageLite, B> {
 
   /** Lets frames be written soon: at the end of this thread's {@link Cork}, here, or elsewhere. */
   void wake() {
-    if (Cork.add(this)) {
-      return;
+    if (!Cork.add(this) && !wakeLoop()) {
+      if (inline) {
+        flush();
+      } else {
+        wakeElsewhere();
+      }
     }
-    if (inline) {
+  }
+
+  /** Lets frames be written soon; this thread may do so. */
+  void wakeHere() {
+    if (!wakeLoop()) {
       flush();
-    } else if (flushing.compareAndSet(false, true)) {
+    }
+  }
+
+  /** Lets the event loop write, if that is all there is to do; returns whether it will. */
+  private boolean wakeLoop() {
+    Executor events = loop;
+    if (events == null || source.hasNext()) {
+      return false;
+    }
+    if (flushing.compareAndSet(false, true)) {
+      try {
+        events.execute(this::flushOnLoop);
+      } catch (RejectedExecutionException ended) {
+        flushing.set(false);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void flushOnLoop() {
+    flushing.set(false);
+    flushAdded();
+  }
+
+  private void wakeElsewhere() {
+    if (flushing.compareAndSet(false, true)) {
       try {
         executor.execute(this::flushSoon);
       } catch (RejectedExecutionException stopped) {
@@ -188,40 +249,60 @@ final class Outbox<F extends MessageLite, B> {
 
   /** Writes what can be written now, unless another thread is writing: then that one does. */
   void flush() {
+    flush(true);
+  }
+
+  /** Does that on an event loop: other threads write what needs more than writing. */
+  void flushAdded() {
+    flush(false);
+    if (source.hasNext()) {
+      wakeElsewhere();
+    }
+  }
+
+  private void flush(boolean all) {
     if (turn.getAndIncrement() != 0) {
       return;
     }
     int seen = 1;
     do {
       try {
-        write();
+        write(all);
       } catch (Throwable thrown) {
         over = true;
-        broken.accept(thrown);
+        Later.on(executor, () -> broken.accept(thrown)).run();
       }
       seen = turn.addAndGet(-seen);
     } while (seen != 0);
   }
 
-  private void write() {
+  private void write(boolean all) {
     while (!over && !failed && observer.isReady()) {
-      List<F> next = collect();
+      List<F> next = collect(all);
       if (next.isEmpty()) {
         break;
       }
       observer.onNext(batch.apply(next));
     }
     Runnable last = end;
-    if (!over && last != null && (failed || frames.isEmpty())) {
+    if (!over && last != null && (failed || isEmpty())) {
       over = true;
       frames.clear(); // frames added during the failure
       last.run();
     }
   }
 
-  private List<F> collect() {
+  private boolean isEmpty() {
+    return frames.isEmpty() && !source.hasAnswers();
+  }
+
+  private List<F> collect(boolean all) {
     List<F> collected = new ArrayList<>();
     long bytes = 0;
+    for (F answers = source.answers(); answers != null; answers = source.answers()) {
+      bytes += answers.getSerializedSize();
+      collected.add(answers);
+    }
     boolean more = true;
     while (more && bytes < BATCH_BYTES && collected.size() < BATCH_FRAMES) {
       F added = frames.poll();
@@ -231,7 +312,7 @@ final class Outbox<F extends MessageLite, B> {
         bytes += size;
         collected.add(added);
       }
-      F lane = end == null && bytes < BATCH_BYTES ? lanes.get() : null;
+      F lane = all && end == null && bytes < BATCH_BYTES ? source.next() : null;
       if (lane != null) {
         bytes += lane.getSerializedSize();
         collected.add(lane);

@@ -6,9 +6,6 @@ import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
-import dev.mullion.messaging.grpc.v1.Acknowledged;
-import dev.mullion.messaging.grpc.v1.Begin;
-import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.Deliver;
 import dev.mullion.messaging.grpc.v1.GivenBack;
 import dev.mullion.messaging.grpc.v1.Settle;
@@ -59,16 +56,24 @@ class RemoteDelivery implements RawDelivery {
   @Override
   public void begin() {
     if (frame.getDelivery() != 0 && !session.isOver() && begun.compareAndSet(false, true)) {
-      session.outbox.addLazily(ClientFrame.newBuilder()
-          .setBegin(Begin.newBuilder().setDelivery(frame.getDelivery()))
-          .build());
+      session.beginLater(this);
     }
+  }
+
+  /** Returns whether the server has to be told that this was begun: it has no outcome yet. */
+  boolean isUnsettled() {
+    return !settled.get();
   }
 
   @Override
   public CompletionStage<Settlement> settle(Outcome outcome) {
     if (frame.getDelivery() == 0) {
       return APPLIED;
+    }
+    if (outcome instanceof Outcome.Acknowledge) {
+      return settled.compareAndSet(false, true)
+          ? session.acknowledge(frame.getDelivery())
+          : APPLIED;
     }
     Settle.Builder settle = Settle.newBuilder();
     if (outcome instanceof Outcome.Redeliver failed) {
@@ -77,8 +82,6 @@ class RemoteDelivery implements RawDelivery {
       settle.setGivenBack(GivenBack.newBuilder().setCounted(back.counted()));
     } else if (outcome instanceof Outcome.Bury bury) {
       bury(settle, bury);
-    } else {
-      settle.setAcknowledged(Acknowledged.getDefaultInstance());
     }
     return send(settle);
   }

@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.grpc.Permissions.Verb;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
@@ -15,6 +16,7 @@ import dev.mullion.messaging.grpc.v1.Hello;
 import dev.mullion.messaging.grpc.v1.Pong;
 import dev.mullion.messaging.grpc.v1.ServerBatch;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
+import dev.mullion.messaging.grpc.v1.Settled;
 import dev.mullion.messaging.grpc.v1.Stopping;
 import dev.mullion.messaging.grpc.v1.Welcome;
 import io.grpc.Context;
@@ -35,14 +37,19 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Frames of the client are handled one at a time. Frames for the client are added by any thread.
  */
-final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
+final class ServerSession
+    implements StreamObserver<ClientBatch>, EngineEvents, Outbox.Source<ServerFrame> {
   private static final int VERSION = 1;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
   private static final Duration DEFAULT_SEND_TIMEOUT = Duration.ofSeconds(10);
 
   /** What exists from the client's first frame on. */
   private record Parts(
-      EngineLink link, SessionSends sends, SessionAdmin admin, SessionSubscribes subscribes) {}
+      EngineLink link,
+      SessionSends sends,
+      SessionRequests requests,
+      SessionAdmin admin,
+      SessionSubscribes subscribes) {}
 
   final Serving serving;
   final Outbox<ServerFrame, ServerBatch> outbox;
@@ -52,10 +59,12 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   private final Window window;
   private final AtomicBoolean over = new AtomicBoolean();
   private final Queue<FrameStream> lists = new ConcurrentLinkedQueue<>();
+  private final PackedAnswers packed = new PackedAnswers();
   private final MessagingClock.Timer helloTimer;
   private volatile boolean stopping;
   private volatile @Nullable Parts parts;
   private String client = "";
+  private volatile boolean packs;
 
   ServerSession(Serving serving, ServerCallStreamObserver<ServerBatch> call) {
     this.serving = serving;
@@ -65,7 +74,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     this.outbox = new Outbox<>(
         call,
         frames -> ServerBatch.newBuilder().addAllFrames(frames).build(),
-        this::nextLane,
+        this,
         serving.executor,
         false,
         this::broken);
@@ -140,7 +149,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
         deliveries.unsubscribe(
             frame.getUnsubscribe().getSubscription(), frame.getUnsubscribe().getGiveBack());
       case SIGNAL -> all.sends.signal(frame.getSignal());
-      case CANCEL_REQUEST -> all.sends.cancel(frame.getCancelRequest().getId());
+      case CANCEL_REQUEST -> all.requests.cancel(frame.getCancelRequest().getId());
       case SELECTED -> all.admin.selected(frame.getSelected());
       case PING ->
         add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
@@ -161,7 +170,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     }
     switch (frame.getFrameCase()) {
       case SEND -> all.sends.send(frame.getSend());
-      case REQUEST -> all.sends.request(frame.getRequest());
+      case REQUEST -> all.requests.request(frame.getRequest());
       case SUBSCRIBE -> all.subscribes.subscribe(frame.getSubscribe());
       case EXTEND -> deliveries.extend(frame.getExtend());
       case DECLARE -> all.admin.declare(frame.getDeclare());
@@ -183,6 +192,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
           "client: " + hello.getClient().length() + " characters (expected: <= 200)");
     }
     client = hello.getClient();
+    packs = hello.getPacksAnswers();
     helloTimer.cancel();
     Duration sendTimeout =
         hello.hasSendTimeout() ? WireMessages.from(hello.getSendTimeout()) : DEFAULT_SEND_TIMEOUT;
@@ -200,7 +210,11 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     }
     SessionSends sends = new SessionSends(this, link, serving.limits.maxMessageSize());
     parts = new Parts(
-        link, sends, new SessionAdmin(this, link, sends), new SessionSubscribes(this, link, sends));
+        link,
+        sends,
+        new SessionRequests(this, sends, link),
+        new SessionAdmin(this, link, sends),
+        new SessionSubscribes(this, link, sends));
     if (over.get()) {
       execute(() -> link.close(CLOSE_TIMEOUT));
       return;
@@ -256,7 +270,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   }
 
   private void checkBacklog() {
-    long waiting = outbox.waitingBytes();
+    long waiting = outbox.waitingBytes() + packed.waitingBytes();
     if (waiting > serving.limits.maxBacklog() && !over.get()) {
       end(Status.RESOURCE_EXHAUSTED.withDescription("the client does not read: " + waiting
           + " bytes of answers wait for it (expected: <= " + serving.limits.maxBacklog()
@@ -283,12 +297,36 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     add(ServerFrame.newBuilder().setDone(done).build());
   }
 
-  void answerLazily(long id, int bytes) {
-    answered(bytes);
-    addLazily(ServerFrame.newBuilder().setDone(Done.newBuilder().setId(id)).build());
+  /** Answers a send that the engine has accepted. */
+  void sent(long id, int bytes) {
+    if (packs) {
+      answered(bytes);
+      packed.done(id);
+      outbox.wake();
+      checkBacklog();
+    } else {
+      answer(id, bytes, null);
+    }
   }
 
-  private void answered(int bytes) {
+  /** Tells the client, some milliseconds later perhaps, what became of an outcome. */
+  void settled(long delivery, Settlement settlement) {
+    if (packs && settlement == Settlement.APPLIED) {
+      packed.applied(delivery);
+      outbox.wakeLazily();
+    } else {
+      outbox.addLazily(ServerFrame.newBuilder()
+          .setSettled(Settled.newBuilder()
+              .setDelivery(delivery)
+              .setSettlement(dev.mullion.messaging.grpc.v1.Settlement.valueOf(
+                  "SETTLEMENT_" + settlement.name())))
+          .build());
+    }
+    checkBacklog();
+  }
+
+  /** Counts an answer to a frame that took this number of bytes of the window. */
+  void answered(int bytes) {
     window.free(bytes);
     checkDrained();
   }
@@ -299,7 +337,18 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     outbox.wake();
   }
 
-  private @Nullable ServerFrame nextLane() {
+  @Override
+  public @Nullable ServerFrame answers() {
+    return packed.poll();
+  }
+
+  @Override
+  public boolean hasAnswers() {
+    return !packed.isEmpty();
+  }
+
+  @Override
+  public @Nullable ServerFrame next() {
     FrameStream list = lists.peek();
     ServerFrame frame = list == null ? null : list.poll();
     if (list == null || frame == null) {
@@ -310,6 +359,11 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
       answered(0);
     }
     return frame;
+  }
+
+  @Override
+  public boolean hasNext() {
+    return !lists.isEmpty() || deliveries.hasNext();
   }
 
   /** Runs what may block on a thread of the server. */
@@ -389,7 +443,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   public void replied(Reply reply) {
     Parts all = parts;
     if (all != null) {
-      all.sends.replied(reply);
+      all.requests.replied(reply);
     }
   }
 

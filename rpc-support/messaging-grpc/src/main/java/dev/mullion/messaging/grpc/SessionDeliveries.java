@@ -11,7 +11,6 @@ import dev.mullion.messaging.grpc.v1.Error.Kind;
 import dev.mullion.messaging.grpc.v1.Extend;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import dev.mullion.messaging.grpc.v1.Settle;
-import dev.mullion.messaging.grpc.v1.Settled;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,6 +40,7 @@ final class SessionDeliveries {
   private final Map<Long, Held> held = new ConcurrentHashMap<>();
   private final Map<Long, ServedSubscription> subscriptions = new ConcurrentHashMap<>();
   private final AtomicLong lastDelivery = new AtomicLong();
+  private final AtomicInteger waiting = new AtomicInteger();
   private final AtomicLong waitingBytes = new AtomicLong();
   private final UnsettledBytes bytes;
   private final AtomicInteger suspects = new AtomicInteger();
@@ -105,6 +105,7 @@ final class SessionDeliveries {
 
   /** Counts a delivery that begins or ends to wait for the stream. */
   void waits(RawDelivery delivery, int sign) {
+    waiting.addAndGet(sign);
     waitingBytes.addAndGet((long) sign * delivery.message().payload().length);
   }
 
@@ -134,6 +135,11 @@ final class SessionDeliveries {
   @Nullable
   ServedSubscription find(long subscription) {
     return subscriptions.get(subscription);
+  }
+
+  /** Returns whether deliveries wait to be written. */
+  boolean hasNext() {
+    return waiting.get() > 0;
   }
 
   /** Returns the next delivery to write: one of each subscription in turn. */
@@ -231,9 +237,15 @@ final class SessionDeliveries {
   }
 
   void settle(Settle frame) {
-    Held found = held(frame.getDelivery());
+    settle(frame.getDelivery(), frame);
+    frame.getAcknowledged().getMoreDeliveriesList().forEach(each -> settle(each, frame));
+    session.checkDrained();
+  }
+
+  private void settle(long delivery, Settle frame) {
+    Held found = held(delivery);
     if (found == null || !forget(found)) {
-      settled(frame.getDelivery(), Settlement.LEASE_LOST);
+      session.settled(delivery, Settlement.LEASE_LOST);
       return;
     }
     CompletionStage<Settlement> outcome;
@@ -251,18 +263,8 @@ final class SessionDeliveries {
         Logs.LOG.log(
             Logs.Event.OUTCOME, Level.WARNING, null, () -> "an outcome was not applied", error);
       }
-      settled(frame.getDelivery(), error == null ? settlement : Settlement.UNKNOWN);
+      session.settled(delivery, error == null ? settlement : Settlement.UNKNOWN);
     });
-    session.checkDrained();
-  }
-
-  private void settled(long delivery, Settlement settlement) {
-    session.addLazily(ServerFrame.newBuilder()
-        .setSettled(Settled.newBuilder()
-            .setDelivery(delivery)
-            .setSettlement(dev.mullion.messaging.grpc.v1.Settlement.valueOf(
-                "SETTLEMENT_" + settlement.name())))
-        .build());
   }
 
   void dropped(ServedSubscription subscription, long messages) {

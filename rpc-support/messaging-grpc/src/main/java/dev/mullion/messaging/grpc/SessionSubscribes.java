@@ -58,7 +58,7 @@ final class SessionSubscribes {
         yield queue;
       }
       case SUBJECT -> {
-        String name = SessionSends.subject(frame.getSubject());
+        String name = sends.subject(frame.getSubject()).name();
         session.check(name, Verb.REPLY);
         yield new Route.Subject(name);
       }

@@ -6,10 +6,14 @@ import dev.mullion.messaging.grpc.v1.Pong;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import io.grpc.Status;
 import io.grpc.stub.CallStreamObserver;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class OutboxTest {
@@ -18,7 +22,7 @@ class OutboxTest {
 
   private final Stream stream = new Stream();
   private final Outbox<ServerFrame, List<ServerFrame>> outbox =
-      new Outbox<>(stream, List::copyOf, () -> null, Runnable::run, false, broken -> {});
+      new Outbox<>(stream, List::copyOf, new NoSource(), Runnable::run, false, broken -> {});
 
   @Test
   void manySmallFramesCountWithTheMemoryThatTheyTake() {
@@ -63,7 +67,7 @@ class OutboxTest {
     Outbox<ServerFrame, List<ServerFrame>> failing = new Outbox<>(
         stream,
         List::copyOf,
-        () -> null,
+        new NoSource(),
         task -> {
           if (fails.getAndSet(false)) {
             throw new OutOfMemoryError("unable to create native thread, on purpose");
@@ -77,6 +81,90 @@ class OutboxTest {
     Eventually.isTrue("the frame", () -> stream.written.size() == 1);
     failing.add(PONG);
     assertThat(stream.written).hasSize(2);
+  }
+
+  /** Each thread that added a frame wrote it, so that one batch had one frame. */
+  @Test
+  void eventLoopWritesWhatGathered() {
+    List<Runnable> tasks = new ArrayList<>();
+    stream.ready = true;
+    outbox.loop(tasks::add);
+    outbox.add(PONG);
+    outbox.addHere(PONG);
+    outbox.enqueue(PONG);
+    outbox.wake();
+    assertThat(stream.written).isEmpty();
+    assertThat(tasks).hasSize(1);
+    tasks.remove(0).run();
+    assertThat(stream.written).hasSize(3);
+    outbox.add(PONG);
+    tasks.remove(0).run();
+    assertThat(stream.written).hasSize(4);
+  }
+
+  @Test
+  void isWrittenHereWhenTheEventLoopHasEnded() {
+    stream.ready = true;
+    outbox.loop(task -> {
+      throw new RejectedExecutionException("the loop has ended, on purpose");
+    });
+    outbox.add(PONG);
+    outbox.addHere(PONG);
+    assertThat(stream.written).hasSize(2);
+  }
+
+  /** The engine is asked for more when a delivery is written, and may block. */
+  @Test
+  void eventLoopWritesNoDeliveries() {
+    List<Runnable> elsewhere = new ArrayList<>();
+    Deque<ServerFrame> deliveries = new ArrayDeque<>(List.of(PONG));
+    Outbox<ServerFrame, List<ServerFrame>> mixed = new Outbox<>(
+        stream,
+        List::copyOf,
+        new NoSource() {
+          @Override
+          public @Nullable ServerFrame next() {
+            return deliveries.poll();
+          }
+
+          @Override
+          public boolean hasNext() {
+            return !deliveries.isEmpty();
+          }
+        },
+        elsewhere::add,
+        false,
+        broken -> {});
+    mixed.loop(Runnable::run);
+    stream.ready = true;
+    mixed.enqueue(PONG);
+    mixed.flushAdded();
+    assertThat(stream.written).hasSize(1);
+    assertThat(deliveries).hasSize(1);
+    elsewhere.remove(0).run();
+    assertThat(stream.written).hasSize(2);
+  }
+
+  private static class NoSource implements Outbox.Source<ServerFrame> {
+    @Override
+    public @Nullable ServerFrame answers() {
+      return null;
+    }
+
+    @Override
+    public boolean hasAnswers() {
+      return false;
+    }
+
+    @Override
+    public @Nullable ServerFrame next() {
+      return null;
+    }
+
+    @Override
+    public boolean hasNext() {
+      return false;
+    }
   }
 
   /** A stream whose peer reads only when told. */
