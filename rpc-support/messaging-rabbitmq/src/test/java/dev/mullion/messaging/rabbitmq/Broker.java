@@ -10,12 +10,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
@@ -38,12 +40,12 @@ final class Broker implements AutoCloseable {
   private final int epmdPort;
   private @Nullable Process process;
 
-  private Broker(Path scripts) throws IOException {
+  private Broker(Path scripts, int epmdPort) throws IOException {
     this.scripts = scripts;
     this.directory = Files.createTempDirectory("mullion-rabbitmq");
     this.port = JavaProcess.freePort();
     this.distPort = JavaProcess.freePort();
-    this.epmdPort = JavaProcess.freePort();
+    this.epmdPort = epmdPort;
     this.name = "mullion" + port + "@localhost";
     Files.createDirectories(directory.resolve("home"));
     Files.writeString(directory.resolve("plugins"), "[].");
@@ -71,11 +73,34 @@ final class Broker implements AutoCloseable {
 
   /** Starts one with further lines of configuration. */
   static Broker start(String configuration) throws Exception {
-    Broker broker = new Broker(scripts());
+    Broker broker = new Broker(scripts(), JavaProcess.freePort());
     Files.writeString(
         broker.directory.resolve("rabbitmq.conf"), configuration, StandardOpenOption.APPEND);
     broker.startNode();
     return broker;
+  }
+
+  /** Starts nodes that are one broker, or skips the test with the reason. */
+  static List<Broker> cluster(int size) throws Exception {
+    int epmdPort = JavaProcess.freePort();
+    List<Broker> nodes = new ArrayList<>();
+    for (int i = 0; i < size; i++) {
+      nodes.add(new Broker(scripts(), epmdPort));
+    }
+    StringBuilder discovery =
+        new StringBuilder("cluster_formation.peer_discovery_backend = classic_config\n");
+    for (int i = 0; i < size; i++) {
+      discovery.append("cluster_formation.classic_config.nodes." + (i + 1) + " = ");
+      discovery.append(nodes.get(i).name).append('\n');
+    }
+    for (Broker node : nodes) {
+      Files.writeString(
+          node.directory.resolve("rabbitmq.conf"), discovery, StandardOpenOption.APPEND);
+      Path cookie = Files.writeString(node.directory.resolve("home/.erlang.cookie"), "" + epmdPort);
+      Files.setPosixFilePermissions(cookie, Set.of(PosixFilePermission.OWNER_READ));
+      node.startNode(); // the first one is alone, the others join it
+    }
+    return nodes;
   }
 
   private static Path scripts() throws IOException {

@@ -25,7 +25,7 @@ class LossProof extends LossSuite {
   protected String startServer() throws Exception {
     Broker started = Broker.start();
     broker = started;
-    return "" + started.port();
+    return started.address();
   }
 
   @Override
@@ -62,19 +62,19 @@ class LossProof extends LossSuite {
     assertThat(letters).allMatch(letter -> text(letter).startsWith("fail"));
   }
 
-  /** The engine of a broker's port. */
+  /** The engine of a broker's nodes, with commas. */
   public static final class Connected implements LossEngine {
-    private final String port;
+    private final String addresses;
 
     /** Connects later. */
-    public Connected(String port) {
-      this.port = port;
+    public Connected(String addresses) {
+      this.addresses = addresses;
     }
 
     @Override
     public Engine engine() {
       return RabbitMqEngine.builder()
-          .addresses("127.0.0.1:" + port)
+          .addresses(addresses.split(","))
           .prefix("loss")
           .maxBackoff(Duration.ofMillis(500))
           .connectTimeout(Duration.ofSeconds(20))

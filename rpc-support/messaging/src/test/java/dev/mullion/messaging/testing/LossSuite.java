@@ -216,6 +216,11 @@ public abstract class LossSuite {
     awaitProgress("pushes: " + count, () -> acknowledged.size() >= count, acknowledged::size);
   }
 
+  /** Waits until this many more pushes are acknowledged. */
+  protected final void awaitMorePushes(int count) {
+    awaitPushed((long) acknowledged.size() + count);
+  }
+
   /** The server, a worker, or both in any order. */
   private void killSome(int kill) throws Exception {
     int worker = random.nextInt(WORKERS);

@@ -1,0 +1,35 @@
+package dev.mullion.messaging.rabbitmq;
+
+import static java.util.stream.Collectors.joining;
+
+import java.util.List;
+import java.util.Random;
+
+/** Three nodes, of which one at a time is killed; work goes on without it. */
+class ClusterProof extends LossProof {
+  private static final int NODES = 3;
+  private static final int WITHOUT_ONE = 1_000;
+
+  private final Random random = new Random();
+  private List<Broker> nodes = List.of();
+
+  @Override
+  protected String startServer() throws Exception {
+    nodes = Broker.cluster(NODES);
+    return nodes.stream().map(Broker::address).collect(joining(","));
+  }
+
+  @Override
+  protected void restartServer() throws Exception {
+    int killed = random.nextInt(NODES);
+    nodes.get(killed).kill();
+    awaitMorePushes(WITHOUT_ONE);
+    System.out.println(WITHOUT_ONE + " pushes acknowledged without node " + killed);
+    nodes.get(killed).startNode();
+  }
+
+  @Override
+  protected void endServer() {
+    nodes.forEach(Broker::close);
+  }
+}
