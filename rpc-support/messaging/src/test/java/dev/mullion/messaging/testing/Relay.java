@@ -61,22 +61,33 @@ public final class Relay implements AutoCloseable {
   private void accept() {
     while (!listening.isClosed()) {
       try {
-        Socket client = listening.accept();
-        if (refusing) {
-          close(client);
-          continue;
-        }
-        Socket server = new Socket(InetAddress.getLoopbackAddress(), target);
-        client.setTcpNoDelay(true);
-        server.setTcpNoDelay(true);
-        open.add(client);
-        open.add(server);
-        start(() -> pass(client, server));
-        start(() -> pass(server, client));
+        connect(listening.accept());
       } catch (IOException over) {
-        // The relay is closed, or the server is away.
+        // The relay is closed.
       }
     }
+  }
+
+  private void connect(Socket client) throws IOException {
+    Socket server = null;
+    try {
+      if (!refusing) {
+        server = new Socket(InetAddress.getLoopbackAddress(), target);
+      }
+    } catch (IOException away) {
+      // Its client sees a closed connection, too.
+    }
+    if (server == null) {
+      close(client);
+      return;
+    }
+    client.setTcpNoDelay(true);
+    server.setTcpNoDelay(true);
+    open.add(client);
+    open.add(server);
+    Socket opened = server;
+    start(() -> pass(client, opened));
+    start(() -> pass(opened, client));
   }
 
   private void pass(Socket from, Socket to) {
