@@ -120,14 +120,12 @@ final class BatchReplies {
       frames.release();
       return;
     }
-    boolean waits;
     boolean isNext = false;
     try {
       if (link.isAheadOfReplies()) {
         link.outbound().goFirst();
       }
       emit();
-      waits = link.held() > 0;
       isNext = true;
     } finally {
       if (!isNext) {
@@ -136,18 +134,8 @@ final class BatchReplies {
     }
     framesSent += frames.size();
     bytesSent += frames.content().readableBytes();
-    EncodedFrames own = waits ? owned(frames) : frames;
-    Object message = asBytes ? own.content() : own;
+    Object message = asBytes ? frames.content() : frames;
     link.context().write(message, link.context().channel().unsafe().voidPromise());
-  }
-
-  /** Copies a reply that must queue, so that it does not hold a whole read buffer. */
-  private static EncodedFrames owned(EncodedFrames reply) {
-    try {
-      return reply.copy();
-    } finally {
-      reply.release();
-    }
   }
 
   /** Passes on the collected replies without a flush. */
