@@ -2,7 +2,6 @@ package dev.mullion.net.base;
 
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionHandler;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -67,20 +66,32 @@ public final class DaemonThreads {
   }
 
   /**
-   * A pool in which a task for which no thread can be started waits for one that runs already, or
-   * that a later task starts.
+   * A pool that starts a thread if none is idle. A task for which no thread can be started waits for
+   * one that runs already, or that a later task starts.
    */
   static final class Pool extends ThreadPoolExecutor {
+    private final TaskQueue tasks;
+    private final RejectedExecutionHandler afterShutdown;
+
     Pool(int maxThreads, ThreadFactory factory, RejectedExecutionHandler afterShutdown) {
+      this(maxThreads, new TaskQueue(), factory, afterShutdown);
+    }
+
+    private Pool(
+        int maxThreads,
+        TaskQueue tasks,
+        ThreadFactory factory,
+        RejectedExecutionHandler afterShutdown) {
       super(
-          maxThreads,
+          0,
           maxThreads,
           60,
           TimeUnit.SECONDS,
-          new LinkedBlockingQueue<>(),
+          tasks,
           factory,
-          afterShutdown);
-      allowCoreThreadTimeOut(true);
+          (task, pool) -> ((Pool) pool).allThreadsBusy(task));
+      this.tasks = tasks;
+      this.afterShutdown = afterShutdown;
     }
 
     @Override
@@ -88,12 +99,24 @@ public final class DaemonThreads {
       try {
         super.execute(task);
       } catch (OutOfMemoryError noThread) {
-        if (!getQueue().contains(task)) {
-          getQueue().add(task);
+        if (!tasks.contains(task)) {
+          enqueue(task);
         }
-        if (isShutdown() && remove(task)) {
-          getRejectedExecutionHandler().rejectedExecution(task, this);
-        }
+      }
+    }
+
+    private void allThreadsBusy(Runnable task) {
+      enqueue(task);
+      // The last thread may have ended before it could see the task.
+      if (getPoolSize() == 0 && remove(task)) {
+        execute(task);
+      }
+    }
+
+    private void enqueue(Runnable task) {
+      tasks.put(task);
+      if (isShutdown() && remove(task)) {
+        afterShutdown.rejectedExecution(task, this);
       }
     }
   }
