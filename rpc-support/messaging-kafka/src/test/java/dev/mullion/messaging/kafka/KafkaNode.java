@@ -1,5 +1,7 @@
 package dev.mullion.messaging.kafka;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.mullion.messaging.testing.JavaProcess;
 import dev.mullion.messaging.testing.Relay;
 import java.io.IOException;
@@ -58,9 +60,43 @@ final class KafkaNode implements AutoCloseable {
   static KafkaNode start(Map<String, String> more, Map<String, String> login) throws Exception {
     KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more, login);
     Runtime.getRuntime().addShutdownHook(new Thread(node::close));
-    node.format();
+    node.format(Uuid.randomUuid(), "--standalone");
     node.start();
     return node;
+  }
+
+  /** Starts nodes that form one cluster, with three replicas of everything. */
+  static List<KafkaNode> cluster() throws Exception {
+    Map<String, String> more = new TreeMap<>();
+    for (String topic :
+        List.of("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")) {
+      more.put(topic + ".replication.factor", "3");
+    }
+    for (String minimum :
+        List.of("", "transaction.state.log.", "share.coordinator.state.topic.")) {
+      more.put(minimum + (minimum.isEmpty() ? "min.insync.replicas" : "min.isr"), "2");
+    }
+    more.put("default.replication.factor", "3");
+    List<KafkaNode> nodes = new ArrayList<>();
+    for (int id = 1; id <= 3; id++) {
+      more.put("node.id", "" + id);
+      nodes.add(new KafkaNode(Files.createTempDirectory("kafka-node"), more, Map.of()));
+    }
+    String voters = nodes.stream()
+        .map(each -> each.properties.get("node.id") + "@127.0.0.1:" + each.controllerPort)
+        .collect(joining(","));
+    Uuid cluster = Uuid.randomUuid();
+    for (KafkaNode node : nodes) {
+      Runtime.getRuntime().addShutdownHook(new Thread(node::close));
+      node.properties.remove("controller.quorum.bootstrap.servers");
+      node.properties.put("controller.quorum.voters", voters);
+      node.format(cluster);
+      node.launch();
+    }
+    for (KafkaNode node : nodes) {
+      node.awaitAnswer();
+    }
+    return nodes;
   }
 
   /** Returns the properties of a small node whose groups are quick. */
@@ -116,14 +152,10 @@ final class KafkaNode implements AutoCloseable {
     return Files.writeString(directory.resolve("server.properties"), text);
   }
 
-  private void format() throws Exception {
-    List<String> arguments = List.of(
-        "format",
-        "--standalone",
-        "-t",
-        Uuid.randomUuid().toString(),
-        "-c",
-        file().toString());
+  private void format(Uuid cluster, String... options) throws Exception {
+    List<String> arguments = new ArrayList<>(
+        List.of("format", "-t", cluster.toString(), "-c", file().toString()));
+    arguments.addAll(List.of(options));
     Process formatting = java("kafka.tools.StorageTool", arguments, "64m");
     if (!formatting.waitFor(START.toSeconds(), TimeUnit.SECONDS) || formatting.exitValue() != 0) {
       throw new IllegalStateException("format failed: " + output());
@@ -131,9 +163,17 @@ final class KafkaNode implements AutoCloseable {
   }
 
   void start() throws Exception {
-    Process started = java(
+    launch();
+    awaitAnswer();
+  }
+
+  private void launch() throws IOException {
+    process = java(
         "kafka.Kafka", List.of(file().toString()), System.getProperty("kafka.node.heap", "256m"));
-    process = started;
+  }
+
+  private void awaitAnswer() throws Exception {
+    Process started = Objects.requireNonNull(process);
     long end = System.nanoTime() + START.toNanos();
     while (true) {
       try (Admin admin = admin()) {

@@ -12,7 +12,11 @@ class LossProof extends LossSuite {
   private @Nullable KafkaNode node;
 
   LossProof() {
-    super(Connected.class, 10, Duration.ofSeconds(60));
+    this(Connected.class);
+  }
+
+  LossProof(Class<? extends LossEngine> engine) {
+    super(engine, 10, Duration.ofSeconds(60));
   }
 
   @Override
