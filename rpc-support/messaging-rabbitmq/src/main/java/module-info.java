@@ -7,5 +7,6 @@ module dev.mullion.messaging.rabbitmq {
   requires transitive dev.mullion.framing;
   requires io.netty.handler;
   requires io.netty.transport;
+  requires static micrometer.core;
   requires static transitive org.jspecify;
 }

@@ -72,8 +72,7 @@ final class KafkaNode implements AutoCloseable {
         List.of("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")) {
       more.put(topic + ".replication.factor", "3");
     }
-    for (String minimum :
-        List.of("", "transaction.state.log.", "share.coordinator.state.topic.")) {
+    for (String minimum : List.of("", "transaction.state.log.", "share.coordinator.state.topic.")) {
       more.put(minimum + (minimum.isEmpty() ? "min.insync.replicas" : "min.isr"), "2");
     }
     more.put("default.replication.factor", "3");
@@ -153,8 +152,8 @@ final class KafkaNode implements AutoCloseable {
   }
 
   private void format(Uuid cluster, String... options) throws Exception {
-    List<String> arguments = new ArrayList<>(
-        List.of("format", "-t", cluster.toString(), "-c", file().toString()));
+    List<String> arguments =
+        new ArrayList<>(List.of("format", "-t", cluster.toString(), "-c", file().toString()));
     arguments.addAll(List.of(options));
     Process formatting = java("kafka.tools.StorageTool", arguments, "64m");
     if (!formatting.waitFor(START.toSeconds(), TimeUnit.SECONDS) || formatting.exitValue() != 0) {

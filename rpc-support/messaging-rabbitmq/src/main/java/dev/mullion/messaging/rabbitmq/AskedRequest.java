@@ -8,7 +8,6 @@ import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -104,18 +103,15 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
     if (outcome instanceof Outcome.GiveBack) {
       return passOn();
     }
-    if (timeLeft().compareTo(Duration.ZERO) <= 0) {
-      acknowledge(); // no reply follows
-    }
-    return Job.APPLIED;
+    boolean isLate = timeLeft().compareTo(Duration.ZERO) <= 0; // then no reply follows
+    return isLate ? acknowledged() : Job.APPLIED;
   }
 
   /** Publishes a copy: one that the broker hands out again would count as lost. */
   private CompletionStage<Settlement> passOn() {
     Duration remaining = timeLeft();
     if (remaining.compareTo(Duration.ZERO) <= 0) {
-      acknowledge();
-      return Job.APPLIED;
+      return acknowledged();
     }
     Wire.Outgoing copy = new Wire.Outgoing(properties, message.payload());
     if (remaining.compareTo(NO_LIMIT) < 0) {
@@ -124,19 +120,19 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
     return link.publisher()
         .publish(Publication.copy(link.entities().subject(address), copy, session))
         .handleAsync(
-            (none, error) -> {
-              acknowledge(); // if nobody else is there, its time passes
-              return Settlement.APPLIED;
-            },
+            (none, error) -> acknowledge() // if nobody else is there, its time passes
+                ? Settlement.APPLIED
+                : Settlement.LEASE_LOST,
             link.settling());
   }
 
-  private void acknowledge() {
-    try {
-      channel.basicAck(tag, false);
-    } catch (IOException | RuntimeException e) {
-      // The session is over, or will be.
-    }
+  private CompletionStage<Settlement> acknowledged() {
+    return acknowledge() ? Job.APPLIED : Job.LEASE_LOST;
+  }
+
+  /** If it fails, the next replier tells the caller that it was lost, after this one's reply. */
+  private boolean acknowledge() {
+    return session.acknowledge(channel, tag);
   }
 
   /** Tells the caller that a replier was lost with it. */

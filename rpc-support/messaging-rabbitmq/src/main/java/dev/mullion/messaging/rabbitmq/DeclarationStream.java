@@ -106,7 +106,7 @@ final class DeclarationStream {
   }
 
   /** Takes records, and acknowledges each, which is the credit for the next one. */
-  private abstract static class Reader extends DefaultConsumer {
+  private abstract class Reader extends DefaultConsumer {
     Reader(Channel channel) {
       super(channel);
     }
@@ -117,11 +117,7 @@ final class DeclarationStream {
     public void handleDelivery(
         String tag, Envelope envelope, BasicProperties properties, byte[] body) {
       record(Wire.number(Wire.headers(properties), "x-stream-offset", 0), properties);
-      try {
-        getChannel().basicAck(envelope.getDeliveryTag(), false);
-      } catch (IOException | RuntimeException e) {
-        // The channel is closed; the session ends, or this reader has ended.
-      }
+      session.acknowledge(getChannel(), envelope.getDeliveryTag());
     }
   }
 }

@@ -30,10 +30,15 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 abstract class FetchingSource implements Restored {
-  private static final Duration LAST_COPIES = Duration.ofSeconds(2);
+  /** How long the last copies are waited for, and what has not arrived yet. */
+  private static final long LAST_COPIES = TimeUnit.SECONDS.toNanos(5);
 
+  /** The same while the broker blocks publishers, since no copy is confirmed then. */
+  private static final long LAST_COPIES_BLOCKED = TimeUnit.MILLISECONDS.toNanos(500);
+
+  private static final int STILL_ROUND_TRIPS = 3;
   private static final long STILL_NANOS = 20_000_000;
-  private static final long MOST_STILL_NANOS = 500_000_000;
+  private static final long MOST_STILL_NANOS = 2_000_000_000;
 
   /** What a queue had on its way when its consumer was cancelled, comes within this time. */
   private static final long LATE_MILLIS = 20;
@@ -71,6 +76,9 @@ abstract class FetchingSource implements Restored {
 
   /** Consumes again. */
   abstract void resume() throws IOException;
+
+  /** Asks a queue for something, and returns when it has answered. */
+  abstract void roundTrip() throws IOException;
 
   /** Asks the broker to hand out nothing more, and returns when it has agreed. */
   abstract void suspend() throws IOException;
@@ -215,13 +223,26 @@ abstract class FetchingSource implements Restored {
     }
   }
 
-  /** Waits until nothing has arrived for a moment. */
-  private void awaitStill() {
+  /**
+   * Waits until nothing has arrived for a moment, and during some questions to the queue, which
+   * take longer where the broker or this process is busy.
+   */
+  private void awaitStill() throws IOException {
+    long end = System.nanoTime() + MOST_STILL_NANOS;
     long begin = System.nanoTime();
-    long now = begin;
-    while (now - Math.max(begin, lastArrival) < STILL_NANOS && now - begin < MOST_STILL_NANOS) {
+    for (int quiet = 0; quiet < STILL_ROUND_TRIPS || System.nanoTime() - begin < STILL_NANOS; ) {
+      if (System.nanoTime() - end > 0) {
+        return;
+      }
+      long before = lastArrival;
+      roundTrip();
       LockSupport.parkNanos(1_000_000);
-      now = System.nanoTime();
+      if (lastArrival == before) {
+        quiet++;
+      } else {
+        quiet = 0;
+        begin = System.nanoTime();
+      }
     }
   }
 
@@ -315,14 +336,15 @@ abstract class FetchingSource implements Restored {
     if (!link.forget(this)) {
       return;
     }
+    long end = System.nanoTime() + patienceWithCopies();
     try {
-      cancelDone.get(LAST_COPIES.toMillis(), TimeUnit.MILLISECONDS);
+      cancelDone.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
       // The broker takes the rest back with the channels, and counts it.
     }
-    awaitLate();
+    awaitLate(end);
     synchronized (this) {
       closed = true;
     }
@@ -334,9 +356,16 @@ abstract class FetchingSource implements Restored {
     }
   }
 
+  private long patienceWithCopies() {
+    Session session = link.connection().current();
+    if (session == null) {
+      return 0; // the broker has all of it again
+    }
+    return session.isBlocked() ? LAST_COPIES_BLOCKED : LAST_COPIES;
+  }
+
   /** Waits for late arrivals, within a bound. */
-  private void awaitLate() {
-    long end = System.nanoTime() + Publisher.nanos(LAST_COPIES);
+  private void awaitLate(long end) {
     while (goingBack.get() > 0 && System.nanoTime() - end < 0) {
       LockSupport.parkNanos(1_000_000);
     }

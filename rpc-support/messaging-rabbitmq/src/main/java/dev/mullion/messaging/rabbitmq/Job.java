@@ -6,8 +6,8 @@ import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -114,6 +114,15 @@ final class Job implements Fetched {
     return true;
   }
 
+  Route.Queue queue() {
+    return owner.queue();
+  }
+
+  /** Returns whether it is still held, so that a copy of it is the only one to come back. */
+  boolean isHeld() {
+    return !session.isOver() && channel.isOpen();
+  }
+
   @Override
   public CompletionStage<Settlement> giveBack() {
     return settle(new Outcome.GiveBack(false));
@@ -136,7 +145,7 @@ final class Job implements Fetched {
     if (!settled.compareAndSet(false, true)) {
       return LEASE_LOST;
     }
-    if (session.isOver() || !channel.isOpen()) {
+    if (!isHeld()) {
       owner.settled(this);
       return LEASE_LOST;
     }
@@ -163,10 +172,7 @@ final class Job implements Fetched {
   /** Acknowledges; false if the connection is gone. */
   private boolean acknowledge() {
     try {
-      channel.basicAck(tag, false);
-      return true;
-    } catch (IOException | RuntimeException e) {
-      return false;
+      return session.acknowledge(channel, tag);
     } finally {
       owner.settled(this);
     }
@@ -208,15 +214,8 @@ final class Job implements Fetched {
 
   /** Puts the original back, which the broker counts. */
   private Settlement reject() {
-    if (session.isOver()) {
-      owner.settled(this);
-      return Settlement.UNKNOWN;
-    }
     try {
-      channel.basicReject(tag, true);
-      return Settlement.APPLIED;
-    } catch (IOException | RuntimeException e) {
-      return Settlement.UNKNOWN;
+      return session.reject(channel, tag) ? Settlement.APPLIED : Settlement.UNKNOWN;
     } finally {
       owner.settled(this);
     }

@@ -71,6 +71,10 @@ final class OrderedSource extends JobSource {
     started.consume(TAG);
   }
 
+  /** It holds one job at a time, so that its order does not depend on what is on its way. */
+  @Override
+  void roundTrip() {}
+
   /**
    * Ends the consumer. With a job that is being handled it is only cancelled, so that this one can
    * be settled. Otherwise the channel is closed, which puts what it holds back in its place.

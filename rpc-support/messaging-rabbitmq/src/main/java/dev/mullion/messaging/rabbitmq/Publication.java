@@ -20,8 +20,7 @@ final class Publication {
   final boolean mandatory;
   final @Nullable Session boundTo;
 
-  /** It goes through the channel on which replies arrive, and is never repeated. */
-  final boolean isRequest;
+  final Lane.Kind lane;
 
   final long since = System.nanoTime();
   final CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
@@ -32,6 +31,9 @@ final class Publication {
   /** Written by the publisher's thread. */
   volatile int attempts;
 
+  /** When it was written last; written by the publisher's thread. */
+  volatile long written;
+
   /** The broker had no queue for it. */
   volatile boolean returned;
 
@@ -41,7 +43,7 @@ final class Publication {
       Wire.Outgoing message,
       boolean mandatory,
       @Nullable Session boundTo,
-      boolean isRequest) {
+      Lane.Kind lane) {
     this.exchange = exchange;
     this.routingKey = routingKey;
     this.message = message;
@@ -49,35 +51,46 @@ final class Publication {
     this.body = message.body;
     this.mandatory = mandatory;
     this.boundTo = boundTo;
-    this.isRequest = isRequest;
+    this.lane = lane;
   }
 
   static Publication toTopic(String exchange, String topic, Wire.Outgoing message) {
-    return new Publication(exchange, topic, message, false, null, false);
+    return new Publication(exchange, topic, message, false, null, Lane.Kind.PUBLISHING);
   }
 
   static Publication toQueue(String queue, Wire.Outgoing message) {
-    return new Publication("", queue, message, true, null, false);
+    return new Publication("", queue, message, true, null, Lane.Kind.PUBLISHING);
   }
 
   static Publication toSubject(String queue, Wire.Outgoing message) {
-    return new Publication("", queue, message, true, null, true);
+    return new Publication("", queue, message, true, null, Lane.Kind.REQUESTS);
   }
 
   /** Returns a reply; one that the caller may have is not repeated. */
   static Publication reply(String to, Wire.Outgoing message, Session session) {
-    return new Publication("", to, message, false, session, false);
+    return new Publication("", to, message, false, session, Lane.Kind.PUBLISHING);
   }
 
   /** Returns a copy of what a session was handed. */
   static Publication copy(String queue, Wire.Outgoing message, Session session) {
-    return new Publication("", queue, message, true, session, false);
+    return new Publication("", queue, message, true, session, Lane.Kind.PUBLISHING);
+  }
+
+  /** Returns a copy of what a session was handed, for a delay queue. */
+  static Publication delayed(String queue, Wire.Outgoing message, Session session) {
+    return new Publication("", queue, message, true, session, Lane.Kind.DELAYS);
+  }
+
+  /** Returns whether it is a request, which is never repeated. */
+  boolean isRequest() {
+    return lane == Lane.Kind.REQUESTS;
   }
 
   /** Counts an attempt; called by the publisher's thread only. */
   @SuppressWarnings("NonAtomicVolatileUpdate") // one thread writes
   void attempted() {
     attempts++;
+    written = System.nanoTime();
   }
 
   /** Checks that its headers fit into a frame. */

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingDeque;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +35,7 @@ final class Publisher implements AutoCloseable {
   private final long sendTimeout;
   private final long confirmTimeout;
   private final LinkedBlockingDeque<Publication> queue = new LinkedBlockingDeque<>();
+  private final Object changed = new Object();
   private final Thread thread;
   private volatile @Nullable Session session;
   private volatile boolean closed;
@@ -66,7 +66,10 @@ final class Publisher implements AutoCloseable {
 
   /** Goes on with a new session. */
   void connected(Session opened) {
-    session = opened;
+    synchronized (changed) {
+      session = opened;
+      changed.notifyAll();
+    }
   }
 
   /** Takes back what has no answer, oldest first. */
@@ -74,8 +77,11 @@ final class Publisher implements AutoCloseable {
     if (session == ended) {
       session = null;
     }
-    ended.openRequests.drain().forEach(each -> takeBack(each, cause));
-    List<Publication> unconfirmed = ended.unconfirmed.drain();
+    for (Lane.Kind each : List.of(Lane.Kind.REQUESTS, Lane.Kind.DELAYS)) { // not repeated
+      ended.lane(each).unconfirmed().drain().forEach(one -> takeBack(one, cause));
+    }
+    List<Publication> unconfirmed =
+        ended.lane(Lane.Kind.PUBLISHING).unconfirmed().drain();
     for (int i = unconfirmed.size() - 1; i >= 0; i--) {
       takeBack(unconfirmed.get(i), cause);
     }
@@ -124,14 +130,24 @@ final class Publisher implements AutoCloseable {
         return;
       }
       expireQueued();
-      TimeUnit.MILLISECONDS.sleep(5);
+      awaitSession(on);
     }
     fail(next, null);
   }
 
+  /** Waits for another session, or a tick: the broker may read again, or a send's time be over. */
+  private void awaitSession(@Nullable Session not) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS);
+    synchronized (changed) {
+      for (long left = 1; session == not && left > 0; left = end - System.nanoTime()) {
+        TimeUnit.NANOSECONDS.timedWait(changed, Math.max(left, 1_000_000));
+      }
+    }
+  }
+
   private void write(Publication next, Session on) {
-    Channel channel = next.isRequest ? on.requests : on.publishing;
-    Unconfirmed unconfirmed = next.isRequest ? on.openRequests : on.unconfirmed;
+    Channel channel = on.lane(next.lane).channel();
+    Unconfirmed unconfirmed = on.lane(next.lane).unconfirmed();
     try {
       next.check(on.sending.getFrameMax());
     } catch (MessageTooLargeException e) {
@@ -155,7 +171,7 @@ final class Publisher implements AutoCloseable {
   private void takeBack(Publication each, @Nullable Throwable cause) {
     boolean isRefused =
         each.attempts >= MOST_REFUSALS && cause != null && BrokerErrors.isChannelError(cause);
-    if (each.boundTo != null || each.isRequest || closed || isRefused) {
+    if (each.boundTo != null || each.isRequest() || closed || isRefused) {
       fail(each, cause);
     } else {
       queue.addFirst(each);
@@ -188,16 +204,28 @@ final class Publisher implements AutoCloseable {
     });
   }
 
+  /**
+   * A copy is waited for as long as the broker blocks publishers, since its original is held here
+   * meanwhile; but not for a queue that never confirms.
+   */
+  private boolean isUnanswered(Publication each, Session on) {
+    if (each.boundTo == null) {
+      return isOver(each, on.isBlocked() ? sendTimeout : confirmTimeout);
+    }
+    return !on.isBlocked()
+        && System.nanoTime() - Math.max(each.written, on.readsSince()) > confirmTimeout;
+  }
+
   /** Fails what was written and not answered in time; called by a timer. */
   void expireUnconfirmed() {
     Session on = session;
     if (on == null) {
       return;
     }
-    long limit = on.isBlocked() ? sendTimeout : confirmTimeout;
     List<Publication> late = new ArrayList<>();
-    on.unconfirmed.removeOlder(each -> isOver(each, limit), late::add);
-    on.openRequests.removeOlder(each -> isOver(each, limit), late::add);
+    for (Lane lane : on.lanes()) {
+      lane.unconfirmed().removeOlder(each -> isUnanswered(each, on), late::add);
+    }
     for (Publication each : late) {
       if (on.isBlocked()) {
         failInTime(each, on);
@@ -213,7 +241,7 @@ final class Publisher implements AutoCloseable {
 
   /** Takes the broker's answer; called by the connection's thread. */
   static void answered(Publication publication, boolean accepted) {
-    if (publication.returned && publication.isRequest) {
+    if (publication.returned && publication.isRequest()) {
       publication.done.completeExceptionally(
           new NobodyListensException("nobody listens to " + publication.address()));
     } else if (publication.returned) {
@@ -229,7 +257,8 @@ final class Publisher implements AutoCloseable {
   boolean isQuiet() {
     Session on = session;
     return queue.isEmpty()
-        && (on == null || (on.unconfirmed.isEmpty() && on.openRequests.isEmpty()));
+        && (on == null
+            || on.lanes().stream().allMatch(each -> each.unconfirmed().isEmpty()));
   }
 
   private void failQueued() {
@@ -246,9 +275,7 @@ final class Publisher implements AutoCloseable {
     failQueued();
     Session on = session;
     if (on != null) {
-      Consumer<Publication> failing = each -> fail(each, null);
-      on.unconfirmed.drain().forEach(failing);
-      on.openRequests.drain().forEach(failing);
+      on.lanes().forEach(lane -> lane.unconfirmed().drain().forEach(each -> fail(each, null)));
     }
   }
 }

@@ -35,7 +35,7 @@ final class QueueAdmin {
   /** Asks the broker on a thread that may block. */
   <T> CompletionStage<T> ask(String what, Question<T> question) {
     CompletableFuture<T> answer = new CompletableFuture<>();
-    boolean asked = link.ask(() -> {
+    boolean asked = link.askForUser(() -> {
       try {
         answer.complete(now(what, question));
       } catch (Throwable e) { // of the user's predicate too

@@ -87,6 +87,7 @@ final class QueueTopology {
       channel.queueDeclarePassive(entities.deadLetters(queue));
       if (!queue.ordered()) {
         channel.queueDeclarePassive(entities.suspects(queue));
+        declareDelays(channel, queue, false);
       }
       return;
     }
@@ -94,9 +95,21 @@ final class QueueTopology {
     declare(channel, entities.jobs(queue), jobs(queue));
     if (!queue.ordered()) {
       declare(channel, entities.suspects(queue), intoDeadLetters(queue));
+      declareDelays(channel, queue, true);
     }
     if (queue.source().isPresent()) {
       channel.queueBind(entities.jobs(queue), entities.topics(), queue.source().get());
+    }
+  }
+
+  /**
+   * They are as old as the queue: the broker, when it is killed, loses those that it created just
+   * before, with what it had confirmed.
+   */
+  private void declareDelays(Channel channel, Route.Queue queue, boolean create)
+      throws IOException {
+    for (long millis : delays(queue.redelivery())) {
+      declareDelay(channel, queue, millis, create);
     }
   }
 

@@ -51,6 +51,7 @@ final class RabbitMqLink implements EngineLink {
   private final QueueAdmin admin = new QueueAdmin(this);
   private final Set<Restored> sources = ConcurrentHashMap.newKeySet();
   private final ExecutorService questions = Threads.forQuestions();
+  private final ExecutorService subscriptions = Threads.forSubscriptions();
   private final ScheduledThreadPoolExecutor timer = Threads.timer();
   private volatile boolean closed;
 
@@ -179,18 +180,17 @@ final class RabbitMqLink implements EngineLink {
   }
 
   /** Runs something that blocks; false if the link is closed. */
-  boolean ask(Runnable question) {
-    try {
-      questions.execute(question);
-      return true;
-    } catch (RejectedExecutionException e) {
-      return false;
-    }
+  boolean ask(Runnable task) {
+    return Threads.run(task, subscriptions);
+  }
+
+  /** Runs a user's question that blocks; false if there are too many, or the link is closed. */
+  boolean askForUser(Runnable question) {
+    return Threads.run(question, questions);
   }
 
   /** Brings all back on a new session, before that is used. */
   void restore(Session session) throws IOException, TimeoutException, MessagingException {
-    delays.forgetAll();
     publisher.connected(session);
     CompletableFuture<@Nullable Void> read = declarations.beginReading();
     boolean asked =
@@ -387,6 +387,7 @@ final class RabbitMqLink implements EngineLink {
     publisher.close();
     connection.close();
     questions.shutdown();
+    subscriptions.shutdown();
     timer.shutdown();
   }
 }

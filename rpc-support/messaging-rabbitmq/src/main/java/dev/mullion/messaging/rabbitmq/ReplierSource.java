@@ -67,6 +67,14 @@ final class ReplierSource extends FetchingSource {
   }
 
   @Override
+  void roundTrip() throws IOException {
+    FetchingConsumer now = consumer;
+    if (now != null) {
+      now.settle();
+    }
+  }
+
+  @Override
   void suspend() throws IOException {
     FetchingConsumer now = consumer;
     if (now != null) {

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP;
+import com.rabbitmq.client.AlreadyClosedException;
 import com.rabbitmq.client.BuiltinExchangeType;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
@@ -9,6 +10,7 @@ import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
 import com.rabbitmq.client.ShutdownSignalException;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *  sending     publishing   with confirms: topics, queues, settlements
  *              requests     with confirms; replies arrive here
+ *              delays       with confirms: copies for delay queues
  *              signals      without confirms
  *  receiving   one channel for each subscription, one for each question
  * </pre>
@@ -30,16 +33,16 @@ final class Session {
   private static final String DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
   private static final int ABORT_MILLIS = 500;
 
-  final Unconfirmed unconfirmed = new Unconfirmed();
-  final Unconfirmed openRequests = new Unconfirmed();
   final Connection sending;
   final Connection receiving;
-  final Channel publishing;
-  final Channel requests;
+  private final Lane publishing;
+  private final Lane requests;
+  private final Lane delays;
   final Channel signals;
   private final Observer observer;
   private final AtomicBoolean over = new AtomicBoolean();
   private volatile @Nullable String blocked;
+  private volatile long readsSince = System.nanoTime();
 
   /** Who wants to know what happens to a session. The methods are called on its threads. */
   interface Observer {
@@ -60,8 +63,9 @@ final class Session {
       second = with.connect(factory, "receiving");
       this.sending = first;
       this.receiving = second;
-      this.publishing = sending.createChannel();
-      this.requests = sending.createChannel();
+      this.publishing = Lane.open(sending.createChannel());
+      this.requests = Lane.open(sending.createChannel());
+      this.delays = Lane.open(sending.createChannel());
       this.signals = sending.createChannel();
       opened = true;
     } finally {
@@ -99,14 +103,12 @@ final class Session {
   private void setUp() throws IOException {
     sending.addShutdownListener(this::fail);
     receiving.addShutdownListener(this::fail);
-    for (Channel each : new Channel[] {publishing, requests, signals}) {
-      each.addShutdownListener(this::fail);
-    }
-    sending.addBlockedListener(reason -> blocked = reason, () -> blocked = null);
-    confirm(publishing, unconfirmed);
-    confirm(requests, openRequests);
+    lanes().forEach(each -> each.channel().addShutdownListener(this::fail));
+    signals.addShutdownListener(this::fail);
+    sending.addBlockedListener(reason -> blocked = reason, this::unblocked);
     signals.addReturnListener(returned -> observer.signalReturned(returned.getRoutingKey()));
-    requests.basicConsume(DIRECT_REPLY_TO, true, new DefaultConsumer(requests) {
+    Channel replies = requests.channel();
+    replies.basicConsume(DIRECT_REPLY_TO, true, new DefaultConsumer(replies) {
       @Override
       public void handleDelivery(
           String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body) {
@@ -115,13 +117,21 @@ final class Session {
     });
   }
 
-  private static void confirm(Channel channel, Unconfirmed of) throws IOException {
-    channel.confirmSelect();
-    channel.addConfirmListener(
-        (number, multiple) -> of.answered(number, multiple, true),
-        (number, multiple) -> of.answered(number, multiple, false));
-    channel.addReturnListener(returned ->
-        of.returned(returned.getRoutingKey(), returned.getProperties().getMessageId()));
+  private void unblocked() {
+    readsSince = System.nanoTime();
+    blocked = null;
+  }
+
+  Lane lane(Lane.Kind kind) {
+    return switch (kind) {
+      case PUBLISHING -> publishing;
+      case REQUESTS -> requests;
+      case DELAYS -> delays;
+    };
+  }
+
+  List<Lane> lanes() {
+    return List.of(requests, delays, publishing);
   }
 
   /** Creates the exchange of all topics, or checks that it is there. */
@@ -169,6 +179,38 @@ final class Session {
 
   boolean isBlocked() {
     return blocked != null;
+  }
+
+  /** Returns since when the broker reads what is published. */
+  long readsSince() {
+    return readsSince;
+  }
+
+  /** Acknowledges; false if the broker has taken it back, or will. */
+  boolean acknowledge(Channel channel, long tag) {
+    return settle(() -> channel.basicAck(tag, false));
+  }
+
+  /** Puts it back, which the broker counts; false as above. */
+  boolean reject(Channel channel, long tag) {
+    return settle(() -> channel.basicReject(tag, true));
+  }
+
+  private boolean settle(Settling settling) {
+    try {
+      settling.run();
+      return true;
+    } catch (AlreadyClosedException e) { // its source was closed, or the session is over
+      return false;
+    } catch (IOException | RuntimeException e) {
+      fail(e);
+      return false;
+    }
+  }
+
+  /** Writes a settlement. */
+  private interface Settling {
+    void run() throws IOException;
   }
 
   String blockedReason() {

@@ -99,6 +99,13 @@ final class WorkerSource extends JobSource {
   }
 
   @Override
+  void roundTrip() throws IOException {
+    for (FetchingConsumer each : consumers) {
+      each.settle();
+    }
+  }
+
+  @Override
   void suspend() throws IOException {
     for (FetchingConsumer each : consumers) {
       each.cancel();
@@ -121,7 +128,7 @@ final class WorkerSource extends JobSource {
       return publish(job, link.entities().jobs(queue), copy);
     }
     copy.properties.expiration(null);
-    return link.delays().publish(queue, millis, copy, job.session());
+    return link.delays().publish(job, millis, copy);
   }
 
   @Override

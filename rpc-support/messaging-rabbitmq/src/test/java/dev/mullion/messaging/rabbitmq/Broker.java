@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import dev.mullion.messaging.testing.JavaProcess;
@@ -38,6 +39,7 @@ final class Broker implements AutoCloseable {
   private final int port;
   private final int distPort;
   private final int epmdPort;
+  private final Thread hook = new Thread(this::end, "end-of-rabbitmq");
   private @Nullable Process process;
 
   private Broker(Path scripts, int epmdPort) throws IOException {
@@ -60,8 +62,6 @@ final class Broker implements AutoCloseable {
     if (known == null) {
       known = start();
       shared = known;
-      Broker closing = known;
-      Runtime.getRuntime().addShutdownHook(new Thread(closing::close));
     }
     return known;
   }
@@ -73,10 +73,17 @@ final class Broker implements AutoCloseable {
 
   /** Starts one with further lines of configuration. */
   static Broker start(String configuration) throws Exception {
-    Broker broker = new Broker(scripts(), JavaProcess.freePort());
+    Broker broker = create(JavaProcess.freePort());
     Files.writeString(
         broker.directory.resolve("rabbitmq.conf"), configuration, StandardOpenOption.APPEND);
     broker.startNode();
+    return broker;
+  }
+
+  /** Returns one that ends with this process, if it is not closed before. */
+  private static Broker create(int epmdPort) throws IOException {
+    Broker broker = new Broker(scripts(), epmdPort);
+    Runtime.getRuntime().addShutdownHook(broker.hook);
     return broker;
   }
 
@@ -85,7 +92,7 @@ final class Broker implements AutoCloseable {
     int epmdPort = JavaProcess.freePort();
     List<Broker> nodes = new ArrayList<>();
     for (int i = 0; i < size; i++) {
-      nodes.add(new Broker(scripts(), epmdPort));
+      nodes.add(create(epmdPort));
     }
     StringBuilder discovery =
         new StringBuilder("cluster_formation.peer_discovery_backend = classic_config\n");
@@ -228,6 +235,33 @@ final class Broker implements AutoCloseable {
     }
   }
 
+  /**
+   * Waits until all queues that are there are written down. RabbitMQ does this a moment after it
+   * has created a queue; one that is killed before that has lost the queue, with what it had
+   * confirmed. It writes all of them at once, so this creates one more and looks for its name.
+   */
+  void awaitQueuesWritten() throws Exception {
+    String last = "written-" + System.nanoTime();
+    try (Connection connection = Plain.connect(port);
+        Channel channel = connection.createChannel()) {
+      channel.queueDeclare(last, true, false, false, Map.of("x-queue-type", "quorum"));
+      Path names = directory
+          .resolve("mnesia")
+          .resolve(name)
+          .resolve("quorum")
+          .resolve(name)
+          .resolve("names.dets");
+      long end = System.nanoTime() + START.toNanos();
+      while (!Files.readString(names, StandardCharsets.ISO_8859_1).contains(last)) {
+        if (System.nanoTime() - end > 0) {
+          throw new IllegalStateException(names + " does not have " + last);
+        }
+        TimeUnit.MILLISECONDS.sleep(20);
+      }
+      channel.queueDelete(last);
+    }
+  }
+
   /** Kills the node as {@code kill -9} does. */
   void kill() throws Exception {
     end(true);
@@ -258,6 +292,11 @@ final class Broker implements AutoCloseable {
 
   @Override
   public void close() {
+    end();
+    Runtime.getRuntime().removeShutdownHook(hook);
+  }
+
+  private synchronized void end() {
     try {
       end(true);
       epmd().forEach(ProcessHandle::destroyForcibly);

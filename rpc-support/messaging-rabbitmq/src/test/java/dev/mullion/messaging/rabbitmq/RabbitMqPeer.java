@@ -24,7 +24,6 @@ final class RabbitMqPeer {
   /** Runs until it is terminated. */
   public static void main(String[] args) throws Exception {
     Broker broker = Broker.start();
-    Runtime.getRuntime().addShutdownHook(new Thread(broker::close));
     Messaging messaging =
         Messaging.on(RabbitMqEngine.builder().addresses(broker.address()).build());
     messaging.declare(OUT);

@@ -9,7 +9,6 @@ final class RabbitMqToTry {
   /** Starts it on a free port of loopback, and prints its address. */
   public static void main(String[] args) throws Exception {
     Broker broker = Broker.start();
-    Runtime.getRuntime().addShutdownHook(new Thread(broker::close));
     System.out.println("listening on " + broker.address());
     System.out.flush();
     new CountDownLatch(1).await();

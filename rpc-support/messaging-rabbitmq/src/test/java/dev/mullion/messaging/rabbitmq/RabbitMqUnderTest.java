@@ -6,7 +6,6 @@ import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
 import dev.mullion.messaging.testing.Relay;
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -73,10 +72,9 @@ final class RabbitMqUnderTest
     broker.startNode();
   }
 
-  /** Queues that were created less than some seconds before may be out of order afterwards. */
   @Override
   public void kill() throws Exception {
-    TimeUnit.SECONDS.sleep(5);
+    broker.awaitQueuesWritten();
     broker.kill();
   }
 

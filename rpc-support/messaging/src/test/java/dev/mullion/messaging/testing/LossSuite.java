@@ -286,6 +286,16 @@ public abstract class LossSuite {
     return open;
   }
 
+  /** Returns how many calls of a job have failed. */
+  protected final int failures(String job) {
+    return count(failed, job);
+  }
+
+  /** Returns the limit of {@link #QUEUE}. */
+  protected static int maxDeliveries() {
+    return LossWorker.MAX_DELIVERIES;
+  }
+
   private static int count(Map<String, AtomicInteger> counts, String job) {
     AtomicInteger count = counts.get(job);
     return count == null ? 0 : count.get();
