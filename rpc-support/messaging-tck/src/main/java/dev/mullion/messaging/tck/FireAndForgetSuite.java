@@ -57,7 +57,11 @@ public abstract class FireAndForgetSuite extends EngineSuite {
     Received<String> received = received();
     ready(messaging.receive(signal, received));
     messaging.send(signal, "there");
-    received.awaitExactly(List.of("there"));
+    if (knows) {
+      received.awaitExactly(List.of("there"));
+    } else { // those from before may still be on their way
+      received.awaitAll(List.of("there"));
+    }
   }
 
   @EachHandlerKind
