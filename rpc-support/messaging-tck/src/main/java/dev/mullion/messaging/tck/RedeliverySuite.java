@@ -226,7 +226,17 @@ public abstract class RedeliverySuite extends EngineSuite {
   void orderedOverFailure(HandlerKind kind) throws Exception {
     assume(queues().orderedQueues(), "orderedQueues", false);
     assume(!profile().reorders(), "orderedQueues", "off: faults reorder");
-    Duration delay = delayOf(200);
+    boolean passed = false;
+    // Other keys may be late on a busy machine: then once more, with a longer delay.
+    boolean queueWaits = queues().heldBack() == HeldBack.QUEUE;
+    for (int millis : new int[] {200, 1_000, 5_000}) {
+      passed = passed || passFailure(kind, delayOf(millis)) || queueWaits;
+    }
+    assertTrue(passed, "other keys waited for a key that failed");
+  }
+
+  /** Checks the order within keys, and returns whether the other keys passed the one that failed. */
+  private boolean passFailure(HandlerKind kind, Duration delay) throws Exception {
     WorkQueue<String> queue =
         queueBuilder().ordered(true).redelivery(Redelivery.constant(3, delay)).build();
     Messaging messaging = messaging();
@@ -256,10 +266,7 @@ public abstract class RedeliverySuite extends EngineSuite {
       again++;
     }
     assertTrue(payloads.indexOf("a2") > again, "a2 came before a1 was handled: " + payloads);
-    assertTrue(
-        queues().heldBack() == HeldBack.QUEUE
-            || (payloads.indexOf("b4") < again && payloads.indexOf("c4") < again),
-        "other keys waited: " + payloads);
+    return payloads.indexOf("b4") < again && payloads.indexOf("c4") < again;
   }
 
   @Test

@@ -9,12 +9,16 @@ import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.tck.BrokenEngine.Defect;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The suite finds an engine that is broken: each defect fails a case that is named here. */
+@Execution(ExecutionMode.CONCURRENT)
 class BrokenEnginesTest {
-  private static volatile Defect defect = Defect.NONE;
+  /** That of a run of the suite: its threads inherit it. */
+  private static final InheritableThreadLocal<Defect> DEFECT = new InheritableThreadLocal<>();
 
   @ParameterizedTest(name = "{0} fails case {2} of {1}")
   @CsvSource({
@@ -33,12 +37,19 @@ class BrokenEnginesTest {
   })
   void isFound(Defect broken, String chapter, String number) throws Exception {
     Class<?> nested = Class.forName(MessagingTck.class.getName() + "$" + chapter);
-    defect = Defect.NONE;
-    SuiteRun sound = SuiteRun.ofCase(Broken.class, nested, number);
+    SuiteRun sound = run(Defect.NONE, nested, number);
     assertThat(sound.run).containsExactly(number);
     assertThat(sound.failures).as("without the defect").isEmpty();
-    defect = broken;
-    assertThat(SuiteRun.ofCase(Broken.class, nested, number).failed).containsExactly(number);
+    assertThat(run(broken, nested, number).failed).containsExactly(number);
+  }
+
+  private static SuiteRun run(Defect defect, Class<?> chapter, String number) {
+    DEFECT.set(defect);
+    try {
+      return SuiteRun.ofCase(Broken.class, chapter, number);
+    } finally {
+      DEFECT.remove();
+    }
   }
 
   @Test
@@ -97,7 +108,7 @@ class BrokenEnginesTest {
   static final class Broken extends MessagingTck {
     @Override
     protected EngineUnderTest startEngine() throws Exception {
-      return new BrokenEngine(defect);
+      return new BrokenEngine(DEFECT.get());
     }
   }
 }

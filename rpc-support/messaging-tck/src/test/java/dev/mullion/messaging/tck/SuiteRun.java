@@ -9,6 +9,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
@@ -47,7 +49,20 @@ final class SuiteRun implements TestExecutionListener {
     SuiteRun run = new SuiteRun();
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request().selectors(selectors).build();
-    LauncherFactory.create().execute(request, run);
+    // JUnit's own threads, which may run this test, would take the cases for theirs.
+    FutureTask<Void> running =
+        new FutureTask<>(() -> LauncherFactory.create().execute(request, run), null);
+    Thread thread = new Thread(running, "suite-run");
+    thread.start();
+    try {
+      running.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the suite did not run", e.getCause());
+    } catch (InterruptedException e) {
+      thread.interrupt();
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted", e);
+    }
     return run;
   }
 
