@@ -233,7 +233,9 @@ public final class MessagingServer implements AutoCloseable {
      * Sets how many bytes of messages from queues and subjects one client may have without an
      * outcome, in all its subscriptions: 64 MiB by default. Further ones stay in their queues until
      * it settles. A quarter is kept for subscriptions that have nothing, and one message is always
-     * delivered. Messages of topics and signals have no outcome, and do not count.
+     * delivered. Messages of topics and signals count until they are written to the client; further
+     * ones stay in the engine's buffer of their subscription, or are dropped and told if many
+     * subscriptions get large ones at once.
      */
     public Builder maxUnsettledBytes(long maxUnsettledBytes) {
       this.maxUnsettledBytes = Check.atLeast(maxUnsettledBytes, 1, "maxUnsettledBytes");

@@ -35,10 +35,10 @@ final class MessagingService extends MessagingGrpc.MessagingImplBase {
       return new Ignored();
     }
     ServerSession session = open(call);
-    call.setOnReadyHandler(session.outbox::flush);
+    call.setOnReadyHandler(session.answers.outbox::flush);
     ReadySignal.current().onReady(() -> {
-      session.outbox.loop(EventLoops.current());
-      session.outbox.flushAdded();
+      session.answers.outbox.loop(EventLoops.current());
+      session.answers.outbox.flushAdded();
     });
     call.setOnCancelHandler(() -> session.finish(true));
     // Called at once too while the thread of the client's frames is busy.

@@ -39,8 +39,8 @@ final class ServedSubscription implements Sink {
   private long parked;
   private long unsettled;
 
-  /** The size of its larger messages of late. */
-  private long usualSize = 1;
+  /** The size of its larger messages of late; of live ones the most, until it is known. */
+  private long usualSize;
 
   private boolean cancelled;
   private boolean alone;
@@ -52,6 +52,7 @@ final class ServedSubscription implements Sink {
     this.announces = announces;
     this.concurrency = concurrency;
     this.session = session;
+    this.usualSize = isSettled() ? 1 : session.maxMessageSize();
   }
 
   /** Sets the engine's side; there is no credit before this. */
@@ -111,7 +112,7 @@ final class ServedSubscription implements Sink {
     long most = session.isFull() ? (ahead == 0 ? 1 : 0) : MOST_AHEAD - ahead;
     long granted =
         Math.max(0, Math.min(Math.min(parked, most), session.maxCredit() - credit - unsettled));
-    if (granted > 0 && isSettled()) {
+    if (granted > 0) {
       long room = session.bytes().room(usualSize, unsettled == 0, credit + granted);
       granted = Math.max(0, Math.min(granted, room - credit));
     }
@@ -140,8 +141,10 @@ final class ServedSubscription implements Sink {
   @Override
   public void deliver(RawDelivery delivery) {
     boolean taken;
+    boolean live;
     synchronized (this) {
       credit--;
+      live = !cancelled && !isSettled();
       taken = !cancelled && hasRoom(delivery);
       if (taken) {
         unsettled++;
@@ -151,19 +154,22 @@ final class ServedSubscription implements Sink {
     }
     if (taken) {
       session.wake();
-    } else {
-      giveBack(delivery);
+      return;
+    }
+    giveBack(delivery);
+    if (live) {
+      session.dropped(this, 1);
     }
   }
 
-  /** Takes room for a delivery. Without any it is given back: its size was not known before. */
+  /**
+   * Takes room for a delivery. Without any it is given back: its size was not known before. Live
+   * messages cannot be: they may use all room, and are dropped if there is none.
+   */
   private boolean hasRoom(RawDelivery delivery) {
-    if (!isSettled()) {
-      return true;
-    }
     long size = UnsettledBytes.of(delivery.message());
     usualSize = Math.max(size, usualSize - usualSize / 8);
-    boolean room = session.bytes().take(size, unsettled == 0);
+    boolean room = session.bytes().take(size, unsettled == 0 || !isSettled());
     if (!room) {
       parked++;
     }
@@ -359,9 +365,7 @@ final class ServedSubscription implements Sink {
     }
     unwritten.forEach(each -> {
       session.waits(each, -1);
-      if (isSettled()) {
-        session.free(each);
-      }
+      session.free(each);
     });
     Source from = source;
     if (from != null) {

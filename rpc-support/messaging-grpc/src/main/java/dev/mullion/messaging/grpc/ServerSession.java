@@ -6,17 +6,14 @@ import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Reply;
-import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.grpc.Permissions.Verb;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
-import dev.mullion.messaging.grpc.v1.Done;
 import dev.mullion.messaging.grpc.v1.Error;
 import dev.mullion.messaging.grpc.v1.Hello;
 import dev.mullion.messaging.grpc.v1.Pong;
 import dev.mullion.messaging.grpc.v1.ServerBatch;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
-import dev.mullion.messaging.grpc.v1.Settled;
 import dev.mullion.messaging.grpc.v1.Stopping;
 import dev.mullion.messaging.grpc.v1.Welcome;
 import io.grpc.Context;
@@ -25,8 +22,6 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -37,8 +32,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Frames of the client are handled one at a time. Frames for the client are added by any thread.
  */
-final class ServerSession
-    implements StreamObserver<ClientBatch>, EngineEvents, Outbox.Source<ServerFrame> {
+final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
   private static final int VERSION = 1;
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
   private static final Duration DEFAULT_SEND_TIMEOUT = Duration.ofSeconds(10);
@@ -52,32 +46,21 @@ final class ServerSession
       SessionSubscribes subscribes) {}
 
   final Serving serving;
-  final Outbox<ServerFrame, ServerBatch> outbox;
+  final SessionAnswers answers;
   final SessionDeliveries deliveries;
   private final ServerCallStreamObserver<ServerBatch> call;
   private final Context context = Context.current();
-  private final Window window;
   private final AtomicBoolean over = new AtomicBoolean();
-  private final Queue<FrameStream> lists = new ConcurrentLinkedQueue<>();
-  private final PackedAnswers packed = new PackedAnswers();
   private final MessagingClock.Timer helloTimer;
   private volatile boolean stopping;
   private volatile @Nullable Parts parts;
   private String client = "";
-  private volatile boolean packs;
 
   ServerSession(Serving serving, ServerCallStreamObserver<ServerBatch> call) {
     this.serving = serving;
     this.call = call;
-    this.window = new Window(serving.limits);
     this.deliveries = new SessionDeliveries(this, serving.limits, serving.engine.clock());
-    this.outbox = new Outbox<>(
-        call,
-        frames -> ServerBatch.newBuilder().addAllFrames(frames).build(),
-        this,
-        serving.executor,
-        false,
-        this::broken);
+    this.answers = new SessionAnswers(this, call, this::broken);
     this.helloTimer = MessagingClock.system()
         .schedule(serving.limits.helloTimeout(), () -> execute(this::checkHello));
   }
@@ -152,7 +135,7 @@ final class ServerSession
       case CANCEL_REQUEST -> all.requests.cancel(frame.getCancelRequest().getId());
       case SELECTED -> all.admin.selected(frame.getSelected());
       case PING ->
-        add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
+        answers.add(ServerFrame.newBuilder().setPong(Pong.getDefaultInstance()).build());
       case HELLO -> throw new BrokenRules("frame: HELLO (expected: once)");
       case FRAME_NOT_SET -> throw new BrokenRules("frame: absent or unknown to this version");
       default -> handleAnswered(frame, all);
@@ -163,9 +146,9 @@ final class ServerSession
   private void handleAnswered(ClientFrame frame, Parts all) {
     long id = Answered.id(frame);
     int bytes = Answered.bytes(frame);
-    window.take(id, bytes);
+    answers.window.take(id, bytes);
     if (stopping) {
-      answer(id, bytes, WireErrors.of(Error.Kind.KIND_STOPPING, "the server is stopping"));
+      answers.answer(id, bytes, WireErrors.of(Error.Kind.KIND_STOPPING, "the server is stopping"));
       return;
     }
     switch (frame.getFrameCase()) {
@@ -192,7 +175,7 @@ final class ServerSession
           "client: " + hello.getClient().length() + " characters (expected: <= 200)");
     }
     client = hello.getClient();
-    packs = hello.getPacksAnswers();
+    answers.packs(hello.getPacksAnswers());
     helloTimer.cancel();
     Duration sendTimeout =
         hello.hasSendTimeout() ? WireMessages.from(hello.getSendTimeout()) : DEFAULT_SEND_TIMEOUT;
@@ -219,9 +202,10 @@ final class ServerSession
       execute(() -> link.close(CLOSE_TIMEOUT));
       return;
     }
-    add(ServerFrame.newBuilder().setWelcome(welcome()).build());
+    answers.add(ServerFrame.newBuilder().setWelcome(welcome()).build());
     if (stopping) {
-      add(ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
+      answers.add(
+          ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
     }
   }
 
@@ -252,120 +236,6 @@ final class ServerSession
     return WireErrors.of(thrown);
   }
 
-  /** Adds a frame, unless the client does not read: then it is disconnected. */
-  void add(ServerFrame frame) {
-    outbox.add(frame);
-    checkBacklog();
-  }
-
-  /** Adds a frame on the thread of a replier, which may write it. */
-  void addHere(ServerFrame frame) {
-    outbox.addHere(frame);
-    checkBacklog();
-  }
-
-  void addLazily(ServerFrame frame) {
-    outbox.addLazily(frame);
-    checkBacklog();
-  }
-
-  private void checkBacklog() {
-    long waiting = outbox.waitingBytes() + packed.waitingBytes();
-    if (waiting > serving.limits.maxBacklog() && !over.get()) {
-      end(Status.RESOURCE_EXHAUSTED.withDescription("the client does not read: " + waiting
-          + " bytes of answers wait for it (expected: <= " + serving.limits.maxBacklog()
-          + ", the server's maxBacklog)"));
-    }
-  }
-
-  void done(long id, @Nullable Error error) {
-    answer(id, 0, error);
-  }
-
-  void done(Done done) {
-    answered(0);
-    add(ServerFrame.newBuilder().setDone(done).build());
-  }
-
-  /** Answers a frame that took this number of bytes of the window. */
-  void answer(long id, int bytes, @Nullable Error error) {
-    answered(bytes);
-    Done.Builder done = Done.newBuilder().setId(id);
-    if (error != null) {
-      done.setError(error);
-    }
-    add(ServerFrame.newBuilder().setDone(done).build());
-  }
-
-  /** Answers a send that the engine has accepted. */
-  void sent(long id, int bytes) {
-    if (packs) {
-      answered(bytes);
-      packed.done(id);
-      outbox.wake();
-      checkBacklog();
-    } else {
-      answer(id, bytes, null);
-    }
-  }
-
-  /** Tells the client, some milliseconds later perhaps, what became of an outcome. */
-  void settled(long delivery, Settlement settlement) {
-    if (packs && settlement == Settlement.APPLIED) {
-      packed.applied(delivery);
-      outbox.wakeLazily();
-    } else {
-      outbox.addLazily(ServerFrame.newBuilder()
-          .setSettled(Settled.newBuilder()
-              .setDelivery(delivery)
-              .setSettlement(dev.mullion.messaging.grpc.v1.Settlement.valueOf(
-                  "SETTLEMENT_" + settlement.name())))
-          .build());
-    }
-    checkBacklog();
-  }
-
-  /** Counts an answer to a frame that took this number of bytes of the window. */
-  void answered(int bytes) {
-    window.free(bytes);
-    checkDrained();
-  }
-
-  /** Sends a list; its last frame is the answer. */
-  void list(FrameStream frames) {
-    lists.add(frames);
-    outbox.wake();
-  }
-
-  @Override
-  public @Nullable ServerFrame answers() {
-    return packed.poll();
-  }
-
-  @Override
-  public boolean hasAnswers() {
-    return !packed.isEmpty();
-  }
-
-  @Override
-  public @Nullable ServerFrame next() {
-    FrameStream list = lists.peek();
-    ServerFrame frame = list == null ? null : list.poll();
-    if (list == null || frame == null) {
-      return deliveries.next();
-    }
-    if (list.isOver()) {
-      lists.remove();
-      answered(0);
-    }
-    return frame;
-  }
-
-  @Override
-  public boolean hasNext() {
-    return !lists.isEmpty() || deliveries.hasNext();
-  }
-
   /** Runs what may block on a thread of the server. */
   void execute(Runnable work) {
     Later.on(serving.executor, work).run();
@@ -384,23 +254,23 @@ final class ServerSession
     stopping = true;
     deliveries.stop();
     if (parts != null) {
-      outbox.add(
+      answers.outbox.add(
           ServerFrame.newBuilder().setStopping(Stopping.getDefaultInstance()).build());
     }
     checkDrained();
   }
 
   void checkDrained() {
-    if (stopping && window.isEmpty() && deliveries.isEmpty() && !over.get()) {
+    if (stopping && answers.window.isEmpty() && deliveries.isEmpty() && !over.get()) {
       finish(false);
-      outbox.completeBy(Status.UNAVAILABLE.withDescription("the server is stopping"));
+      answers.outbox.completeBy(Status.UNAVAILABLE.withDescription("the server is stopping"));
     }
   }
 
   /** Ends the stream for a reason. */
-  private void end(Status status) {
+  void end(Status status) {
     if (finish(true)) {
-      outbox.fail(status.asRuntimeException());
+      answers.outbox.fail(status.asRuntimeException());
     }
   }
 
@@ -415,7 +285,7 @@ final class ServerSession
     try {
       deliveries.release(lost);
     } finally {
-      lists.forEach(FrameStream::close);
+      answers.close();
       Parts all = parts;
       if (all != null) {
         all.admin.release();
@@ -435,7 +305,7 @@ final class ServerSession
   @Override
   public void onCompleted() {
     if (finish(false)) {
-      outbox.complete();
+      answers.outbox.complete();
     }
   }
 

@@ -61,7 +61,7 @@ final class SessionAdmin {
     try {
       step.run();
     } catch (MessagingException | RuntimeException thrown) {
-      session.done(id, ServerSession.error(thrown));
+      session.answers.done(id, ServerSession.error(thrown));
     }
   }
 
@@ -75,7 +75,7 @@ final class SessionAdmin {
       }
       link.prepare(queue, frame.getReplace() ? Declaration.REPLACE : Declaration.CHECK);
       sends.declared(queue);
-      session.done(frame.getId(), null);
+      session.answers.done(frame.getId(), null);
     });
   }
 
@@ -85,7 +85,7 @@ final class SessionAdmin {
       sends.deleted(queue);
       link.delete(queue)
           .whenComplete((done, error) ->
-              session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+              session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error)));
     });
   }
 
@@ -108,9 +108,9 @@ final class SessionAdmin {
     return counting.whenComplete((count, error) -> {
       questions.remove(id);
       if (error == null) {
-        session.done(Done.newBuilder().setId(id).setCount(count).build());
+        session.answers.done(Done.newBuilder().setId(id).setCount(count).build());
       } else {
-        session.done(id, WireErrors.of(error));
+        session.answers.done(id, WireErrors.of(error));
       }
     });
   }
@@ -129,14 +129,14 @@ final class SessionAdmin {
       DeadLetters letters = letters(frame.getQueue());
       inTurn(() -> {
         FrameStream list = new FrameStream(ANSWER_TIME);
-        session.list(list);
+        session.answers.list(list);
         if (session.isOver()) {
           list.close();
         }
         Walk walk = new Walk(letter -> put(list, letter(id, letter)), max);
         return orFailed(() -> letters.purge(walk)).whenComplete((count, error) -> {
           list.end(done(id, error == null ? null : WireErrors.cause(error)));
-          session.outbox.wake();
+          session.answers.outbox.wake();
         });
       });
     });
@@ -153,7 +153,7 @@ final class SessionAdmin {
 
   private void put(FrameStream list, ServerFrame frame) {
     list.put(frame);
-    session.outbox.wake();
+    session.answers.outbox.wake();
   }
 
   private static ServerFrame done(long id, @Nullable Throwable error) {
@@ -224,12 +224,12 @@ final class SessionAdmin {
       session.check("", Verb.MANAGE);
       link.queues().whenComplete((queues, error) -> {
         if (error != null) {
-          session.done(id, WireErrors.of(error));
+          session.answers.done(id, WireErrors.of(error));
           return;
         }
-        queues.forEach(each -> session.add(
+        queues.forEach(each -> session.answers.add(
             ServerFrame.newBuilder().setQueueStatus(WireQueues.of(id, each)).build()));
-        session.done(id, null);
+        session.answers.done(id, null);
       });
     });
   }
@@ -257,7 +257,7 @@ final class SessionAdmin {
     if (session.isOver()) {
       throw new IllegalStateException("the client is gone");
     }
-    session.outbox.add(ServerFrame.newBuilder()
+    session.answers.outbox.add(ServerFrame.newBuilder()
         .setSelect(Select.newBuilder().setId(id).setLetter(checked(letter)))
         .build());
     try {

@@ -20,23 +20,17 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /** What one client has subscribed to, what was delivered to it, and what became of that. */
 final class SessionDeliveries {
-  /** What a client that keeps a handler's time itself may be late. */
-  private static final Duration GRACE = Duration.ofSeconds(2);
-
-  private static final long MOMENT_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
   private static final Duration RETRY = Duration.ofMillis(100);
   private static final long MOST_WAITING_BYTES = 16L << 20;
 
   private final ServerSession session;
   private final Serving.Limits limits;
-  private final MessagingClock clock;
   private final Map<Long, Held> held = new ConcurrentHashMap<>();
   private final Map<Long, ServedSubscription> subscriptions = new ConcurrentHashMap<>();
   private final AtomicLong lastDelivery = new AtomicLong();
@@ -51,18 +45,13 @@ final class SessionDeliveries {
   /** Used by the thread that writes. */
   private int lane;
 
-  private final Object timing = new Object();
-
-  /** These are guarded by timing. */
-  private MessagingClock.@Nullable Timer timer;
-
-  private long timerDue;
+  private final HandlerTimes times;
 
   SessionDeliveries(ServerSession session, Serving.Limits limits, MessagingClock clock) {
     this.session = session;
     this.limits = limits;
     this.bytes = new UnsettledBytes(limits.maxUnsettledBytes());
-    this.clock = clock;
+    this.times = new HandlerTimes(clock, held.values(), session::execute);
   }
 
   int maxCredit() {
@@ -77,7 +66,7 @@ final class SessionDeliveries {
     return bytes;
   }
 
-  /** Frees the room of a delivery that has an outcome. */
+  /** Frees the room of a delivery that has an outcome, or needs none and was written. */
   void free(RawDelivery delivery) {
     if (bytes.free(UnsettledBytes.of(delivery.message()))) {
       subscriptions.values().forEach(ServedSubscription::resume);
@@ -100,7 +89,7 @@ final class SessionDeliveries {
   }
 
   void wake() {
-    session.outbox.wake();
+    session.answers.outbox.wake();
   }
 
   /** Counts a delivery that begins or ends to wait for the stream. */
@@ -173,9 +162,7 @@ final class SessionDeliveries {
     if (delivery.subscription.isSuspect(delivery.raw()) && suspects.decrementAndGet() == 0) {
       wake();
     }
-    if (delivery.subscription.isSettled()) {
-      free(delivery.raw());
-    }
+    free(delivery.raw());
     return true;
   }
 
@@ -203,15 +190,10 @@ final class SessionDeliveries {
       delivery.begin(Long.MAX_VALUE);
       return;
     }
-    long deadline = deadline(delivery, queue.handlerTimeout());
+    long deadline = times.after(delivery, queue.handlerTimeout());
     if (delivery.begin(deadline)) {
-      watch(deadline);
+      times.watch(deadline);
     }
-  }
-
-  private long deadline(Held delivery, Duration time) {
-    long grace = delivery.subscription.announces() ? GRACE.toNanos() : 0;
-    return clock.nanoTime() + WireMessages.nanos(time) + grace;
   }
 
   void extend(Extend frame) {
@@ -220,20 +202,20 @@ final class SessionDeliveries {
     if (time.isNegative() || time.isZero()) {
       throw new BrokenRules("time: " + time + " (expected: > 0)");
     }
-    long deadline = found == null ? 0 : deadline(found, time);
+    long deadline = found == null ? 0 : times.after(found, time);
     if (found == null || !found.extend(deadline)) {
-      session.done(
+      session.answers.done(
           frame.getId(),
           WireErrors.of(
               Kind.KIND_LEASE_LOST, "the time of delivery " + frame.getDelivery() + " is over"));
       return;
     }
-    watch(deadline);
+    times.watch(deadline);
     found
         .raw()
         .extend(time)
         .whenComplete((extended, error) ->
-            session.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+            session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error)));
   }
 
   void settle(Settle frame) {
@@ -245,7 +227,7 @@ final class SessionDeliveries {
   private void settle(long delivery, Settle frame) {
     Held found = held(delivery);
     if (found == null || !forget(found)) {
-      session.settled(delivery, Settlement.LEASE_LOST);
+      session.answers.settled(delivery, Settlement.LEASE_LOST);
       return;
     }
     CompletionStage<Settlement> outcome;
@@ -263,12 +245,12 @@ final class SessionDeliveries {
         Logs.LOG.log(
             Logs.Event.OUTCOME, Level.WARNING, null, () -> "an outcome was not applied", error);
       }
-      session.settled(delivery, error == null ? settlement : Settlement.UNKNOWN);
+      session.answers.settled(delivery, error == null ? settlement : Settlement.UNKNOWN);
     });
   }
 
   void dropped(ServedSubscription subscription, long messages) {
-    session.add(ServerFrame.newBuilder()
+    session.answers.add(ServerFrame.newBuilder()
         .setDropped(Dropped.newBuilder().setSubscription(subscription.id).setMessages(messages))
         .build());
   }
@@ -277,7 +259,7 @@ final class SessionDeliveries {
   void failed(ServedSubscription subscription, MessagingException cause) {
     remove(subscription);
     end(subscription, true, "the subscription ended");
-    session.add(ServerFrame.newBuilder()
+    session.answers.add(ServerFrame.newBuilder()
         .setEnded(
             Ended.newBuilder().setSubscription(subscription.id).setError(WireErrors.of(cause)))
         .build());
@@ -296,7 +278,7 @@ final class SessionDeliveries {
         subscription.cancel();
       }
     }
-    session.add(ServerFrame.newBuilder()
+    session.answers.add(ServerFrame.newBuilder()
         .setEnded(Ended.newBuilder().setSubscription(id))
         .build());
   }
@@ -344,11 +326,7 @@ final class SessionDeliveries {
    * @param lost whether the client may have died
    */
   void release(boolean lost) {
-    synchronized (timing) {
-      if (timer != null) {
-        timer.cancel();
-      }
-    }
+    times.stop();
     for (ServedSubscription each : subscriptions.values()) {
       each.cancel();
     }
@@ -375,44 +353,5 @@ final class SessionDeliveries {
           .increment();
     }
     delivery.giveBack(counted, "the replier's connection was lost");
-  }
-
-  /** Ends deliveries whose time is over; one timer for all. */
-  private void watch(long deadline) {
-    synchronized (timing) {
-      if (timer != null && timerDue - deadline <= 0) {
-        return;
-      }
-      if (timer != null) {
-        timer.cancel();
-        timer = null; // if there is no new one, the next call tries again
-      }
-      timerDue = deadline;
-      // Each look is at all deliveries, so one stands for all deadlines of a moment.
-      long left = Math.max(MOMENT_NANOS, deadline - clock.nanoTime());
-      timer = clock.schedule(Duration.ofNanos(left), () -> session.execute(this::expire));
-    }
-  }
-
-  private void expire() {
-    synchronized (timing) {
-      timer = null;
-    }
-    long now = clock.nanoTime();
-    Long next = null;
-    for (Held each : held.values()) {
-      Route.Queue queue = each.subscription.queue();
-      Long deadline = each.deadline();
-      if (queue != null && deadline != null) {
-        if (deadline - now <= 0) {
-          each.failed(queue, "not settled within handlerTimeout " + queue.handlerTimeout());
-        } else if (next == null || deadline - next < 0) {
-          next = deadline;
-        }
-      }
-    }
-    if (next != null) {
-      watch(next);
-    }
   }
 }

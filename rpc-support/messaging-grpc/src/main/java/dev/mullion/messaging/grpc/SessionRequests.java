@@ -82,7 +82,7 @@ final class SessionRequests {
       request = open(frame, subject, timeout);
       sent = request(request, message, timeout);
     } catch (MessagingException | RuntimeException thrown) {
-      session.answer(
+      session.answers.answer(
           frame.getId(), frame.getMessage().getSerializedSize(), ServerSession.error(thrown));
       return;
     }
@@ -91,7 +91,7 @@ final class SessionRequests {
         answerLater(request);
       } else if (request.answer()) {
         open.remove(request.id, request);
-        session.answer(request.id, request.bytes, WireErrors.of(error));
+        session.answers.answer(request.id, request.bytes, WireErrors.of(error));
       }
     });
   }
@@ -160,7 +160,7 @@ final class SessionRequests {
 
   private void answer(Open request) {
     if (request.answer()) {
-      session.answer(request.id, request.bytes, null);
+      session.answers.answer(request.id, request.bytes, null);
     }
   }
 
@@ -182,7 +182,7 @@ final class SessionRequests {
   void replied(Reply reply) {
     Open request = open.remove(reply.id());
     if (request != null && request.answer()) {
-      session.answered(request.bytes);
+      session.answers.answered(request.bytes);
     }
     var wire = dev.mullion.messaging.grpc.v1.Reply.newBuilder().setId(reply.id());
     if (reply.status() == Reply.Status.OK && reply.message().isPresent()) {
@@ -190,7 +190,7 @@ final class SessionRequests {
     } else {
       wire.setError(WireErrors.of(WireErrors.kind(reply.status()), reply.error()));
     }
-    session.addHere(ServerFrame.newBuilder().setReply(wire).build());
+    session.answers.addHere(ServerFrame.newBuilder().setReply(wire).build());
   }
 
   private void answer(

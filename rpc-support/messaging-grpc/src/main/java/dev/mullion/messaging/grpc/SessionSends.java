@@ -68,14 +68,14 @@ final class SessionSends {
       Route route = route(frame);
       sent = link.send(route, message(frame.getMessage()));
     } catch (MessagingException | RuntimeException thrown) {
-      session.answer(frame.getId(), size, ServerSession.error(thrown));
+      session.answers.answer(frame.getId(), size, ServerSession.error(thrown));
       return;
     }
     sent.whenComplete((done, error) -> {
       if (error == null) {
-        session.sent(frame.getId(), size);
+        session.answers.sent(frame.getId(), size);
       } else {
-        session.answer(frame.getId(), size, WireErrors.of(error));
+        session.answers.answer(frame.getId(), size, WireErrors.of(error));
       }
     });
   }
@@ -179,9 +179,11 @@ final class SessionSends {
   /** Reports the signals that were dropped while a batch of frames was handled. */
   void reportDropped() {
     if (!droppedSignals.isEmpty()) {
-      droppedSignals.forEach((signal, messages) -> session.addLazily(ServerFrame.newBuilder()
-          .setSignalsDropped(SignalsDropped.newBuilder().setSignal(signal).setMessages(messages))
-          .build()));
+      droppedSignals.forEach(
+          (signal, messages) -> session.answers.addLazily(ServerFrame.newBuilder()
+              .setSignalsDropped(
+                  SignalsDropped.newBuilder().setSignal(signal).setMessages(messages))
+              .build()));
       droppedSignals.clear();
     }
   }

@@ -41,7 +41,7 @@ final class SessionSubscribes {
       }
       start(frame, route, settings);
     } catch (MessagingException | RuntimeException thrown) {
-      session.done(frame.getId(), ServerSession.error(thrown));
+      session.answers.done(frame.getId(), ServerSession.error(thrown));
     }
   }
 
@@ -115,10 +115,10 @@ final class SessionSubscribes {
       session.execute(source::close);
       return;
     }
-    session.done(frame.getId(), null);
+    session.answers.done(frame.getId(), null);
     source.ready().whenComplete((ready, error) -> {
       if (error == null) {
-        session.add(ServerFrame.newBuilder()
+        session.answers.add(ServerFrame.newBuilder()
             .setReady(Ready.newBuilder().setSubscription(subscription.id))
             .build());
       }
