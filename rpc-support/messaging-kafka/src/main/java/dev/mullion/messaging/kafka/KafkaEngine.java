@@ -4,10 +4,12 @@ import static java.util.Objects.requireNonNull;
 
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.Engine;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
-import java.nio.file.Path;
+import dev.mullion.net.Tls;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -64,7 +66,15 @@ public final class KafkaEngine implements Engine {
 
   @Override
   public EngineLink open(EngineContext context) throws MessagingException {
-    return KafkaLink.open(new Settings(settings), context);
+    return KafkaLink.open(new Settings(settings, files(settings.tls)), context);
+  }
+
+  private static @Nullable TlsFiles files(@Nullable Tls tls) throws MessagingException {
+    try {
+      return tls == null ? null : new TlsFiles(tls);
+    } catch (IOException e) {
+      throw new UnsupportedSettingException(e.getMessage() + "; see KafkaEngine.Builder.tls", e);
+    }
   }
 
   /** What the engine does if a topic, group or configuration that it needs does not exist. */
@@ -92,7 +102,10 @@ public final class KafkaEngine implements Engine {
     int maxConsumers = 16;
     Map<String, Object> properties = new HashMap<>();
     Map<String, Object> security = new HashMap<>();
-    boolean tls;
+
+    @Nullable
+    Tls tls;
+
     boolean sasl;
 
     private Builder(String servers) {
@@ -222,24 +235,20 @@ public final class KafkaEngine implements Engine {
       return this;
     }
 
-    /** Enables TLS with the JDK's CAs. */
-    public Builder tls() {
-      tls = true;
+    /**
+     * Enables TLS: trusted authorities, a certificate to present and its key, which must be in the
+     * form of PKCS #8, are PEM files. Each new client of Kafka reads them again; those that a {@code
+     * Messaging} has already keep what they have.
+     *
+     * @throws IllegalArgumentException if it is for a server, or made of a context: Kafka's clients
+     *     have their own
+     */
+    public Builder tls(Tls tls) {
+      if (!requireNonNull(tls, "tls").isForClient() || tls.context() != null) {
+        throw new IllegalArgumentException("tls: " + tls + " (expected: Tls.client(), with files)");
+      }
+      this.tls = tls;
       return this;
-    }
-
-    /** Enables TLS with these trusted authorities, a PEM file. */
-    public Builder tls(Path authorities) {
-      security.put("ssl.truststore.type", "PEM");
-      security.put("ssl.truststore.location", authorities.toString());
-      return tls();
-    }
-
-    /** Sets the certificate to present, a PEM file with the certificate and its PKCS #8 key. */
-    public Builder presenting(Path certificateAndKey) {
-      security.put("ssl.keystore.type", "PEM");
-      security.put("ssl.keystore.location", certificateAndKey.toString());
-      return tls();
     }
 
     /**

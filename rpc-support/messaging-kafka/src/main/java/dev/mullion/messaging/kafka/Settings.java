@@ -13,15 +13,18 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
 
 /** The engine's settings, and the clients of Kafka made of them. */
 final class Settings {
   private static final int MOST_ATTEMPT_MILLIS = 10_000;
 
   private final KafkaEngine.Builder from;
+  private final @Nullable TlsFiles tls;
 
-  Settings(KafkaEngine.Builder from) {
+  Settings(KafkaEngine.Builder from, @Nullable TlsFiles tls) {
     this.from = from;
+    this.tls = tls;
   }
 
   String servers() {
@@ -81,9 +84,9 @@ final class Settings {
     all.put("retry.backoff.ms", 50);
     all.put("retry.backoff.max.ms", 500);
     all.put("enable.metrics.push", false);
-    if (from.tls || from.sasl) {
-      String plain = from.sasl ? "SASL_PLAINTEXT" : "PLAINTEXT";
-      all.put("security.protocol", from.tls ? (from.sasl ? "SASL_SSL" : "SSL") : plain);
+    all.put("security.protocol", (from.sasl ? "SASL_" : "") + (tls == null ? "PLAINTEXT" : "SSL"));
+    if (tls != null) {
+      all.putAll(tls.properties());
     }
     all.putAll(from.security);
     return all;

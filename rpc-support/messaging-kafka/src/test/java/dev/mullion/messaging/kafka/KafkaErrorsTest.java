@@ -15,10 +15,10 @@ import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.JavaProcess;
+import dev.mullion.net.Tls;
+import java.nio.file.Path;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
@@ -33,15 +33,6 @@ import org.junit.jupiter.api.Test;
 
 /** Errors are told apart, each with the address and the setting. */
 class KafkaErrorsTest {
-  private static final Map<String, String> ADMIN = Map.of(
-      "security.protocol",
-      "SASL_PLAINTEXT",
-      "sasl.mechanism",
-      "PLAIN",
-      "sasl.jaas.config",
-      "org.apache.kafka.common.security.plain.PlainLoginModule required"
-          + " username=\"admin\" password=\"admin-secret\";");
-
   private final String name = "errors-" + UUID.randomUUID();
 
   private static KafkaEngine.Builder engine() throws Exception {
@@ -131,43 +122,54 @@ class KafkaErrorsTest {
   }
 
   @Test
-  void loginAndPermissionsAreToldApart() throws Exception {
-    try (KafkaNode node = KafkaNode.start(secured(), ADMIN)) {
-      KafkaEngine.Builder builder = KafkaEngine.builder(node.servers());
-      KafkaEngine wrong = builder.sasl("PLAIN", "alice", "wrong").build();
-      assertThatThrownBy(() -> Messaging.on(wrong))
-          .isInstanceOf(LoginRefusedException.class)
-          .hasMessageContaining(node.servers())
-          .hasMessageContaining("sasl");
-      KafkaEngine alice = builder.sasl("PLAIN", "alice", "alice-secret").build();
-      try (Messaging messaging = Messaging.on(alice)) {
-        Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
-        assertThat(denied)
-            .isInstanceOf(PermissionDeniedException.class)
-            .hasMessageContaining(name)
-            .hasMessageContaining("README");
-      }
-      allowAll(node, "User:alice");
-      try (Messaging messaging = Messaging.on(alice)) {
-        messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
-        messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
-      }
+  void tlsLoginAndPermissionsAreToldApart() throws Exception {
+    KafkaNode node = KafkaUnderTest.node();
+    KafkaEngine.Builder builder =
+        KafkaEngine.builder(node.secureServers()).tls(Tls.client().trusting(node.authority()));
+    assertLoginRefused(builder.sasl("PLAIN", "alice", "wrong").build(), "sasl");
+    KafkaEngine alice = builder.sasl("PLAIN", "alice", "alice-secret").build();
+    try (Messaging messaging = Messaging.on(alice)) {
+      Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
+      assertThat(denied)
+          .isInstanceOf(PermissionDeniedException.class)
+          .hasMessageContaining(name)
+          .hasMessageContaining("README");
     }
+    allowAll(node, "User:alice");
+    try (Messaging messaging = Messaging.on(alice)) {
+      messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
+      messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
+    }
+    assertLoginRefused(builder.tls(Tls.client()).build(), "tls"); // an authority of the JDK
+    String number = node.secureServers().replace("localhost", "127.0.0.1");
+    assertLoginRefused(
+        KafkaEngine.builder(number)
+            .tls(Tls.client().trusting(node.authority()))
+            .sasl("PLAIN", "alice", "alice-secret")
+            .build(),
+        "tls"); // a name that is not in the certificate
   }
 
-  private static Map<String, String> secured() {
-    Map<String, String> more = new HashMap<>();
-    more.put("listener.security.protocol.map", "CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT");
-    more.put("sasl.enabled.mechanisms", "PLAIN");
-    more.put("sasl.mechanism.inter.broker.protocol", "PLAIN");
-    more.put(
-        "listener.name.client.plain.sasl.jaas.config",
-        "org.apache.kafka.common.security.plain.PlainLoginModule required"
-            + " username=\"admin\" password=\"admin-secret\""
-            + " user_admin=\"admin-secret\" user_alice=\"alice-secret\";");
-    more.put("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
-    more.put("super.users", "User:admin;User:ANONYMOUS");
-    return more;
+  private static void assertLoginRefused(KafkaEngine engine, String setting) {
+    assertThatThrownBy(() -> Messaging.on(engine))
+        .isInstanceOf(LoginRefusedException.class)
+        .hasMessageContaining(":")
+        .hasMessageContaining(setting);
+  }
+
+  @Test
+  void tlsOfOthersIsRejected() {
+    KafkaEngine.Builder builder = KafkaEngine.builder("localhost:9093");
+    Tls server = Tls.server(Path.of("chain.pem"), Path.of("key.pem"));
+    assertThatThrownBy(() -> builder.tls(server))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("expected: Tls.client()");
+    KafkaEngine absent =
+        builder.tls(Tls.client().trusting(Path.of("absent.pem"))).build();
+    assertThatThrownBy(() -> Messaging.on(absent))
+        .isInstanceOf(UnsupportedSettingException.class)
+        .hasMessageContaining("absent.pem")
+        .hasMessageContaining("tls");
   }
 
   private static void allowAll(KafkaNode node, String user) throws Exception {

@@ -4,6 +4,8 @@ import static java.util.stream.Collectors.joining;
 
 import dev.mullion.messaging.testing.JavaProcess;
 import dev.mullion.messaging.testing.Relay;
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -26,7 +28,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * One Kafka node in a process of its own, made of the test class path. It listens on loopback only,
  * and clients reach it through a relay, which tests can cut. With {@code -Dkafka.node.keep=true} its
- * directory with its output is kept.
+ * directory with its output is kept. A second listener wants TLS and a login; the first one knows
+ * nobody, and lets everybody do everything.
  */
 final class KafkaNode implements AutoCloseable {
   private static final Duration START = Duration.ofSeconds(60);
@@ -34,31 +37,26 @@ final class KafkaNode implements AutoCloseable {
   private final Path directory;
   private final Relay relay;
   private final int port;
+  private final int securePort;
   private final int controllerPort;
   private final Map<String, String> properties = new TreeMap<>();
-  private final Map<String, String> login;
   private @Nullable Process process;
 
-  private KafkaNode(Path directory, Map<String, String> more, Map<String, String> login)
-      throws IOException {
+  private KafkaNode(Path directory, Map<String, String> more) throws Exception {
     this.directory = directory;
-    this.login = login;
     this.relay = new Relay();
     this.port = JavaProcess.freePort();
+    this.securePort = JavaProcess.freePort();
     this.controllerPort = JavaProcess.freePort();
     relay.to(port);
     usual();
+    secure();
     properties.putAll(more);
   }
 
   /** Formats a directory and starts a node on it. */
   static KafkaNode start(Map<String, String> more) throws Exception {
-    return start(more, Map.of());
-  }
-
-  /** Starts a node that wants this login. */
-  static KafkaNode start(Map<String, String> more, Map<String, String> login) throws Exception {
-    KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more, login);
+    KafkaNode node = new KafkaNode(Files.createTempDirectory("kafka-node"), more);
     Runtime.getRuntime().addShutdownHook(new Thread(node::close));
     node.format(Uuid.randomUuid(), "--standalone");
     node.start();
@@ -100,14 +98,18 @@ final class KafkaNode implements AutoCloseable {
 
   /** Returns the properties of a small node whose groups are quick. */
   private void usual() {
-    String servers = "CLIENT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controllerPort;
+    String servers = "CLIENT://127.0.0.1:" + port + ",SECURE://127.0.0.1:" + securePort
+        + ",CONTROLLER://127.0.0.1:" + controllerPort;
     properties.put("process.roles", "broker,controller");
     properties.put("node.id", "1");
     properties.put("controller.quorum.bootstrap.servers", "127.0.0.1:" + controllerPort);
     properties.put("controller.listener.names", "CONTROLLER");
     properties.put("listeners", servers);
-    properties.put("advertised.listeners", "CLIENT://127.0.0.1:" + relay.port());
-    properties.put("listener.security.protocol.map", "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    properties.put(
+        "advertised.listeners",
+        "CLIENT://127.0.0.1:" + relay.port() + ",SECURE://localhost:" + securePort);
+    properties.put(
+        "listener.security.protocol.map", "CLIENT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT");
     properties.put("inter.broker.listener.name", "CLIENT");
     properties.put("log.dirs", directory.resolve("log").toString());
     for (String topic :
@@ -134,6 +136,39 @@ final class KafkaNode implements AutoCloseable {
     properties.put("broker.session.timeout.ms", "6000");
     properties.put("broker.heartbeat.interval.ms", "500");
     properties.put("group.share.min.record.lock.duration.ms", "1000");
+  }
+
+  private void secure() throws Exception {
+    X509Bundle certificate = new CertificateBuilder()
+        .subject("CN=localhost")
+        .addSanDnsName("localhost")
+        .setIsCertificateAuthority(true)
+        .buildSelfSigned();
+    Files.writeString(authority(), certificate.getCertificatePathPEM());
+    Path keystore = directory.resolve("keystore.pem");
+    Files.writeString(
+        keystore, certificate.getPrivateKeyPEM() + certificate.getCertificatePathPEM());
+    String listener = "listener.name.secure.";
+    properties.put(listener + "ssl.keystore.type", "PEM");
+    properties.put(listener + "ssl.keystore.location", keystore.toString());
+    properties.put(listener + "sasl.enabled.mechanisms", "PLAIN");
+    properties.put(
+        listener + "plain.sasl.jaas.config",
+        "org.apache.kafka.common.security.plain.PlainLoginModule required"
+            + " user_alice=\"alice-secret\";");
+    properties.put(
+        "authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
+    properties.put("super.users", "User:ANONYMOUS");
+  }
+
+  /** Returns the address of the listener with TLS and a login: alice, alice-secret. */
+  String secureServers() {
+    return "localhost:" + securePort;
+  }
+
+  /** Returns the certificate of that listener, which is its own authority. */
+  Path authority() {
+    return directory.resolve("authority.pem");
   }
 
   String servers() {
@@ -188,7 +223,7 @@ final class KafkaNode implements AutoCloseable {
 
   /** Returns a client that may do everything. */
   Admin admin() {
-    Map<String, Object> all = new TreeMap<>(login);
+    Map<String, Object> all = new TreeMap<>();
     all.put("bootstrap.servers", servers());
     all.put("default.api.timeout.ms", "2000");
     all.put("request.timeout.ms", "1500");
