@@ -6,5 +6,6 @@ module dev.mullion.messaging.kafka {
   requires transitive dev.mullion.messaging;
   requires kafka.clients;
   requires static io.netty.handler;
+  requires static micrometer.core;
   requires static transitive org.jspecify;
 }

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 /** The engine's settings, and the clients of Kafka made of them. */
 final class Settings {
   private static final int MOST_ATTEMPT_MILLIS = 10_000;
+
+  private static final AtomicLong CLIENTS = new AtomicLong();
 
   private final KafkaEngine.Builder from;
   private final @Nullable TlsFiles tls;
@@ -78,7 +81,8 @@ final class Settings {
   private Map<String, Object> common(String role) {
     Map<String, Object> all = new HashMap<>();
     all.put("bootstrap.servers", from.servers);
-    all.put("client.id", from.clientName + '-' + role);
+    // Metrics and the broker's logs tell clients apart by it.
+    all.put("client.id", from.clientName + '-' + role + '-' + CLIENTS.incrementAndGet());
     all.put("reconnect.backoff.ms", 50);
     all.put("reconnect.backoff.max.ms", 1000);
     all.put("retry.backoff.ms", 50);
