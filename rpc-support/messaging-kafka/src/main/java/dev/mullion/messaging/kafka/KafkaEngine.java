@@ -236,12 +236,10 @@ public final class KafkaEngine implements Engine {
     }
 
     /**
-     * Enables TLS: trusted authorities, a certificate to present and its key, which must be in the
-     * form of PKCS #8, are PEM files. Each new client of Kafka reads them again; those that a {@code
-     * Messaging} has already keep what they have.
+     * Enables TLS. The files are PEM files, and the key must have the form of PKCS #8. Each new
+     * client of Kafka reads them again; the clients that a {@code Messaging} has already do not.
      *
-     * @throws IllegalArgumentException if it is for a server, or made of a context: Kafka's clients
-     *     have their own
+     * @throws IllegalArgumentException if it is for a server, or was made of a context
      */
     public Builder tls(Tls tls) {
       if (!requireNonNull(tls, "tls").isForClient() || tls.context() != null) {

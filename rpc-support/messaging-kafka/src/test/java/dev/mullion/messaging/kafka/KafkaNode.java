@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One Kafka node in a process of its own, made of the test class path. It listens on loopback only,
- * and clients reach it through a relay, which tests can cut. With {@code -Dkafka.node.keep=true} its
- * directory with its output is kept. A second listener wants TLS and a login; the first one knows
- * nobody, and lets everybody do everything.
+ * and clients reach it through a relay, which tests can cut. A second listener wants TLS and a
+ * login; the first one knows nobody, and lets everybody do everything. With {@code
+ * -Dkafka.node.keep=true} the node's directory, with its output, is kept.
  */
 final class KafkaNode implements AutoCloseable {
   private static final Duration START = Duration.ofSeconds(60);
