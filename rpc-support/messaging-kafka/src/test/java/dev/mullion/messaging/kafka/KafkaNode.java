@@ -77,7 +77,7 @@ final class KafkaNode implements AutoCloseable {
     List<KafkaNode> nodes = new ArrayList<>();
     for (int id = 1; id <= 3; id++) {
       more.put("node.id", "" + id);
-      nodes.add(new KafkaNode(Files.createTempDirectory("kafka-node"), more, Map.of()));
+      nodes.add(new KafkaNode(Files.createTempDirectory("kafka-node"), more));
     }
     String voters = nodes.stream()
         .map(each -> each.properties.get("node.id") + "@127.0.0.1:" + each.controllerPort)
