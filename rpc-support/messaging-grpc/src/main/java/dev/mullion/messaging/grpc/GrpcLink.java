@@ -180,12 +180,10 @@ final class GrpcLink implements EngineLink {
 
   private @Nullable MessageTooLargeException tooLarge(
       dev.mullion.messaging.grpc.v1.Message message) {
-    int most = connection.maxMessageSize();
-    long size = WireMessages.size(message);
-    return size <= most
+    String tooLarge = WireMessages.tooLarge(message, connection.maxMessageSize());
+    return tooLarge == null
         ? null
-        : new MessageTooLargeException("message of " + size + " bytes exceeds maxMessageSize "
-            + most + " of the server " + connection.where());
+        : new MessageTooLargeException("message of " + tooLarge + " " + connection.where());
   }
 
   @Override
@@ -195,7 +193,7 @@ final class GrpcLink implements EngineLink {
       return false;
     }
     dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
-    if (WireMessages.size(wire) > connection.maxMessageSize()) {
+    if (tooLarge(wire) != null) {
       return false;
     }
     session.outbox.add(ClientFrame.newBuilder()

@@ -39,10 +39,10 @@ final class Outcomes {
     long id = request.id();
     return switch (frame.getOutcomeCase()) {
       case REPLY -> delivery.reply(reply(id, frame.getReply(), maxMessageSize));
-      case FAILED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getFailed()));
-      case REJECTED -> delivery.reply(Reply.error(id, Reply.Status.FAILED, frame.getRejected()));
+      case FAILED -> delivery.reply(error(id, Reply.Status.FAILED, frame.getFailed()));
+      case REJECTED -> delivery.reply(error(id, Reply.Status.FAILED, frame.getRejected()));
       case UNDECODABLE ->
-        delivery.reply(Reply.error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
+        delivery.reply(error(id, Reply.Status.UNDECODABLE, frame.getUndecodable()));
       case GIVEN_BACK ->
         delivery.giveBack(
             frame.getGivenBack().getCounted(),
@@ -51,15 +51,16 @@ final class Outcomes {
     };
   }
 
+  private static Reply error(long id, Reply.Status status, String text) {
+    return Reply.error(id, status, WireErrors.bounded(text));
+  }
+
   private static Reply reply(
       long id, dev.mullion.messaging.grpc.v1.Message message, int maxMessageSize) {
-    long size = WireMessages.size(message);
-    return size <= maxMessageSize
+    String tooLarge = WireMessages.tooLarge(message, maxMessageSize);
+    return tooLarge == null
         ? Reply.of(id, WireMessages.from(message))
-        : Reply.error(
-            id,
-            Reply.Status.FAILED,
-            "reply of " + size + " bytes exceeds the server's maxMessageSize " + maxMessageSize);
+        : Reply.error(id, Reply.Status.FAILED, "reply of " + tooLarge);
   }
 
   private static BrokenRules wrongOutcome(Settle frame, Held delivery) {

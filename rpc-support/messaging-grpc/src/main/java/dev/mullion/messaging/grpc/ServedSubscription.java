@@ -241,12 +241,11 @@ final class ServedSubscription implements Sink {
         return null;
       }
       dev.mullion.messaging.grpc.v1.Message message = WireMessages.of(raw.message());
-      long size = WireMessages.size(message);
-      if (size > session.maxMessageSize()) {
+      String tooLarge = WireMessages.tooLarge(message, session.maxMessageSize());
+      if (tooLarge != null) {
         refuse(
             held,
-            "message of " + size + " bytes exceeds the server's maxMessageSize "
-                + session.maxMessageSize(),
+            "message of " + tooLarge,
             error -> new Outcome.Bury(DeadLetter.Reason.REJECTED, error));
         return null;
       }

@@ -96,7 +96,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
           all.sends.reportDropped();
         }
       });
-    } catch (BrokenRules broken) {
+    } catch (BrokenRules | IllegalArgumentException broken) { // or a value that is none
       end(Status.INVALID_ARGUMENT.withDescription(broken.getMessage()));
     } catch (RuntimeException | java.lang.Error thrown) {
       Logs.LOG.log(
@@ -173,6 +173,9 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
     if (hello.getClient().length() > 200) {
       throw new BrokenRules(
           "client: " + hello.getClient().length() + " characters (expected: <= 200)");
+    }
+    if (hello.getClient().chars().anyMatch(Character::isISOControl)) {
+      throw new BrokenRules("client: has control characters (expected: none)");
     }
     client = hello.getClient();
     answers.packs(hello.getPacksAnswers());

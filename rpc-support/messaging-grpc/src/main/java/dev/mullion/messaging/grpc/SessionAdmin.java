@@ -208,12 +208,11 @@ final class SessionAdmin {
   /** Returns a letter on the wire, unless the client could not read it. */
   private dev.mullion.messaging.grpc.v1.DeadLetter checked(DeadLetter letter) {
     dev.mullion.messaging.grpc.v1.DeadLetter wire = WireQueues.of(letter);
-    long size = WireMessages.size(wire.getOriginal());
-    int most = session.serving.limits.maxMessageSize();
-    if (size > most) {
-      throw new CompletionException(
-          new MessageTooLargeException("dead letter " + letter.original().id() + " of " + size
-              + " bytes exceeds maxMessageSize " + most + " of the server"));
+    String tooLarge =
+        WireMessages.tooLarge(wire.getOriginal(), session.serving.limits.maxMessageSize());
+    if (tooLarge != null) {
+      throw new CompletionException(new MessageTooLargeException(
+          "dead letter " + WireErrors.bounded(letter.original().id()) + " of " + tooLarge));
     }
     return wire;
   }

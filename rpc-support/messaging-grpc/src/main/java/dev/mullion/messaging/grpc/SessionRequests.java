@@ -196,14 +196,11 @@ final class SessionRequests {
   private void answer(
       dev.mullion.messaging.grpc.v1.Reply.Builder wire,
       dev.mullion.messaging.grpc.v1.Message message) {
-    long size = WireMessages.size(message);
-    int most = session.serving.limits.maxMessageSize();
-    if (size <= most) {
+    String tooLarge = WireMessages.tooLarge(message, session.serving.limits.maxMessageSize());
+    if (tooLarge == null) {
       wire.setMessage(message);
     } else {
-      wire.setError(WireErrors.of(
-          Error.Kind.KIND_REQUEST_FAILED,
-          "reply of " + size + " bytes exceeds maxMessageSize " + most + " of the server"));
+      wire.setError(WireErrors.of(Error.Kind.KIND_REQUEST_FAILED, "reply of " + tooLarge));
     }
   }
 }

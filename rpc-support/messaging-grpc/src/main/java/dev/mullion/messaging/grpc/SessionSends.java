@@ -152,10 +152,9 @@ final class SessionSends {
 
   Message<byte[]> message(dev.mullion.messaging.grpc.v1.Message wire)
       throws MessageTooLargeException {
-    long size = WireMessages.size(wire);
-    if (size > maxMessageSize) {
-      throw new MessageTooLargeException("message of " + size + " bytes exceeds maxMessageSize "
-          + maxMessageSize + " of the server");
+    String tooLarge = WireMessages.tooLarge(wire, maxMessageSize);
+    if (tooLarge != null) {
+      throw new MessageTooLargeException("message of " + tooLarge);
     }
     return WireMessages.from(wire);
   }

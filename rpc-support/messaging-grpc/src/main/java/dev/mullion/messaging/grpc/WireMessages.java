@@ -8,9 +8,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Messages and durations on the wire. */
 final class WireMessages {
+  /** The greatest size of id, key, content type and correlation id together. */
+  private static final int MOST_LABELS = 64 * 1024;
+
   private WireMessages() {}
 
   /** Returns the message on the wire; its payload is not copied, since nobody may change it. */
@@ -68,6 +72,31 @@ final class WireMessages {
     return size;
   }
 
+  /** Returns the size of what names and describes a message, which has a bound of its own. */
+  private static long labels(dev.mullion.messaging.grpc.v1.Message wire) {
+    return (long) wire.getIdBytes().size()
+        + wire.getKeyBytes().size()
+        + wire.getContentTypeBytes().size()
+        + wire.getCorrelationIdBytes().size();
+  }
+
+  /**
+   * Returns why a message is too large for others to receive it, or null if it is not.
+   *
+   * @param maxMessageSize the server's
+   */
+  static @Nullable String tooLarge(dev.mullion.messaging.grpc.v1.Message wire, int maxMessageSize) {
+    long size = size(wire);
+    if (size > maxMessageSize) {
+      return size + " bytes exceeds maxMessageSize " + maxMessageSize + " of the server";
+    }
+    long labels = labels(wire);
+    return labels <= MOST_LABELS
+        ? null
+        : labels + " bytes of id, key, content type and correlation id (expected: <= " + MOST_LABELS
+            + ")";
+  }
+
   static com.google.protobuf.Duration of(Duration time) {
     return com.google.protobuf.Duration.newBuilder()
         .setSeconds(time.getSeconds())
@@ -75,8 +104,20 @@ final class WireMessages {
         .build();
   }
 
+  /**
+   * Returns the duration.
+   *
+   * @throws IllegalArgumentException if there is none so long
+   */
   static Duration from(com.google.protobuf.Duration time) {
-    return Duration.ofSeconds(time.getSeconds(), time.getNanos());
+    try {
+      return Duration.ofSeconds(time.getSeconds(), time.getNanos());
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException(
+          "duration: " + time.getSeconds() + " s and " + time.getNanos()
+              + " ns (expected: seconds of 64 bits in all)",
+          e);
+    }
   }
 
   /** Returns the nanoseconds, at most those of 73 years: so that later times can be compared. */

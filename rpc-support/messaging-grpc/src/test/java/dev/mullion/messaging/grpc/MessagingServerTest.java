@@ -531,7 +531,7 @@ class MessagingServerTest {
       assertThat(large.outcome())
           .isEqualTo(new Outcome.Bury(
               DeadLetter.Reason.REJECTED,
-              "message of 1001 bytes exceeds the server's maxMessageSize 1000"));
+              "message of 1001 bytes exceeds maxMessageSize 1000 of the server"));
       engine.deliver("jobs", "small");
       assertThat(text(client.delivery())).isEqualTo("small");
     }
