@@ -66,8 +66,8 @@ public final class DaemonThreads {
   }
 
   /**
-   * A pool that starts a thread if none is idle. A task for which no thread can be started waits for
-   * one that runs already, or that a later task starts.
+   * A pool that starts a thread if none is idle. A task for which no thread can be started waits
+   * for one that runs already, or that a later task starts.
    */
   static final class Pool extends ThreadPoolExecutor {
     private final TaskQueue tasks;
