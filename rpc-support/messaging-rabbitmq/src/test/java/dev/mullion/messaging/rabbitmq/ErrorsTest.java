@@ -16,10 +16,12 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.Signal;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -200,6 +202,65 @@ class ErrorsTest {
           messaging, queue("q").handlerTimeout(Duration.ofHours(1)).build(), "consumer_timeout");
       Topic<String> topic = Topic.of("t".repeat(200), Codecs.utf8());
       assertUnsupported(messaging, topic.group("g".repeat(200)), "characters");
+    }
+  }
+
+  @Test
+  void liveSubscribersCannotHoldUpSenders() throws Exception {
+    Topic<String> topic = Topic.of("live", Codecs.utf8());
+    Signal<String> signal = Signal.of("live", Codecs.utf8());
+    try (Messaging messaging = messaging()) {
+      for (Overflow each : List.of(Overflow.BLOCK, Overflow.FAIL)) {
+        assertThatThrownBy(() -> messaging.subscriber(topic).overflow(each).start(message -> {}))
+            .isInstanceOf(UnsupportedSettingException.class)
+            .hasMessageContainingAll("overflow: " + each, "DROP_NEWEST, DROP_OLDEST", "live");
+        assertThatThrownBy(() -> messaging.receiver(signal).overflow(each).start(message -> {}))
+            .isInstanceOf(UnsupportedSettingException.class)
+            .hasMessageContainingAll("overflow: " + each, "DROP_NEWEST, DROP_OLDEST", "live");
+      }
+    }
+  }
+
+  @Test
+  void delayQueueMustExistToo() throws Exception {
+    WorkQueue<String> queue = queue("delayed")
+        .redelivery(Redelivery.constant(2, Duration.ofMillis(1234)))
+        .build();
+    try (Messaging creator = messaging();
+        Connection connection = Plain.connect(Broker.shared().port());
+        Channel channel = connection.createChannel()) {
+      creator.declare(queue);
+      channel.queueDelete("errors.delay.1234.delayed");
+    }
+    RabbitMqEngine engine =
+        engine().topology(RabbitMqEngine.Topology.MUST_EXIST).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      assertThatThrownBy(() -> messaging.pull(queue, delivery -> {}))
+          .isInstanceOf(MissingAddressException.class)
+          .hasMessageContaining("errors.delay.1234.delayed");
+      assertThatThrownBy(() -> messaging.delete(queue).toCompletableFuture().get())
+          .hasCauseInstanceOf(MissingAddressException.class)
+          .hasMessageContaining("MUST_EXIST");
+    }
+  }
+
+  @Test
+  void userWhoMayNotWrite() throws Exception {
+    Broker broker = Broker.shared();
+    broker.control("add_user", "reader", "secret");
+    broker.control("set_permissions", "reader", ".*", "^errors\\.(topics|declarations)$", ".*");
+    WorkQueue<String> queue = queue("closed").build();
+    try (Messaging creator = messaging()) {
+      creator.declare(queue);
+    }
+    RabbitMqEngine engine = engine()
+        .user("reader", "secret")
+        .topology(RabbitMqEngine.Topology.MUST_EXIST)
+        .build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      assertThat(failure(messaging.push(queue, "job")))
+          .isInstanceOf(PermissionDeniedException.class)
+          .hasMessageContainingAll("reader", broker.address());
     }
   }
 
