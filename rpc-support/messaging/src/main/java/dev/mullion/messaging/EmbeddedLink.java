@@ -106,12 +106,20 @@ final class EmbeddedLink implements EngineLink {
   }
 
   @Override
-  public boolean sendNow(Route route, Message<byte[]> message) {
-    if (ended() != null || !(route instanceof Route.Queue queue)) {
-      return false;
+  public @Nullable CompletionStage<Void> sendNow(Route route, Message<byte[]> message) {
+    if (ended() != null) {
+      return null;
+    }
+    if (route instanceof Route.Topic topic) {
+      return broker.hub().publishNow(topic.name(), message, this);
     }
     Found known = found;
-    return known != null && known.is(queue) && known.queue.pushNow(message, this);
+    return route instanceof Route.Queue queue
+            && known != null
+            && known.is(queue)
+            && known.queue.pushNow(message, this)
+        ? Parcel.DONE
+        : null;
   }
 
   /** Returns why nothing is accepted any more; null while it is open. */

@@ -164,7 +164,7 @@ abstract class EmbeddedSource implements Source {
   }
 
   private void handOut(int assigned) {
-    List<? extends Parcel> parcels = assigned == 1 ? loaded(poll()) : loaded(assigned);
+    List<? extends Parcel> parcels = load(assigned);
     try {
       sink.deliver(parcels);
     } catch (Throwable e) { // the turn must end, and no message must be lost
@@ -173,14 +173,20 @@ abstract class EmbeddedSource implements Source {
     }
   }
 
-  private List<? extends Parcel> loaded(Parcel parcel) {
-    return load(parcel) ? parcel.parcels() : List.of();
-  }
-
-  private List<Parcel> loaded(int assigned) {
+  private List<? extends Parcel> load(int assigned) {
+    Parcel first = poll();
+    if (assigned == 1) {
+      return load(first) ? first.parcels() : List.of();
+    }
     List<Parcel> parcels = new ArrayList<>(assigned);
-    for (int i = 0; i < assigned; i++) {
-      parcels.addAll(loaded(poll()));
+    if (load(first)) {
+      first.addTo(parcels);
+    }
+    for (int i = 1; i < assigned; i++) {
+      Parcel next = poll();
+      if (load(next)) {
+        next.addTo(parcels);
+      }
     }
     return parcels;
   }

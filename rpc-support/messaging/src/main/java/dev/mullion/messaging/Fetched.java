@@ -39,14 +39,14 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   /** Whether it may have killed its process: it is handled alone. */
   final boolean suspect;
 
-  /** The key whose order is kept; null if there is nothing to keep. */
-  final @Nullable String lane;
+  private final boolean keepsOrder;
 
   @SuppressWarnings("unused") // by STAGE: the inbox publishes it, so it need not be volatile
   private Stage stage = Stage.WAITING;
 
   private @Nullable Ending ending; // written before the stage is ENDED
-  private HandlerCall<T> call = this;
+  private @Nullable HandlerCall<T> batch; // null: it is its own call
+  private @Nullable Run<T> run; // tells its stage, while it is in one
   private @Nullable Message<T> message; // null until it is decoded
   boolean recorded; // guarded by the inbox's lock: counted by its ending
   long seen = -1; // guarded by the inbox's lock: when a look at the buffer first found it
@@ -67,12 +67,47 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     int losses = raw.losses();
     this.deliveryCount = raw.failures() + losses + 1;
     this.suspect = losses > 0 && deliveryCount <= maxDeliveries;
-    this.lane = keepsOrder ? raw.message().key().orElse(null) : null;
+    this.keepsOrder = keepsOrder;
   }
 
   /** Makes it part of a batch. */
   void join(HandlerCall<T> batch) {
-    call = batch;
+    this.batch = batch;
+  }
+
+  /** Returns the key whose order is kept; null if there is nothing to keep. */
+  @Nullable
+  String lane() {
+    return keepsOrder ? raw.message().key().orElse(null) : null;
+  }
+
+  private HandlerCall<T> call() {
+    HandlerCall<T> several = batch;
+    return several == null ? this : several;
+  }
+
+  /** Makes it part of a run, which tells its stage. */
+  void enter(Run<T> run, int index) {
+    this.run = run;
+    this.slot = index;
+  }
+
+  /** Takes it out of a run with its stage; under the inbox's lock. */
+  void leave() {
+    if (run != null) {
+      Stage last = stage();
+      if (last == Stage.ENDED && ending == null) {
+        ending = Ending.ACKNOWLEDGED;
+      }
+      run = null;
+      slot = -1;
+      STAGE.setRelease(this, last);
+    }
+  }
+
+  /** Returns the stage, if this is over in a run that has gone on. */
+  Stage stageWhenOver() {
+    return stage == Stage.WAITING ? Stage.ENDED : stage; // each other end is recorded here
   }
 
   /**
@@ -83,7 +118,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   }
 
   boolean belongsTo(HandlerCall<T> batch) {
-    return call == batch;
+    return this.batch == batch;
   }
 
   void decoded(T payload) {
@@ -96,7 +131,8 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   }
 
   Stage stage() {
-    return (Stage) STAGE.getVolatile(this);
+    Run<T> in = run;
+    return in != null ? in.stage(this, slot) : (Stage) STAGE.getVolatile(this);
   }
 
   boolean isWaiting() {
@@ -114,12 +150,31 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
       return false;
     }
     ending = how;
+    Run<T> in = run;
+    if (in != null) {
+      boolean ended = in.end(slot);
+      if (ended) {
+        STAGE.setOpaque(this, Stage.ENDED);
+      }
+      return ended;
+    }
     return STAGE.compareAndSet(this, Stage.RUNNING, Stage.ENDED);
   }
 
   /** Ends it before its handler has returned. */
   boolean cut(Stage to) {
+    Run<T> in = run;
+    if (in != null) {
+      return in.cut(slot, to);
+    }
     return STAGE.compareAndSet(this, Stage.RUNNING, to);
+  }
+
+  @Override
+  @Nullable
+  Thread thread() {
+    Run<T> in = run;
+    return in != null ? in.thread : super.thread();
   }
 
   @Override
@@ -131,7 +186,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   /** Returns how it ended by {@link #end}; null if it did not. */
   @Nullable
   Ending ending() {
-    return stage() == Stage.ENDED ? ending : null;
+    return stage() != Stage.ENDED ? null : ending == null ? Ending.ACKNOWLEDGED : ending;
   }
 
   @Override
@@ -169,12 +224,12 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
 
   @Override
   public Instant deadline() {
-    return owner.instantOf(call.deadlineNanos());
+    return owner.instantOf(call().deadlineNanos());
   }
 
   @Override
   public CompletionStage<Void> extend(Duration time) {
-    return owner.extend(call, this, Arguments.positive(time, "time"));
+    return owner.extend(call(), this, Arguments.positive(time, "time"));
   }
 
   @Override

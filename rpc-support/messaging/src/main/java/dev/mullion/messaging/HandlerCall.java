@@ -1,5 +1,7 @@
 package dev.mullion.messaging;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,19 +14,30 @@ abstract class HandlerCall<T> {
   /** A deadline that never passes. */
   static final long NEVER = Long.MAX_VALUE;
 
+  private static final VarHandle DEADLINE;
+
+  static {
+    try {
+      DEADLINE = MethodHandles.lookup().findVarHandle(HandlerCall.class, "deadline", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
   final RunningSubscription<T> owner;
 
-  private volatile long deadline; // 0 for none, since to write it costs as much as to start it
+  @SuppressWarnings("unused") // by DEADLINE
+  private long deadline; // 0 for none
 
   /** Whether the engine has applied this request's acknowledgement; its slot's thread only. */
   boolean accepted;
 
   // All below are guarded by the inbox's lock.
-  int slot = -1;
+  int slot = -1; // in a run: the index there
   boolean overdue; // timed out or interrupted, and not yet returned
   boolean alone;
-  int stopsInside; // calls of stop that this handler is inside of
-  int stopsOfOwn; // of these: stops of its own subscription
+  short stopsInside; // calls of stop that this handler is inside of
+  short stopsOfOwn; // of these: stops of its own subscription
 
   @Nullable
   Thread thread; // runs a blocking handler
@@ -35,12 +48,27 @@ abstract class HandlerCall<T> {
 
   /** Returns when the time for the handler ends, on the subscription's clock. */
   long deadlineNanos() {
-    long set = deadline;
+    long set = (long) DEADLINE.getVolatile(this);
     return set == 0 ? NEVER : set;
   }
 
   void setDeadline(long deadline) {
-    this.deadline = deadline;
+    DEADLINE.setVolatile(this, deadline);
+  }
+
+  /** Sets the deadline before the call begins, which makes it visible. */
+  void prepareDeadline(long deadline) {
+    DEADLINE.setOpaque(this, deadline);
+  }
+
+  boolean hasDeadline() {
+    return deadline != 0;
+  }
+
+  /** Returns the thread that a timeout interrupts; under the inbox's lock. */
+  @Nullable
+  Thread thread() {
+    return thread;
   }
 
   abstract int size();

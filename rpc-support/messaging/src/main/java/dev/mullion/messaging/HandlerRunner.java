@@ -1,5 +1,7 @@
 package dev.mullion.messaging;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,10 +26,16 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   /** What it has taken; changed by this thread, and only {@link Inbox} adds to it. */
   final List<HandlerCall<T>> calls = new ArrayList<>();
 
+  /** What it has taken at once, instead of calls; as these. */
+  @Nullable
+  Run<T> taken;
+
   boolean starting = true; // guarded by the inbox's lock
   boolean asking; // written under the inbox's lock by this runner
-  private @Nullable HandlerCall<T> call; // this thread only
-  private @Nullable HandlerRunner<?> outer; // this thread only
+  private @Nullable HandlerCall<T> call; // this thread only, as all below
+  private @Nullable Thread thread;
+  private int handled;
+  private @Nullable HandlerRunner<?> outer;
 
   HandlerRunner(RunningSubscription<T> owner, HandlerThreads threads) {
     this.owner = owner;
@@ -42,7 +50,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   }
 
   boolean isAsync() {
-    return call != null && handling.isAsync();
+    return call() != null && handling.isAsync();
   }
 
   boolean isOf(Subscriptions subscriptions) {
@@ -52,7 +60,13 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   /** Returns the call that this runner is inside of; this thread only. */
   @Nullable
   HandlerCall<T> call() {
-    return call;
+    Run<T> run = taken;
+    return run == null ? call : run.current();
+  }
+
+  /** Returns the thread that runs this. */
+  Thread thread() {
+    return requireNonNull(thread);
   }
 
   /** Returns the runner that this one runs inside of, on the same thread. */
@@ -71,9 +85,10 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   }
 
   private void mark(RunningSubscription<?> stopped, int change) {
-    if (call != null) {
-      inbox.stopsInside(call, stopped == owner, change);
-      calls.removeIf(each -> each != call);
+    HandlerCall<T> inside = call();
+    if (inside != null) {
+      inbox.stopsInside(inside, stopped == owner, change);
+      calls.removeIf(each -> each != inside);
       owner.stopsChanged();
     }
   }
@@ -82,6 +97,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   public void run() {
     outer = CURRENT.get(); // an executor may run tasks on its caller's thread
     CURRENT.set(this);
+    thread = Thread.currentThread();
     try {
       takeAll();
     } finally {
@@ -94,23 +110,59 @@ final class HandlerRunner<T> extends Effects implements Runnable {
   }
 
   private void takeAll() {
-    int handled = 0;
-    while (takeNext()) {
-      for (int i = 0; i < calls.size(); i++) {
-        HandlerCall<T> next = calls.get(i);
-        if (!begin(next, i == 0)) {
-          break;
+    boolean more = true;
+    while (more && takeNext()) {
+      Run<T> run = taken;
+      more = run == null ? makeCalls() : makeRun(run);
+    }
+    if (!more) {
+      clear();
+      inbox.handOver(this);
+      owner.perform(this);
+    }
+  }
+
+  /** Makes the calls that were taken; returns false if another runner has to go on. */
+  private boolean makeCalls() {
+    for (int i = 0; i < calls.size(); i++) {
+      HandlerCall<T> next = calls.get(i);
+      if (!begin(next, i == 0)) {
+        break;
+      }
+      handle(next);
+      if (mustHandOver(++handled)) {
+        return false;
+      }
+      if (next.isCut()) {
+        break; // what else was taken is taken back
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Handles the messages of a run; returns false if another runner has to go on. To begin a message
+   * acknowledges the one before.
+   */
+  private boolean makeRun(Run<T> run) {
+    Fetched<T> last = null; // handled, and not acknowledged yet
+    boolean first = true;
+    while (true) {
+      Fetched<T> next = first || !inbox.isPaused() ? handling.next(run) : null;
+      first = false;
+      if (last != null) {
+        handling.handled(last, next != null);
+      }
+      if (next == null) {
+        return true;
+      }
+      run.passedOn();
+      last = handling.handleInRun(next) ? next : null;
+      if (mustHandOver(++handled)) {
+        if (last != null) {
+          handling.handled(last, false);
         }
-        handle(next);
-        if (mustHandOver(++handled)) {
-          clear();
-          inbox.handOver(this);
-          owner.perform(this);
-          return;
-        }
-        if (next.isCut()) {
-          break; // what else was taken is taken back
-        }
+        return false;
       }
     }
   }
@@ -124,7 +176,7 @@ final class HandlerRunner<T> extends Effects implements Runnable {
       inbox.lookAgain(this);
       owner.perform(this);
     }
-    return !calls.isEmpty();
+    return taken != null || !calls.isEmpty();
   }
 
   /** Begins a call; false if it goes back, or has gone back already. */

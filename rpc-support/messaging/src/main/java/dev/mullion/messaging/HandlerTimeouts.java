@@ -34,8 +34,19 @@ final class HandlerTimeouts<T> {
     this.timeoutNanos = TimeUnit.NANOSECONDS.convert(timeout);
   }
 
+  /** Sets the deadline of a call that is about to begin, if its timeout is no short one. */
+  void prepare(HandlerCall<T> call) {
+    if (timeoutNanos >= LEAST_COARSE) {
+      call.prepareDeadline(after(owner.coarseNow(), timeoutNanos));
+    }
+  }
+
   /** Starts the time of a call. */
   void start(HandlerCall<T> call) {
+    if (call.hasDeadline()) {
+      watch(call.deadlineNanos());
+      return;
+    }
     long now = timeoutNanos < LEAST_COARSE ? owner.now() : owner.coarseNow();
     long deadline = after(now, timeoutNanos);
     call.setDeadline(deadline);

@@ -33,6 +33,57 @@ final class Handling<T> {
     return plan.async();
   }
 
+  /** Begins the next message of a run, and with it its time; null if there is none. */
+  @Nullable
+  Fetched<T> next(Run<T> run) {
+    Fetched<T> following = run.following();
+    if (following != null) {
+      owner.prepareTime(following);
+    }
+    return run.next();
+  }
+
+  /**
+   * Handles a message of a run; returns true if its handler has returned, so that {@link #handled}
+   * has to follow, and false if the message has ended.
+   */
+  boolean handleInRun(Fetched<T> message) {
+    try {
+      return prepare(message) && callInRun(message);
+    } catch (Throwable e) { // a failure of our own, such as no memory left
+      LimitedLog.warn("handler", "a message could not be handled (" + owner.address() + ")", e);
+      ended(message, null, e);
+      return false;
+    }
+  }
+
+  private boolean callInRun(Fetched<T> message) {
+    owner.startTime(message);
+    Throwable thrown = null;
+    Scope scope = open(message);
+    try {
+      message.raw.begin();
+      plan.code().call(message);
+    } catch (Throwable e) { // Errors too: the next message must be handled all the same
+      thrown = e;
+    } finally {
+      scope.close(thrown);
+    }
+    if (thrown != null) {
+      ended(message, null, thrown);
+    }
+    return thrown == null;
+  }
+
+  /** Ends a message of a run; {@code acknowledged} if the next one has begun by that. */
+  void handled(Fetched<T> message, boolean acknowledged) {
+    if (acknowledged) {
+      settling.apply(message, Verdict.ACKNOWLEDGED);
+    } else {
+      ended(message, null, null);
+    }
+  }
+
   /** Handles a call; returns false if it keeps its slot and is released later by another thread. */
   boolean handle(HandlerCall<T> call) {
     RawDelivery.Request request = rules.request(call.get(0));

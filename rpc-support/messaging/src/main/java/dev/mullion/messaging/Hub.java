@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * The topics: who gets what is published. For each topic that was published to, the targets are
  * kept ready until a subscription changes that may match it.
  */
-final class Hub implements LiveSource.Owner {
+final class Hub implements LiveOwner {
   private static final int MOST_READY = 4096;
 
   private final @Nullable Commits commits;
@@ -90,6 +90,14 @@ final class Hub implements LiveSource.Owner {
     }
   }
 
+  /** Publishes if no store has to answer; else returns null. */
+  @Nullable
+  CompletionStage<Void> publishNow(String topic, Message<byte[]> message, EmbeddedLink link) {
+    return commits != null && targets(topic).groups.length > 0
+        ? null
+        : publish(topic, message, link);
+  }
+
   /** Publishes to the subscribers and groups of a topic. */
   CompletionStage<Void> publish(String topic, Message<byte[]> message, EmbeddedLink link) {
     Targets targets = targets(topic);
@@ -97,8 +105,7 @@ final class Hub implements LiveSource.Owner {
         targets.groups.length == 0 ? Parcel.DONE : feed(targets.groups, topic, message, link);
     long expires = Times.expiry(message, link.clock());
     for (LiveSource subscriber : targets.subscribers) {
-      CompletionStage<Void> one =
-          subscriber.publish(new LiveDelivery(subscriber, message, topic, expires), link);
+      CompletionStage<Void> one = subscriber.publish(message, topic, expires, link);
       if (one != null) {
         all = all == Parcel.DONE ? one : both(all, one);
       }

@@ -6,6 +6,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a subscription has fetched: the messages that wait, the slots in which handlers run, the
@@ -34,6 +35,7 @@ final class Inbox<T> {
   private int runners;
   private int starting; // of the runners: those that have not taken yet
   private int asking; // of the runners: those that ask the engine before they look again
+  private @Nullable HandlerRunner<T> asker; // the only runner, while it asks
   private volatile boolean paused; // written under the lock
   private boolean stopped;
 
@@ -45,7 +47,7 @@ final class Inbox<T> {
       boolean polls) {
     int half = Math.max(1, plan.prefetch() / 2);
     this.polls = polls;
-    this.allowed = polls ? 2 : plan.maxInFlight(); // one that is handled, one that waits for that
+    this.allowed = polls ? 1 : plan.maxInFlight(); // one wakes a runner, which then asks
     this.leastCredit = polls ? 1 : half;
     this.maxRunners = maxRunners;
     this.maxTaken = plan.takesSeveral() ? (polls ? plan.maxInFlight() : half) : 1;
@@ -63,8 +65,27 @@ final class Inbox<T> {
       deliveries.forEach(stock::giveBack);
       return Admission.RETURNED;
     }
+    if (makeRun(deliveries)) {
+      return Admission.KEPT;
+    }
     deliveries.forEach(backlog::add);
     return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
+  }
+
+  /** Passes what has come on to the runner that asks for it, if nothing else is to be done first. */
+  private boolean makeRun(List<Fetched<T>> deliveries) {
+    HandlerRunner<T> runner = asker;
+    if (runner == null
+        || deliveries.isEmpty()
+        || !stock.isClear()
+        || !mayTake()
+        || !resumed.isEmpty()
+        || deliveries.stream().anyMatch(each -> each.suspect)) {
+      return false;
+    }
+    runner.taken = new Run<>(deliveries, runner.thread());
+    slots.take(runner.taken);
+    return true;
   }
 
   /**
@@ -91,18 +112,24 @@ final class Inbox<T> {
   /** Looks once more after the engine was asked. */
   synchronized void lookAgain(HandlerRunner<T> runner) {
     runner.asking = false;
+    asker = null;
     asking--;
     take(runner);
   }
 
   private void endAll(HandlerRunner<T> runner) {
     stock.endAll(runner.calls, runner);
+    Run<T> run = runner.taken;
+    if (run != null) {
+      stock.endRun(run, runner);
+      runner.taken = null;
+    }
     runner.endedInStop = stopped && runner.ended;
   }
 
   private void take(HandlerRunner<T> runner) {
-    boolean found = take(runner.calls);
-    runner.credit = credit();
+    boolean found = runner.taken != null || take(runner.calls);
+    runner.credit = found && polls ? 0 : credit(); // it will ask again, and needs none before
     if (found) {
       runner.start = shouldStart();
     } else if (runner.credit > 0) {
@@ -125,6 +152,7 @@ final class Inbox<T> {
 
   private void ask(HandlerRunner<T> runner) {
     runner.asking = true;
+    asker = polls ? runner : null;
     asking++;
   }
 
@@ -247,8 +275,8 @@ final class Inbox<T> {
   }
 
   synchronized void stopsInside(HandlerCall<T> call, boolean own, int change) {
-    call.stopsInside += change;
-    call.stopsOfOwn += own ? change : 0;
+    call.stopsInside = (short) (call.stopsInside + change);
+    call.stopsOfOwn = (short) (call.stopsOfOwn + (own ? change : 0));
     stock.leaveOnly(call);
   }
 
@@ -292,7 +320,7 @@ final class Inbox<T> {
 
   /** Returns whether this thread was interrupted for running this call too long. */
   synchronized boolean wasInterruptedHere(HandlerCall<T> call) {
-    return call.overdue && call.thread == Thread.currentThread();
+    return call.overdue && call.thread() == Thread.currentThread();
   }
 
   synchronized void leaseLost() {

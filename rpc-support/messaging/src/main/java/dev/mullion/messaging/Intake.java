@@ -45,6 +45,9 @@ final class Intake {
   /** Returns from where the calling thread sends. */
   Caller caller() {
     Continuation continued = CONTINUATION.get();
+    if (continued == null && HandlerRunner.current() == null) {
+      return Caller.OUTSIDE;
+    }
     boolean async = AsyncScope.active();
     if (continued == null) {
       return Caller.of(insideHandler.getAsBoolean(), async);

@@ -5,40 +5,59 @@ import dev.mullion.messaging.engine.Settlement;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** First deliveries of messages that a worker gets at once: each is little more than a message. */
 final class JobBatch extends Parcel {
   private final JobQueue queue;
   private final long firstNumber;
-  private final First[] jobs;
-  private int size;
+  private List<Message<byte[]>> messages; // as the next one guarded by this
+  private First @Nullable [] jobs; // made outside of the queue's lock
 
   /** The jobs have the numbers from that on. */
-  JobBatch(JobQueue queue, long firstNumber, int most) {
+  JobBatch(JobQueue queue, long firstNumber, List<Message<byte[]>> messages) {
     this.queue = queue;
     this.firstNumber = firstNumber;
-    this.jobs = new First[most];
+    this.messages = messages;
   }
 
-  void add(Message<byte[]> message) {
-    First job = new First(this, message, size);
-    job.handOut();
-    jobs[size++] = job;
+  private synchronized First[] jobs() {
+    First[] made = jobs;
+    if (made == null) {
+      made = new First[messages.size()];
+      for (int i = 0; i < made.length; i++) {
+        made[i] = new First(this, messages.get(i), i);
+        made[i].handOut();
+      }
+      jobs = made;
+    }
+    return made;
+  }
+
+  /** Keeps nothing in memory any more for those who keep one of its jobs. */
+  synchronized void forget() {
+    messages = List.of();
+    jobs = new First[0];
   }
 
   @Override
-  int count() {
-    return jobs.length;
+  synchronized int count() {
+    return messages.size();
   }
 
   @Override
   List<? extends Parcel> parcels() {
-    return Arrays.asList(jobs);
+    return Arrays.asList(jobs());
+  }
+
+  @Override
+  void addTo(List<Parcel> parcels) {
+    parcels.addAll(parcels());
   }
 
   /** Returns whether any of it is not settled. */
   boolean isHeld() {
-    for (First job : jobs) {
+    for (First job : jobs()) {
       if (job.isHandedOut()) {
         return true;
       }
@@ -48,7 +67,7 @@ final class JobBatch extends Parcel {
 
   /** Adds those that are handed out and not settled to a list. */
   void addHeldTo(List<HeldJob> held) {
-    for (First job : jobs) {
+    for (First job : jobs()) {
       if (job.isHandedOut()) {
         held.add(job);
       }
@@ -57,7 +76,7 @@ final class JobBatch extends Parcel {
 
   @Override
   void takeBack() {
-    queue.outcomes().takeBack(List.of(jobs));
+    queue.outcomes().takeBack(List.of(jobs()));
   }
 
   @Override

@@ -77,8 +77,8 @@ final class JobIntake {
     long most = route.capacity();
     long mostBytes = route.capacityBytes();
     return parked.isEmpty()
-        && (most == 0 || size() <= most - most / 4 - 1)
-        && (mostBytes == 0 || waiting.bytes() + committingBytes <= mostBytes - mostBytes / 4 - 1);
+        && (most == 0 || size() <= most / 2)
+        && (mostBytes == 0 || waiting.bytes() + committingBytes <= mostBytes / 2);
   }
 
   /** Returns how many messages may be in the lane; 0 if each push has to be looked at. */

@@ -1,11 +1,8 @@
 package dev.mullion.messaging;
 
-import static java.util.Objects.requireNonNull;
-
 import dev.mullion.messaging.DeadLetterBox.Letter;
 import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.Route;
-import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -15,28 +12,23 @@ import org.jspecify.annotations.Nullable;
 /**
  * A work queue, or a group of a topic. Each operation changes what waits under one short lock, and
  * does all else once it has left it: hands out, completes stages, applies steps to the store.
- *
- * <p>In memory, to acknowledge takes no lock, and neither does to ask for more while nothing waits:
- * {@code backlog} is set before a push looks for credit the last time, and read after a worker has
- * added its credit, so one of the two sees the other.
+ * In memory, a push for which there is room takes no such lock, and neither does to acknowledge.
  */
 final class JobQueue {
   private final MessagingClock clock;
   private final @Nullable JobStorage storage;
   private final DeferringLock lock = new DeferringLock();
   private final WaitingJobs waiting;
-  private final @Nullable Lane lane; // of what needs no decision; null in a store and for a group
+  private final JobLane lane;
   private final JobIntake intake;
   private final QueueLetters letters;
   private final JobOutcomes outcomes;
   private final Alarm alarm;
   private final FullMark full = new FullMark();
-  private final Watchers watchers = new Watchers();
-  private volatile Route.Queue route;
-  private volatile boolean backlog;
   private final WorkerList workers = new WorkerList();
+  private final JobHandOut handOut;
+  private volatile Route.Queue route;
   private long lastNumber;
-  private long expired;
   private boolean ended;
   private long alarmTime = Times.NEVER;
 
@@ -45,14 +37,13 @@ final class JobQueue {
     this.clock = broker.clock();
     this.storage = storage;
     this.waiting = new WaitingJobs(route.ordered());
-    this.lane = storage == null && route.source().isEmpty() ? new Lane() : null;
+    this.lane = new JobLane(this, storage == null && route.source().isEmpty());
+    this.handOut = new JobHandOut(this, lock, waiting, lane, workers);
     this.intake = new JobIntake(this, waiting, route);
     this.letters = new QueueLetters(this, broker, storage);
     this.outcomes = new JobOutcomes(this, waiting, storage);
     this.alarm = new Alarm(clock, this::wake);
-    if (lane != null) {
-      lane.open(intake.room());
-    }
+    lane.open(intake.room());
   }
 
   Route.Queue route() {
@@ -94,7 +85,7 @@ final class JobQueue {
             clock.nanoTime());
       }
       letters.restore(deadLetters);
-      pump();
+      handOut.pump();
     } finally {
       leave(false);
     }
@@ -105,30 +96,19 @@ final class JobQueue {
    * live. Returns false if nothing was done.
    */
   boolean pushNow(Message<byte[]> message, EmbeddedLink link) {
-    Lane open = lane;
-    if (open == null || !message.isPlain()) {
-      return false;
-    }
     link.awaitRoom(full);
     long now = SystemClock.coarseNanoTime(clock);
-    Lane.Put put = open.put(message, now);
-    if (put == Lane.Put.FULL) {
-      markFull();
+    Lane.Put put = lane.put(message, now);
+    if (put == Lane.Put.FULL && message.isPlain() && route.overflow() == Overflow.BLOCK) {
+      lock.enter();
+      leave(true); // marks it as full
       link.awaitRoom(full);
-      put = open.put(message, now);
+      put = lane.put(message, now);
     }
-    if (put == Lane.Put.AWAITED) {
-      VarHandle.fullFence(); // one of those who look out sees the message, or is not seen here
-      if (!watchers.arePresent()) {
-        change(true, () -> {});
-      }
+    if (put == Lane.Put.AWAITED && handOut.mustGive()) {
+      change(true, () -> {});
     }
     return put != Lane.Put.FULL;
-  }
-
-  private void markFull() {
-    lock.enter();
-    leave(true);
   }
 
   /** Accepts a message; null if the queue has ended meanwhile. */
@@ -198,174 +178,43 @@ final class JobQueue {
     try {
       intake.committed(job);
       if (onDisk && !ended) {
-        arrive(job);
+        handOut.arrive(job);
         if (job.place != WaitingJobs.Place.NOWHERE) {
           job.forgetMessage();
         }
         intake.trim();
       }
-      pump();
+      handOut.pump();
     } finally {
       leave(false);
     }
   }
 
-  /** Enters the lock, and closes the lane, with what it has among the jobs that wait. */
+  /** Enters the lock for what has to see all jobs, those too that were just pushed. */
   private void enter() {
     lock.enter();
-    Lane open = lane;
-    if (open != null) {
-      open.close();
-      if (!open.isEmpty()) {
-        backlog = true; // before the lane is seen to be empty
-      }
-      for (Object message = open.poll(); message != null; message = open.poll()) {
-        QueuedJob job = laneJob(message);
-        job.since = open.time();
-        waiting.addFresh(job);
-      }
-    }
+    handOut.closeLane();
   }
 
   // ---- under the lock
 
-  @SuppressWarnings("unchecked")
-  private QueuedJob laneJob(Object message) {
-    QueuedJob job = new QueuedJob(this, (Message<byte[]>) message, null, Times.NEVER);
-    number(job);
-    return job;
-  }
-
   /** Returns how many jobs are in the lane. */
   long inLane() {
-    Lane open = lane;
-    return open == null ? 0 : open.size();
-  }
-
-  private boolean isLaneEmpty() {
-    Lane open = lane;
-    return open == null || open.isEmpty();
+    return lane.size();
   }
 
   void number(QueuedJob job) {
-    job.number = ++lastNumber;
+    job.number = numbers(1);
   }
 
-  /** Gives a new job to a worker, or lets it wait. */
+  /** Returns the first of that many new numbers. */
+  long numbers(int count) {
+    lastNumber += count;
+    return lastNumber - count + 1;
+  }
+
   void arrive(QueuedJob job) {
-    if (waiting.available() == 0
-        && (job.key == null || !waiting.isOrdered())
-        && !watchers.arePresent()) {
-      WorkerSource worker = workers.withCredit();
-      if (worker != null) {
-        give(job, worker);
-        return;
-      }
-    }
-    job.since = SystemClock.coarseNanoTime(clock);
-    waiting.addFresh(job);
-    boolean first = !backlog;
-    if (first) {
-      backlog = true;
-    }
-    if ((first && !watchers.arePresent()) || waiting.isOrdered()) {
-      pump();
-    }
-  }
-
-  /** Hands out what waits, as far as there is credit. */
-  private void pump() {
-    Lane open = lane;
-    if (open != null) {
-      open.awaitNoMore();
-    }
-    while (true) {
-      admit();
-      if (!backlog && (waiting.waiting() > 0 || intake.hasParked())) { // also what has become due
-        backlog = true;
-      }
-      WorkerSource worker = available() == 0 ? null : workers.withCredit();
-      if ((worker == null || !give(worker)) && !hasMore(open)) {
-        break;
-      }
-    }
-    if (backlog && waiting.waiting() == 0 && !intake.hasParked()) {
-      backlog = false;
-    }
-  }
-
-  private long available() {
-    return waiting.available() + inLane();
-  }
-
-  /** Returns whether a message has come into the lane meanwhile for a worker that has credit. */
-  private boolean hasMore(@Nullable Lane open) {
-    return open != null && workers.haveCredit() && !open.await();
-  }
-
-  /** Accepts sends that wait for room, also for that of jobs that have expired. */
-  private void admit() {
-    do {
-      intake.admit();
-    } while (letTimePass());
-  }
-
-  /** Moves what is due to the front; returns whether something has expired. */
-  private boolean letTimePass() {
-    if (waiting.nextTime() == Times.NEVER) {
-      return false;
-    }
-    long now = clock.nanoTime();
-    long before = expired;
-    waiting.moveDue(now);
-    QueuedJob job = waiting.removeExpired(now);
-    while (job != null) {
-      expired++;
-      buryWaiting(job, DeadLetter.Reason.EXPIRED);
-      job = waiting.removeExpired(now);
-    }
-    return expired > before;
-  }
-
-  /** Gives the next job to a worker; false if there is none. */
-  private boolean give(WorkerSource worker) {
-    QueuedJob job = next();
-    if (job != null) {
-      give(job, worker);
-    }
-    return job != null;
-  }
-
-  /** Gives what is in the lane to a worker, up to a number. */
-  @SuppressWarnings("unchecked")
-  private void giveBatch(WorkerSource worker, int most) {
-    Lane open = lane;
-    int size = open == null ? 0 : (int) Math.min(most, open.size());
-    if (open == null || size == 0) {
-      return;
-    }
-    JobBatch batch = new JobBatch(this, lastNumber + 1, size);
-    for (int i = 0; i < size; i++) {
-      batch.add((Message<byte[]>) requireNonNull(open.poll()));
-    }
-    lastNumber += size;
-    worker.hold(batch);
-    lock.give(batch, worker);
-  }
-
-  private @Nullable QueuedJob next() {
-    QueuedJob job = waiting.next();
-    Lane open = lane;
-    if (job != null || open == null) {
-      return job;
-    }
-    Object message = open.poll();
-    return message == null ? null : laneJob(message);
-  }
-
-  private void give(QueuedJob job, WorkerSource worker) {
-    worker.hold(job);
-    lock.give(job, worker);
+    handOut.arrive(job);
   }
 
   /** Makes a dead letter of a job that waited here. */
@@ -383,7 +232,7 @@ final class JobQueue {
     try {
       if (!ended) {
         change.run();
-        pump();
+        handOut.pump();
       }
     } finally {
       leave(here);
@@ -415,31 +264,16 @@ final class JobQueue {
 
   /** Hands out what waits to a worker that has added credit; under no lock. */
   void credited() {
-    Lane open = lane;
-    if ((open != null && !open.await()) || backlog) {
+    if (handOut.isWorthCredit()) {
       change(true, () -> {});
     }
   }
 
   /** Hands out what waits to a worker that asks for it; under no lock. */
   void poll(WorkerSource worker, int jobs) {
-    if (isAny() || watchers.lookOut(this::isAny)) {
-      change(true, () -> {
-        worker.hasCredit(); // else credit that was just asked for would be left
-        admit();
-        int left = jobs;
-        while (left > 0 && !worker.isCancelled() && waiting.available() > 0 && give(worker)) {
-          left--;
-        }
-        if (left > 0 && !worker.isCancelled()) {
-          giveBatch(worker, left);
-        }
-      });
+    if (handOut.isWorthAsking()) {
+      change(true, () -> handOut.poll(worker, jobs));
     }
-  }
-
-  private boolean isAny() {
-    return !isLaneEmpty() || backlog; // in this order: what leaves the lane is backlog before
   }
 
   private void wake() {
@@ -459,7 +293,7 @@ final class JobQueue {
         }
         intake.offerAgain();
         letters.trim();
-        pump();
+        handOut.pump();
         later(letters::sweepLater);
       }
     } finally {
@@ -507,7 +341,7 @@ final class JobQueue {
           letters.count(),
           letters.dropped(),
           intake.dropped(),
-          expired,
+          handOut.expired(),
           workers.size(),
           oldest == null ? Duration.ZERO : Duration.ofNanos(clock.nanoTime() - oldest.since));
     } finally {
@@ -530,7 +364,7 @@ final class JobQueue {
     enter();
     try {
       long inFlight = workers.inFlight() + outcomes.underWay();
-      long ready = workers.size() == 0 ? 0 : waiting.available() + (intake.hasParked() ? 1 : 0);
+      long ready = workers.size() == 0 ? 0 : handOut.available() + (intake.hasParked() ? 1 : 0);
       return inFlight + ready + intake.committing() == 0
           ? ""
           : "queue " + route.id() + ": " + ready + " waiting, " + inFlight + " in flight";
@@ -548,10 +382,7 @@ final class JobQueue {
   }
 
   private void beforeLeaving() {
-    Lane open = lane;
-    if (open != null) {
-      open.open(ended ? 0 : intake.room());
-    }
+    lane.open(ended ? 0 : intake.room());
     long time = waiting.nextTime();
     if (time < alarmTime) {
       alarmTime = time;

@@ -15,15 +15,16 @@ final class KeyLanes<T> {
 
   /** Returns whether this message may be handled now; else it waits in its lane. */
   boolean enter(Fetched<T> delivery) {
-    if (delivery.lane == null || delivery.inLane) {
+    String key = delivery.lane();
+    if (key == null || delivery.inLane) {
       return true;
     }
-    ArrayDeque<Fetched<T>> lane = busy.get(delivery.lane);
+    ArrayDeque<Fetched<T>> lane = busy.get(key);
     if (lane != null) {
       lane.add(delivery);
       return false;
     }
-    busy.put(delivery.lane, new ArrayDeque<>(2));
+    busy.put(key, new ArrayDeque<>(2));
     delivery.inLane = true;
     return true;
   }
@@ -31,14 +32,15 @@ final class KeyLanes<T> {
   /** Returns the next message of the key, which holds it now; null if there is none. */
   @Nullable
   Fetched<T> leave(Fetched<T> delivery) {
-    if (delivery.lane == null || !delivery.inLane) {
+    String key = delivery.lane();
+    if (key == null || !delivery.inLane) {
       return null;
     }
     delivery.inLane = false;
-    ArrayDeque<Fetched<T>> lane = busy.get(delivery.lane);
+    ArrayDeque<Fetched<T>> lane = busy.get(key);
     Fetched<T> next = lane == null ? null : lane.poll();
     if (next == null) {
-      busy.remove(delivery.lane);
+      busy.remove(key);
     } else {
       next.inLane = true;
     }

@@ -4,6 +4,7 @@ import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Sink;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,13 +16,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A live subscriber of a topic, or a receiver of a signal, with its bounded buffer of messages that
- * wait for credit. As in {@link JobQueue}, {@code backlog} saves the lock of those who ask for more
- * while nothing waits.
+ * wait for credit. Most publishers only append to the lane of its buffer, and take no lock.
  */
 final class LiveSource extends EmbeddedSource {
   private static final int MOST_MARKED = 1024; // larger buffers have some of it at the subscriber
 
-  private final Owner owner;
+  private final LiveOwner owner;
   private final String address;
   private final int capacity;
   private final Overflow overflow;
@@ -32,13 +32,12 @@ final class LiveSource extends EmbeddedSource {
   private final FullMark full = new FullMark();
   private final Watchers watchers = new Watchers();
   private final AtomicLong settled = new AtomicLong();
-  private volatile boolean backlog;
-  private @Nullable LiveDelivery first;
-  private @Nullable LiveDelivery last;
-  private int buffered;
+  private final LiveBuffer buffer;
+  private volatile boolean sendsWait;
   private long handedOut;
 
-  LiveSource(EmbeddedLink link, Sink sink, Owner owner, String address, ConsumerSettings settings) {
+  LiveSource(
+      EmbeddedLink link, Sink sink, LiveOwner owner, String address, ConsumerSettings settings) {
     super(link, sink);
     this.owner = owner;
     this.address = address;
@@ -46,6 +45,8 @@ final class LiveSource extends EmbeddedSource {
     this.overflow = settings.overflow();
     this.clock = link.clock();
     this.alarm = new Alarm(clock, this::failLate);
+    this.buffer = new LiveBuffer(this, owner instanceof Hub);
+    buffer.open(capacity);
   }
 
   String topic() {
@@ -54,8 +55,33 @@ final class LiveSource extends EmbeddedSource {
 
   /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
   @Nullable
-  CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
+  CompletionStage<Void> publish(
+      Message<byte[]> message, String topic, long expires, EmbeddedLink sender) {
     sender.awaitRoom(full);
+    return expires == Times.NEVER && put(message, topic, sender)
+        ? null
+        : publish(new LiveDelivery(this, message, topic, expires), sender);
+  }
+
+  /** Takes a message if nothing has to be decided; else returns false. */
+  private boolean put(Message<byte[]> message, String topic, EmbeddedLink sender) {
+    Lane.Put put = buffer.put(message, topic);
+    if (put == Lane.Put.FULL && overflow == Overflow.BLOCK && capacity > 0) {
+      lock.lock();
+      leave();
+      sender.awaitRoom(full);
+      put = buffer.put(message, topic);
+    }
+    if (put == Lane.Put.AWAITED) {
+      VarHandle.fullFence(); // one that looks out sees the message, or is not seen here
+      if (!watchers.arePresent()) {
+        handOut(0);
+      }
+    }
+    return put != Lane.Put.FULL;
+  }
+
+  private @Nullable CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
     Offer offer = offer(message, Room.ANY);
     if (offer != Offer.FULL) {
       return null;
@@ -64,24 +90,44 @@ final class LiveSource extends EmbeddedSource {
       return CompletableFuture.failedStage(full(""));
     }
     Parked<LiveDelivery> send;
-    lock.lock();
+    enter();
     try {
       if (isCancelled()) {
         return null;
       }
       send = parked.add(message, sender);
-      backlog = true;
     } finally {
-      lock.unlock();
+      leave();
     }
     alarm.at(send.deadline);
-    credited(); // there may be room by now
+    handOut(0); // there may be room by now
     return send.done;
+  }
+
+  /** Takes the lock, and lists what is in the lane. */
+  private void enter() {
+    lock.lock();
+    buffer.close();
+  }
+
+  /** Leaves the lock, opens the lane, and does what is to be done outside. */
+  private void leave() {
+    boolean myTurn = announce();
+    sendsWait = !parked.isEmpty();
+    buffer.open(sendsWait || isCancelled() ? 0 : Math.max(0, capacity - buffer.size()));
+    boolean wakes = mark();
+    lock.unlock();
+    if (wakes) {
+      full.wake();
+    }
+    if (myTurn) {
+      runTurn();
+    }
   }
 
   private QueueFullException full(String when) {
     return new QueueFullException(
-        "a subscriber of " + address + " is full: " + buffered
+        "a subscriber of " + address + " is full: " + buffer.size()
             + " messages of buffer " + capacity + " wait for it, no room" + when
             + "; other subscribers have the message (overflow: " + overflow + ")",
         true);
@@ -91,13 +137,13 @@ final class LiveSource extends EmbeddedSource {
     List<Parked<LiveDelivery>> late;
     QueueFullException error;
     long next;
-    lock.lock();
+    enter();
     try {
       late = parked.removeLate();
       error = full(" within sendTimeout");
       next = parked.earliestDeadline();
     } finally {
-      lock.unlock();
+      leave();
     }
     late.forEach(send -> send.end(error));
     if (next != Times.NEVER) {
@@ -107,27 +153,25 @@ final class LiveSource extends EmbeddedSource {
 
   /** Takes a message if there is that room. Under no lock. */
   Offer offer(LiveDelivery message, Room room) {
-    boolean myTurn = false;
-    boolean wakes = false;
     int dropped = 0;
-    lock.lock();
+    enter();
     try {
       if (isCancelled()) {
         return Offer.GONE;
       }
-      boolean awaited = buffered == 0 && parked.isEmpty() && hasCredit();
+      boolean awaited = buffer.size() == 0 && parked.isEmpty() && hasCredit();
       if (awaited && !watchers.arePresent()) {
         handedOut++;
         assign(message);
       } else if (!awaited && room == Room.CREDIT) {
         return Offer.FULL;
-      } else if (buffered < capacity && parked.isEmpty()) {
+      } else if (buffer.size() < capacity && parked.isEmpty()) {
         append(message);
       } else if (room == Room.BUFFER) {
         return Offer.FULL;
       } else if (overflow == Overflow.DROP_OLDEST) {
         dropped = 1;
-        if (poll() != null) {
+        if (buffer.poll() != null) {
           append(message);
         }
       } else if (overflow == Overflow.DROP_NEWEST) {
@@ -136,15 +180,7 @@ final class LiveSource extends EmbeddedSource {
         return Offer.FULL;
       }
     } finally {
-      myTurn = announce();
-      wakes = mark();
-      lock.unlock();
-    }
-    if (wakes) {
-      full.wake();
-    }
-    if (myTurn) {
-      runTurn();
+      leave();
     }
     if (dropped > 0 && (overflow == Overflow.DROP_OLDEST || owner.countsNewest())) {
       reportDropped(dropped);
@@ -160,99 +196,58 @@ final class LiveSource extends EmbeddedSource {
     return overflow == Overflow.BLOCK
         && capacity > 0
         && full.update(
-            buffered >= capacity || !parked.isEmpty(),
-            buffered <= capacity - capacity / 4 - 1 && parked.isEmpty(),
+            buffer.size() >= capacity || !parked.isEmpty(),
+            buffer.size() <= capacity / 2 && parked.isEmpty(),
             handedOut,
             capacity);
   }
 
   /** Appends to the buffer. Under the lock. */
   private void append(LiveDelivery message) {
-    link(message);
-    if (!backlog) {
-      backlog = true;
-      if (!watchers.arePresent() && hasCredit()) { // it came in between
-        assign(taken(poll()));
-      }
+    buffer.add(message);
+    if (buffer.size() == 1 && !watchers.arePresent() && hasCredit()) { // it came in between
+      buffer.poll();
+      handedOut++;
+      assign(message);
     }
-  }
-
-  private void link(LiveDelivery message) {
-    if (last == null) {
-      first = message;
-    } else {
-      last.next = message;
-    }
-    last = message;
-    buffered++;
-  }
-
-  private LiveDelivery taken(@Nullable LiveDelivery message) {
-    if (message == null) {
-      throw new IllegalStateException("nothing is buffered");
-    }
-    handedOut++;
-    return message;
-  }
-
-  private @Nullable LiveDelivery poll() {
-    LiveDelivery message = first;
-    if (message != null) {
-      first = (LiveDelivery) message.next;
-      message.next = null;
-      last = first == null ? null : last;
-      buffered--;
-    }
-    return message;
   }
 
   @Override
   void credited() {
-    handOutBacklog(0);
+    if (!buffer.await() || sendsWait) {
+      handOut(0);
+    }
   }
 
   @Override
   public void poll(int deliveries) {
-    if (backlog || watchers.lookOut(() -> backlog)) {
-      handOutBacklog(deliveries);
+    if (isAny() || watchers.lookOut(this::isAny)) {
+      handOut(deliveries);
     }
   }
 
+  private boolean isAny() {
+    return !buffer.isEmpty() || sendsWait;
+  }
+
   /** Assigns what waits, as far as there is credit, but that many at least. */
-  private void handOutBacklog(int least) {
-    if (!backlog) {
-      return;
-    }
-    int left = least;
+  private void handOut(int least) {
     long expired = 0;
     List<Parked<LiveDelivery>> accepted = new ArrayList<>(0);
     lock.lock();
     try {
+      buffer.awaitNoMore();
+      if (!parked.isEmpty()) {
+        buffer.close(); // what is in the lane comes before those
+      }
       admit(accepted);
       hasCredit(); // else credit that was just asked for would be left
-      while (first != null && (hasCredit() || (left > 0 && !isCancelled()))) {
-        left--;
-        boolean late = Times.isPast(first.expires, clock);
-        LiveDelivery message = taken(poll());
-        if (late) {
-          handedOut--;
-          expired++;
-        } else {
-          assign(message);
-        }
-        admit(accepted);
+      expired = assign(least, accepted);
+      while (hasCredit() && !buffer.await()) {
+        expired += assign(0, accepted);
       }
-      backlog = buffered > 0 || !parked.isEmpty();
     } finally { // what was done has its end, also if the rest failed
-      boolean myTurn = announce();
-      boolean wakes = mark();
-      lock.unlock();
-      if (wakes) {
-        full.wake();
-      }
-      if (myTurn) {
-        runTurn();
-      }
+      leave();
       accepted.forEach(send -> send.end(null));
       if (expired > 0) {
         reportDropped(expired);
@@ -260,10 +255,30 @@ final class LiveSource extends EmbeddedSource {
     }
   }
 
+  private long assign(int least, List<Parked<LiveDelivery>> accepted) {
+    long expired = 0;
+    int left = least;
+    while (hasCredit() || (left > 0 && !isCancelled())) {
+      LiveDelivery message = buffer.poll();
+      if (message == null) {
+        break;
+      }
+      left--;
+      if (Times.isPast(message.expires, clock)) {
+        expired++;
+      } else {
+        handedOut++;
+        assign(message);
+      }
+      admit(accepted);
+    }
+    return expired;
+  }
+
   private void admit(List<Parked<LiveDelivery>> accepted) {
-    while (!parked.isEmpty() && buffered < Math.max(capacity, 1) && !isCancelled()) {
+    while (!parked.isEmpty() && buffer.size() < Math.max(capacity, 1) && !isCancelled()) {
       Parked<LiveDelivery> send = parked.remove();
-      link(send.parcel);
+      buffer.add(send.parcel);
       accepted.add(send);
     }
   }
@@ -273,14 +288,14 @@ final class LiveSource extends EmbeddedSource {
     owner.removed(this);
     List<LiveDelivery> rest = new ArrayList<>();
     List<Parked<LiveDelivery>> sends;
-    lock.lock();
+    enter();
     try {
-      for (LiveDelivery message = poll(); message != null; message = poll()) {
+      for (LiveDelivery message = buffer.poll(); message != null; message = buffer.poll()) {
         rest.add(message);
       }
       sends = parked.removeAll();
     } finally {
-      lock.unlock();
+      leave();
     }
     alarm.cancel();
     sends.forEach(send -> send.end(null)); // nobody is there any more who could get it
@@ -290,11 +305,11 @@ final class LiveSource extends EmbeddedSource {
   /** Fails the sends of a link that wait for room here. */
   void withdraw(EmbeddedLink sender, Exception cause) {
     List<Parked<LiveDelivery>> sends;
-    lock.lock();
+    enter();
     try {
       sends = parked.removeOf(sender);
     } finally {
-      lock.unlock();
+      leave();
     }
     sends.forEach(send -> send.end(cause));
   }
@@ -311,53 +326,53 @@ final class LiveSource extends EmbeddedSource {
 
   /** Returns whether something waits here or is being handled. */
   boolean isBusy() {
-    lock.lock();
+    enter();
     try {
-      return buffered > 0 || !parked.isEmpty() || handedOut != settled.get();
+      return buffer.size() > 0 || !parked.isEmpty() || handedOut != settled.get();
     } finally {
-      lock.unlock();
+      leave();
     }
   }
 
   /** Returns how many messages wait for credit. */
   int buffered() {
-    lock.lock();
+    enter();
     try {
-      return buffered;
+      return buffer.size();
     } finally {
-      lock.unlock();
+      leave();
     }
   }
 
   /** Marks all that wait as seen, so the next look knows how long they have waited at least. */
   @Override
   public Buffer buffer() {
-    lock.lock();
+    enter();
     try {
-      if (buffered == 0) {
+      if (buffer.size() == 0) {
         return Buffer.EMPTY;
       }
       long now = clock.nanoTime();
-      LiveDelivery oldest = first;
-      LiveDelivery each = first;
+      LiveDelivery oldest = buffer.first();
+      LiveDelivery each = oldest;
       for (int i = 0; i < MOST_MARKED && each != null; i++) {
         each.seen = each.seen == Times.NEVER ? now : each.seen;
         each = (LiveDelivery) each.next;
       }
       return new Buffer(
-          buffered, oldest == null ? Duration.ZERO : Duration.ofNanos(now - oldest.seen));
+          buffer.size(), oldest == null ? Duration.ZERO : Duration.ofNanos(now - oldest.seen));
     } finally {
-      lock.unlock();
+      leave();
     }
   }
 
   /** Returns how many messages were handed out. */
   long accepted() {
-    lock.lock();
+    enter();
     try {
       return handedOut;
     } finally {
-      lock.unlock();
+      leave();
     }
   }
 
@@ -377,17 +392,5 @@ final class LiveSource extends EmbeddedSource {
     DROPPED,
     FULL,
     GONE
-  }
-
-  /** The topics or the signal to which a source belongs. */
-  interface Owner {
-    /** Forgets a source. */
-    void removed(LiveSource source);
-
-    /** Takes a message that no handler began. */
-    void returned(LiveDelivery message);
-
-    /** Returns whether the source counts a new message that it drops, rather than the sender. */
-    boolean countsNewest();
   }
 }

@@ -232,6 +232,20 @@ public final class Message<T> {
         bytes, givenId, count, millis, key, type, correlationId, headers, timeToLive);
   }
 
+  /** Returns a new message as engines take it, of a payload that was just encoded. */
+  static Message<byte[]> encoded(byte[] bytes, String contentType) {
+    return new Message<>(
+        bytes,
+        null,
+        COUNT.incrementAndGet(),
+        SystemClock.INSTANCE.coarseTimeMillis(),
+        null,
+        contentType,
+        null,
+        Map.of(),
+        null);
+  }
+
   /** Returns whether engines need not treat it in a way of its own: no key, no time to live. */
   boolean isPlain() {
     return key == null && timeToLive == null;

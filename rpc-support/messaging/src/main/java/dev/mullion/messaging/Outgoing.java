@@ -1,6 +1,7 @@
 package dev.mullion.messaging;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What becomes of a message before an engine gets it: observed, encoded, checked. */
 final class Outgoing {
@@ -39,14 +40,33 @@ final class Outgoing {
     if (observed != message) {
       check(observed);
     }
-    byte[] payload = codec.encode(observed.payload());
-    if (payload == null) {
-      throw new NullPointerException(
-          "the codec of " + kind + " " + address + " encoded a payload as null");
-    }
+    byte[] payload = bytes(kind, address, codec, observed.payload());
     Message<byte[]> encoded = observed.encoded(payload, codec);
     checkSize(kind, address, encoded);
     return encoded;
+  }
+
+  /** Encodes a payload as a new message; only if {@link #isDirect}. */
+  <T> Message<byte[]> encodeDirect(String kind, String address, MessageCodec<T> codec, T payload)
+      throws MessageTooLargeException {
+    byte[] bytes = bytes(kind, address, codec, payload);
+    Message<byte[]> encoded = Message.encoded(bytes, codec.contentType());
+    checkSize(kind, address, encoded);
+    return encoded;
+  }
+
+  /** Returns whether nobody sees a message with this payload before it is encoded. */
+  boolean isDirect(@Nullable Object payload) {
+    return payload != null && !(payload instanceof Message) && observers.areNone();
+  }
+
+  private static <T> byte[] bytes(String kind, String address, MessageCodec<T> codec, T payload) {
+    byte[] bytes = codec.encode(payload);
+    if (bytes == null) {
+      throw new NullPointerException(
+          "the codec of " + kind + " " + address + " encoded a payload as null");
+    }
+    return bytes;
   }
 
   private void checkSize(String kind, String address, Message<byte[]> message)

@@ -35,6 +35,11 @@ abstract class Parcel implements RawDelivery {
     return List.of(this);
   }
 
+  /** Adds what it consists of to a list. */
+  void addTo(List<Parcel> parcels) {
+    parcels.add(this);
+  }
+
   /** Takes the parcel back that was assigned and could not be handed out. */
   abstract void takeBack();
 

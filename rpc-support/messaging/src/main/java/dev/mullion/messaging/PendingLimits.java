@@ -82,6 +82,13 @@ final class PendingLimits {
     return state.get() == 0 && bytes <= maxPendingBytes;
   }
 
+  /**
+   * Takes room for a send that was made as long as there was any, and is not answered after all.
+   */
+  void add(int bytes) {
+    state.addAndGet(ONE + bytes);
+  }
+
   /** Returns the room of one send. */
   void release(int bytes) {
     long now = state.addAndGet(-ONE - bytes);

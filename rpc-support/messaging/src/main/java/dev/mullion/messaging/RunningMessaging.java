@@ -32,6 +32,7 @@ final class RunningMessaging implements Messaging {
   private final Sends sends;
   private final Subscriptions subscriptions;
   private final StopSequence stop;
+  private volatile @Nullable PublishedTopic published; // the last one
 
   private RunningMessaging(Parts parts, EngineLink link) {
     MessagingBuilder settings = parts.settings;
@@ -112,21 +113,64 @@ final class RunningMessaging implements Messaging {
 
   @Override
   public <T> CompletableFuture<Void> publish(Topic<T> topic, Message<? extends T> message) {
+    return send("topic", route(topic), topic.codec(), message);
+  }
+
+  @Override
+  public <T> CompletableFuture<Void> publish(Topic<T> topic, T payload) {
+    return outgoing.isDirect(payload)
+        ? sendDirect("topic", route(topic), topic.codec(), payload)
+        : publish(topic, Message.whole(payload));
+  }
+
+  @SuppressWarnings("ReferenceEquality") // one that is equal is made anew
+  private Route.Topic route(Topic<?> topic) {
+    PublishedTopic last = published;
+    if (last != null && last.topic == topic) {
+      return last.route;
+    }
     Route.Topic route = requireNonNull(topic, "topic").route();
     if (route.isPattern()) {
       throw new IllegalArgumentException("topic: \"" + topic.name()
           + "\" (expected: no pattern, which can only be subscribed to)");
     }
-    return send("topic", route, topic.codec(), message);
+    published = new PublishedTopic(topic, route);
+    return route;
   }
+
+  /** A topic that was published to, whose route need not be made and checked again. */
+  private record PublishedTopic(Topic<?> topic, Route.Topic route) {}
 
   @Override
   public <T> CompletableFuture<Void> push(WorkQueue<T> queue, Message<? extends T> message) {
+    return send("queue", route(queue), queue.codec(), message);
+  }
+
+  @Override
+  public <T> CompletableFuture<Void> push(WorkQueue<T> queue, T payload) {
+    return outgoing.isDirect(payload)
+        ? sendDirect("queue", route(queue), queue.codec(), payload)
+        : push(queue, Message.whole(payload));
+  }
+
+  private static Route.Queue route(WorkQueue<?> queue) {
     requireNonNull(queue, "queue").source().ifPresent(source -> {
       throw new IllegalArgumentException("queue: " + queue.name() + " is a group of topic "
           + source.name() + " (expected: a queue; publish to the topic instead)");
     });
-    return send("queue", queue.route(), queue.codec(), message);
+    return queue.route();
+  }
+
+  private <T> CompletableFuture<Void> sendDirect(
+      String kind, Route route, MessageCodec<T> codec, T payload) {
+    Caller from = intake.check();
+    Message<byte[]> encoded;
+    try {
+      encoded = outgoing.encodeDirect(kind, route.name(), codec, payload);
+    } catch (Throwable e) {
+      return sends.failed(e);
+    }
+    return sends.send(route, encoded, from, intake.continuations(from));
   }
 
   private <T> CompletableFuture<Void> send(

@@ -6,11 +6,9 @@ import dev.mullion.messaging.MessagingClock.Timer;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
-import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -32,7 +30,6 @@ final class RunningSubscription<T> implements Subscription {
   private final Handling<T> handling;
   private final SubscriptionStop<T> stop;
   private final @Nullable HandlerTimeouts<T> timeouts;
-  private final @Nullable SlowConsumer<T> slow;
   private final Retries retries;
   private final Source source;
   private volatile @Nullable CompletableFuture<Void> ready;
@@ -57,7 +54,7 @@ final class RunningSubscription<T> implements Subscription {
     Duration timeout = plan.handlerTimeout();
     this.timeouts =
         timeout == null ? null : new HandlerTimeouts<>(this, clock, all.callbacks(), timeout);
-    this.slow = plan.isLive() ? new SlowConsumer<>(this, all.listener(), clock) : null;
+    SlowConsumer<T> slow = plan.isLive() ? new SlowConsumer<>(this, all.listener(), clock) : null;
     this.source = requireNonNull(
         all.link()
             .consume(
@@ -67,7 +64,7 @@ final class RunningSubscription<T> implements Subscription {
                     plan.maxInFlight(),
                     polls ? plan.buffer() + plan.prefetch() - 1 : plan.buffer(),
                     plan.overflow()),
-                new Arrivals()),
+                new Arrivals<>(this, plan, slow)),
         "EngineLink.consume returned null");
   }
 
@@ -119,50 +116,18 @@ final class RunningSubscription<T> implements Subscription {
     return clock.scheduleAt(origin + time, task);
   }
 
-  /** What the engine calls. */
-  private final class Arrivals implements Sink {
-    @Override
-    public void deliver(RawDelivery raw) {
-      deliver(List.of(raw));
-    }
+  /** Takes notice of messages that the engine dropped. */
+  void dropped(long messages) {
+    inbox.dropped(messages);
+    all.dropped(messages);
+    all.listener().dropped(address(), plan.overflow(), messages);
+  }
 
-    @Override
-    public void deliver(List<? extends RawDelivery> raw) {
-      List<Fetched<T>> deliveries = new ArrayList<>(raw.size());
-      int most = maxDeliveries();
-      boolean keepsOrder = plan.keepsKeyOrder();
-      for (RawDelivery each : raw) {
-        deliveries.add(new Fetched<>(RunningSubscription.this, each, most, keepsOrder));
-      }
-      switch (inbox.add(deliveries)) {
-        case RETURNED -> deliveries.forEach(RunningSubscription.this::giveBack);
-        case KEPT_FOR_NEW_RUNNER -> {
-          startRunner();
-          if (slow != null && isBufferedInEngine()) { // it tells of nothing that waits
-            slow.watch();
-          }
-        }
-        case KEPT -> {
-          if (slow != null) {
-            slow.watch();
-          }
-        }
-      }
-    }
-
-    @Override
-    public void dropped(long messages) {
-      inbox.dropped(messages);
-      all.dropped(messages);
-      all.listener().dropped(address(), plan.overflow(), messages);
-    }
-
-    @Override
-    public void failed(MessagingException cause) {
-      failure = cause;
-      LimitedLog.warn("subscription", "the engine ended a subscription of " + address(), cause);
-      giveBackWaiting();
-    }
+  /** Takes notice that the source has ended. */
+  void failed(MessagingException cause) {
+    failure = cause;
+    LimitedLog.warn("subscription", "the engine ended a subscription of " + address(), cause);
+    giveBackWaiting();
   }
 
   /** Gives the first credit, or what is missing, and starts a runner if there is anything to do. */
@@ -209,7 +174,7 @@ final class RunningSubscription<T> implements Subscription {
     }
   }
 
-  private void startRunner() {
+  void startRunner() {
     threads.execute(new HandlerRunner<>(this, threads), this::startFailed);
   }
 
@@ -247,6 +212,13 @@ final class RunningSubscription<T> implements Subscription {
       wake();
     } else if (left == 0 && stop.isBegun()) {
       stop.answered();
+    }
+  }
+
+  /** Sets the deadline of a call that is about to begin, if that need not be exact. */
+  void prepareTime(HandlerCall<T> call) {
+    if (timeouts != null) {
+      timeouts.prepare(call);
     }
   }
 
@@ -298,7 +270,7 @@ final class RunningSubscription<T> implements Subscription {
     }
   }
 
-  private void giveBack(Fetched<T> delivery) {
+  void giveBack(Fetched<T> delivery) {
     try {
       settling.apply(delivery, Verdict.UNSTARTED);
     } finally {

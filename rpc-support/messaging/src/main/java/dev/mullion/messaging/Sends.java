@@ -42,9 +42,10 @@ final class Sends {
       Route route, Message<byte[]> message, Caller from, Executor continuations) {
     int bytes = message.payload().length;
     try {
-      if (limits.areIdle(bytes) && declared.isRecent(route) && link.sendNow(route, message)) {
-        counts.sentNow.increment();
-        return CompletableFuture.completedFuture(null);
+      CompletionStage<@Nullable Void> stage =
+          limits.areIdle(bytes) && declared.isRecent(route) ? link.sendNow(route, message) : null;
+      if (stage != null) {
+        return sentNow(route, bytes, stage, continuations);
       }
     } catch (Throwable e) { // the engine may have the message
       return failed(e);
@@ -67,6 +68,18 @@ final class Sends {
       ended(route, bytes, null);
       return CompletableFuture.completedFuture(null);
     }
+    return answers.ask(() -> stage, error -> ended(route, bytes, error), continuations);
+  }
+
+  /** Counts a send that was made past the limits, since nothing else was under way. */
+  private CompletableFuture<@Nullable Void> sentNow(
+      Route route, int bytes, CompletionStage<@Nullable Void> stage, Executor continuations) {
+    if (isComplete(stage)) {
+      counts.sentNow.increment();
+      return CompletableFuture.completedFuture(null);
+    }
+    counts.sent.increment();
+    limits.add(bytes);
     return answers.ask(() -> stage, error -> ended(route, bytes, error), continuations);
   }
 

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** The receivers of one signal, which share its messages. To send takes only short locks. */
-final class SignalQueue implements LiveSource.Owner {
+final class SignalQueue implements LiveOwner {
   private final AtomicInteger turn = new AtomicInteger();
   private volatile LiveSource[] receivers = {};
 

@@ -16,6 +16,7 @@ final class Slots<T> {
   private final int[] free;
   private final int concurrency;
   private final boolean interrupts;
+  private @Nullable Run<T> run; // several messages in the only slot
   private int taken;
   private int messages;
   private int overdue;
@@ -29,6 +30,28 @@ final class Slots<T> {
     this.interrupts = interrupts;
     for (int slot = 0; slot < size; slot++) {
       free[slot] = slot;
+    }
+  }
+
+  /** Puts messages, which are handled one after the other, into the only slot. */
+  void take(Run<T> several) {
+    run = several;
+  }
+
+  @Nullable
+  Run<T> run() {
+    return run;
+  }
+
+  /** Frees the slot of a run whose messages are gone from it. */
+  void freeRun() {
+    run = null;
+  }
+
+  /** Takes notice that a call that was cut off has returned. */
+  void returned(HandlerCall<T> call) {
+    if (call.overdue) {
+      overdue--;
     }
   }
 
@@ -56,9 +79,7 @@ final class Slots<T> {
     call.slot = -1;
     call.thread = null;
     messages -= call.size();
-    if (call.overdue) {
-      overdue--;
-    }
+    returned(call);
     return true;
   }
 
@@ -66,8 +87,9 @@ final class Slots<T> {
   void cut(HandlerCall<T> call) {
     call.overdue = true;
     overdue++;
-    if (call.thread != null) {
-      call.thread.interrupt();
+    Thread thread = call.thread();
+    if (thread != null) {
+      thread.interrupt();
     }
   }
 
@@ -76,20 +98,23 @@ final class Slots<T> {
   }
 
   int busy() {
-    return Math.min(taken, concurrency);
+    return Math.min(run == null ? taken : taken + 1, concurrency);
   }
 
-  /** Returns the calls that are neither over nor overdue. */
+  /** Returns the calls that are neither over nor overdue, or whose outcome is on its way. */
   int running() {
-    return busy() - overdue;
+    return busy() - overdue + (run != null && run.isSettling() ? 1 : 0);
   }
 
   /** Returns the number of messages in slots. */
   int messages() {
-    return messages;
+    return run == null ? messages : messages + run.size();
   }
 
-  void forEach(Consumer<HandlerCall<T>> action) {
+  void forEach(Consumer<? super HandlerCall<T>> action) {
+    if (run != null) {
+      run.forEach(action);
+    }
     for (HandlerCall<T> call : calls) {
       if (call != null) {
         action.accept(call);
@@ -99,22 +124,19 @@ final class Slots<T> {
 
   /** Returns the earliest deadline of the calls that are neither over nor overdue. */
   long earliestDeadline() {
-    long earliest = HandlerCall.NEVER;
-    for (HandlerCall<T> call : calls) {
-      if (call != null && !call.overdue && call.isRunning()) {
-        earliest = Math.min(earliest, call.deadlineNanos());
+    long[] earliest = {HandlerCall.NEVER};
+    forEach(call -> {
+      if (!call.overdue && call.isRunning()) {
+        earliest[0] = Math.min(earliest[0], call.deadlineNanos());
       }
-    }
-    return earliest;
+    });
+    return earliest[0];
   }
 
-  boolean none(Predicate<HandlerCall<T>> condition) {
-    for (HandlerCall<T> call : calls) {
-      if (call != null && condition.test(call)) {
-        return false;
-      }
-    }
-    return true;
+  boolean none(Predicate<? super HandlerCall<T>> condition) {
+    boolean[] found = {false};
+    forEach(call -> found[0] |= condition.test(call));
+    return !found[0];
   }
 
   /** Returns the calls besides one that its runner took together with it, the last one first. */

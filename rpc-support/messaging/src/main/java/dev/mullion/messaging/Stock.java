@@ -53,6 +53,33 @@ final class Stock<T> {
     }
   }
 
+  /** Returns whether nothing waits and no slot is taken. */
+  boolean isClear() {
+    return backlog.size() == 0 && slots.busy() == 0;
+  }
+
+  /** Ends a run: counts what has begun, and puts the rest back. */
+  void endRun(Run<T> run, Effects effects) {
+    putBackRest(run);
+    effects.ended |= run.size() > 0;
+    run.removeBegun(message -> {
+      if (message.overdue) {
+        tally.lateReturns++;
+        slots.returned(message);
+      }
+      count(message);
+    });
+    slots.freeRun();
+  }
+
+  /** Puts back what has not begun. */
+  private void putBackRest(Run<T> run) {
+    List<Fetched<T>> rest = run.cutOff();
+    for (int i = rest.size() - 1; i >= 0; i--) {
+      backlog.putBack(rest.get(i));
+    }
+  }
+
   private BatchCall<T> batch(Fetched<T> first) {
     List<Fetched<T>> batch = new ArrayList<>(Math.min(maxBatch, backlog.size() + 1));
     batch.add(first);
@@ -88,6 +115,11 @@ final class Stock<T> {
 
   /** Ends, or puts back, what was taken together with a call that may take long to return. */
   void leaveOnly(HandlerCall<T> call) {
+    Run<T> run = slots.run();
+    if (run != null) {
+      putBackRest(run);
+      run.removeEnded(this::count);
+    }
     for (HandlerCall<T> other : slots.others(call, maxTaken)) {
       if (!putBack(other)) {
         free(other);
@@ -113,14 +145,18 @@ final class Stock<T> {
     }
     for (int i = 0; i < call.size(); i++) {
       Fetched<T> delivery = call.get(i);
-      Ending ending = delivery.ending();
-      if (!delivery.recorded && ending != null) {
-        delivery.recorded = true;
-        tally.ended(ending);
-      }
+      count(delivery);
       backlog.ended(delivery);
     }
     return true;
+  }
+
+  private void count(Fetched<T> delivery) {
+    Ending ending = delivery.ending();
+    if (!delivery.recorded && ending != null) {
+      delivery.recorded = true;
+      tally.ended(ending);
+    }
   }
 
   private void endAlone(HandlerCall<T> call, Effects effects) {
@@ -133,6 +169,10 @@ final class Stock<T> {
 
   /** Gives back all that waits, as far as no runner has just begun it. */
   List<Fetched<T>> giveBackWaiting() {
+    Run<T> run = slots.run();
+    if (run != null) {
+      putBackRest(run);
+    }
     List<Fetched<T>> waiting = waiting();
     backlog.drain();
     return waiting.stream().filter(this::giveBack).toList();

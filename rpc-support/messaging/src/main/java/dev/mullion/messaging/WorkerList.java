@@ -57,6 +57,17 @@ final class WorkerList {
     return false;
   }
 
+  /** Returns how many of the others may get a job: they wait for one. */
+  int idleBeside(WorkerSource worker) {
+    int idle = 0;
+    for (WorkerSource each : workers) {
+      if (each != worker && each.hasCredit()) {
+        idle++;
+      }
+    }
+    return idle;
+  }
+
   /** Returns all that may hold jobs. */
   List<WorkerSource> all() {
     List<WorkerSource> all = new ArrayList<>(List.of(workers));

@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.Sink;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class WorkerSource extends EmbeddedSource {
   private final JobQueue queue;
   private volatile AtomicReferenceArray<@Nullable QueuedJob> held = new AtomicReferenceArray<>(16);
-  private volatile JobBatch[] batches = {};
+  private volatile JobBatch[] batches = {}; // written under this
   private int cursor; // guarded by the queue's lock
 
   WorkerSource(EmbeddedLink link, Sink sink, JobQueue queue) {
@@ -28,6 +29,9 @@ final class WorkerSource extends EmbeddedSource {
 
   @Override
   public void poll(int deliveries) {
+    if (batches.length > 0) {
+      forgetSettled();
+    }
     queue.poll(this, deliveries);
   }
 
@@ -72,16 +76,23 @@ final class WorkerSource extends EmbeddedSource {
     held.compareAndSet(slot, job, null);
   }
 
-  /** Gives a batch to this worker, and forgets those that are settled; under the queue's lock. */
-  void hold(JobBatch batch) {
-    List<JobBatch> all = new ArrayList<>(2);
-    for (JobBatch former : batches) {
-      if (former.isHeld()) {
-        all.add(former);
+  /** Gives a batch to this worker; under the queue's lock. */
+  synchronized void hold(JobBatch batch) {
+    batches = Arrays.copyOf(batches, batches.length + 1);
+    batches[batches.length - 1] = batch;
+  }
+
+  /** Forgets the batches that are settled; under no lock. */
+  private synchronized void forgetSettled() {
+    List<JobBatch> left = new ArrayList<>(1);
+    for (JobBatch batch : batches) {
+      if (batch.isHeld()) {
+        left.add(batch);
+      } else {
+        batch.forget();
       }
     }
-    all.add(batch);
-    batches = all.toArray(JobBatch[]::new);
+    batches = left.toArray(JobBatch[]::new);
   }
 
   /** Returns what is handed out and not settled. */

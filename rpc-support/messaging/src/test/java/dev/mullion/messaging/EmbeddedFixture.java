@@ -95,6 +95,12 @@ final class EmbeddedFixture implements AutoCloseable {
     }
   }
 
+  /** Sends as {@code Messaging} does. */
+  static CompletionStage<Void> send(EngineLink link, Route route, Message<byte[]> message) {
+    CompletionStage<Void> sent = link.sendNow(route, message);
+    return sent == null ? link.send(route, message) : sent;
+  }
+
   static <T> T await(CompletionStage<T> stage) throws Exception {
     return stage.toCompletableFuture().get(10, TimeUnit.SECONDS);
   }

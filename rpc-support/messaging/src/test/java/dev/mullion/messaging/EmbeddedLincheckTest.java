@@ -100,7 +100,7 @@ class EmbeddedLincheckTest {
     @Operation
     public void push() {
       pushed.incrementAndGet();
-      embedded.link.send(route, message("a"));
+      EmbeddedFixture.send(embedded.link, route, message("a"));
     }
 
     @Operation

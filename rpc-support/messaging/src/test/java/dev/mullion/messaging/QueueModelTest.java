@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -97,8 +98,10 @@ class QueueModelTest {
     int which = random.nextInt(100);
     if (which < 35) {
       push();
-    } else if (which < 50) {
+    } else if (which < 46) {
       request();
+    } else if (which < 50) {
+      poll();
     } else if (which < 78) {
       settle();
     } else if (which < 83) {
@@ -134,7 +137,10 @@ class QueueModelTest {
     if (timeToLive != QueueModel.NEVER) {
       message = message.withTimeToLive(Duration.ofMillis(timeToLive));
     }
-    CompletableFuture<Void> done = link.send(route, message).toCompletableFuture();
+    CompletionStage<Void> sent = random.nextInt(4) == 0
+        ? link.send(route, message)
+        : EmbeddedFixture.send(link, route, message);
+    CompletableFuture<Void> done = sent.toCompletableFuture();
     String got =
         !done.isDone() ? "parked" : done.isCompletedExceptionally() ? "failed" : "accepted";
     assertThat(got).isEqualTo(expected);
@@ -156,6 +162,23 @@ class QueueModelTest {
     model.pump();
     workers.get(index).credit += credit;
     workers.get(index).source.request(credit);
+  }
+
+  /** Asks for what waits: only without open credit can there be anything. */
+  private void poll() {
+    if (workers.isEmpty()) {
+      return;
+    }
+    int index = random.nextInt(workers.size());
+    int most = 1 + random.nextInt(5);
+    log.add("poll " + most + " of " + index);
+    if (model.credit == 0) {
+      model.credit = most;
+      model.pump();
+      workers.get(index).credit += most - model.credit;
+      model.credit = 0;
+    }
+    workers.get(index).source.poll(most);
   }
 
   private void settle() throws Exception {

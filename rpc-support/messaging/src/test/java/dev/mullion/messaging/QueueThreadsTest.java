@@ -79,7 +79,8 @@ class QueueThreadsTest {
     try {
       for (int i = 0; i < JOBS; i++) {
         Message<byte[]> job = EmbeddedFixture.message(number + "-" + i);
-        await(embedded.link.send(jobs, i % 4 == 0 ? job : job.withKey("k" + i % 5)));
+        await(
+            EmbeddedFixture.send(embedded.link, jobs, i % 4 == 0 ? job.withKey("k" + i % 5) : job));
       }
     } catch (Exception e) {
       throw new AssertionError(e);
@@ -117,6 +118,10 @@ class QueueThreadsTest {
       }
       i++;
       settle(delivery);
+      if (i % 5 == 0) {
+        credit.addAndGet(7);
+        source.poll(7);
+      }
       credit.incrementAndGet();
       source.request(1);
     }
@@ -205,7 +210,8 @@ class QueueThreadsTest {
   private static void push(EmbeddedFixture embedded, Route.Topic topic, int number) {
     try {
       for (int i = 0; i < JOBS; i++) {
-        await(embedded.link.send(topic, EmbeddedFixture.message(number + "-" + i)));
+        Message<byte[]> news = EmbeddedFixture.message(number + "-" + i);
+        await(EmbeddedFixture.send(embedded.link, topic, news));
       }
     } catch (Exception e) {
       throw new AssertionError(e);

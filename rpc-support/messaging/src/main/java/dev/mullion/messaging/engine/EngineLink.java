@@ -8,6 +8,7 @@ import dev.mullion.messaging.QueueStatus;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A running engine, as one {@code Messaging} sees it. Several threads may call all methods at once.
@@ -34,13 +35,13 @@ public interface EngineLink extends AutoCloseable {
   CompletionStage<Void> send(Route route, Message<byte[]> message);
 
   /**
-   * Sends a message to a topic or queue if the engine can accept it within this call, as strongly
-   * as {@link #send} does when its stage completes. Saves the stage, and all that hangs on it.
+   * Sends a message as {@link #send} does, if the engine usually answers that within the call. Then
+   * {@code Messaging} makes little of it: of a stage that is complete on return nothing is kept.
    *
-   * @return false if nothing was done: then {@link #send} follows
+   * @return null if nothing was done: then {@link #send} follows
    */
-  default boolean sendNow(Route route, Message<byte[]> message) {
-    return false;
+  default @Nullable CompletionStage<Void> sendNow(Route route, Message<byte[]> message) {
+    return null;
   }
 
   /**
