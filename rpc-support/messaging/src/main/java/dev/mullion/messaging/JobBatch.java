@@ -11,22 +11,23 @@ import org.jspecify.annotations.Nullable;
 final class JobBatch extends Parcel {
   private final JobQueue queue;
   private final long firstNumber;
-  private List<Message<byte[]>> messages; // as the next one guarded by this
+  private List<?> messages; // as the next one guarded by this
   private First @Nullable [] jobs; // made outside of the queue's lock
 
-  /** The jobs have the numbers from that on. */
-  JobBatch(JobQueue queue, long firstNumber, List<Message<byte[]>> messages) {
+  /** The jobs have the numbers from that on; all of them are messages of bytes. */
+  JobBatch(JobQueue queue, long firstNumber, List<?> messages) {
     this.queue = queue;
     this.firstNumber = firstNumber;
     this.messages = messages;
   }
 
+  @SuppressWarnings("unchecked") // the lane has these only
   private synchronized First[] jobs() {
     First[] made = jobs;
     if (made == null) {
       made = new First[messages.size()];
       for (int i = 0; i < made.length; i++) {
-        made[i] = new First(this, messages.get(i), i);
+        made[i] = new First(this, (Message<byte[]>) messages.get(i), i);
         made[i].handOut();
       }
       jobs = made;

@@ -1,8 +1,5 @@
 package dev.mullion.messaging;
 
-import static java.util.Objects.requireNonNull;
-
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -77,16 +74,9 @@ final class JobLane {
 
   /** Removes and returns that many jobs or fewer; null if there is none. */
   @Nullable
-  @SuppressWarnings("unchecked")
   JobBatch poll(int most) {
-    int size = (int) Math.min(most, size());
-    if (lane == null || size == 0) {
-      return null;
-    }
-    List<Message<byte[]>> messages = new ArrayList<>(size);
-    for (int i = 0; i < size; i++) {
-      messages.add((Message<byte[]>) requireNonNull(lane.poll()));
-    }
-    return new JobBatch(queue, queue.numbers(size), messages);
+    List<Object> messages = lane == null || lane.isEmpty() ? List.of() : lane.poll(most);
+    int size = messages.size();
+    return size == 0 ? null : new JobBatch(queue, queue.numbers(size), messages);
   }
 }

@@ -4,6 +4,8 @@ import static java.util.Objects.requireNonNull;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -26,12 +28,14 @@ final class Lane {
   private static final long PAUSE = TimeUnit.MICROSECONDS.toNanos(20);
   private static final VarHandle LOCKED;
   private static final VarHandle APPENDED;
+  private static final VarHandle TAKEN;
 
   static {
     try {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
       LOCKED = lookup.findVarHandle(Lane.class, "locked", boolean.class);
       APPENDED = lookup.findVarHandle(Lane.class, "appended", long.class);
+      TAKEN = lookup.findVarHandle(Lane.class, "taken", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
@@ -46,7 +50,7 @@ final class Lane {
   private boolean hungry;
 
   private Chunk first = last; // as all below guarded by the owner's lock
-  private volatile long taken;
+  private long taken;
   private long known; // how much of appended was seen: the slots up to there may be read
 
   /** How an item was appended. */
@@ -86,14 +90,14 @@ final class Lane {
 
   /** Returns whether nothing is here; needs no lock, and is exact for who has the owner's. */
   boolean isEmpty() {
-    return (long) APPENDED.getOpaque(this) == taken;
+    return size() == 0;
   }
 
   // ---- under the owner's lock
 
   /** Returns how many items are here, those too that are appended meanwhile. */
   long size() {
-    return (long) APPENDED.getOpaque(this) - taken;
+    return (long) APPENDED.getOpaque(this) - (long) TAKEN.getAcquire(this);
   }
 
   /** Removes and returns the next item; null if there is none. */
@@ -103,13 +107,31 @@ final class Lane {
     if (number == known && !look()) {
       return null;
     }
+    Object item = item(number);
+    TAKEN.setRelease(this, number + 1);
+    return item;
+  }
+
+  /** Removes and returns that many items, or fewer if there are no more. */
+  List<Object> poll(int most) {
+    look();
+    long number = taken;
+    long end = Math.min(known, number + most);
+    List<Object> items = new ArrayList<>((int) (end - number));
+    for (; number < end; number++) {
+      items.add(item(number));
+    }
+    TAKEN.setRelease(this, end);
+    return items;
+  }
+
+  private Object item(long number) {
     int slot = (int) number & (SLOTS - 1);
     if (slot == 0 && number != 0) {
       first = requireNonNull(first.next);
     }
-    Object item = first.items[slot];
+    Object item = requireNonNull(first.items[slot]);
     first.items[slot] = null; // else a queue that rests keeps it in memory
-    taken = number + 1;
     return item;
   }
 
@@ -148,7 +170,7 @@ final class Lane {
    */
   boolean await() {
     lock();
-    boolean empty = appended == taken;
+    boolean empty = appended == (long) TAKEN.getAcquire(this);
     hungry = empty;
     unlock();
     return empty;

@@ -10,6 +10,7 @@ import java.util.function.BooleanSupplier;
  */
 final class Watchers {
   private static final int LOOKS = Runtime.getRuntime().availableProcessors() > 1 ? 256 : 0;
+  private static final int LAST_LOOKS = 8;
 
   private final AtomicInteger present = new AtomicInteger();
 
@@ -21,12 +22,20 @@ final class Watchers {
     return present.get() != 0;
   }
 
-  /** Looks out for a moment; returns whether there is something. Under no lock. */
+  /**
+   * Looks out for a moment; returns whether there is something. Under no lock. The last looks leave
+   * the processor to a sender that waits for it: else on a busy machine each of its messages wakes
+   * a receiver, which takes the processor from it and sleeps again before the next one comes.
+   */
+  @SuppressWarnings("ThreadPriorityCheck") // to yield is the point
   boolean lookOut(BooleanSupplier something) {
     present.getAndIncrement();
     try {
       for (int i = 0; i < LOOKS && !something.getAsBoolean(); i++) {
         Thread.onSpinWait();
+      }
+      for (int i = 0; i < LAST_LOOKS && !something.getAsBoolean(); i++) {
+        Thread.yield();
       }
     } finally {
       present.getAndDecrement();
