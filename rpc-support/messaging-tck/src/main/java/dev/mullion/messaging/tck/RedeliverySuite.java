@@ -235,7 +235,7 @@ public abstract class RedeliverySuite extends EngineSuite {
     assertTrue(passed, "other keys waited for a key that failed");
   }
 
-  /** Checks the order within keys, and returns whether the other keys passed the one that failed. */
+  /** Checks the order within keys; returns whether the other keys passed the one that failed. */
   private boolean passFailure(HandlerKind kind, Duration delay) throws Exception {
     WorkQueue<String> queue =
         queueBuilder().ordered(true).redelivery(Redelivery.constant(3, delay)).build();
