@@ -102,15 +102,25 @@ final class Publisher implements AutoCloseable {
       try {
         Publication next = queue.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
         if (next != null) {
-          pass(next);
+          passOrFail(next);
         }
       } catch (InterruptedException e) {
         // Closed, or a stray interrupt: the loop looks.
-      } catch (Throwable e) {
-        Logs.warn("publish", "the publishing thread failed", e);
       }
     }
     failQueued();
+  }
+
+  /** What was taken from the queue is answered, or comes back to it. */
+  private void passOrFail(Publication next) {
+    try {
+      pass(next);
+    } catch (InterruptedException e) {
+      queue.addFirst(next); // a closed publisher fails all that is there
+    } catch (Throwable e) {
+      Logs.warn("publish", "a publish to " + next.address() + " failed unexpectedly", e);
+      next.done.completeExceptionally(e);
+    }
   }
 
   /** Publishes one as soon as that is possible; fails it when its time is over. */

@@ -72,6 +72,7 @@ final class Requests {
           properties.builder().correlationId(rest.isEmpty() ? null : rest).build();
       return Reply.of(id, Wire.from(visible, body));
     } catch (IllegalArgumentException e) {
+      Logs.warn("reply", "a reply is not understood: correlation id " + correlation, e);
       return null;
     }
   }

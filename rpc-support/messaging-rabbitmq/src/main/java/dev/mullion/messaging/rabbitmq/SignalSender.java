@@ -92,8 +92,8 @@ final class SignalSender implements AutoCloseable {
       events.dropped(next.signal(), 1);
       return;
     }
-    Wire.Outgoing out = Wire.first(next.message());
     try {
+      Wire.Outgoing out = Wire.first(next.message());
       session.signals.basicPublish(
           "", entities.signal(next.signal().name()), true, out.build(), out.body);
     } catch (IllegalArgumentException e) { // headers that do not fit
