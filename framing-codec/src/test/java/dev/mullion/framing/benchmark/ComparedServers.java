@@ -74,7 +74,7 @@ public final class ComparedServers {
   }
 
   /** As Netty's own example has it. */
-  private static final class Echo extends ChannelInboundHandlerAdapter {
+  static class Echo extends ChannelInboundHandlerAdapter {
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
       context.write(message);

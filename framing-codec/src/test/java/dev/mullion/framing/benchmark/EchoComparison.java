@@ -7,7 +7,7 @@ import java.util.List;
 
 /** Compares our echo with Netty's own codec, and with Netty without frames. See CONTRIBUTING. */
 public final class EchoComparison {
-  private static final List<Load> LOADS = List.of(
+  static final List<Load> LOADS = List.of(
       load("tiny 16 x 64 x 16 B", 16, 64, 16),
       load("small 16 x 64 x 64 B", 16, 64, 64),
       load("medium 16 x 64 x 1 KiB", 16, 64, 1024),

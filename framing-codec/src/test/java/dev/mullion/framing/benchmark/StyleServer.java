@@ -5,11 +5,21 @@ import dev.mullion.framing.tcp.BatchHandler;
 import dev.mullion.framing.tcp.FramedConnection;
 import dev.mullion.framing.tcp.FramedServer;
 import dev.mullion.framing.tcp.FramedServerBuilder;
+import dev.mullion.net.Tls;
 import io.netty.buffer.ByteBuf;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.util.concurrent.Executors;
 
 /**
  * A server on one event loop for measuring the ways to write a handler: {@code StyleServer <style>
- * <port>}. It answers each frame with itself, in style {@code reverse} with its bytes in reverse.
+ * <port>}. It answers each frame with itself, in style {@code reverse} after it has reversed its bytes
+ * twice. {@code platform} is {@code blocking} on platform threads; with {@code tls-jdk} and {@code
+ * tls-openssl} it echoes over TLS.
  */
 public final class StyleServer {
   private StyleServer() {}
@@ -19,23 +29,44 @@ public final class StyleServer {
     FramedServerBuilder builder =
         FramedServer.builder().port(Integer.parseInt(arguments[1])).eventLoopThreads(1);
     switch (arguments[0]) {
-      case "blocking" ->
-        builder.handler(connection -> {
-          for (byte[] frame : connection) {
-            connection.send(frame);
-          }
-        });
+      case "blocking" -> builder.handler(StyleServer::answer);
+      case "platform" ->
+        builder.handler(StyleServer::answer).executor(Executors.newCachedThreadPool());
       case "batch" -> builder.batchHandler(() -> StyleServer::echo);
       case "reverse" -> builder.batchHandler(Reverser::new);
       case "reactive" ->
         builder.reactiveHandler(
             connection -> connection.publisher().subscribe(connection.subscriber()));
+      case "tls-jdk" ->
+        builder.batchHandler(() -> StyleServer::echo).tls(Tls.of(context(SslProvider.JDK)));
+      case "tls-openssl" ->
+        builder.batchHandler(() -> StyleServer::echo).tls(Tls.of(context(SslProvider.OPENSSL)));
       default ->
         throw new IllegalArgumentException(
             "style: " + arguments[0] + " (expected: blocking, batch, reverse or reactive)");
     }
     try (FramedServer server = builder.start()) {
+      System.out.println("listening on " + server.port());
       server.awaitTermination();
+    }
+  }
+
+  /** Returns a context with a new certificate that signs itself. */
+  static SslContext context(SslProvider provider) throws Exception {
+    X509Bundle identity = new CertificateBuilder()
+        .ecp256()
+        .subject("CN=localhost")
+        .setIsCertificateAuthority(true)
+        .buildSelfSigned();
+    return SslContextBuilder.forServer(
+            identity.getKeyPair().getPrivate(), identity.getCertificate())
+        .sslProvider(provider)
+        .build();
+  }
+
+  private static void answer(FramedConnection connection) throws IOException {
+    for (byte[] frame : connection) {
+      connection.send(frame);
     }
   }
 
@@ -49,7 +80,7 @@ public final class StyleServer {
    * Works on each byte, in place and without an object for a frame. It reverses the bytes twice: a
    * load generator wants back what it has sent.
    */
-  private static final class Reverser implements BatchHandler {
+  static final class Reverser implements BatchHandler {
     @Override
     public void frames(FramedConnection connection, FrameBatch batch) {
       ByteBuf buffer = batch.buffer();
@@ -62,7 +93,7 @@ public final class StyleServer {
       }
     }
 
-    private static void reverse(ByteBuf buffer, int start, int end) {
+    static void reverse(ByteBuf buffer, int start, int end) {
       int from = start;
       int to = end;
       for (; to - from >= 2 * Long.BYTES; from += Long.BYTES) {

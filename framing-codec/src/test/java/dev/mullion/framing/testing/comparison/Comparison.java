@@ -65,14 +65,18 @@ public record Comparison(
       System.exit(2);
       return;
     }
-    Runtime.getRuntime()
-        .addShutdownHook(new Thread(
-            () -> ProcessHandle.current().children().forEach(ProcessHandle::destroyForcibly)));
+    endChildrenAtExit();
     Results results = measure(options);
     Path csv = options.directory().resolve(name + ".csv");
     Files.createDirectories(options.directory());
     results.write(csv);
     System.out.println("\n" + results.markdown() + "\nwritten to " + csv);
+  }
+
+  static void endChildrenAtExit() {
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(
+            () -> ProcessHandle.current().children().forEach(ProcessHandle::destroyForcibly)));
   }
 
   /** Measures each server under each load. */
@@ -98,8 +102,12 @@ public record Comparison(
     return new Results(header, runs);
   }
 
+  List<String> loadNames() {
+    return loads.stream().map(Load::shortName).toList();
+  }
+
   private List<Load> selected(ComparisonOptions options) {
-    List<String> names = loads.stream().map(Load::shortName).toList();
+    List<String> names = loadNames();
     for (String each : options.loads()) {
       if (!names.contains(each)) {
         throw new IllegalArgumentException("--loads: " + each + " (expected: of " + names + ")");

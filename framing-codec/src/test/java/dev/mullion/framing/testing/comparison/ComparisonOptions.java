@@ -86,6 +86,12 @@ public record ComparisonOptions(
         .collect(Collectors.joining(File.pathSeparator));
   }
 
+  /** Returns the same for some of the loads. */
+  ComparisonOptions only(List<String> some) {
+    return new ComparisonOptions(
+        rounds, measured, warmup, some, pinned, directory, classPath, jvmOptions);
+  }
+
   private static Duration seconds(String value) {
     double seconds = Double.parseDouble(value);
     if (seconds < 0 || seconds > 3600) {
