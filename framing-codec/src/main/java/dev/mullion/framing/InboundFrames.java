@@ -72,6 +72,11 @@ final class InboundFrames {
     return starved;
   }
 
+  /** Whether a read has begun and not ended. */
+  boolean isReading() {
+    return received;
+  }
+
   boolean isInsideFrame() {
     return !ended && !failed && (partial != null || toPass > 0 || toSkip > 0);
   }

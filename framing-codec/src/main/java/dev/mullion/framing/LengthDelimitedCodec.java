@@ -59,14 +59,15 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   private final FrameFormat format;
   private final FrameCounters counters;
   private final InboundFrames inbound;
-  private final OutboundFrames outbound;
+
+  /** Absent if the codec only decodes, until it has to reject a frame or to hold a flush. */
+  private @Nullable OutboundFrames outbound;
 
   private LengthDelimitedCodec(Builder builder) {
     format = builder.format;
     counters = builder.counters == null ? new FrameCounters() : builder.counters;
     inbound = new InboundFrames(builder, counters);
-    HeaderWriter header = builder.decodeOnly ? null : new HeaderWriter(format);
-    outbound = new OutboundFrames(header, counters);
+    outbound = builder.decodeOnly ? null : new OutboundFrames(new HeaderWriter(format), counters);
   }
 
   /** Returns a codec for {@link FrameFormat#defaults()}. */
@@ -123,9 +124,33 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     return inbound.bufferedMemory();
   }
 
+  private OutboundFrames outbound() {
+    OutboundFrames present = outbound;
+    if (present == null) {
+      present = new OutboundFrames(null, counters);
+      if (inbound.isReading()) {
+        present.readBegins();
+      }
+      outbound = present;
+    }
+    return present;
+  }
+
+  private void emit(ChannelHandlerContext ctx) {
+    if (outbound != null) {
+      outbound.emit(ctx);
+    }
+  }
+
+  private void flushIfDue(ChannelHandlerContext ctx) {
+    if (outbound != null) {
+      outbound.flushIfDue(ctx);
+    }
+  }
+
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
-    outbound.emit(ctx);
+    emit(ctx);
     ctx.flush();
     inbound.passOn(ctx);
   }
@@ -133,7 +158,9 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     if (msg instanceof ByteBuf bytes) {
-      outbound.readBegins();
+      if (outbound != null) {
+        outbound.readBegins();
+      }
       inbound.read(ctx, bytes);
     } else {
       ctx.fireChannelRead(msg);
@@ -145,9 +172,11 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
     // Read it now: a handler that turns it off at the end of this read does not want another read.
     boolean wantsMore = inbound.readEnds() && !ctx.channel().config().isAutoRead();
     // A flush by a handler at the end of a read takes effect immediately.
-    outbound.readEnds();
+    if (outbound != null) {
+      outbound.readEnds();
+    }
     ctx.fireChannelReadComplete();
-    outbound.flushIfDue(ctx);
+    flushIfDue(ctx);
     if (wantsMore) {
       ctx.read();
     }
@@ -156,7 +185,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     inbound.end(ctx);
-    outbound.emit(ctx);
+    emit(ctx);
     ctx.fireChannelInactive();
   }
 
@@ -171,7 +200,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    if (!ctx.channel().isWritable()) {
+    if (outbound != null && !ctx.channel().isWritable()) {
       outbound.becameUnwritable(ctx);
     }
     ctx.fireChannelWritabilityChanged();
@@ -179,25 +208,33 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   @Override
   public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
-    outbound.write(ctx, msg, promise);
+    if (outbound == null && !(msg instanceof ByteBuf)) {
+      OutboundFrames.pass(ctx, msg, promise, counters);
+    } else {
+      outbound().write(ctx, msg, promise);
+    }
   }
 
   @Override
   public void flush(ChannelHandlerContext ctx) {
-    outbound.flush(ctx);
+    if (outbound == null && !inbound.isReading()) {
+      ctx.flush();
+    } else {
+      outbound().flush(ctx);
+    }
   }
 
   @Override
   public void disconnect(ChannelHandlerContext ctx, ChannelPromise promise) {
-    outbound.emit(ctx);
-    outbound.flushIfDue(ctx);
+    emit(ctx);
+    flushIfDue(ctx);
     ctx.disconnect(promise);
   }
 
   @Override
   public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
-    outbound.emit(ctx);
-    outbound.flushIfDue(ctx);
+    emit(ctx);
+    flushIfDue(ctx);
     ctx.close(promise);
   }
 

@@ -122,13 +122,20 @@ final class OutboundFrames {
   private void writeNow(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     if (msg instanceof ByteBuf frame) {
       encode(ctx, frame, promise);
-    } else if (msg instanceof EncodedFrames encoded) {
+    } else {
       emit(ctx);
+      pass(ctx, msg, promise, counters);
+    }
+  }
+
+  /** Writes a message that needs no encoding. */
+  static void pass(
+      ChannelHandlerContext ctx, Object msg, ChannelPromise promise, FrameCounters counters) {
+    if (msg instanceof EncodedFrames encoded) {
       counters.framesEncoded.add(encoded.size());
       counters.bytesEncoded.add(encoded.content().readableBytes());
       ctx.write(encoded.content(), promise);
     } else {
-      emit(ctx);
       ctx.write(msg, promise);
     }
   }

@@ -24,9 +24,8 @@ final class Ending {
 
   private final LinkContext link;
   private final Reading reading;
-  private final Timeouts timeouts;
+  final Timeouts timeouts;
   private final Supplier<Outbound> outbound;
-  private final Losses losses;
   private volatile boolean stopping;
   private @Nullable Throwable cause;
   private Runnable onPeerEnd = () -> {};
@@ -49,7 +48,6 @@ final class Ending {
     this.reading = reading;
     this.timeouts = timeouts;
     this.outbound = outbound;
-    losses = new Losses(link.totals, outbound);
   }
 
   /** Notes that the server is stopping. */
@@ -357,7 +355,9 @@ final class Ending {
   void closeNow() {
     if (isActive()) {
       close = close.dropsInput() ? CloseState.IN_ORDER : CloseState.AT_ONCE;
-      losses.noteUnsent(link.isOpened() ? outbound.get().unsent() : 0);
+      if (link.isOpened()) {
+        outbound.get().noteUnsent();
+      }
     }
     link.context().close();
   }
@@ -367,7 +367,7 @@ final class Ending {
    * the callback returns. Any thread may call it; returns whether it has counted.
    */
   boolean cutFromOutside(IOException why) {
-    boolean counts = losses.countHeld();
+    boolean counts = outbound.get().losses.countHeld();
     abort(why);
     return counts;
   }
@@ -385,10 +385,10 @@ final class Ending {
     long outputLeft = reading.outputLeft();
     if (!close.isClosed() && outputLeft > 0) {
       // A write failed, and Netty closed the connection without reporting it.
-      losses.noteUnsent(outputLeft);
+      outbound.get().losses.noteUnsent(outputLeft);
       because(new IOException("connection was lost with unsent bytes (peer " + link.peer() + ")"));
     }
-    losses.countAtEnd();
+    outbound.get().losses.countAtEnd();
     if (cause != null) {
       link.totals.connectionsFailed.increment();
     } else if (outputEnded && !isPeerEnded() && hasSent()) {

@@ -18,6 +18,7 @@ import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
@@ -56,20 +57,35 @@ import org.jspecify.annotations.Nullable;
  * what was sent. {@link #close} sends the accepted frames and closes.
  */
 public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
+  private static final AtomicReferenceFieldUpdater<FramedConnection, @Nullable Receiving>
+      RECEIVING = AtomicReferenceFieldUpdater.newUpdater(
+          FramedConnection.class, Receiving.class, "receiving");
+
   private final Link link;
-  private final Sending sending;
-  private final Receiving receiving;
-  private final @Nullable SocketAddress localAddress;
-  private final SocketAddress remoteAddress;
+
+  private volatile @Nullable Receiving receiving;
   private volatile @Nullable Object attachment;
 
   /** Created on the event loop, when the connection is open. */
   FramedConnection(Link link) {
     this.link = link;
-    localAddress = Sockets.localAddress(link.context().channel());
-    remoteAddress = requireNonNull(link.peer(), "peer");
-    sending = new Sending(link);
-    receiving = new Receiving(link);
+    requireNonNull(link.peer(), "peer");
+    // Netty keeps it from now on; later the socket may be closed.
+    localAddress();
+  }
+
+  /** It has no state. */
+  private Sending sending() {
+    return new Sending(link);
+  }
+
+  private Receiving receiving() {
+    Receiving present = receiving;
+    if (present == null) {
+      RECEIVING.compareAndSet(this, null, new Receiving(link));
+      present = requireNonNull(receiving, "receiving");
+    }
+    return present;
   }
 
   Link link() {
@@ -78,12 +94,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /** Returns the local address, or {@code null} if the socket has none. */
   public @Nullable SocketAddress localAddress() {
-    return localAddress;
+    return Sockets.localAddress(link.context().channel());
   }
 
   /** Returns the peer's address. */
   public SocketAddress remoteAddress() {
-    return remoteAddress;
+    return requireNonNull(link.peer(), "peer");
   }
 
   /** Returns the TLS session, or {@code null} without TLS. */
@@ -115,17 +131,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if it would have to wait on an event loop
    */
   public void send(byte[] frame) throws IOException {
-    sending.send(requireNonNull(frame, "frame"));
+    sending().send(requireNonNull(frame, "frame"));
   }
 
   /** Sends the remaining bytes of a buffer as a frame, and waits while the queue is full. */
   public void send(ByteBuffer frame) throws IOException {
-    sending.send(requireNonNull(frame, "frame"));
+    sending().send(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame, and waits while the queue is full. */
   public void send(ByteBuf frame) throws IOException {
-    sending.send(requireNonNull(frame, "frame"));
+    sending().send(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -134,17 +150,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @return whether it was accepted; if not, it is not sent
    */
   public boolean trySend(byte[] frame) throws IOException {
-    return sending.trySend(requireNonNull(frame, "frame"));
+    return sending().trySend(requireNonNull(frame, "frame"));
   }
 
   /** Sends the remaining bytes of a buffer as a frame if the queue has room now. */
   public boolean trySend(ByteBuffer frame) throws IOException {
-    return sending.trySend(requireNonNull(frame, "frame"));
+    return sending().trySend(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame if the queue has room now; it is released if not. */
   public boolean trySend(ByteBuf frame) throws IOException {
-    return sending.trySend(requireNonNull(frame, "frame"));
+    return sending().trySend(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -156,17 +172,17 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    *     event loop and must not block.
    */
   public CompletableFuture<Void> sendAsync(byte[] frame) {
-    return sending.sendAsync(requireNonNull(frame, "frame"));
+    return sending().sendAsync(requireNonNull(frame, "frame"));
   }
 
   /** Sends the remaining bytes of a buffer as a frame without waiting. */
   public CompletableFuture<Void> sendAsync(ByteBuffer frame) {
-    return sending.sendAsync(requireNonNull(frame, "frame"));
+    return sending().sendAsync(requireNonNull(frame, "frame"));
   }
 
   /** Sends a buffer as a frame without waiting. */
   public CompletableFuture<Void> sendAsync(ByteBuf frame) {
-    return sending.sendAsync(requireNonNull(frame, "frame"));
+    return sending().sendAsync(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -175,7 +191,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * now or later: there every other frame is expected to be answered by one frame.
    */
   public CompletableFuture<Void> sendUnanswered(byte[] frame) {
-    return sending.sendUnanswered(requireNonNull(frame, "frame"));
+    return sending().sendUnanswered(requireNonNull(frame, "frame"));
   }
 
   /**
@@ -223,7 +239,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if frames are received in another way
    */
   public byte @Nullable [] receive() throws IOException {
-    return receiving.receive();
+    return receiving().receive();
   }
 
   /**
@@ -232,12 +248,12 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws SocketTimeoutException if no frame arrived in that time; nothing is lost
    */
   public byte @Nullable [] receive(Duration timeout) throws IOException {
-    return receiving.receive(timeout);
+    return receiving().receive(timeout);
   }
 
   /** Returns the requests of a client; once used, they take all frames. */
   Requests requests(int maxInFlight) {
-    return receiving.requests(sending, maxInFlight);
+    return receiving().requests(sending(), maxInFlight);
   }
 
   /**
@@ -264,7 +280,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * completion a FIN follows the frames; an error closes the connection.
    */
   public Flow.Subscriber<byte[]> subscriber() {
-    return new FrameSubscriber(link, sending);
+    return new FrameSubscriber(link, sending());
   }
 
   /**
@@ -293,7 +309,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
    * @throws IllegalStateException if a batch handler or a client's requests take the bytes
    */
   public byte[] takeReceivedBytes() {
-    return receiving.takeBytes();
+    return receiving().takeBytes();
   }
 
   /**
@@ -308,7 +324,7 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
 
   /** Whether the connection is closed in both directions. */
   boolean isClosed() {
-    return !link.context().channel().isActive() || link.closed().isDone();
+    return !link.context().channel().isActive() || link.isClosed();
   }
 
   /** Returns whether the server is stopping; a handler should then finish. */
@@ -368,13 +384,16 @@ public final class FramedConnection implements Iterable<byte[]>, AutoCloseable {
   /** Ends pending waits while the event loop is held; returns whether lost bytes were counted. */
   boolean cutFromOutside(IOException why) {
     boolean counted = link.cutFromOutside(why);
-    receiving.cutFromOutside(why);
+    Receiving present = receiving;
+    if (present != null) {
+      present.cutFromOutside(why);
+    }
     return counted;
   }
 
   /** Returns a description that names the peer. */
   @Override
   public String toString() {
-    return "FramedConnection[" + remoteAddress + "]";
+    return "FramedConnection[" + link.peer() + "]";
   }
 }

@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -34,27 +35,29 @@ import org.jspecify.annotations.Nullable;
  *  Link                    the channel's events, and the differences between kinds of connections
  *  Inbox, Arrivals         bytes that wait for a receiver that pulls frames
  *  Draining                the end with its server
- *  Ending                  every other end: InputState, OutputState, CloseState, Losses
- *  Outbound, Timeouts      the frames that any thread sends, and the clocks
+ *  Ending                  every other end: InputState, OutputState, CloseState
+ *  Outbound, Timeouts      the frames that any thread sends, their Losses, and the clocks
  *  Reading                 when it is read from, and the memory it holds
  *  LinkContext             channel, settings, log, and access to the event loop
  * }</pre>
  */
-abstract class Link extends LinkContext {
+abstract class Link extends LinkContext implements Supplier<Outbound> {
   private static final AtomicReferenceFieldUpdater<Link, @Nullable Outbound> OUTBOUND =
       AtomicReferenceFieldUpdater.newUpdater(Link.class, Outbound.class, "outbound");
 
+  @SuppressWarnings("rawtypes") // A class has no type arguments.
+  private static final AtomicReferenceFieldUpdater<Link, @Nullable CompletableFuture> CLOSED =
+      AtomicReferenceFieldUpdater.newUpdater(Link.class, CompletableFuture.class, "closed");
+
   final Reading reading;
   final Ending ending;
-  private final Timeouts timeouts;
-  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+  private volatile @Nullable CompletableFuture<Void> closed;
   private volatile @Nullable Outbound outbound;
 
   Link(ConnectionSettings settings, LoopWatch watch, boolean secure) {
     super(settings, watch, secure);
     reading = new Reading(this);
-    timeouts = new Timeouts(this, reading);
-    ending = new Ending(this, reading, timeouts, this::outbound);
+    ending = new Ending(this, reading, new Timeouts(this, reading), this);
   }
 
   /**
@@ -93,6 +96,11 @@ abstract class Link extends LinkContext {
     return present;
   }
 
+  @Override
+  public final Outbound get() {
+    return outbound();
+  }
+
   /** Whether a reply must be queued after frames sent earlier. For the event loop. */
   final boolean isAheadOfReplies() {
     Outbound present = outbound;
@@ -120,9 +128,20 @@ abstract class Link extends LinkContext {
     new Draining(this, reading, ending).begin(nanos);
   }
 
-  /** Completes when the connection is closed. */
+  /** Completes when the connection is closed. It is made when somebody asks for it, or at the end. */
   final CompletableFuture<Void> closed() {
-    return closed;
+    CompletableFuture<Void> present = closed;
+    if (present == null) {
+      CLOSED.compareAndSet(this, null, new CompletableFuture<Void>());
+      present = requireNonNull(closed, "closed");
+    }
+    return present;
+  }
+
+  /** Whether everybody who waited for the end was told. */
+  final boolean isClosed() {
+    CompletableFuture<Void> present = closed;
+    return present != null && present.isDone();
   }
 
   @Override
@@ -165,7 +184,7 @@ abstract class Link extends LinkContext {
     // The handshake has its own timeout.
     if (isOpened() && context().channel().isActive()) {
       noteHeld();
-      timeouts.look(now, most);
+      ending.timeouts.look(now, most);
     }
   }
 
@@ -185,7 +204,7 @@ abstract class Link extends LinkContext {
    * the waiting. May be called from any thread except the event loop's.
    */
   final void awaitClosed() {
-    CompletableFuture<Void> end = closed
+    CompletableFuture<Void> end = closed()
         .copy()
         .exceptionally(error -> null)
         .orTimeout(settings.closeNanos(), TimeUnit.NANOSECONDS);
@@ -206,7 +225,7 @@ abstract class Link extends LinkContext {
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
     // Part of a TLS record, or of a collected frame, is input too.
-    timeouts.active();
+    ending.timeouts.active();
     if (isOpened()) {
       afterRead();
     } else {
@@ -336,9 +355,9 @@ abstract class Link extends LinkContext {
       outbound().fail(new IOException("connection is closed (peer " + peer() + ")", cause));
     } finally {
       if (cause == null) {
-        closed.complete(null);
+        closed().complete(null);
       } else {
-        closed.completeExceptionally(cause);
+        closed().completeExceptionally(cause);
       }
     }
   }

@@ -29,6 +29,7 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   final LoopWatch watch;
   final boolean secure;
   private @Nullable ChannelHandlerContext context;
+  private int place = -1;
   private @Nullable SocketAddress peer;
   private volatile @Nullable Thread thread;
   private volatile boolean opened;
@@ -108,6 +109,16 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
+  }
+
+  @Override
+  public final int place() {
+    return place;
+  }
+
+  @Override
+  public final void place(int place) {
+    this.place = place;
   }
 
   /** Notes that bytes or frames can be sent and received. */

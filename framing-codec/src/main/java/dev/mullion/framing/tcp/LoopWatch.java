@@ -6,8 +6,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.net.SocketAddress;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
-import java.util.Set;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +30,11 @@ final class LoopWatch {
 
     /** Logs an event of this connection; any thread may call it. */
     void log(Event event, Level level, String text, @Nullable Throwable error);
+
+    /** Returns its place in the watch's list, or -1 if it is not in it. */
+    int place();
+
+    void place(int place);
 
     /** Its peer, for the log; any thread may call it. */
     @Nullable
@@ -63,7 +67,7 @@ final class LoopWatch {
   private static final long SHORTEST_INTERVAL = TimeUnit.MILLISECONDS.toNanos(1);
 
   private final long interval;
-  private final Set<Watched> links = new LinkedHashSet<>();
+  private final List<Watched> links = new ArrayList<>();
 
   @SuppressWarnings("unused") // Read and written by its handle only.
   private @Nullable Watched inside;
@@ -83,11 +87,22 @@ final class LoopWatch {
   }
 
   void add(Watched link) {
+    link.place(links.size());
     links.add(link);
   }
 
+  /** Removes a connection; the last one gets its place. Does nothing the second time. */
   void remove(Watched link) {
-    links.remove(link);
+    int place = link.place();
+    if (place < 0) {
+      return;
+    }
+    link.place(-1);
+    Watched last = links.remove(links.size() - 1);
+    if (last != link) {
+      links.set(place, last);
+      last.place(place);
+    }
   }
 
   /** Returns the number of connections that it checks. */

@@ -1,7 +1,6 @@
 package dev.mullion.framing.tcp;
 
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
-import java.util.function.Supplier;
 
 /** Counts, once, a connection's bytes that were accepted for sending and are lost with it. */
 final class Losses {
@@ -9,14 +8,14 @@ final class Losses {
       AtomicIntegerFieldUpdater.newUpdater(Losses.class, "counted");
 
   private final TcpCounters totals;
-  private final Supplier<Outbound> outbound;
+  private final Outbound outbound;
 
   @SuppressWarnings("unused") // By its updater only.
   private volatile int counted;
 
   private long unsentAtClose;
 
-  Losses(TcpCounters totals, Supplier<Outbound> outbound) {
+  Losses(TcpCounters totals, Outbound outbound) {
     this.totals = totals;
     this.outbound = outbound;
   }
@@ -28,7 +27,7 @@ final class Losses {
 
   /** Counts lost bytes at the end, on the event loop. */
   void countAtEnd() {
-    long lost = Math.max(unsentAtClose, outbound.get().notHandedOn());
+    long lost = Math.max(unsentAtClose, outbound.notHandedOn());
     if (COUNTED.compareAndSet(this, 0, 1)) {
       totals.bytesNotSent.add(lost);
     }
@@ -38,7 +37,7 @@ final class Losses {
   boolean countHeld() {
     boolean counts = COUNTED.compareAndSet(this, 0, 1);
     if (counts) {
-      totals.bytesNotSent.add(outbound.get().held());
+      totals.bytesNotSent.add(outbound.held());
     }
     return counts;
   }

@@ -48,6 +48,7 @@ final class Outbound {
   private List<PendingSend> sends = List.of();
   final WaitingSends waiting = new WaitingSends();
   final DueReplies replies = new DueReplies();
+  final Losses losses;
   private boolean backedUp;
   private boolean scheduled;
   private boolean markSent;
@@ -61,6 +62,7 @@ final class Outbound {
     this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
     this.sendLock = new SendLock(lock, buffer);
     this.counters = link.counters;
+    this.losses = new Losses(settings.totals(), this);
   }
 
   /** Takes the place of the next reply; {@code null} if no reply is due. */
@@ -145,6 +147,11 @@ final class Outbound {
    */
   long unsent() {
     return accepted + link.output.pending();
+  }
+
+  /** Notes what is unsent when the socket is closed. */
+  void noteUnsent() {
+    losses.noteUnsent(unsent());
   }
 
   /** Returns the bytes that were accepted and are not passed to Netty yet. */

@@ -21,8 +21,6 @@ final class Reading implements MemoryBudget.Holder {
       AtomicLongFieldUpdater.newUpdater(Reading.class, "held");
 
   private final LinkContext link;
-  private final TcpCounters totals;
-  private final MemoryBudget budget;
   private volatile long held;
   private long outputHeld;
   private long outputLeft;
@@ -30,21 +28,23 @@ final class Reading implements MemoryBudget.Holder {
 
   Reading(LinkContext link) {
     this.link = link;
-    totals = link.totals;
-    budget = link.settings.budget();
+  }
+
+  private MemoryBudget budget() {
+    return link.settings.budget();
   }
 
   void begin() {
-    budget.opened();
+    budget().opened();
   }
 
   /** Adds to the memory that the connection holds. Any thread may call it. */
   void hold(long bytes) {
     if (bytes != 0
         && HELD.getAndUpdate(this, was -> was == CLOSED ? CLOSED : was + bytes) != CLOSED) {
-      budget.add(bytes);
+      budget().add(bytes);
       if (bytes < 0) {
-        budget.holdsLess(this, held);
+        budget().holdsLess(this, held);
       }
     }
   }
@@ -63,9 +63,9 @@ final class Reading implements MemoryBudget.Holder {
    * Pauses reading if memory is short; also before the connection is open, when TLS holds memory.
    */
   void limitMemory() {
-    if ((pauses & MEMORY) == 0 && budget.isTooMuch(held) && !budget.goesFirst(this)) {
+    if ((pauses & MEMORY) == 0 && budget().isTooMuch(held) && !budget().goesFirst(this)) {
       pause(MEMORY);
-      budget.whenFree(this);
+      budget().whenFree(this);
     }
   }
 
@@ -103,7 +103,7 @@ final class Reading implements MemoryBudget.Holder {
       autoRead(false);
     }
     if ((pauses & reason) == 0) {
-      (reason == MEMORY ? totals.readsPausedForMemory : totals.readsPaused).increment();
+      (reason == MEMORY ? link.totals.readsPausedForMemory : link.totals.readsPaused).increment();
     }
     pauses |= reason;
   }
@@ -143,7 +143,7 @@ final class Reading implements MemoryBudget.Holder {
   void end() {
     long last = HELD.getAndSet(this, CLOSED);
     if (last != CLOSED) {
-      budget.closed(this, last);
+      budget().closed(this, last);
     }
   }
 }

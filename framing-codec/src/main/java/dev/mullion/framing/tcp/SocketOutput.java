@@ -6,7 +6,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Used only by the event loop's thread.
  */
 final class SocketOutput extends ChannelOutboundHandlerAdapter {
+  /** Most connections write one buffer at a time. */
+  private static final int FIRST_ENTRIES = 2;
+
   private static final int USUAL_ENTRIES = 8;
 
   private static final int[] NONE = {}; // until something is written
@@ -30,10 +32,9 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   /** The unused bytes of a buffer that are not worth a copy. */
   private static final int SPARE = 512;
 
-  /** A ring of the bytes of each buffer in Netty's queue, and of the memory that each keeps. */
-  private int[] bytes = NONE;
+  /** For each buffer in Netty's queue its bytes, followed by the memory that it keeps. */
+  private int[] ring = NONE;
 
-  private int[] memory = NONE;
   private int first;
   private int entries;
   private int notFlushed;
@@ -86,18 +87,18 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   }
 
   private void add(ByteBuf buffer) {
-    if (entries == bytes.length) {
+    if (entries == room()) {
       settle();
-      if (entries == bytes.length) {
+      if (entries == room()) {
         grow();
       }
     }
-    int at = first + entries & bytes.length - 1;
+    int at = place(entries);
     int length = buffer.readableBytes();
     int keeps = memoryOf(buffer, lastRoot);
     lastRoot = rootOf(buffer);
-    bytes[at] = length;
-    memory[at] = keeps;
+    ring[at] = length;
+    ring[at + 1] = keeps;
     entries++;
     notFlushed++;
     written += length;
@@ -105,18 +106,22 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     held += keeps;
   }
 
+  private int room() {
+    return ring.length / 2;
+  }
+
+  /** Returns the index of an entry, counted from the first. */
+  private int place(int entry) {
+    return 2 * (first + entry & room() - 1);
+  }
+
   private void grow() {
-    int size = Math.max(USUAL_ENTRIES, 2 * entries);
-    int[] grownBytes = new int[size];
-    int[] grownMemory = new int[size];
+    int[] grown = new int[2 * Math.max(FIRST_ENTRIES, 2 * entries)];
     for (int i = 0; i < entries; i++) {
-      int at = first + i & bytes.length - 1;
-      grownBytes[i] = bytes[at];
-      grownMemory[i] = memory[at];
+      System.arraycopy(ring, place(i), grown, 2 * i, 2);
     }
     first = 0;
-    bytes = grownBytes;
-    memory = grownMemory;
+    ring = grown;
   }
 
   /**
@@ -156,17 +161,16 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
       pending = 0;
       held = 0;
       lastRoot = null;
-      if (bytes.length > USUAL_ENTRIES) {
-        bytes = Arrays.copyOf(bytes, USUAL_ENTRIES);
-        memory = Arrays.copyOf(memory, USUAL_ENTRIES);
+      if (room() > USUAL_ENTRIES) {
+        ring = NONE;
         first = 0;
       }
       return;
     }
     while (entries > left) {
-      pending -= bytes[first];
-      held -= memory[first];
-      first = first + 1 & bytes.length - 1;
+      pending -= ring[place(0)];
+      held -= ring[place(0) + 1];
+      first = first + 1 & room() - 1;
       entries--;
     }
   }

@@ -13,10 +13,8 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
-import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
@@ -34,7 +32,6 @@ import org.jspecify.annotations.Nullable;
 /** A listening socket with its connections and threads, from start to end. */
 final class TcpListener {
   private static final int BACKLOG = 1024;
-  private static final boolean CLOSES_WHAT_COMES_LATE = true;
 
   /** The time for the threads of a server that fails to start to end. */
   private static final Duration END = Duration.ofSeconds(2);
@@ -74,7 +71,7 @@ final class TcpListener {
         settings.eventLoopThreads(),
         new DefaultThreadFactory(settings.threadName(), true),
         netty.ioHandlers());
-    connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE, CLOSES_WHAT_COMES_LATE);
+    connections = new OpenConnections(totals);
     Watchdog watchdog = null;
     TlsContext tls = settings.tls();
     boolean started = false;
@@ -235,7 +232,6 @@ final class TcpListener {
         return;
       }
       totals.connectionsOpened.increment();
-      connection.closeFuture().addListener(done -> totals.connectionsOpen.decrementAndGet());
       connections.add(connection);
       HalfClose.addIfNeeded(connection, transport, unixSocket != null);
       TlsContext tls = settings.tls();

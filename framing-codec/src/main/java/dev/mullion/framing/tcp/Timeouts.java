@@ -27,15 +27,18 @@ import org.jspecify.annotations.Nullable;
 final class Timeouts {
   private final LinkContext link;
   private final Reading reading;
-  private final ConnectionSettings settings;
-  private final SocketOutput output;
   private boolean readInInterval;
   private boolean begun;
   private long lookedAt;
   private long sentBefore;
   private long takenBefore;
-  private long idle;
-  private long stalled;
+
+  /** Whether this side had to act next at the last check. */
+  private boolean ours;
+
+  /** How long the side that has to act next has had to, and has not acted. */
+  private long waited;
+
   private long frame;
   private long frameSince;
   private @Nullable ScheduledFuture<?> progressTimer;
@@ -43,8 +46,6 @@ final class Timeouts {
   Timeouts(LinkContext link, Reading reading) {
     this.reading = reading;
     this.link = link;
-    settings = link.settings;
-    output = link.output;
   }
 
   /** Notes that input arrived. */
@@ -61,52 +62,52 @@ final class Timeouts {
     long passed = begun ? Math.min(now - lookedAt, most) : 0;
     begun = true;
     lookedAt = now;
-    boolean sent = output.sent() != sentBefore;
-    sentBefore = output.sent();
-    boolean moved = readInInterval || sent;
+    boolean sent = link.output.sent() != sentBefore;
+    sentBefore = link.output.sent();
+    boolean read = readInInterval;
     readInInterval = false;
-    boolean ours = isOurTurn();
-    if (lookAtFrame(now, passed) || lookAtStall(passed, sent || !ours)) {
+    boolean took = link.counters.framesReceived() != takenBefore;
+    takenBefore = link.counters.framesReceived();
+    if (lookAtFrame(now, passed)) {
       return;
     }
-    if (moved || ours) {
-      idle = 0;
-      return;
-    }
-    idle += passed;
-    if (isOver(idle, settings.idleNanos())) {
-      timeOut(
-          link.totals.connectionsIdle,
-          "connection was idle for " + millis(idle) + " ms (idleTimeout: "
-              + millis(settings.idleNanos()) + " ms, peer " + link.peer() + ")");
+    boolean isOurs = isOurTurn();
+    boolean acted = sent || (isOurs ? took : read);
+    long before = isOurs == ours ? waited : 0;
+    ours = isOurs;
+    waited = acted ? 0 : before + passed;
+    if (isOurs) {
+      lookAtStall();
+    } else {
+      lookAtIdle();
     }
   }
 
   /** While bytes are queued for the peer, the peer has to act next, whatever waits here. */
   private boolean isOurTurn() {
-    return output.pending() == 0 && (reading.isPausedByThisSide() || link.waitsForHandler());
+    return link.output.pending() == 0 && (reading.isPausedByThisSide() || link.waitsForHandler());
   }
 
-  private boolean lookAtStall(long passed, boolean goesOn) {
-    long taken = link.counters.framesReceived();
-    if (goesOn || taken != takenBefore) {
-      takenBefore = taken;
-      stalled = 0;
-      return false;
+  private void lookAtIdle() {
+    if (isOver(waited, link.settings.idleNanos())) {
+      timeOut(
+          link.totals.connectionsIdle,
+          "connection was idle for " + millis(waited) + " ms (idleTimeout: "
+              + millis(link.settings.idleNanos()) + " ms, peer " + link.peer() + ")");
     }
-    stalled += passed;
-    if (!isOver(stalled, settings.stallNanos())) {
-      return false;
+  }
+
+  private void lookAtStall() {
+    if (isOver(waited, link.settings.stallNanos())) {
+      String why = link.waitsForHandler()
+          ? "its handler took none of the " + link.bytesNotTaken() + " waiting bytes"
+          : "the memory budget is exhausted";
+      timeOut(
+          link.totals.connectionsStalled,
+          "connection was stalled by this side for " + millis(waited) + " ms: " + why
+              + " (stallTimeout: " + millis(link.settings.stallNanos()) + " ms, peer "
+              + link.peer() + ")");
     }
-    String why = link.waitsForHandler()
-        ? "its handler took none of the " + link.bytesNotTaken() + " waiting bytes"
-        : "the memory budget is exhausted";
-    timeOut(
-        link.totals.connectionsStalled,
-        "connection was stalled by this side for "
-            + millis(stalled) + " ms: " + why + " (stallTimeout: " + millis(settings.stallNanos())
-            + " ms, peer " + link.peer() + ")");
-    return true;
   }
 
   private boolean lookAtFrame(long now, long passed) {
@@ -119,13 +120,13 @@ final class Timeouts {
       return false;
     }
     frame += Math.min(passed, now - since);
-    if (!isOver(frame, settings.frameNanos())) {
+    if (!isOver(frame, link.settings.frameNanos())) {
       return false;
     }
     timeOut(
         link.totals.framesTimedOut,
         "frame is not complete after " + millis(frame) + " ms (frameTimeout: "
-            + millis(settings.frameNanos()) + " ms, peer " + link.peer() + ")");
+            + millis(link.settings.frameNanos()) + " ms, peer " + link.peer() + ")");
     return true;
   }
 
@@ -146,7 +147,7 @@ final class Timeouts {
    */
   void boundClosing() {
     if (progressTimer == null && link.context().channel().isActive()) {
-      lookAtProgress(output.sent());
+      lookAtProgress(link.output.sent());
     }
   }
 
@@ -155,16 +156,16 @@ final class Timeouts {
       if (!link.context().channel().isActive()) {
         return;
       }
-      long mark = output.sent();
+      long mark = link.output.sent();
       if (mark != before) {
         lookAtProgress(mark);
       } else {
-        end("connection is still open after " + millis(settings.closeNanos())
+        end("connection is still open after " + millis(link.settings.closeNanos())
             + " ms in which nothing could be sent (closeTimeout, peer " + link.peer() + ")");
       }
     };
     progressTimer =
-        link.context().executor().schedule(look, settings.closeNanos(), TimeUnit.NANOSECONDS);
+        link.context().executor().schedule(look, link.settings.closeNanos(), TimeUnit.NANOSECONDS);
   }
 
   private void timeOut(LongAdder counter, String text) {

@@ -17,9 +17,9 @@ import java.util.concurrent.Executors;
 
 /**
  * A server on one event loop for measuring the ways to write a handler: {@code StyleServer <style>
- * <port>}. It answers each frame with itself, in style {@code reverse} after it has reversed its bytes
- * twice. {@code platform} is {@code blocking} on platform threads; with {@code tls-jdk} and {@code
- * tls-openssl} it echoes over TLS.
+ * <port>}. It answers each frame with itself; in style {@code reverse} it has reversed its bytes
+ * twice by then. Style {@code platform} is {@code blocking} on platform threads. In styles {@code
+ * tls-jdk} and {@code tls-openssl} it echoes over TLS.
  */
 public final class StyleServer {
   private StyleServer() {}

@@ -20,8 +20,8 @@ class LayersTest {
   private static final List<List<Class<?>>> LAYERS = List.of(
       List.of(LinkContext.class, LoopWatch.class, MemoryBudget.class),
       List.of(Reading.class),
-      List.of(Outbound.class, Timeouts.class, SendBuffer.class, SendLock.class),
-      List.of(Ending.class, Losses.class),
+      List.of(Outbound.class, Losses.class, Timeouts.class, SendBuffer.class, SendLock.class),
+      List.of(Ending.class),
       List.of(Draining.class),
       List.of(Inbox.class, Arrivals.class, Claim.class),
       List.of(Link.class),
