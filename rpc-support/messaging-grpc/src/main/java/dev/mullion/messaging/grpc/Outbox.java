@@ -23,9 +23,9 @@ import org.jspecify.annotations.Nullable;
  * transport has room; one thread at a time writes, and takes along what others add meanwhile.
  * Adding a frame takes no lock.
  *
- * <p>There are two kinds: frames that are added here, and those of the {@link Source}, which is asked
- * for one only when it can be written (deliveries stay with their subscription until then). They
- * take turns, so neither starves the other.
+ * <p>There are two kinds: frames that are added here, and those of the {@link Source}, which is
+ * asked for one only when it can be written (deliveries stay with their subscription until then).
+ * They take turns, so neither starves the other.
  *
  * @param <F> a frame
  * @param <B> a batch of them
