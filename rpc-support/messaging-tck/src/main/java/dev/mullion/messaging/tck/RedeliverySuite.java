@@ -141,10 +141,20 @@ public abstract class RedeliverySuite extends EngineSuite {
   @DisplayName(
       "35. handlerTimeout: another gets it while the first runs; the late return is ignored")
   void handlerTimeout(HandlerKind kind) throws Exception {
-    WorkQueue<String> queue =
-        queueBuilder().handlerTimeout(Duration.ofMillis(150)).build();
+    patiently(150, 3_000, timeout -> {
+      CountDownLatch release = new CountDownLatch(1);
+      try {
+        takenOver(timeout, kind, release);
+      } finally {
+        release.countDown();
+      }
+    });
+  }
+
+  private void takenOver(Duration timeout, HandlerKind kind, CountDownLatch release)
+      throws Exception {
+    WorkQueue<String> queue = queueBuilder().handlerTimeout(timeout).build();
     Messaging messaging = messaging();
-    CountDownLatch release = new CountDownLatch(1);
     Received<String> first = received();
     Received<String> second = received();
     Subscription slow = ready(kind.start(messaging.worker(queue).prefetch(0), delivery -> {
@@ -194,7 +204,10 @@ public abstract class RedeliverySuite extends EngineSuite {
   @EachHandlerKind
   @DisplayName("36. extend keeps a message beyond handlerTimeout; where it cannot, its stage fails")
   void extend(HandlerKind kind) throws Exception {
-    Duration timeout = Duration.ofSeconds(1);
+    patiently(1_000, 4_000, timeout -> extended(timeout, kind));
+  }
+
+  private void extended(Duration timeout, HandlerKind kind) throws Exception {
     WorkQueue<String> queue = queueBuilder().handlerTimeout(timeout).build();
     Messaging messaging = messaging();
     Received<String> received = received();
@@ -210,7 +223,7 @@ public abstract class RedeliverySuite extends EngineSuite {
       }
       for (int i = 0; i < 6; i++) {
         get(delivery.extend(timeout));
-        never.await(200, TimeUnit.MILLISECONDS);
+        never.await(timeout.toMillis() / 5, TimeUnit.MILLISECONDS);
       }
     }));
     get(messaging.push(queue, "job"));

@@ -40,7 +40,7 @@ public abstract class RequestLifeSuite extends EngineSuite {
     Subject<String, String> subject = subject();
     ready(messaging.replier(subject).startAsync(request -> late));
     ConcurrentLinkedQueue<String> logged = new ConcurrentLinkedQueue<>();
-    Handler handler = errors(logged);
+    Handler handler = errors(logged, subject.name());
     Logger logger = Logger.getLogger("dev.mullion.messaging");
     logger.addHandler(handler);
     try {
@@ -69,12 +69,15 @@ public abstract class RequestLifeSuite extends EngineSuite {
     assertEquals(0, messaging.counters().pending());
   }
 
-  private static Handler errors(ConcurrentLinkedQueue<String> logged) {
+  /** Collects what is logged of replies, or with a name: other cases may run beside this one. */
+  private static Handler errors(ConcurrentLinkedQueue<String> logged, String name) {
     return new Handler() {
       @Override
       public void publish(LogRecord logRecord) {
-        if (logRecord.getLevel().intValue() >= Level.WARNING.intValue()) {
-          logged.add(logRecord.getMessage());
+        String text = logRecord.getMessage() + " " + logRecord.getThrown();
+        if (logRecord.getLevel().intValue() >= Level.WARNING.intValue()
+            && (text.contains("reply") || text.contains(name))) {
+          logged.add(text);
         }
       }
 
