@@ -77,10 +77,15 @@ final class Handling<T> {
 
   /** Ends a message of a run; {@code acknowledged} if the next one has begun by that. */
   void handled(Fetched<T> message, boolean acknowledged) {
-    if (acknowledged) {
-      settling.apply(message, Verdict.ACKNOWLEDGED);
-    } else {
-      ended(message, null, null);
+    try {
+      if (acknowledged) {
+        settling.apply(message, Verdict.ACKNOWLEDGED);
+      } else {
+        ended(message, null, null);
+      }
+    } catch (Throwable e) { // a failure of our own, such as no memory left
+      LimitedLog.warn("handler", "a message could not be ended (" + owner.address() + ")", e);
+      ended(message, null, e); // unless it has ended
     }
   }
 

@@ -72,7 +72,7 @@ final class Inbox<T> {
     return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
   }
 
-  /** Passes what has come on to the runner that asks for it, if nothing else is to be done first. */
+  /** Passes what has come to the runner that asks for it, if nothing else is to be done first. */
   private boolean makeRun(List<Fetched<T>> deliveries) {
     HandlerRunner<T> runner = asker;
     if (runner == null
@@ -80,12 +80,21 @@ final class Inbox<T> {
         || !stock.isClear()
         || !mayTake()
         || !resumed.isEmpty()
-        || deliveries.stream().anyMatch(each -> each.suspect)) {
+        || hasSuspect(deliveries)) {
       return false;
     }
     runner.taken = new Run<>(deliveries, runner.thread());
     slots.take(runner.taken);
     return true;
+  }
+
+  private static boolean hasSuspect(List<? extends Fetched<?>> deliveries) {
+    for (Fetched<?> each : deliveries) {
+      if (each.suspect) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**

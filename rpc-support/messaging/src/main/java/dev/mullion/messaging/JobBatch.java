@@ -35,6 +35,11 @@ final class JobBatch extends Parcel {
     return made;
   }
 
+  @Override
+  void load() {
+    jobs(); // here a failure ends in the return of the whole batch
+  }
+
   /** Keeps nothing in memory any more for those who keep one of its jobs. */
   synchronized void forget() {
     messages = List.of();

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** A worker that takes several messages at once: whatever happens to one leaves the others whole. */
+/** A worker that takes several messages at once: what happens to one leaves the others whole. */
 class RunTest {
   private static final Duration LONG = Duration.ofSeconds(20);
   private static final WorkQueue<String> JOBS = WorkQueue.builder("jobs", Codecs.utf8())

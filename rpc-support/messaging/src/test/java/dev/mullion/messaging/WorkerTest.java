@@ -118,8 +118,8 @@ class WorkerTest {
                 + " connection"));
     assertThat(handled).isEmpty();
     assertThat(above.begins).hasValue(0);
+    await("its counts", () -> worker.counters().deadLettered() == 1); // after the outcome
     assertThat(checked(worker).buried()).isOne();
-    assertThat(worker.counters().deadLettered()).isOne();
   }
 
   @Test
