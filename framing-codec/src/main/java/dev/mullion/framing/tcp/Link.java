@@ -128,7 +128,7 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
     new Draining(this, reading, ending).begin(nanos);
   }
 
-  /** Completes when the connection is closed. It is made when somebody asks for it, or at the end. */
+  /** Completes when the connection is closed. It is made when it is first needed. */
   final CompletableFuture<Void> closed() {
     CompletableFuture<Void> present = closed;
     if (present == null) {
