@@ -16,12 +16,14 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
 /** Workers are stopped and started again and again while jobs come in. */
 class KafkaDeployTest {
   private static final int DEPLOYS = Integer.getInteger("kafka.deploys", 3);
   private static final int HANDLED_BY_EACH = 20;
+  private static final int WAITING = 200;
 
   private final Set<String> handled = ConcurrentHashMap.newKeySet();
   private final AtomicInteger counted = new AtomicInteger();
@@ -43,7 +45,11 @@ class KafkaDeployTest {
       }
       pushing.set(false);
       int count = pushed.get(30, TimeUnit.SECONDS);
-      messaging.pull(queue, job -> handled.add(job.payload()));
+      messaging
+          .worker(queue)
+          .concurrency(16)
+          .prefetch(500)
+          .start(job -> handled.add(job.payload()));
       long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
       while (handled.size() < count && System.nanoTime() - end < 0) {
         never.await(5, TimeUnit.MILLISECONDS);
@@ -72,10 +78,15 @@ class KafkaDeployTest {
     }
   }
 
-  private static int push(Messaging messaging, WorkQueue<String> queue, AtomicBoolean pushing) {
+  /** Pushes so that some always wait, and not too many. */
+  private int push(Messaging messaging, WorkQueue<String> queue, AtomicBoolean pushing) {
     int count = 0;
     while (pushing.get()) {
-      messaging.push(queue, "" + count++).join();
+      if (count - handled.size() < WAITING) {
+        messaging.push(queue, "" + count++).join();
+      } else {
+        LockSupport.parkNanos(1_000_000);
+      }
     }
     return count;
   }
