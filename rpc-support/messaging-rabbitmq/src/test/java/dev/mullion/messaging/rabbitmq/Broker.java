@@ -30,6 +30,9 @@ import org.jspecify.annotations.Nullable;
  * fail where there is none.
  */
 final class Broker implements AutoCloseable {
+  /** The broker, and rabbitmqctl too, listen for other nodes. */
+  private static final String ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
+
   private static final Duration START = Duration.ofSeconds(90);
   private static @Nullable Broker shared;
 
@@ -186,8 +189,8 @@ final class Broker implements AutoCloseable {
     environment.put("RABBITMQ_CONF_ENV_FILE", path("none"));
     environment.put("RABBITMQ_PID_FILE", path("pid"));
     environment.put("HOME", path("home"));
-    environment.put(
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+    environment.put("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ON_LOOPBACK);
+    environment.put("RABBITMQ_CTL_ERL_ARGS", ON_LOOPBACK);
     return builder;
   }
 
