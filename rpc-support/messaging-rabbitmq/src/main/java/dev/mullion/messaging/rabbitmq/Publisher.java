@@ -29,6 +29,9 @@ final class Publisher implements AutoCloseable {
   /** How often one is repeated whose channel is closed by the broker each time. */
   private static final int MOST_REFUSALS = 3;
 
+  /** The part of {@code confirmTimeout} after which a silent connection is made again. */
+  private static final int PATIENCE = 3;
+
   private static final long TICK_MILLIS = 50;
 
   private final BrokerErrors errors;
@@ -39,11 +42,13 @@ final class Publisher implements AutoCloseable {
   private final Thread thread;
   private volatile @Nullable Session session;
   private volatile boolean closed;
+  private long patience; // of the timer
 
   Publisher(BrokerErrors errors, Duration sendTimeout, Duration confirmTimeout) {
     this.errors = errors;
     this.sendTimeout = nanos(sendTimeout);
     this.confirmTimeout = nanos(confirmTimeout);
+    this.patience = this.confirmTimeout / PATIENCE;
     this.thread = Threads.named("publish").newThread(this::run);
   }
 
@@ -226,12 +231,31 @@ final class Publisher implements AutoCloseable {
         && System.nanoTime() - Math.max(each.written, on.readsSince()) > confirmTimeout;
   }
 
+  /**
+   * Ends a session whose broker confirms nothing at all: RabbitMQ can forget what a channel has
+   * published to a queue while that elects a leader, and then reads no more from the connection.
+   * What is unconfirmed is repeated on the next one. If that is silent too, it has twice the time.
+   */
+  private void endIfSilent(Session on) {
+    Unconfirmed published = on.lane(Lane.Kind.PUBLISHING).unconfirmed();
+    if (published.hasAnswers()) {
+      patience = confirmTimeout / PATIENCE;
+    }
+    long silent = Math.min(published.silentNanos(), System.nanoTime() - on.readsSince());
+    if (!on.isBlocked() && silent > patience) {
+      on.fail(new IOException("nothing was confirmed for "
+          + Duration.ofNanos(patience).toMillis() + " ms (see confirmTimeout)"));
+      patience = Math.min(2 * patience, confirmTimeout);
+    }
+  }
+
   /** Fails what was written and not answered in time; called by a timer. */
   void expireUnconfirmed() {
     Session on = session;
     if (on == null) {
       return;
     }
+    endIfSilent(on);
     List<Publication> late = new ArrayList<>();
     for (Lane lane : on.lanes()) {
       lane.unconfirmed().removeOlder(each -> isUnanswered(each, on), late::add);

@@ -344,7 +344,8 @@ public final class RabbitMqEngine implements Engine {
 
     /**
      * Sets how long a connected broker may take to confirm a message before its send fails: 30 s by
-     * default.
+     * default. If it confirms nothing at all for a third of this time, the connection is made again
+     * and the sends are repeated.
      */
     public Builder confirmTimeout(Duration confirmTimeout) {
       this.confirmTimeout = positive(confirmTimeout, "confirmTimeout");

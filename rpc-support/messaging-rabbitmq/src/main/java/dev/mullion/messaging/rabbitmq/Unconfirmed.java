@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 /** What was published on one channel and not confirmed, by its number there. */
 final class Unconfirmed {
   private final ConcurrentSkipListMap<Long, Publication> open = new ConcurrentSkipListMap<>();
+  private volatile @Nullable Long answeredAt;
 
   void add(long number, Publication publication) {
     open.put(number, publication);
@@ -27,6 +28,7 @@ final class Unconfirmed {
 
   /** Takes an answer of the broker, for one or for all up to a number. */
   void answered(long number, boolean multiple, boolean accepted) {
+    answeredAt = System.nanoTime();
     if (!multiple) {
       Publication one = open.remove(number);
       if (one != null) {
@@ -41,6 +43,23 @@ final class Unconfirmed {
         Publisher.answered(one, accepted);
       }
     }
+  }
+
+  /** Returns whether the broker has ever answered here. */
+  boolean hasAnswers() {
+    return answeredAt != null;
+  }
+
+  /** Returns for how long nothing was answered although something waits for it; 0 if nothing does. */
+  long silentNanos() {
+    var first = open.firstEntry();
+    if (first == null) {
+      return 0;
+    }
+    long now = System.nanoTime();
+    long waits = now - first.getValue().written;
+    Long answered = answeredAt;
+    return answered == null ? waits : Math.min(waits, now - answered);
   }
 
   /**
