@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import static java.util.stream.Collectors.joining;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 
@@ -12,6 +13,11 @@ class ClusterProof extends LossProof {
 
   private final Random random = new Random();
   private List<Broker> nodes = List.of();
+
+  /** RabbitMQ looks again after three minutes for what was on its way out of a delay queue. */
+  ClusterProof() {
+    super(Duration.ofMinutes(4));
+  }
 
   @Override
   protected String startServer() throws Exception {

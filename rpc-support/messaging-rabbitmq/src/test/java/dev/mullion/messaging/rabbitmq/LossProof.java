@@ -20,7 +20,11 @@ class LossProof extends LossSuite {
   private @Nullable Broker broker;
 
   LossProof() {
-    super(Connected.class, 6, Duration.ofMinutes(2));
+    this(Duration.ofMinutes(2));
+  }
+
+  LossProof(Duration patience) {
+    super(Connected.class, 6, patience);
   }
 
   @Override
