@@ -28,6 +28,9 @@ class ClusterProof extends LossProof {
   @Override
   protected void restartServer() throws Exception {
     int killed = random.nextInt(NODES);
+    for (Broker each : nodes) {
+      each.awaitQueuesWritten();
+    }
     nodes.get(killed).kill();
     awaitMorePushes(WITHOUT_ONE);
     System.out.println(WITHOUT_ONE + " pushes acknowledged without node " + killed);
