@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Random;
 
 /** Three nodes, of which one at a time is killed; work goes on without it. */
-class ClusterProof extends LossProof {
+class ClusterProof extends BrokerLossSuite {
   private static final int NODES = 3;
   private static final int WITHOUT_ONE = 1_000;
 
