@@ -50,7 +50,7 @@ final class Unconfirmed {
     return answeredAt != null;
   }
 
-  /** Returns for how long nothing was answered although something waits for it; 0 if nothing does. */
+  /** Returns for how long nothing was answered although something waits; 0 if nothing does. */
   long silentNanos() {
     var first = open.firstEntry();
     if (first == null) {
