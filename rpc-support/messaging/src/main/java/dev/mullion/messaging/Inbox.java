@@ -72,7 +72,7 @@ final class Inbox<T> {
     return shouldStart() ? Admission.KEPT_FOR_NEW_RUNNER : Admission.KEPT;
   }
 
-  /** Passes what has come to the runner that asks for it, if nothing else is to be done first. */
+  /** Passes what arrived to the runner that asks for it, if nothing else is to be done first. */
   private boolean makeRun(List<Fetched<T>> deliveries) {
     HandlerRunner<T> runner = asker;
     if (runner == null

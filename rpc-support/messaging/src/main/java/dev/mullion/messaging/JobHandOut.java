@@ -49,7 +49,7 @@ final class JobHandOut {
 
   /** Returns whether a worker has to be given what was just put into the lane. */
   boolean mustGive() {
-    VarHandle.fullFence(); // one of those who look out sees the message, or is not seen here
+    VarHandle.fullFence(); // a watcher sees the message, or is not seen here
     return !watchers.arePresent();
   }
 
@@ -105,7 +105,7 @@ final class JobHandOut {
     }
   }
 
-  /** Returns whether a message has come into the lane meanwhile for a worker that has credit. */
+  /** Returns whether the lane got a message meanwhile for a worker that has credit. */
   private boolean hasMore() {
     return workers.haveCredit() && !lane.await();
   }

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Messages that the only runner of a subscription took at once and handles in their order. One word
  * tells how far it is. So a message costs one compare-and-set, which acknowledges the one before
- * and begins the next; whoever takes back or cuts off changes the same word.
+ * and begins the next; to take back or cut off changes the same word.
  *
  * <pre>{@code
  *  +-------------+----------------+-------------------------------+

@@ -69,7 +69,7 @@ final class Threads {
     }
   }
 
-  /** Returns false if the executor takes no more. */
+  /** Returns false if the executor rejects it. */
   static boolean run(Runnable task, Executor on) {
     try {
       on.execute(task);
