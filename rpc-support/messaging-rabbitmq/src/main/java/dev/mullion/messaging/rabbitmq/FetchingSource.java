@@ -1,6 +1,5 @@
 package dev.mullion.messaging.rabbitmq;
 
-import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Sink;
 import java.io.IOException;
@@ -93,11 +92,38 @@ abstract class FetchingSource implements Restored {
         return;
       }
       on = session;
+      lastArrival = System.nanoTime();
       synchronized (this) {
         suspended = false;
         givingBack = false;
       }
       start(session);
+    }
+  }
+
+  /** Returns whether it could take something, and nothing has arrived for that time. */
+  final synchronized boolean waitsLongerThan(long nanos) {
+    return credit > 0
+        && waiting.isEmpty()
+        && !suspended
+        && !cancelled
+        && System.nanoTime() - lastArrival > nanos;
+  }
+
+  /** Gives up the channels, with what the broker may think is here, and consumes on new ones. */
+  final void startAgain() {
+    synchronized (subscribing) {
+      Session session = on;
+      if (session == null || session.isOver() || !waitsLongerThan(0)) {
+        return;
+      }
+      closeChannels();
+      lastArrival = System.nanoTime();
+      try {
+        start(session);
+      } catch (IOException | RuntimeException e) {
+        session.fail(e);
+      }
     }
   }
 
@@ -171,7 +197,7 @@ abstract class FetchingSource implements Restored {
 
   /** Looks whether something waits for too long; called now and then. */
   @Override
-  public final void look() {
+  public void look() {
     synchronized (this) {
       if (suspended
           || cancelled
@@ -369,16 +395,5 @@ abstract class FetchingSource implements Restored {
     while (goingBack.get() > 0 && System.nanoTime() - end < 0) {
       LockSupport.parkNanos(1_000_000);
     }
-  }
-
-  /** Ends the session of a channel that the broker has closed, as after its consumer_timeout. */
-  static void watch(Channel channel, Session session) {
-    channel.addShutdownListener(cause -> {
-      if (!cause.isInitiatedByApplication()
-          && !cause.isHardError()
-          && !BrokerErrors.isNotFound(cause)) {
-        session.fail(cause);
-      }
-    });
   }
 }

@@ -40,7 +40,7 @@ final class OrderedSource extends JobSource {
     Channel opened = on.newChannel();
     session = on;
     channel = opened;
-    watch(opened, on);
+    on.endWith(opened);
     opened.basicQos(1);
     consume(on, opened);
   }

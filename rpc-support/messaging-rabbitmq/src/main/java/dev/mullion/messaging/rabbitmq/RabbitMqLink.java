@@ -99,6 +99,10 @@ final class RabbitMqLink implements EngineLink {
     return engine.creates();
   }
 
+  boolean hasSeveralNodes() {
+    return engine.addresses().size() > 1;
+  }
+
   QueueTopology topology() {
     return topology;
   }

@@ -35,7 +35,7 @@ final class ReplierSource extends FetchingSource {
     Channel opened = on.newChannel();
     session = on;
     channel = opened;
-    watch(opened, on);
+    on.endWith(opened);
     opened.basicQos(prefetch);
     resume();
   }

@@ -164,6 +164,17 @@ final class Session {
     return channel;
   }
 
+  /** Ends with a channel that the broker closes, as after its consumer_timeout. */
+  void endWith(Channel channel) {
+    channel.addShutdownListener(cause -> {
+      if (!cause.isInitiatedByApplication()
+          && !cause.isHardError()
+          && !BrokerErrors.isNotFound(cause)) {
+        fail(cause);
+      }
+    });
+  }
+
   /** Closes a channel; what it holds goes back to its queues. */
   static void abort(Channel channel) {
     try {

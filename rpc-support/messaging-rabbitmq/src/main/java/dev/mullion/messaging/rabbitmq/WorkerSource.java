@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,14 +26,44 @@ import org.jspecify.annotations.Nullable;
 final class WorkerSource extends JobSource {
   private static final Duration PATIENCE = Duration.ofMillis(200);
   private static final String TAG = "worker";
+  private static final long DOUBT = TimeUnit.SECONDS.toNanos(30);
 
   private final int prefetch;
+  private final boolean hasLeaders;
+  private final AtomicBoolean askedAgain = new AtomicBoolean();
   private @Nullable Consumption consumption; // these are guarded by the lock of subscribing
   private List<FetchingConsumer> consumers = List.of();
 
   WorkerSource(RabbitMqLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
     super(link, queue, sink, PATIENCE);
     this.prefetch = Math.max(1, settings.maxInFlight());
+    this.hasLeaders = link.hasSeveralNodes();
+  }
+
+  /**
+   * Also consumes again, if a broker of several nodes hands out nothing for a while: when the queue
+   * gets another leader, RabbitMQ can lose what was on its way here, and then waits for its
+   * settlement.
+   */
+  @Override
+  public void look() {
+    super.look();
+    if (hasLeaders && inFlight.get() == 0 && waitsLongerThan(DOUBT)) {
+      arrivedNothing();
+    }
+  }
+
+  private void arrivedNothing() {
+    if (askedAgain.compareAndSet(false, true)
+        && !link.ask(() -> {
+          try {
+            startAgain();
+          } finally {
+            askedAgain.set(false);
+          }
+        })) {
+      askedAgain.set(false);
+    }
   }
 
   /** The channels of one session. */
@@ -41,8 +73,8 @@ final class WorkerSource extends JobSource {
   void start(Session session) throws IOException {
     Consumption started = new Consumption(session, session.newChannel(), session.newChannel());
     consumption = started;
-    watch(started.jobs(), session);
-    watch(started.suspects(), session);
+    session.endWith(started.jobs());
+    session.endWith(started.suspects());
     started.suspects().basicQos(1);
     started.jobs().basicQos(prefetch);
     resume();
