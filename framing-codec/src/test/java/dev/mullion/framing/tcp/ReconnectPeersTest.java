@@ -9,6 +9,7 @@ import dev.mullion.framing.tcp.FramedServerTest.Way;
 import dev.mullion.framing.testing.Await;
 import dev.mullion.framing.testing.Certificates;
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -241,7 +242,7 @@ class ReconnectPeersTest {
   void connectionToItselfIsAFailedAttempt() throws Exception {
     AtomicReference<String> at = new AtomicReference<>("127.0.0.2");
     NameLookup names = new NameLookup(host -> InetAddress.getAllByName(at.get()));
-    try (ScriptedServer server = ScriptedServer.start("127.0.0.2", 0, ScriptedServer::keep)) {
+    try (ScriptedServer server = serverWithPortThatIsFreeHere()) {
       InetSocketAddress own =
           new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port());
       try (FramedClient client = FramedClient.builder()
@@ -263,6 +264,20 @@ class ReconnectPeersTest {
           free.setReuseAddress(false);
           free.bind(own);
         }
+      }
+    }
+  }
+
+  /** Returns a server of another address; connections of other programs may have its port here. */
+  private static ScriptedServer serverWithPortThatIsFreeHere() throws Exception {
+    while (true) {
+      ScriptedServer server = ScriptedServer.start("127.0.0.2", 0, ScriptedServer::keep);
+      try (ServerSocket here = new ServerSocket()) {
+        here.setReuseAddress(false);
+        here.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
+        return server;
+      } catch (BindException taken) {
+        server.close();
       }
     }
   }
