@@ -50,9 +50,6 @@ public abstract class LossSuite {
   private static final long SEED = Long.getLong("loss.seed", System.nanoTime());
   private static final int FAILING_EVERY = 1_000;
 
-  /** About how many of the pushed jobs always fail. */
-  protected static final int FAILING = JOBS / FAILING_EVERY;
-
   private final Class<? extends LossEngine> engine;
   private final int kills;
   private final Duration patience;
