@@ -110,20 +110,20 @@ abstract class FetchingSource implements Restored {
         && System.nanoTime() - lastArrival > nanos;
   }
 
-  /** Gives up the channels, with what the broker may think is here, and consumes on new ones. */
+  /** Begins to wait anew, and consumes on new channels: the broker may think that some is here. */
   final void startAgain() {
+    lastArrival = System.nanoTime();
+    link.ask(this::startAgainNow);
+  }
+
+  private void startAgainNow() {
     synchronized (subscribing) {
       Session session = on;
       if (session == null || session.isOver() || !waitsLongerThan(0)) {
         return;
       }
       closeChannels();
-      lastArrival = System.nanoTime();
-      try {
-        start(session);
-      } catch (IOException | RuntimeException e) {
-        session.fail(e);
-      }
+      session.orFail(() -> start(session));
     }
   }
 
@@ -187,11 +187,7 @@ abstract class FetchingSource implements Restored {
       if (session == null || session.isOver()) {
         return;
       }
-      try {
-        resume();
-      } catch (IOException | RuntimeException e) {
-        session.fail(e);
-      }
+      session.orFail(this::resume);
     }
   }
 

@@ -207,7 +207,16 @@ final class Session {
     return settle(() -> channel.basicReject(tag, true));
   }
 
-  private boolean settle(Settling settling) {
+  /** Uses the broker, and ends this if that fails. */
+  void orFail(Use use) {
+    try {
+      use.run();
+    } catch (IOException | RuntimeException e) {
+      fail(e);
+    }
+  }
+
+  private boolean settle(Use settling) {
     try {
       settling.run();
       return true;
@@ -219,8 +228,8 @@ final class Session {
     }
   }
 
-  /** Writes a settlement. */
-  private interface Settling {
+  /** Something that is written to the broker, or asked of it. */
+  interface Use {
     void run() throws IOException;
   }
 

@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /** What was published on one channel and not confirmed, by its number there. */
 final class Unconfirmed {
   private final ConcurrentSkipListMap<Long, Publication> open = new ConcurrentSkipListMap<>();
-  private volatile @Nullable Long answeredAt;
+  private volatile long quietSince = System.nanoTime();
+  private volatile boolean hasAnswers;
 
   void add(long number, Publication publication) {
     open.put(number, publication);
@@ -28,7 +29,8 @@ final class Unconfirmed {
 
   /** Takes an answer of the broker, for one or for all up to a number. */
   void answered(long number, boolean multiple, boolean accepted) {
-    answeredAt = System.nanoTime();
+    quietSince = System.nanoTime();
+    hasAnswers = true;
     if (!multiple) {
       Publication one = open.remove(number);
       if (one != null) {
@@ -47,7 +49,7 @@ final class Unconfirmed {
 
   /** Returns whether the broker has ever answered here. */
   boolean hasAnswers() {
-    return answeredAt != null;
+    return hasAnswers;
   }
 
   /** Returns for how long nothing was answered although something waits; 0 if nothing does. */
@@ -57,9 +59,7 @@ final class Unconfirmed {
       return 0;
     }
     long now = System.nanoTime();
-    long waits = now - first.getValue().written;
-    Long answered = answeredAt;
-    return answered == null ? waits : Math.min(waits, now - answered);
+    return Math.min(now - first.getValue().written, now - quietSince);
   }
 
   /**

@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,15 +28,12 @@ final class WorkerSource extends JobSource {
   private static final long DOUBT = TimeUnit.SECONDS.toNanos(30);
 
   private final int prefetch;
-  private final boolean hasLeaders;
-  private final AtomicBoolean askedAgain = new AtomicBoolean();
   private @Nullable Consumption consumption; // these are guarded by the lock of subscribing
   private List<FetchingConsumer> consumers = List.of();
 
   WorkerSource(RabbitMqLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
     super(link, queue, sink, PATIENCE);
     this.prefetch = Math.max(1, settings.maxInFlight());
-    this.hasLeaders = link.hasSeveralNodes();
   }
 
   /**
@@ -48,21 +44,8 @@ final class WorkerSource extends JobSource {
   @Override
   public void look() {
     super.look();
-    if (hasLeaders && inFlight.get() == 0 && waitsLongerThan(DOUBT)) {
-      arrivedNothing();
-    }
-  }
-
-  private void arrivedNothing() {
-    if (askedAgain.compareAndSet(false, true)
-        && !link.ask(() -> {
-          try {
-            startAgain();
-          } finally {
-            askedAgain.set(false);
-          }
-        })) {
-      askedAgain.set(false);
+    if (link.hasSeveralNodes() && inFlight.get() == 0 && waitsLongerThan(DOUBT)) {
+      startAgain();
     }
   }
 
