@@ -3,20 +3,20 @@ package dev.mullion.messaging.kafka;
 import static java.util.stream.Collectors.joining;
 
 import dev.mullion.messaging.engine.Engine;
-import dev.mullion.messaging.testing.LossEngine;
+import dev.mullion.messaging.testing.LossSuite;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 
 /** Three nodes, of which one at a time is killed; work goes on without it. */
-class ClusterProof extends LossProof {
+class ClusterProof extends LossSuite {
   private static final int WITHOUT_ONE = 1_000;
 
   private final Random random = new Random();
   private List<KafkaNode> nodes = List.of();
 
   ClusterProof() {
-    super(Replicated.class);
+    super(Replicated.class, 10, Duration.ofSeconds(60));
   }
 
   @Override
@@ -39,22 +39,16 @@ class ClusterProof extends LossProof {
     nodes.forEach(KafkaNode::close);
   }
 
-  /** The engine of all nodes. */
-  public static final class Replicated implements LossEngine {
-    private final String servers;
-
+  /** The engine of all nodes, with three replicas. */
+  public static final class Replicated extends LossProof.Connected {
     /** Connects later. */
     public Replicated(String servers) {
-      this.servers = servers;
+      super(servers);
     }
 
     @Override
     public Engine engine() {
-      return KafkaEngine.builder(servers)
-          .replicationFactor(3)
-          .healthInterval(Duration.ofMillis(500))
-          .deliveryTimeout(Duration.ofSeconds(60))
-          .build();
+      return builder().replicationFactor(3).build();
     }
   }
 }

@@ -12,11 +12,7 @@ class LossProof extends LossSuite {
   private @Nullable KafkaNode node;
 
   LossProof() {
-    this(Connected.class);
-  }
-
-  LossProof(Class<? extends LossEngine> engine) {
-    super(engine, 10, Duration.ofSeconds(60));
+    super(Connected.class, 10, Duration.ofSeconds(60));
   }
 
   @Override
@@ -41,8 +37,8 @@ class LossProof extends LossSuite {
     }
   }
 
-  /** The engine of a node's address. */
-  public static final class Connected implements LossEngine {
+  /** The engine of the nodes' addresses, with commas. */
+  public static class Connected implements LossEngine {
     private final String servers;
 
     /** Connects later. */
@@ -50,12 +46,15 @@ class LossProof extends LossSuite {
       this.servers = servers;
     }
 
-    @Override
-    public Engine engine() {
+    final KafkaEngine.Builder builder() {
       return KafkaEngine.builder(servers)
           .healthInterval(Duration.ofMillis(500))
-          .deliveryTimeout(Duration.ofSeconds(60))
-          .build();
+          .deliveryTimeout(Duration.ofSeconds(60));
+    }
+
+    @Override
+    public Engine engine() {
+      return builder().build();
     }
   }
 }
