@@ -1,5 +1,6 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.testing.Spread;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -93,8 +94,8 @@ final class MessagingComparison {
       double ourRate = ours.run(receivers, nanos);
       theirRate = first ? theirs.run(receivers, nanos) : theirRate;
       if (round >= 0) {
-        ourRates.add(ourRate);
-        theirRates.add(theirRate);
+        ourRates.add(ourRate / 1e6);
+        theirRates.add(theirRate / 1e6);
       }
     }
 
@@ -104,23 +105,10 @@ final class MessagingComparison {
           "| %s 1:%d | %s | %s | %.2f |%n",
           name,
           receivers,
-          spread(ourRates),
-          spread(theirRates),
-          median(ourRates) / median(theirRates));
+          Spread.of(ourRates, "%.2f"),
+          Spread.of(theirRates, "%.2f"),
+          Spread.median(ourRates) / Spread.median(theirRates));
     }
-  }
-
-  private static double median(List<Double> values) {
-    return values.stream().sorted().skip(values.size() / 2).findFirst().orElse(Double.NaN);
-  }
-
-  private static String spread(List<Double> rates) {
-    return String.format(
-        Locale.ROOT,
-        "%.2f (%.2f to %.2f)",
-        median(rates) / 1e6,
-        rates.stream().mapToDouble(Double::doubleValue).min().orElse(Double.NaN) / 1e6,
-        rates.stream().mapToDouble(Double::doubleValue).max().orElse(Double.NaN) / 1e6);
   }
 
   /** Counts what arrives; each receiver has a cell of its own, which it alone writes. */
@@ -291,9 +279,9 @@ final class MessagingComparison {
             + " p50 %.2f, p99 %.2f, p99.9 %.2f (%.2f to %.2f)%n",
         rounds,
         SENDS,
-        median(micros.get(0)),
-        median(micros.get(1)),
-        median(micros.get(2)),
+        Spread.median(micros.get(0)),
+        Spread.median(micros.get(1)),
+        Spread.median(micros.get(2)),
         micros.get(2).stream().mapToDouble(Double::doubleValue).min().orElse(Double.NaN),
         micros.get(2).stream().mapToDouble(Double::doubleValue).max().orElse(Double.NaN));
   }

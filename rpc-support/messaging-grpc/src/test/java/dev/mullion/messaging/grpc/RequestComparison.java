@@ -7,6 +7,7 @@ import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Subject;
+import dev.mullion.messaging.testing.Spread;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -112,25 +113,12 @@ final class RequestComparison {
           Locale.ROOT,
           "| %s | %s | %.2f | %s | %s | %.2f |%n",
           each.name,
-          spread(each.rates, "%,.0f"),
-          median(each.rates) / median(unary.rates),
-          spread(each.processor, "%.1f"),
-          spread(each.alone, "%.1f"),
-          median(each.alone) / median(unary.alone));
+          Spread.of(each.rates, "%,.0f"),
+          Spread.median(each.rates) / Spread.median(unary.rates),
+          Spread.of(each.processor, "%.1f"),
+          Spread.of(each.alone, "%.1f"),
+          Spread.median(each.alone) / Spread.median(unary.alone));
     }
-  }
-
-  private static double median(List<Double> values) {
-    return values.stream().sorted().skip(values.size() / 2).findFirst().orElse(Double.NaN);
-  }
-
-  private static String spread(List<Double> values, String format) {
-    return String.format(
-        Locale.ROOT,
-        format + " (" + format + " to " + format + ")",
-        median(values),
-        values.stream().min(Double::compare).orElse(Double.NaN),
-        values.stream().max(Double::compare).orElse(Double.NaN));
   }
 
   /** A row of the table. */

@@ -4,6 +4,7 @@ import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.Spread;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -63,14 +64,10 @@ final class KafkaComparison {
           raw.add(theirs);
         }
       }
-      double ours = median(engine);
-      double theirs = median(raw);
+      double ours = Spread.median(engine);
+      double theirs = Spread.median(raw);
       System.out.printf("| %d | %.0f | %.0f | %.2f |%n", size, ours, theirs, ours / theirs);
     }
-  }
-
-  private static double median(List<Double> rates) {
-    return rates.stream().sorted().toList().get(rates.size() / 2);
   }
 
   private double engine(String name, int size) throws Exception {

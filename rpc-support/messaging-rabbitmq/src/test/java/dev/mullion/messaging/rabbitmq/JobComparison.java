@@ -9,6 +9,7 @@ import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.Spread;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -70,25 +71,12 @@ final class JobComparison {
             "| %,d | %s | %s | %.2f | %s | %.2f |%n",
             bytes,
             each.name,
-            spread(each.rates, "%,.0f"),
-            median(each.rates) / median(plain.rates),
-            spread(each.processor, "%.1f"),
-            median(each.processor) / median(plain.processor));
+            Spread.of(each.rates, "%,.0f"),
+            Spread.median(each.rates) / Spread.median(plain.rates),
+            Spread.of(each.processor, "%.1f"),
+            Spread.median(each.processor) / Spread.median(plain.processor));
       }
     }
-  }
-
-  private static double median(List<Double> values) {
-    return values.stream().sorted().skip(values.size() / 2).findFirst().orElse(Double.NaN);
-  }
-
-  private static String spread(List<Double> values, String format) {
-    return String.format(
-        Locale.ROOT,
-        format + " (" + format + " to " + format + ")",
-        median(values),
-        values.stream().min(Double::compare).orElse(Double.NaN),
-        values.stream().max(Double::compare).orElse(Double.NaN));
   }
 
   /** A row of the table. */
