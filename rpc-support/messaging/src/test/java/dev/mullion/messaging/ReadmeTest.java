@@ -37,14 +37,12 @@ class ReadmeTest {
         EmbeddedEngine.builder().directory(Path.of("never opened")).build();
     String text = Files.readString(README);
 
-    assertThat(GuaranteesTable.mistakes(text, "in memory", inMemory(), inMemory()))
-        .isEmpty();
-    assertThat(GuaranteesTable.mistakes(text, "in a directory", inMemory(), durable.guarantees()))
+    assertThat(GuaranteesTable.mistakes(text, "in memory", inMemory())).isEmpty();
+    assertThat(GuaranteesTable.mistakes(text, "in a directory", durable.guarantees()))
         .isEmpty();
     assertThat(GuaranteesTable.mistakes(
             text.replace("| all | not first word |", "| first | not first word |"),
             "in a directory",
-            inMemory(),
             durable.guarantees()))
         .hasSize(Pattern.values().length)
         .contains("push pull: wildcards of in a directory is all, not first");

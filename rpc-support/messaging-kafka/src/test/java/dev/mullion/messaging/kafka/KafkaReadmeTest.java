@@ -3,7 +3,6 @@ package dev.mullion.messaging.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
-import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
@@ -30,10 +29,7 @@ class KafkaReadmeTest {
     String text = Files.readString(Path.of("../messaging/README.md"));
 
     assertThat(GuaranteesTable.mistakes(
-            text,
-            "Kafka",
-            EmbeddedEngine.inMemory().guarantees(),
-            KafkaEngine.on("localhost:9092").guarantees()))
+            text, "Kafka", KafkaEngine.on("localhost:9092").guarantees()))
         .isEmpty();
   }
 

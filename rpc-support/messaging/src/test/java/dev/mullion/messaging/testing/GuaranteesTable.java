@@ -2,6 +2,7 @@ package dev.mullion.messaging.testing;
 
 import static java.util.stream.Collectors.joining;
 
+import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Guarantees;
 import java.lang.reflect.RecordComponent;
 import java.time.Duration;
@@ -48,8 +49,8 @@ public final class GuaranteesTable {
    * @param text a text with the table, whose lines begin as {@code | push pull: durability |}, or
    *     {@code | all: wildcards |} for all patterns
    */
-  public static List<String> mistakes(
-      String text, String engine, List<Guarantees> inMemory, List<Guarantees> rows) {
+  public static List<String> mistakes(String text, String engine, List<Guarantees> rows) {
+    List<Guarantees> inMemory = EmbeddedEngine.inMemory().guarantees();
     Map<String, Map<String, String>> shown = engines(text);
     List<String> mistakes = new ArrayList<>();
     for (int i = 0; i < rows.size(); i++) {
