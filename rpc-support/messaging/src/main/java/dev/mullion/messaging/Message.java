@@ -64,7 +64,8 @@ public final class Message<T> {
   public static <T> Message<T> of(T payload) {
     requireNonNull(payload, "payload");
     if (payload instanceof Message) {
-      throw new IllegalArgumentException("payload: a Message (expected: a payload)");
+      throw new IllegalArgumentException(
+          "payload: a Message (expected: no message; methods such as pushMessage take one)");
     }
     return new Message<>(
         payload,
@@ -84,12 +85,6 @@ public final class Message<T> {
    */
   public String id() {
     return givenId != null ? givenId : INSTANCE + Long.toHexString(count);
-  }
-
-  /** Returns a new message with this payload; a message that comes as a payload is sent itself. */
-  @SuppressWarnings("unchecked") // then T is Object: this class has no other supertype
-  static <T> Message<? extends T> whole(T payload) {
-    return payload instanceof Message<?> message ? (Message<? extends T>) message : of(payload);
   }
 
   /** Returns the payload. */

@@ -38,10 +38,11 @@ import java.util.concurrent.CompletionStage;
  * complete run on a thread of their own, never on a thread of the engine; those that block for long
  * belong on an executor of yours ({@code thenRunAsync}), since these threads are few.
  *
- * <p>Each sending verb takes a payload, or a {@link Message} with headers, a key and so on. A
- * payload is never itself a {@code Message}: one that is passed as a payload is sent as the message
- * that it is. So where the payload's type is {@code Object}, and the compiler cannot choose, {@code
- * publish(topic, (Object) message)} does the same.
+ * <p>Each sending verb takes a payload. Its twin ({@link #publishMessage}, {@link #pushMessage},
+ * {@link #requestMessage}, {@link #sendMessage}) takes a {@link Message}, with headers, a key and
+ * so on. They are no overloads, so that a call means the same whatever the payload's type is. A
+ * payload is never itself a {@code Message}: where the compiler cannot tell, as with a {@code
+ * Topic<Object>}, an {@code IllegalArgumentException} does.
  *
  * <p>After {@link #close}, sends and new subscriptions throw {@code IllegalStateException}.
  */
@@ -71,18 +72,18 @@ public interface Messaging extends AutoCloseable {
   }
 
   /**
-   * Publishes to all subscribers and groups of a topic. The future completes when the engine has
-   * accepted the message, as strongly as {@link #guarantees} says; without any subscriber it
-   * completes too.
+   * Publishes a payload to all subscribers and groups of a topic. The future completes when the
+   * engine has accepted the message, as strongly as {@link #guarantees} says; without any
+   * subscriber it completes too.
    *
    * @throws IllegalArgumentException if the topic is a pattern
    */
-  <T> CompletableFuture<Void> publish(Topic<T> topic, Message<? extends T> message);
-
-  /** Publishes a payload as a new message. */
   default <T> CompletableFuture<Void> publish(Topic<T> topic, T payload) {
-    return publish(topic, Message.whole(payload));
+    return publishMessage(topic, Message.of(payload));
   }
+
+  /** Publishes a message as {@link #publish} does its payload. */
+  <T> CompletableFuture<Void> publishMessage(Topic<T> topic, Message<? extends T> message);
 
   /** Starts a live subscriber with the defaults. */
   default <T> Subscription subscribe(Topic<T> topic, Handler<T> handler) throws MessagingException {
@@ -93,17 +94,17 @@ public interface Messaging extends AutoCloseable {
   <T> SubscriberBuilder<T> subscriber(Topic<T> topic);
 
   /**
-   * Pushes a message to a queue. Once the future has completed, the message is handled at least
-   * once, or becomes a dead letter.
+   * Pushes a payload to a queue. Once the future has completed, it is handled at least once, or
+   * becomes a dead letter.
    *
    * @throws IllegalArgumentException if the queue is a group, which only its topic feeds
    */
-  <T> CompletableFuture<Void> push(WorkQueue<T> queue, Message<? extends T> message);
-
-  /** Pushes a payload as a new message. */
   default <T> CompletableFuture<Void> push(WorkQueue<T> queue, T payload) {
-    return push(queue, Message.whole(payload));
+    return pushMessage(queue, Message.of(payload));
   }
+
+  /** Pushes a message as {@link #push} does its payload. */
+  <T> CompletableFuture<Void> pushMessage(WorkQueue<T> queue, Message<? extends T> message);
 
   /** Starts a worker with the defaults. */
   default <T> Subscription pull(WorkQueue<T> queue, Handler<T> handler) throws MessagingException {
@@ -137,17 +138,18 @@ public interface Messaging extends AutoCloseable {
   CompletionStage<List<QueueStatus>> queues();
 
   /**
-   * Sends a request. The future fails with {@link NobodyListensException}, {@link
-   * RequestFailedException}, {@link UndecodableMessageException}, or after the timeout with {@link
-   * java.util.concurrent.TimeoutException}. To cancel the future cancels the request.
+   * Sends a payload as a request; the future has the reply's payload. It fails with {@link
+   * NobodyListensException}, {@link RequestFailedException}, {@link UndecodableMessageException},
+   * or after the timeout with {@link java.util.concurrent.TimeoutException}. To cancel the future
+   * cancels the request.
    */
-  <Q, R> CompletableFuture<Message<R>> request(
-      Subject<Q, R> subject, Message<? extends Q> message, Duration timeout);
-
-  /** Sends a payload as a request; the future has the reply's payload. */
   default <Q, R> CompletableFuture<R> request(Subject<Q, R> subject, Q payload, Duration timeout) {
-    return Requests.payload(request(subject, Message.whole(payload), timeout));
+    return Requests.payload(requestMessage(subject, Message.of(payload), timeout));
   }
+
+  /** Sends a message as {@link #request} does its payload; the future has the whole reply. */
+  <Q, R> CompletableFuture<Message<R>> requestMessage(
+      Subject<Q, R> subject, Message<? extends Q> message, Duration timeout);
 
   /** Starts a replier with the defaults. */
   default <Q, R> Subscription reply(Subject<Q, R> subject, Replier<Q, R> replier)
@@ -159,16 +161,16 @@ public interface Messaging extends AutoCloseable {
   <Q, R> ReplierBuilder<Q, R> replier(Subject<Q, R> subject);
 
   /**
-   * Sends without waiting for anything. Never throws for a receiver that is full or gone.
+   * Sends a payload without waiting for anything. Never throws for a receiver that is full or gone.
    *
    * @return false if the message is already known to be dropped; it is counted
    */
-  <T> boolean send(Signal<T> signal, Message<? extends T> message);
-
-  /** Sends a payload as a new message. */
   default <T> boolean send(Signal<T> signal, T payload) {
-    return send(signal, Message.whole(payload));
+    return sendMessage(signal, Message.of(payload));
   }
+
+  /** Sends a message as {@link #send} does its payload. */
+  <T> boolean sendMessage(Signal<T> signal, Message<? extends T> message);
 
   /** Starts a receiver with the defaults. */
   default <T> Subscription receive(Signal<T> signal, Handler<T> handler) throws MessagingException {

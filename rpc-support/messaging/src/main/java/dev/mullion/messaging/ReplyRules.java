@@ -83,7 +83,7 @@ final class ReplyRules<Q, R> extends Rules<Q> {
     if (value == null) {
       throw new NullPointerException("the replier of " + subject.name() + " returned null");
     }
-    Message<R> reply = whole ? (Message<R>) value : (Message<R>) Message.whole((R) value);
+    Message<R> reply = whole ? (Message<R>) value : Message.of((R) value);
     Outgoing.check(reply);
     if (reply.correlationId().isEmpty()) {
       Message<byte[]> request = delivery.raw.message();

@@ -112,7 +112,7 @@ final class RunningMessaging implements Messaging {
   }
 
   @Override
-  public <T> CompletableFuture<Void> publish(Topic<T> topic, Message<? extends T> message) {
+  public <T> CompletableFuture<Void> publishMessage(Topic<T> topic, Message<? extends T> message) {
     return send("topic", route(topic), topic.codec(), message);
   }
 
@@ -120,7 +120,7 @@ final class RunningMessaging implements Messaging {
   public <T> CompletableFuture<Void> publish(Topic<T> topic, T payload) {
     return outgoing.isDirect(payload)
         ? sendDirect("topic", route(topic), topic.codec(), payload)
-        : publish(topic, Message.whole(payload));
+        : publishMessage(topic, Message.of(payload));
   }
 
   @SuppressWarnings("ReferenceEquality") // one that is equal is made anew
@@ -142,7 +142,7 @@ final class RunningMessaging implements Messaging {
   private record PublishedTopic(Topic<?> topic, Route.Topic route) {}
 
   @Override
-  public <T> CompletableFuture<Void> push(WorkQueue<T> queue, Message<? extends T> message) {
+  public <T> CompletableFuture<Void> pushMessage(WorkQueue<T> queue, Message<? extends T> message) {
     return send("queue", route(queue), queue.codec(), message);
   }
 
@@ -150,7 +150,7 @@ final class RunningMessaging implements Messaging {
   public <T> CompletableFuture<Void> push(WorkQueue<T> queue, T payload) {
     return outgoing.isDirect(payload)
         ? sendDirect("queue", route(queue), queue.codec(), payload)
-        : push(queue, Message.whole(payload));
+        : pushMessage(queue, Message.of(payload));
   }
 
   private static Route.Queue route(WorkQueue<?> queue) {
@@ -187,7 +187,7 @@ final class RunningMessaging implements Messaging {
   }
 
   @Override
-  public <Q, R> CompletableFuture<Message<R>> request(
+  public <Q, R> CompletableFuture<Message<R>> requestMessage(
       Subject<Q, R> subject, Message<? extends Q> message, Duration timeout) {
     requireNonNull(subject, "subject");
     Outgoing.check(requireNonNull(message, "message"));
@@ -213,7 +213,7 @@ final class RunningMessaging implements Messaging {
   }
 
   @Override
-  public <T> boolean send(Signal<T> signal, Message<? extends T> message) {
+  public <T> boolean sendMessage(Signal<T> signal, Message<? extends T> message) {
     requireNonNull(signal, "signal");
     Outgoing.check(requireNonNull(message, "message"));
     intake.check();

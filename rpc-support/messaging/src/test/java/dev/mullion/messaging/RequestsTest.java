@@ -42,7 +42,7 @@ class RequestsTest extends CoreTest {
   void replyCompletesItsOwnRequest() throws Exception {
     Messaging messaging = start();
     CompletableFuture<Message<String>> first =
-        messaging.request(CAPITALS, Message.of("France").withHeader("h", "v"), SECOND);
+        messaging.requestMessage(CAPITALS, Message.of("France").withHeader("h", "v"), SECOND);
     CompletableFuture<String> second = messaging.request(CAPITALS, "Peru", SECOND);
     assertThat(messaging.counters().pending()).isEqualTo(2);
     assertThat(engine.messages.get(0).headers()).containsEntry("h", "v");
@@ -163,7 +163,7 @@ class RequestsTest extends CoreTest {
   void cancelFreesRoomAndWithdrawsTheRequest() throws Exception {
     Messaging messaging = start(settings().maxPending(1));
     CompletableFuture<Message<String>> message =
-        messaging.request(CAPITALS, Message.of("x"), SECOND);
+        messaging.requestMessage(CAPITALS, Message.of("x"), SECOND);
     message.cancel(true);
     CompletableFuture<String> payload = messaging.request(CAPITALS, "x", SECOND);
     payload.cancel(false);
@@ -344,7 +344,7 @@ class RequestsTest extends CoreTest {
     private void ask(int number) {
       List<String> end = new CopyOnWriteArrayList<>();
       ends.put(number, end);
-      CompletableFuture<Message<String>> request = messaging.request(
+      CompletableFuture<Message<String>> request = messaging.requestMessage(
           CAPITALS, Message.of(String.valueOf(number)), Duration.ofSeconds(1 + random.nextInt(10)));
       requests.put(number, request);
       request.whenComplete((reply, error) -> {

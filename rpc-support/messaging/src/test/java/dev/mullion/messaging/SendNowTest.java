@@ -86,7 +86,7 @@ class SendNowTest {
     for (int i = 0; i < 300; i++) {
       Message<String> job = Message.of("job " + i);
       pushed.add(job.payload());
-      messaging.push(jobs, i % 7 == 0 ? job.withKey("k") : job).get(20, TimeUnit.SECONDS);
+      messaging.pushMessage(jobs, i % 7 == 0 ? job.withKey("k") : job).get(20, TimeUnit.SECONDS);
       if (i % 50 == 0) {
         assertThat(messaging
                 .queues()

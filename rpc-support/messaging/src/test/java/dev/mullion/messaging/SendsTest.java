@@ -49,8 +49,8 @@ class SendsTest extends CoreTest {
     Message<String> sent =
         Message.of("é").withId("17").withKey("k").withHeader("h", "v").withCorrelationId("c");
 
-    assertThat(messaging.push(JOBS, sent)).isCompleted();
-    messaging.push(JOBS, sent.withContentType("text/x"));
+    assertThat(messaging.pushMessage(JOBS, sent)).isCompleted();
+    messaging.pushMessage(JOBS, sent.withContentType("text/x"));
 
     Message<byte[]> got = engine.messages.get(0);
     assertThat(got.payload()).isEqualTo("é".getBytes(UTF_8));
@@ -85,7 +85,7 @@ class SendsTest extends CoreTest {
     });
 
     Message<Integer> seven = Message.of(7);
-    messaging.publish(numbers, seven);
+    messaging.publishMessage(numbers, seven);
 
     assertThat(engine.messages).hasSize(1);
     assertThat(engine.messages.get(0).payload()).isEqualTo(new byte[] {'7'});
@@ -96,7 +96,7 @@ class SendsTest extends CoreTest {
     Messaging messaging = start();
     Message<String> message = Message.of("x");
 
-    messaging.publish(ORDERS, message);
+    messaging.publishMessage(ORDERS, message);
 
     assertThat(engine.messages.get(0).id()).isEqualTo(message.id());
   }
@@ -161,12 +161,13 @@ class SendsTest extends CoreTest {
     String text = "header: \"Mullion-Failures\""
         + " (expected: not to begin with mullion-, which is reserved for engines)";
 
-    assertThatThrownBy(() -> messaging.push(JOBS, message)).hasMessage(text);
-    assertThatThrownBy(() -> messaging.publish(ORDERS, message)).hasMessage(text);
-    assertThatThrownBy(() -> messaging.send(TICKS, message)).hasMessage(text);
-    assertThatThrownBy(() -> messaging.request(CAPITALS, message, Duration.ofSeconds(1)))
+    assertThatThrownBy(() -> messaging.pushMessage(JOBS, message)).hasMessage(text);
+    assertThatThrownBy(() -> messaging.publishMessage(ORDERS, message)).hasMessage(text);
+    assertThatThrownBy(() -> messaging.sendMessage(TICKS, message)).hasMessage(text);
+    assertThatThrownBy(() -> messaging.requestMessage(CAPITALS, message, Duration.ofSeconds(1)))
         .hasMessage(text);
-    assertThat(messaging.push(JOBS, Message.of("x").withHeader("mullion", "1"))).isCompleted();
+    assertThat(messaging.pushMessage(JOBS, Message.of("x").withHeader("mullion", "1")))
+        .isCompleted();
   }
 
   @Test
@@ -175,7 +176,7 @@ class SendsTest extends CoreTest {
 
     assertThatThrownBy(() -> messaging.push(nothing(), "x")).hasMessage("queue");
     assertThatThrownBy(() -> messaging.publish(nothing(), "x")).hasMessage("topic");
-    assertThatThrownBy(() -> messaging.push(JOBS, SendsTest.<Message<String>>nothing()))
+    assertThatThrownBy(() -> messaging.pushMessage(JOBS, SendsTest.<Message<String>>nothing()))
         .hasMessage("message");
     assertThatThrownBy(() -> messaging.push(JOBS, SendsTest.<String>nothing()))
         .hasMessage("payload");
@@ -196,8 +197,8 @@ class SendsTest extends CoreTest {
         .withHeader("😀", "v") // 5
         .withCorrelationId("1234"); // 4
 
-    assertThat(messaging.push(JOBS, message)).isCompleted();
-    assertThat(failure(messaging.push(JOBS, message.withPayload("x".repeat(61)))))
+    assertThat(messaging.pushMessage(JOBS, message)).isCompleted();
+    assertThat(failure(messaging.pushMessage(JOBS, message.withPayload("x".repeat(61)))))
         .isInstanceOf(MessageTooLargeException.class)
         .hasMessage("message of 101 bytes (payload 61, headers and the like 40)"
             + " exceeds maxMessageSize 100 (queue jobs)");
@@ -215,8 +216,8 @@ class SendsTest extends CoreTest {
     Message<String> message = Message.of("x");
     Messaging messaging = start(settings().maxMessageSize(1 + message.id().length() + 25));
 
-    assertThat(messaging.push(JOBS, message)).isCompleted();
-    assertThat(failure(messaging.push(JOBS, message.withPayload("xy"))))
+    assertThat(messaging.pushMessage(JOBS, message)).isCompleted();
+    assertThat(failure(messaging.pushMessage(JOBS, message.withPayload("xy"))))
         .isInstanceOf(MessageTooLargeException.class);
   }
 

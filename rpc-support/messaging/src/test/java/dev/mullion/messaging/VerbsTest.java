@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -70,9 +71,9 @@ class VerbsTest {
     }
   };
 
-  /** The message itself was the payload, or the call did not compile. */
+  /** As overloads, these calls did not compile without a cast. */
   @Test
-  void messageIsNoPayload() throws Exception {
+  void messagesOfAnyType() throws Exception {
     Topic<Object> topic = Topic.of("objects", OBJECTS);
     WorkQueue<Object> queue = WorkQueue.of("objects", OBJECTS);
     Subject<Object, Object> subject = Subject.of("objects", OBJECTS, OBJECTS);
@@ -83,21 +84,43 @@ class VerbsTest {
     ready(messaging.subscribe(topic, handler));
     ready(messaging.pull(queue, handler));
     ready(messaging.receive(signal, handler));
-    ready(messaging.reply(
-        subject,
-        question -> Message.of(question.payload() + " " + question.message().id())));
+    ready(messaging
+        .replier(subject)
+        .startMessages(question -> CompletableFuture.completedFuture(
+            Message.of(question.payload() + " " + question.message().id()))));
 
-    result(messaging.publish(topic, (Object) Message.of("a").withId("1")));
-    result(messaging.push(queue, (Object) Message.of("b").withId("2")));
-    assertThat(messaging.send(signal, (Object) Message.of("c").withId("3"))).isTrue();
-    Object reply =
-        result(messaging.request(subject, (Object) Message.of("d").withId("4"), PATIENCE));
+    result(messaging.publishMessage(topic, Message.of("a").withId("1")));
+    result(messaging.pushMessage(queue, Message.of("b").withId("2")));
+    assertThat(messaging.sendMessage(signal, Message.of("c").withId("3"))).isTrue();
+    Message<Object> reply =
+        result(messaging.requestMessage(subject, Message.of("d").withId("4"), PATIENCE));
     Waiting.until(() -> handled.size() == 3);
     assertThat(handled).containsExactlyInAnyOrder("a 1", "b 2", "c 3");
-    assertThat(reply).isEqualTo("d 4");
-    assertThatThrownBy(() -> Message.of(Message.of("x")))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("payload: a Message (expected: a payload)");
+    assertThat(reply.payload()).isEqualTo("d 4");
+  }
+
+  /** No address makes a call ambiguous; the compiler cannot tell here that it is a mistake. */
+  @Test
+  void messageIsNoPayload() throws Exception {
+    Message<String> message = Message.of("x");
+    Subject<Object, Object> subject = Subject.of("objects", OBJECTS, OBJECTS);
+    ready(messaging.reply(subject, question -> message));
+    List<ThrowingCallable> mistakes = List.of(
+        () -> messaging.publish(Topic.of("objects", OBJECTS), message),
+        () -> messaging.push(WorkQueue.of("objects", OBJECTS), message),
+        () -> messaging.send(Signal.of("objects", OBJECTS), message),
+        () -> messaging.request(subject, message, PATIENCE),
+        () -> Message.of(message));
+    String text = "payload: a Message (expected: no message; methods such as pushMessage take one)";
+    for (ThrowingCallable mistake : mistakes) {
+      assertThatThrownBy(mistake).isInstanceOf(IllegalArgumentException.class).hasMessage(text);
+    }
+    assertThat(messaging.counters().sent()).isZero();
+    assertThat(messaging.request(subject, "reply with a message", PATIENCE))
+        .failsWithin(PATIENCE)
+        .withThrowableOfType(ExecutionException.class)
+        .withCauseInstanceOf(RequestFailedException.class)
+        .withMessageContaining(text);
   }
 
   /** Invoices to be printed: by one of several workers, at least once, and never lost. */
@@ -128,7 +151,8 @@ class VerbsTest {
     for (int i = 0; i < 100; i++) {
       result(messaging.push(invoices, "invoice " + i));
     }
-    result(messaging.push(invoices, Message.of(" ").withId("order-4711").withHeader("a", "b")));
+    result(
+        messaging.pushMessage(invoices, Message.of(" ").withId("order-4711").withHeader("a", "b")));
     Waiting.until(() -> workers.counters().deadLettered() == 2 && printed.size() == 99);
 
     assertThat(printed)
@@ -212,7 +236,7 @@ class VerbsTest {
     for (int i = 0; i < 100; i++) {
       result(messaging.publish(prices.named("prices.us.boston"), "18." + i));
     }
-    result(messaging.publish(
+    result(messaging.publishMessage(
         prices.named("prices.us.boston"),
         Message.of("19.01").withKey("boston").withHeader("source", "NYSE")));
     assertThat(archived).isEmpty();
@@ -253,7 +277,7 @@ class VerbsTest {
     CompletableFuture<String> peru = messaging.request(capitals, "Peru", timeout);
     assertThat(result(france)).isEqualTo("Paris");
     assertThat(result(peru)).isEqualTo("Lima");
-    Message<String> reply = result(messaging.request(
+    Message<String> reply = result(messaging.requestMessage(
         capitals, Message.of("Peru").withHeader("language", "qu").withId("17"), timeout));
     assertThat(reply.payload()).isEqualTo("Lima");
     assertThat(reply.correlationId()).contains("17");

@@ -54,7 +54,7 @@ class KilledServerTest {
         Map<String, CompletableFuture<Void>> pushed = new ConcurrentHashMap<>();
         for (int i = 0; i < 200; i++) {
           String job = round + "/" + i;
-          CompletableFuture<Void> push = messaging.push(JOBS, Message.of(job));
+          CompletableFuture<Void> push = messaging.pushMessage(JOBS, Message.of(job));
           pushed.put(job, push);
           if (i == 100) {
             push.get(10, TimeUnit.SECONDS);

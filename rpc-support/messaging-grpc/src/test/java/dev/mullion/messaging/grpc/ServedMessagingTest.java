@@ -97,7 +97,7 @@ class ServedMessagingTest {
       inside.pull(LARGE, job -> {
         throw new RejectedMessageException("no");
       });
-      inside.push(LARGE, Message.of(new byte[5_000_000]).withId("large")).get();
+      inside.pushMessage(LARGE, Message.of(new byte[5_000_000]).withId("large")).get();
       DeadLetters letters = messaging.deadLetters(LARGE);
       Eventually.isTrue(
           "letters", () -> Eventually.get("count", letters.count().toCompletableFuture()) == 1);

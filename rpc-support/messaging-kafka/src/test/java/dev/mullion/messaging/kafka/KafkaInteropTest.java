@@ -43,7 +43,7 @@ class KafkaInteropTest {
         .withHeader("tenant", "größe")
         .withHeader("content-type", "a header of the user with a name of ours");
     try (Messaging messaging = Messaging.on(KafkaEngine.on(servers()))) {
-      messaging.push(queue, sent).get(10, TimeUnit.SECONDS);
+      messaging.pushMessage(queue, sent).get(10, TimeUnit.SECONDS);
     }
     ConsumerRecord<String, String> read = readFirst("queue." + name);
     assertThat(read.key()).isEqualTo("customer-7");

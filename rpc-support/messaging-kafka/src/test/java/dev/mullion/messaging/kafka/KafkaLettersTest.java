@@ -57,7 +57,7 @@ class KafkaLettersTest {
         throw new IllegalStateException("fails");
       });
       for (int i = 0; i < 2; i++) {
-        messaging.push(queue, Message.of("job").withId("id")).get(10, TimeUnit.SECONDS);
+        messaging.pushMessage(queue, Message.of("job").withId("id")).get(10, TimeUnit.SECONDS);
       }
       awaitCalls(2);
       assertThat(letters(messaging, 2)).hasSize(2);

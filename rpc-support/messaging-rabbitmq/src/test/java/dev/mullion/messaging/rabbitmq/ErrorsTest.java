@@ -150,11 +150,11 @@ class ErrorsTest {
     WorkQueue<String> queue = queue("headers").build();
     try (Messaging messaging = messaging()) {
       Message<String> message = Message.of("job").withHeader("large", "x".repeat(200_000));
-      assertThat(failure(messaging.push(queue, message)))
+      assertThat(failure(messaging.pushMessage(queue, message)))
           .isInstanceOf(MessageTooLargeException.class)
           .hasMessageContaining("frame_max");
       Message<String> name = Message.of("job").withHeader("n".repeat(300), "x");
-      assertThat(failure(messaging.push(queue, name)))
+      assertThat(failure(messaging.pushMessage(queue, name)))
           .isInstanceOf(MessageTooLargeException.class)
           .hasMessageContaining("255");
       messaging.push(queue, "small").get();
@@ -170,7 +170,7 @@ class ErrorsTest {
         .withCorrelationId("ü".repeat(200))
         .withHeader("CC", "not the broker's");
     try (Messaging messaging = messaging()) {
-      messaging.push(queue, sent).get();
+      messaging.pushMessage(queue, sent).get();
       messaging.pull(queue, delivery -> received.complete(delivery.message()));
       Message<String> message = received.get();
       assertThat(message.id()).isEqualTo(sent.id());

@@ -54,7 +54,7 @@ class InteropTest {
   void plainConsumerReadsAPushedJob() throws Exception {
     WorkQueue<String> queue = WorkQueue.of("read", Codecs.utf8());
     messaging
-        .push(
+        .pushMessage(
             queue,
             Message.of("job")
                 .withId("id-1")
@@ -185,7 +185,7 @@ class InteropTest {
     serving.start();
 
     Message<String> reply = messaging
-        .request(subject, Message.of("x").withCorrelationId("seen"), Duration.ofSeconds(10))
+        .requestMessage(subject, Message.of("x").withCorrelationId("seen"), Duration.ofSeconds(10))
         .get();
 
     assertThat(reply.payload()).isEqualTo("re x");

@@ -30,13 +30,14 @@ final class RabbitMqPeer {
     messaging.pull(
         IN,
         job -> messaging
-            .push(OUT, job.message().withPayload("job " + job.payload()))
+            .pushMessage(OUT, job.message().withPayload("job " + job.payload()))
             .get());
     messaging
         .subscribe(
             NEWS,
             news -> messaging
-                .push(OUT, Message.of("news " + news.payload()).withHeader("topic", news.address()))
+                .pushMessage(
+                    OUT, Message.of("news " + news.payload()).withHeader("topic", news.address()))
                 .get())
         .ready()
         .toCompletableFuture()

@@ -54,7 +54,7 @@ public abstract class FailureSuite extends EngineSuite {
       }
       third.await();
     }));
-    get(messaging.push(queue, Message.of("job").withKey("key")));
+    get(messaging.pushMessage(queue, Message.of("job").withKey("key")));
     await(
         "two failures",
         () -> {

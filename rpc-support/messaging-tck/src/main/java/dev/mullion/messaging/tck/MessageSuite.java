@@ -78,10 +78,10 @@ public abstract class MessageSuite extends EngineSuite {
       received.add(request);
       return "reply";
     }));
-    get(messaging.publish(topic, sent));
-    get(messaging.push(queue, sent));
-    get(messaging.request(subject, sent, profile().delivery()));
-    messaging.send(signal, sent);
+    get(messaging.publishMessage(topic, sent));
+    get(messaging.pushMessage(queue, sent));
+    get(messaging.requestMessage(subject, sent, profile().delivery()));
+    messaging.sendMessage(signal, sent);
     received.awaitExactly(List.of("payload", "payload", "payload", "payload", "payload"));
     List<String> addresses = received.entries().stream()
         .map(Received.Entry::address)
@@ -169,7 +169,7 @@ public abstract class MessageSuite extends EngineSuite {
     int largest = size;
     awaitTwice(received, largest);
     Message<byte[]> withHeader = Message.of(new byte[largest]).withHeader("name", "value");
-    failure(MessageTooLargeException.class, messaging.push(queue, withHeader));
+    failure(MessageTooLargeException.class, messaging.pushMessage(queue, withHeader));
     received.payloads().forEach(each -> assertEquals(largest, each.length));
   }
 
@@ -202,12 +202,12 @@ public abstract class MessageSuite extends EngineSuite {
     ready(messaging.receive(signal, received));
     Message<String> text = Message.of("text");
     Message<StringBuilder> number = Message.of(new StringBuilder("7"));
-    get(messaging.publish(topic, text));
-    get(messaging.publish(topic, number));
-    get(messaging.push(queue, text));
-    get(messaging.push(queue, number));
-    messaging.send(signal, text);
-    messaging.send(signal, number);
+    get(messaging.publishMessage(topic, text));
+    get(messaging.publishMessage(topic, number));
+    get(messaging.pushMessage(queue, text));
+    get(messaging.pushMessage(queue, number));
+    messaging.sendMessage(signal, text);
+    messaging.sendMessage(signal, number);
     received.awaitExactly(List.of("text", "7", "text", "7", "text", "7"));
   }
 

@@ -139,7 +139,7 @@ public abstract class PushPullSuite extends EngineSuite {
         .withCorrelationId("correlation")
         .withHeaders(Map.of("name", "grüße", "empty", ""));
     Instant before = Instant.ofEpochMilli(Instant.now().toEpochMilli());
-    get(messaging.push(queue, sent));
+    get(messaging.pushMessage(queue, sent));
     awaitDeadLetters(messaging, queue, 1);
     DeadLetter letter = get(messaging.deadLetters(queue).peek(10)).get(0);
     Message<byte[]> original = letter.original();
@@ -169,7 +169,7 @@ public abstract class PushPullSuite extends EngineSuite {
     WorkQueue<byte[]> bytes = WorkQueue.builder(name, Codecs.bytes())
         .redelivery(Redelivery.immediate(2))
         .build();
-    get(messaging.push(queue, Message.of("expired").withTimeToLive(Duration.ofMillis(1))));
+    get(messaging.pushMessage(queue, Message.of("expired").withTimeToLive(Duration.ofMillis(1))));
     long sent = System.nanoTime();
     await("its time to live", () -> System.nanoTime() - sent > 5_000_000, () -> "nothing");
     Received<String> received = received();
@@ -280,8 +280,8 @@ public abstract class PushPullSuite extends EngineSuite {
     Messaging messaging = messaging();
     WorkQueue<String> queue = queue();
     Message<String> message = Message.of("job").withId("same");
-    get(messaging.push(queue, message));
-    get(messaging.push(queue, message));
+    get(messaging.pushMessage(queue, message));
+    get(messaging.pushMessage(queue, message));
     Received<String> received = received();
     ready(messaging.pull(queue, received));
     received.awaitExactly(List.of("job", "job"));

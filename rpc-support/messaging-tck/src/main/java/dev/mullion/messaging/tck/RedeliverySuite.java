@@ -258,7 +258,7 @@ public abstract class RedeliverySuite extends EngineSuite {
     for (int i = 0; i < 5; i++) {
       for (String key : List.of("a", "b", "c")) {
         expected.add(key + i);
-        get(messaging.push(queue, Message.of(key + i).withKey(key)));
+        get(messaging.pushMessage(queue, Message.of(key + i).withKey(key)));
       }
     }
     ready(kind.start(messaging.worker(queue).concurrency(4).prefetch(16), delivery -> {

@@ -102,7 +102,7 @@ public abstract class RequestLifeSuite extends EngineSuite {
     Messaging caller =
         messaging(builder -> builder.maxPending(1).sendTimeout(profile().delivery()));
     CompletableFuture<Message<String>> slow =
-        caller.request(subject, Message.of("slow"), Duration.ofMinutes(1));
+        caller.requestMessage(subject, Message.of("slow"), Duration.ofMinutes(1));
     received.awaitAll(List.of("slow"));
     assertEquals(1, caller.counters().pending());
     assertTrue(slow.cancel(true));

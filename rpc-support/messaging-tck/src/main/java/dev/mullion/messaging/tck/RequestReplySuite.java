@@ -40,13 +40,14 @@ public abstract class RequestReplySuite extends EngineSuite {
                 .withHeader("name", "größe")
                 .withKey("key"))));
     Message<String> sent = Message.of("request");
-    Message<String> reply = get(messaging.request(subject, sent, profile().delivery()));
+    Message<String> reply =
+        get(messaging.requestMessage(subject, sent, profile().delivery()));
     assertEquals("reply to request", reply.payload());
     assertEquals("größe", reply.header("name").orElse("none"));
     assertEquals("key", reply.key().orElse("none"));
     assertEquals(sent.id(), reply.correlationId().orElse("none"));
     Message<String> correlated = Message.of("other").withCorrelationId("given");
-    reply = get(messaging.request(subject, correlated, profile().delivery()));
+    reply = get(messaging.requestMessage(subject, correlated, profile().delivery()));
     assertEquals("given", reply.correlationId().orElse("none"));
   }
 

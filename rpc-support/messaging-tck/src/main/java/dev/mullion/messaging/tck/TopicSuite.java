@@ -205,7 +205,7 @@ public abstract class TopicSuite extends EngineSuite {
     List<String> sent = new ArrayList<>();
     for (int i = 0; i < profile().scaled(1000); i++) {
       sent.add("key" + i % 16 + "/" + i);
-      messaging.publish(topic, Message.of(sent.get(i)).withKey("key" + i % 16));
+      messaging.publishMessage(topic, Message.of(sent.get(i)).withKey("key" + i % 16));
     }
     return sent;
   }
