@@ -60,8 +60,9 @@ final class Dial extends ChannelInitializer<Channel> {
         .group(client.loop())
         .channel(unix ? client.netty().unixChannel() : client.netty().channel())
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
+        .option(ChannelOption.RECVBUF_ALLOCATOR, Sockets.reads(client.connectionSettings(), secure))
         .handler(this);
-    Sockets.common(client.connectionSettings(), client.transport(), unix, secure)
+    Sockets.common(client.connectionSettings(), client.transport(), unix)
         .forEach((option, value) -> bootstrap.option((ChannelOption<Object>) option, value));
     client
         .settings()

@@ -31,6 +31,9 @@ public final class EchoServer implements AutoCloseable {
   static final int LOW_WATER = 32 * 1024;
   static final int HIGH_WATER = 64 * 1024;
 
+  /** Serves all connections: it has no state. */
+  static final BatchHandler ECHO = new Echo();
+
   private final FramedServer server;
 
   EchoServer(FramedServer server) {
@@ -94,7 +97,7 @@ public final class EchoServer implements AutoCloseable {
   }
 
   /** Sends back the frames of each read and the parts of long frames. */
-  static final class Echo implements BatchHandler {
+  private static final class Echo implements BatchHandler {
     @Override
     public void frames(FramedConnection connection, FrameBatch batch) {
       connection.reply(batch.encoded());

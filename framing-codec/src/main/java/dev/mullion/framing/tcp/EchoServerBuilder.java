@@ -7,7 +7,7 @@ import java.time.Duration;
 /** Collects the settings of an {@link EchoServer}. Not safe for use by several threads. */
 public final class EchoServerBuilder {
   private final FramedServerBuilder server = FramedServer.builder()
-      .batchHandler(EchoServer.Echo::new)
+      .batchHandler(() -> EchoServer.ECHO)
       .parts(true)
       .outboundLowWaterMark(EchoServer.LOW_WATER)
       .outboundHighWaterMark(EchoServer.HIGH_WATER)

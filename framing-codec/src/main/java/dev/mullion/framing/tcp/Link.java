@@ -180,11 +180,11 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
   }
 
   @Override
-  public final void look(long now, long most) {
+  public final void look(long now, long passed) {
     // The handshake has its own timeout.
     if (isOpened() && context().channel().isActive()) {
       noteHeld();
-      ending.timeouts.look(now, most);
+      ending.timeouts.look(now, passed);
     }
   }
 

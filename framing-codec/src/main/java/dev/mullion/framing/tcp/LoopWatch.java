@@ -21,9 +21,9 @@ final class LoopWatch {
     /**
      * Advances its clocks.
      *
-     * @param most the maximum to advance by
+     * @param passed how much time counts as passed since the last check
      */
-    void look(long now, long most);
+    void look(long now, long passed);
 
     /** Closes it because user code has thrown. */
     void handlerFailed(Throwable error);
@@ -74,6 +74,8 @@ final class LoopWatch {
 
   private long entries;
 
+  private long lookedAt = System.nanoTime();
+
   /** The depth of nested handler calls. */
   private int depth;
 
@@ -112,10 +114,12 @@ final class LoopWatch {
 
   private void look() {
     long now = System.nanoTime();
+    long passed = Math.min(now - lookedAt, 2 * interval);
+    lookedAt = now;
     // A connection that is closed now removes itself.
     for (Watched link : new ArrayList<>(links)) {
       try {
-        link.look(now, 2 * interval);
+        link.look(now, passed);
       } catch (Throwable e) {
         // Otherwise no connection of this loop would be checked any more.
         link.handlerFailed(e);

@@ -6,8 +6,9 @@ import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives each event loop one read buffer for all its connections. After a read was answered, the
- * next read reuses the buffer; idle connections hold none.
+ * Gives the connections of one event loop one read buffer, and one handle for their reads, which
+ * come one after the other. After a read was answered, the next read reuses the buffer; idle
+ * connections hold none.
  */
 final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private static final LoopBuffer BUFFER = new LoopBuffer();
@@ -15,6 +16,9 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private final int size;
   private final MemoryBudget budget;
   private final @Nullable Runnable onEnd;
+
+  @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
+  private final Handle handle = new LoopHandle();
 
   /** Reads once each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size, MemoryBudget budget) {
@@ -38,31 +42,33 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   @Override
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
   public Handle newHandle() {
-    return new MaxMessageHandle() {
-      @Override
-      public void lastBytesRead(int bytes) {
-        if (bytes < 0 && onEnd != null) {
-          onEnd.run();
-          // Netty sees a read that found nothing.
-          super.lastBytesRead(0);
-        } else {
-          super.lastBytesRead(bytes);
-        }
-      }
+    return handle;
+  }
 
-      @Override
-      public int guess() {
-        return size;
+  private final class LoopHandle extends MaxMessageHandle {
+    @Override
+    public void lastBytesRead(int bytes) {
+      if (bytes < 0 && onEnd != null) {
+        onEnd.run();
+        // Netty sees a read that found nothing.
+        super.lastBytesRead(0);
+      } else {
+        super.lastBytesRead(bytes);
       }
+    }
 
-      @Override
-      public ByteBuf allocate(ByteBufAllocator allocator) {
-        int allowed = budget.readSize(size);
-        // When memory is short, reads are smaller.
-        return allowed < size
-            ? allocator.ioBuffer(allowed, allowed)
-            : BUFFER.retained(allocator, size);
-      }
-    };
+    @Override
+    public int guess() {
+      return size;
+    }
+
+    @Override
+    public ByteBuf allocate(ByteBufAllocator allocator) {
+      int allowed = budget.readSize(size);
+      // When memory is short, reads are smaller.
+      return allowed < size
+          ? allocator.ioBuffer(allowed, allowed)
+          : BUFFER.retained(allocator, size);
+    }
   }
 }

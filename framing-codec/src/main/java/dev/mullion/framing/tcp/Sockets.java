@@ -61,15 +61,12 @@ final class Sockets {
 
   /** The options of every connection. */
   static Map<ChannelOption<?>, Object> common(
-      ConnectionSettings settings, Transport transport, boolean unix, boolean secure) {
+      ConnectionSettings settings, Transport transport, boolean unix) {
     Map<ChannelOption<?>, Object> options = new LinkedHashMap<>();
     options.put(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT);
     options.put(
         ChannelOption.WRITE_BUFFER_WATER_MARK,
         waterMark(settings.outboundLow(), settings.outboundHigh()));
-    options.put(
-        ChannelOption.RECVBUF_ALLOCATOR,
-        new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget()));
     // Netty's unix-domain sockets over NIO do not support it; see HalfClose.
     if (!unix || transport != Transport.NIO) {
       options.put(ChannelOption.ALLOW_HALF_CLOSURE, true);
@@ -78,6 +75,11 @@ final class Sockets {
       options.put(ChannelOption.TCP_NODELAY, true);
     }
     return options;
+  }
+
+  /** Returns what the connections of one event loop read with. */
+  static ReadBuffers reads(ConnectionSettings settings, boolean secure) {
+    return new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget());
   }
 
   /**

@@ -8,12 +8,10 @@ import dev.mullion.net.base.BoundedLog;
 import dev.mullion.net.base.UnixSocketFile;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.group.ChannelGroup;
 import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Collection;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -40,7 +38,7 @@ final class Stopping {
       Channel listening,
       @Nullable UnixSocketFile file,
       EventLoopGroup group,
-      ChannelGroup connections,
+      OpenConnections connections,
       Collection<LoopWatch> watches,
       @Nullable Watchdog watchdog,
       Handling handling,
@@ -156,7 +154,7 @@ final class Stopping {
     // Even without time: a connection that was accepted but not set up would stay open.
     begun.await(Math.max(STUCK_NANOS, left(start, nanos)), TimeUnit.NANOSECONDS);
     open = Math.max(open, parts.connections.size());
-    parts.connections.newCloseFuture().addListener(done -> drained.countDown());
+    parts.connections.allClosed().thenRun(drained::countDown);
     drained.await(left(start, nanos), TimeUnit.NANOSECONDS);
     return open;
   }
@@ -169,7 +167,7 @@ final class Stopping {
           "drain",
           () -> loop.execute(() -> {
             try {
-              for (Channel connection : parts.connections) {
+              for (Channel connection : parts.connections.copy()) {
                 if (connection.eventLoop() == loop) {
                   step("drain a connection", () -> drain(connection, half));
                 }
@@ -202,7 +200,7 @@ final class Stopping {
 
   /** Cuts the remaining connections. */
   private void cut(Left left) {
-    for (Channel connection : List.copyOf(parts.connections)) {
+    for (Channel connection : parts.connections.copy()) {
       left.connections++;
       step("cut a connection", () -> cut(connection, left));
     }
@@ -221,7 +219,8 @@ final class Stopping {
   /** Returns whether the thread was interrupted meanwhile. */
   private boolean close(long nanos) {
     CountDownLatch closed = new CountDownLatch(1);
-    parts.connections.close().addListener(done -> closed.countDown());
+    parts.connections.close();
+    parts.connections.allClosed().thenRun(closed::countDown);
     return awaitUninterruptibly(closed, nanos);
   }
 

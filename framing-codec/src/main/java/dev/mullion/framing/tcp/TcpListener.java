@@ -12,7 +12,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.group.ChannelGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
@@ -42,8 +41,9 @@ final class TcpListener {
   private final Transport transport;
   private final TransportParts netty;
   private final EventLoopGroup group;
-  private final ChannelGroup connections;
+  private final OpenConnections connections;
   private final Map<EventExecutor, LoopWatch> watches = new HashMap<>();
+  private final Map<EventExecutor, ReadBuffers> reads = new HashMap<>();
   private final TcpCounters totals;
   private final @Nullable UnixSocketFile unixSocket;
   private final Channel channel;
@@ -77,7 +77,10 @@ final class TcpListener {
     boolean started = false;
     try {
       long shortest = shortestTimeout(connectionSettings);
-      group.forEach(loop -> watches.put(loop, new LoopWatch(loop, shortest)));
+      group.forEach(loop -> {
+        watches.put(loop, new LoopWatch(loop, shortest));
+        reads.put(loop, Sockets.reads(connectionSettings, tls != null));
+      });
       handling.begin(group);
       long slow = Check.nanos(settings.slowHandlerLimit());
       if (slow > 0) {
@@ -154,7 +157,7 @@ final class TcpListener {
     if (!unix) {
       bootstrap.option(ChannelOption.SO_REUSEADDR, true);
     }
-    Sockets.common(connectionSettings, transport, unix, settings.tls() != null)
+    Sockets.common(connectionSettings, transport, unix)
         .forEach((option, value) -> bootstrap.childOption((ChannelOption<Object>) option, value));
     settings
         .options()
@@ -233,6 +236,8 @@ final class TcpListener {
       }
       totals.connectionsOpened.increment();
       connections.add(connection);
+      ReadBuffers buffers = requireNonNull(reads.get(connection.eventLoop()), "buffers");
+      connection.config().setRecvByteBufAllocator(buffers);
       HalfClose.addIfNeeded(connection, transport, unixSocket != null);
       TlsContext tls = settings.tls();
       if (tls != null) {

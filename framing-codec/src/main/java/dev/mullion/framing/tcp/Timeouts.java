@@ -25,11 +25,20 @@ import org.jspecify.annotations.Nullable;
  * was delayed: input that arrived meanwhile is read before the next check.
  */
 final class Timeouts {
+  /** How long the peer has had to complete a frame, and has not. */
+  private static final class FrameClock {
+    private final long since;
+    private long waited;
+
+    FrameClock(long since) {
+      this.since = since;
+    }
+  }
+
   private final LinkContext link;
   private final Reading reading;
   private boolean readInInterval;
   private boolean begun;
-  private long lookedAt;
   private long sentBefore;
   private long takenBefore;
 
@@ -39,8 +48,9 @@ final class Timeouts {
   /** How long the side that has to act next has had to, and has not acted. */
   private long waited;
 
-  private long frame;
-  private long frameSince;
+  /** Present while a frame is incomplete. */
+  private @Nullable FrameClock frame;
+
   private @Nullable ScheduledFuture<?> progressTimer;
 
   Timeouts(LinkContext link, Reading reading) {
@@ -54,14 +64,13 @@ final class Timeouts {
   }
 
   /**
-   * Advances the clocks.
+   * Advances the clocks. The first check begins them.
    *
-   * @param most the maximum to advance by
+   * @param sinceLast how much time counts as passed since the last check
    */
-  void look(long now, long most) {
-    long passed = begun ? Math.min(now - lookedAt, most) : 0;
+  void look(long now, long sinceLast) {
+    long passed = begun ? sinceLast : 0;
     begun = true;
-    lookedAt = now;
     boolean sent = link.output.sent() != sentBefore;
     sentBefore = link.output.sent();
     boolean read = readInInterval;
@@ -112,20 +121,25 @@ final class Timeouts {
 
   private boolean lookAtFrame(long now, long passed) {
     long since = link.insideSince(now);
-    if (since != frameSince) {
-      frameSince = since;
-      frame = 0;
-    }
-    if (since == 0 || reading.isPaused() || link.waitsForHandler()) {
+    if (since == 0) {
+      frame = null;
       return false;
     }
-    frame += Math.min(passed, now - since);
-    if (!isOver(frame, link.settings.frameNanos())) {
+    FrameClock clock = frame;
+    if (clock == null || clock.since != since) {
+      clock = new FrameClock(since);
+      frame = clock;
+    }
+    if (reading.isPaused() || link.waitsForHandler()) {
+      return false;
+    }
+    clock.waited += Math.min(passed, now - since);
+    if (!isOver(clock.waited, link.settings.frameNanos())) {
       return false;
     }
     timeOut(
         link.totals.framesTimedOut,
-        "frame is not complete after " + millis(frame) + " ms (frameTimeout: "
+        "frame is not complete after " + millis(clock.waited) + " ms (frameTimeout: "
             + millis(link.settings.frameNanos()) + " ms, peer " + link.peer() + ")");
     return true;
   }
