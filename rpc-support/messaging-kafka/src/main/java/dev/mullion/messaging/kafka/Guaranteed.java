@@ -59,7 +59,7 @@ final class Guaranteed {
         overflows,
         Wildcards.NOT_FIRST_WORD,
         Duration.ZERO,
-        false,
+        true,
         true,
         false,
         HeldBack.KEY);

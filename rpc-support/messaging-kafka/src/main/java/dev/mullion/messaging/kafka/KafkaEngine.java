@@ -98,8 +98,10 @@ public final class KafkaEngine implements Engine {
     Topology topology = Topology.CREATE;
     int replicationFactor = -1;
     int topicPartitions = 1;
+    int orderedPartitions = 8;
     int maxMessageBytes = 2 << 20;
     int maxConsumers = 16;
+    int signalBuffer = 512;
     Map<String, Object> properties = new HashMap<>();
     Map<String, Object> security = new HashMap<>();
 
@@ -127,8 +129,10 @@ public final class KafkaEngine implements Engine {
       topology = from.topology;
       replicationFactor = from.replicationFactor;
       topicPartitions = from.topicPartitions;
+      orderedPartitions = from.orderedPartitions;
       maxMessageBytes = from.maxMessageBytes;
       maxConsumers = from.maxConsumers;
+      signalBuffer = from.signalBuffer;
       properties = new HashMap<>(from.properties);
       security = new HashMap<>(from.security);
       tls = from.tls;
@@ -217,6 +221,15 @@ public final class KafkaEngine implements Engine {
     }
 
     /**
+     * Sets the number of partitions of ordered queues that this engine creates: 8 by default. No
+     * more workers can share such a queue.
+     */
+    public Builder orderedPartitions(int orderedPartitions) {
+      this.orderedPartitions = within(orderedPartitions, 1, 10_000, "orderedPartitions");
+      return this;
+    }
+
+    /**
      * Sets the greatest record, headers included, that is sent, and that topics created by this
      * engine take: 2 MiB by default. It should exceed the {@code maxMessageSize} of the {@code
      * Messaging} by at least 10 kB.
@@ -232,6 +245,15 @@ public final class KafkaEngine implements Engine {
      */
     public Builder maxConsumers(int maxConsumers) {
       this.maxConsumers = within(maxConsumers, 1, 1000, "maxConsumers");
+      return this;
+    }
+
+    /**
+     * Sets how many signals may be on their way to the broker: 512 by default. Further ones are
+     * dropped and counted.
+     */
+    public Builder signalBuffer(int signalBuffer) {
+      this.signalBuffer = within(signalBuffer, 1, 1_000_000, "signalBuffer");
       return this;
     }
 

@@ -280,7 +280,9 @@ final class KafkaLink implements EngineLink {
       throws MessagingException {
     if (route instanceof Route.Queue queue) {
       queues.prepare(queue, Declaration.CHECK);
-      return new QueueSource(this, queue, consumer.maxInFlight(), sink);
+      return queue.ordered()
+          ? new OrderedSource(this, queue, consumer, sink)
+          : new QueueSource(this, queue, consumer.maxInFlight(), sink);
     }
     prepare(route, Declaration.CHECK);
     if (route instanceof Route.Topic topic) {

@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Mover implements Runnable {
   private static final long LONGEST_POLL = 100;
+  private static final Duration POLL_INTERVAL = Duration.ofMinutes(5);
   private static final Duration CLOSE = Duration.ofSeconds(2);
 
   /** What is done with a record. */
@@ -62,7 +63,7 @@ final class Mover implements Runnable {
   @Override
   public void run() {
     while (!stopping) {
-      try (Consumer<byte[], byte[]> consumer = link.settings().member(group)) {
+      try (Consumer<byte[], byte[]> consumer = link.settings().member(group, POLL_INTERVAL)) {
         paused.clear();
         try {
           consumer.subscribe(topics);

@@ -83,6 +83,11 @@ final class Names {
     return kind(queue, "mover");
   }
 
+  /** Returns the consumer group of the workers of an ordered queue. */
+  String ordered(Route.Queue queue) {
+    return kind(queue, "ordered");
+  }
+
   /** Returns the consumer group that feeds a group of a topic. */
   String feeders(Route.Queue queue) {
     return kind(queue, "feeder");
@@ -115,14 +120,16 @@ final class Names {
     return delays;
   }
 
+  /** Returns the topics of delayed messages; those of an ordered queue stay in their place. */
   List<String> retries(Route.Queue queue) {
     List<String> names = new ArrayList<>();
-    delays(queue).forEach(delay -> names.add(retry(queue, delay)));
+    (queue.ordered() ? Set.<Long>of() : delays(queue))
+        .forEach(delay -> names.add(retry(queue, delay)));
     return names;
   }
 
   static void checkDelays(Route.Queue queue) throws UnsupportedSettingException {
-    if (delays(queue).size() > MOST_DELAYS) {
+    if (!queue.ordered() && delays(queue).size() > MOST_DELAYS) {
       throw new UnsupportedSettingException("redelivery: " + queue.redelivery() + " has more than "
           + MOST_DELAYS + " different delays (expected: a greater multiplier or a smaller maxDelay,"
           + " since each delay of queue " + queue.id() + " is a Kafka topic)");
@@ -131,8 +138,34 @@ final class Names {
 
   /** Returns all topics of a queue, the main one first. */
   List<String> all(Route.Queue queue) {
-    List<String> all = new ArrayList<>(List.of(queue(queue), suspects(queue), dead(queue)));
+    Set<String> all = new LinkedHashSet<>(List.of(queue(queue), dead(queue)));
+    all.addAll(shareGroups(queue));
     all.addAll(retries(queue));
-    return all;
+    return List.copyOf(all);
+  }
+
+  /** Returns the share groups of a queue, each named as its only topic. */
+  List<String> shareGroups(Route.Queue queue) {
+    return queue.ordered() ? List.of() : List.of(queue(queue), suspects(queue));
+  }
+
+  /** Returns the consumer groups that settle messages of a queue's own topics. */
+  List<String> settlers(Route.Queue queue) {
+    List<String> groups = new ArrayList<>();
+    if (queue.ordered()) {
+      groups.add(ordered(queue));
+    } else if (!retries(queue).isEmpty()) {
+      groups.add(movers(queue));
+    }
+    return groups;
+  }
+
+  /** Returns the topic of a message that is in a queue or group. */
+  String address(Route.Queue queue, ConsumerRecord<byte[], byte[]> record) {
+    if (queue.source().isEmpty()) {
+      return queue.name();
+    }
+    String topic = Records.text(record.headers(), Records.TOPIC);
+    return topic == null ? queue.source().get() : topic;
   }
 }

@@ -35,8 +35,8 @@ final class QueueCare {
         () -> link.background(() -> {
           try {
             for (Source each : link.sources()) {
-              if (each instanceof QueueSource source) {
-                source.lookForSuspects();
+              if (each instanceof JobSource source) {
+                source.lookAround();
                 if (round % TRIM_EVERY == TRIM_EVERY - 1) {
                   trimmer.trim(source.queue());
                 }

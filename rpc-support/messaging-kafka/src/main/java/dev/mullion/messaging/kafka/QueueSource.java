@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * copy: it is sent to the queue, to a retry topic or to the dead letters, and when all replicas
  * have it the original is accepted. A death in between makes a duplicate and loses nothing.
  */
-final class QueueSource extends SharePool {
+final class QueueSource extends SharePool implements JobSource {
   private final Route.Queue queue;
   private final Sink sink;
   private final Names names;
@@ -34,10 +34,14 @@ final class QueueSource extends SharePool {
     this.names = link.names();
     this.suspects = new Suspects(link, link.names().suspects(queue));
     link.movers().use(queue);
-    link.background(this::lookForSuspects);
+    link.background(() -> {
+      lookAround();
+      return true;
+    });
   }
 
-  Route.Queue queue() {
+  @Override
+  public Route.Queue queue() {
     return queue;
   }
 
@@ -91,13 +95,12 @@ final class QueueSource extends SharePool {
     suspects.passWaiting();
   }
 
-  /** Starts to fetch suspects if there are any, left by others perhaps; blocks. */
-  boolean lookForSuspects() {
-    boolean found = !suspects.active.get() && link().care().lag(names.suspects(queue)) > 0;
-    if (found) {
+  /** Starts to fetch suspects if there are any, left by others perhaps. */
+  @Override
+  public void lookAround() {
+    if (!suspects.active.get() && link().care().lag(names.suspects(queue)) > 0) {
       suspects.activate();
     }
-    return found;
   }
 
   @Override
@@ -207,11 +210,7 @@ final class QueueSource extends SharePool {
 
     @Override
     public String address() {
-      if (queue.source().isEmpty()) {
-        return queue.name();
-      }
-      String topic = Records.text(fetched().headers(), Records.TOPIC);
-      return topic == null ? queue.source().get() : topic;
+      return names.address(queue, fetched());
     }
 
     @Override

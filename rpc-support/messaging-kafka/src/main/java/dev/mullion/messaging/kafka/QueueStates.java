@@ -12,11 +12,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
 import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
@@ -73,7 +75,43 @@ final class QueueStates {
     for (Route.Queue queue : queues) {
       names.all(queue).forEach(topic -> asked.add(new TopicPartition(topic, 0)));
     }
+    asked.addAll(askOrdered());
     return askEnds(asked);
+  }
+
+  /** Asks which partitions ordered queues have. */
+  private Set<TopicPartition> askOrdered() throws MessagingException {
+    List<String> topics =
+        queues.stream().filter(Route.Queue::ordered).map(names::queue).toList();
+    Set<TopicPartition> all = new HashSet<>();
+    if (topics.isEmpty()) {
+      return all;
+    }
+    for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
+        link.admin().describeTopics(topics).topicNameValues().entrySet()) {
+      TopicDescription description = answer(each.getValue());
+      if (description != null) {
+        description
+            .partitions()
+            .forEach(
+                partition -> all.add(new TopicPartition(each.getKey(), partition.partition())));
+      }
+    }
+    return all;
+  }
+
+  /** Returns how far each partition of an ordered queue is, with its end. */
+  private Map<TopicPartition, Progress> progress(Route.Queue queue) {
+    Map<TopicPartition, OffsetAndMetadata> known =
+        committed.getOrDefault(names.ordered(queue), Map.of());
+    Map<TopicPartition, Progress> all = new HashMap<>();
+    for (TopicPartition each : ends.keySet()) {
+      if (queue.ordered() && each.topic().equals(names.queue(queue))) {
+        OffsetAndMetadata offset = known.get(each);
+        all.put(each, Progress.decode(offset == null ? new OffsetAndMetadata(0) : offset));
+      }
+    }
+    return all;
   }
 
   /** Asks for the ends of the topics that feed groups. */
@@ -122,7 +160,7 @@ final class QueueStates {
   private Map<String, Long> askLags() throws MessagingException {
     Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked = new HashMap<>();
     for (Route.Queue queue : queues) {
-      for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+      for (String group : names.shareGroups(queue)) {
         if (end(group) > 0) {
           asked.put(
               group,
@@ -158,8 +196,8 @@ final class QueueStates {
       if (queue.source().isPresent()) {
         groups.add(names.feeders(queue));
       }
-      if (names.retries(queue).stream().anyMatch(topic -> end(topic) > 0)) {
-        groups.add(names.movers(queue));
+      if (queue.ordered() || names.retries(queue).stream().anyMatch(topic -> end(topic) > 0)) {
+        groups.addAll(names.settlers(queue));
       }
     }
     Map<String, KafkaFuture<Map<TopicPartition, OffsetAndMetadata>>> asked = new HashMap<>();
@@ -177,8 +215,18 @@ final class QueueStates {
   }
 
   private Map<String, Integer> askMembers() throws MessagingException {
-    List<String> groups = queues.stream().map(names::queue).toList();
     Map<String, Integer> all = new HashMap<>();
+    List<String> ordered =
+        queues.stream().filter(Route.Queue::ordered).map(names::ordered).toList();
+    for (Map.Entry<String, KafkaFuture<ConsumerGroupDescription>> each :
+        link.admin().describeConsumerGroups(ordered).describedGroups().entrySet()) {
+      ConsumerGroupDescription description = answer(each.getValue());
+      if (description != null) {
+        all.put(each.getKey(), description.members().size());
+      }
+    }
+    List<String> groups =
+        queues.stream().filter(each -> !each.ordered()).map(names::queue).toList();
     for (Map.Entry<String, KafkaFuture<ShareGroupDescription>> each :
         link.admin().describeShareGroups(groups).describedGroups().entrySet()) {
       ShareGroupDescription description = answer(each.getValue());
@@ -218,25 +266,45 @@ final class QueueStates {
   private QueueStatus status(Route.Queue queue) {
     KafkaLink.Counts counts = link.counts(queue);
     long inFlight = Math.max(0, counts.inFlight.get());
-    long lag = lags.getOrDefault(names.queue(queue), 0L)
-        + lags.getOrDefault(names.suspects(queue), 0L)
-        + unfed(queue);
+    long delayed = delayed(queue);
+    long waiting = queue.ordered() ? unsettled(queue) - delayed : unacknowledged(queue);
+    long lag = waiting + unfed(queue);
     return new QueueStatus(
         queue.name(),
         queue.source(),
         Math.max(0, lag - inFlight),
         0,
-        delayed(queue),
+        delayed,
         inFlight,
         letters.getOrDefault(names.dead(queue), 0L),
         link.letters(queue).dropped(),
         0,
         counts.expired.sum(),
-        members.getOrDefault(names.queue(queue), 0),
+        members.getOrDefault(queue.ordered() ? names.ordered(queue) : names.queue(queue), 0),
         Duration.ZERO);
   }
 
+  private long unacknowledged(Route.Queue queue) {
+    return names.shareGroups(queue).stream()
+        .mapToLong(group -> lags.getOrDefault(group, 0L))
+        .sum();
+  }
+
+  private long unsettled(Route.Queue queue) {
+    long unsettled = 0;
+    for (Map.Entry<TopicPartition, Progress> each : progress(queue).entrySet()) {
+      unsettled += each.getValue().unsettled(ends.getOrDefault(each.getKey(), 0L));
+    }
+    return unsettled;
+  }
+
   private long delayed(Route.Queue queue) {
+    if (queue.ordered()) {
+      long now = System.currentTimeMillis();
+      return progress(queue).values().stream()
+          .mapToLong(each -> each.delayed(now))
+          .sum();
+    }
     Map<TopicPartition, OffsetAndMetadata> moved =
         committed.getOrDefault(names.movers(queue), Map.of());
     long delayed = 0;

@@ -28,6 +28,9 @@ final class Queues {
     check(queue);
     String what = "the declaration of " + queue.id();
     ensureDeclarations(what);
+    if (declaration == Declaration.REPLACE) {
+      checkOrder(queue);
+    }
     boolean declaredHere = link.declarations().declare(queue, declaration);
     if (declaredHere || !queue.equals(prepared.get(queue.id()))) {
       ensure(queue, declaredHere, what);
@@ -42,9 +45,15 @@ final class Queues {
           + queue.capacityBytes() + " (expected: 0, since Kafka bounds no topic; queue "
           + queue.id() + ", engine kafka, see Guarantees.capacity)");
     }
-    if (queue.ordered()) {
-      throw new UnsupportedSettingException("ordered: true (expected: false; queue " + queue.id()
-          + ", engine kafka, see Guarantees.orderedQueues)");
+  }
+
+  /** An ordered queue has other consumers, which do not know what the former have settled. */
+  private void checkOrder(Route.Queue queue) throws MessagingException {
+    Route.Queue declared = link.declarations().find(queue.id());
+    if (declared != null && declared.ordered() != queue.ordered()) {
+      throw new UnsupportedSettingException("ordered: " + queue.ordered() + " (expected: "
+          + declared.ordered() + ", as declared, until queue " + queue.id()
+          + " is deleted; engine kafka)");
     }
   }
 
@@ -61,14 +70,17 @@ final class Queues {
       throws MessagingException {
     Topology topology = link.topology();
     List<NewTopic> topics = new ArrayList<>();
-    topics.add(topology.kept(names.queue(queue)));
-    topics.add(topology.kept(names.suspects(queue)));
-    topics.add(topology.givenUp(names.givenUp()));
+    if (queue.ordered()) {
+      topics.add(topology.ordered(names.queue(queue)));
+    } else {
+      names.shareGroups(queue).forEach(each -> topics.add(topology.kept(each)));
+      topics.add(topology.givenUp(names.givenUp()));
+    }
     topics.add(topology.dead(names.dead(queue), queue.deadLetterAge()));
     names.retries(queue).forEach(each -> topics.add(topology.kept(each)));
     queue.source().ifPresent(source -> topics.add(topology.published(names.topic(source))));
     Set<String> created = topology.ensure(topics, what);
-    for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+    for (String group : names.shareGroups(queue)) {
       topology.shareGroup(group, created.contains(group), names.givenUp(), what);
     }
     if (queue.source().isPresent()) {

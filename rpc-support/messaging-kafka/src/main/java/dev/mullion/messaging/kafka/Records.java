@@ -136,6 +136,10 @@ final class Records {
     return message(from.headers(), from.key(), from.value(), from.timestamp(), place(from));
   }
 
+  static @Nullable String key(ConsumerRecord<byte[], byte[]> from) {
+    return from.key() == null ? null : new String(from.key(), UTF_8);
+  }
+
   static String place(ConsumerRecord<byte[], byte[]> from) {
     return from.topic() + '-' + from.partition() + '-' + from.offset();
   }

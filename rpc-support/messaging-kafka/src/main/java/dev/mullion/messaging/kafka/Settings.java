@@ -74,6 +74,14 @@ final class Settings {
     return from.maxMessageBytes;
   }
 
+  int orderedPartitions() {
+    return from.orderedPartitions;
+  }
+
+  int signalBuffer() {
+    return from.signalBuffer;
+  }
+
   int maxConsumers() {
     return from.maxConsumers;
   }
@@ -155,8 +163,12 @@ final class Settings {
     return consumer(all);
   }
 
-  /** Returns a member of a consumer group that commits by itself. */
-  Consumer<byte[], byte[]> member(String group) {
+  /**
+   * Returns a member of a consumer group that commits by itself.
+   *
+   * @param pollInterval how long it may do without a poll
+   */
+  Consumer<byte[], byte[]> member(String group, Duration pollInterval) {
     Map<String, Object> all = consumer(group);
     all.put("group.id", group);
     all.put("group.protocol", "consumer");
@@ -164,6 +176,8 @@ final class Settings {
     all.put("auto.offset.reset", "earliest");
     all.put("allow.auto.create.topics", false);
     all.put("fetch.max.wait.ms", 25);
+    all.put("max.poll.interval.ms", millis(pollInterval));
+    all.put("max.poll.records", 100);
     return consumer(all);
   }
 

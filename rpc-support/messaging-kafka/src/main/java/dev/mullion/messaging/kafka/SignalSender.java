@@ -22,11 +22,10 @@ import org.jspecify.annotations.Nullable;
  * does not fit is dropped.
  */
 final class SignalSender implements Runnable {
-  private static final int WAITING = 512;
-
   private final KafkaLink link;
   private final EngineContext context;
-  private final ArrayBlockingQueue<Item> waiting = new ArrayBlockingQueue<>(WAITING);
+  private final int most;
+  private final ArrayBlockingQueue<Item> waiting;
   private final AtomicInteger open = new AtomicInteger(); // here, or with the client
   private final Set<String> prepared = new HashSet<>(); // of the thread
   private final Thread thread;
@@ -42,6 +41,8 @@ final class SignalSender implements Runnable {
   SignalSender(KafkaLink link, EngineContext context) {
     this.link = link;
     this.context = context;
+    this.most = link.settings().signalBuffer();
+    this.waiting = new ArrayBlockingQueue<>(most);
     this.thread = new Thread(this, "mullion-kafka-signals");
     thread.setDaemon(true);
     thread.start();
@@ -52,7 +53,7 @@ final class SignalSender implements Runnable {
     if (stopping) {
       return false;
     }
-    if (open.incrementAndGet() > WAITING) {
+    if (open.incrementAndGet() > most) {
       open.decrementAndGet();
       return false;
     }

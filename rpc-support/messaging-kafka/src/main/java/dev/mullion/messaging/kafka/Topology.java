@@ -67,7 +67,17 @@ final class Topology {
 
   /** Returns a topic that keeps its records until they are deleted by number. */
   NewTopic kept(String name) {
-    return topic(name, 1, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
+    return kept(name, 1);
+  }
+
+  /** Returns the topic of a queue that is ordered by key. */
+  NewTopic ordered(String name) {
+    return kept(name, settings.orderedPartitions());
+  }
+
+  private NewTopic kept(String name, int partitions) {
+    return topic(
+        name, partitions, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
   }
 
   /** Returns the topic of what the broker gives up. */
@@ -288,11 +298,12 @@ final class Topology {
     List<Map<String, KafkaFuture<Void>>> answers = new ArrayList<>();
     answers.add(admin.deleteTopics(names.all(queue)).topicNameValues());
     deleteShareGroups(queue, names);
-    if (!names.retries(queue).isEmpty()) {
-      answers.add(admin.deleteConsumerGroups(List.of(names.movers(queue))).deletedGroups());
-    }
+    List<String> groups = new ArrayList<>(names.settlers(queue));
     if (queue.source().isPresent()) {
-      answers.add(admin.deleteConsumerGroups(List.of(names.feeders(queue))).deletedGroups());
+      groups.add(names.feeders(queue));
+    }
+    if (!groups.isEmpty()) {
+      answers.add(admin.deleteConsumerGroups(groups).deletedGroups());
     }
     for (Map<String, KafkaFuture<Void>> each : answers) {
       for (Map.Entry<String, KafkaFuture<Void>> one : each.entrySet()) {
@@ -313,7 +324,7 @@ final class Topology {
    * broker answers nothing else on that connection, so this has its own.
    */
   private void deleteShareGroups(Route.Queue queue, Names names) {
-    for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+    for (String group : names.shareGroups(queue)) {
       slow().deleteShareGroups(List.of(group)).all().whenComplete((done, error) -> {
         if (error != null && !Errors.isMissing(Errors.cause(error))) {
           Logs.warn("delete", "share group " + group + " was not deleted: " + error, null);

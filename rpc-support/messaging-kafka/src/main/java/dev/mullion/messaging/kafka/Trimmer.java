@@ -3,7 +3,6 @@ package dev.mullion.messaging.kafka;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Route;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
@@ -28,7 +27,7 @@ final class Trimmer {
   void trim(Route.Queue queue) throws MessagingException {
     String what = "the deletion of settled messages of " + queue.id();
     Map<TopicPartition, RecordsToDelete> settled = new HashMap<>();
-    for (String group : List.of(names.queue(queue), names.suspects(queue))) {
+    for (String group : names.shareGroups(queue)) {
       SharePartitionOffsetInfo info = link.topology()
           .await(
               link.admin()
@@ -40,14 +39,11 @@ final class Trimmer {
         settled.put(new TopicPartition(group, 0), RecordsToDelete.beforeOffset(info.startOffset()));
       }
     }
-    if (!names.retries(queue).isEmpty()) {
-      Map<TopicPartition, OffsetAndMetadata> moved = link.topology()
+    for (String group : names.settlers(queue)) {
+      Map<TopicPartition, OffsetAndMetadata> done = link.topology()
           .await(
-              link.admin()
-                  .listConsumerGroupOffsets(names.movers(queue))
-                  .partitionsToOffsetAndMetadata(),
-              what);
-      moved.forEach((partition, offset) -> {
+              link.admin().listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
+      done.forEach((partition, offset) -> {
         if (offset != null && offset.offset() > 0) {
           settled.put(partition, RecordsToDelete.beforeOffset(offset.offset()));
         }

@@ -58,6 +58,8 @@ class KafkaReadmeTest {
         .contains("| `topology` | `" + builder.topology + "` |")
         .contains("| `topicPartitions` | " + builder.topicPartitions + " |")
         .contains("| `maxMessageBytes` | " + (builder.maxMessageBytes >> 20) + " MiB |")
+        .contains("| `orderedPartitions` | " + builder.orderedPartitions + " |")
+        .contains("| `signalBuffer` | " + builder.signalBuffer + " |")
         .contains("| `maxConsumers` | " + builder.maxConsumers + " |");
   }
 

@@ -1,0 +1,146 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.DeadLetter.Reason;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A worker's subscription to an ordered queue or group. Nothing is copied but dead letters, since a
+ * copy would come behind later messages of its key: what was tried is kept where the consumer group
+ * keeps its offsets.
+ */
+final class OrderedSource implements JobSource, OrderedDelivery.Owner {
+  private static final Duration CLOSE = Duration.ofSeconds(3);
+  private static final Duration BURY_AGAIN = Duration.ofSeconds(1);
+
+  private final KafkaLink link;
+  private final Route.Queue queue;
+  private final Sink sink;
+  private final OrderedWorker worker;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  OrderedSource(KafkaLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
+    this.link = link;
+    this.queue = queue;
+    this.sink = sink;
+    this.worker = new OrderedWorker(link, this, settings.concurrency());
+    link.movers().use(queue);
+    worker.start();
+  }
+
+  @Override
+  public Route.Queue queue() {
+    return queue;
+  }
+
+  @Override
+  public Executor callbacks() {
+    return link.callbacks();
+  }
+
+  @Override
+  public String address(ConsumerRecord<byte[], byte[]> record) {
+    return link.names().address(queue, record);
+  }
+
+  /** Passes a delivery on that is committed as handed out. */
+  void pass(OrderedDelivery delivery) {
+    if (Records.isExpired(delivery.record().headers())) {
+      link.counts(queue).expired.increment();
+      worker.request(1);
+      Tries before = delivery.before();
+      bury(delivery, Reason.EXPIRED, "time to live passed", before.failures() + before.losses());
+    } else if (delivery.begins()) {
+      link.counts(queue).inFlight.incrementAndGet();
+      sink.deliver(delivery);
+    }
+  }
+
+  @Override
+  public void over() {
+    link.counts(queue).inFlight.decrementAndGet();
+  }
+
+  @Override
+  public void settle(OrderedDelivery delivery, Outcome outcome) {
+    Tries before = delivery.before();
+    if (outcome instanceof Outcome.Bury bury) {
+      // A delivery above the limit was not a call: it was only found to be one too many.
+      int limit = queue.redelivery().maxDeliveries();
+      int deliveries = Math.min(before.failures() + before.losses() + 1, limit);
+      bury(delivery, bury.reason(), bury.error(), deliveries);
+    } else {
+      worker.decide(delivery, then(before, outcome));
+    }
+  }
+
+  /** Returns what is known of a message after this outcome; null if it is settled. */
+  private static @Nullable Tries then(Tries before, Outcome outcome) {
+    if (outcome instanceof Outcome.Redeliver again) {
+      return before.failed(due(again.delay()));
+    }
+    if (outcome instanceof Outcome.GiveBack back) {
+      return back.counted() ? before.lost() : before.givenBack();
+    }
+    return null;
+  }
+
+  private static long due(Duration delay) {
+    return delay.isZero() ? 0 : System.currentTimeMillis() + Records.millis(delay);
+  }
+
+  /** Makes a dead letter; if that fails the delivery counts, and a further one buries again. */
+  private void bury(OrderedDelivery delivery, Reason reason, String error, int deliveries) {
+    link.letters(queue)
+        .bury(
+            delivery.record(),
+            delivery.message(),
+            reason,
+            error,
+            deliveries,
+            failed -> worker.decide(
+                delivery, failed == null ? null : delivery.before().failed(due(BURY_AGAIN))));
+  }
+
+  @Override
+  public void request(int deliveries) {
+    worker.request(deliveries);
+  }
+
+  @Override
+  public CompletionStage<Void> ready() {
+    return CompletableFuture.completedStage(null); // what is sent is kept until it is settled
+  }
+
+  @Override
+  public void cancel() {
+    worker.stop();
+  }
+
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    worker.close();
+    try {
+      if (!worker.awaitEnd(CLOSE)) {
+        Logs.warn("close", "the consumer of " + queue.id() + " has not ended yet", null);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      link.movers().release(queue);
+      link.closed(this);
+    }
+  }
+}

@@ -1,0 +1,364 @@
+package dev.mullion.messaging.kafka;
+
+import dev.mullion.messaging.engine.Settlement;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A member of the consumer group of an ordered queue, with its polling thread:
+ *
+ * <pre>
+ *  poll --&gt; settle what was decided --&gt; choose what to hand out --&gt; commit both --&gt; hand out
+ *   ^                                                                                  |
+ *   '----------------------------------------------------------------------------------'
+ * </pre>
+ *
+ * <p>So each call is counted before it begins. Only as many are handed out as handlers may run, so
+ * that a death counts for no message that merely waited. One that may have killed a worker is
+ * handed out alone. A partition is left to another worker when its calls have ended.
+ */
+final class OrderedWorker implements Runnable {
+  private static final long LONGEST_POLL = 1000;
+  private static final long PAUSE_NANOS = 100_000_000;
+  private static final Duration CLOSE = Duration.ofSeconds(2);
+  private static final Duration MARGIN = Duration.ofSeconds(30);
+
+  private final KafkaLink link;
+  private final OrderedSource source;
+  private final String group;
+  private final String topic;
+  private final int concurrency;
+  private final Thread thread;
+  private final AtomicLong credit = new AtomicLong();
+  private final ConcurrentLinkedQueue<Decided> decided = new ConcurrentLinkedQueue<>();
+  private volatile boolean stopping; // hands out no more
+  private volatile boolean closing; // waits for no outcome
+  private volatile boolean ended;
+  private volatile boolean news; // of any of these, or of credit
+
+  private final Object pollLock = new Object();
+  private @Nullable Consumer<byte[], byte[]> polled; // guarded by pollLock: it may be woken
+
+  // Of the polling thread.
+  private final Map<TopicPartition, OrderedPartition> partitions = new HashMap<>();
+  private final ArrayDeque<OrderedPartition> turns = new ArrayDeque<>();
+  private final List<OrderedDelivery> chosen = new ArrayList<>(); // handed out once committed
+  private final List<OrderedDelivery> settled = new ArrayList<>(); // answered once committed
+  private boolean alone; // what is handed out may have killed a worker
+
+  /** What becomes of a delivery: null if it is settled. */
+  private record Decided(OrderedDelivery delivery, @Nullable Tries then) {}
+
+  OrderedWorker(KafkaLink link, OrderedSource source, int concurrency) {
+    this.link = link;
+    this.source = source;
+    this.group = link.names().ordered(source.queue());
+    this.topic = link.names().queue(source.queue());
+    this.concurrency = concurrency;
+    this.thread = new Thread(this, "mullion-kafka-" + group);
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  void request(int deliveries) {
+    credit.addAndGet(deliveries);
+    wake();
+  }
+
+  void decide(OrderedDelivery delivery, @Nullable Tries then) {
+    decided.add(new Decided(delivery, then));
+    if (ended) {
+      delivery.lost();
+    }
+    wake();
+  }
+
+  /** Hands out no more, and ends when all is settled. */
+  void stop() {
+    stopping = true;
+    wake();
+  }
+
+  /** Ends: what is not settled counts as lost. */
+  void close() {
+    closing = true;
+    stop();
+  }
+
+  boolean awaitEnd(Duration timeout) throws InterruptedException {
+    thread.join(timeout.toMillis());
+    if (thread.isAlive()) {
+      thread.interrupt();
+    }
+    return !thread.isAlive();
+  }
+
+  private void wake() {
+    news = true;
+    synchronized (pollLock) {
+      if (polled != null) {
+        polled.wakeup();
+      }
+    }
+    LockSupport.unpark(thread);
+  }
+
+  @Override
+  public void run() {
+    try {
+      while (!isOver()) {
+        try {
+          work(link.settings().member(group, patience().plus(MARGIN)));
+        } catch (KafkaException e) { // begins again at what is committed
+          if (!isOver()) {
+            link.failing(group, e);
+            LockSupport.parkNanos(this, PAUSE_NANOS);
+          }
+        } finally {
+          lose(List.copyOf(partitions.keySet()));
+        }
+      }
+    } finally {
+      ended = true;
+      for (Decided late = decided.poll(); late != null; late = decided.poll()) {
+        late.delivery.lost();
+      }
+    }
+  }
+
+  private boolean isOver() {
+    return closing || (stopping && out() == 0);
+  }
+
+  /** Returns how long a partition may stay with its calls after another worker shall have it. */
+  private Duration patience() {
+    return source.queue().handlerTimeout().plus(MARGIN);
+  }
+
+  private void work(Consumer<byte[], byte[]> from) {
+    from.subscribe(List.of(topic), new Rebalance(from));
+    try {
+      while (!isOver()) {
+        ConsumerRecords<byte[], byte[]> records = poll(from);
+        for (TopicPartition each : records.partitions()) {
+          OrderedPartition partition = partitions.get(each);
+          if (partition != null) {
+            records.records(each).forEach(partition::add);
+          }
+        }
+        turn(from);
+        pauseFull(from);
+      }
+      turn(from);
+    } finally {
+      from.close(CloseOptions.timeout(CLOSE));
+    }
+  }
+
+  private ConsumerRecords<byte[], byte[]> poll(Consumer<byte[], byte[]> from) {
+    Duration wait = Duration.ofMillis(longestPoll());
+    mayWake(from);
+    try {
+      return from.poll(news ? Duration.ZERO : wait);
+    } catch (WakeupException e) {
+      return ConsumerRecords.empty();
+    } finally {
+      mayWake(null);
+    }
+  }
+
+  private void mayWake(@Nullable Consumer<byte[], byte[]> now) {
+    synchronized (pollLock) {
+      polled = now;
+    }
+  }
+
+  /** Returns how long nothing is to be done by itself. */
+  private long longestPoll() {
+    long due = Long.MAX_VALUE;
+    for (OrderedPartition each : turns) {
+      due = Math.min(due, each.due());
+    }
+    return Math.max(1, Math.min(LONGEST_POLL, due - System.currentTimeMillis()));
+  }
+
+  /** Applies what was decided, and hands out what may be. */
+  private void turn(Consumer<byte[], byte[]> from) {
+    news = false;
+    for (Decided each = decided.poll(); each != null; each = decided.poll()) {
+      OrderedPartition partition = partitions.get(each.delivery.place());
+      if (partition != null && partition.settle(each.delivery, each.then)) {
+        settled.add(each.delivery);
+      } else {
+        each.delivery.lost();
+      }
+    }
+    choose();
+    if (commit(from)) {
+      settled.forEach(each -> each.answered(Settlement.APPLIED));
+      settled.clear();
+      List<OrderedDelivery> next = List.copyOf(chosen);
+      chosen.clear();
+      next.forEach(source::pass);
+    }
+  }
+
+  private void choose() {
+    long now = System.currentTimeMillis();
+    int idle = 0;
+    while (idle < turns.size() && mayHandOut()) {
+      OrderedPartition first = turns.element();
+      long next = first.next(now);
+      boolean suspect = next >= 0 && first.isSuspect(next);
+      if (suspect && out() > 0) {
+        return; // the others wait too, or it would never be alone
+      }
+      turns.add(turns.remove());
+      idle++;
+      if (next >= 0) {
+        credit.decrementAndGet();
+        chosen.add(first.handOut(next, source));
+        alone = suspect;
+        idle = 0;
+      }
+    }
+  }
+
+  private boolean mayHandOut() {
+    int out = out();
+    return !stopping && credit.get() > 0 && out < concurrency && !(alone && out > 0);
+  }
+
+  private int out() {
+    return turns.stream().mapToInt(OrderedPartition::out).sum();
+  }
+
+  /** Commits what has changed; false if that has to be tried again. */
+  private boolean commit(Consumer<byte[], byte[]> to) {
+    Map<TopicPartition, OffsetAndMetadata> changed = new HashMap<>();
+    for (OrderedPartition each : turns) {
+      if (each.isChanged()) {
+        changed.put(each.place(), each.progress());
+      }
+    }
+    if (changed.isEmpty()) {
+      return true;
+    }
+    try {
+      commit(to, changed);
+    } catch (RetriableException e) {
+      link.failing(group, e);
+      return false;
+    }
+    turns.forEach(OrderedPartition::committed);
+    return true;
+  }
+
+  private void commit(Consumer<byte[], byte[]> to, Map<TopicPartition, OffsetAndMetadata> changed) {
+    try {
+      to.commitSync(changed, link.settings().requestTimeout());
+    } catch (WakeupException e) { // meant for the poll before
+      to.commitSync(changed, link.settings().requestTimeout());
+    }
+  }
+
+  private void pauseFull(Consumer<byte[], byte[]> from) {
+    List<TopicPartition> full = new ArrayList<>();
+    List<TopicPartition> others = new ArrayList<>();
+    for (OrderedPartition each : turns) {
+      (each.isFull() ? full : others).add(each.place());
+    }
+    from.pause(full);
+    from.resume(others);
+  }
+
+  /** Forgets partitions; what they have handed out is another worker's, and counts as lost. */
+  private void lose(Collection<TopicPartition> lost) {
+    for (TopicPartition each : lost) {
+      OrderedPartition partition = partitions.remove(each);
+      if (partition != null) {
+        turns.remove(partition);
+        partition.lose();
+      }
+    }
+    settled.removeIf(each -> {
+      boolean gone = lost.contains(each.place());
+      if (gone) {
+        each.lost();
+      }
+      return gone;
+    });
+    int before = chosen.size();
+    chosen.removeIf(each -> lost.contains(each.place()));
+    credit.addAndGet(before - chosen.size());
+  }
+
+  /** What the consumer group does with partitions; called by polls, on their thread. */
+  private final class Rebalance implements ConsumerRebalanceListener {
+    private final Consumer<byte[], byte[]> member;
+
+    Rebalance(Consumer<byte[], byte[]> member) {
+      this.member = member;
+    }
+
+    @Override
+    public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
+      mayWake(null);
+      Map<TopicPartition, OffsetAndMetadata> committed =
+          member.committed(Set.copyOf(assigned), link.settings().requestTimeout());
+      for (TopicPartition each : assigned) {
+        OffsetAndMetadata known = committed.get(each);
+        OrderedPartition partition = new OrderedPartition(
+            each, Progress.decode(known == null ? new OffsetAndMetadata(0) : known));
+        partitions.put(each, partition);
+        turns.add(partition);
+      }
+    }
+
+    /** Keeps the partitions until their calls have ended, and goes on with the others. */
+    @Override
+    public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
+      mayWake(null);
+      long end = System.nanoTime() + patience().toNanos();
+      List<OrderedPartition> leaving =
+          turns.stream().filter(each -> revoked.contains(each.place())).toList();
+      leaving.forEach(OrderedPartition::leave);
+      turn(member);
+      while (!closing
+          && leaving.stream().anyMatch(each -> each.out() > 0)
+          && System.nanoTime() - end < 0) {
+        LockSupport.parkNanos(OrderedWorker.this, PAUSE_NANOS);
+        turn(member);
+      }
+      lose(revoked);
+    }
+
+    @Override
+    public void onPartitionsLost(Collection<TopicPartition> lost) {
+      mayWake(null);
+      lose(lost);
+    }
+  }
+}
