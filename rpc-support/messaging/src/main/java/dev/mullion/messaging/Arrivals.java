@@ -50,6 +50,11 @@ final class Arrivals<T> implements Sink {
   }
 
   @Override
+  public boolean isBusy() {
+    return inbox.isBusy();
+  }
+
+  @Override
   public void dropped(long messages) {
     owner.dropped(messages);
   }

@@ -2,8 +2,7 @@ package dev.mullion.messaging;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.messaging.engine.Outcome;
-import dev.mullion.messaging.engine.Settlement;
+import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import java.util.ArrayList;
@@ -90,6 +89,11 @@ abstract class EmbeddedSource implements Source {
     return credit > 0 && !cancelled;
   }
 
+  /** Returns how many messages can be assigned; under the owner's lock. */
+  final int credit() {
+    return hasCredit() ? (int) Math.min(credit, Integer.MAX_VALUE) : 0;
+  }
+
   /**
    * Appends a parcel, which uses up one credit, if there is any; under the owner's lock.
    *
@@ -111,6 +115,11 @@ abstract class EmbeddedSource implements Source {
     int more = assigned;
     assigned = 0;
     return more != 0 && turn.getAndAdd(more) == 0;
+  }
+
+  /** Returns whether something is assigned and not handed out yet; under no lock. */
+  final boolean isInTurn() {
+    return turn.get() != 0;
   }
 
   /** Runs the turns of a chain of sources; under no lock. */
@@ -164,31 +173,37 @@ abstract class EmbeddedSource implements Source {
   }
 
   private void handOut(int assigned) {
-    List<? extends Parcel> parcels = load(assigned);
+    List<Parcel> parcels = load(assigned);
     try {
-      sink.deliver(parcels);
+      sink.deliver(deliveries(parcels));
     } catch (Throwable e) { // the turn must end, and no message must be lost
       LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
       parcels.forEach(EmbeddedSource::takeBack);
     }
   }
 
-  private List<? extends Parcel> load(int assigned) {
-    Parcel first = poll();
+  private List<Parcel> load(int assigned) {
     if (assigned == 1) {
-      return load(first) ? first.parcels() : List.of();
+      Parcel only = poll();
+      return load(only) ? List.of(only) : List.of();
     }
     List<Parcel> parcels = new ArrayList<>(assigned);
-    if (load(first)) {
-      first.addTo(parcels);
-    }
-    for (int i = 1; i < assigned; i++) {
+    for (int i = 0; i < assigned; i++) {
       Parcel next = poll();
       if (load(next)) {
-        next.addTo(parcels);
+        parcels.add(next);
       }
     }
     return parcels;
+  }
+
+  private static List<? extends RawDelivery> deliveries(List<Parcel> parcels) {
+    if (parcels.size() == 1) {
+      return parcels.get(0).deliveries();
+    }
+    List<RawDelivery> deliveries = new ArrayList<>(parcels.size());
+    parcels.forEach(parcel -> deliveries.addAll(parcel.deliveries()));
+    return deliveries;
   }
 
   private boolean load(Parcel parcel) {
@@ -307,18 +322,8 @@ abstract class EmbeddedSource implements Source {
   /** Stands before the first parcel. */
   private static final class Nothing extends Parcel {
     @Override
-    public Message<byte[]> message() {
-      throw new IllegalStateException("no message");
-    }
-
-    @Override
-    public String address() {
-      return "";
-    }
-
-    @Override
-    public CompletionStage<Settlement> settle(Outcome outcome) {
-      return LEASE_LOST;
+    List<RawDelivery> deliveries() {
+      return List.of();
     }
 
     @Override

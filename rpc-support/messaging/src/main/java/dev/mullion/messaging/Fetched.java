@@ -152,7 +152,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     ending = how;
     Run<T> in = run;
     if (in != null) {
-      boolean ended = in.end(slot);
+      boolean ended = in.end(slot, how);
       if (ended) {
         STAGE.setOpaque(this, Stage.ENDED);
       }
@@ -174,7 +174,7 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
   @Nullable
   Thread thread() {
     Run<T> in = run;
-    return in != null ? in.thread : super.thread();
+    return in != null ? in.thread() : super.thread();
   }
 
   @Override

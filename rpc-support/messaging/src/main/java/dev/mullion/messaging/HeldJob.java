@@ -1,13 +1,16 @@
 package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 
 /** One delivery of a job, from when a worker gets it to its end, which is reached once. */
-abstract class HeldJob extends Parcel {
+abstract class HeldJob extends Parcel implements RawDelivery {
   // 0 until it is handed out
   static final int HANDED_OUT = 1;
   static final int BEGUN = 2; // with a store
@@ -85,8 +88,29 @@ abstract class HeldJob extends Parcel {
   }
 
   @Override
+  public int failures() {
+    return 0;
+  }
+
+  @Override
+  public int losses() {
+    return 0;
+  }
+
+  /** The engine has no leases: what is handed out stays so until it is settled. */
+  @Override
+  public final CompletionStage<Void> extend(Duration time) {
+    return DONE;
+  }
+
+  @Override
   public final CompletionStage<Settlement> settle(Outcome outcome) {
     return queue().outcomes().settle(this, outcome);
+  }
+
+  @Override
+  final List<HeldJob> deliveries() {
+    return List.of(this);
   }
 
   @Override

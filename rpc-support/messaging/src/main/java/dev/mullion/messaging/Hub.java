@@ -103,9 +103,12 @@ final class Hub implements LiveOwner {
     Targets targets = targets(topic);
     CompletionStage<Void> all =
         targets.groups.length == 0 ? Parcel.DONE : feed(targets.groups, topic, message, link);
-    long expires = Times.expiry(message, link.clock());
+    if (targets.subscribers.length == 0) {
+      return all;
+    }
+    LiveMessage shared = new LiveMessage(message, topic, Times.expiry(message, link.clock()));
     for (LiveSource subscriber : targets.subscribers) {
-      CompletionStage<Void> one = subscriber.publish(message, topic, expires, link);
+      CompletionStage<Void> one = subscriber.publish(shared, link);
       if (one != null) {
         all = all == Parcel.DONE ? one : both(all, one);
       }

@@ -279,6 +279,11 @@ final class Inbox<T> {
     return slots.running() == 0;
   }
 
+  /** Returns whether anything waits here, is being handled, or has an outcome under way. */
+  synchronized boolean isBusy() {
+    return backlog.size() > 0 || slots.busy() > 0 || unsettled.get() > 0;
+  }
+
   synchronized boolean isEmpty() {
     return slots.busy() == 0;
   }

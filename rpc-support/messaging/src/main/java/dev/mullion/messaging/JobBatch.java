@@ -1,10 +1,7 @@
 package dev.mullion.messaging;
 
-import dev.mullion.messaging.engine.Outcome;
-import dev.mullion.messaging.engine.Settlement;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
 /** First deliveries of messages that a worker gets at once: each is little more than a message. */
@@ -52,13 +49,8 @@ final class JobBatch extends Parcel {
   }
 
   @Override
-  List<? extends Parcel> parcels() {
+  List<First> deliveries() {
     return Arrays.asList(jobs());
-  }
-
-  @Override
-  void addTo(List<Parcel> parcels) {
-    parcels.addAll(parcels());
   }
 
   /** Returns whether any of it is not settled. */
@@ -83,21 +75,6 @@ final class JobBatch extends Parcel {
   @Override
   void takeBack() {
     queue.outcomes().takeBack(List.of(jobs()));
-  }
-
-  @Override
-  public Message<byte[]> message() {
-    throw new IllegalStateException("several messages");
-  }
-
-  @Override
-  public String address() {
-    return queue.route().name();
-  }
-
-  @Override
-  public CompletionStage<Settlement> settle(Outcome outcome) {
-    throw new IllegalStateException("several messages");
   }
 
   /** The first delivery of a job. */
@@ -131,7 +108,7 @@ final class JobBatch extends Parcel {
 
     @Override
     public String address() {
-      return batch.address();
+      return batch.queue.route().name();
     }
   }
 }

@@ -15,7 +15,7 @@ final class JobLane {
 
   JobLane(JobQueue queue, boolean isUsed) {
     this.queue = queue;
-    this.lane = isUsed ? new Lane() : null;
+    this.lane = isUsed ? new Lane(true) : null;
   }
 
   /** Appends a message, with a time of the queue's clock; under no lock. */

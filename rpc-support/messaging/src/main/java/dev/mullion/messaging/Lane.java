@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Lane {
   private static final int SLOTS = 128;
+  private static final long[] NO_TIMES = {};
   private static final int SPINS = 200;
   private static final long PAUSE = TimeUnit.MICROSECONDS.toNanos(20);
   private static final VarHandle LOCKED;
@@ -44,14 +45,22 @@ final class Lane {
   @SuppressWarnings("unused") // by LOCKED
   private boolean locked;
 
-  private Chunk last = new Chunk(); // as the next three guarded by the lane's lock
+  private final boolean timed;
+  private Chunk last; // as the next three guarded by the lane's lock
   private long appended; // receivers peek at it without
   private long limit;
   private boolean hungry;
 
-  private Chunk first = last; // as all below guarded by the owner's lock
+  private Chunk first; // as all below guarded by the owner's lock
   private long taken;
   private long known; // how much of appended was seen: the slots up to there may be read
+
+  /** Items have times only if it is timed. */
+  Lane(boolean timed) {
+    this.timed = timed;
+    this.last = new Chunk(timed);
+    this.first = last;
+  }
 
   /** How an item was appended. */
   enum Put {
@@ -74,13 +83,15 @@ final class Lane {
       int slot = (int) number & (SLOTS - 1);
       Chunk chunk = last;
       if (slot == 0 && number != 0) {
-        Chunk next = new Chunk();
+        Chunk next = new Chunk(timed);
         chunk.next = next;
         last = next;
         chunk = next;
       }
       chunk.items[slot] = item;
-      chunk.times[slot] = time;
+      if (timed) {
+        chunk.times[slot] = time;
+      }
       APPENDED.setOpaque(this, number + 1);
       return hungry ? Put.AWAITED : Put.DONE;
     } finally {
@@ -201,7 +212,11 @@ final class Lane {
   /** Some slots; each is young with its items, which spares the collector's marks. */
   private static final class Chunk {
     private final @Nullable Object[] items = new @Nullable Object[SLOTS];
-    private final long[] times = new long[SLOTS];
+    private final long[] times;
     private @Nullable Chunk next;
+
+    Chunk(boolean timed) {
+      times = timed ? new long[SLOTS] : NO_TIMES;
+    }
   }
 }

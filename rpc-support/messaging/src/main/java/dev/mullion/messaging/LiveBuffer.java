@@ -1,5 +1,6 @@
 package dev.mullion.messaging;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,19 +17,12 @@ final class LiveBuffer {
 
   LiveBuffer(LiveSource source, boolean usesLane) {
     this.source = source;
-    this.lane = usesLane ? new Lane() : null;
+    this.lane = usesLane ? new Lane(false) : null;
   }
 
   /** Appends a message without a time to live if there is room; under no lock. */
-  Lane.Put put(Message<byte[]> message, String topic) {
-    Lane open = lane;
-    if (open == null) {
-      return Lane.Put.FULL;
-    }
-    Object item = topic.equals(source.topic())
-        ? message
-        : new LiveDelivery(source, message, topic, Times.NEVER);
-    return open.put(item, 0);
+  Lane.Put put(LiveMessage message) {
+    return lane == null ? Lane.Put.FULL : lane.put(message, 0);
   }
 
   /** Returns whether nothing waits; under no lock. */
@@ -48,18 +42,10 @@ final class LiveBuffer {
   void close() {
     if (lane != null) {
       lane.close();
-      for (LiveDelivery next = fromLane(lane); next != null; next = fromLane(lane)) {
-        add(next);
+      for (Object next = lane.poll(); next != null; next = lane.poll()) {
+        add(new LiveDelivery(source, (LiveMessage) next));
       }
     }
-  }
-
-  @SuppressWarnings("unchecked")
-  private @Nullable LiveDelivery fromLane(Lane open) {
-    Object item = open.poll();
-    return item == null || item instanceof LiveDelivery
-        ? (LiveDelivery) item
-        : new LiveDelivery(source, (Message<byte[]>) item, source.topic(), Times.NEVER);
   }
 
   /** Asks publishers to tell of the next message; false if there is one already. */
@@ -90,12 +76,27 @@ final class LiveBuffer {
     }
   }
 
-  /** Removes and returns the oldest message; null without any. */
+  /** Removes and returns that many of the oldest messages, or fewer; null without any. */
+  @Nullable
+  Parcel poll(int most) {
+    if (first != null) {
+      return poll();
+    }
+    List<LiveMessage> messages = lane == null || lane.isEmpty() ? List.of() : fromLane(lane, most);
+    return messages.isEmpty() ? null : new LiveBatch(messages);
+  }
+
+  @SuppressWarnings("unchecked") // it has nothing else
+  private static List<LiveMessage> fromLane(Lane lane, int most) {
+    return (List<LiveMessage>) (List<?>) lane.poll(most);
+  }
+
+  /** Removes and returns the oldest of those that are listed; null without any. */
   @Nullable
   LiveDelivery poll() {
     LiveDelivery message = first;
     if (message == null) {
-      return lane == null ? null : fromLane(lane);
+      return null;
     }
     LiveDelivery following = (LiveDelivery) message.next;
     message.next = null;

@@ -1,13 +1,15 @@
 package dev.mullion.messaging;
 
 import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 
-/** A message for one live subscriber or receiver: delivered at most once. */
-final class LiveDelivery extends Parcel {
+/** A message for one live subscriber or receiver that was looked at: delivered at most once. */
+final class LiveDelivery extends Parcel implements RawDelivery.Once {
   private static final VarHandle SETTLED;
 
   static {
@@ -19,29 +21,34 @@ final class LiveDelivery extends Parcel {
   }
 
   private final LiveSource source;
-  private final Message<byte[]> message;
-  private final String address;
-  final long expires; // nanoseconds of the clock; Times.NEVER for no limit
+  private final LiveMessage message;
   long seen = Times.NEVER; // guarded by its source's lock: when a look at the buffer first found it
 
   @SuppressWarnings("unused") // by SETTLED
   private volatile boolean settled;
 
-  LiveDelivery(LiveSource source, Message<byte[]> message, String address, long expires) {
+  LiveDelivery(LiveSource source, LiveMessage message) {
     this.source = source;
     this.message = message;
-    this.address = address;
-    this.expires = expires;
   }
 
   /** Returns this message for another receiver. */
   LiveDelivery to(LiveSource other) {
-    return other == source && !settled ? this : new LiveDelivery(other, message, address, expires);
+    return other == source && !settled ? this : new LiveDelivery(other, message);
+  }
+
+  boolean isExpired(MessagingClock clock) {
+    return Times.isPast(message.expires, clock);
   }
 
   /** Counts it as dropped by its receiver. */
   void countDropped() {
     source.reportDropped(1);
+  }
+
+  @Override
+  List<LiveDelivery> deliveries() {
+    return List.of(this);
   }
 
   @Override
@@ -54,17 +61,19 @@ final class LiveDelivery extends Parcel {
     if (!SETTLED.compareAndSet(this, false, true)) {
       return LEASE_LOST;
     }
-    source.settled(this, outcome);
+    if (outcome instanceof Outcome.GiveBack back && !back.counted()) {
+      source.returned(this);
+    }
     return APPLIED;
   }
 
   @Override
   public Message<byte[]> message() {
-    return message;
+    return message.message();
   }
 
   @Override
   public String address() {
-    return address;
+    return message.address();
   }
 }

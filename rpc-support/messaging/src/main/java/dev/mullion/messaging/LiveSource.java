@@ -2,7 +2,6 @@ package dev.mullion.messaging;
 
 import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
-import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Sink;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
@@ -10,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +29,6 @@ final class LiveSource extends EmbeddedSource {
   private final Alarm alarm;
   private final FullMark full = new FullMark();
   private final Watchers watchers = new Watchers();
-  private final AtomicLong settled = new AtomicLong();
   private final LiveBuffer buffer;
   private volatile boolean sendsWait;
   private long handedOut;
@@ -55,22 +52,21 @@ final class LiveSource extends EmbeddedSource {
 
   /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
   @Nullable
-  CompletionStage<Void> publish(
-      Message<byte[]> message, String topic, long expires, EmbeddedLink sender) {
+  CompletionStage<Void> publish(LiveMessage message, EmbeddedLink sender) {
     sender.awaitRoom(full);
-    return expires == Times.NEVER && put(message, topic, sender)
+    return message.expires == Times.NEVER && put(message, sender)
         ? null
-        : publish(new LiveDelivery(this, message, topic, expires), sender);
+        : publish(new LiveDelivery(this, message), sender);
   }
 
   /** Takes a message if nothing has to be decided; else returns false. */
-  private boolean put(Message<byte[]> message, String topic, EmbeddedLink sender) {
-    Lane.Put put = buffer.put(message, topic);
+  private boolean put(LiveMessage message, EmbeddedLink sender) {
+    Lane.Put put = buffer.put(message);
     if (put == Lane.Put.FULL && overflow == Overflow.BLOCK && capacity > 0) {
       lock.lock();
       leave();
       sender.awaitRoom(full);
-      put = buffer.put(message, topic);
+      put = buffer.put(message);
     }
     if (put == Lane.Put.AWAITED) {
       VarHandle.fullFence(); // one that looks out sees the message, or is not seen here
@@ -259,16 +255,16 @@ final class LiveSource extends EmbeddedSource {
     long expired = 0;
     int left = least;
     while (hasCredit() || (left > 0 && !isCancelled())) {
-      LiveDelivery message = buffer.poll();
-      if (message == null) {
+      Parcel next = buffer.poll(Math.max(left, credit()));
+      if (next == null) {
         break;
       }
-      left--;
-      if (Times.isPast(message.expires, clock)) {
+      left -= next.count();
+      if (next instanceof LiveDelivery listed && listed.isExpired(clock)) {
         expired++;
       } else {
-        handedOut++;
-        assign(message);
+        handedOut += next.count();
+        assign(next);
       }
       admit(accepted);
     }
@@ -314,11 +310,9 @@ final class LiveSource extends EmbeddedSource {
     sends.forEach(send -> send.end(cause));
   }
 
-  void settled(LiveDelivery message, Outcome outcome) {
-    settled.getAndIncrement();
-    if (outcome instanceof Outcome.GiveBack back && !back.counted()) {
-      owner.returned(message);
-    }
+  /** Takes a message that no handler began. */
+  void returned(LiveDelivery message) {
+    owner.returned(message);
   }
 
   @Override
@@ -326,12 +320,14 @@ final class LiveSource extends EmbeddedSource {
 
   /** Returns whether something waits here or is being handled. */
   boolean isBusy() {
+    boolean waits;
     enter();
     try {
-      return buffer.size() > 0 || !parked.isEmpty() || handedOut != settled.get();
+      waits = buffer.size() > 0 || !parked.isEmpty();
     } finally {
       leave();
     }
+    return waits || isInTurn() || sink.isBusy(); // in the order in which messages pass
   }
 
   /** Returns how many messages wait for credit. */

@@ -5,6 +5,7 @@ import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +52,11 @@ final class RequestDelivery extends Parcel implements RawDelivery.Request {
   @Override
   public CompletionStage<Settlement> settle(Outcome outcome) {
     return subject.settle(this, outcome) ? APPLIED : LEASE_LOST;
+  }
+
+  @Override
+  List<RequestDelivery> deliveries() {
+    return List.of(this);
   }
 
   @Override

@@ -40,14 +40,15 @@ final class Run<T> {
     }
   }
 
-  final Thread thread;
-  private final List<Fetched<T>> messages;
+  private @Nullable Thread thread;
+  private List<Fetched<T>> messages;
   private volatile long word;
 
   /** Of those begun, how many are passed on. */
   @SuppressWarnings("unused") // by SETTLED, which only the runner changes
   private int settled;
 
+  private boolean uneven; // by the runner, or under the inbox's lock: some are not acknowledged
   private int counted; // guarded by the inbox's lock: those before are counted, and gone from here
 
   Run(List<Fetched<T>> messages, Thread thread) {
@@ -116,14 +117,22 @@ final class Run<T> {
   }
 
   /** Ends a message, if it is running. */
-  boolean end(int index) {
+  boolean end(int index, Ending how) {
+    uneven |= how != Ending.ACKNOWLEDGED;
     return change(index, ENDED);
+  }
+
+  /** Returns whether all messages were acknowledged, each in its turn, and are still here. */
+  boolean isEven() {
+    long now = word;
+    return !uneven && begun(now) == end(now) && phase(now) == ENDED;
   }
 
   // ---- by others, under the inbox's lock
 
   /** Cuts a message off, if it is running. */
   boolean cut(int index, Stage stage) {
+    uneven = true;
     return change(index, stage == Stage.TIMED_OUT ? TIMED_OUT : INTERRUPTED);
   }
 
@@ -150,6 +159,7 @@ final class Run<T> {
 
   /** Takes out and returns those that have not begun. */
   List<Fetched<T>> cutOff() {
+    uneven = true;
     while (true) {
       long now = word;
       int begun = begun(now);
@@ -164,6 +174,18 @@ final class Run<T> {
   /** Returns whether the outcome of a message that has ended is not passed on yet. */
   boolean isSettling() {
     return begun(word) - 1 > (int) SETTLED.getAcquire(this);
+  }
+
+  /** Keeps nothing in memory any more for those who keep one of its messages. */
+  void forget() {
+    messages = List.of();
+    thread = null;
+  }
+
+  /** Returns the thread of the runner; under the inbox's lock. */
+  @Nullable
+  Thread thread() {
+    return thread;
   }
 
   /** Returns how many messages are here. */
@@ -189,6 +211,7 @@ final class Run<T> {
   }
 
   private void remove(int end, Consumer<? super Fetched<T>> action) {
+    uneven = true;
     for (int i = counted; i < end; i++) {
       action.accept(messages.get(i));
       messages.get(i).leave();

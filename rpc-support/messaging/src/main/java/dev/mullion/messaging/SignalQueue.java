@@ -35,8 +35,8 @@ final class SignalQueue implements LiveOwner {
     }
     int first = all.length == 1 ? 0 : (turn.getAndIncrement() & Integer.MAX_VALUE) % all.length;
     LiveSource receiver = all[first];
-    return offer(
-        all, first, new LiveDelivery(receiver, message, name, Times.expiry(message, clock)));
+    LiveMessage sent = new LiveMessage(message, name, Times.expiry(message, clock));
+    return offer(all, first, new LiveDelivery(receiver, sent));
   }
 
   /**

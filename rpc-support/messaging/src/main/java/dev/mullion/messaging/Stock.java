@@ -60,6 +60,17 @@ final class Stock<T> {
 
   /** Ends a run: counts what has begun, and puts the rest back. */
   void endRun(Run<T> run, Effects effects) {
+    if (run.isEven()) {
+      tally.ended(Ending.ACKNOWLEDGED, run.size());
+      effects.ended = true;
+    } else {
+      endUneven(run, effects);
+    }
+    run.forget();
+    slots.freeRun();
+  }
+
+  private void endUneven(Run<T> run, Effects effects) {
     putBackRest(run);
     effects.ended |= run.size() > 0;
     run.removeBegun(message -> {
@@ -69,7 +80,6 @@ final class Stock<T> {
       }
       count(message);
     });
-    slots.freeRun();
   }
 
   /** Puts back what has not begun. */

@@ -15,8 +15,12 @@ final class Tally {
   long interrupted;
 
   void ended(Ending ending) {
-    endings[ending.index]++;
-    ended++;
+    ended(ending, 1);
+  }
+
+  void ended(Ending ending, int messages) {
+    endings[ending.index] += messages;
+    ended += messages;
   }
 
   /** Returns the deliveries in slots whose ending is not counted yet. */

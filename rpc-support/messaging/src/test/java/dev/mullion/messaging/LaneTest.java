@@ -18,7 +18,7 @@ class LaneTest {
   private static final int EACH = 20_000;
   private static final int ROOM = 50;
 
-  private final Lane lane = new Lane();
+  private final Lane lane = new Lane(true);
 
   private List<Object> pollAll() {
     List<Object> all = new ArrayList<>();

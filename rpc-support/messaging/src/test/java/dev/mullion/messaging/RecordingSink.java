@@ -11,12 +11,18 @@ import java.util.concurrent.atomic.AtomicLong;
 final class RecordingSink implements Sink {
   final List<RawDelivery> deliveries = new CopyOnWriteArrayList<>();
   final AtomicLong dropped = new AtomicLong();
+  volatile boolean busy;
   int seen; // of the deliveries, by a test
   final List<MessagingException> failures = new CopyOnWriteArrayList<>();
 
   @Override
   public void deliver(RawDelivery delivery) {
     deliveries.add(delivery);
+  }
+
+  @Override
+  public boolean isBusy() {
+    return busy;
   }
 
   @Override

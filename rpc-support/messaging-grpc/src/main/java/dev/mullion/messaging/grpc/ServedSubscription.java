@@ -177,6 +177,11 @@ final class ServedSubscription implements Sink {
   }
 
   @Override
+  public synchronized boolean isBusy() {
+    return unsettled > 0;
+  }
+
+  @Override
   public void dropped(long messages) {
     session.dropped(this, messages);
   }

@@ -222,6 +222,16 @@ final class FaultySource implements Source {
     }
 
     @Override
+    public boolean isBusy() {
+      synchronized (FaultySource.this) {
+        if (!held.isEmpty() || draining) {
+          return true;
+        }
+      }
+      return sink.isBusy();
+    }
+
+    @Override
     public void dropped(long messages) {
       sink.dropped(messages);
     }

@@ -17,6 +17,14 @@ public interface Sink {
     deliveries.forEach(this::deliver);
   }
 
+  /**
+   * Returns whether a message that was delivered here is not settled yet. An engine in the same
+   * process may ask this to know whether there is anything left to do.
+   */
+  default boolean isBusy() {
+    return false;
+  }
+
   /** Reports messages that were dropped since this subscription had no room for them. */
   void dropped(long messages);
 
