@@ -105,9 +105,8 @@ class KafkaErrorsTest {
     try (Messaging messaging = Messaging.on(engine().build())) {
       WorkQueue.Builder<String> queue = WorkQueue.builder(name, Codecs.utf8());
       assertRefused(messaging, queue.capacity(5).build(), "capacity");
-      assertRefused(messaging, queue.capacity(0).ordered(true).build(), "orderedQueues");
       Redelivery many = new Redelivery(1000, Duration.ofMillis(1), 1.01, Duration.ofHours(1));
-      assertRefused(messaging, queue.ordered(false).redelivery(many).build(), "delays");
+      assertRefused(messaging, queue.capacity(0).redelivery(many).build(), "delays");
       assertThatThrownBy(() -> messaging.subscribe(Topic.of("*.x", Codecs.utf8()), each -> {}))
           .isInstanceOf(UnsupportedSettingException.class)
           .hasMessageContaining("wildcards");

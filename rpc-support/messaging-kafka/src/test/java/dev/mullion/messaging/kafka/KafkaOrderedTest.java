@@ -78,7 +78,7 @@ class KafkaOrderedTest {
   }
 
   private void push(WorkQueue<String> queue, String key, String payload) {
-    get(messaging.push(queue, Message.of(payload).withKey(key)));
+    get(messaging.pushMessage(queue, Message.of(payload).withKey(key)));
   }
 
   private static <T> T get(CompletionStage<T> stage) {
@@ -137,7 +137,7 @@ class KafkaOrderedTest {
       List<CompletableFuture<Void>> pushed = new ArrayList<>();
       for (int key = 0; key < KEYS; key++) {
         String name = "k" + key;
-        pushed.add(messaging.push(queue, Message.of(name + '-' + i).withKey(name)));
+        pushed.add(messaging.pushMessage(queue, Message.of(name + '-' + i).withKey(name)));
       }
       pushed.forEach(KafkaOrderedTest::get);
       if (i % 10 == 5) { // with the next ones a further worker comes, or goes
@@ -331,7 +331,7 @@ class KafkaOrderedTest {
     messaging.declare(group);
     Subscription worker = messaging.worker(group).concurrency(4).start(this::note);
     for (String payload : numbered("a", 10)) {
-      get(messaging.publish(topic, Message.of(payload).withKey("a")));
+      get(messaging.publishMessage(topic, Message.of(payload).withKey("a")));
     }
     await("all", () -> handled.size() == 10);
     assertThat(handled).isEqualTo(numbered("a", 10));
