@@ -274,22 +274,6 @@ public abstract class EngineSuite {
     } while (System.nanoTime() - end < 0);
   }
 
-  /** A case with a time for handlers, which a machine that stalls may exceed. */
-  @FunctionalInterface
-  interface Timed {
-    void run(Duration time) throws Exception;
-  }
-
-  /** Runs a case with a short time. If that fails, only the result with a long one counts. */
-  static void patiently(long millis, long atLast, Timed timed) throws Exception {
-    try {
-      timed.run(Duration.ofMillis(millis));
-    } catch (AssertionError late) {
-      System.out.println("once more, with " + atLast + " ms: " + late.getMessage());
-      timed.run(Duration.ofMillis(atLast));
-    }
-  }
-
   /** Runs something that must return at once, although what it is about is full or away. */
   final void atOnce(String what, Executable action) throws Throwable {
     long start = System.nanoTime();

@@ -6,6 +6,7 @@ import dev.mullion.messaging.Message;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -134,6 +135,30 @@ final class Received<T> implements Handler<T> {
   void staysAt(int size) {
     if (growsBeyond(size) || size() != size) {
       throw new AssertionFailedError(size + " deliveries expected, not more; seen: " + this);
+    }
+  }
+
+  /**
+   * Checks that a payload came again only when its handler had had its time. That began after the
+   * delivery before, or after {@code since}: so this holds however often a machine stalls.
+   */
+  static <T> void checkTakenBack(
+      T payload, long since, Duration timeout, List<Received<T>> receivers) {
+    long before = since;
+    long last = since;
+    List<Entry<T>> deliveries = receivers.stream()
+        .flatMap(each -> each.entries().stream())
+        .filter(entry -> entry.message().payload().equals(payload))
+        .sorted(Comparator.comparingLong(entry -> entry.nanos() - since))
+        .toList();
+    for (Entry<T> delivery : deliveries) {
+      Duration took = Duration.ofNanos(delivery.nanos() - before);
+      if (delivery.count() > 1 && took.compareTo(timeout) < 0) {
+        throw new AssertionFailedError(
+            delivery + " came " + took + " after its handler began, before " + timeout);
+      }
+      before = last;
+      last = delivery.nanos();
     }
   }
 
