@@ -48,7 +48,12 @@ record CountedWrites(Http2RemoteFlowController controller, Http2Connection.Prope
   @Override
   public void addFlowControlled(Http2Stream stream, FlowControlled payload) {
     PeerStream counted = stream.getProperty(key);
-    controller.addFlowControlled(stream, counted == null ? payload : new Counted(payload, counted));
+    if (counted == null) {
+      controller.addFlowControlled(stream, payload);
+      return;
+    }
+    controller.addFlowControlled(stream, new Counted(payload, counted));
+    counted.queued();
   }
 
   @Override

@@ -1,7 +1,5 @@
 package dev.mullion.rpc;
 
-import static java.util.concurrent.TimeUnit.MILLISECONDS;
-
 import io.grpc.InternalMetadata;
 import io.grpc.InternalStatus;
 import io.grpc.Metadata;
@@ -101,14 +99,6 @@ final class PeerConnection {
       // Nothing else runs on the loop then.
     }
     task.run();
-  }
-
-  /** Runs a task on the event loop, unless the loop ends before. */
-  void schedule(Runnable task, long delayMillis) {
-    ChannelHandlerContext loop = context;
-    if (loop != null && !loop.executor().isShuttingDown()) {
-      loop.executor().schedule(task, delayMillis, MILLISECONDS);
-    }
   }
 
   /** Returns whether the stream has not been closed. */

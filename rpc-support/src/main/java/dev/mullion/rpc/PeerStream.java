@@ -13,9 +13,6 @@ final class PeerStream {
   /** The size of gRPC's header of each message. */
   private static final int MESSAGE_HEADER = 5;
 
-  /** How often to look whether gRPC has written what was passed to it, each millisecond. */
-  private static final int LOOKS = 5_000;
-
   private static final Status CLOSED =
       Status.CANCELLED.withDescription("the stream was closed before the call ended");
 
@@ -31,6 +28,9 @@ final class PeerStream {
    * waits in front of it, and the stream stays open.
    */
   private boolean endWritten;
+
+  /** The status with which the call was cut; used only by the event loop. */
+  private @Nullable Status cutWith;
 
   /** The announced size of the current message; used only by the thread that sends it. */
   private long announced;
@@ -148,23 +148,28 @@ final class PeerStream {
       StreamTracers.TracedStream of = tracked;
       if (of != null && !of.isOver()) {
         of.end(status);
-        endOnTheWire(status, LOOKS);
+        cutWith = status;
+        endOnTheWire();
       }
     });
   }
 
   /**
    * Usually the end has been written, or waits for the peer. But a thread of gRPC's may just have
-   * taken over to empty gRPC's queue, and may not have asked the event loop to do so yet.
+   * taken over to empty gRPC's queue, and may not have asked the event loop to do so yet. What is
+   * in that queue comes through {@link #queued}, or as the end.
    */
-  private void endOnTheWire(Status status, int looks) {
-    if (endWritten || !connection.has(stream)) {
-      return;
-    }
-    if (connection.hasUnread(stream) || looks == 0) {
+  private void endOnTheWire() {
+    Status status = cutWith;
+    if (status != null && !endWritten && connection.has(stream) && connection.hasUnread(stream)) {
       connection.cut(this, status);
-    } else {
-      connection.schedule(() -> endOnTheWire(status, looks - 1), 1);
+    }
+  }
+
+  /** Called when a frame was queued for the peer; it is written before the next task, or waits. */
+  void queued() {
+    if (cutWith != null) {
+      connection.execute(this::endOnTheWire);
     }
   }
 
