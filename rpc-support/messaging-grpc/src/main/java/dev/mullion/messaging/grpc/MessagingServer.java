@@ -148,6 +148,7 @@ public final class MessagingServer implements AutoCloseable {
     private int maxCredit = 10_000;
     private long maxUnsettledBytes = 64L << 20;
     private int maxSubscriptions = 1_000;
+    private int maxQueues = 10_000;
     private long maxBacklog = 64L << 20;
     private Duration helloTimeout = Duration.ofSeconds(10);
     private boolean shutdownHook;
@@ -249,6 +250,17 @@ public final class MessagingServer implements AutoCloseable {
     }
 
     /**
+     * Sets how many queues and groups there may be in the engine, those of its own process
+     * included, for a client to declare a further one: 10,000 by default. They stay when their
+     * client leaves, and take memory until they are deleted. A client that would declare one too
+     * many gets an {@code UnsupportedSettingException} with the numbers.
+     */
+    public Builder maxQueues(int maxQueues) {
+      this.maxQueues = Check.within(maxQueues, 1, 1_000_000, "maxQueues");
+      return this;
+    }
+
+    /**
      * Sets how many bytes of replies and answers may wait for one client to read them: 64 MiB by
      * default. A client for which more would wait is disconnected. Deliveries do not count: they
      * stay in their queues until the client reads.
@@ -296,6 +308,7 @@ public final class MessagingServer implements AutoCloseable {
                 maxCredit,
                 maxUnsettledBytes,
                 maxSubscriptions,
+                maxQueues,
                 maxBacklog,
                 helloTimeout),
             permissions,

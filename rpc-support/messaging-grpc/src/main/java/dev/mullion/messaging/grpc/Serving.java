@@ -25,6 +25,7 @@ final class Serving {
    * @param maxCredit credit and unsettled deliveries of one subscription
    * @param maxUnsettledBytes messages that one client has or is to get, without an outcome
    * @param maxSubscriptions subscriptions of one client
+   * @param maxQueues queues and groups in the engine, for clients to declare further ones
    * @param maxBacklog bytes of answers that wait for one client to read them
    * @param helloTimeout how long a client may take until its first frame
    */
@@ -36,12 +37,14 @@ final class Serving {
       int maxCredit,
       long maxUnsettledBytes,
       int maxSubscriptions,
+      int maxQueues,
       long maxBacklog,
       Duration helloTimeout) {}
 
   final Engine engine;
   final Limits limits;
   final Permissions permissions;
+  final DeclaredQueues queues;
 
   /** Runs what may block, and writes of threads of the engine. */
   final ExecutorService executor;
@@ -57,6 +60,7 @@ final class Serving {
     this.engine = engine;
     this.limits = limits;
     this.permissions = permissions;
+    this.queues = new DeclaredQueues(limits.maxQueues());
     this.executor = executor;
   }
 

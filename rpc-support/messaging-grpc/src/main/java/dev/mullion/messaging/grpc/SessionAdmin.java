@@ -73,7 +73,8 @@ final class SessionAdmin {
       } else {
         session.check(queue.id(), Verb.PUSH, Verb.PULL);
       }
-      link.prepare(queue, frame.getReplace() ? Declaration.REPLACE : Declaration.CHECK);
+      session.serving.queues.declare(
+          queue, frame.getReplace() ? Declaration.REPLACE : Declaration.CHECK, link);
       sends.declared(queue);
       session.answers.done(frame.getId(), null);
     });
@@ -83,9 +84,12 @@ final class SessionAdmin {
     orError(frame.getId(), () -> {
       Route.Queue queue = managed(frame.getQueue());
       sends.deleted(queue);
-      link.delete(queue)
-          .whenComplete((done, error) ->
-              session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error)));
+      link.delete(queue).whenComplete((done, error) -> {
+        if (error == null) {
+          session.serving.queues.deleted(queue);
+        }
+        session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error));
+      });
     });
   }
 

@@ -35,9 +35,11 @@ final class SessionSubscribes {
     try {
       Route route = route(frame);
       ConsumerSettings settings = settings(frame);
-      link.prepare(route, Declaration.CHECK);
       if (route instanceof Route.Queue queue) {
+        session.serving.queues.declare(queue, Declaration.CHECK, link);
         sends.declared(queue);
+      } else {
+        link.prepare(route, Declaration.CHECK);
       }
       start(frame, route, settings);
     } catch (MessagingException | RuntimeException thrown) {

@@ -54,8 +54,11 @@ class HostileClientsTest {
   void start() throws Exception {
     broker = EmbeddedEngine.inMemory().start();
     good = Messaging.on(broker);
-    server =
-        MessagingServer.builder(broker).maxBacklog(1 << 20).maxSubscriptions(50).start();
+    server = MessagingServer.builder(broker)
+        .maxBacklog(1 << 20)
+        .maxSubscriptions(50)
+        .maxQueues(20)
+        .start();
   }
 
   /** Whatever a client did, nothing of it is left, and others are served. */
@@ -167,6 +170,48 @@ class HostileClientsTest {
     ended(
         frame().setSettle(Settle.newBuilder().setDelivery(-1)),
         "delivery: -1 (expected: one that was delivered, 1 to 0)");
+  }
+
+  /** They stay when their client leaves: clients that came and went filled the engine. */
+  @Test
+  void queuesOfAllClientsAreBounded() throws Exception {
+    good.declare(JOBS);
+    String text = "queues and groups: 20 (expected: < 20, the server's maxQueues, to declare ";
+    for (int i = 0; i < 30; i++) {
+      try (StubClient client = StubClient.connect(server)) {
+        Queue.Builder queue = Queue.newBuilder().setName("queue" + i);
+        if (i % 3 == 0) {
+          queue.setTopic("prices.*");
+        }
+        Error error = i % 2 == 0 ? declared(client, queue) : pulled(client, queue);
+        assertThat(error.getText())
+            .isEqualTo(i < 19 ? "" : text + (i % 3 == 0 ? "prices/queue" : "queue") + i + ")");
+        assertThat(error.getKind())
+            .isEqualTo(i < 19 ? Error.Kind.KIND_UNSPECIFIED : Error.Kind.KIND_UNSUPPORTED_SETTING);
+        assertThat(declared(client, Queue.newBuilder().setName("queue1")).getText())
+            .isEmpty();
+      }
+    }
+    assertThat(good.queues().toCompletableFuture().get()).hasSize(20);
+    good.delete(JOBS).toCompletableFuture().get();
+    try (StubClient client = StubClient.connect(server)) {
+      Eventually.isTrue(
+          "room for another",
+          () ->
+              declared(client, Queue.newBuilder().setName("another")).getText().isEmpty());
+      assertThat(pulled(client, Queue.newBuilder().setName("yet-another")).getText())
+          .isEqualTo(text + "yet-another)");
+    }
+  }
+
+  private static Error declared(StubClient client, Queue.Builder queue) {
+    client.send(frame().setDeclare(Declare.newBuilder().setId(9).setQueue(queue)));
+    return client.done().getError();
+  }
+
+  private static Error pulled(StubClient client, Queue.Builder queue) {
+    client.send(subscription(1, wire -> wire.setQueue(queue)));
+    return client.done().getError();
   }
 
   @Test

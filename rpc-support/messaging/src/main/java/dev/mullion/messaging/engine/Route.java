@@ -55,6 +55,11 @@ public sealed interface Route {
      * slash and its name. So groups of different topics never collide with each other or a queue.
      */
     public String id() {
+      return id(name, source);
+    }
+
+    /** Returns the {@link #id()} of the queue, or group of a topic, with this name. */
+    public static String id(String name, Optional<String> source) {
       return source.map(topic -> firstWord(topic) + '/' + name).orElse(name);
     }
 
