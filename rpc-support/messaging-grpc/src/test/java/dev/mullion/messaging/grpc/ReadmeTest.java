@@ -106,7 +106,7 @@ class ReadmeTest {
           GrpcEngine.builder(channel),
           5);
     }
-    assertDefaults(readme.substring(limits), MessagingServer.builder(EmbeddedEngine.inMemory()), 8);
+    assertDefaults(readme.substring(limits), MessagingServer.builder(EmbeddedEngine.inMemory()), 9);
   }
 
   private static void assertDefaults(String section, Object builder, int count) {
