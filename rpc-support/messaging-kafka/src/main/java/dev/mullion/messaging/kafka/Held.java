@@ -7,7 +7,6 @@ import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -15,7 +14,6 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 /** A record that a share consumer has acquired, from its arrival to its settlement. */
 abstract class Held implements RawDelivery {
   private final ShareWorker worker;
-  private final Executor callbacks;
   private final CompletableFuture<Settlement> answer = new CompletableFuture<>();
   private final AtomicBoolean settled = new AtomicBoolean();
   private final AtomicBoolean answered = new AtomicBoolean();
@@ -23,10 +21,9 @@ abstract class Held implements RawDelivery {
   private ConsumerRecord<byte[], byte[]> fetched; // of the polling thread, once it is delivered
   private volatile AcknowledgeType decision = AcknowledgeType.RELEASE;
 
-  Held(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched, Executor callbacks) {
+  Held(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
     this.worker = worker;
     this.fetched = fetched;
-    this.callbacks = callbacks;
     this.message = Records.message(fetched);
   }
 
@@ -88,7 +85,7 @@ abstract class Held implements RawDelivery {
   final void answered(Settlement settlement) {
     if (answered.compareAndSet(false, true)) {
       over(settlement);
-      callbacks.execute(() -> answer.complete(settlement));
+      answer.complete(settlement);
     }
   }
 

@@ -76,7 +76,7 @@ final class KafkaLink implements EngineLink {
     this.timer = Executors.newSingleThreadScheduledExecutor(daemons("mullion-kafka-timer"));
     this.topology = new Topology(admin, settings, errors);
     Errors ofSends = new Errors(settings.servers(), "deliveryTimeout");
-    this.sender = new Sender(settings, admin, ofSends, context.callbacks());
+    this.sender = new Sender(settings, admin, ofSends);
     this.declarationReader = new Reader(settings, errors, "declarations");
     this.letterReader = new Reader(settings, errors, "dead-letters");
     this.declarations = new Declarations(declarationReader, sender, names.declarations());

@@ -7,7 +7,6 @@ import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -24,9 +23,6 @@ final class OrderedDelivery implements RawDelivery {
 
     /** Takes notice that a delivery is no longer held, once for each that began. */
     void over();
-
-    /** Returns who completes the answers. */
-    Executor callbacks();
   }
 
   private final Owner owner;
@@ -104,7 +100,7 @@ final class OrderedDelivery implements RawDelivery {
       if (inFlight.get()) {
         owner.over();
       }
-      owner.callbacks().execute(() -> answer.complete(settlement));
+      answer.complete(settlement);
     }
   }
 

@@ -8,7 +8,6 @@ import dev.mullion.messaging.engine.Sink;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
@@ -40,11 +39,6 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
   @Override
   public Route.Queue queue() {
     return queue;
-  }
-
-  @Override
-  public Executor callbacks() {
-    return link.callbacks();
   }
 
   @Override

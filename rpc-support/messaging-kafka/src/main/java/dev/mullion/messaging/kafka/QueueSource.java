@@ -5,6 +5,8 @@ import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -51,13 +53,22 @@ final class QueueSource extends SharePool implements JobSource {
   }
 
   @Override
-  void deliver(Held record) {
-    Job job = (Job) record;
-    if (job.losses > 0) {
-      isolate(job);
-    } else {
-      pass(job);
+  void deliverAll(List<Held> records) {
+    List<Job> passed = new ArrayList<>(records.size());
+    for (Held each : records) {
+      Job job = (Job) each;
+      if (job.losses > 0) {
+        isolate(job);
+      } else if (begins(job)) {
+        passed.add(job);
+      }
     }
+    sink.deliver(passed);
+  }
+
+  @Override
+  void deliver(Held record) {
+    deliverAll(List.of(record));
   }
 
   /**
@@ -74,14 +85,21 @@ final class QueueSource extends SharePool implements JobSource {
   }
 
   private void pass(Job job) {
+    if (begins(job)) {
+      sink.deliver(job);
+    }
+  }
+
+  /** Buries a message that has expired; else it is about to be delivered. */
+  private boolean begins(Job job) {
     if (Records.isExpired(job.fetched().headers())) {
       link().counts(queue).expired.increment();
       bury(job, Reason.EXPIRED, "time to live passed", job.failures() + job.losses());
-    } else {
-      job.delivered = true;
-      link().counts(queue).inFlight.incrementAndGet();
-      sink.deliver(job);
+      return false;
     }
+    job.delivered = true;
+    link().counts(queue).inFlight.incrementAndGet();
+    return true;
   }
 
   @Override
@@ -201,7 +219,7 @@ final class QueueSource extends SharePool implements JobSource {
     private volatile boolean moved;
 
     Job(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched, SharePool pool) {
-      super(worker, fetched, link().callbacks());
+      super(worker, fetched);
       this.pool = pool;
       Headers headers = fetched.headers();
       this.failures = Records.count(headers, Records.FAILURES);

@@ -5,7 +5,6 @@ import dev.mullion.messaging.MessagingException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -27,7 +26,6 @@ final class Sender {
   private final Settings settings;
   private final Admin admin;
   private final Errors errors;
-  private final Executor callbacks;
   private final Producer<byte[], byte[]> producer;
   private final LinkedBlockingQueue<Item> waiting = new LinkedBlockingQueue<>();
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -41,27 +39,26 @@ final class Sender {
 
   private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
 
-  Sender(Settings settings, Admin admin, Errors errors, Executor callbacks) {
+  Sender(Settings settings, Admin admin, Errors errors) {
     this.settings = settings;
     this.admin = admin;
     this.errors = errors;
-    this.callbacks = callbacks;
     this.producer = settings.producer(true);
     this.thread = new Thread(this::run, "mullion-kafka-sender");
     thread.setDaemon(true);
     thread.start();
   }
 
-  /** Sends a record; its stage completes on a callback thread when all replicas have it. */
+  /** Sends a record; its stage completes when all replicas have it, on a thread of the client. */
   CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
     CompletableFuture<Void> done = new CompletableFuture<>();
     send(message, (offset, error) -> {
       if (error == null) {
-        callbacks.execute(() -> done.complete(null));
+        done.complete(null);
       } else if (Errors.cause(error) instanceof TimeoutException) {
         explain(error, message.topic(), what, done);
       } else {
-        fail(done, errors.of(error, what, true));
+        done.completeExceptionally(errors.of(error, what, true));
       }
     });
     return done;
@@ -74,12 +71,9 @@ final class Sender {
         .allTopicNames()
         .whenComplete((found, error) -> {
           boolean missing = error != null && Errors.isMissing(Errors.cause(error));
-          fail(done, errors.of(missing ? Errors.cause(error) : timeout, what, !missing));
+          done.completeExceptionally(
+              errors.of(missing ? Errors.cause(error) : timeout, what, !missing));
         });
-  }
-
-  private void fail(CompletableFuture<Void> done, MessagingException failure) {
-    callbacks.execute(() -> done.completeExceptionally(failure));
   }
 
   /** Sends a record; the answer comes on a thread that must not be held up. */

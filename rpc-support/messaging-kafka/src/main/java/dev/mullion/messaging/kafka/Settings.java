@@ -99,6 +99,8 @@ final class Settings {
     all.put("security.protocol", (from.sasl ? "SASL_" : "") + (tls == null ? "PLAINTEXT" : "SSL"));
     if (tls != null) {
       all.putAll(tls.properties());
+      all.put("ssl.engine.factory.class", ReloadedTls.class);
+      all.put(ReloadedTls.FILES, tls);
     }
     all.putAll(from.security);
     return all;

@@ -201,12 +201,10 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       credit -= records.size();
       refused = cancelled;
     }
-    for (Held each : records) {
-      if (refused) {
-        returned(each);
-      } else {
-        deliver(each);
-      }
+    if (refused) {
+      records.forEach(this::returned);
+    } else {
+      deliverAll(records);
     }
     runQuiet(false);
     dispatch();
@@ -243,6 +241,11 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       whenQuiet.clear();
     }
     tasks.forEach(Runnable::run);
+  }
+
+  /** Passes messages on, in their order. */
+  void deliverAll(List<Held> records) {
+    records.forEach(this::deliver);
   }
 
   /** Passes a message on. */

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -46,6 +47,7 @@ final class ShareWorker implements Runnable {
   private static final Duration POLL_RENEWED = Duration.ofMillis(100);
   private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
   private static final long RENEWED_NANOS = 5_000_000_000L;
+  private static final long LINGER_NANOS = 2_000_000; // so that one commit has many
 
   /** Who decides when to fetch, and gets what was fetched. */
   interface Pool {
@@ -74,7 +76,10 @@ final class ShareWorker implements Runnable {
   private final Pool pool;
   private final Thread thread;
   private final Map<Long, Held> held = new LinkedHashMap<>(); // of the polling thread only
+  private final List<Held> acknowledged = new ArrayList<>(); // as held; to be committed
   private final ConcurrentLinkedQueue<Held> decided = new ConcurrentLinkedQueue<>();
+  private final AtomicInteger undecided = new AtomicInteger();
+  private volatile boolean lingering; // woken by the last decision only
   private volatile boolean stopping; // fetches no more
   private volatile boolean closing; // waits for no outcome
   private volatile boolean ended;
@@ -82,6 +87,7 @@ final class ShareWorker implements Runnable {
   private boolean inPoll; // guarded by pollLock: only then may the thread be interrupted
   private long lockNanos; // of the polling thread, as the next one
   private long renewAt;
+  private long commitAt;
   private @Nullable ShareConsumer<byte[], byte[]> consumer; // of the polling thread only
 
   // Guarded by the pool's lock.
@@ -136,11 +142,10 @@ final class ShareWorker implements Runnable {
   /** Takes what becomes of a record; false if its lock is gone with this worker. */
   boolean decide(Held record) {
     decided.add(record);
-    if (ended) {
-      return !decided.remove(record);
+    if (undecided.decrementAndGet() == 0 || !lingering) {
+      wake();
     }
-    wake();
-    return true;
+    return !ended || !decided.remove(record);
   }
 
   @Override
@@ -156,6 +161,7 @@ final class ShareWorker implements Runnable {
       ended = true;
       try {
         held.values().forEach(each -> each.answered(Settlement.UNKNOWN));
+        acknowledged.forEach(each -> each.answered(Settlement.UNKNOWN));
         for (Held late = decided.poll(); late != null; late = decided.poll()) {
           late.answered(Settlement.LEASE_LOST);
         }
@@ -168,7 +174,7 @@ final class ShareWorker implements Runnable {
 
   private void turn() {
     try {
-      if (!held.isEmpty()) {
+      if (!held.isEmpty() || !acknowledged.isEmpty()) {
         holdOn();
       } else if (pool.admits(this)) {
         fetch();
@@ -221,6 +227,7 @@ final class ShareWorker implements Runnable {
       held.put(each.offset(), one);
       arrived.add(one);
     }
+    undecided.set(arrived.size());
     if (!arrived.isEmpty()) {
       lockNanos = consumer()
           .acquisitionLockTimeoutMs()
@@ -232,29 +239,50 @@ final class ShareWorker implements Runnable {
   }
 
   private void holdOn() {
-    List<Held> done = new ArrayList<>();
+    boolean first = acknowledged.isEmpty();
+    acknowledgeDecided();
+    long now = System.nanoTime();
+    if (first && !acknowledged.isEmpty()) {
+      commitAt = now + LINGER_NANOS;
+    }
+    if (!acknowledged.isEmpty() && (held.isEmpty() || stopping || commitAt - now <= 0)) {
+      commitAcknowledged();
+    } else if (renewAt - now <= 0) {
+      commitAcknowledged();
+      renew();
+    } else {
+      lingering = !acknowledged.isEmpty();
+      boolean all = undecided.get() == 0;
+      long left = (lingering ? commitAt : renewAt) - now;
+      if (!all || !lingering) {
+        LockSupport.parkNanos(this, Math.min(left, LONGEST_PAUSE_NANOS));
+      }
+      lingering = false;
+    }
+  }
+
+  private void acknowledgeDecided() {
     for (Held each = decided.poll(); each != null; each = decided.poll()) {
       if (held.get(each.offset()) == each) {
         consumer().acknowledge(each.fetched(), each.decision());
         held.remove(each.offset());
-        done.add(each);
+        acknowledged.add(each);
       } else {
         each.answered(Settlement.LEASE_LOST);
       }
     }
-    if (!done.isEmpty()) {
-      Settlement settlement = commit();
-      done.forEach(each -> each.answered(settlement));
-      if (held.isEmpty()) {
-        pool.emptied(this);
-      }
+  }
+
+  private void commitAcknowledged() {
+    if (acknowledged.isEmpty()) {
       return;
     }
-    long left = renewAt - System.nanoTime();
-    if (left <= 0) {
-      renew();
-    } else {
-      LockSupport.parkNanos(this, Math.min(left, LONGEST_PAUSE_NANOS));
+    Settlement settlement = commit();
+    List<Held> done = List.copyOf(acknowledged);
+    acknowledged.clear();
+    done.forEach(each -> each.answered(settlement));
+    if (held.isEmpty()) {
+      pool.emptied(this);
     }
   }
 
@@ -309,8 +337,10 @@ final class ShareWorker implements Runnable {
 
   /** Begins again with another consumer: the locks of this one are gone, or will be. */
   private void loseAll() {
-    List<Held> lost = List.copyOf(held.values());
+    List<Held> lost = new ArrayList<>(held.values());
+    lost.addAll(acknowledged);
     held.clear();
+    acknowledged.clear();
     lost.forEach(each -> each.answered(Settlement.LEASE_LOST));
     closeConsumer();
     if (!lost.isEmpty()) {
@@ -323,19 +353,13 @@ final class ShareWorker implements Runnable {
     if (consumer == null) {
       return;
     }
-    holdOnUntilSettled();
+    acknowledgeDecided();
+    commitAcknowledged();
     if (!held.isEmpty()) {
       for (Held each : held.values()) {
         consumer().acknowledge(each.fetched(), AcknowledgeType.RELEASE);
       }
       commit();
-    }
-  }
-
-  /** Passes on what was decided before the end. */
-  private void holdOnUntilSettled() {
-    while (!held.isEmpty() && !decided.isEmpty()) {
-      holdOn();
     }
   }
 

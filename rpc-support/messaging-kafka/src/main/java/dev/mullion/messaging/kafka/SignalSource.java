@@ -75,7 +75,7 @@ final class SignalSource implements Source {
 
     private final class Signalled extends Held {
       Signalled(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
-        super(worker, fetched, link().callbacks());
+        super(worker, fetched);
       }
 
       @Override

@@ -102,7 +102,7 @@ final class SubjectSource extends SharePool {
     private volatile boolean delivered;
 
     Request(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
-      super(worker, fetched, link().callbacks());
+      super(worker, fetched);
       this.deadline = Records.number(
           fetched.headers(), Requests.DEADLINE, fetched.timestamp() + UNTIMED_MILLIS);
     }

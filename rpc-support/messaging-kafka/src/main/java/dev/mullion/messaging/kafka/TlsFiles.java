@@ -8,7 +8,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The files of a {@link Tls} as properties of Kafka's clients. Read again for each new client. */
+/** The files of a {@link Tls} as properties of Kafka's clients, read again for each connection. */
 final class TlsFiles {
   private final Tls tls;
   private volatile Map<String, Object> newest;

@@ -34,8 +34,10 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** Queues that are ordered by key, on a consumer group. */
+@ResourceLock(providers = DisturbedNode.class)
 class KafkaOrderedTest {
   private static final Duration PATIENCE = Duration.ofSeconds(40);
   private static final int KEYS = 12;
@@ -49,7 +51,7 @@ class KafkaOrderedTest {
 
   @BeforeEach
   void open() throws Exception {
-    node = KafkaUnderTest.node();
+    node = KafkaUnderTest.disturbedNode();
     messaging = messaging();
   }
 

@@ -6,32 +6,56 @@ import dev.mullion.messaging.tck.Profile;
 import dev.mullion.messaging.tck.RemoteEngine;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/** A node that all cases share; those that restart it do so through this. */
+/** One of two nodes: all cases share the first, but those that restart or cut their node. */
 final class KafkaUnderTest
     implements EngineUnderTest.Killable, EngineUnderTest.Cuttable, EngineUnderTest.MultiProcess {
-  private static @Nullable KafkaNode shared;
+  private static final Shared STEADY = new Shared();
+  private static final Shared DISTURBED = new Shared();
+  private static final AtomicInteger PREFIXES = new AtomicInteger();
 
   private final KafkaNode node;
+  private final String address;
   private final KafkaEngine engine;
 
   private KafkaUnderTest(KafkaNode node) {
     this.node = node;
-    this.engine = Open.engine(node.servers());
+    // Of one's own, since queues() tells of all with the same prefix.
+    this.address = node.servers() + '/' + PREFIXES.incrementAndGet() + '.';
+    this.engine = Open.at(address);
   }
 
-  static synchronized KafkaUnderTest get() throws Exception {
-    KafkaNode node = shared;
-    if (node == null) {
-      node = KafkaNode.start(Map.of());
-      shared = node;
+  static KafkaUnderTest get() throws Exception {
+    return new KafkaUnderTest(node());
+  }
+
+  static KafkaUnderTest disturbed() throws Exception {
+    return new KafkaUnderTest(disturbedNode());
+  }
+
+  static KafkaNode node() throws Exception {
+    return STEADY.node();
+  }
+
+  /** Returns the node that may be restarted, by those who have said so with their lock. */
+  static KafkaNode disturbedNode() throws Exception {
+    return DISTURBED.node();
+  }
+
+  /** A node that is started with its first case. */
+  private static final class Shared {
+    private @Nullable KafkaNode node;
+
+    synchronized KafkaNode node() throws Exception {
+      KafkaNode now = node;
+      if (now == null) {
+        now = KafkaNode.start(Map.of());
+        node = now;
+      }
+      return now;
     }
-    return new KafkaUnderTest(node);
-  }
-
-  static synchronized KafkaNode node() throws Exception {
-    return get().node;
   }
 
   @Override
@@ -86,7 +110,7 @@ final class KafkaUnderTest
 
   @Override
   public String address() {
-    return node.servers();
+    return address;
   }
 
   @Override
@@ -103,16 +127,26 @@ final class KafkaUnderTest
     public Open() {}
 
     static KafkaEngine engine(String servers) {
+      return builder(servers).build();
+    }
+
+    private static KafkaEngine.Builder builder(String servers) {
       return KafkaEngine.builder(servers)
           .healthInterval(Duration.ofMillis(200))
           .deliveryTimeout(Duration.ofSeconds(5))
-          .lockDuration(Duration.ofSeconds(10))
+          .lockDuration(Duration.ofSeconds(10));
+    }
+
+    private static KafkaEngine at(String address) {
+      int slash = address.indexOf('/');
+      return builder(address.substring(0, slash))
+          .prefix(address.substring(slash + 1))
           .build();
     }
 
     @Override
     public Engine open(String address) {
-      return engine(address);
+      return at(address);
     }
   }
 }

@@ -6,7 +6,6 @@ import dev.mullion.messaging.engine.Outcome;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.Executor;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
@@ -28,11 +27,6 @@ class OrderedPartitionTest {
 
     @Override
     public void over() {}
-
-    @Override
-    public Executor callbacks() {
-      return Runnable::run;
-    }
   };
 
   private static OrderedPartition from(long end, Map<Long, Tries> open) {

@@ -30,6 +30,8 @@ import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * Pushes jobs to an engine whose queues are in a process of their own, with workers in others,
@@ -38,6 +40,7 @@ import org.junit.jupiter.api.Test;
  * verify} does not run it; its properties are {@code loss.jobs}, {@code loss.kills}, {@code
  * loss.workers} and {@code loss.seed}.
  */
+@Execution(ExecutionMode.SAME_THREAD)
 public abstract class LossSuite {
   /** The queue that is pushed to while processes are killed. */
   protected static final WorkQueue<String> QUEUE = LossWorker.JOBS;
