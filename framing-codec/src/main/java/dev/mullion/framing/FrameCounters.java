@@ -21,6 +21,12 @@ public final class FrameCounters {
   /** Creates counters that start at 0. */
   public FrameCounters() {}
 
+  /** Counts encoded frames that are written without a codec or an encoder that counts them. */
+  public void encoded(EncodedFrames frames) {
+    framesEncoded.add(frames.size());
+    bytesEncoded.add(frames.content().readableBytes());
+  }
+
   /** Returns the number of delivered frames. */
   public long framesDecoded() {
     return framesDecoded.sum();

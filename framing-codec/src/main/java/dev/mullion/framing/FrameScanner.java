@@ -51,6 +51,10 @@ final class FrameScanner {
     plain = geometry.isBinary() && !geometry.hasConstants();
   }
 
+  FormatGeometry geometry() {
+    return geometry;
+  }
+
   /** The number of frames so far, delivered or skipped; the next frame has this number plus 1. */
   long frames() {
     return frames;

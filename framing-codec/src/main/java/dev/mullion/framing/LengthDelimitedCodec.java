@@ -105,7 +105,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
    * Call it on the event loop.
    */
   public boolean isInsideFrame() {
-    return inbound.isInsideFrame();
+    return inbound.decoder.isInsideFrame();
   }
 
   /**
@@ -113,7 +113,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
    * {@link Builder#parts}. Call it on the event loop.
    */
   public int bufferedBytes() {
-    return inbound.bufferedBytes();
+    return inbound.decoder.bufferedBytes();
   }
 
   /**
@@ -121,7 +121,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
    * on the event loop.
    */
   public long bufferedMemory() {
-    return inbound.bufferedMemory();
+    return inbound.decoder.bufferedMemory();
   }
 
   private OutboundFrames outbound() {
@@ -149,10 +149,15 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   }
 
   @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    inbound.addedTo(ctx);
+  }
+
+  @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
     emit(ctx);
     ctx.flush();
-    inbound.passOn(ctx);
+    inbound.stop();
   }
 
   @Override
@@ -161,7 +166,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
       if (outbound != null) {
         outbound.readBegins();
       }
-      inbound.read(ctx, bytes);
+      inbound.read(bytes);
     } else {
       ctx.fireChannelRead(msg);
     }
@@ -184,7 +189,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    inbound.end(ctx);
+    inbound.decoder.end();
     emit(ctx);
     ctx.fireChannelInactive();
   }
@@ -193,7 +198,7 @@ public final class LengthDelimitedCodec extends ChannelDuplexHandler {
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof ChannelInputShutdownEvent
         || event instanceof ChannelInputShutdownReadComplete) {
-      inbound.end(ctx);
+      inbound.decoder.end();
     }
     ctx.fireUserEventTriggered(event);
   }

@@ -132,8 +132,7 @@ final class OutboundFrames {
   static void pass(
       ChannelHandlerContext ctx, Object msg, ChannelPromise promise, FrameCounters counters) {
     if (msg instanceof EncodedFrames encoded) {
-      counters.framesEncoded.add(encoded.size());
-      counters.bytesEncoded.add(encoded.content().readableBytes());
+      counters.encoded(encoded);
       ctx.write(encoded.content(), promise);
     } else {
       ctx.write(msg, promise);

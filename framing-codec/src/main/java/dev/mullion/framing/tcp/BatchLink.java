@@ -2,28 +2,29 @@ package dev.mullion.framing.tcp;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.framing.BatchDecoder;
+import dev.mullion.framing.BatchReceiver;
 import dev.mullion.framing.EncodedFrames;
 import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
-import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** A connection whose frames are handled on the event loop as they arrive. */
-final class BatchLink extends Link {
+final class BatchLink extends Link implements BatchReceiver {
   private static final String REPLY =
       "reply() requires a batch handler on its event loop (expected: send, trySend or sendAsync)";
 
   private final BatchHandler handler;
-  private LengthDelimitedCodec codec;
+  private final BatchDecoder decoder;
+  private FrameFormat format;
   private @Nullable FramedConnection connection;
-
-  /** Whether the codec was removed: the server is stopping and later input is not decoded. */
-  private boolean codecGone;
 
   private final BatchReplies replies = new BatchReplies(this);
   private boolean inside;
@@ -31,28 +32,12 @@ final class BatchLink extends Link {
   private long insideSince;
   private long inputHeld;
 
-  BatchLink(
-      ConnectionSettings settings,
-      LoopWatch watch,
-      boolean secure,
-      BatchHandler handler,
-      LengthDelimitedCodec codec) {
+  BatchLink(ConnectionSettings settings, LoopWatch watch, boolean secure, BatchHandler handler) {
     super(settings, watch, secure);
     this.handler = handler;
-    this.codec = codec;
-  }
-
-  /** Returns a codec that only decodes, into batches. */
-  static LengthDelimitedCodec codec(ConnectionSettings settings, FrameFormat format) {
-    return LengthDelimitedCodec.builder()
-        .format(format)
-        .tooLargePolicy(settings.tooLargePolicy())
-        .counters(settings.totals().frames())
-        .batches(true)
-        .parts(settings.parts())
-        // Frames are encoded before they reach it.
-        .decodeOnly(true)
-        .build();
+    format = settings.format();
+    decoder = new BatchDecoder(
+        format, settings.tooLargePolicy(), settings.parts(), settings.totals().frames(), this);
   }
 
   static IllegalStateException replyElsewhere() {
@@ -79,43 +64,55 @@ final class BatchLink extends Link {
   }
 
   @Override
-  ChannelHandlerContext wire() {
-    // The codec takes encoded frames only; bytes that are already encoded bypass it. When the
-    // connection ends, the codec is removed before this handler.
-    ChannelHandlerContext present = codecGone ? null : context().pipeline().context(codec);
-    return present == null ? context() : present;
-  }
-
-  @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     ending.active();
     replies.readBegins();
-    if (msg instanceof ByteBuf bytes) {
-      // The codec is already removed.
-      totals.bytesNotHandled.add(bytes.readableBytes());
-      bytes.release();
-      return;
-    }
+    decoder.add((ByteBuf) msg);
+  }
+
+  @Override
+  public void frames(FrameBatch batch) {
+    completed = true;
     FramedConnection connection = connection();
     watch.enter(this);
     try {
-      if (msg instanceof FrameBatch batch) {
-        completed = true;
-        handle(connection, batch);
-      } else if (msg instanceof FramePart part) {
-        completed |= part.isLast();
-        counters.received(part.isLast() ? 1 : 0, part.wireLength());
-        handler.part(connection, part);
-      }
+      handle(connection, batch);
     } catch (Throwable e) {
       // As in guarded(), without allocating an object per read.
       handlerFailed(e);
     } finally {
       watch.exit();
     }
+    stopInputIfDue();
+  }
+
+  @Override
+  public void part(FramePart part) {
+    completed |= part.isLast();
+    counters.received(part.isLast() ? 1 : 0, part.wireLength());
+    guarded(() -> handler.part(connection(), part));
+    stopInputIfDue();
+  }
+
+  private void stopInputIfDue() {
     if (ending.isInputStopping()) {
       onInputStopping();
     }
+  }
+
+  @Override
+  public void failed(FramingException error) {
+    exceptionCaught(context(), error);
+    if (decoder.isFailed()) {
+      context().close();
+    }
+  }
+
+  /** The server is stopping: later input is not decoded. */
+  @Override
+  public void rest(ByteBuf bytes) {
+    totals().bytesNotHandled.add(bytes.readableBytes());
+    bytes.release();
   }
 
   @Override
@@ -137,7 +134,7 @@ final class BatchLink extends Link {
 
   @Override
   FrameFormat format() {
-    return codec.format();
+    return format;
   }
 
   @Override
@@ -146,34 +143,26 @@ final class BatchLink extends Link {
       throw new IllegalStateException(
           "format() with a batch handler must be called on its event loop");
     }
-    changeCodec(format);
+    if (decoder.isInsideFrame() && decoder.bufferedBytes() == 0) {
+      throw new IllegalStateException(
+          "format cannot change inside a frame delivered in parts or skipped");
+    }
+    replies.format(format);
     outbound().sendLock.format(format);
+    this.format = format;
+    // Last: collected bytes may be frames now.
+    decoder.format(format);
   }
 
   private boolean isElsewhere() {
     return thread() != Thread.currentThread();
   }
 
-  /** Replaces the codec with one of another format. */
-  private void changeCodec(FrameFormat format) {
-    if (codec.isInsideFrame() && codec.bufferedBytes() == 0) {
-      throw new IllegalStateException(
-          "format cannot change inside a frame delivered in parts or skipped");
-    }
-    replies.format(format);
-    LengthDelimitedCodec next = codec(settings, format);
-    LengthDelimitedCodec present = codec;
-    codec = next;
-    if (!codecGone) {
-      context().pipeline().replace(present, null, next);
-    }
-  }
-
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
     // First: completing a frame that the flush sends may cause replies too.
     replies.readEnds();
-    boolean insideNow = codec.isInsideFrame();
+    boolean insideNow = decoder.isInsideFrame();
     if (completed || insideNow != inside) {
       insideSince = 0;
     }
@@ -184,7 +173,7 @@ final class BatchLink extends Link {
   }
 
   private void noteInput() {
-    long buffered = codec.bufferedMemory();
+    long buffered = decoder.bufferedMemory();
     if (buffered != inputHeld) {
       reading.hold(buffered - inputHeld);
       inputHeld = buffered;
@@ -208,7 +197,7 @@ final class BatchLink extends Link {
 
   @Override
   boolean isInsideFrame() {
-    return codec.isInsideFrame();
+    return decoder.isInsideFrame();
   }
 
   @Override
@@ -236,7 +225,7 @@ final class BatchLink extends Link {
       frames.release();
       throw replyElsewhere();
     }
-    replies.add(frames, codecGone);
+    replies.add(frames);
   }
 
   @Override
@@ -280,10 +269,23 @@ final class BatchLink extends Link {
 
   @Override
   void onInputDropped() {
-    if (!codecGone) {
-      codecGone = true;
-      context().pipeline().remove(codec);
+    decoder.stop();
+    noteInput();
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ChannelInputShutdownEvent
+        || event instanceof ChannelInputShutdownReadComplete) {
+      decoder.end();
     }
+    super.userEventTriggered(ctx, event);
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    decoder.end();
+    super.channelInactive(ctx);
   }
 
   @Override

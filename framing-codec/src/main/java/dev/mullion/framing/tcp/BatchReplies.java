@@ -33,8 +33,10 @@ final class BatchReplies {
   /** Whether a task will flush the replies made outside of a read. */
   private boolean flushScheduled;
 
-  private long framesSent;
-  private long bytesSent;
+  /** What the buffer has that the counters do not. */
+  private int framesSent;
+
+  private int bytesSent;
 
   BatchReplies(Link link) {
     this.link = link;
@@ -52,18 +54,18 @@ final class BatchReplies {
   /** Uses another format from the next reply on. */
   void format(FrameFormat format) {
     report();
-    encoder = FrameEncoder.of(format, link.totals.frames(), link.peer());
+    encoder = FrameEncoder.of(format, link.totals().frames(), link.peer());
   }
 
   /** Encodes a reply after the others of this read. */
   void add(ByteBuf buffer, int index, int length) throws FramingException {
     FrameEncoder present = encoder;
     if (present == null) {
-      present = FrameEncoder.of(link.settings.format(), link.totals.frames(), link.peer());
+      present = FrameEncoder.of(link.settings.format(), link.totals().frames(), link.peer());
       encoder = present;
     }
     if (isDropped()) {
-      link.totals.bytesNotSent.add(length);
+      link.totals().bytesNotSent.add(length);
       return;
     }
     if (link.isAheadOfReplies()) {
@@ -109,14 +111,10 @@ final class BatchReplies {
     return made;
   }
 
-  /**
-   * Writes encoded frames after the earlier replies.
-   *
-   * @param asBytes whether the codec that takes frames is already removed
-   */
-  void add(EncodedFrames frames, boolean asBytes) {
+  /** Writes encoded frames after the earlier replies. */
+  void add(EncodedFrames frames) {
     if (isDropped()) {
-      link.totals.bytesNotSent.add(frames.content().readableBytes());
+      link.totals().bytesNotSent.add(frames.content().readableBytes());
       frames.release();
       return;
     }
@@ -132,10 +130,9 @@ final class BatchReplies {
         frames.release();
       }
     }
-    framesSent += frames.size();
-    bytesSent += frames.content().readableBytes();
-    Object message = asBytes ? frames.content() : frames;
-    link.context().write(message, link.context().channel().unsafe().voidPromise());
+    link.totals().frames().encoded(frames);
+    link.counters.sent(frames.size(), frames.content().readableBytes());
+    link.write(frames.content());
   }
 
   /** Passes on the collected replies without a flush. */
@@ -143,11 +140,11 @@ final class BatchReplies {
     ByteBuf present = gathered;
     if (present != null) {
       gathered = null;
-      link.wire().write(present, link.context().channel().unsafe().voidPromise());
+      link.write(present);
     }
     report();
-    if (framesSent > 0 || bytesSent > 0) {
-      link.counters.sent((int) framesSent, bytesSent);
+    if (framesSent > 0) {
+      link.counters.sent(framesSent, bytesSent);
       framesSent = 0;
       bytesSent = 0;
     }
@@ -161,14 +158,14 @@ final class BatchReplies {
 
   void flush() {
     emit();
-    link.context().flush();
+    link.flush();
   }
 
   /** Sends the collected replies; later replies come after the end and are dropped. */
   void outputEnds() {
     flush();
     // Replies that found no room at the peer and were queued after the end are lost.
-    link.totals.bytesNotSent.add(link.outbound().unsent());
+    link.totals().bytesNotSent.add(link.outbound().unsent());
     state = OutputState.ENDING;
   }
 
@@ -179,7 +176,7 @@ final class BatchReplies {
     ByteBuf unsent = gathered;
     if (unsent != null) {
       gathered = null;
-      link.totals.bytesNotSent.add(unsent.readableBytes());
+      link.totals().bytesNotSent.add(unsent.readableBytes());
       unsent.release();
     }
     report();

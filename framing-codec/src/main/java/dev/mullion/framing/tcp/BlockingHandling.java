@@ -78,7 +78,7 @@ final class BlockingHandling implements Handling {
     Link link = connection.link();
     Start start = new Start(connection);
     waiting.add(start);
-    link.totals.connectionsWaiting.incrementAndGet();
+    link.totals().connectionsWaiting.incrementAndGet();
     if (tasks.incrementAndGet() > maxWaiting) {
       tasks.decrementAndGet();
       start.giveUp("no handler thread is free and " + maxWaiting
@@ -142,7 +142,7 @@ final class BlockingHandling implements Handling {
 
     private void left(Link link) {
       waiting.remove(this);
-      link.totals.connectionsWaiting.decrementAndGet();
+      link.totals().connectionsWaiting.decrementAndGet();
     }
 
     /**
@@ -173,8 +173,8 @@ final class BlockingHandling implements Handling {
       if (executor instanceof ThreadPoolExecutor pool && pool.remove(this)) {
         tasks.decrementAndGet();
       }
-      link.totals.connectionsNotServed.increment();
-      link.totals.bytesNotHandled.add(link.bytesNotTaken());
+      link.totals().connectionsNotServed.increment();
+      link.totals().bytesNotHandled.add(link.bytesNotTaken());
     }
 
     void giveUp(String why) {
@@ -202,7 +202,7 @@ final class BlockingHandling implements Handling {
       } catch (Throwable e) {
         failed(connection, e);
       } finally {
-        link.totals.bytesNotHandled.add(link.bytesNotTaken());
+        link.totals().bytesNotHandled.add(link.bytesNotTaken());
       }
     }
 

@@ -3,7 +3,6 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.INFO;
 
 import dev.mullion.framing.FramingException;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.socket.DuplexChannel;
@@ -275,9 +274,10 @@ final class Ending {
   }
 
   private void whenWritten(Runnable then) {
-    link.wire().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener((ChannelFutureListener)
+    link.mark().addListener((ChannelFutureListener)
         // Netty counts bytes as pending until the write's listeners were notified.
         done -> done.channel().eventLoop().execute(then));
+    link.flush();
   }
 
   private void boundClosing() {
@@ -390,9 +390,9 @@ final class Ending {
     }
     outbound.get().losses.countAtEnd();
     if (cause != null) {
-      link.totals.connectionsFailed.increment();
+      link.totals().connectionsFailed.increment();
     } else if (outputEnded && !isPeerEnded() && hasSent()) {
-      link.totals.closesUnconfirmed.increment();
+      link.totals().closesUnconfirmed.increment();
     }
   }
 }

@@ -3,7 +3,6 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
-import dev.mullion.framing.LengthDelimitedCodec;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.EventLoopGroup;
 import java.net.SocketAddress;
@@ -46,8 +45,7 @@ interface Handling {
         pipeline.channel().close();
         return;
       }
-      LengthDelimitedCodec codec = BatchLink.codec(settings, settings.format());
-      pipeline.addLast(codec, new BatchLink(settings, watch, secure, handler, codec));
+      pipeline.addLast(new BatchLink(settings, watch, secure, handler));
     };
   }
 }

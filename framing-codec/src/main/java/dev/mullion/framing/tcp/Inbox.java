@@ -70,7 +70,7 @@ final class Inbox {
   void abandon() {
     if (!abandoned) {
       abandoned = true;
-      link.totals.bytesNotHandled.add(bytesLeft());
+      link.totals().bytesNotHandled.add(bytesLeft());
     }
   }
 
@@ -225,7 +225,7 @@ final class Inbox {
     stop = InboxStop.DONE;
     seeEnd();
     ByteBuf rest = decoder.takeBuffered();
-    link.totals.bytesNotHandled.add(rest.readableBytes());
+    link.totals().bytesNotHandled.add(rest.readableBytes());
     rest.release();
     settle();
     found |= INPUT_STOPPED | LEAVES_MORE;

@@ -147,7 +147,6 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     super.handlerAdded(ctx);
-    ctx.pipeline().addFirst(output);
     if (secure) {
       TlsInput.addTo(ctx.pipeline(), reading);
     }
@@ -168,7 +167,6 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
     if (isOpened()) {
       return;
     }
-    noteConnected();
     prepare();
     noteOpened();
     guarded(this::onOpened);
@@ -300,7 +298,7 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
       ending.abort(null);
     } else {
       // For instance a user's length encoding, which the codec calls.
-      totals.handlersFailed.increment();
+      totals().handlersFailed.increment();
       log(Event.HANDLER_FAILED, WARNING, "closing connection" + ofPeer(ctx), error);
       ending.abort(error);
     }
@@ -324,7 +322,7 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
       if (isOpened()) {
         ended();
       } else if (secure) {
-        totals.handshakesFailed.increment();
+        totals().handshakesFailed.increment();
       }
     } finally {
       reading.end();

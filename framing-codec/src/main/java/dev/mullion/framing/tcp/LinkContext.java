@@ -3,9 +3,13 @@ package dev.mullion.framing.tcp;
 import static java.lang.System.Logger.Level.WARNING;
 import static java.util.Objects.requireNonNull;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelPromise;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.net.SocketAddress;
@@ -23,20 +27,16 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   static final System.Logger LOG = System.getLogger("dev.mullion.framing.tcp");
 
   final ConnectionSettings settings;
-  final TcpCounters totals;
   final ConnectionCounters counters = new ConnectionCounters();
   final SocketOutput output = new SocketOutput();
   final LoopWatch watch;
   final boolean secure;
   private @Nullable ChannelHandlerContext context;
   private int place = -1;
-  private @Nullable SocketAddress peer;
-  private volatile @Nullable Thread thread;
   private volatile boolean opened;
 
   LinkContext(ConnectionSettings settings, LoopWatch watch, boolean secure) {
     this.settings = settings;
-    this.totals = settings.totals();
     this.watch = watch;
     this.secure = secure;
   }
@@ -89,9 +89,37 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   /** Closes the connection at once, with an error. Any thread may call it. */
   abstract void abort(@Nullable Throwable why);
 
-  /** The context from which bytes go directly to the socket, or to TLS. */
-  ChannelHandlerContext wire() {
-    return context();
+  /** Writes bytes to the socket, or to TLS. */
+  final void write(ByteBuf bytes) {
+    write(bytes, context().channel().unsafe().voidPromise());
+  }
+
+  /** Writes nothing; the future tells when everything before it is written. */
+  final ChannelFuture mark() {
+    ChannelPromise promise = context().newPromise();
+    write(Unpooled.EMPTY_BUFFER, promise);
+    return promise;
+  }
+
+  private void write(ByteBuf bytes, ChannelPromise promise) {
+    if (secure) {
+      context().write(bytes, promise);
+    } else {
+      output.write(context(), bytes, promise);
+    }
+  }
+
+  /** Flushes what is written. */
+  final void flush() {
+    if (secure) {
+      context().flush();
+    } else {
+      output.flush(context());
+    }
+  }
+
+  final TcpCounters totals() {
+    return settings.totals();
   }
 
   /** Whether Netty has more to write than the bound. After a FIN there is nothing to write. */
@@ -109,6 +137,11 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     context = ctx;
+    if (secure) {
+      ctx.pipeline().addFirst(output);
+    } else {
+      output.handlerAdded(ctx);
+    }
   }
 
   @Override
@@ -119,12 +152,6 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   @Override
   public final void place(int place) {
     this.place = place;
-  }
-
-  /** Notes that bytes or frames can be sent and received. */
-  final void noteConnected() {
-    thread = Thread.currentThread();
-    peer = context().channel().remoteAddress();
   }
 
   /** Makes the open connection visible to any thread. */
@@ -147,12 +174,13 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
 
   @Override
   public final @Nullable SocketAddress peer() {
-    return peer;
+    // Netty keeps it, even when the socket is closed.
+    return context().channel().remoteAddress();
   }
 
   @Override
   public final @Nullable Thread thread() {
-    return thread;
+    return watch.thread();
   }
 
   /**
@@ -173,8 +201,12 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
   /** Handles every exception of user code. Any thread may call it. */
   @Override
   public final void handlerFailed(Throwable e) {
-    totals.handlersFailed.increment();
-    log(Event.HANDLER_FAILED, WARNING, "handler failed, closing connection (peer " + peer + ")", e);
+    totals().handlersFailed.increment();
+    log(
+        Event.HANDLER_FAILED,
+        WARNING,
+        "handler failed, closing connection (peer " + peer() + ")",
+        e);
     abort(e);
   }
 

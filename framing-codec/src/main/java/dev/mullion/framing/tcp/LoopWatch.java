@@ -74,6 +74,8 @@ final class LoopWatch {
 
   private long entries;
 
+  private volatile @Nullable Thread thread;
+
   private long lookedAt = System.nanoTime();
 
   /** The depth of nested handler calls. */
@@ -89,6 +91,7 @@ final class LoopWatch {
   }
 
   void add(Watched link) {
+    thread = Thread.currentThread();
     link.place(links.size());
     links.add(link);
   }
@@ -105,6 +108,12 @@ final class LoopWatch {
       links.set(place, last);
       last.place(place);
     }
+  }
+
+  /** Returns the loop's thread, once it has had a connection; any thread may call it. */
+  @Nullable
+  Thread thread() {
+    return thread;
   }
 
   /** Returns the number of connections that it checks. */

@@ -5,11 +5,9 @@ import static java.util.Objects.requireNonNull;
 import dev.mullion.framing.FramingException;
 import dev.mullion.framing.tcp.Place.Request;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandlerContext;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -194,7 +192,7 @@ final class Outbound {
   /** On the event loop: passes everything to Netty and flushes. */
   void drain() {
     if (handOn()) {
-      link.wire().flush();
+      link.flush();
       noteHeld();
     }
   }
@@ -260,21 +258,19 @@ final class Outbound {
       lock.unlock();
     }
     link.emitReplies();
-    write(link.wire(), ready, sent, mark);
+    write(ready, sent, mark);
     return true;
   }
 
-  private void write(
-      ChannelHandlerContext wire, List<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
+  private void write(List<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
     for (ByteBuf buffer : ready) {
       // First: a sender that saw the bytes twice would find the queue full and wait needlessly.
       ACCEPTED.addAndGet(this, -buffer.readableBytes());
-      wire.write(buffer, channel.unsafe().voidPromise());
+      link.write(buffer);
     }
     if (mark || !sent.isEmpty()) {
       // Empty, but last in the queue: when it is written, all frames before it are.
-      wire.write(Unpooled.EMPTY_BUFFER)
-          .addListener((ChannelFutureListener) done -> written(done, sent, mark));
+      link.mark().addListener((ChannelFutureListener) done -> written(done, sent, mark));
     }
   }
 

@@ -50,7 +50,7 @@ final class QueueLink extends Link {
     Inbox present = inbox;
     ending.active();
     if (present == null || present.isAbandoned() || ending.dropsInput()) {
-      totals.bytesNotHandled.add(bytes.readableBytes());
+      totals().bytesNotHandled.add(bytes.readableBytes());
       bytes.release();
       return;
     }

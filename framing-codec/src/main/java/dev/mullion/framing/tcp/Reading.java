@@ -103,7 +103,8 @@ final class Reading implements MemoryBudget.Holder {
       autoRead(false);
     }
     if ((pauses & reason) == 0) {
-      (reason == MEMORY ? link.totals.readsPausedForMemory : link.totals.readsPaused).increment();
+      (reason == MEMORY ? link.totals().readsPausedForMemory : link.totals().readsPaused)
+          .increment();
     }
     pauses |= reason;
   }

@@ -30,7 +30,7 @@ final class Requests {
     this.sending = sending;
     this.maxInFlight = maxInFlight;
     outbound = link.outbound();
-    totals = link.totals;
+    totals = link.totals();
   }
 
   /** Begins to take replies. If the peer has already ended the connection, requests fail. */

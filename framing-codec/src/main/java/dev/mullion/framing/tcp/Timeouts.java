@@ -100,7 +100,7 @@ final class Timeouts {
   private void lookAtIdle() {
     if (isOver(waited, link.settings.idleNanos())) {
       timeOut(
-          link.totals.connectionsIdle,
+          link.totals().connectionsIdle,
           "connection was idle for " + millis(waited) + " ms (idleTimeout: "
               + millis(link.settings.idleNanos()) + " ms, peer " + link.peer() + ")");
     }
@@ -112,7 +112,7 @@ final class Timeouts {
           ? "its handler took none of the " + link.bytesNotTaken() + " waiting bytes"
           : "the memory budget is exhausted";
       timeOut(
-          link.totals.connectionsStalled,
+          link.totals().connectionsStalled,
           "connection was stalled by this side for " + millis(waited) + " ms: " + why
               + " (stallTimeout: " + millis(link.settings.stallNanos()) + " ms, peer "
               + link.peer() + ")");
@@ -138,7 +138,7 @@ final class Timeouts {
       return false;
     }
     timeOut(
-        link.totals.framesTimedOut,
+        link.totals().framesTimedOut,
         "frame is not complete after " + millis(clock.waited) + " ms (frameTimeout: "
             + millis(link.settings.frameNanos()) + " ms, peer " + link.peer() + ")");
     return true;

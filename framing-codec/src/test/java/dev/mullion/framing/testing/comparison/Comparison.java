@@ -121,7 +121,7 @@ public record Comparison(
   private Results.Run measure(
       ComparisonOptions options, boolean pinned, int round, Load load, Server server)
       throws IOException, InterruptedException {
-    Duration patience = options.warmup().plus(options.measured()).plus(LoadMeter.PATIENCE);
+    Duration patience = LoadMeter.patience(options);
     try (ChildJvm serving =
         ChildJvm.start(options, pinned ? 0 : -1, server.main(), List.of(server.kind(), "0"))) {
       String port = serving.awaitLine("listening on ", START);

@@ -103,7 +103,7 @@ public record ComparisonOptions(
   String description(boolean pinnedIndeed) {
     return String.format(
         Locale.ROOT,
-        "%d round%s of %.1f s after %.1f s of warm-up, a new server each time%s",
+        "%d round%s of %.1f s of its CPU time after %.1f s of warm-up, a new server each time%s",
         rounds,
         rounds == 1 ? "" : "s",
         measured.toNanos() / 1e9,

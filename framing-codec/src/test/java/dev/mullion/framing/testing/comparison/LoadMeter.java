@@ -6,18 +6,27 @@ import java.util.Locale;
 
 /**
  * Measures, in a load generator, what is completed in a time and which CPU time, of user and system
- * together, the server's process takes for it.
+ * together, the server's process takes for it. Warm-up and measurement are as long in that CPU time
+ * as was asked for: on a machine with other work, a time by the clock would measure code that is not
+ * compiled yet. They end after {@link #LONGEST} times as long by the clock.
  */
 public final class LoadMeter {
   static final String RESULT = "measured ";
 
-  /** How much longer than asked for it may take until something is measured. */
-  static final Duration PATIENCE = Duration.ofSeconds(30);
+  /** How much longer by the clock than by CPU time warm-up and measurement may take. */
+  private static final int LONGEST = 3;
+
+  /** How much longer than that it may take until something is measured. */
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  /** How often the CPU time is looked at. */
+  private static final long INTERVAL = Duration.ofMillis(10).toNanos();
 
   private final ProcessHandle server;
   private final long warmup;
   private final long measured;
   private final long begun = System.nanoTime();
+  private long lookedAt = begun;
   private boolean measuring;
   private long start;
   private long completedBefore;
@@ -54,12 +63,16 @@ public final class LoadMeter {
    */
   public boolean isOver(long completed) {
     long now = System.nanoTime();
-    if (now - begun > warmup + measured + PATIENCE.toNanos()) {
+    if (now - lookedAt < INTERVAL) {
+      return false;
+    }
+    lookedAt = now;
+    if (now - begun > LONGEST * (warmup + measured) + PATIENCE.toNanos()) {
       throw new IllegalStateException(
           "nothing measured, " + completed + " completed in " + Duration.ofNanos(now - begun));
     }
     if (!measuring) {
-      if (now - begun >= warmup && completed > 0) {
+      if (completed > 0 && isLongEnough(warmup, now - begun, cpu())) {
         measuring = true;
         start = now;
         completedBefore = completed;
@@ -67,7 +80,7 @@ public final class LoadMeter {
       }
       return false;
     }
-    if (now - start < measured || completed == completedBefore) {
+    if (completed == completedBefore || !isLongEnough(measured, now - start, cpu() - cpuBefore)) {
       return false;
     }
     long cpu = cpu() - cpuBefore;
@@ -78,6 +91,15 @@ public final class LoadMeter {
     result = String.format(
         Locale.ROOT, "%d %.3f %.2f", completed - completedBefore, (now - start) / 1e9, cpu / 1e9);
     return true;
+  }
+
+  private static boolean isLongEnough(long wanted, long time, long cpu) {
+    return cpu >= wanted || time >= LONGEST * wanted;
+  }
+
+  /** Returns the longest time until there is a result. */
+  static Duration patience(ComparisonOptions options) {
+    return options.warmup().plus(options.measured()).multipliedBy(LONGEST).plus(PATIENCE);
   }
 
   private long cpu() {
