@@ -35,11 +35,12 @@ import org.jspecify.annotations.Nullable;
  * one alone takes, for each kind in turn, in the same process. A request is answered by a replier
  * in the server's process, as a call is, and then by one that is a client itself, one connection
  * further. The table tells the medians of all rounds but the first ones, which warm up, with the
- * lowest and highest round; the processor's time is that of both sides together. Arguments: the
- * number of rounds (11), the milliseconds of each (1000).
+ * lowest and highest round; the processor's time is that of both sides together. Then {@link
+ * PushComparison} does the same for push-pull. Arguments: the number of rounds (11), the
+ * milliseconds of each (1000).
  */
 final class RequestComparison {
-  private static final int BYTES = 100;
+  static final int BYTES = 100;
   private static final int IN_FLIGHT = 64;
   private static final int WARM_UP = 4;
   private static final int ALONE = 2_000;
@@ -60,15 +61,9 @@ final class RequestComparison {
   public static void main(String[] args) throws Exception {
     int rounds = args.length > 0 ? Integer.parseInt(args[0]) : 11;
     long nanos = (args.length > 1 ? Long.parseLong(args[1]) : 1_000) * 1_000_000;
-    ServerServiceDefinition echo = ServerServiceDefinition.builder("comparison.Echo")
-        .addMethod(ECHO, ServerCalls.asyncUnaryCall((request, observer) -> {
-          observer.onNext(request);
-          observer.onCompleted();
-        }))
-        .build();
     try (EmbeddedBroker broker = EmbeddedEngine.inMemory().start();
         MessagingServer server =
-            MessagingServer.builder(broker).rpc(rpc -> rpc.addService(echo)).start();
+            MessagingServer.builder(broker).rpc(rpc -> rpc.addService(echo())).start();
         RpcChannel calls = channel(server);
         RpcChannel requests = channel(server);
         RpcChannel replies = channel(server);
@@ -89,9 +84,20 @@ final class RequestComparison {
       run(cases, rounds, nanos);
       print(cases);
     }
+    PushComparison.run(rounds, nanos);
   }
 
-  private static RpcChannel channel(MessagingServer server) {
+  /** Returns the service of the plain calls. */
+  static ServerServiceDefinition echo() {
+    return ServerServiceDefinition.builder("comparison.Echo")
+        .addMethod(ECHO, ServerCalls.asyncUnaryCall((request, observer) -> {
+          observer.onNext(request);
+          observer.onCompleted();
+        }))
+        .build();
+  }
+
+  static RpcChannel channel(MessagingServer server) {
     return RpcChannel.builder().address("127.0.0.1", server.port()).build();
   }
 
@@ -121,6 +127,30 @@ final class RequestComparison {
     }
   }
 
+  /** Returns how many a second there are when one thread keeps so many in flight. */
+  static double rate(Target target, int inFlight, long nanos) throws Exception {
+    Semaphore free = new Semaphore(inFlight);
+    AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+    long begin = System.nanoTime();
+    long count = 0;
+    while (System.nanoTime() - begin < nanos && failure.get() == null) {
+      free.acquire();
+      target.begin(error -> {
+        if (error != null) {
+          failure.set(error);
+        }
+        free.release();
+      });
+      count++;
+    }
+    free.acquire(inFlight);
+    Throwable failed = failure.get();
+    if (failed != null) {
+      throw new ExecutionException("one failed", failed);
+    }
+    return count * 1e9 / (System.nanoTime() - begin);
+  }
+
   /** A row of the table. */
   private static final class Case {
     private final String name;
@@ -136,7 +166,7 @@ final class RequestComparison {
 
     void run(long nanos, boolean counts) throws Exception {
       long before = processorNanos();
-      double rate = rate(nanos);
+      double rate = rate(target, IN_FLIGHT, nanos);
       double used = (processorNanos() - before) / 1e3 / (rate * nanos / 1e9);
       double p50 = alone();
       if (counts) {
@@ -154,30 +184,6 @@ final class RequestComparison {
           .toNanos();
     }
 
-    /** Returns how many a second there are when one thread keeps 64 in flight. */
-    private double rate(long nanos) throws Exception {
-      Semaphore free = new Semaphore(IN_FLIGHT);
-      AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-      long begin = System.nanoTime();
-      long count = 0;
-      while (System.nanoTime() - begin < nanos && failure.get() == null) {
-        free.acquire();
-        target.begin(error -> {
-          if (error != null) {
-            failure.set(error);
-          }
-          free.release();
-        });
-        count++;
-      }
-      free.acquire(IN_FLIGHT);
-      Throwable failed = failure.get();
-      if (failed != null) {
-        throw new ExecutionException(name, failed);
-      }
-      return count * 1e9 / (System.nanoTime() - begin);
-    }
-
     /** Returns the median of one after the other, in microseconds. */
     private double alone() throws Exception {
       long[] times = new long[ALONE];
@@ -192,19 +198,19 @@ final class RequestComparison {
   }
 
   /** What is told when one has ended. */
-  private interface End {
+  interface End {
     void ended(@Nullable Throwable error);
   }
 
   /** What is measured. */
-  private interface Target {
+  interface Target {
     void begin(End end);
 
     void await() throws Exception;
   }
 
   /** Plain unary calls. */
-  private static final class Calls implements Target {
+  static final class Calls implements Target {
     private final Channel channel;
     private final byte[] payload = new byte[BYTES];
 
