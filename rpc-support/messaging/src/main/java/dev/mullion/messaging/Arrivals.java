@@ -11,13 +11,19 @@ final class Arrivals<T> implements Sink {
   private final RunningSubscription<T> owner;
   private final Inbox<T> inbox;
   private final @Nullable SlowConsumer<T> slow;
+  private final @Nullable StuckMessages<T> stuck;
   private final int maxDeliveries;
   private final boolean keepsOrder;
 
-  Arrivals(RunningSubscription<T> owner, SubscriptionPlan<T> plan, @Nullable SlowConsumer<T> slow) {
+  Arrivals(
+      RunningSubscription<T> owner,
+      SubscriptionPlan<T> plan,
+      @Nullable SlowConsumer<T> slow,
+      @Nullable StuckMessages<T> stuck) {
     this.owner = owner;
     this.inbox = owner.inbox();
     this.slow = slow;
+    this.stuck = stuck;
     this.maxDeliveries = plan.rules().maxDeliveries();
     this.keepsOrder = plan.keepsKeyOrder();
   }
@@ -46,6 +52,9 @@ final class Arrivals<T> implements Sink {
           slow.watch();
         }
       }
+    }
+    if (stuck != null) {
+      stuck.watch();
     }
   }
 

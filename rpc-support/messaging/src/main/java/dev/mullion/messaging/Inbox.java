@@ -37,6 +37,7 @@ final class Inbox<T> {
   private int asking; // of the runners: those that ask the engine before they look again
   private @Nullable HandlerRunner<T> asker; // the only runner, while it asks
   private volatile boolean paused; // written under the lock
+  private boolean stuck; // no more is fetched until a handler ends
   private boolean stopped;
 
   Inbox(
@@ -63,6 +64,7 @@ final class Inbox<T> {
     openCredit = Math.max(0, openCredit - deliveries.size());
     if (stopped) {
       deliveries.forEach(stock::giveBack);
+      tally.givenBackByStop += deliveries.size();
       return Admission.RETURNED;
     }
     if (makeRun(deliveries)) {
@@ -134,6 +136,7 @@ final class Inbox<T> {
       runner.taken = null;
     }
     runner.endedInStop = stopped && runner.ended;
+    stuck &= paused || !runner.ended;
   }
 
   private void take(HandlerRunner<T> runner) {
@@ -180,6 +183,7 @@ final class Inbox<T> {
   /** Ends a call whose handler completed a stage. */
   synchronized void release(HandlerCall<T> finished, Effects effects) {
     stock.end(finished, effects);
+    stuck &= paused || !effects.ended;
     effects.endedInStop = stopped && effects.ended;
     effects.credit = credit();
     effects.start = shouldStart();
@@ -209,7 +213,7 @@ final class Inbox<T> {
   }
 
   private int credit() {
-    if (stopped) {
+    if (stopped || stuck) {
       return 0;
     }
     int behind = Math.max(0, unsettled.get() - MAX_UNSETTLED);
@@ -242,6 +246,8 @@ final class Inbox<T> {
 
   synchronized void unpause(Effects effects) {
     paused = false;
+    stuck = false;
+    effects.credit = credit();
     effects.start = shouldStart();
   }
 
@@ -256,12 +262,33 @@ final class Inbox<T> {
    */
   synchronized List<Fetched<T>> stop(Effects effects) {
     List<Fetched<T>> returned = stock.giveBackWaiting();
+    tally.givenBackByStop += returned.size();
     if (!stopped) {
       stopped = true;
       tally.inFlightAtStop = stock.inFlight();
     }
     effects.aloneEnded = backlog.unreserve();
     return returned;
+  }
+
+  /**
+   * Returns what waits, for it to go back, if the first of it is still this one and no handler is
+   * free. No more is asked for until a handler ends, or until the end of the pause; what had been
+   * asked for before goes back too.
+   */
+  synchronized List<Fetched<T>> takeBackFrom(@Nullable Fetched<T> first, Effects effects) {
+    boolean waited = stuck || (first != null && first == firstWaiting());
+    if (!waited || mayTake()) {
+      return List.of();
+    }
+    stuck = true;
+    effects.aloneEnded = backlog.unreserve();
+    return stock.giveBackWaiting();
+  }
+
+  /** Returns the first of those that wait for a handler; null without any. */
+  synchronized @Nullable Fetched<T> firstWaiting() {
+    return stock.waiting().stream().findFirst().orElse(null);
   }
 
   /**

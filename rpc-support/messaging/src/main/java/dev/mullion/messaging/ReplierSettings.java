@@ -60,6 +60,7 @@ final class ReplierSettings<Q, R> implements ReplierBuilder<Q, R> {
         0,
         Overflow.BLOCK,
         null,
+        false,
         false));
   }
 }

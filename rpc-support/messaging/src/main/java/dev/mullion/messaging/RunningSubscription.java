@@ -55,6 +55,7 @@ final class RunningSubscription<T> implements Subscription {
     this.timeouts =
         timeout == null ? null : new HandlerTimeouts<>(this, clock, all.callbacks(), timeout);
     SlowConsumer<T> slow = plan.isLive() ? new SlowConsumer<>(this, all.listener(), clock) : null;
+    StuckMessages<T> stuck = plan.givesBackStuck() ? new StuckMessages<>(this, clock) : null;
     this.source = requireNonNull(
         all.link()
             .consume(
@@ -64,7 +65,7 @@ final class RunningSubscription<T> implements Subscription {
                     plan.maxInFlight(),
                     polls ? plan.buffer() + plan.prefetch() - 1 : plan.buffer(),
                     plan.overflow()),
-                new Arrivals<>(this, plan, slow)),
+                new Arrivals<>(this, plan, slow, stuck)),
         "EngineLink.consume returned null");
   }
 

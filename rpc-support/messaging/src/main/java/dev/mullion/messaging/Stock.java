@@ -195,7 +195,6 @@ final class Stock<T> {
     }
     delivery.recorded = true;
     tally.ended(Ending.GIVEN_BACK);
-    tally.givenBackByStop++;
     unsettled.incrementAndGet();
     return true;
   }

@@ -96,6 +96,7 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
         buffer - prefetch,
         overflow,
         null,
+        false,
         false));
   }
 

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param overflow what happens when they are too many
  * @param handlerTimeout how long a handler may take; null for no limit
  * @param extendable whether the engine can extend that time
+ * @param givesBackStuck whether those that cannot start go back, so that others can have them
  */
 record SubscriptionPlan<T>(
     Route route,
@@ -35,7 +36,8 @@ record SubscriptionPlan<T>(
     int buffer,
     Overflow overflow,
     @Nullable Duration handlerTimeout,
-    boolean extendable) {
+    boolean extendable,
+    boolean givesBackStuck) {
   static final int MAX_CONCURRENCY = 100_000;
   static final int MAX_IN_FLIGHT = 1_000_000;
 

@@ -2,6 +2,7 @@ package dev.mullion.messaging;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.mullion.messaging.Guarantees.GiveBack;
 import dev.mullion.messaging.SubscriptionPlan.UserCode;
 
 /** The builder of workers. */
@@ -75,6 +76,7 @@ final class WorkerSettings<T> implements WorkerBuilder<T> {
         0,
         queue.overflow(),
         queue.handlerTimeout(),
-        row.extendable()));
+        row.extendable(),
+        ahead > 0 && row.giveBack() == GiveBack.UNCOUNTED));
   }
 }

@@ -35,7 +35,7 @@ final class ScriptedEngine implements Engine, EngineLink {
   List<Guarantees> rows =
       Arrays.stream(Pattern.values()).map(ScriptedEngine::everything).toList();
 
-  /** Returns a row that promises everything. */
+  /** Returns a row that promises everything, but keeps a worker from giving back what waits. */
   static Guarantees everything(Pattern pattern) {
     return row(pattern, Capacity.HARD, EnumSet.allOf(Overflow.class), Wildcards.ALL, true, true);
   }
@@ -55,7 +55,7 @@ final class ScriptedEngine implements Engine, EngineLink {
         Loss.NOTHING,
         Loss.NOTHING,
         Loss.EVERYTHING,
-        GiveBack.UNCOUNTED,
+        GiveBack.COUNTED,
         capacity,
         overflows,
         wildcards,

@@ -10,6 +10,7 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.RejectedMessageException;
+import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
 import java.util.ArrayDeque;
@@ -17,6 +18,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -110,6 +113,33 @@ class ServedMessagingTest {
       }
       assertThat(messaging.health().up()).isTrue();
     }
+  }
+
+  /** Another worker was idle, and they waited for as long as the handler took. */
+  @Test
+  void messagesBehindAHandlerThatBlocksGoToAnIdleWorker() throws Exception {
+    Messaging messaging = connect(server -> server);
+    CountDownLatch release = new CountDownLatch(1);
+    for (int i = 0; i < 6; i++) {
+      messaging.push(SMALL, new byte[i]).get();
+    }
+    Subscription busy = messaging.worker(SMALL).prefetch(10).start(job -> {
+      assertThat(release.await(60, TimeUnit.SECONDS)).isTrue();
+    });
+    try {
+      Eventually.isTrue("all fetched", () -> busy.counters().buffered() == 5);
+      Set<Integer> others = ConcurrentHashMap.newKeySet();
+      messaging.pull(SMALL, job -> {
+        assertThat(job.deliveryCount()).isEqualTo(1);
+        others.add(job.payload().length);
+      });
+      Eventually.isTrue("the others", () -> others.size() == 5);
+      assertThat(busy.counters().inFlight()).isEqualTo(1);
+      assertThat(busy.counters().givenBack()).isBetween(5L, 11L);
+    } finally {
+      release.countDown();
+    }
+    Eventually.isTrue("all settled", () -> settled(messaging));
   }
 
   private static boolean settled(Messaging messaging) {
