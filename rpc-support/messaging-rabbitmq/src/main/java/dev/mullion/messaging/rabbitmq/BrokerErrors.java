@@ -11,10 +11,15 @@ import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What the client's exceptions mean. */
 final class BrokerErrors {
+  /** The codes of connections that were closed without one, here, by a stop, and by a failure. */
+  private static final Set<Integer> NO_FAULT =
+      Set.of(0, AMQP.REPLY_SUCCESS, AMQP.CONNECTION_FORCED, AMQP.INTERNAL_ERROR);
+
   private final String where;
 
   BrokerErrors(String where) {
@@ -79,6 +84,12 @@ final class BrokerErrors {
     if (signal != null && !signal.isHardError()) {
       return channel(signal, what, error);
     }
+    if (signal != null && code(signal) == AMQP.INTERNAL_ERROR) {
+      return new BrokerAwayException(
+          "broker " + where + " has failed (" + what + "; see its log): " + text(signal),
+          error,
+          maybeAccepted);
+    }
     return new BrokerAwayException(
         "broker " + where + " cannot be reached, or the connection to it was lost (" + what + "): "
             + reason(error),
@@ -94,6 +105,15 @@ final class BrokerErrors {
     }
     String text = text(signal);
     return text.contains("down or inaccessible") || text.contains("does not have a replica");
+  }
+
+  /** Returns whether a session has failed at something for no fault of this side. */
+  static boolean isLoss(Throwable error, Session on) {
+    ShutdownSignalException signal = signal(error);
+    if (signal == null || !signal.isHardError()) {
+      return on.isOver();
+    }
+    return NO_FAULT.contains(code(signal));
   }
 
   private MessagingException channel(ShutdownSignalException signal, String what, Throwable error) {

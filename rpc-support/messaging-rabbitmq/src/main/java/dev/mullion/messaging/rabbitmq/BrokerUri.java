@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import static java.util.Objects.requireNonNull;
 
+import com.rabbitmq.client.Address;
 import com.rabbitmq.client.ConnectionFactory;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -55,5 +56,21 @@ record BrokerUri(
   @Override
   public String toString() {
     return (secure ? SECURE : PLAIN) + address();
+  }
+
+  /** Parses {@code host:port}. */
+  static Address node(String text) {
+    int colon = text.lastIndexOf(':');
+    try {
+      String host = text.substring(0, Math.max(0, colon));
+      int port = Integer.parseInt(text.substring(colon + 1));
+      if (!host.isEmpty() && port > 0 && port < 65_536) {
+        return new Address(host, port);
+      }
+    } catch (NumberFormatException e) {
+      // Told below.
+    }
+    throw new IllegalArgumentException(
+        "addresses: \"" + text + "\" (expected: host:port, with a port of 1 to 65535)");
   }
 }

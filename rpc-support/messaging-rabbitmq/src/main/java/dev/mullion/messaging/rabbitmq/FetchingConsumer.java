@@ -33,12 +33,15 @@ abstract class FetchingConsumer extends DefaultConsumer {
     if (getChannel().isOpen()) {
       getChannel().basicCancel(getConsumerTag());
       ended.completeOnTimeout(null, END_MILLIS, TimeUnit.MILLISECONDS).join();
-      settle();
     }
   }
 
-  /** Waits for what the queue has on its way; one that goes with its last consumer has nothing. */
-  void settle() throws IOException {}
+  /** Asks the queue something: what it had on its way is here then, and what was settled, there. */
+  final void roundTrip() throws IOException {
+    if (getChannel().isOpen()) {
+      getChannel().queueDeclarePassive(queue);
+    }
+  }
 
   @Override
   public final void handleCancelOk(String consumer) {

@@ -29,10 +29,9 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 abstract class FetchingSource implements Restored {
-  /** How long the last copies are waited for, and what has not arrived yet. */
+  /** How long the last copies are waited for; blocked publishers get no confirms. */
   private static final long LAST_COPIES = TimeUnit.SECONDS.toNanos(5);
 
-  /** The same while the broker blocks publishers, since no copy is confirmed then. */
   private static final long LAST_COPIES_BLOCKED = TimeUnit.MILLISECONDS.toNanos(500);
 
   private static final int STILL_ROUND_TRIPS = 3;
@@ -97,7 +96,12 @@ abstract class FetchingSource implements Restored {
         suspended = false;
         givingBack = false;
       }
-      start(session);
+      try {
+        start(session);
+      } catch (IOException | RuntimeException e) {
+        closeChannels();
+        throw e;
+      }
     }
   }
 
@@ -355,7 +359,7 @@ abstract class FetchingSource implements Restored {
   @Override
   public final void close() {
     cancel();
-    if (!link.forget(this)) {
+    if (!link.sources().forget(this)) {
       return;
     }
     long end = System.nanoTime() + patienceWithCopies();

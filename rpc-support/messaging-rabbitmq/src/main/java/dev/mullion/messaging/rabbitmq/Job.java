@@ -66,6 +66,11 @@ final class Job implements Fetched {
     this.expires = Wire.number(headers, Wire.EXPIRES, Long.MAX_VALUE);
   }
 
+  /** Returns how often the broker has handed it out before. */
+  static int deliveries(BasicProperties properties) {
+    return (int) Wire.number(Wire.headers(properties), "x-delivery-count", 0);
+  }
+
   @Override
   public Message<byte[]> message() {
     return message;

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class LinkConnection implements Session.Observer {
   private static final long FIRST_PAUSE_MILLIS = 100;
+  private static final int MOST_LOSSES = 3;
 
   private final RabbitMqEngine engine;
   private final EngineContext context;
@@ -45,6 +46,8 @@ final class LinkConnection implements Session.Observer {
   /** These are guarded by the lock. */
   private long lostAt = System.nanoTime();
 
+  private long openedAt = System.nanoTime();
+  private int shortSessions;
   private boolean restoring;
   private Throwable why = new IOException("not connected yet");
 
@@ -128,6 +131,7 @@ final class LinkConnection implements Session.Observer {
         return false;
       }
       current = session;
+      openedAt = System.nanoTime();
       lock.notifyAll();
       return true;
     }
@@ -142,6 +146,8 @@ final class LinkConnection implements Session.Observer {
       if (told) {
         current = null;
         lostAt = System.nanoTime();
+        boolean isShort = lostAt - openedAt < Publisher.nanos(engine.maxBackoff());
+        shortSessions = isShort ? shortSessions + 1 : 0;
       }
     }
     if (!told) {
@@ -168,16 +174,19 @@ final class LinkConnection implements Session.Observer {
     Threads.named("reconnect").newThread(this::restore).start();
   }
 
+  /** At once; but not again and again, if what is restored ends each session. */
   private void restore() {
     try {
-      for (int attempt = 0; !closed; attempt++) {
+      for (int attempt = Math.max(0, shortSessions() - 1); !closed; attempt++) {
+        if (attempt > 0) {
+          pause(attempt - 1);
+        }
         try {
           restoreOnce();
           return;
         } catch (IOException | TimeoutException | RuntimeException e) {
           remember(e);
         }
-        pause(attempt);
       }
     } finally {
       synchronized (lock) {
@@ -206,6 +215,12 @@ final class LinkConnection implements Session.Observer {
         link.lost(session, new IOException("the connection was lost while it was restored"));
         session.drop();
       }
+    }
+  }
+
+  private int shortSessions() {
+    synchronized (lock) {
+      return shortSessions;
     }
   }
 
@@ -279,6 +294,33 @@ final class LinkConnection implements Session.Observer {
         throw away();
       }
       return session;
+    }
+  }
+
+  /** What is done on a session. */
+  interface Use {
+    void on(Session session) throws IOException, TimeoutException, MessagingException;
+  }
+
+  /**
+   * Does something that may be done twice: again if the connection is lost or the broker fails
+   * meanwhile, and for up to {@code answerTimeout} while it is starting.
+   */
+  void use(String what, Use use) throws MessagingException {
+    long end = System.nanoTime() + Publisher.nanos(engine.answerTimeout());
+    for (int attempt = 0; ; attempt++) {
+      Session session = await();
+      try {
+        use.on(session);
+        return;
+      } catch (IOException | TimeoutException | RuntimeException e) {
+        boolean again = BrokerErrors.isStarting(e)
+            || (BrokerErrors.isLoss(e, session) && attempt < MOST_LOSSES);
+        if (!again || System.nanoTime() - end > 0 || Thread.currentThread().isInterrupted()) {
+          throw engine.errors().of(e, what, false);
+        }
+      }
+      pause(attempt);
     }
   }
 

@@ -173,7 +173,7 @@ final class LiveSource implements Restored {
   @Override
   public void close() {
     cancel();
-    if (!link.forget(this)) {
+    if (!link.sources().forget(this)) {
       return;
     }
     synchronized (subscribing) {

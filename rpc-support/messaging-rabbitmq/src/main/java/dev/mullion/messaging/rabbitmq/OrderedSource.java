@@ -59,8 +59,8 @@ final class OrderedSource extends JobSource {
       @Override
       public void handleDelivery(
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
-        int again = (int) Wire.number(Wire.headers(properties), "x-delivery-count", 0);
-        Job job = new Job(OrderedSource.this, of, open, envelope, properties, body, again);
+        Job job = new Job(
+            OrderedSource.this, of, open, envelope, properties, body, Job.deliveries(properties));
         inFlight.incrementAndGet();
         if (!job.refuse()) {
           arrived(job);

@@ -101,7 +101,7 @@ final class QueueAdmin {
         jobs.messages() + suspects,
         0,
         delayed,
-        link.inFlight(queue),
+        link.sources().inFlight(queue),
         count(session, names.deadLetters(queue)),
         0,
         link.dropped(queue),

@@ -13,11 +13,11 @@ import dev.mullion.net.Tls;
 import dev.mullion.net.base.TlsReloader;
 import io.netty.channel.EventLoopGroup;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,6 +59,7 @@ public final class RabbitMqEngine implements Engine {
   private final Duration maxBackoff;
   private final Duration heartbeat;
   private final Duration consumerTimeout;
+  private final int signalBuffer;
   private final Topology topology;
   private final Consumer<ConnectionFactory> client;
   private final Entities entities;
@@ -78,6 +79,7 @@ public final class RabbitMqEngine implements Engine {
     this.maxBackoff = builder.maxBackoff;
     this.heartbeat = builder.heartbeat;
     this.consumerTimeout = builder.consumerTimeout;
+    this.signalBuffer = builder.signalBuffer;
     this.topology = builder.topology;
     this.client = builder.client;
     this.entities = new Entities(builder.prefix);
@@ -198,6 +200,10 @@ public final class RabbitMqEngine implements Engine {
     return consumerTimeout;
   }
 
+  int signalBuffer() {
+    return signalBuffer;
+  }
+
   /** The settings. */
   public static final class Builder {
     private static final Pattern PREFIX = Pattern.compile("[a-zA-Z0-9-]{1,40}");
@@ -216,6 +222,7 @@ public final class RabbitMqEngine implements Engine {
     private Duration maxBackoff = Duration.ofSeconds(5);
     private Duration heartbeat = Duration.ofSeconds(10);
     private Duration consumerTimeout = Duration.ofMinutes(30);
+    private int signalBuffer = 8192;
     private Topology topology = Topology.CREATE;
     private Consumer<ConnectionFactory> client = factory -> {};
 
@@ -226,30 +233,14 @@ public final class RabbitMqEngine implements Engine {
      * that can be reached is used.
      */
     public Builder addresses(String... addresses) {
-      List<Address> parsed = new ArrayList<>();
-      for (String each : requireNonNull(addresses, "addresses")) {
-        parsed.add(address(requireNonNull(each, "addresses")));
-      }
+      List<Address> parsed = Stream.of(requireNonNull(addresses, "addresses"))
+          .map(each -> BrokerUri.node(requireNonNull(each, "addresses")))
+          .toList();
       if (parsed.isEmpty()) {
         throw new IllegalArgumentException("addresses: none (expected: one or more)");
       }
       this.addresses = parsed;
       return this;
-    }
-
-    private static Address address(String text) {
-      int colon = text.lastIndexOf(':');
-      try {
-        String host = text.substring(0, Math.max(0, colon));
-        int port = Integer.parseInt(text.substring(colon + 1));
-        if (!host.isEmpty() && port > 0 && port < 65_536) {
-          return new Address(host, port);
-        }
-      } catch (NumberFormatException e) {
-        // Told below.
-      }
-      throw new IllegalArgumentException(
-          "addresses: \"" + text + "\" (expected: host:port, with a port of 1 to 65535)");
     }
 
     /**
@@ -371,6 +362,15 @@ public final class RabbitMqEngine implements Engine {
      */
     public Builder consumerTimeout(Duration consumerTimeout) {
       this.consumerTimeout = positive(consumerTimeout, "consumerTimeout");
+      return this;
+    }
+
+    /** Sets how many signals may wait to be sent, of 64 MiB at most: 8192 by default. */
+    public Builder signalBuffer(int signalBuffer) {
+      if (signalBuffer < 1) {
+        throw new IllegalArgumentException("signalBuffer: " + signalBuffer + " (expected: > 0)");
+      }
+      this.signalBuffer = signalBuffer;
       return this;
     }
 

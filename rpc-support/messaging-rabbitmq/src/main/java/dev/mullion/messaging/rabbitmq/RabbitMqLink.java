@@ -21,10 +21,8 @@ import dev.mullion.messaging.engine.Source;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
@@ -49,7 +47,7 @@ final class RabbitMqLink implements EngineLink {
   private final QueueTopology topology;
   private final Delays delays = new Delays(this);
   private final QueueAdmin admin = new QueueAdmin(this);
-  private final Set<Restored> sources = ConcurrentHashMap.newKeySet();
+  private final Sources sources = new Sources(this);
   private final ExecutorService questions = Threads.forQuestions();
   private final ExecutorService subscriptions = Threads.forSubscriptions();
   private final ScheduledThreadPoolExecutor timer = Threads.timer();
@@ -64,7 +62,7 @@ final class RabbitMqLink implements EngineLink {
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
     this.connection = new LinkConnection(engine, context, this);
-    this.signals = new SignalSender(engine.entities(), context.events(), connection::current);
+    this.signals = new SignalSender(engine, context.events(), connection::current);
   }
 
   void open() throws MessagingException {
@@ -85,7 +83,7 @@ final class RabbitMqLink implements EngineLink {
   private void tick() {
     try {
       publisher.expireUnconfirmed();
-      sources.forEach(Restored::look);
+      sources.look();
     } catch (RuntimeException e) { // it must go on
       Logs.warn("tick", "looking after sends and subscriptions failed", e);
     }
@@ -123,9 +121,8 @@ final class RabbitMqLink implements EngineLink {
     return Wire.millis(engine.answerTimeout());
   }
 
-  /** Returns how many jobs of a queue this link holds. */
-  long inFlight(Route.Queue queue) {
-    return sources.stream().mapToLong(each -> each.inFlight(queue)).sum();
+  Sources sources() {
+    return sources;
   }
 
   /** Returns how many jobs for a queue were dropped by this link, since the queue was full. */
@@ -172,20 +169,23 @@ final class RabbitMqLink implements EngineLink {
   /** Closes a channel, and waits for that for a moment: what it holds goes back to its queues. */
   void abort(Channel channel) {
     CompletableFuture<Void> closed = new CompletableFuture<>();
-    boolean asked = ask(() -> {
+    askOrRun(() -> {
       Session.abort(channel);
       closed.complete(null);
     });
-    if (asked) {
-      closed.completeOnTimeout(null, ABORT_MILLIS, TimeUnit.MILLISECONDS).join();
-    } else {
-      Session.abort(channel);
-    }
+    closed.completeOnTimeout(null, ABORT_MILLIS, TimeUnit.MILLISECONDS).join();
   }
 
   /** Runs something that blocks; false if the link is closed. */
   boolean ask(Runnable task) {
     return Threads.run(task, subscriptions);
+  }
+
+  /** The same; on this thread if the link is closed. */
+  void askOrRun(Runnable task) {
+    if (!ask(task)) {
+      task.run();
+    }
   }
 
   /** Runs a user's question that blocks; false if there are too many, or the link is closed. */
@@ -202,29 +202,12 @@ final class RabbitMqLink implements EngineLink {
     if (!asked) {
       read.completeExceptionally(new IllegalStateException("messaging is closed"));
     }
-    for (Restored each : sources) {
-      restore(each, session);
-    }
-  }
-
-  private void restore(Restored source, Session session)
-      throws IOException, TimeoutException, MessagingException {
-    try {
-      source.subscribe(session);
-    } catch (IOException e) {
-      if (session.isOver() || !BrokerErrors.isChannelError(e)) {
-        throw e;
-      }
-      source.failed(engine.errors().of(e, "restoring a subscription", false));
-      sources.remove(source);
-    }
+    sources.restore(session);
   }
 
   void lost(Session session, Throwable cause) {
     publisher.lost(session, cause);
-    for (Restored each : sources) {
-      each.lost(session);
-    }
+    sources.lost(session);
   }
 
   void replied(BasicProperties properties, byte[] body) {
@@ -251,7 +234,7 @@ final class RabbitMqLink implements EngineLink {
       return;
     }
     topology.check(queue, engine.consumerTimeout());
-    Session session = connection.await();
+    connection.await();
     long timeout = timeoutMillis();
     if (!creates()) {
       declarations.check(queue, timeout);
@@ -260,11 +243,11 @@ final class RabbitMqLink implements EngineLink {
     } else {
       declarations.replace(queue, publisher, timeout);
     }
-    try (Channel channel = session.newChannel()) {
-      topology.declare(channel, queue, creates());
-    } catch (IOException | TimeoutException | RuntimeException e) {
-      throw engine.errors().of(e, "declaring queue " + queue.id(), false);
-    }
+    connection.use("declaring queue " + queue.id(), session -> {
+      try (Channel channel = session.newChannel()) {
+        topology.declare(channel, queue, creates());
+      }
+    });
   }
 
   @Override
@@ -310,18 +293,7 @@ final class RabbitMqLink implements EngineLink {
     checkOpen();
     requireNonNull(sink, "sink");
     Restored source = source(route, settings, sink);
-    sources.add(source);
-    boolean started = false;
-    try {
-      source.subscribe(connection.await());
-      started = true;
-    } catch (IOException | TimeoutException | RuntimeException e) {
-      throw engine.errors().of(e, "subscribing to " + route.name(), false);
-    } finally {
-      if (!started) {
-        source.close();
-      }
-    }
+    sources.start(source, route.name());
     if (closed) {
       source.close();
     }
@@ -345,11 +317,6 @@ final class RabbitMqLink implements EngineLink {
           + ", since RabbitMQ does not tell senders of a full subscriber)");
     }
     return new LiveSource(this, route, settings, sink);
-  }
-
-  /** Returns whether it was still known. */
-  boolean forget(Restored source) {
-    return sources.remove(source);
   }
 
   @Override
@@ -376,9 +343,7 @@ final class RabbitMqLink implements EngineLink {
   public void close(Duration timeout) {
     closed = true;
     long end = System.nanoTime() + Publisher.nanos(timeout);
-    for (Restored each : List.copyOf(sources)) {
-      each.close();
-    }
+    sources.close();
     while (!publisher.isQuiet() && System.nanoTime() - end < 0) {
       try {
         TimeUnit.MILLISECONDS.sleep(2);

@@ -70,7 +70,7 @@ final class ReplierSource extends FetchingSource {
   void roundTrip() throws IOException {
     FetchingConsumer now = consumer;
     if (now != null) {
-      now.settle();
+      now.roundTrip();
     }
   }
 

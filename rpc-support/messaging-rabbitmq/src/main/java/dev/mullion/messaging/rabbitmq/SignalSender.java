@@ -17,11 +17,11 @@ import org.jspecify.annotations.Nullable;
  * for the connection. What the queue has no room for is dropped.
  */
 final class SignalSender implements AutoCloseable {
-  static final int MOST = 8192;
-  static final long MOST_BYTES = 64L << 20;
+  private static final long MOST_BYTES = 64L << 20;
   private static final long LOOK_NANOS = 50_000_000;
 
   private final Entities entities;
+  private final int buffer;
   private final EngineEvents events;
   private final Supplier<@Nullable Session> current;
   private final ConcurrentLinkedQueue<Sent> queue = new ConcurrentLinkedQueue<>();
@@ -33,8 +33,9 @@ final class SignalSender implements AutoCloseable {
 
   private record Sent(Route.Signal signal, Message<byte[]> message) {}
 
-  SignalSender(Entities entities, EngineEvents events, Supplier<@Nullable Session> current) {
-    this.entities = entities;
+  SignalSender(RabbitMqEngine engine, EngineEvents events, Supplier<@Nullable Session> current) {
+    this.entities = engine.entities();
+    this.buffer = engine.signalBuffer();
     this.events = events;
     this.current = current;
     this.thread = Threads.named("signal").newThread(this::run);
@@ -51,7 +52,7 @@ final class SignalSender implements AutoCloseable {
       return false;
     }
     int length = message.payload().length;
-    if (number.incrementAndGet() > MOST) {
+    if (number.incrementAndGet() > buffer) {
       number.decrementAndGet();
       return false;
     }

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,9 +28,14 @@ final class WorkerSource extends JobSource {
   private static final String TAG = "worker";
   private static final long DOUBT = TimeUnit.SECONDS.toNanos(30);
 
+  private static final CompletableFuture<?> NOTHING_MOVED = CompletableFuture.completedFuture(null);
+
   private final int prefetch;
   private @Nullable Consumption consumption; // these are guarded by the lock of subscribing
   private List<FetchingConsumer> consumers = List.of();
+
+  /** Done when all that was moved to the suspects since the last one of them is acknowledged. */
+  private final AtomicReference<CompletableFuture<?>> moves = new AtomicReference<>(NOTHING_MOVED);
 
   WorkerSource(RabbitMqLink link, Route.Queue queue, ConsumerSettings settings, Sink sink) {
     super(link, queue, sink, PATIENCE);
@@ -67,56 +73,85 @@ final class WorkerSource extends JobSource {
   void resume() throws IOException {
     Consumption now = consumption;
     if (now != null) {
-      consumers = List.of(
-          consumer(now.session(), now.suspects(), link.entities().suspects(queue), true),
-          consumer(now.session(), now.jobs(), link.entities().jobs(queue), false));
+      FetchingConsumer jobs = jobsOf(now);
+      consumers = List.of(suspectsOf(now, jobs), jobs);
       for (FetchingConsumer each : consumers) {
         each.consume(TAG);
       }
     }
   }
 
-  private FetchingConsumer consumer(
-      Session session, Channel channel, String from, boolean suspects) {
-    return new FetchingConsumer(channel, this, from) {
+  private FetchingConsumer jobsOf(Consumption of) {
+    return new FetchingConsumer(of.jobs(), this, link.entities().jobs(queue)) {
       @Override
       public void handleDelivery(
           String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
-        job(session, channel, envelope, properties, body, suspects);
-      }
-
-      @Override
-      void settle() throws IOException {
-        getChannel().queueDeclarePassive(from);
+        int again = Job.deliveries(properties);
+        Job job = job(of.session(), of.jobs(), envelope, properties, body, Math.min(1, again));
+        if (job.refuse()) {
+          return;
+        }
+        if (again > 0) {
+          CompletableFuture<?> moved = job.moveToSuspects().toCompletableFuture();
+          moves.updateAndGet(others -> CompletableFuture.allOf(others, moved));
+        } else {
+          arrived(job);
+        }
       }
     };
   }
 
-  private void job(
+  private FetchingConsumer suspectsOf(Consumption of, FetchingConsumer jobs) {
+    return new FetchingConsumer(of.suspects(), this, link.entities().suspects(queue)) {
+      @Override
+      public void handleDelivery(
+          String consumer, Envelope envelope, BasicProperties properties, byte[] body) {
+        int again = Job.deliveries(properties);
+        Job job = job(of.session(), of.suspects(), envelope, properties, body, again);
+        if (!job.refuse()) {
+          suspectArrived(job, jobs);
+        }
+      }
+    };
+  }
+
+  private Job job(
       Session session,
       Channel channel,
       Envelope envelope,
       BasicProperties properties,
       byte[] body,
-      boolean suspects) {
-    int again = (int) Wire.number(Wire.headers(properties), "x-delivery-count", 0);
-    int lost = suspects ? again : Math.min(1, again);
-    Job job = new Job(this, session, channel, envelope, properties, body, lost);
+      int lost) {
     inFlight.incrementAndGet();
-    if (job.refuse()) {
+    return new Job(this, session, channel, envelope, properties, body, lost);
+  }
+
+  /**
+   * Hands a suspect on when the broker has no more originals of jobs that were moved: it may be one
+   * of these, and kill this process at once. With its original it would be there twice.
+   */
+  private void suspectArrived(Job job, FetchingConsumer originals) {
+    CompletableFuture<?> moved = moves.getAndSet(NOTHING_MOVED);
+    if (moved == NOTHING_MOVED) {
+      arrived(job);
       return;
     }
-    if (!suspects && again > 0) {
-      job.moveToSuspects();
-    } else {
-      arrived(job);
-    }
+    moved.whenCompleteAsync(
+        (done, error) -> {
+          job.session().orFail(originals::roundTrip);
+          if (job.isHeld()) {
+            arrived(job);
+          } else {
+            job.forget();
+          }
+        },
+        link::askOrRun);
   }
 
   @Override
   void roundTrip() throws IOException {
     for (FetchingConsumer each : consumers) {
-      each.settle();
+      each.roundTrip();
     }
   }
 
@@ -124,6 +159,7 @@ final class WorkerSource extends JobSource {
   void suspend() throws IOException {
     for (FetchingConsumer each : consumers) {
       each.cancel();
+      each.roundTrip();
     }
   }
 

@@ -7,6 +7,7 @@ import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import dev.mullion.messaging.testing.JavaProcess;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  * fail where there is none.
  */
 final class Broker implements AutoCloseable {
+  static final String NOT_FOUND = "no RabbitMQ found: neither -Drabbitmq.home nor"
+      + " /usr/lib/rabbitmq/lib has sbin/rabbitmq-server";
+
   /** The broker, and rabbitmqctl too, listen for other nodes. */
   private static final String ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
 
@@ -113,21 +117,21 @@ final class Broker implements AutoCloseable {
     return nodes;
   }
 
-  private static Path scripts() throws IOException {
-    Optional<Path> found = find();
-    if (found.isEmpty()) {
-      String reason = "no RabbitMQ found: neither -Drabbitmq.home nor /usr/lib/rabbitmq/lib has"
-          + " sbin/rabbitmq-server";
-      if (Boolean.getBoolean("rabbitmq.required")) {
-        throw new IllegalStateException(reason);
-      }
-      System.out.println("skipped: " + reason);
-      assumeTrue(false, reason);
+  /** Returns whether there is one to start; fails where it is required and there is none. */
+  static boolean isFound() {
+    boolean found = find().isPresent();
+    if (!found && Boolean.getBoolean("rabbitmq.required")) {
+      throw new IllegalStateException(NOT_FOUND);
     }
-    return found.get();
+    return found;
   }
 
-  private static Optional<Path> find() throws IOException {
+  private static Path scripts() {
+    assumeTrue(isFound(), NOT_FOUND);
+    return find().orElseThrow();
+  }
+
+  private static Optional<Path> find() {
     String home = System.getProperty("rabbitmq.home", "");
     if (!home.isEmpty()) {
       return Optional.of(Path.of(home, "sbin")).filter(Broker::hasServer);
@@ -141,6 +145,8 @@ final class Broker implements AutoCloseable {
           .map(each -> each.resolve("sbin"))
           .filter(Broker::hasServer)
           .findFirst();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -225,17 +231,15 @@ final class Broker implements AutoCloseable {
     return output;
   }
 
-  String logTail() throws IOException {
-    try (Stream<Path> logs = Files.list(directory.resolve("log"))) {
-      StringBuilder all = new StringBuilder();
-      for (Path each : logs.filter(Files::isRegularFile).toList()) {
-        List<String> lines = Files.readAllLines(each);
-        lines
-            .subList(Math.max(0, lines.size() - 120), lines.size())
-            .forEach(line -> all.append(line).append('\n'));
-      }
-      return all.toString();
-    }
+  /** Returns the one that this process shares, unless no test has asked for it. */
+  static synchronized @Nullable Broker running() {
+    return shared;
+  }
+
+  /** Returns the lines of its log. */
+  List<String> log() throws IOException {
+    Path file = directory.resolve("log").resolve(name + ".log");
+    return Files.exists(file) ? Files.readAllLines(file, StandardCharsets.ISO_8859_1) : List.of();
   }
 
   /**

@@ -15,8 +15,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Workers are stopped and started again and again while jobs come in. */
+@ExtendWith(WithBroker.class)
 class DeployTest {
   private static final int DEPLOYS = 50;
   private static final Duration PATIENCE = Duration.ofSeconds(30);

@@ -27,8 +27,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What goes wrong is told apart, with its name, the address and the setting. */
+@ExtendWith(WithBroker.class)
 class ErrorsTest {
   private static RabbitMqEngine.Builder engine() throws Exception {
     return RabbitMqEngine.builder()
@@ -278,5 +280,7 @@ class ErrorsTest {
         .hasMessageContaining("prefix: \"a.b\" (expected:");
     assertThatThrownBy(() -> RabbitMqEngine.builder().maxBackoff(Duration.ZERO))
         .hasMessageContaining("maxBackoff: PT0S (expected: > 0)");
+    assertThatThrownBy(() -> RabbitMqEngine.builder().signalBuffer(0))
+        .hasMessageContaining("signalBuffer: 0 (expected: > 0)");
   }
 }

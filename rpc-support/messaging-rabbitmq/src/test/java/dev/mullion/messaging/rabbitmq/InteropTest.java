@@ -26,9 +26,11 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Programs that use the broker's own client read what was sent, and send what a handler gets. */
 @SuppressWarnings("JavaUtilDate") // of the client
+@ExtendWith(WithBroker.class)
 class InteropTest {
   private static final String PREFIX = "interop";
 

@@ -8,8 +8,10 @@ import dev.mullion.messaging.Topic;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** A thousand subscriptions of one {@code Messaging} share its connection and its threads. */
+@ExtendWith(WithBroker.class)
 class ManySubscriptionsTest {
   private static final int COUNT = 1_000;
   private static final int WARM_UP = 100;

@@ -15,8 +15,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** A broker that is short of memory reads nothing from connections that publish. */
+@ExtendWith(WithBroker.class)
 class MemoryAlarmTest {
   private static void alarm(boolean on) throws Exception {
     Broker.shared().control("set_vm_memory_high_watermark", on ? "0.00001" : "0.6");

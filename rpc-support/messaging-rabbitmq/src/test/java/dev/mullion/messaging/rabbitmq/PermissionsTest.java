@@ -14,8 +14,10 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** The permissions that the README lists are enough. */
+@ExtendWith(WithBroker.class)
 class PermissionsTest {
   private static final String CONFIGURE = "^permitted\\.|^amq\\.gen";
   private static final String WRITE = "^permitted\\.|^amq\\.(default|gen)";

@@ -12,9 +12,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** A connection on which nothing is confirmed is made again before its sends fail. */
 @Timeout(120)
+@ExtendWith(WithBroker.class)
 class SilentBrokerTest {
   private final WorkQueue<String> queue =
       WorkQueue.of("silent-" + System.nanoTime(), Codecs.utf8());

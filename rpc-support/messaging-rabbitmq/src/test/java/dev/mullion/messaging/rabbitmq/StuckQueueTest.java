@@ -15,11 +15,13 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * A queue of the broker takes messages and confirms none, as one that was created just before the
  * broker was killed. Jobs once waited for such a confirm forever.
  */
+@ExtendWith(WithBroker.class)
 class StuckQueueTest {
   private static final String PREFIX = "stuck";
 

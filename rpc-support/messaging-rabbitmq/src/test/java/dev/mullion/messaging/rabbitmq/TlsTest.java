@@ -15,9 +15,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A broker that speaks TLS, with a certificate for one name. */
+@ExtendWith(WithBroker.class)
 class TlsTest {
   @TempDir
   Path directory;

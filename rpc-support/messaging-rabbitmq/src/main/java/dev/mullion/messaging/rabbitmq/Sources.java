@@ -1,0 +1,96 @@
+package dev.mullion.messaging.rabbitmq;
+
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.engine.Route;
+import java.io.IOException;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** The subscriptions of a link, which come back on each new session. */
+final class Sources {
+  private static final long AGAIN_MILLIS = 500;
+
+  private final RabbitMqLink link;
+  private final Set<Restored> all = ConcurrentHashMap.newKeySet();
+
+  Sources(RabbitMqLink link) {
+    this.link = link;
+  }
+
+  /** Starts one; it is closed if that fails. */
+  void start(Restored source, String what) throws MessagingException {
+    all.add(source);
+    boolean started = false;
+    try {
+      link.connection().use("subscribing to " + what, source::subscribe);
+      started = true;
+    } finally {
+      if (!started) {
+        source.close();
+      }
+    }
+  }
+
+  /** Brings all back on a new session. */
+  void restore(Session session) throws IOException, TimeoutException, MessagingException {
+    for (Restored each : all) {
+      restore(each, session);
+    }
+  }
+
+  /** Brings one back. If its queue is there and cannot be used yet, the others do not wait. */
+  private void restore(Restored source, Session session)
+      throws IOException, TimeoutException, MessagingException {
+    try {
+      source.subscribe(session);
+    } catch (IOException e) {
+      if (session.isOver() || !BrokerErrors.isChannelError(e)) {
+        throw e;
+      }
+      if (BrokerErrors.isStarting(e)) {
+        link.after(
+            () -> link.ask(() -> restoreLater(source, session)),
+            AGAIN_MILLIS,
+            TimeUnit.MILLISECONDS);
+      } else if (all.remove(source)) {
+        source.failed(link.engine().errors().of(e, "restoring a subscription", false));
+      }
+    }
+  }
+
+  private void restoreLater(Restored source, Session session) {
+    if (session.isOver() || !all.contains(source)) {
+      return;
+    }
+    try {
+      restore(source, session);
+    } catch (IOException | TimeoutException | RuntimeException e) {
+      session.fail(e);
+    }
+  }
+
+  void lost(Session session) {
+    all.forEach(each -> each.lost(session));
+  }
+
+  void look() {
+    all.forEach(Restored::look);
+  }
+
+  /** Returns how many jobs of a queue are held here. */
+  long inFlight(Route.Queue queue) {
+    return all.stream().mapToLong(each -> each.inFlight(queue)).sum();
+  }
+
+  /** Returns whether it was still known. */
+  boolean forget(Restored source) {
+    return all.remove(source);
+  }
+
+  void close() {
+    List.copyOf(all).forEach(Restored::close);
+  }
+}
