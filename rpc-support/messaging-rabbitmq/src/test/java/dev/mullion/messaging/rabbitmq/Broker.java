@@ -38,6 +38,7 @@ final class Broker implements AutoCloseable {
   private static final String ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
 
   private static final Duration START = Duration.ofSeconds(90);
+  private static final Duration STOP = Duration.ofSeconds(60);
   private static @Nullable Broker shared;
 
   private final Path scripts;
@@ -287,10 +288,14 @@ final class Broker implements AutoCloseable {
     }
     List<ProcessHandle> all = new ArrayList<>(running.descendants().toList());
     all.add(running.toHandle());
-    all.forEach(now ? ProcessHandle::destroyForcibly : ProcessHandle::destroy);
+    if (now) {
+      all.forEach(ProcessHandle::destroyForcibly);
+    } else {
+      running.destroy(); // it passes that on to the node, which needs its helpers until it has ended
+    }
     for (ProcessHandle each : all) {
       try {
-        each.onExit().get(20, TimeUnit.SECONDS);
+        each.onExit().get(STOP.toSeconds(), TimeUnit.SECONDS);
       } catch (TimeoutException e) {
         each.destroyForcibly();
       }
