@@ -291,7 +291,7 @@ final class Broker implements AutoCloseable {
     if (now) {
       all.forEach(ProcessHandle::destroyForcibly);
     } else {
-      running.destroy(); // it passes that on to the node, which needs its helpers until it has ended
+      running.destroy(); // the node needs its helpers until it has ended
     }
     for (ProcessHandle each : all) {
       try {

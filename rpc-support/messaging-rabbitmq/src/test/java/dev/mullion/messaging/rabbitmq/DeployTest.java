@@ -29,10 +29,8 @@ class DeployTest {
 
   @Test
   void noHealthyJobIsBuriedOrLost() throws Exception {
-    // What is given back does not count, unless the broker cannot confirm it before the worker
-    // ends.
     WorkQueue<String> queue = WorkQueue.builder("deploy-" + System.nanoTime(), Codecs.utf8())
-        .redelivery(Redelivery.immediate(5))
+        .redelivery(Redelivery.immediate(2))
         .build();
     RabbitMqEngine engine = RabbitMqUnderTest.engine(Broker.shared().port(), "deploy");
     AtomicBoolean pushing = new AtomicBoolean(true);
