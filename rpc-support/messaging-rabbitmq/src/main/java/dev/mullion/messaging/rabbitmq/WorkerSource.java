@@ -3,6 +3,7 @@ package dev.mullion.messaging.rabbitmq;
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Envelope;
+import com.rabbitmq.client.GetResponse;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
@@ -160,6 +161,29 @@ final class WorkerSource extends JobSource {
     for (FetchingConsumer each : consumers) {
       each.cancel();
       each.roundTrip();
+    }
+    Consumption now = consumption;
+    if (now != null && now.jobs().isOpen()) {
+      fetchReturned(now);
+    }
+  }
+
+  /**
+   * Fetches what was on its way here: having no consumer for it any more, the broker has put it in
+   * front of all other jobs, and counted that. It goes back uncounted with what else was fetched.
+   * One with a count that is there for another reason would have been handed out here before, if
+   * there was room.
+   */
+  private void fetchReturned(Consumption from) throws IOException {
+    int again = 1;
+    while (again > 0 && inFlight.get() < prefetch) {
+      GetResponse got = from.jobs().basicGet(link.entities().jobs(queue), false);
+      if (got == null) {
+        return;
+      }
+      again = Job.deliveries(got.getProps());
+      arrived(job(
+          from.session(), from.jobs(), got.getEnvelope(), got.getProps(), got.getBody(), 0));
     }
   }
 
