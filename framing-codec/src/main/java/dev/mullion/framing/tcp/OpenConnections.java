@@ -10,8 +10,8 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * The open connections of a server; each leaves at its end. Any thread may call it. A set without an
- * object for each connection, and one listener for all of them.
+ * The open connections of a server; each leaves at its end. Any thread may call it. A set without
+ * an object for each connection, and one listener for all of them.
  */
 final class OpenConnections {
   private final TcpCounters totals;

@@ -182,8 +182,8 @@ final class WorkerSource extends JobSource {
         return;
       }
       again = Job.deliveries(got.getProps());
-      arrived(job(
-          from.session(), from.jobs(), got.getEnvelope(), got.getProps(), got.getBody(), 0));
+      arrived(
+          job(from.session(), from.jobs(), got.getEnvelope(), got.getProps(), got.getBody(), 0));
     }
   }
 
