@@ -84,7 +84,7 @@ final class BrokerErrors {
     if (signal != null && !signal.isHardError()) {
       return channel(signal, what, error);
     }
-    if (signal != null && code(signal) == AMQP.INTERNAL_ERROR) {
+    if (signal != null && hasFailed(signal)) {
       return new BrokerAwayException(
           "broker " + where + " has failed (" + what + "; see its log): " + text(signal),
           error,
@@ -105,6 +105,12 @@ final class BrokerErrors {
     }
     String text = text(signal);
     return text.contains("down or inaccessible") || text.contains("does not have a replica");
+  }
+
+  /** Returns whether the broker has closed the connection for a fault of its own. */
+  static boolean hasFailed(Throwable error) {
+    ShutdownSignalException signal = signal(error);
+    return signal != null && code(signal) == AMQP.INTERNAL_ERROR;
   }
 
   /** Returns whether a session has failed at something for no fault of this side. */

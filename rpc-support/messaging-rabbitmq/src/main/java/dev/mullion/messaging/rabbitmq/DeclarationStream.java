@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.MessagingException;
@@ -24,6 +25,7 @@ import java.util.function.Consumer;
  * </pre>
  */
 final class DeclarationStream {
+  private static final String OFFSET = "x-stream-offset";
   private static final int PREFETCH = 200;
 
   private final Session session;
@@ -38,6 +40,19 @@ final class DeclarationStream {
     this.name = name;
     this.errors = errors;
     this.records = records;
+  }
+
+  /**
+   * Returns if a stream can be used, and fails if not. RabbitMQ closes the connection of a client
+   * that uses a stream which another one is just creating; so this takes a connection of its own.
+   */
+  static void tryOn(Connection own, String name) throws IOException, TimeoutException {
+    try (own;
+        Channel channel = own.createChannel()) {
+      channel.basicQos(1);
+      channel.basicConsume(
+          name, false, "", false, false, Map.of(OFFSET, "last"), new DefaultConsumer(channel));
+    }
   }
 
   /** Returns the offset of the last chunk; -1 if none comes within the time. */
@@ -101,8 +116,7 @@ final class DeclarationStream {
   }
 
   private String consume(Channel channel, Object offset, Reader reader) throws IOException {
-    return channel.basicConsume(
-        name, false, "", false, false, Map.of("x-stream-offset", offset), reader);
+    return channel.basicConsume(name, false, "", false, false, Map.of(OFFSET, offset), reader);
   }
 
   /** Takes records, and acknowledges each, which is the credit for the next one. */
@@ -116,7 +130,7 @@ final class DeclarationStream {
     @Override
     public void handleDelivery(
         String tag, Envelope envelope, BasicProperties properties, byte[] body) {
-      record(Wire.number(Wire.headers(properties), "x-stream-offset", 0), properties);
+      record(Wire.number(Wire.headers(properties), OFFSET, 0), properties);
       session.acknowledge(getChannel(), envelope.getDeliveryTag());
     }
   }

@@ -54,13 +54,21 @@ final class Declarations {
 
   private final Entities entities;
   private final BrokerErrors errors;
+  private final Attempt attempt;
   private final Map<String, CompletableFuture<@Nullable Void>> own = new ConcurrentHashMap<>();
   private volatile View view = new View();
+  private volatile boolean usable;
   private volatile CompletableFuture<@Nullable Void> known = new CompletableFuture<>();
 
-  Declarations(Entities entities, BrokerErrors errors) {
+  Declarations(Entities entities, BrokerErrors errors, Attempt attempt) {
     this.entities = entities;
     this.errors = errors;
+    this.attempt = attempt;
+  }
+
+  /** Fails as long as a stream cannot be used. */
+  interface Attempt {
+    void use(String stream) throws IOException, TimeoutException;
   }
 
   /** What the records say so far. */
@@ -69,11 +77,29 @@ final class Declarations {
     final Map<String, List<Route.Queue>> history = new ConcurrentHashMap<>();
   }
 
-  /** Returns what {@link #follow} completes; a caller that needs the records waits for it. */
+  /**
+   * Returns what {@link #follow} completes; a caller that needs the records waits for it. If the
+   * session is lost before that, the caller waits for the next one.
+   */
   CompletableFuture<@Nullable Void> beginReading() {
+    CompletableFuture<@Nullable Void> before = known;
     CompletableFuture<@Nullable Void> read = new CompletableFuture<>();
+    read.whenComplete((none, error) -> complete(before, error));
     known = read;
     return read;
+  }
+
+  private static void complete(CompletableFuture<@Nullable Void> one, @Nullable Throwable error) {
+    if (error == null) {
+      one.complete(null);
+    } else {
+      one.completeExceptionally(error);
+    }
+  }
+
+  /** Fails those that wait. */
+  void close() {
+    known.completeExceptionally(errors.away(false));
   }
 
   /**
@@ -99,12 +125,15 @@ final class Declarations {
         LockSupport.parkNanos(RETRY_NANOS);
       }
     }
-    read.completeExceptionally(errors.away(false));
   }
 
   private void read(Session session, Publisher publisher, boolean creates, long timeoutMillis)
       throws IOException, TimeoutException, MessagingException {
     session.declareStream(entities.declarations(), creates);
+    if (!usable) {
+      attempt.use(entities.declarations());
+      usable = true;
+    }
     View reading = new View();
     DeclarationStream stream = new DeclarationStream(
         session, entities.declarations(), errors, properties -> take(properties, reading));

@@ -15,6 +15,7 @@ abstract class FetchingConsumer extends DefaultConsumer {
   private final FetchingSource source;
   private final String queue;
   private final CompletableFuture<@Nullable Void> ended = new CompletableFuture<>();
+  private volatile String tag = "";
 
   FetchingConsumer(Channel channel, FetchingSource source, String queue) {
     super(channel);
@@ -22,16 +23,19 @@ abstract class FetchingConsumer extends DefaultConsumer {
     this.queue = queue;
   }
 
-  /** Starts it. */
-  final void consume(String tag) throws IOException {
+  /**
+   * Starts it, with a tag of its own: to a consumer that has the tag of a cancelled one, RabbitMQ
+   * delivers again what is still held of that.
+   */
+  final void consume() throws IOException {
     getChannel().setDefaultConsumer(this); // quorum queues go on for a moment after the cancel
-    getChannel().basicConsume(queue, false, tag, this);
+    tag = getChannel().basicConsume(queue, false, this);
   }
 
   /** Cancels it; what the broker has sent before has arrived then, or comes a little later. */
   final void cancel() throws IOException {
     if (getChannel().isOpen()) {
-      getChannel().basicCancel(getConsumerTag());
+      getChannel().basicCancel(tag);
       ended.completeOnTimeout(null, END_MILLIS, TimeUnit.MILLISECONDS).join();
     }
   }

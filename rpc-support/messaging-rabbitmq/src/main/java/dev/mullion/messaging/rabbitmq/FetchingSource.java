@@ -87,7 +87,7 @@ abstract class FetchingSource implements Restored {
   @Override
   public final void subscribe(Session session) throws IOException {
     synchronized (subscribing) {
-      if (cancelled) {
+      if (cancelled || on == session) {
         return;
       }
       on = session;
@@ -99,6 +99,7 @@ abstract class FetchingSource implements Restored {
       try {
         start(session);
       } catch (IOException | RuntimeException e) {
+        on = null;
         closeChannels();
         throw e;
       }
@@ -219,12 +220,7 @@ abstract class FetchingSource implements Restored {
         }
       }
       suspendQuietly();
-    }
-    giveBackWaiting();
-    synchronized (this) {
-      if (credit == 0) {
-        return;
-      }
+      giveBackWaiting(); // before it consumes again: then it would give back all that arrives
     }
     resumeNow();
   }

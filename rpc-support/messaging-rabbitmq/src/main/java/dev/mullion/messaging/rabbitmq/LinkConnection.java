@@ -81,7 +81,7 @@ final class LinkConnection implements Session.Observer {
         openOnce();
         return;
       } catch (IOException | TimeoutException | RuntimeException e) {
-        if (!BrokerErrors.isStarting(e)
+        if (!(BrokerErrors.isStarting(e) || BrokerErrors.hasFailed(e))
             || System.nanoTime() - end > 0
             || Thread.currentThread().isInterrupted()) {
           throw engine.errors().connecting(e, engine.user(), engine.virtualHost());
@@ -98,7 +98,7 @@ final class LinkConnection implements Session.Observer {
       link.restore(session);
       opened = publish(session);
       if (!opened) {
-        throw new IOException("the connection was lost at once");
+        throw new IOException("the connection was lost at once", why());
       }
     } finally {
       if (!opened) {
@@ -116,6 +116,11 @@ final class LinkConnection implements Session.Observer {
       session.drop();
       throw e;
     }
+  }
+
+  /** Opens a connection that is the caller's. */
+  Connection another(String purpose) throws IOException, TimeoutException {
+    return connection(factory, purpose);
   }
 
   private Connection connection(ConnectionFactory with, String purpose)
@@ -221,6 +226,12 @@ final class LinkConnection implements Session.Observer {
   private int shortSessions() {
     synchronized (lock) {
       return shortSessions;
+    }
+  }
+
+  private Throwable why() {
+    synchronized (lock) {
+      return why;
     }
   }
 
@@ -335,10 +346,9 @@ final class LinkConnection implements Session.Observer {
   }
 
   MessagingException away() {
-    Throwable cause;
+    Throwable cause = why();
     long millis;
     synchronized (lock) {
-      cause = why;
       millis = (System.nanoTime() - lostAt) / 1_000_000;
     }
     if (closed) {

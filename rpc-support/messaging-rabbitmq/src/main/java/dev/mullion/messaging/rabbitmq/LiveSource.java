@@ -42,6 +42,9 @@ final class LiveSource implements Restored {
   private volatile @Nullable Channel channel;
   private volatile boolean cancelled;
 
+  /** This is guarded by subscribing. */
+  private @Nullable Session on;
+
   /** These are guarded by this. */
   private final Deque<RawDelivery> waiting = new ArrayDeque<>();
 
@@ -57,7 +60,7 @@ final class LiveSource implements Restored {
   @Override
   public void subscribe(Session session) throws IOException {
     synchronized (subscribing) {
-      if (cancelled) {
+      if (cancelled || on == session) {
         return;
       }
       Channel opened = session.newChannel();
@@ -74,6 +77,7 @@ final class LiveSource implements Restored {
           failed(new MissingAddressException("the queue of " + route + " was deleted"));
         }
       });
+      on = session;
     }
   }
 

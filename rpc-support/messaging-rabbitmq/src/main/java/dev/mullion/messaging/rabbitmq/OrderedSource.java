@@ -20,7 +20,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class OrderedSource extends JobSource {
   private static final Duration PATIENCE = Duration.ofMillis(500);
-  private static final String TAG = "ordered";
 
   private @Nullable Session session; // these are guarded by the lock of subscribing
   private @Nullable Channel channel;
@@ -68,7 +67,7 @@ final class OrderedSource extends JobSource {
       }
     };
     consumer = started;
-    started.consume(TAG);
+    started.consume();
   }
 
   /** It holds one job at a time, so that its order does not depend on what is on its way. */

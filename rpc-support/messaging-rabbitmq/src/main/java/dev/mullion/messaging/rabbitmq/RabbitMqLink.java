@@ -57,7 +57,7 @@ final class RabbitMqLink implements EngineLink {
     this.engine = engine;
     this.context = context;
     this.topology = new QueueTopology(engine.entities());
-    this.declarations = new Declarations(engine.entities(), engine.errors());
+    this.declarations = new Declarations(engine.entities(), engine.errors(), this::tryStream);
     this.publisher = new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
@@ -191,6 +191,10 @@ final class RabbitMqLink implements EngineLink {
   /** Runs a user's question that blocks; false if there are too many, or the link is closed. */
   boolean askForUser(Runnable question) {
     return Threads.run(question, questions);
+  }
+
+  private void tryStream(String name) throws IOException, TimeoutException {
+    DeclarationStream.tryOn(connection.another("trying"), name);
   }
 
   /** Brings all back on a new session, before that is used. */
@@ -355,6 +359,7 @@ final class RabbitMqLink implements EngineLink {
     signals.close();
     publisher.close();
     connection.close();
+    declarations.close();
     questions.shutdown();
     subscriptions.shutdown();
     timer.shutdown();

@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class ReplierSource extends FetchingSource {
   private static final Duration PATIENCE = Duration.ofDays(365);
-  private static final String TAG = "replier";
 
   private final Route.Subject subject;
   private final int prefetch;
@@ -63,7 +62,7 @@ final class ReplierSource extends FetchingSource {
       }
     };
     consumer = started;
-    started.consume(TAG);
+    started.consume();
   }
 
   @Override

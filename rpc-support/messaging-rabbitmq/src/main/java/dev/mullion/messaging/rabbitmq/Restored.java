@@ -9,7 +9,7 @@ import java.util.concurrent.TimeoutException;
 /** A source that starts on each session of its link. */
 interface Restored extends Source {
 
-  /** Starts on a session; blocks, within the client's bounds. */
+  /** Starts on a session, unless it has; blocks, within the client's bounds. */
   void subscribe(Session session) throws IOException, TimeoutException, MessagingException;
 
   /** Forgets what a session had delivered: the broker has it again. */

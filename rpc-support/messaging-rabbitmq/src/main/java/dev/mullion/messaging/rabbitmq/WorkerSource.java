@@ -26,7 +26,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class WorkerSource extends JobSource {
   private static final Duration PATIENCE = Duration.ofMillis(200);
-  private static final String TAG = "worker";
   private static final long DOUBT = TimeUnit.SECONDS.toNanos(30);
 
   private static final CompletableFuture<?> NOTHING_MOVED = CompletableFuture.completedFuture(null);
@@ -77,7 +76,7 @@ final class WorkerSource extends JobSource {
       FetchingConsumer jobs = jobsOf(now);
       consumers = List.of(suspectsOf(now, jobs), jobs);
       for (FetchingConsumer each : consumers) {
-        each.consume(TAG);
+        each.consume();
       }
     }
   }
