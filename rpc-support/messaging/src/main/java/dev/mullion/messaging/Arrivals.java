@@ -35,8 +35,9 @@ final class Arrivals<T> implements Sink {
 
   @Override
   public void deliver(List<? extends RawDelivery> raw) {
-    List<Fetched<T>> deliveries = new ArrayList<>(raw.size());
-    for (RawDelivery each : raw) {
+    RawDelivery[] all = raw.toArray(RawDelivery[]::new); // engines have lists of many kinds
+    List<Fetched<T>> deliveries = new ArrayList<>(all.length);
+    for (RawDelivery each : all) {
       deliveries.add(new Fetched<>(owner, each, maxDeliveries, keepsOrder));
     }
     switch (inbox.add(deliveries)) {

@@ -2,6 +2,8 @@ package dev.mullion.messaging;
 
 import static java.util.Objects.requireNonNull;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,10 +26,23 @@ import org.jspecify.annotations.Nullable;
 public final class Message<T> {
   private static final String INSTANCE = Long.toHexString(new SecureRandom().nextLong()) + '-';
   private static final AtomicLong COUNT = new AtomicLong();
+  private static final int MOST_DIGITS = Long.SIZE / 4;
+  private static final VarHandle NUMBER;
+
+  static {
+    try {
+      NUMBER = MethodHandles.lookup().findVarHandle(Message.class, "number", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
 
   private final T payload;
-  private final @Nullable String givenId; // null: made of INSTANCE and count
-  private final long count;
+  private final @Nullable String givenId; // null: made of INSTANCE and number
+
+  @SuppressWarnings("unused") // by NUMBER
+  private long number; // 0 until it is first asked for
+
   private final long millis;
   private final @Nullable String key;
   private final @Nullable String contentType;
@@ -38,7 +53,7 @@ public final class Message<T> {
   private Message(
       T payload,
       @Nullable String givenId,
-      long count,
+      long number,
       long millis,
       @Nullable String key,
       @Nullable String contentType,
@@ -47,7 +62,7 @@ public final class Message<T> {
       @Nullable Duration timeToLive) {
     this.payload = payload;
     this.givenId = givenId;
-    this.count = count;
+    this.number = number;
     this.millis = millis;
     this.key = key;
     this.contentType = contentType;
@@ -70,7 +85,7 @@ public final class Message<T> {
     return new Message<>(
         payload,
         null,
-        COUNT.incrementAndGet(),
+        0,
         SystemClock.INSTANCE.coarseTimeMillis(),
         null,
         null,
@@ -84,7 +99,18 @@ public final class Message<T> {
    * not work twice compare it.
    */
   public String id() {
-    return givenId != null ? givenId : INSTANCE + Long.toHexString(count);
+    return givenId != null ? givenId : INSTANCE + Long.toHexString(number());
+  }
+
+  /** Returns what its id is made of, the same for its copies; 0 if it has a given one. */
+  private long number() {
+    long known = (long) NUMBER.getVolatile(this);
+    if (known != 0 || givenId != null) {
+      return known;
+    }
+    long next = COUNT.incrementAndGet();
+    long other = (long) NUMBER.compareAndExchange(this, 0L, next);
+    return other == 0 ? next : other;
   }
 
   /** Returns the payload. */
@@ -132,7 +158,7 @@ public final class Message<T> {
     return new Message<>(
         payload,
         requireNonNull(id, "id"),
-        count,
+        0,
         millis,
         key,
         contentType,
@@ -145,21 +171,21 @@ public final class Message<T> {
   public Message<T> withKey(String key) {
     requireNonNull(key, "key");
     return new Message<>(
-        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+        payload, givenId, number(), millis, key, contentType, correlationId, headers, timeToLive);
   }
 
   /** Returns a copy with this media type. */
   public Message<T> withContentType(String contentType) {
     requireNonNull(contentType, "contentType");
     return new Message<>(
-        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+        payload, givenId, number(), millis, key, contentType, correlationId, headers, timeToLive);
   }
 
   /** Returns a copy with this correlation id. */
   public Message<T> withCorrelationId(String correlationId) {
     requireNonNull(correlationId, "correlationId");
     return new Message<>(
-        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+        payload, givenId, number(), millis, key, contentType, correlationId, headers, timeToLive);
   }
 
   /** Returns a copy with this header added or replaced. */
@@ -175,7 +201,7 @@ public final class Message<T> {
     return new Message<>(
         payload,
         givenId,
-        count,
+        number(),
         millis,
         key,
         contentType,
@@ -189,7 +215,7 @@ public final class Message<T> {
     return new Message<>(
         payload,
         givenId,
-        count,
+        number(),
         timestamp.toEpochMilli(),
         key,
         contentType,
@@ -206,7 +232,7 @@ public final class Message<T> {
   public Message<T> withTimeToLive(Duration timeToLive) {
     Arguments.positive(timeToLive, "timeToLive");
     return new Message<>(
-        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+        payload, givenId, number(), millis, key, contentType, correlationId, headers, timeToLive);
   }
 
   /** Returns a copy with another payload, of the same id. */
@@ -217,14 +243,14 @@ public final class Message<T> {
       return (Message<U>) this;
     }
     return new Message<>(
-        payload, givenId, count, millis, key, contentType, correlationId, headers, timeToLive);
+        payload, givenId, number(), millis, key, contentType, correlationId, headers, timeToLive);
   }
 
   /** Returns the message as engines take it, with the codec's media type unless it has one. */
   Message<byte[]> encoded(byte[] bytes, MessageCodec<?> codec) {
     String type = contentType == null ? codec.contentType() : contentType;
     return new Message<>(
-        bytes, givenId, count, millis, key, type, correlationId, headers, timeToLive);
+        bytes, givenId, number(), millis, key, type, correlationId, headers, timeToLive);
   }
 
   /** Returns a new message as engines take it, of a payload that was just encoded. */
@@ -232,7 +258,7 @@ public final class Message<T> {
     return new Message<>(
         bytes,
         null,
-        COUNT.incrementAndGet(),
+        0,
         SystemClock.INSTANCE.coarseTimeMillis(),
         null,
         contentType,
@@ -248,14 +274,13 @@ public final class Message<T> {
 
   /** Returns the length of the id if {@link #id} would make it, else 0; makes none. */
   int generatedIdLength() {
-    int digits = (Long.SIZE - Long.numberOfLeadingZeros(count) + 3) / 4;
+    int digits = (Long.SIZE - Long.numberOfLeadingZeros(number()) + 3) / 4;
     return givenId != null ? 0 : INSTANCE.length() + digits;
   }
 
   /** Returns a bound of the bytes of all but the payload, quickly: a char has three in UTF-8. */
   long mostBesidePayload() {
-    long chars = generatedIdLength()
-        + length(givenId)
+    long chars = (givenId == null ? INSTANCE.length() + MOST_DIGITS : givenId.length())
         + length(key)
         + length(contentType)
         + length(correlationId);
