@@ -108,8 +108,13 @@ final class Declared {
     private final @Nullable Route[] recent = new @Nullable Route[RECENT];
 
     boolean isRecent(Route route) {
-      Route known = recent[slot(route)];
-      return known == route || (route instanceof Route.Topic && route.equals(known));
+      int slot = slot(route);
+      Route known = recent[slot];
+      if (known != route && route instanceof Route.Topic && route.equals(known)) {
+        recent[slot] = route;
+        return true;
+      }
+      return known == route;
     }
 
     void setRecent(Route route) {

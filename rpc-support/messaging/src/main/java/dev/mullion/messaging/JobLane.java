@@ -20,7 +20,7 @@ final class JobLane {
 
   /** Appends a message, with a time of the queue's clock; under no lock. */
   Lane.Put put(Message<byte[]> message, long time) {
-    return lane == null || !message.isPlain() ? Lane.Put.FULL : lane.put(message, time);
+    return lane == null || !message.isPlain() ? Lane.Put.FULL : lane.put(message, time, 0);
   }
 
   /** Returns whether it is empty; under no lock. */

@@ -29,6 +29,7 @@ final class Lane {
   private static final long PAUSE = TimeUnit.MICROSECONDS.toNanos(20);
   private static final VarHandle LOCKED;
   private static final VarHandle APPENDED;
+  private static final VarHandle APPENDED_BYTES;
   private static final VarHandle TAKEN;
 
   static {
@@ -36,6 +37,7 @@ final class Lane {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
       LOCKED = lookup.findVarHandle(Lane.class, "locked", boolean.class);
       APPENDED = lookup.findVarHandle(Lane.class, "appended", long.class);
+      APPENDED_BYTES = lookup.findVarHandle(Lane.class, "appendedBytes", long.class);
       TAKEN = lookup.findVarHandle(Lane.class, "taken", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
@@ -49,6 +51,8 @@ final class Lane {
   private Chunk last; // as the next three guarded by the lane's lock
   private long appended; // receivers peek at it without
   private long limit;
+  private long appendedBytes; // as appended
+  private long limitBytes;
   private boolean hungry;
 
   private Chunk first; // as all below guarded by the owner's lock
@@ -72,12 +76,13 @@ final class Lane {
     AWAITED
   }
 
-  /** Appends an item, if there is room, with a time of its owner's clock. */
-  Put put(Object item, long time) {
+  /** Appends an item of that size, if there is room, with a time of its owner's clock. */
+  Put put(Object item, long time, int bytes) {
     lock();
     try {
       long number = appended;
-      if (number >= limit) {
+      long sum = appendedBytes + bytes;
+      if (number >= limit || sum > limitBytes) {
         return Put.FULL;
       }
       int slot = (int) number & (SLOTS - 1);
@@ -92,6 +97,7 @@ final class Lane {
       if (timed) {
         chunk.times[slot] = time;
       }
+      APPENDED_BYTES.setOpaque(this, sum);
       APPENDED.setOpaque(this, number + 1);
       return hungry ? Put.AWAITED : Put.DONE;
     } finally {
@@ -163,10 +169,21 @@ final class Lane {
 
   /** Lets no more be appended than there is room for, besides what is here. */
   void open(long room) {
+    open(room, Long.MAX_VALUE);
+  }
+
+  /** Does so as long as all that was ever appended has no more bytes than that. */
+  void open(long room, long mostBytes) {
     long most = room >= Long.MAX_VALUE - taken ? Long.MAX_VALUE : taken + room;
     lock();
     limit = most;
+    limitBytes = mostBytes;
     unlock();
+  }
+
+  /** Returns how many bytes were ever appended. */
+  long appendedBytes() {
+    return (long) APPENDED_BYTES.getOpaque(this);
   }
 
   /** Lets nothing be appended until it is opened. */

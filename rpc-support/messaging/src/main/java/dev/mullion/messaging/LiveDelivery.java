@@ -37,6 +37,10 @@ final class LiveDelivery extends Parcel implements RawDelivery.Once {
     return other == source && !settled ? this : new LiveDelivery(other, message);
   }
 
+  int bytes() {
+    return message.bytes;
+  }
+
   boolean isExpired(MessagingClock clock) {
     return Times.isPast(message.expires, clock);
   }

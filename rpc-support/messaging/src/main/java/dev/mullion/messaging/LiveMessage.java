@@ -12,11 +12,13 @@ import java.util.concurrent.CompletionStage;
 final class LiveMessage implements RawDelivery.Once {
   private final Message<byte[]> message;
   private final String address;
+  final int bytes;
   final long expires; // nanoseconds of the clock; Times.NEVER for no limit
 
   LiveMessage(Message<byte[]> message, String address, long expires) {
     this.message = message;
     this.address = address;
+    this.bytes = message.payload().length;
     this.expires = expires;
   }
 

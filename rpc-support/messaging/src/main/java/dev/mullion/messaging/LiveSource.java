@@ -4,7 +4,6 @@ import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Sink;
 import java.lang.invoke.VarHandle;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -17,11 +16,8 @@ import org.jspecify.annotations.Nullable;
  * wait for credit. Most publishers only append to the lane of its buffer, and take no lock.
  */
 final class LiveSource extends EmbeddedSource {
-  private static final int MOST_MARKED = 1024; // larger buffers have some of it at the subscriber
-
   private final LiveOwner owner;
   private final String address;
-  private final int capacity;
   private final Overflow overflow;
   private final MessagingClock clock;
   private final ReentrantLock lock = new ReentrantLock();
@@ -38,12 +34,10 @@ final class LiveSource extends EmbeddedSource {
     super(link, sink);
     this.owner = owner;
     this.address = address;
-    this.capacity = settings.buffer();
     this.overflow = settings.overflow();
     this.clock = link.clock();
     this.alarm = new Alarm(clock, this::failLate);
-    this.buffer = new LiveBuffer(this, owner instanceof Hub);
-    buffer.open(capacity);
+    this.buffer = new LiveBuffer(this, owner instanceof Hub, settings);
   }
 
   String topic() {
@@ -62,7 +56,7 @@ final class LiveSource extends EmbeddedSource {
   /** Takes a message if nothing has to be decided; else returns false. */
   private boolean put(LiveMessage message, EmbeddedLink sender) {
     Lane.Put put = buffer.put(message);
-    if (put == Lane.Put.FULL && overflow == Overflow.BLOCK && capacity > 0) {
+    if (put == Lane.Put.FULL && overflow == Overflow.BLOCK && buffer.capacity > 0) {
       lock.lock();
       leave();
       sender.awaitRoom(full);
@@ -110,7 +104,7 @@ final class LiveSource extends EmbeddedSource {
   private void leave() {
     boolean myTurn = announce();
     sendsWait = !parked.isEmpty();
-    buffer.open(sendsWait || isCancelled() ? 0 : Math.max(0, capacity - buffer.size()));
+    buffer.open(!sendsWait && !isCancelled());
     boolean wakes = mark();
     lock.unlock();
     if (wakes) {
@@ -123,8 +117,7 @@ final class LiveSource extends EmbeddedSource {
 
   private QueueFullException full(String when) {
     return new QueueFullException(
-        "a subscriber of " + address + " is full: " + buffer.size()
-            + " messages of buffer " + capacity + " wait for it, no room" + when
+        "a subscriber of " + address + " is full: " + buffer + " wait for it, no room" + when
             + "; other subscribers have the message (overflow: " + overflow + ")",
         true);
   }
@@ -161,15 +154,12 @@ final class LiveSource extends EmbeddedSource {
         assign(message);
       } else if (!awaited && room == Room.CREDIT) {
         return Offer.FULL;
-      } else if (buffer.size() < capacity && parked.isEmpty()) {
+      } else if (buffer.fits(message) && parked.isEmpty()) {
         append(message);
       } else if (room == Room.BUFFER) {
         return Offer.FULL;
       } else if (overflow == Overflow.DROP_OLDEST) {
-        dropped = 1;
-        if (buffer.poll() != null) {
-          append(message);
-        }
+        dropped = makeRoom(message);
       } else if (overflow == Overflow.DROP_NEWEST) {
         dropped = 1;
       } else {
@@ -190,12 +180,25 @@ final class LiveSource extends EmbeddedSource {
    */
   private boolean mark() {
     return overflow == Overflow.BLOCK
-        && capacity > 0
+        && buffer.capacity > 0
         && full.update(
-            buffer.size() >= capacity || !parked.isEmpty(),
-            buffer.size() <= capacity / 2 && parked.isEmpty(),
+            buffer.isFull() || !parked.isEmpty(),
+            buffer.hasMuchRoom() && parked.isEmpty(),
             handedOut,
-            capacity);
+            buffer.capacity);
+  }
+
+  /** Drops the oldest until a message has room, or that message; returns how many. */
+  private int makeRoom(LiveDelivery message) {
+    int dropped = 0;
+    while (!buffer.fits(message)) {
+      dropped++;
+      if (buffer.poll() == null) {
+        return dropped;
+      }
+    }
+    append(message);
+    return dropped;
   }
 
   /** Appends to the buffer. Under the lock. */
@@ -253,7 +256,7 @@ final class LiveSource extends EmbeddedSource {
 
   private long assign(int least, List<Parked<LiveDelivery>> accepted) {
     long expired = 0;
-    int left = least;
+    int left = buffer.share(least);
     while (hasCredit() || (left > 0 && !isCancelled())) {
       Parcel next = buffer.poll(Math.max(left, credit()));
       if (next == null) {
@@ -272,11 +275,15 @@ final class LiveSource extends EmbeddedSource {
   }
 
   private void admit(List<Parked<LiveDelivery>> accepted) {
-    while (!parked.isEmpty() && buffer.size() < Math.max(capacity, 1) && !isCancelled()) {
+    while (hasRoomFor(parked.peek()) && !isCancelled()) {
       Parked<LiveDelivery> send = parked.remove();
       buffer.add(send.parcel);
       accepted.add(send);
     }
+  }
+
+  private boolean hasRoomFor(@Nullable Parked<LiveDelivery> send) {
+    return send != null && (buffer.size() == 0 || buffer.fits(send.parcel));
   }
 
   @Override
@@ -345,18 +352,7 @@ final class LiveSource extends EmbeddedSource {
   public Buffer buffer() {
     enter();
     try {
-      if (buffer.size() == 0) {
-        return Buffer.EMPTY;
-      }
-      long now = clock.nanoTime();
-      LiveDelivery oldest = buffer.first();
-      LiveDelivery each = oldest;
-      for (int i = 0; i < MOST_MARKED && each != null; i++) {
-        each.seen = each.seen == Times.NEVER ? now : each.seen;
-        each = (LiveDelivery) each.next;
-      }
-      return new Buffer(
-          buffer.size(), oldest == null ? Duration.ZERO : Duration.ofNanos(now - oldest.seen));
+      return buffer.look(clock.nanoTime());
     } finally {
       leave();
     }

@@ -58,6 +58,7 @@ final class ReplierSettings<Q, R> implements ReplierBuilder<Q, R> {
         1,
         0,
         0,
+        0,
         Overflow.BLOCK,
         null,
         false,

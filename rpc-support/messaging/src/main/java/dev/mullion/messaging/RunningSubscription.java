@@ -64,6 +64,7 @@ final class RunningSubscription<T> implements Subscription {
                     plan.maxHandled(),
                     plan.maxInFlight(),
                     polls ? plan.buffer() + plan.prefetch() - 1 : plan.buffer(),
+                    plan.bufferBytes(),
                     plan.overflow()),
                 new Arrivals<>(this, plan, slow, stuck)),
         "EngineLink.consume returned null");

@@ -15,6 +15,12 @@ public interface SubscriberBuilder<T> {
   SubscriberBuilder<T> buffer(int messages);
 
   /**
+   * Sets how many bytes of payload these have together at most: 64 MiB by default. A message that
+   * is larger waits alone. Up to 128 messages that are passed on to the handlers do not count.
+   */
+  SubscriberBuilder<T> bufferBytes(long bytes);
+
+  /**
    * Sets what happens when the buffer is full: {@code DROP_OLDEST} by default. An engine that
    * cannot do it rejects it at the start ({@link Guarantees#overflows}).
    */

@@ -3,6 +3,7 @@ package dev.mullion.messaging;
 import static java.util.Objects.requireNonNull;
 
 import dev.mullion.messaging.SubscriptionPlan.UserCode;
+import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Route;
 
 /** The builder of subscribers of topics and of receivers of signals. */
@@ -17,6 +18,7 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
   private final Check check;
   private int concurrency = 1;
   private int buffer = 8192;
+  private long bufferBytes = ConsumerSettings.DEFAULT_BUFFER_BYTES;
   private Overflow overflow = Overflow.DROP_OLDEST;
 
   /** Checks the policy against what the engine can do. */
@@ -63,6 +65,12 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
   }
 
   @Override
+  public SubscriberBuilder<T> bufferBytes(long bytes) {
+    this.bufferBytes = Arguments.atLeast(bytes, 1, "bufferBytes");
+    return this;
+  }
+
+  @Override
   public SubscriberBuilder<T> overflow(Overflow overflow) {
     this.overflow = requireNonNull(overflow, "overflow");
     return this;
@@ -94,6 +102,7 @@ final class SubscriberSettings<T> implements SubscriberBuilder<T> {
         1,
         prefetch,
         buffer - prefetch,
+        bufferBytes,
         overflow,
         null,
         false,

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxBatch how many messages a handler may get at once
  * @param prefetch how many messages are fetched ahead of the handlers
  * @param buffer how many wait in the engine, for live subscriptions
+ * @param bufferBytes how many bytes these may have
  * @param overflow what happens when they are too many
  * @param handlerTimeout how long a handler may take; null for no limit
  * @param extendable whether the engine can extend that time
@@ -34,6 +35,7 @@ record SubscriptionPlan<T>(
     int maxBatch,
     int prefetch,
     int buffer,
+    long bufferBytes,
     Overflow overflow,
     @Nullable Duration handlerTimeout,
     boolean extendable,

@@ -74,6 +74,7 @@ final class WorkerSettings<T> implements WorkerBuilder<T> {
         maxBatch,
         ahead,
         0,
+        0,
         queue.overflow(),
         queue.handlerTimeout(),
         row.extendable(),

@@ -6,6 +6,7 @@ import static dev.mullion.messaging.EmbeddedFixture.message;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Route;
@@ -14,6 +15,7 @@ import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -64,6 +66,50 @@ class EmbeddedTopicTest {
   }
 
   @Test
+  void theBufferIsBoundedByBytesToo() throws Exception {
+    Source source = consume(10, Overflow.DROP_OLDEST);
+    embedded.push(NEWS, "1234", "5678", "90", "abc");
+    assertThat(sink.dropped).hasValue(1);
+    source.request(8);
+    assertThat(sink.texts()).containsExactly("5678", "90", "abc");
+  }
+
+  @Test
+  void aMessageThatIsLargerThanTheBufferWaitsAlone() throws Exception {
+    Source source = consume(10, Overflow.DROP_OLDEST);
+    embedded.push(NEWS, "1234", "5678", "more than ten", "90");
+    assertThat(sink.dropped).hasValue(3);
+    embedded.push(NEWS, "again more than ten");
+    assertThat(sink.dropped).hasValue(4);
+    source.request(8);
+    assertThat(sink.texts()).containsExactly("again more than ten");
+  }
+
+  @Test
+  void publishersWaitForRoomByBytes() throws Exception {
+    Source source = consume(10, Overflow.BLOCK);
+    embedded.push(NEWS, "1234567", "890");
+    CompletionStage<Void> waits = embedded.link.send(NEWS, message("a"));
+    assertThat(waits.toCompletableFuture()).isNotDone();
+    source.request(1);
+    await(waits);
+    source.request(8);
+    assertThat(sink.texts()).containsExactly("1234567", "890", "a");
+  }
+
+  @Test
+  void publishersFailForLackOfBytes() throws Exception {
+    consume(3, Overflow.FAIL);
+    embedded.push(NEWS, "abc");
+    assertThatThrownBy(() -> await(embedded.link.send(NEWS, message("d"))))
+        .hasMessageContaining("is full: 1 messages of buffer 100 and 3 bytes of bufferBytes 3");
+  }
+
+  private Source consume(long bytes, Overflow overflow) throws Exception {
+    return embedded.link.consume(NEWS, new ConsumerSettings(8, 8, 100, bytes, overflow), sink);
+  }
+
+  @Test
   void theBufferDropsTheNewest() throws Exception {
     Source source = embedded.consume(NEWS, sink, 2, Overflow.DROP_NEWEST);
     embedded.push(NEWS, "a", "b", "c", "d");
@@ -83,7 +129,7 @@ class EmbeddedTopicTest {
         .isInstanceOfSatisfying(
             QueueFullException.class, error -> assertThat(error.maybeAccepted()).isTrue())
         .hasMessageStartingWith(
-            "a subscriber of news is full: 1 messages of buffer 1 wait for it, no room");
+            "a subscriber of news is full: 1 messages of buffer 1 and 1 bytes of bufferBytes");
     assertThat(other.texts()).containsExactly("a", "b");
     assertThat(sink.dropped).hasValue(0);
   }

@@ -3,6 +3,7 @@ package dev.mullion.messaging;
 import static dev.mullion.messaging.Receiving.await;
 import static dev.mullion.messaging.Receiving.checked;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.messaging.engine.HandlerLostException;
 import dev.mullion.messaging.engine.Outcome;
@@ -90,6 +91,12 @@ class SubscriberTest {
         .start(delivery -> {});
     assertThat(source().settings.buffer()).isEqualTo(99);
     assertThat(source().settings.overflow()).isEqualTo(Overflow.DROP_NEWEST);
+    assertThat(source().settings.bufferBytes()).isEqualTo(64 << 20);
+    receiving.subscriptions.subscriber(TOPIC).bufferBytes(10).start(delivery -> {});
+    assertThat(source().settings.bufferBytes()).isEqualTo(10);
+    assertThatThrownBy(() -> receiving.subscriptions.subscriber(TOPIC).bufferBytes(0))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("bufferBytes: 0 (expected: >= 1)");
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
@@ -220,6 +221,12 @@ final class GrpcLink implements EngineLink {
   @Override
   public Source consume(Route route, ConsumerSettings settings, Sink sink)
       throws MessagingException {
+    boolean isLive = route instanceof Route.Topic || route instanceof Route.Signal;
+    if (isLive && settings.bufferBytes() != ConsumerSettings.DEFAULT_BUFFER_BYTES) {
+      throw new UnsupportedSettingException("bufferBytes: " + settings.bufferBytes()
+          + " (expected: " + ConsumerSettings.DEFAULT_BUFFER_BYTES
+          + ", which is that of the server's buffers)");
+    }
     RemoteSource source = new RemoteSource(ids.incrementAndGet(), this, route, settings, sink);
     sources.put(source.id, source);
     boolean started = false;

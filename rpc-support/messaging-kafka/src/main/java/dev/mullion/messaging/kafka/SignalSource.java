@@ -21,7 +21,7 @@ final class SignalSource implements Source {
   SignalSource(KafkaLink link, String signal, ConsumerSettings settings, Sink sink) {
     this.signal = signal;
     this.sink = sink;
-    this.buffer = new LiveBuffer(sink, settings.buffer(), settings.overflow());
+    this.buffer = new LiveBuffer(sink, settings);
     this.pool = new Pool(link);
     pool.request(BATCH);
   }

@@ -18,7 +18,7 @@ final class TopicSource extends LiveReader.Listener implements Source {
     super(link.names().topic(topic.name()));
     this.link = link;
     this.pattern = new TopicPattern(topic.name());
-    this.buffer = new LiveBuffer(sink, settings.buffer(), settings.overflow());
+    this.buffer = new LiveBuffer(sink, settings);
     this.sink = sink;
   }
 

@@ -48,6 +48,8 @@ final class LiveSource implements Restored {
   /** These are guarded by this. */
   private final Deque<RawDelivery> waiting = new ArrayDeque<>();
 
+  private long bytes; // of the payloads of those that wait
+
   private long credit;
 
   LiveSource(RabbitMqLink link, Route route, ConsumerSettings settings, Sink sink) {
@@ -115,27 +117,53 @@ final class LiveSource implements Restored {
   }
 
   private void offer(RawDelivery delivery) {
-    boolean isDropped = false;
+    int dropped = 0;
     synchronized (this) {
       if (credit > 0) {
         credit--;
       } else {
-        if (waiting.size() < settings.buffer()) {
-          waiting.add(delivery);
+        dropped = append(delivery);
+        if (dropped == 0) {
           return;
-        }
-        isDropped = true;
-        if (settings.overflow() == Overflow.DROP_OLDEST && !waiting.isEmpty()) {
-          waiting.remove();
-          waiting.add(delivery);
         }
       }
     }
-    if (isDropped) {
-      sink.dropped(1);
+    if (dropped > 0) {
+      sink.dropped(dropped);
     } else {
       sink.deliver(delivery);
     }
+  }
+
+  /** Lets a message wait, or drops it or others; returns how many. */
+  private int append(RawDelivery delivery) {
+    int dropped = 0;
+    boolean dropsOldest = settings.overflow() == Overflow.DROP_OLDEST;
+    while (dropsOldest && !hasRoom(delivery) && !waiting.isEmpty()) {
+      remove();
+      dropped++;
+    }
+    if (!hasRoom(delivery)) {
+      return dropped + 1;
+    }
+    waiting.add(delivery);
+    bytes += size(delivery);
+    return dropped;
+  }
+
+  private boolean hasRoom(RawDelivery delivery) {
+    return waiting.size() < settings.buffer()
+        && (waiting.isEmpty() || size(delivery) <= settings.bufferBytes() - bytes);
+  }
+
+  private RawDelivery remove() {
+    RawDelivery first = waiting.remove();
+    bytes -= size(first);
+    return first;
+  }
+
+  private static int size(RawDelivery delivery) {
+    return delivery.message().payload().length;
   }
 
   @Override
@@ -145,7 +173,7 @@ final class LiveSource implements Restored {
       credit += deliveries;
       while (credit > 0 && !waiting.isEmpty()) {
         credit--;
-        now.add(waiting.remove());
+        now.add(remove());
       }
     }
     now.forEach(sink::deliver);
@@ -171,6 +199,7 @@ final class LiveSource implements Restored {
     cancelled = true;
     synchronized (this) {
       waiting.clear();
+      bytes = 0;
     }
   }
 
