@@ -10,9 +10,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The routes that the engine has prepared, so that only the first use of an address asks it. Only
- * success is remembered. Callers with an equal route share one call; no lock is held during it.
+ * success is remembered, of so many addresses; then all are forgotten, since names may be made as a
+ * program runs. Callers with an equal route share one call; no lock is held during it.
  */
 final class Declared {
+  static final int MOST = 10_000;
+
   private final EngineLink link;
   private volatile Memory memory = new Memory();
 
@@ -64,6 +67,9 @@ final class Declared {
   }
 
   private void ask(Memory now, Route route) throws MessagingException {
+    if (now.routes.size() >= MOST) {
+      forgetAll();
+    }
     CompletableFuture<@Nullable Void> own = new CompletableFuture<>();
     CompletableFuture<@Nullable Void> first = now.routes.putIfAbsent(route, own);
     if (first != null) {

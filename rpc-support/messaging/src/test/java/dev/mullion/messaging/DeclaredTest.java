@@ -46,6 +46,20 @@ class DeclaredTest {
     assertThat(link.calls).containsExactly("prepare orders CHECK", "prepare orders CHECK");
   }
 
+  /** Each topic that was ever published to was remembered. */
+  @Test
+  void routesAreBounded() throws Exception {
+    for (int i = 0; i <= Declared.MOST; i++) {
+      declared.prepare(new Route.Subject("subject-" + i));
+    }
+    assertThat(link.calls).hasSize(Declared.MOST + 1);
+
+    declared.prepare(new Route.Subject("subject-0"));
+    assertThat(link.calls).hasSize(Declared.MOST + 2);
+    declared.prepare(new Route.Subject("subject-0"));
+    assertThat(link.calls).hasSize(Declared.MOST + 2);
+  }
+
   @Test
   void failureIsNotRemembered() throws Exception {
     for (Throwable error : List.of(

@@ -194,7 +194,7 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
           "engine " + serving.engine.name() + " does not open: " + thrown.getMessage()));
       return;
     }
-    SessionSends sends = new SessionSends(this, link, serving.limits.maxMessageSize());
+    SessionSends sends = new SessionSends(this, link, serving.limits);
     parts = new Parts(
         link,
         sends,

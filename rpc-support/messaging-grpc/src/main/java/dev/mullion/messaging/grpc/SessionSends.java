@@ -29,6 +29,7 @@ final class SessionSends {
   private final ServerSession session;
   private final EngineLink link;
   private final int maxMessageSize;
+  private final int maxQueues;
 
   /** These are used by the thread of the client's frames. */
   private final Map<String, Route.Queue> declared = new HashMap<>();
@@ -42,17 +43,18 @@ final class SessionSends {
   private final Map<String, Route.Subject> subjects = new HashMap<>();
   private final Map<String, Route.Signal> signals = new HashMap<>();
 
-  SessionSends(ServerSession session, EngineLink link, int maxMessageSize) {
+  SessionSends(ServerSession session, EngineLink link, Serving.Limits limits) {
     this.session = session;
     this.link = link;
-    this.maxMessageSize = maxMessageSize;
+    this.maxMessageSize = limits.maxMessageSize();
+    this.maxQueues = limits.maxQueues();
   }
 
   /** Notes a queue as one that messages can be sent to. */
   void declared(Route.Queue queue) {
-    if (declared.size() >= MOST_NAMES && !declared.containsKey(queue.id())) {
-      throw new BrokenRules(
-          "declared queues: " + declared.size() + " (expected: <= " + MOST_NAMES + ")");
+    if (declared.size() >= maxQueues && !declared.containsKey(queue.id())) {
+      throw new BrokenRules("declared queues: " + declared.size() + " (expected: <= " + maxQueues
+          + ", the server's maxQueues)");
     }
     declared.put(queue.id(), queue);
   }
