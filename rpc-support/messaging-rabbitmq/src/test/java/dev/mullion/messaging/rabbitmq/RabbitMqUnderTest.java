@@ -34,7 +34,7 @@ final class RabbitMqUnderTest
     return RabbitMqEngine.builder()
         .addresses("127.0.0.1:" + port)
         .prefix(prefix)
-        .connectTimeout(Duration.ofSeconds(5))
+        .connectTimeout(Duration.ofSeconds(15))
         .answerTimeout(Duration.ofSeconds(60))
         .maxBackoff(Duration.ofMillis(300))
         .awayTimeout(Duration.ofSeconds(20))
@@ -49,8 +49,9 @@ final class RabbitMqUnderTest
   @Override
   public Profile profile() {
     return Profile.defaults()
-        .withDeadlines(Duration.ofSeconds(20), Duration.ofSeconds(20))
+        .withDeadlines(Duration.ofSeconds(30), Duration.ofSeconds(30))
         .withQuiet(Duration.ofMillis(100))
+        .withDelaySlack(Duration.ofSeconds(4))
         .withCapacitySlack(100)
         .withLoad(0.2);
   }

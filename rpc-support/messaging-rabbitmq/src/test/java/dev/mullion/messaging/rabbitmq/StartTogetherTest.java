@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * Processes that start at once on a new broker. RabbitMQ closed connections with INTERNAL_ERROR: one
- * process read the stream of declarations that another one was just creating.
+ * Processes that start at once on a new broker. RabbitMQ closed connections with INTERNAL_ERROR:
+ * one process read the stream of declarations that another one was just creating.
  */
 @ExtendWith(WithBroker.class)
 class StartTogetherTest {
