@@ -175,7 +175,7 @@ final class LiveBuffer {
   /** Returns what waits, and the bounds, for an error. */
   @Override
   public String toString() {
-    return size() + " messages of buffer " + capacity + " and " + bytes()
-        + " bytes of bufferBytes " + mostBytes;
+    return size() + " messages of buffer " + capacity + " and " + bytes() + " bytes of bufferBytes "
+        + mostBytes;
   }
 }

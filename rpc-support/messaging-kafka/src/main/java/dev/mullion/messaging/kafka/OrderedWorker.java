@@ -17,7 +17,6 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
@@ -131,7 +130,7 @@ final class OrderedWorker implements Runnable {
       while (!isOver()) {
         try {
           work(link.settings().member(group, patience().plus(MARGIN)));
-        } catch (KafkaException e) { // begins again at what is committed
+        } catch (RuntimeException e) { // of the client: begins again at what is committed
           if (!isOver()) {
             link.failing(group, e);
             LockSupport.parkNanos(this, PAUSE_NANOS);
@@ -158,8 +157,8 @@ final class OrderedWorker implements Runnable {
   }
 
   private void work(Consumer<byte[], byte[]> from) {
-    from.subscribe(List.of(topic), new Rebalance(from));
     try {
+      from.subscribe(List.of(topic), new Rebalance(from));
       while (!isOver()) {
         ConsumerRecords<byte[], byte[]> records = poll(from);
         for (TopicPartition each : records.partitions()) {
@@ -197,6 +196,9 @@ final class OrderedWorker implements Runnable {
 
   /** Returns how long nothing is to be done by itself. */
   private long longestPoll() {
+    if (!mayHandOut()) {
+      return LONGEST_POLL;
+    }
     long due = Long.MAX_VALUE;
     for (OrderedPartition each : turns) {
       due = Math.min(due, each.due());
