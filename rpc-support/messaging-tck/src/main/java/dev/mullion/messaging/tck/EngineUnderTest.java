@@ -29,6 +29,14 @@ public interface EngineUnderTest {
    */
   default void skipping(String field, String reason) {}
 
+  /**
+   * Returns the size of the files in which the engine keeps messages; 0 if it has none. The long
+   * form of the stress case compares it, as memory, before and after.
+   */
+  default long storedBytes() {
+    return 0;
+  }
+
   /** Ends the test. */
   void close() throws Exception;
 

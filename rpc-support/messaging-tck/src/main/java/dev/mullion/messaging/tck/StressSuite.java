@@ -28,6 +28,9 @@ import org.junit.jupiter.api.Test;
 public abstract class StressSuite extends EngineSuite {
   private static final int COPIES = 10;
   private static final int WARM_UP = 3;
+  private static final long MORE_MEMORY = 16 << 20; // bytes, for what the JVM keeps of its own
+  private static final long MORE_STORED =
+      4 << 20; // bytes: a store rewrites its files from time to time
   private static final Duration BACK = Duration.ofSeconds(90);
 
   /** Creates the suite. */
@@ -43,7 +46,7 @@ public abstract class StressSuite extends EngineSuite {
       round(shared, i);
     }
     closeAll();
-    Held before = Held.now();
+    Held before = held();
     Messaging stressed = messaging();
     AtomicLong rounds = new AtomicLong();
     ExecutorService threads = Executors.newFixedThreadPool(COPIES);
@@ -155,7 +158,7 @@ public abstract class StressSuite extends EngineSuite {
   }
 
   /** In the long form only: pools of threads end after they were idle for a while. */
-  private static void assertBackWhereItBegan(Held before, long rounds) {
+  private void assertBackWhereItBegan(Held before, long rounds) {
     if (!LongForms.on()) {
       return;
     }
@@ -173,17 +176,21 @@ public abstract class StressSuite extends EngineSuite {
     await(
         "memory as at the beginning",
         BACK,
-        () -> memory() <= before.memory + (16L << 20),
+        () -> memory() <= before.memory + MORE_MEMORY,
         () -> memory() + " bytes" + unlike);
-    System.out.println(
-        "stress: " + rounds + " rounds; before: " + before + ", after: " + Held.now());
+    await(
+        "files as at the beginning",
+        BACK,
+        () -> underTest().storedBytes() <= before.stored + MORE_STORED,
+        () -> held() + unlike);
+    System.out.println("stress: " + rounds + " rounds; before: " + before + ", after: " + held());
   }
 
-  /** What this process holds. */
-  private record Held(long memory, int threads, long descriptors) {
-    static Held now() {
-      return new Held(StressSuite.memory(), Thread.activeCount(), openFiles());
-    }
+  /** What this process holds, and its engine's files. */
+  private record Held(long memory, int threads, long descriptors, long stored) {}
+
+  private Held held() {
+    return new Held(memory(), Thread.activeCount(), openFiles(), underTest().storedBytes());
   }
 
   /** Returns how many descriptors this process has open; 0 where the system does not tell. */

@@ -4,6 +4,7 @@ import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Engine;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -104,6 +105,12 @@ final class EmbeddedDurableUnderTest
   @Override
   public void skipping(String field, String reason) {
     EmbeddedUnderTest.mustSurviveOnly(field, reason);
+  }
+
+  @Override
+  public long storedBytes() {
+    File[] files = directory.toFile().listFiles();
+    return files == null ? 0 : Stream.of(files).mapToLong(File::length).sum();
   }
 
   @Override
