@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>A {@link CorruptFrameException} is final, and so is a {@link FrameTooLargeException} with
- * {@link TooLargePolicy#CLOSE}: bytes added later are discarded. Not safe for use by several threads
- * at a time.
+ * {@link TooLargePolicy#CLOSE}: bytes added later are discarded. Not safe for use by several
+ * threads at a time.
  */
 public final class BatchDecoder {
   private final BatchReceiver receiver;
@@ -62,8 +62,8 @@ public final class BatchDecoder {
 
   /**
    * Changes the format of the next frame and all later ones. Collected bytes are decoded with the
-   * new format. In {@link BatchReceiver#frames} the next frame is the one after the batch, which {@link
-   * FrameBatch#endAfter} may shorten.
+   * new format. In {@link BatchReceiver#frames} the next frame is the one after the batch, which
+   * {@link FrameBatch#endAfter} may shorten.
    *
    * @throws IllegalStateException inside a frame that is delivered in parts, or skipped
    */
@@ -82,8 +82,8 @@ public final class BatchDecoder {
   }
 
   /**
-   * Decodes and releases bytes. The decoder takes ownership of the buffer, even if this fails. Bytes
-   * that are added while others are decoded follow them.
+   * Decodes and releases bytes. The decoder takes ownership of the buffer, even if this fails.
+   * Bytes that are added while others are decoded follow them.
    */
   public void add(ByteBuf bytes) {
     if (decoding) {

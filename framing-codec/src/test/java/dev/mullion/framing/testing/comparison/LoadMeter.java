@@ -7,8 +7,8 @@ import java.util.Locale;
 /**
  * Measures, in a load generator, what is completed in a time and which CPU time, of user and system
  * together, the server's process takes for it. Warm-up and measurement are as long in that CPU time
- * as was asked for: on a machine with other work, a time by the clock would measure code that is not
- * compiled yet. They end after {@link #LONGEST} times as long by the clock.
+ * as was asked for: on a machine with other work, a time by the clock would measure code that is
+ * not compiled yet. They end after {@link #LONGEST} times as long by the clock.
  */
 public final class LoadMeter {
   static final String RESULT = "measured ";

@@ -259,8 +259,8 @@ public final class KafkaEngine implements Engine {
 
     /**
      * Enables TLS. The files are PEM files, and the key must have the form of PKCS #8. Each new
-     * connection reads them again; if they cannot be used, it uses those of before. Connections that
-     * exist keep theirs.
+     * connection reads them again; if they cannot be used, it uses those of before. Connections
+     * that exist keep theirs.
      *
      * @throws IllegalArgumentException if it is for a server, or was made of a context
      */

@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
  * A member of the consumer group of an ordered queue, with its polling thread:
  *
  * <pre>
- *  poll --&gt; settle what was decided --&gt; choose what to hand out --&gt; commit both --&gt; hand out
- *   ^                                                                                  |
- *   '----------------------------------------------------------------------------------'
+ *  poll --&gt; settle what was decided --&gt; choose what to hand out --&gt; commit both
+ *   ^                                                                      |
+ *   '------------------------------ hand out &lt;-----------------------------'
  * </pre>
  *
  * <p>So each call is counted before it begins. Only as many are handed out as handlers may run, so
@@ -257,7 +257,7 @@ final class OrderedWorker implements Runnable {
     return turns.stream().mapToInt(OrderedPartition::out).sum();
   }
 
-  /** Commits what has changed; false if that has to be tried again. */
+  /** Commits what has changed; false if that must be repeated. */
   private boolean commit(Consumer<byte[], byte[]> to) {
     Map<TopicPartition, OffsetAndMetadata> changed = new HashMap<>();
     for (OrderedPartition each : turns) {
