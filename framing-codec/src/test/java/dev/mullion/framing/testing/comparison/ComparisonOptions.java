@@ -12,6 +12,7 @@ import java.util.stream.Stream;
  * How to measure.
  *
  * @param loads names of loads; all if there are none
+ * @param ways beginnings of the titles of comparisons, if there are several; all if there are none
  * @param pinned whether a server has one core and its load another, where the system can do that
  * @param directory where the results are written
  * @param classPath of all processes
@@ -22,12 +23,13 @@ public record ComparisonOptions(
     Duration measured,
     Duration warmup,
     List<String> loads,
+    List<String> ways,
     boolean pinned,
     Path directory,
     String classPath,
     List<String> jvmOptions) {
   static final String USAGE = "options: --rounds 5 --seconds 4 --warmup 6 --loads NAME,NAME"
-      + " --pinned true --directory target/performance";
+      + " --ways TITLE,TITLE --pinned true --directory target/performance";
 
   /** Reads a command line. */
   static ComparisonOptions parse(String... arguments) {
@@ -35,6 +37,7 @@ public record ComparisonOptions(
     Duration measured = Duration.ofSeconds(4);
     Duration warmup = Duration.ofSeconds(6);
     List<String> loads = List.of();
+    List<String> ways = List.of();
     boolean pinned = true;
     Path directory = Path.of("target", "performance");
     for (int i = 0; i < arguments.length; i += 2) {
@@ -48,6 +51,7 @@ public record ComparisonOptions(
         case "--seconds" -> measured = seconds(value);
         case "--warmup" -> warmup = seconds(value);
         case "--loads" -> loads = List.of(value.split(","));
+        case "--ways" -> ways = List.of(value.split(","));
         case "--pinned" -> pinned = Boolean.parseBoolean(value);
         case "--directory" -> directory = Path.of(value);
         default -> throw new IllegalArgumentException("unknown option: " + name);
@@ -57,7 +61,7 @@ public record ComparisonOptions(
       throw new IllegalArgumentException("--rounds: " + rounds + " (expected: > 0)");
     }
     return new ComparisonOptions(
-        rounds, measured, warmup, loads, pinned, directory, ownClassPath(), List.of());
+        rounds, measured, warmup, loads, ways, pinned, directory, ownClassPath(), List.of());
   }
 
   /** One load, for a moment: to see that the programs run. */
@@ -67,6 +71,7 @@ public record ComparisonOptions(
         Duration.ofMillis(200),
         Duration.ZERO,
         List.of(load),
+        List.of(),
         false,
         Path.of("target"),
         ownClassPath(),
@@ -89,7 +94,12 @@ public record ComparisonOptions(
   /** Returns the same for some of the loads. */
   ComparisonOptions only(List<String> some) {
     return new ComparisonOptions(
-        rounds, measured, warmup, some, pinned, directory, classPath, jvmOptions);
+        rounds, measured, warmup, some, ways, pinned, directory, classPath, jvmOptions);
+  }
+
+  /** Returns whether a comparison is wanted. */
+  boolean wants(String title) {
+    return ways.isEmpty() || ways.stream().anyMatch(title::startsWith);
   }
 
   private static Duration seconds(String value) {

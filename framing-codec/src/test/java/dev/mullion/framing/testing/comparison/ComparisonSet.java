@@ -20,7 +20,7 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     ComparisonOptions options;
     try {
       options = ComparisonOptions.parse(arguments);
-      check(options.loads());
+      check(options);
     } catch (IllegalArgumentException e) {
       System.err.println(e.getMessage());
       System.err.println(ComparisonOptions.USAGE);
@@ -46,7 +46,7 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
       if (!options.loads().isEmpty()) {
         loads.retainAll(options.loads());
       }
-      if (!loads.isEmpty()) {
+      if (!loads.isEmpty() && options.wants(each.title())) {
         System.out.println(each.title());
         all.put(each.title(), each.measure(options.only(loads)));
       }
@@ -54,12 +54,17 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     return all;
   }
 
-  private void check(List<String> loads) {
+  private void check(ComparisonOptions options) {
+    List<String> titles = comparisons.stream().map(Comparison::title).toList();
+    if (titles.stream().noneMatch(options::wants)) {
+      throw new IllegalArgumentException(
+          "--ways: " + options.ways() + " (expected: beginnings of " + titles + ")");
+    }
     List<String> known = comparisons.stream()
         .flatMap(each -> each.loadNames().stream())
         .distinct()
         .toList();
-    for (String load : loads) {
+    for (String load : options.loads()) {
       if (!known.contains(load)) {
         throw new IllegalArgumentException("--loads: " + load + " (expected: of " + known + ")");
       }

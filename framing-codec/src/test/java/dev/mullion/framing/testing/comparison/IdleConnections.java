@@ -60,6 +60,7 @@ public final class IdleConnections {
         defaults.measured(),
         defaults.warmup(),
         List.of(),
+        List.of(),
         false,
         defaults.directory(),
         defaults.classPath(),
