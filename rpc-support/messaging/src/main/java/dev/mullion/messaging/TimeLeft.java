@@ -25,13 +25,12 @@ final class TimeLeft {
 
   /** Returns what is left, and the grace, which begins when the time is over. */
   Duration withGrace(Duration grace) {
-    long passed = Math.max(clock.nanoTime() - start, System.nanoTime() - realStart);
-    Duration left = timeout.minusNanos(passed).plus(grace);
+    Duration left = timeout.minus(passed()).plus(grace);
     return left.isNegative() ? Duration.ZERO : left;
   }
 
-  /** Returns what has passed, by the engine's clock. */
+  /** Returns what has passed. */
   Duration passed() {
-    return Duration.ofNanos(clock.nanoTime() - start);
+    return Duration.ofNanos(Math.max(clock.nanoTime() - start, System.nanoTime() - realStart));
   }
 }
