@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The routes that the engine has prepared, so that only the first use of an address asks it. Only
- * success is remembered, of a bounded number of addresses; then all are forgotten, since names may
- * be made as a program runs. Callers with an equal route share one call; no lock is held during it.
+ * success is remembered. Beyond {@link #MOST} routes all are forgotten, since a program may make
+ * names as it runs. Callers with an equal route share one call; no lock is held during it.
  */
 final class Declared {
   static final int MOST = 10_000;
