@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.Guarantees.GiveBack;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
@@ -42,7 +43,9 @@ public abstract class FailureSuite extends EngineSuite {
     Received<String> received = received();
     ready(messaging.pull(queue, received));
     received.awaitExactly(List.of("job"));
-    assertEquals(3, received.entries().get(0).count());
+    int count = received.entries().get(0).count();
+    // What was about to be handed to the worker that stops counts, where giving back does.
+    assertTrue(count == 3 || (count == 4 && queues().giveBack() == GiveBack.COUNTED), "" + count);
   }
 
   /** Pushes a job that fails twice, and closes the Messaging of its worker. */
