@@ -1,7 +1,9 @@
 package dev.mullion.messaging;
 
 import java.time.Duration;
+import java.util.Collections;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What an engine promises for one pattern. The table in the README is compared with these values,
@@ -43,9 +45,9 @@ public record Guarantees(
     boolean knowsNobodyListens,
     HeldBack heldBack) {
 
-  /** Copies the set. */
+  /** Copies the set; messages and tables show it in the order of {@link Overflow}. */
   public Guarantees {
-    overflows = Set.copyOf(overflows);
+    overflows = Collections.unmodifiableSet(new TreeSet<>(overflows));
   }
 
   /** The patterns. Groups of topics are work queues: their row is that of {@code PUSH_PULL}. */

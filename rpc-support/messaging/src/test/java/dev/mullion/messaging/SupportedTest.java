@@ -9,6 +9,7 @@ import dev.mullion.messaging.Guarantees.Wildcards;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -53,13 +54,18 @@ class SupportedTest {
         "capacityBytes: 6 (expected: 0; queue q, engine scripted, see Guarantees.capacity)");
     subscriptions.worker(queue().build()).start(NOTHING).close();
     receiving.engine.rows = List.of(ScriptedEngine.row(
-        Pattern.PUSH_PULL, Capacity.SOFT, EnumSet.of(Overflow.BLOCK), Wildcards.ALL, true, true));
+        Pattern.PUSH_PULL,
+        Capacity.SOFT,
+        Set.of(Overflow.DROP_NEWEST, Overflow.BLOCK, Overflow.DROP_OLDEST),
+        Wildcards.ALL,
+        true,
+        true));
     assertRefused(
         () -> subscriptions
             .worker(queue().capacity(5).overflow(Overflow.FAIL).build())
             .start(NOTHING),
-        "overflow: FAIL (expected: one of [BLOCK]; queue q, engine scripted, see"
-            + " Guarantees.overflows)");
+        "overflow: FAIL (expected: one of [BLOCK, DROP_OLDEST, DROP_NEWEST]; queue q, engine"
+            + " scripted, see Guarantees.overflows)");
   }
 
   @Test

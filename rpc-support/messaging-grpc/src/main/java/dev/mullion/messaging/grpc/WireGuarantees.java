@@ -53,7 +53,7 @@ final class WireGuarantees {
         .setGiveBack(dev.mullion.messaging.grpc.v1.Guarantees.GiveBack.valueOf(
             "GIVE_BACK_" + row.giveBack().name()))
         .setCapacity(named(dev.mullion.messaging.grpc.v1.Guarantees.Capacity.class, row.capacity()))
-        .addAllOverflows(row.overflows().stream().sorted().map(WireQueues::of).toList())
+        .addAllOverflows(row.overflows().stream().map(WireQueues::of).toList())
         .setWildcards(
             named(dev.mullion.messaging.grpc.v1.Guarantees.Wildcards.class, row.wildcards()))
         .setLeastDelay(WireMessages.of(row.leastDelay()))

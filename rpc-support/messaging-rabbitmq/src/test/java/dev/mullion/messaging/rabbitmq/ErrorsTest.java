@@ -215,10 +215,10 @@ class ErrorsTest {
       for (Overflow each : List.of(Overflow.BLOCK, Overflow.FAIL)) {
         assertThatThrownBy(() -> messaging.subscriber(topic).overflow(each).start(message -> {}))
             .isInstanceOf(UnsupportedSettingException.class)
-            .hasMessageContainingAll("overflow: " + each, "DROP_NEWEST, DROP_OLDEST", "live");
+            .hasMessageContainingAll("overflow: " + each, "DROP_OLDEST, DROP_NEWEST", "live");
         assertThatThrownBy(() -> messaging.receiver(signal).overflow(each).start(message -> {}))
             .isInstanceOf(UnsupportedSettingException.class)
-            .hasMessageContainingAll("overflow: " + each, "DROP_NEWEST, DROP_OLDEST", "live");
+            .hasMessageContainingAll("overflow: " + each, "DROP_OLDEST, DROP_NEWEST", "live");
       }
     }
   }
