@@ -21,8 +21,10 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>A {@link CorruptFrameException} is final, and so is a {@link FrameTooLargeException} with
- * {@link TooLargePolicy#CLOSE}: bytes added later are discarded. Not safe for use by several
- * threads at a time.
+ * {@link TooLargePolicy#CLOSE}: bytes added later are discarded. So is an exception that the
+ * receiver throws; it comes out of {@link #add} or {@link #format}. The bytes of an incomplete
+ * frame are kept until {@link #end} or {@link #stop}, one of which must be called. Not safe for use
+ * by several threads at a time.
  */
 public final class BatchDecoder {
   private final BatchReceiver receiver;
@@ -83,7 +85,8 @@ public final class BatchDecoder {
 
   /**
    * Decodes and releases bytes. The decoder takes ownership of the buffer, even if this fails.
-   * Bytes that are added while others are decoded follow them.
+   * Bytes that are added while others are decoded follow them. After {@link #stop} they go to
+   * {@link BatchReceiver#rest}; after {@link #end} they are discarded.
    */
   public void add(ByteBuf bytes) {
     if (decoding) {
@@ -173,6 +176,8 @@ public final class BatchDecoder {
   /** Decodes no more: the receiver gets all bytes that are in no delivered frame, as they come. */
   public void stop() {
     stopped = true;
+    toPass = 0;
+    toSkip = 0;
     PartialFrame part = partial;
     if (part != null) {
       partial = null;
@@ -201,12 +206,10 @@ public final class BatchDecoder {
   }
 
   private void decode(ByteBuf in) {
-    if (failed) {
+    if (failed || ended) {
       discard(in, in.readableBytes());
     } else if (toSkip > 0) {
-      int skipped = (int) Math.min(toSkip, in.readableBytes());
-      toSkip -= skipped;
-      discard(in, skipped);
+      skip(in);
     } else if (toPass > 0) {
       passPart(in, false);
     } else if (partial != null) {
@@ -286,6 +289,15 @@ public final class BatchDecoder {
     PartialFrame begun = new PartialFrame(in.alloc());
     partial = begun;
     return begun;
+  }
+
+  private void skip(ByteBuf in) {
+    int skipped = (int) Math.min(toSkip, in.readableBytes());
+    toSkip -= skipped;
+    discard(in, skipped);
+    if (toSkip == 0) {
+      receiver.skipped();
+    }
   }
 
   private void passPart(ByteBuf in, boolean first) {

@@ -15,6 +15,11 @@ public interface BatchReceiver {
   /** Takes an error. {@link BatchDecoder#isFailed} tells whether it is final. */
   void failed(FramingException error);
 
+  /**
+   * Notes the end of a frame that was too large, and was skipped. By default this does nothing.
+   */
+  default void skipped() {}
+
   /** Takes over bytes that were not decoded because the decoder was stopped. */
   void rest(ByteBuf bytes);
 

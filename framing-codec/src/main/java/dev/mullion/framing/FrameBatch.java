@@ -7,9 +7,9 @@ import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.FastThreadLocal;
 
 /**
- * All complete frames of one read, as positions in one buffer. A {@link LengthDelimitedCodec} that
- * was built with {@link LengthDelimitedCodec.Builder#batches} fires it instead of a buffer for each
- * frame.
+ * All complete frames of one read, as positions in one buffer. A {@link BatchDecoder} passes it to
+ * its receiver. A {@link LengthDelimitedCodec} that was built with {@link
+ * LengthDelimitedCodec.Builder#batches} fires it instead of a buffer for each frame.
  *
  * <pre>{@code
  * public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -21,11 +21,10 @@ import io.netty.util.concurrent.FastThreadLocal;
  * }
  * }</pre>
  *
- * <p>The codec owns the batch and its buffer. They are valid until {@code channelRead}, or the
- * method of a {@link dev.mullion.framing.tcp.BatchHandler}, returns, and only in that thread; do
- * not release them. To keep frames longer, use {@link #bytes}, {@link #retainedFrame} or {@link
- * #encoded}. A frame that arrives in several reads is a batch of its own; if it is long, its buffer
- * may be a composite buffer.
+ * <p>Codec and decoder own the batch and its buffer. They are valid until the method that gets them
+ * returns, and only in that thread; do not release them. To keep frames longer, use {@link #bytes},
+ * {@link #retainedFrame} or {@link #encoded}. A frame that arrives in several reads is a batch of
+ * its own; if it is long, its buffer may be a composite buffer.
  */
 public final class FrameBatch {
   private static final FastThreadLocal<FrameBatch> UNUSED = new FastThreadLocal<>();
@@ -112,8 +111,8 @@ public final class FrameBatch {
 
   /**
    * Ends the batch after a frame. The frames after it are removed from the batch; their bytes are
-   * decoded again when the batch has been handled, by the codec that is then in the pipeline. Call
-   * it when a frame announces that a different format follows.
+   * decoded again when the batch has been handled, in the format that then applies. Call it when a
+   * frame announces that a different format follows.
    */
   public void endAfter(int frame) {
     wireEnd = offset(frame) + length(frame) + trailer;

@@ -3,13 +3,14 @@ package dev.mullion.framing;
 import io.netty.buffer.ByteBuf;
 
 /**
- * A part of a frame that is longer than the read in which it began. A {@link LengthDelimitedCodec}
- * that was built with {@link LengthDelimitedCodec.Builder#parts} fires it. A handler can then
- * process a long frame as it arrives, without keeping it in memory.
+ * A part of a frame that is longer than the read in which it began. A {@link BatchDecoder} passes
+ * it to its receiver, and a {@link LengthDelimitedCodec} that was built with {@link
+ * LengthDelimitedCodec.Builder#parts} fires it. A long frame can then be processed as it arrives,
+ * without being kept in memory.
  *
  * <p>The parts of a frame are consecutive, with no other message between them; the first begins
- * with the frame's header. As with a {@link FrameBatch}, the codec owns a part and its buffer, and
- * they are valid until {@code channelRead} returns. If the connection fails, the last part never
+ * with the frame's header. A part and its buffer are valid as long as a {@link FrameBatch} is, and
+ * must not be released either. If the connection fails, the last part never
  * arrives.
  */
 public final class FramePart {

@@ -53,6 +53,11 @@ class BatchDecoderTest {
     }
 
     @Override
+    public void skipped() {
+      events.add("skipped");
+    }
+
+    @Override
     public void rest(ByteBuf bytes) {
       events.add("rest of " + bytes.readableBytes());
       bytes.release();
@@ -176,5 +181,47 @@ class BatchDecoderTest {
         .containsExactly("a", "frame length 3 exceeds maxFrameLength 2 (frame 2)");
     assertThat(small.isFailed()).isTrue();
     assertThat(counters.bytesDiscarded()).isEqualTo(6);
+  }
+
+  @Test
+  void endBehindAStopIsInNoFrame() {
+    BatchDecoder parted =
+        new BatchDecoder(FrameFormat.defaults(), TooLargePolicy.CLOSE, true, counters, received);
+    parted.add(Unpooled.wrappedBuffer(new byte[] {0, 0, 0x20, 0, 1}));
+    parted.stop();
+    assertThat(parted.isInsideFrame()).isFalse();
+    parted.add(Unpooled.wrappedBuffer(new byte[] {2, 3}));
+    parted.end();
+
+    assertThat(received.events).containsExactly("part of 5", "rest of 2");
+    assertThat(counters.framesTruncated()).isZero();
+  }
+
+  @Test
+  void skippedFrameEndsOnce() {
+    BatchDecoder small = new BatchDecoder(
+        FrameFormat.builder().lengthFieldLength(1).maxFrameLength(2).build(),
+        TooLargePolicy.SKIP,
+        false,
+        counters,
+        received);
+    small.add(Unpooled.copiedBuffer("\3b", UTF_8));
+    small.add(Unpooled.copiedBuffer("cd\1e\3x", UTF_8));
+    assertThat(received.events).containsExactly("skipped", "e");
+
+    small.stop();
+    small.end();
+    assertThat(received.events).containsExactly("skipped", "e");
+    assertThat(counters.framesTruncated()).isZero();
+  }
+
+  @Test
+  void bytesAfterTheEndAreDiscarded() {
+    decoder.end();
+    add("\1a\3b");
+
+    assertThat(received.events).isEmpty();
+    assertThat(decoder.bufferedBytes()).isZero();
+    assertThat(counters.bytesDiscarded()).isEqualTo(4);
   }
 }

@@ -87,6 +87,12 @@ final class BatchLink extends Link implements BatchReceiver {
   }
 
   @Override
+  public void skipped() {
+    completed = true;
+    stopInputIfDue();
+  }
+
+  @Override
   public void part(FramePart part) {
     completed |= part.isLast();
     counters.received(part.isLast() ? 1 : 0, part.wireLength());
@@ -94,8 +100,12 @@ final class BatchLink extends Link implements BatchReceiver {
     stopInputIfDue();
   }
 
+  /** After a frame: what follows it may be left for nobody. */
   private void stopInputIfDue() {
-    if (ending.isInputStopping()) {
+    if (ending.isClosed()) {
+      // Its handler has failed, or closed it: the rest of the read is not handled.
+      onInputDropped();
+    } else if (ending.isInputStopping()) {
       onInputStopping();
     }
   }
@@ -108,7 +118,7 @@ final class BatchLink extends Link implements BatchReceiver {
     }
   }
 
-  /** The server is stopping: later input is not decoded. */
+  /** The connection or its server is ending: later input is not decoded. */
   @Override
   public void rest(ByteBuf bytes) {
     totals().bytesNotHandled.add(bytes.readableBytes());
@@ -126,9 +136,12 @@ final class BatchLink extends Link implements BatchReceiver {
     int size = batch.size();
     int length = batch.wireLength();
     counters.received(size, length);
-    handler.frames(connection, batch);
-    if (batch.size() < size) {
-      counters.received(batch.size() - size, batch.wireLength() - length);
+    try {
+      handler.frames(connection, batch);
+    } finally {
+      if (batch.size() < size) {
+        counters.received(batch.size() - size, batch.wireLength() - length);
+      }
     }
   }
 
@@ -151,7 +164,12 @@ final class BatchLink extends Link implements BatchReceiver {
     outbound().sendLock.format(format);
     this.format = format;
     // Last: collected bytes may be frames now.
-    decoder.format(format);
+    try {
+      decoder.format(format);
+    } catch (RuntimeException | Error e) {
+      exceptionCaught(context(), e);
+    }
+    noteProgress();
   }
 
   private boolean isElsewhere() {
@@ -162,6 +180,12 @@ final class BatchLink extends Link implements BatchReceiver {
   public void channelReadComplete(ChannelHandlerContext ctx) {
     // First: completing a frame that the flush sends may cause replies too.
     replies.readEnds();
+    noteProgress();
+    super.channelReadComplete(ctx);
+  }
+
+  /** Notes whether a frame is incomplete, when what was received has been decoded. */
+  private void noteProgress() {
     boolean insideNow = decoder.isInsideFrame();
     if (completed || insideNow != inside) {
       insideSince = 0;
@@ -169,7 +193,6 @@ final class BatchLink extends Link implements BatchReceiver {
     inside = insideNow;
     completed = false;
     noteInput();
-    super.channelReadComplete(ctx);
   }
 
   private void noteInput() {

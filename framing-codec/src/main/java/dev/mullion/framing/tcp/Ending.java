@@ -113,6 +113,11 @@ final class Ending {
     return close.dropsInput() || (input.isEnded() && stopping);
   }
 
+  /** Whether this side has closed the socket. */
+  boolean isClosed() {
+    return close.isClosed();
+  }
+
   /** Whether this side has closed in order; it reads and drops input until the peer closes. */
   boolean closesWithPeer() {
     return close.dropsInput();

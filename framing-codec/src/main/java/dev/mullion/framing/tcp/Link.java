@@ -297,7 +297,7 @@ abstract class Link extends LinkContext implements Supplier<Outbound> {
       tlsFailed(TlsEvents.inPlainWords(cause));
       ending.abort(null);
     } else {
-      // For instance a user's length encoding, which the codec calls.
+      // For instance a user's length encoding, which decoding calls.
       totals().handlersFailed.increment();
       log(Event.HANDLER_FAILED, WARNING, "closing connection" + ofPeer(ctx), error);
       ending.abort(error);

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLongFieldUpdater;
 import java.util.concurrent.locks.Condition;
@@ -263,10 +264,18 @@ final class Outbound {
   }
 
   private void write(List<ByteBuf> ready, List<PendingSend> sent, boolean mark) {
-    for (ByteBuf buffer : ready) {
-      // First: a sender that saw the bytes twice would find the queue full and wait needlessly.
-      ACCEPTED.addAndGet(this, -buffer.readableBytes());
-      link.write(buffer);
+    Iterator<ByteBuf> rest = ready.iterator();
+    try {
+      while (rest.hasNext()) {
+        ByteBuf buffer = rest.next();
+        // First: a sender that saw the bytes twice would find the queue full and wait needlessly.
+        ACCEPTED.addAndGet(this, -buffer.readableBytes());
+        link.write(buffer);
+      }
+    } catch (RuntimeException | Error e) {
+      // The stream has a hole: what was sent fails with its connection.
+      rest.forEachRemaining(ByteBuf::release);
+      link.abort(e);
     }
     if (mark || !sent.isEmpty()) {
       // Empty, but last in the queue: when it is written, all frames before it are.

@@ -7,8 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gives the connections of one event loop one read buffer, and one handle for their reads, which
- * come one after the other. After a read was answered, the next read reuses the buffer; idle
- * connections hold none.
+ * come one after the other. With io_uring, where several are under way at a time, each connection
+ * has its own. After a read was answered, the next read reuses the buffer; idle connections hold
+ * none.
  */
 final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private static final LoopBuffer BUFFER = new LoopBuffer();

@@ -59,11 +59,15 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     if (unsent().memoryOf(buffer) <= 2 * length + SPARE) {
       return buffer;
     }
+    ByteBuf copy;
     try {
-      return ctx.alloc().ioBuffer(Math.max(1, length)).writeBytes(buffer);
-    } finally {
-      buffer.release();
+      copy = ctx.alloc().ioBuffer(Math.max(1, length));
+    } catch (OutOfMemoryError e) { // sent all the same, with more memory than it needs
+      return buffer;
     }
+    copy.writeBytes(buffer);
+    buffer.release();
+    return copy;
   }
 
   @Override

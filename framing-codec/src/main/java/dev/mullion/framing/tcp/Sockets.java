@@ -77,7 +77,7 @@ final class Sockets {
     return options;
   }
 
-  /** Returns what the connections of one event loop read with. */
+  /** Returns what the connections of one event loop read with, or one connection alone. */
   static ReadBuffers reads(ConnectionSettings settings, boolean secure) {
     return new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget());
   }

@@ -224,6 +224,13 @@ final class TcpListener {
     return stopping.stop(Check.nanos(timeout));
   }
 
+  private ReadBuffers reads(Channel connection) {
+    // With io_uring the reads of several connections are under way at a time.
+    return transport == Transport.IO_URING
+        ? Sockets.reads(connectionSettings, settings.tls() != null)
+        : requireNonNull(reads.get(connection.eventLoop()), "reads");
+  }
+
   /** Sets up each accepted connection, or rejects it. */
   private final class Connections extends ChannelInitializer<Channel> {
     @Override
@@ -236,8 +243,7 @@ final class TcpListener {
       }
       totals.connectionsOpened.increment();
       connections.add(connection);
-      ReadBuffers buffers = requireNonNull(reads.get(connection.eventLoop()), "buffers");
-      connection.config().setRecvByteBufAllocator(buffers);
+      connection.config().setRecvByteBufAllocator(reads(connection));
       HalfClose.addIfNeeded(connection, transport, unixSocket != null);
       TlsContext tls = settings.tls();
       if (tls != null) {
