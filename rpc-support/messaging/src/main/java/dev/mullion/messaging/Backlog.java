@@ -100,6 +100,11 @@ final class Backlog<T> {
     return suspects.remove();
   }
 
+  /** Returns whether none may start while others run. */
+  boolean isHeld() {
+    return aloneRuns || (reserved && !suspects.isEmpty());
+  }
+
   /** Returns whether the one that was polled last has to be handled alone. */
   boolean aloneRuns() {
     return aloneRuns;
@@ -140,12 +145,23 @@ final class Backlog<T> {
     size = 0;
   }
 
+  /** Returns all; suspects first, which came before those that wait behind them. */
   List<Fetched<T>> all() {
-    List<Fetched<T>> all = new ArrayList<>(ready);
+    List<Fetched<T>> all = new ArrayList<>(suspects);
+    all.addAll(ready);
     if (lanes != null) {
       lanes.addTo(all);
     }
-    all.addAll(suspects);
     return all;
+  }
+
+  /** Returns one that waits, if possible one that may start next; null without any. */
+  @Nullable
+  Fetched<T> first() {
+    Fetched<T> first = ready.peek();
+    if (first == null && lanes != null) {
+      first = lanes.first();
+    }
+    return first == null ? suspects.peek() : first;
   }
 }

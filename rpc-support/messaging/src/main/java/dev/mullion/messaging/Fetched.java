@@ -5,6 +5,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -68,6 +69,16 @@ final class Fetched<T> extends HandlerCall<T> implements Delivery<T> {
     this.deliveryCount = raw.failures() + losses + 1;
     this.suspect = losses > 0 && deliveryCount <= maxDeliveries;
     this.keepsOrder = keepsOrder;
+  }
+
+  /** Returns whether any of them has to be handled alone. */
+  static boolean hasSuspect(List<? extends Fetched<?>> deliveries) {
+    for (Fetched<?> each : deliveries) {
+      if (each.suspect) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Makes it part of a batch. */

@@ -82,7 +82,7 @@ final class Inbox<T> {
         || !stock.isClear()
         || !mayTake()
         || !resumed.isEmpty()
-        || hasSuspect(deliveries)) {
+        || Fetched.hasSuspect(deliveries)) {
       return false;
     }
     runner.taken = new Run<>(deliveries, runner.thread());
@@ -90,19 +90,9 @@ final class Inbox<T> {
     return true;
   }
 
-  private static boolean hasSuspect(List<? extends Fetched<?>> deliveries) {
-    for (Fetched<?> each : deliveries) {
-      if (each.suspect) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   /**
-   * Ends the calls of a runner, and gives it the next. If it has to ask the engine before, for what
-   * waits there or for credit, it counts as asking, and has to call {@link #lookAgain}. Without a
-   * call, and with nothing to ask for, it ends.
+   * Ends the calls of a runner, and gives it the next. If it has to ask the engine before, it counts
+   * as asking, and has to call {@link #lookAgain}. With neither, it ends.
    */
   synchronized void next(HandlerRunner<T> runner) {
     if (runner.starting) {
@@ -272,13 +262,13 @@ final class Inbox<T> {
   }
 
   /**
-   * Returns what waits, for it to go back, if the first of it is still this one and no handler is
-   * free. No more is asked for until a handler ends, or until the end of the pause; what had been
-   * asked for before goes back too.
+   * Returns what waits, for it to go back, if the first of it is still this one and none may start.
+   * No more is asked for until a handler ends, or until the end of the pause; what had been asked
+   * for before goes back too.
    */
   synchronized List<Fetched<T>> takeBackFrom(@Nullable Fetched<T> first, Effects effects) {
     boolean waited = stuck || (first != null && first == firstWaiting());
-    if (!waited || mayTake()) {
+    if (!waited || (mayTake() && !stock.isHeld())) {
       return List.of();
     }
     stuck = true;
@@ -288,7 +278,7 @@ final class Inbox<T> {
 
   /** Returns the first of those that wait for a handler; null without any. */
   synchronized @Nullable Fetched<T> firstWaiting() {
-    return stock.waiting().stream().findFirst().orElse(null);
+    return stock.firstWaiting();
   }
 
   /**
@@ -329,6 +319,8 @@ final class Inbox<T> {
         stock.cut(call, Stage.TIMED_OUT, Ending.TIMED_OUT, cut, effects);
       }
     });
+    stuck &= cut.isEmpty() || !mayTake(); // what was cut may never end
+    effects.credit = credit();
     effects.start = shouldStart();
     return cut;
   }
@@ -380,9 +372,7 @@ final class Inbox<T> {
   synchronized long oldestSeen(long now) {
     long oldest = HandlerCall.NEVER;
     for (Fetched<T> each : stock.waiting()) {
-      if (each.seen < 0) {
-        each.seen = now;
-      }
+      each.seen = each.seen < 0 ? now : each.seen;
       oldest = Math.min(oldest, each.seen);
     }
     return oldest == HandlerCall.NEVER ? -1 : oldest;

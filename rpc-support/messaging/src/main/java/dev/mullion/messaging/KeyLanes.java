@@ -47,6 +47,17 @@ final class KeyLanes<T> {
     return next;
   }
 
+  /** Returns one that waits in a lane; null without any. */
+  @Nullable
+  Fetched<T> first() {
+    for (ArrayDeque<Fetched<T>> lane : busy.values()) {
+      if (!lane.isEmpty()) {
+        return lane.peek();
+      }
+    }
+    return null;
+  }
+
   /** Adds all that wait in lanes. */
   void addTo(List<Fetched<T>> all) {
     busy.values().forEach(all::addAll);

@@ -150,6 +150,21 @@ final class Slots<T> {
     return others;
   }
 
+  /** Returns the first delivery whose call has not begun; null without any. */
+  @Nullable
+  Fetched<T> firstNotBegun() {
+    Fetched<T> inRun = run == null ? null : run.following();
+    for (int slot = 0; inRun == null && taken > 0 && slot < calls.length; slot++) {
+      HandlerCall<T> call = calls[slot];
+      for (int i = 0; call != null && i < call.size(); i++) {
+        if (call.get(i).isWaiting()) {
+          return call.get(i);
+        }
+      }
+    }
+    return inRun;
+  }
+
   /** Returns the deliveries whose calls have not begun, in their order. */
   List<Fetched<T>> notBegun() {
     List<Fetched<T>> waiting = new ArrayList<>();

@@ -4,6 +4,7 @@ import dev.mullion.messaging.Fetched.Stage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The messages of one subscription, from their arrival to their end: those that wait, those in the
@@ -56,6 +57,11 @@ final class Stock<T> {
   /** Returns whether nothing waits and no slot is taken. */
   boolean isClear() {
     return backlog.size() == 0 && slots.busy() == 0;
+  }
+
+  /** Returns whether none may start, since one runs alone, or waits for the others to end. */
+  boolean isHeld() {
+    return backlog.isHeld() && slots.running() > 0;
   }
 
   /** Ends a run: counts what has begun, and puts the rest back. */
@@ -223,6 +229,13 @@ final class Stock<T> {
     List<Fetched<T>> waiting = slots.notBegun();
     waiting.addAll(backlog.all());
     return waiting;
+  }
+
+  /** Returns one whose call has not begun, the same one as long as none begins; null without any. */
+  @Nullable
+  Fetched<T> firstWaiting() {
+    Fetched<T> inSlot = slots.firstNotBegun();
+    return inSlot != null ? inSlot : backlog.first();
   }
 
   int buffered() {

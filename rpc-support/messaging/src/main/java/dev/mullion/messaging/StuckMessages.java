@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gives back what a worker has fetched and cannot start, so that another worker can have it: all
- * handlers of this one are busy, or it is paused, and not one message has begun for a second. It
- * then fetches nothing until a handler returns. It looks once a second, and only while something
- * waits.
+ * handlers of this one are busy, or it is paused, or a message that has to be handled alone is
+ * running or waits for those that run, and not one message has begun for a second. It then fetches
+ * nothing until a handler returns. It looks once a second, and only while something waits.
  */
 final class StuckMessages<T> {
   static final Duration INTERVAL = Duration.ofSeconds(1);

@@ -4,6 +4,7 @@ import static dev.mullion.messaging.Receiving.await;
 import static dev.mullion.messaging.Receiving.checked;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.messaging.engine.Outcome;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +29,9 @@ class AloneTest {
   private Subscription worker(String queue, int concurrency) throws MessagingException {
     return receiving
         .subscriptions
-        .worker(WorkQueue.of(queue, Codecs.utf8()))
+        .worker(WorkQueue.builder(queue, Codecs.utf8())
+            .handlerTimeout(Duration.ofDays(1))
+            .build())
         .concurrency(concurrency)
         .prefetch(10)
         .start(delivery -> {
@@ -127,6 +130,47 @@ class AloneTest {
     pushSuspect("r", "three");
     await("another", () -> started.contains("three"));
     assertThat(started).doesNotContain("one");
+  }
+
+  /** Other slots were free, so it stayed, and kept the right. */
+  @Test
+  void aSuspectGoesBackIfAnotherRunsForLong() throws Exception {
+    receiving.engine.rows = EmbeddedGuarantees.IN_MEMORY; // it may give back
+    worker("q", 3);
+    Subscription other = worker("r", 1);
+    push("q", "a");
+    await("a", () -> started.contains("a"));
+    ScriptedDelivery suspect = pushSuspect("q", "one");
+    ScriptedDelivery behind = push("q", "b");
+    pushSuspect("r", "two");
+
+    lookUntilGivenBack(suspect);
+
+    lookUntilGivenBack(behind);
+    await("the other's suspect", () -> started.contains("two"));
+    assertThat(suspect.outcomes).containsExactly(new Outcome.GiveBack(false));
+    push("q", "c");
+    await("one beside it", () -> started.contains("c"));
+    open("two");
+    await("its end", () -> checked(other).acknowledged() == 1);
+    assertThat(started).containsExactly("a", "two", "c");
+  }
+
+  @Test
+  void whatWaitsBehindASuspectThatRunsForLongGoesBack() throws Exception {
+    receiving.engine.rows = EmbeddedGuarantees.IN_MEMORY; // it may give back
+    worker("q", 3);
+    pushSuspect("q", "one");
+    await("the suspect", () -> started.contains("one"));
+    lookUntilGivenBack(push("q", "a"));
+    assertThat(started).containsExactly("one");
+  }
+
+  private void lookUntilGivenBack(ScriptedDelivery delivery) {
+    await("the look", () -> {
+      receiving.engine.clock.advance(StuckMessages.INTERVAL);
+      return delivery.outcomes.contains(new Outcome.GiveBack(false));
+    });
   }
 
   @Test
