@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The routes that the engine has prepared, so that only the first use of an address asks it. Only
- * success is remembered. Beyond {@link #MOST} routes all are forgotten, since a program may make
- * names as it runs. Callers with an equal route share one call; no lock is held during it.
+ * success is remembered. At {@link #MOST} routes all are forgotten for the next one, since programs
+ * may make names as they run. Callers with an equal route share one call; no lock is held meanwhile.
  */
 final class Declared {
   static final int MOST = 10_000;
@@ -27,6 +27,10 @@ final class Declared {
   void prepare(Route route) throws MessagingException {
     Memory now = memory;
     if (!now.isRecent(route)) {
+      if (now.routes.size() >= MOST && !now.routes.containsKey(route)) {
+        now = new Memory();
+        memory = now;
+      }
       ask(now, route);
       now.setRecent(route);
     }
@@ -67,9 +71,6 @@ final class Declared {
   }
 
   private void ask(Memory now, Route route) throws MessagingException {
-    if (now.routes.size() >= MOST) {
-      forgetAll();
-    }
     CompletableFuture<@Nullable Void> own = new CompletableFuture<>();
     CompletableFuture<@Nullable Void> first = now.routes.putIfAbsent(route, own);
     if (first != null) {

@@ -49,14 +49,17 @@ class DeclaredTest {
   /** Each topic that was ever published to was remembered. */
   @Test
   void routesAreBounded() throws Exception {
-    for (int i = 0; i <= Declared.MOST; i++) {
-      declared.prepare(new Route.Subject("subject-" + i));
+    for (int turn = 0; turn < 2; turn++) {
+      for (int i = 0; i < Declared.MOST; i++) {
+        declared.prepare(new Route.Subject("subject-" + i));
+      }
     }
-    assertThat(link.calls).hasSize(Declared.MOST + 1);
+    assertThat(link.calls).hasSize(Declared.MOST);
 
-    declared.prepare(new Route.Subject("subject-0"));
-    assertThat(link.calls).hasSize(Declared.MOST + 2);
-    declared.prepare(new Route.Subject("subject-0"));
+    for (int i = 0; i < 2; i++) {
+      declared.prepare(new Route.Subject("one more"));
+      declared.prepare(new Route.Subject("subject-0"));
+    }
     assertThat(link.calls).hasSize(Declared.MOST + 2);
   }
 
