@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *  WAITING --taken--&gt; RUNNING --returned, failed, refused--&gt; ENDED
  *     |                  |-----handlerTimeout passed--------&gt; TIMED_OUT    late returns ignored
  *     |                  '-----timeout of a stop passed-----&gt; INTERRUPTED  late returns ignored
- *     '--stop-----------------------------------------------&gt; RETURNED
+ *     '--stop, or it cannot start---------------------------&gt; RETURNED
  * </pre>
  *
  * <p>Whoever moves it out of RUNNING settles it with the engine, so that happens once.

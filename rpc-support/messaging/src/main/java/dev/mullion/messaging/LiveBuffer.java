@@ -147,7 +147,8 @@ final class LiveBuffer {
 
   /**
    * Returns how many of that many messages to hand out at once: what is handed out does not count
-   * any more, so that it is not much.
+   * any more, so that it is not much. By the average of all that wait: large ones in a row may be
+   * more.
    */
   int share(int most) {
     long bytes = bytes();

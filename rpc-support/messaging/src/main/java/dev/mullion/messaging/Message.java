@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * A payload and what is known about it. Immutable: the {@code with...} methods return copies. The
  * payload itself is not copied, so a mutable payload must not be changed after it was sent.
  *
- * <p>It is a class and not a record because an id or a timestamp is only created when it is asked
- * for: a random UUID as text costs more than an embedded delivery.
+ * <p>It is a class and not a record because an id is only created when it is asked for: what stays
+ * in the process mostly needs none.
  *
  * @param <T> the payload's type
  */

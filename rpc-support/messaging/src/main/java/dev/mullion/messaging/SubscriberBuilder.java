@@ -16,7 +16,8 @@ public interface SubscriberBuilder<T> {
 
   /**
    * Sets how many bytes of payload these have together at most: 64 MiB by default. A message that
-   * is larger waits alone. Up to 128 messages that are passed on to the handlers do not count.
+   * is larger waits alone. What is passed on to the handlers does not count: up to 128 messages,
+   * and as many as {@code concurrency}.
    */
   SubscriberBuilder<T> bufferBytes(long bytes);
 
