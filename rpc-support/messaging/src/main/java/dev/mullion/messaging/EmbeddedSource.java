@@ -177,8 +177,8 @@ abstract class EmbeddedSource implements Source {
     try {
       sink.deliver(deliveries(parcels));
     } catch (Throwable e) { // the turn must end, and no message must be lost
-      LimitedLog.warn("sink", "a sink did not take a delivery; it is given back", e);
-      parcels.forEach(EmbeddedSource::takeBack);
+      LimitedLog.warn("sink", "a sink did not take a delivery", e);
+      parcels.forEach(this::notTaken);
     }
   }
 
@@ -222,6 +222,11 @@ abstract class EmbeddedSource implements Source {
     }
     takeBack(parcel);
     return false;
+  }
+
+  /** Keeps what the sink did not take for another, or counts it as dropped. */
+  void notTaken(Parcel parcel) {
+    takeBack(parcel);
   }
 
   private static void takeBack(Parcel parcel) {

@@ -145,8 +145,8 @@ final class Hub implements LiveOwner {
   public void returned(LiveDelivery message) {} // at most once
 
   @Override
-  public boolean countsNewest() {
-    return true;
+  public boolean passesOn() {
+    return false;
   }
 
   /** Who gets what is published to one topic. */

@@ -8,6 +8,6 @@ interface LiveOwner {
   /** Takes a message that no handler began. */
   void returned(LiveDelivery message);
 
-  /** Returns whether the source counts a new message that it drops, rather than the sender. */
-  boolean countsNewest();
+  /** Returns whether a message that a source does not take may go to another source. */
+  boolean passesOn();
 }

@@ -135,6 +135,7 @@ final class LiveSource extends EmbeddedSource {
       leave();
     }
     late.forEach(send -> send.end(error));
+    handOut(0); // a smaller one behind may have room
     if (next != Times.NEVER) {
       alarm.at(next);
     }
@@ -168,7 +169,7 @@ final class LiveSource extends EmbeddedSource {
     } finally {
       leave();
     }
-    if (dropped > 0 && (overflow == Overflow.DROP_OLDEST || owner.countsNewest())) {
+    if (dropped > 0 && (overflow == Overflow.DROP_OLDEST || !owner.passesOn())) {
       reportDropped(dropped);
     }
     return dropped > 0 && overflow == Overflow.DROP_NEWEST ? Offer.DROPPED : Offer.TAKEN;
@@ -287,6 +288,15 @@ final class LiveSource extends EmbeddedSource {
   }
 
   @Override
+  void notTaken(Parcel parcel) {
+    if (owner.passesOn()) {
+      super.notTaken(parcel);
+    } else {
+      reportDropped(parcel.count());
+    }
+  }
+
+  @Override
   void withdrawn() {
     owner.removed(this);
     List<LiveDelivery> rest = new ArrayList<>();
@@ -315,6 +325,7 @@ final class LiveSource extends EmbeddedSource {
       leave();
     }
     sends.forEach(send -> send.end(cause));
+    handOut(0); // a smaller one behind may have room
   }
 
   /** Takes a message that no handler began. */
@@ -358,11 +369,11 @@ final class LiveSource extends EmbeddedSource {
     }
   }
 
-  /** Returns how many messages were handed out. */
+  /** Returns how many messages were handed out, or wait for credit. */
   long accepted() {
     enter();
     try {
-      return handedOut;
+      return handedOut + buffer.size();
     } finally {
       leave();
     }

@@ -69,7 +69,7 @@ final class SignalQueue implements LiveOwner {
   }
 
   @Override
-  public boolean countsNewest() {
-    return false;
+  public boolean passesOn() {
+    return true;
   }
 }

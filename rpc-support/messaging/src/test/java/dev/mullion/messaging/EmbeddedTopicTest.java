@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -95,6 +96,38 @@ class EmbeddedTopicTest {
     await(waits);
     source.request(8);
     assertThat(sink.texts()).containsExactly("1234567", "890", "a");
+  }
+
+  /** They waited on, and failed in their turn. */
+  @Test
+  void aSmallPublishIsTakenWhenTheLargeOneBeforeItIsTooLate() throws Exception {
+    Source source = consume(10, Overflow.BLOCK);
+    embedded.push(NEWS, "12345");
+    CompletableFuture<Void> large =
+        embedded.link.send(NEWS, message("67890a")).toCompletableFuture();
+    embedded.clock.advance(Duration.ofMillis(9_999));
+    CompletableFuture<Void> small = embedded.link.send(NEWS, message("b")).toCompletableFuture();
+    assertThat(small).isNotDone();
+    embedded.clock.advance(Duration.ofMillis(1));
+    assertThat(large).isCompletedExceptionally();
+    assertThat(small).isCompleted();
+    source.request(8);
+    assertThat(sink.texts()).containsExactly("12345", "b");
+  }
+
+  @Test
+  void aSmallPublishIsTakenWhenTheLinkOfTheLargeOneBeforeItIsClosed() throws Exception {
+    Source source = consume(10, Overflow.BLOCK);
+    embedded.push(NEWS, "12345");
+    EngineLink other = embedded.open(Duration.ofSeconds(10));
+    CompletableFuture<Void> large = other.send(NEWS, message("67890a")).toCompletableFuture();
+    CompletableFuture<Void> small = embedded.link.send(NEWS, message("b")).toCompletableFuture();
+    assertThat(small).isNotDone();
+    other.close();
+    assertThat(large).isCompletedExceptionally();
+    assertThat(small).isCompleted();
+    source.request(8);
+    assertThat(sink.texts()).containsExactly("12345", "b");
   }
 
   @Test
@@ -235,6 +268,37 @@ class EmbeddedTopicTest {
         .hasMessageContaining("subscriber of news");
     sink.busy = false;
     embedded.broker.awaitIdle(Duration.ZERO);
+  }
+
+  /** What came to a subscriber after the look at it was not seen. */
+  @Test
+  void idleIsNotWhenAMessageCameMeanwhile() throws Exception {
+    AtomicReference<Route> seen = new AtomicReference<>();
+    for (Route topic : List.of(NEWS, new Route.Topic("others"))) {
+      RecordingSink looking = new RecordingSink();
+      looking.busyLook = () -> {
+        if (!seen.compareAndSet(null, topic)) {
+          embedded.link.send(seen.get(), message("a"));
+        }
+      };
+      embedded.consume(topic, looking);
+    }
+    assertThatThrownBy(() -> embedded.broker.awaitIdle(Duration.ZERO))
+        .hasMessageContaining("messages under way");
+  }
+
+  @Test
+  void whatASinkDoesNotTakeIsCounted() throws Exception {
+    Source source = embedded.consume(NEWS, sink);
+    embedded.push(NEWS, "a", "b", "c");
+    sink.refuses = true;
+    source.request(8);
+    assertThat(sink.dropped).hasValue(3);
+    embedded.push(NEWS, "d");
+    assertThat(sink.dropped).hasValue(4);
+    sink.refuses = false;
+    embedded.push(NEWS, "e");
+    assertThat(sink.texts()).containsExactly("e");
   }
 
   @Test

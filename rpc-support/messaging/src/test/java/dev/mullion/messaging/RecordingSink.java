@@ -12,16 +12,22 @@ final class RecordingSink implements Sink {
   final List<RawDelivery> deliveries = new CopyOnWriteArrayList<>();
   final AtomicLong dropped = new AtomicLong();
   volatile boolean busy;
+  volatile Runnable busyLook = () -> {}; // called when an engine asks whether this is busy
+  volatile boolean refuses;
   int seen; // of the deliveries, by a test
   final List<MessagingException> failures = new CopyOnWriteArrayList<>();
 
   @Override
   public void deliver(RawDelivery delivery) {
+    if (refuses) {
+      throw new IllegalStateException("no delivery, on purpose");
+    }
     deliveries.add(delivery);
   }
 
   @Override
   public boolean isBusy() {
+    busyLook.run();
     return busy;
   }
 
