@@ -233,12 +233,10 @@ abstract class FetchingSource implements Restored {
     CompletableFuture<@Nullable Void> closing = new CompletableFuture<>();
     gate = closing;
     try {
-      awaitStill();
-      suspend();
-    } catch (IOException | RuntimeException e) {
-      if (!BrokerErrors.isNotFound(e)) { // its queue was deleted
-        session.fail(e);
-      }
+      session.askOrFail(() -> {
+        awaitStill();
+        suspend();
+      });
     } finally {
       gate = null;
       closing.complete(null);

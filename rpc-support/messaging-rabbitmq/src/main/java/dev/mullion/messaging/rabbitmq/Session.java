@@ -167,12 +167,18 @@ final class Session {
   /** Ends with a channel that the broker closes, as after its consumer_timeout. */
   void endWith(Channel channel) {
     channel.addShutdownListener(cause -> {
-      if (!cause.isInitiatedByApplication()
-          && !cause.isHardError()
-          && !BrokerErrors.isNotFound(cause)) {
+      if (!cause.isHardError() && !isEndOfOneChannel(cause)) {
         fail(cause);
       }
     });
+  }
+
+  /** Returns whether a channel was closed here, or because its queue was deleted. */
+  private static boolean isEndOfOneChannel(Throwable error) {
+    ShutdownSignalException signal = BrokerErrors.signal(error);
+    return signal != null
+        && !signal.isHardError()
+        && (signal.isInitiatedByApplication() || BrokerErrors.isNotFound(signal));
   }
 
   /** Closes a channel; what it holds goes back to its queues. */
@@ -213,6 +219,17 @@ final class Session {
       use.run();
     } catch (IOException | RuntimeException e) {
       fail(e);
+    }
+  }
+
+  /** Asks a queue, and ends this if that fails, unless the queue or the subscription is gone. */
+  void askOrFail(Use question) {
+    try {
+      question.run();
+    } catch (IOException | RuntimeException e) {
+      if (!isEndOfOneChannel(e)) {
+        fail(e);
+      }
     }
   }
 

@@ -138,7 +138,7 @@ final class WorkerSource extends JobSource {
     }
     moved.whenCompleteAsync(
         (done, error) -> {
-          job.session().orFail(originals::roundTrip);
+          job.session().askOrFail(originals::roundTrip);
           if (job.isHeld()) {
             arrived(job);
           } else {
@@ -171,7 +171,8 @@ final class WorkerSource extends JobSource {
    * Fetches what was on its way here: having no consumer for it any more, the broker has put it in
    * front of all other jobs, and counted that. It goes back uncounted with what else was fetched.
    * One with a count that is there for another reason would have been handed out here before, if
-   * there was room.
+   * there was room. Only if another worker dies between the cancel and this, the loss of what that
+   * one held can go uncounted: it looks the same.
    */
   private void fetchReturned(Consumption from) throws IOException {
     int again = 1;
