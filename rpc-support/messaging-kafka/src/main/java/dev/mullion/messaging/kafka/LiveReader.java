@@ -83,7 +83,7 @@ final class LiveReader implements Runnable {
           turn();
         } catch (WakeupException e) {
           // Someone joins, or this ends.
-        } catch (KafkaException e) { // retried
+        } catch (Throwable e) { // retried
           link.failing("live subscribers", e);
           LockSupport.parkNanos(100_000_000);
         }

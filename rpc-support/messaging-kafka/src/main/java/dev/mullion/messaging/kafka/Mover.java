@@ -15,7 +15,6 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
@@ -74,7 +73,7 @@ final class Mover implements Runnable {
         } finally {
           consumer.close(CloseOptions.timeout(CLOSE));
         }
-      } catch (KafkaException | MoveFailedException e) { // begins again at what is committed
+      } catch (Throwable e) { // of the client, or no copy: begins again at what is committed
         if (!stopping) {
           link.failing(group, e);
           pause();

@@ -114,6 +114,8 @@ final class Sender {
         }
       } catch (InterruptedException e) {
         failWaiting();
+      } catch (Throwable e) { // of an answer: the next ones must not wait for ever
+        Logs.warn("sender", "an answer to a message failed", e);
       }
     }
   }
@@ -133,7 +135,7 @@ final class Sender {
       producer.send(
           item.record,
           (metadata, error) -> item.answer.answered(error == null ? metadata.offset() : -1, error));
-    } catch (RuntimeException e) { // too large, or no metadata or memory for too long
+    } catch (Throwable e) { // too large, or no metadata or memory for too long
       item.answer.answered(-1, e);
     }
   }

@@ -112,7 +112,7 @@ final class SignalSender implements Runnable {
     } else if (signal != null && item.message != null) {
       try {
         send(signal, item.message);
-      } catch (MessagingException | RuntimeException e) {
+      } catch (Throwable e) { // the next ones are sent all the same
         dropped(signal, e);
       }
     }
