@@ -241,12 +241,18 @@ final class Topology {
 
   Map<TopicPartition, Long> ends(Collection<TopicPartition> partitions, String what)
       throws MessagingException {
+    return offsets(partitions, OffsetSpec.latest(), what);
+  }
+
+  private Map<TopicPartition, Long> offsets(
+      Collection<TopicPartition> partitions, OffsetSpec which, String what)
+      throws MessagingException {
     Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
-    partitions.forEach(each -> asked.put(each, OffsetSpec.latest()));
-    Map<TopicPartition, Long> ends = new HashMap<>();
+    partitions.forEach(each -> asked.put(each, which));
+    Map<TopicPartition, Long> offsets = new HashMap<>();
     await(admin.listOffsets(asked).all(), what)
-        .forEach((partition, info) -> ends.put(partition, info.offset()));
-    return ends;
+        .forEach((partition, info) -> offsets.put(partition, info.offset()));
+    return offsets;
   }
 
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
@@ -271,7 +277,8 @@ final class Topology {
 
   /**
    * Commits the first place of a new group of a topic: its present end. Whoever has declared the
-   * group does so, and the others wait for it, so that none skips what another was promised.
+   * group does so, and the others wait for it, so that none skips what another was promised. If
+   * none comes, the broker has forgotten it, and the group begins again with all that is kept.
    */
   void startFeed(String group, String topic, boolean declaredHere, String what)
       throws MessagingException {
@@ -286,10 +293,11 @@ final class Topology {
       }
       pause(50, what);
     }
-    Map<TopicPartition, OffsetAndMetadata> ends = new HashMap<>();
-    ends(partitions(topic, what), what)
-        .forEach((partition, end) -> ends.put(partition, new OffsetAndMetadata(end)));
-    await(admin.alterConsumerGroupOffsets(group, ends).all(), what);
+    OffsetSpec first = declaredHere ? OffsetSpec.latest() : OffsetSpec.earliest();
+    Map<TopicPartition, OffsetAndMetadata> begin = new HashMap<>();
+    offsets(partitions(topic, what), first, what)
+        .forEach((partition, offset) -> begin.put(partition, new OffsetAndMetadata(offset)));
+    await(admin.alterConsumerGroupOffsets(group, begin).all(), what);
   }
 
   /** Deletes a queue's topics and groups; what is not there is no error. */
