@@ -61,9 +61,14 @@ final class OrderedDelivery implements RawDelivery {
     return before;
   }
 
-  /** Marks as passed on; true once. */
+  /** Marks as passed on; true once, and not if it was lost before. */
   boolean begins() {
-    return inFlight.compareAndSet(false, true);
+    return !answered.get() && inFlight.compareAndSet(false, true);
+  }
+
+  /** Returns whether its handler may still run, even if it was lost. */
+  boolean isCalled() {
+    return inFlight.get() && !settled.get();
   }
 
   @Override

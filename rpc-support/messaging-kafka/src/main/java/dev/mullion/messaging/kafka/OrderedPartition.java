@@ -1,6 +1,8 @@
 package dev.mullion.messaging.kafka;
 
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
@@ -18,8 +20,9 @@ final class OrderedPartition {
   private final TopicPartition place;
   private final SortedMap<Long, Tries> known; // of messages that are not fetched yet
   private final TreeMap<Long, Job> jobs = new TreeMap<>();
-  private final long begin; // before it only what is known is open
+  private long begin; // before it only what is known is open
   private long end;
+  private long fetched; // the last
   private int out;
   private boolean changed;
   private boolean leaving;
@@ -45,6 +48,7 @@ final class OrderedPartition {
     this.place = place;
     this.begin = committed.end();
     this.end = committed.end();
+    this.fetched = committed.offset() - 1;
     this.known = new TreeMap<>(committed.open());
     known.replaceAll((offset, tries) -> tries.out() ? tries.lost() : tries);
   }
@@ -53,14 +57,43 @@ final class OrderedPartition {
     return place;
   }
 
-  void add(ConsumerRecord<byte[], byte[]> fetched) {
-    known.headMap(fetched.offset()).clear(); // deleted by somebody
-    Tries tries = known.remove(fetched.offset());
-    if (tries != null) {
-      jobs.put(fetched.offset(), new Job(fetched, tries));
-    } else if (fetched.offset() >= begin) {
-      jobs.put(fetched.offset(), new Job(fetched, Tries.NONE));
+  void add(ConsumerRecord<byte[], byte[]> next) {
+    long offset = next.offset();
+    if (offset <= fetched) {
+      goBack(offset);
     }
+    fetched = offset;
+    known.headMap(offset).clear(); // deleted by somebody
+    Tries tries = known.remove(offset);
+    if (tries != null) {
+      jobs.put(offset, new Job(next, tries));
+    } else if (offset >= begin) {
+      jobs.put(offset, new Job(next, Tries.NONE));
+    }
+  }
+
+  /**
+   * Goes back, since the log has lost its end: a machine crashed, or a replica that was behind
+   * became the leader. New messages have the offsets of old ones, so all from there on are open.
+   */
+  void goBack(long offset) {
+    Logs.warn(
+        "log",
+        place + " has lost its end: from offset " + offset + " messages may be delivered again",
+        null);
+    SortedMap<Long, Job> gone = jobs.tailMap(offset);
+    for (Job job : gone.values()) {
+      if (job.delivery != null) {
+        job.delivery.lost();
+        out--;
+      }
+    }
+    gone.clear();
+    known.tailMap(offset).clear();
+    begin = Math.min(begin, offset);
+    end = Math.min(end, offset);
+    fetched = offset - 1;
+    changed = true;
   }
 
   /** Returns whether there is enough to choose from. */
@@ -162,12 +195,15 @@ final class OrderedPartition {
     return new Progress(end, open).encode();
   }
 
-  /** Answers those that are handed out: their outcome comes too late. */
-  void lose() {
+  /** Answers those that are handed out, and returns them: their outcome comes too late. */
+  List<OrderedDelivery> lose() {
+    List<OrderedDelivery> lost = new ArrayList<>();
     for (Job job : jobs.values()) {
       if (job.delivery != null) {
         job.delivery.lost();
+        lost.add(job.delivery);
       }
     }
+    return lost;
   }
 }

@@ -56,6 +56,8 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
     } else if (delivery.begins()) {
       link.counts(queue).inFlight.incrementAndGet();
       sink.deliver(delivery);
+    } else { // lost before
+      worker.request(1);
     }
   }
 

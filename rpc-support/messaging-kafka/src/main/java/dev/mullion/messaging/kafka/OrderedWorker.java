@@ -8,7 +8,6 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -38,8 +37,10 @@ import org.jspecify.annotations.Nullable;
 final class OrderedWorker implements Runnable {
   private static final long LONGEST_POLL = 1000;
   private static final long PAUSE_NANOS = 100_000_000;
+  private static final long LONGEST_PAUSE_NANOS = 5_000_000_000L;
   private static final Duration CLOSE = Duration.ofSeconds(2);
   private static final Duration MARGIN = Duration.ofSeconds(30);
+  private static final Duration LONGEST_CALL = Duration.ofDays(20); // the client counts to 24 days
 
   private final KafkaLink link;
   private final OrderedSource source;
@@ -62,10 +63,20 @@ final class OrderedWorker implements Runnable {
   private final ArrayDeque<OrderedPartition> turns = new ArrayDeque<>();
   private final List<OrderedDelivery> chosen = new ArrayList<>(); // handed out once committed
   private final List<OrderedDelivery> settled = new ArrayList<>(); // answered once committed
+  private final List<Stray> strays = new ArrayList<>();
   private boolean alone; // what is handed out may have killed a worker
+  private boolean blocked; // by one that may have, until it can be handed out alone
+  private long pause = PAUSE_NANOS; // after the next failure
 
   /** What becomes of a delivery: null if it is settled. */
   private record Decided(OrderedDelivery delivery, @Nullable Tries then) {}
+
+  /** A call that may still run although its partition was lost: its message must not run twice. */
+  private record Stray(OrderedDelivery delivery, long until) {
+    boolean isOver() {
+      return !delivery.isCalled() || System.nanoTime() - until >= 0;
+    }
+  }
 
   OrderedWorker(KafkaLink link, OrderedSource source, int concurrency) {
     this.link = link;
@@ -130,10 +141,11 @@ final class OrderedWorker implements Runnable {
       while (!isOver()) {
         try {
           work(link.settings().member(group, patience().plus(MARGIN)));
-        } catch (RuntimeException e) { // of the client: begins again at what is committed
+        } catch (Throwable e) { // of the client: begins again at what is committed
           if (!isOver()) {
             link.failing(group, e);
-            LockSupport.parkNanos(this, PAUSE_NANOS);
+            LockSupport.parkNanos(this, pause);
+            pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
           }
         } finally {
           lose(List.copyOf(partitions.keySet()));
@@ -153,7 +165,8 @@ final class OrderedWorker implements Runnable {
 
   /** Returns how long a partition may stay with its calls after another worker shall have it. */
   private Duration patience() {
-    return source.queue().handlerTimeout().plus(MARGIN);
+    Duration call = source.queue().handlerTimeout();
+    return (call.compareTo(LONGEST_CALL) < 0 ? call : LONGEST_CALL).plus(MARGIN);
   }
 
   private void work(Consumer<byte[], byte[]> from) {
@@ -163,9 +176,10 @@ final class OrderedWorker implements Runnable {
         ConsumerRecords<byte[], byte[]> records = poll(from);
         for (TopicPartition each : records.partitions()) {
           OrderedPartition partition = partitions.get(each);
-          if (partition != null) {
-            records.records(each).forEach(partition::add);
+          if (partition == null) {
+            throw new IllegalStateException(each + " is not known"); // its begin was not read
           }
+          records.records(each).forEach(partition::add);
         }
         turn(from);
         pauseFull(from);
@@ -196,7 +210,7 @@ final class OrderedWorker implements Runnable {
 
   /** Returns how long nothing is to be done by itself. */
   private long longestPoll() {
-    if (!mayHandOut()) {
+    if (blocked || !mayHandOut()) {
       return LONGEST_POLL;
     }
     long due = Long.MAX_VALUE;
@@ -230,12 +244,14 @@ final class OrderedWorker implements Runnable {
   private void choose() {
     long now = System.currentTimeMillis();
     int idle = 0;
+    blocked = false;
     while (idle < turns.size() && mayHandOut()) {
       OrderedPartition first = turns.element();
       long next = first.next(now);
       boolean suspect = next >= 0 && first.isSuspect(next);
       if (suspect && out() > 0) {
-        return; // the others wait too, or it would never be alone
+        blocked = true; // the others wait too, or it would never be alone
+        return;
       }
       turns.add(turns.remove());
       idle++;
@@ -254,7 +270,8 @@ final class OrderedWorker implements Runnable {
   }
 
   private int out() {
-    return turns.stream().mapToInt(OrderedPartition::out).sum();
+    strays.removeIf(Stray::isOver);
+    return strays.size() + turns.stream().mapToInt(OrderedPartition::out).sum();
   }
 
   /** Commits what has changed; false if that must be repeated. */
@@ -269,21 +286,17 @@ final class OrderedWorker implements Runnable {
       return true;
     }
     try {
-      commit(to, changed);
+      Takeover.again(() -> {
+        to.commitSync(changed, link.settings().requestTimeout());
+        return null;
+      });
     } catch (RetriableException e) {
       link.failing(group, e);
       return false;
     }
+    pause = PAUSE_NANOS;
     turns.forEach(OrderedPartition::committed);
     return true;
-  }
-
-  private void commit(Consumer<byte[], byte[]> to, Map<TopicPartition, OffsetAndMetadata> changed) {
-    try {
-      to.commitSync(changed, link.settings().requestTimeout());
-    } catch (WakeupException e) { // meant for the poll before
-      to.commitSync(changed, link.settings().requestTimeout());
-    }
   }
 
   private void pauseFull(Consumer<byte[], byte[]> from) {
@@ -298,11 +311,12 @@ final class OrderedWorker implements Runnable {
 
   /** Forgets partitions; what they have handed out is another worker's, and counts as lost. */
   private void lose(Collection<TopicPartition> lost) {
-    for (TopicPartition each : lost) {
-      OrderedPartition partition = partitions.remove(each);
+    long until = System.nanoTime() + patience().toNanos();
+    for (TopicPartition place : lost) {
+      OrderedPartition partition = partitions.remove(place);
       if (partition != null) {
         turns.remove(partition);
-        partition.lose();
+        partition.lose().forEach(each -> strays.add(new Stray(each, until)));
       }
     }
     settled.removeIf(each -> {
@@ -328,18 +342,17 @@ final class OrderedWorker implements Runnable {
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
       mayWake(null);
-      Map<TopicPartition, OffsetAndMetadata> committed =
-          member.committed(Set.copyOf(assigned), link.settings().requestTimeout());
-      for (TopicPartition each : assigned) {
-        OffsetAndMetadata known = committed.get(each);
-        OrderedPartition partition = new OrderedPartition(
-            each, Progress.decode(known == null ? new OffsetAndMetadata(0) : known));
-        partitions.put(each, partition);
-        turns.add(partition);
+      Takeover takeover = new Takeover(member, link.settings().requestTimeout());
+      for (OrderedPartition each : takeover.read(assigned)) {
+        partitions.put(each.place(), each);
+        turns.add(each);
       }
     }
 
-    /** Keeps the partitions until their calls have ended, and goes on with the others. */
+    /**
+     * Keeps the partitions until their calls have ended. Meanwhile the others hand out what was
+     * fetched before, and no more, since this holds up the poll.
+     */
     @Override
     public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
       mayWake(null);

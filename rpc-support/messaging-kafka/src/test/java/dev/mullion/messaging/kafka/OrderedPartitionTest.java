@@ -3,6 +3,7 @@ package dev.mullion.messaging.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.Settlement;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
@@ -128,5 +129,55 @@ class OrderedPartitionTest {
     partition.settle(second, null);
     handOut(partition, 2);
     assertThat(partition.next(0)).isEqualTo(Progress.MOST_OPEN + 1);
+  }
+
+  // New messages got the offsets of old ones, and were taken for settled.
+  @Test
+  void logThatLostItsEndGoesBack() {
+    OrderedPartition partition = from(10, Map.of(8L, Tries.NONE));
+    add(partition, 8, "a");
+    add(partition, 10, "b");
+    add(partition, 11, "c");
+    OrderedDelivery kept = handOut(partition, 8);
+    OrderedDelivery gone = handOut(partition, 10);
+    partition.settle(handOut(partition, 11), null);
+    partition.committed();
+    add(partition, 9, "d");
+    assertThat(partition.out()).isEqualTo(1);
+    assertThat(partition.isChanged()).isTrue();
+    assertThat(progress(partition).end()).isEqualTo(9);
+    assertThat(progress(partition).open().keySet()).containsExactly(8L);
+    assertThat(gone.settle(new Outcome.Acknowledge())).isCompletedWithValue(Settlement.LEASE_LOST);
+    assertThat(partition.settle(gone, null)).isFalse();
+    add(partition, 10, "e");
+    handOut(partition, 9);
+    handOut(partition, 10);
+    assertThat(partition.settle(kept, null)).isTrue();
+    assertThat(partition.out()).isEqualTo(2);
+  }
+
+  @Test
+  void logThatLostItsEndBeforeTheTakeoverGoesBack() {
+    OrderedPartition partition = from(10, Map.of());
+    add(partition, 5, "a");
+    handOut(partition, 5);
+    assertThat(progress(partition).end()).isEqualTo(6);
+  }
+
+  @Test
+  void lostDeliveryIsCalledUntilItsHandlerEnds() {
+    OrderedPartition partition = from(0, Map.of());
+    add(partition, 0, "a");
+    add(partition, 1, "b");
+    OrderedDelivery called = handOut(partition, 0);
+    OrderedDelivery waiting = handOut(partition, 1);
+    assertThat(called.begins()).isTrue();
+    assertThat(partition.lose()).containsExactly(called, waiting);
+    assertThat(waiting.begins()).isFalse();
+    assertThat(waiting.isCalled()).isFalse();
+    assertThat(called.isCalled()).isTrue();
+    assertThat(called.settle(new Outcome.Acknowledge()))
+        .isCompletedWithValue(Settlement.LEASE_LOST);
+    assertThat(called.isCalled()).isFalse();
   }
 }

@@ -1,0 +1,69 @@
+package dev.mullion.messaging.kafka;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.WakeupException;
+
+/** Reads where the partitions begin that a worker of an ordered queue was assigned. */
+final class Takeover {
+  private final Consumer<byte[], byte[]> member;
+  private final Duration timeout;
+
+  Takeover(Consumer<byte[], byte[]> member, Duration timeout) {
+    this.member = member;
+    this.timeout = timeout;
+  }
+
+  List<OrderedPartition> read(Collection<TopicPartition> assigned) {
+    Map<TopicPartition, OffsetAndMetadata> committed =
+        again(() -> member.committed(Set.copyOf(assigned), timeout));
+    Map<TopicPartition, Long> ends = ends(assigned);
+    List<OrderedPartition> read = new ArrayList<>();
+    for (TopicPartition each : assigned) {
+      OffsetAndMetadata known = committed.get(each);
+      Progress progress = Progress.decode(known == null ? new OffsetAndMetadata(0) : known);
+      OrderedPartition partition = new OrderedPartition(each, progress);
+      if (ends.getOrDefault(each, Long.MAX_VALUE) < progress.end()) {
+        restart(partition);
+      }
+      read.add(partition);
+    }
+    return read;
+  }
+
+  private Map<TopicPartition, Long> ends(Collection<TopicPartition> assigned) {
+    try {
+      return again(() -> member.endOffsets(assigned, timeout));
+    } catch (TimeoutException e) { // a partition has no leader, and the others can be served
+      Logs.warn("log", "whether a log has lost its end is not known: " + e, null);
+      return Map.of();
+    }
+  }
+
+  /** Takes all that the log has: nobody knows which of it came after the log lost its end. */
+  private void restart(OrderedPartition partition) {
+    TopicPartition place = partition.place();
+    Map<TopicPartition, Long> begins = again(() -> member.beginningOffsets(Set.of(place), timeout));
+    long begin = begins.getOrDefault(place, 0L);
+    member.seek(place, begin);
+    partition.goBack(begin);
+  }
+
+  /** Calls a consumer, and once more if that was ended by a wakeup meant for the poll before. */
+  static <T> T again(Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (WakeupException e) {
+      return call.get();
+    }
+  }
+}
