@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The routes that the engine has prepared, so that only the first use of an address asks it. Only
  * success is remembered. At {@link #MOST} routes all are forgotten for the next one, since programs
- * may make names as they run. Callers with an equal route share one call; no lock is held meanwhile.
+ * may make names as they run. Callers with an equal route share one call; no lock is held then.
  */
 final class Declared {
   static final int MOST = 10_000;

@@ -91,8 +91,8 @@ final class Inbox<T> {
   }
 
   /**
-   * Ends the calls of a runner, and gives it the next. If it has to ask the engine before, it counts
-   * as asking, and has to call {@link #lookAgain}. With neither, it ends.
+   * Ends the calls of a runner, and gives it the next. If it has to ask the engine before, it
+   * counts as asking, and has to call {@link #lookAgain}. With neither, it ends.
    */
   synchronized void next(HandlerRunner<T> runner) {
     if (runner.starting) {

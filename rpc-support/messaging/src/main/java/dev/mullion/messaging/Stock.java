@@ -231,7 +231,7 @@ final class Stock<T> {
     return waiting;
   }
 
-  /** Returns one whose call has not begun, the same one as long as none begins; null without any. */
+  /** Returns one whose call has not begun, the same as long as none begins; null without any. */
   @Nullable
   Fetched<T> firstWaiting() {
     Fetched<T> inSlot = slots.firstNotBegun();
