@@ -8,9 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.netty.buffer.AbstractByteBufAllocator;
+import dev.mullion.framing.testing.ExhaustedAllocator;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.UnpooledHeapByteBuf;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -215,31 +214,9 @@ class FrameDecoderMemoryTest {
     }
   }
 
-  /** Has memory for the buffers that come, and none for copies. */
-  private static final class Exhausted extends AbstractByteBufAllocator {
-    @Override
-    protected ByteBuf newHeapBuffer(int initialCapacity, int maxCapacity) {
-      throw new OutOfMemoryError("none is left");
-    }
-
-    @Override
-    protected ByteBuf newDirectBuffer(int initialCapacity, int maxCapacity) {
-      throw new OutOfMemoryError("none is left");
-    }
-
-    @Override
-    public boolean isDirectBufferPooled() {
-      return false;
-    }
-
-    ByteBuf read(byte[] bytes) {
-      return new UnpooledHeapByteBuf(this, 2048, 2048).writeBytes(bytes);
-    }
-  }
-
   @Test
   void bytesThatCannotBeCopiedEndTheDecoding() {
-    Exhausted none = new Exhausted();
+    ExhaustedAllocator none = new ExhaustedAllocator();
     ByteBuf first = none.read(bytes("0000"));
     ByteBuf second = none.read(bytes("0000"));
     decoder.add(first);

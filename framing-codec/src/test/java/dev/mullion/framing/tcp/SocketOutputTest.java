@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mullion.framing.testing.ExhaustedAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelOutboundBuffer;
@@ -91,5 +92,20 @@ class SocketOutputTest {
     channel.flush();
 
     assertThat(rootOf(channel.written.get(1))).isSameAs(read);
+  }
+
+  /** The copy only saves memory. */
+  @Test
+  void withoutMemoryForACopyTheReplyWaitsInItsReadBuffer() {
+    channel.full = true;
+    channel.writeAndFlush(Unpooled.buffer(10).writeZero(10));
+    channel.config().setAllocator(new ExhaustedAllocator());
+    channel.write(reply(10));
+    assertThat(output.pending()).isEqualTo(20);
+
+    channel.full = false;
+    channel.flush();
+    assertThat(rootOf(channel.written.get(1))).isSameAs(read);
+    assertThat(output.sent()).isEqualTo(20);
   }
 }
