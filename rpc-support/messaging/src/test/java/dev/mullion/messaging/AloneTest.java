@@ -166,6 +166,33 @@ class AloneTest {
     assertThat(started).containsExactly("one");
   }
 
+  /** Nothing more was asked for until the handler that was cut off returned. */
+  @Test
+  void aHandlerThatWasCutOffDoesNotKeepOthersFromComing() throws Exception {
+    receiving.engine.rows = EmbeddedGuarantees.IN_MEMORY; // it may give back
+    CountDownLatch stubborn = new CountDownLatch(1);
+    receiving
+        .subscriptions
+        .worker(WorkQueue.builder("q", Codecs.utf8())
+            .handlerTimeout(Duration.ofDays(1))
+            .build())
+        .concurrency(2)
+        .prefetch(2)
+        .start(delivery -> {
+          started.add(delivery.payload());
+          while (stubborn.getCount() > 0) {
+            Thread.onSpinWait();
+          }
+        });
+    push("q", "a");
+    await("a", () -> started.contains("a"));
+    lookUntilGivenBack(pushSuspect("q", "one"));
+    int credit = receiving.source("q").credit();
+    receiving.engine.clock.advance(Duration.ofDays(1));
+    await("more credit", () -> receiving.source("q").credit() > credit);
+    stubborn.countDown();
+  }
+
   private void lookUntilGivenBack(ScriptedDelivery delivery) {
     await("the look", () -> {
       receiving.engine.clock.advance(StuckMessages.INTERVAL);
