@@ -29,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>{@code Messaging} starts only if the server can be reached. A connection that is lost later is
- * restored by itself, with all declarations and subscriptions. Meanwhile sends wait for up to the
+ * restored by itself, with its subscriptions, its groups, and the queues that messages wait for;
+ * other queues are declared again when they are used. Meanwhile sends wait for up to the
  * {@code sendTimeout} of the {@code Messaging}; once the server is away for longer than {@code
  * awayTimeout}, they fail at once. Sends that were on their way fail with {@code maybeAccepted}.
  * What the server had delivered, it has given back: its outcome comes too late, and it is delivered
@@ -38,6 +39,9 @@ import org.jspecify.annotations.Nullable;
  * <p>The channel is not closed, and may carry other calls. It should have the server's message
  * limits (see {@link MessagingServer.Builder#maxMessageSize}) and a single server: a queue is on
  * one of them. Timeouts of the channel do not apply to this engine's streams.
+ *
+ * <p>What waits for a live subscriber waits in buffers of the server: {@code bufferBytes} other
+ * than the default is rejected when the subscription starts.
  */
 public final class GrpcEngine implements Engine {
   private final RpcChannel channel;

@@ -7,6 +7,7 @@ import dev.mullion.messaging.Health;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
@@ -16,7 +17,6 @@ import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
-import dev.mullion.messaging.grpc.v1.Declare;
 import dev.mullion.messaging.grpc.v1.DeleteQueue;
 import dev.mullion.messaging.grpc.v1.Done;
 import dev.mullion.messaging.grpc.v1.Extend;
@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -54,7 +55,7 @@ final class GrpcLink implements EngineLink {
   private final LinkRequests requests;
   private final Duration patience;
   private final AtomicLong ids = new AtomicLong();
-  private final Map<String, Route.Queue> declared = new ConcurrentHashMap<>();
+  private final RecentQueues declared;
   private final Map<Long, RemoteSource> sources = new ConcurrentHashMap<>();
 
   GrpcLink(GrpcEngine engine, EngineContext context) {
@@ -63,6 +64,7 @@ final class GrpcLink implements EngineLink {
     this.answers = new LinkAnswers(context.callbacks());
     this.connection = new LinkConnection(engine, context, this);
     this.sends = connection.sends();
+    this.declared = new RecentQueues(WireMessages.nanos(context.sendTimeout()));
     this.requests = new LinkRequests(context, connection);
   }
 
@@ -78,6 +80,10 @@ final class GrpcLink implements EngineLink {
 
   private long deadline(Duration timeout) {
     return connection.deadline(timeout);
+  }
+
+  private long now() {
+    return connection.clock().nanoTime();
   }
 
   /** Sends a frame that is answered. */
@@ -100,21 +106,12 @@ final class GrpcLink implements EngineLink {
 
   @Override
   public void prepare(Route route, Declaration declaration) throws MessagingException {
-    if (!(route instanceof Route.Queue queue)
-        || (declaration == Declaration.CHECK && queue.equals(declared.get(queue.id())))) {
-      return;
+    if (route instanceof Route.Queue queue) {
+      await(
+          ask(id -> WireQueues.declare(id, queue, declaration)),
+          "the declaration of " + queue.id());
+      declared.add(queue, now());
     }
-    await(ask(id -> declare(id, queue, declaration)), "the declaration of " + queue.id());
-    declared.put(queue.id(), queue);
-  }
-
-  private static ClientFrame declare(long id, Route.Queue queue, Declaration declaration) {
-    return ClientFrame.newBuilder()
-        .setDeclare(Declare.newBuilder()
-            .setId(id)
-            .setQueue(WireQueues.of(queue))
-            .setReplace(declaration == Declaration.REPLACE))
-        .build();
   }
 
   /** Waits for an answer, within a bound. */
@@ -143,40 +140,42 @@ final class GrpcLink implements EngineLink {
     Send.Builder send = Send.newBuilder().setMessage(WireMessages.of(message));
     if (route instanceof Route.Queue queue) {
       send.setQueue(queue.id());
-      if (declared.putIfAbsent(queue.id(), queue) == null) {
-        return declareFirst(queue).thenCompose(done -> send(send));
-      }
-    } else {
-      send.setTopic(route.name());
+      return declared.use(queue, now()) ? push(queue, send) : declareFirst(queue, send);
     }
-    return send(send);
+    return send(send.setTopic(route.name())).thenApply(done -> null);
   }
 
   /** Declares a queue for the messages that follow; if that fails, the next one tries again. */
-  private CompletableFuture<Done> declareFirst(Route.Queue queue) {
-    CompletableFuture<Done> answer;
-    boolean asked = false;
-    try {
-      answer = ask(id -> declare(id, queue, Declaration.CHECK));
-      asked = true;
-    } finally {
-      if (!asked) {
-        declared.remove(queue.id(), queue);
+  private CompletionStage<Void> declareFirst(Route.Queue queue, Send.Builder send) {
+    CompletableFuture<Done> declaring = ask(id -> WireQueues.declare(id, queue, Declaration.CHECK));
+    declared.add(queue, now()); // after it is on its way: others may send now
+    CompletionStage<Void> pushed = push(queue, send);
+    return declaring
+        .whenComplete((done, error) -> {
+          if (error != null) {
+            declared.remove(queue);
+          }
+        })
+        .thenCompose(done -> pushed);
+  }
+
+  private CompletionStage<Void> push(Route.Queue queue, Send.Builder send) {
+    return send(send).handle((done, error) -> {
+      if (error == null) {
+        return null;
       }
-    }
-    return answer.whenComplete((done, error) -> {
-      if (error != null) {
-        declared.remove(queue.id(), queue);
+      if (error instanceof MissingAddressException) {
+        declared.remove(queue);
       }
+      throw new CompletionException(error);
     });
   }
 
-  private CompletionStage<Void> send(Send.Builder send) {
+  private CompletableFuture<Done> send(Send.Builder send) {
     MessageTooLargeException tooLarge = tooLarge(send.getMessage());
     return tooLarge != null
         ? CompletableFuture.failedFuture(tooLarge)
-        : ask(id -> ClientFrame.newBuilder().setSend(send.setId(id)).build())
-            .thenApply(done -> null);
+        : ask(id -> ClientFrame.newBuilder().setSend(send.setId(id)).build());
   }
 
   private @Nullable MessageTooLargeException tooLarge(
@@ -288,7 +287,7 @@ final class GrpcLink implements EngineLink {
 
   @Override
   public CompletionStage<Void> delete(Route.Queue queue) {
-    declared.remove(queue.id());
+    declared.remove(queue);
     return ask(id -> ClientFrame.newBuilder()
             .setDeleteQueue(DeleteQueue.newBuilder().setId(id).setQueue(WireQueues.of(queue)))
             .build())
@@ -308,9 +307,9 @@ final class GrpcLink implements EngineLink {
   /** Returns what a new connection begins with: declarations, then subscriptions. */
   List<Pending> restore() {
     List<Pending> first = new ArrayList<>();
-    long deadline = Long.MAX_VALUE;
-    declared.values().forEach(queue -> {
-      Pending declaring = Pending.of(declare(nextId(), queue, Declaration.CHECK), deadline);
+    declared.recent(now()).forEach(queue -> {
+      Pending declaring =
+          Pending.of(WireQueues.declare(nextId(), queue, Declaration.CHECK), Long.MAX_VALUE);
       declaring.answer().whenComplete((done, error) -> {
         if (error != null && !(error instanceof BrokerAwayException)) {
           Logs.LOG.log(

@@ -84,12 +84,12 @@ final class SessionAdmin {
     orError(frame.getId(), () -> {
       Route.Queue queue = managed(frame.getQueue());
       sends.deleted(queue);
-      link.delete(queue).whenComplete((done, error) -> {
-        if (error == null) {
-          session.serving.queues.deleted(queue);
-        }
-        session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error));
-      });
+      session
+          .serving
+          .queues
+          .delete(queue, link)
+          .whenComplete((done, error) ->
+              session.answers.done(frame.getId(), error == null ? null : WireErrors.of(error)));
     });
   }
 

@@ -17,6 +17,7 @@ import dev.mullion.messaging.grpc.v1.Signal;
 import dev.mullion.messaging.grpc.v1.SignalsDropped;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
@@ -32,7 +33,7 @@ final class SessionSends {
   private final int maxQueues;
 
   /** These are used by the thread of the client's frames. */
-  private final Map<String, Route.Queue> declared = new HashMap<>();
+  private final Map<String, Route.Queue> declared = new LinkedHashMap<>(16, 0.75f, true);
 
   private final Set<Route> prepared = new HashSet<>();
   private final Map<String, Long> droppedSignals = new HashMap<>();
@@ -50,13 +51,21 @@ final class SessionSends {
     this.maxQueues = limits.maxQueues();
   }
 
-  /** Notes a queue as one that messages can be sent to. */
+  /**
+   * Notes a queue as one that messages can be sent to. If these are too many, those that were
+   * deleted are forgotten, and if none was, the one that was not used for the longest time.
+   */
   void declared(Route.Queue queue) {
-    if (declared.size() >= maxQueues && !declared.containsKey(queue.id())) {
-      throw new BrokenRules("declared queues: " + declared.size() + " (expected: <= " + maxQueues
-          + ", the server's maxQueues)");
+    if (queue.source().isPresent()) {
+      return;
     }
     declared.put(queue.id(), queue);
+    if (declared.size() > maxQueues) {
+      declared.values().removeIf(each -> !session.serving.queues.has(each));
+    }
+    if (declared.size() > maxQueues) {
+      declared.remove(declared.keySet().iterator().next());
+    }
   }
 
   void deleted(Route.Queue queue) {
@@ -69,6 +78,9 @@ final class SessionSends {
     try {
       Route route = route(frame);
       sent = link.send(route, message(frame.getMessage()));
+      if (route instanceof Route.Queue queue) {
+        session.serving.queues.used(queue);
+      }
     } catch (MessagingException | RuntimeException thrown) {
       session.answers.answer(frame.getId(), size, ServerSession.error(thrown));
       return;
@@ -93,11 +105,12 @@ final class SessionSends {
       }
       case QUEUE -> {
         Route.Queue queue = declared.get(frame.getQueue());
-        if (queue == null || queue.source().isPresent()) {
+        if (queue == null) {
           throw new MissingAddressException("queue: " + frame.getQueue()
               + " (expected: a queue, not a group, that was declared on this stream)");
         }
         session.check(queue.name(), Verb.PUSH);
+        session.serving.queues.restore(queue, link);
         return queue;
       }
       default -> throw new BrokenRules("to: absent (expected: topic or queue)");

@@ -107,6 +107,9 @@ final class SessionSubscribes {
     try {
       source = link.consume(route, settings, subscription);
       started = true;
+      if (route instanceof Route.Queue queue) {
+        session.serving.queues.used(queue);
+      }
     } finally {
       if (!started) {
         session.deliveries.remove(subscription);

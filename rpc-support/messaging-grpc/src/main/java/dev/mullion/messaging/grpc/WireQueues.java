@@ -7,7 +7,10 @@ import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.engine.EngineLink.Declaration;
 import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.grpc.v1.ClientFrame;
+import dev.mullion.messaging.grpc.v1.Declare;
 import dev.mullion.messaging.grpc.v1.Queue;
 import java.time.Duration;
 import java.time.Instant;
@@ -184,5 +187,14 @@ final class WireQueues {
       case REASON_DELIVERY_LIMIT, REASON_UNSPECIFIED, UNRECOGNIZED ->
         DeadLetter.Reason.DELIVERY_LIMIT;
     };
+  }
+
+  static ClientFrame declare(long id, Route.Queue queue, Declaration declaration) {
+    return ClientFrame.newBuilder()
+        .setDeclare(Declare.newBuilder()
+            .setId(id)
+            .setQueue(WireQueues.of(queue))
+            .setReplace(declaration == Declaration.REPLACE))
+        .build();
   }
 }

@@ -13,6 +13,7 @@ import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.QueueFullException;
 import dev.mullion.messaging.Redelivery;
@@ -263,6 +264,48 @@ class GrpcEngineTest {
     engine.declared.clear();
     Eventually.get("third", link.send(queue("jobs"), message("c")));
     assertThat(engine.sent).hasSize(1);
+  }
+
+  /** What others deleted or replaced was noticed by the next connection only. */
+  @Test
+  void declarationIsCheckedEachTime() throws Exception {
+    EngineLink link = open();
+    link.prepare(queue("jobs"), Declaration.CHECK);
+    engine.declared.clear();
+    link.prepare(queue("jobs"), Declaration.CHECK);
+    assertThat(engine.declared).containsKey("jobs");
+    engine.declared.put("jobs", queue("jobs", 7));
+    assertThatThrownBy(() -> link.prepare(queue("jobs"), Declaration.CHECK))
+        .isInstanceOf(ConflictingDeclarationException.class);
+  }
+
+  @Test
+  void queueThatIsMissingIsDeclaredByTheNextSend() throws Exception {
+    EngineLink link = open();
+    link.prepare(queue("jobs"), Declaration.CHECK);
+    engine.declared.clear();
+    engine.sendError = new MissingAddressException("deleted");
+    assertThat(Eventually.failure("first", link.send(queue("jobs"), message("a"))))
+        .isInstanceOf(MissingAddressException.class);
+    engine.sendError = null;
+    Eventually.get("second", link.send(queue("jobs"), message("b")));
+    assertThat(engine.declared).containsKey("jobs");
+  }
+
+  /** The first waited for its declaration, and the others passed it. */
+  @Test
+  void sendsThatDeclareKeepTheirOrder() throws Exception {
+    EngineLink link = open();
+    List<CompletionStage<Void>> sent = new ArrayList<>();
+    for (int i = 0; i < 50; i++) {
+      sent.add(link.send(queue("jobs"), message("%02d".formatted(i))));
+    }
+    for (CompletionStage<Void> each : sent) {
+      Eventually.get("sent", each);
+    }
+    assertThat(engine.sent)
+        .extracting(each -> new String(each.payload(), UTF_8))
+        .isSorted();
   }
 
   /** Each further request made both sides look at all open ones. */

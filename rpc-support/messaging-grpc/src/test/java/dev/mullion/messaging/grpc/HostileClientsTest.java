@@ -17,6 +17,7 @@ import dev.mullion.messaging.grpc.v1.CancelRequest;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.Credit;
 import dev.mullion.messaging.grpc.v1.Declare;
+import dev.mullion.messaging.grpc.v1.DeleteQueue;
 import dev.mullion.messaging.grpc.v1.Error;
 import dev.mullion.messaging.grpc.v1.Extend;
 import dev.mullion.messaging.grpc.v1.Message;
@@ -202,6 +203,59 @@ class HostileClientsTest {
       assertThat(pulled(client, Queue.newBuilder().setName("yet-another")).getText())
           .isEqualTo(text + "yet-another)");
     }
+  }
+
+  /** A message makes a queue anew in some engines. */
+  @Test
+  void queuesThatOthersDeletedCountAgainWhenTheyAreUsed() throws Exception {
+    try (StubClient client = StubClient.connect(server);
+        StubClient other = StubClient.connect(server)) {
+      for (int i = 0; i < 30; i++) {
+        String name = "queue" + i;
+        assertThat(declared(client, Queue.newBuilder().setName(name)).getText())
+            .isEqualTo(
+                i < 20
+                    ? ""
+                    : "queues and groups: 20 (expected: < 20, the server's maxQueues,"
+                        + " to declare " + name + ")");
+        if (i < 20) {
+          assertThat(deleted(other, name).getText()).isEmpty();
+          assertThat(pushed(client, name).getText()).isEmpty();
+        }
+      }
+    }
+    assertThat(good.queues().toCompletableFuture().get()).hasSize(20);
+  }
+
+  /** A queue for each task ended the stream of its producer. */
+  @Test
+  void deletedQueuesOfOneClientAreForgotten() {
+    try (StubClient client = StubClient.connect(server);
+        StubClient other = StubClient.connect(server)) {
+      assertThat(declared(client, Queue.newBuilder().setName("first")).getText())
+          .isEmpty();
+      for (int i = 0; i < 60; i++) {
+        assertThat(declared(client, Queue.newBuilder().setName("task" + i)).getText())
+            .isEmpty();
+        assertThat(deleted(other, "task" + i).getText()).isEmpty();
+      }
+      assertThat(pushed(client, "first").getText()).isEmpty();
+      assertThat(client.status).isNotDone();
+    }
+  }
+
+  private static Error deleted(StubClient client, String queue) {
+    client.send(frame()
+        .setDeleteQueue(
+            DeleteQueue.newBuilder().setId(8).setQueue(Queue.newBuilder().setName(queue))));
+    return client.done().getError();
+  }
+
+  private static Error pushed(StubClient client, String queue) {
+    client.send(frame()
+        .setSend(
+            Send.newBuilder().setId(7).setQueue(queue).setMessage(Message.getDefaultInstance())));
+    return client.done().getError();
   }
 
   private static Error declared(StubClient client, Queue.Builder queue) {

@@ -45,6 +45,10 @@ final class ScriptedEngine implements Engine {
   final List<Message<byte[]>> sent = Collections.synchronizedList(new ArrayList<>());
   final List<CompletableFuture<Void>> held = new CopyOnWriteArrayList<>();
   final AtomicInteger failingRequests = new AtomicInteger();
+  final AtomicInteger listings = new AtomicInteger();
+  volatile CompletableFuture<List<QueueStatus>> listing =
+      CompletableFuture.completedFuture(List.of());
+  volatile CompletableFuture<Void> deleting = CompletableFuture.completedFuture(null);
   volatile boolean holdSends;
   volatile @Nullable MessagingException sendError;
 
@@ -315,13 +319,14 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public CompletionStage<List<QueueStatus>> queues() {
-      return CompletableFuture.completedFuture(List.of());
+      listings.incrementAndGet();
+      return listing;
     }
 
     @Override
     public CompletionStage<Void> delete(Route.Queue queue) {
       declared.remove(queue.id());
-      return CompletableFuture.completedFuture(null);
+      return deleting;
     }
 
     @Override
