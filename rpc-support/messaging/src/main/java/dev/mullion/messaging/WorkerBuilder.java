@@ -16,7 +16,7 @@ public interface WorkerBuilder<T> {
    * Sets how many messages are fetched ahead of the handlers: as many as {@code concurrency} by
    * default, 0 for none. Fetched messages belong to this worker until it handles them or stops. But
    * if none of them has begun for a second or two, since all handlers are busy, the worker is
-   * paused, or one has to be handled alone, they go back for other workers, uncounted. No more is
+   * paused, or it handles one message alone, they go back for other workers, uncounted. No more is
    * asked for until a handler returns, or until {@link Subscription#resume} for a paused worker;
    * what had been asked for still arrives, and goes back too if it cannot start. Where {@link
    * Guarantees#giveBack} is {@code COUNTED}, they stay: use 0 there if handlers may block for long.

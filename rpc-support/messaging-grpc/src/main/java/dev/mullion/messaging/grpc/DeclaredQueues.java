@@ -40,6 +40,7 @@ final class DeclaredQueues {
   private Set<String> sinceLook = new HashSet<>();
   private long nextLook = System.nanoTime();
   private boolean looked;
+  private boolean asking;
 
   DeclaredQueues(int max) {
     this.max = max;
@@ -57,8 +58,16 @@ final class DeclaredQueues {
     if (look != null) {
       look(look, link);
     }
-    add(id);
-    link.prepare(queue, declaration); // if it fails, the queue may be there: the next look tells
+    boolean added = add(id);
+    try {
+      link.prepare(queue, declaration); // if it fails, the queue may be there: the next look tells
+    } catch (UnsupportedSettingException never) {
+      if (added) {
+        remove(id);
+      }
+      throw never;
+    }
+    used(queue); // a list may be older
   }
 
   /** Declares a queue again that was deleted since: an engine may make it for a message. */
@@ -102,17 +111,18 @@ final class DeclaredQueues {
     return known.remove(id);
   }
 
-  private synchronized void note(String id) {
-    known.add(id);
+  private synchronized boolean note(String id) {
     sinceLook.add(id);
+    return known.add(id);
   }
 
-  private synchronized void add(String id) throws UnsupportedSettingException {
+  /** Returns whether it was not known. */
+  private synchronized boolean add(String id) throws UnsupportedSettingException {
     if (isOneTooMany(id)) {
       throw new UnsupportedSettingException("queues and groups: " + known.size() + " (expected: < "
           + max + ", the server's maxQueues, to declare " + id + ")");
     }
-    note(id);
+    return note(id);
   }
 
   private boolean isOneTooMany(String id) {
@@ -126,7 +136,10 @@ final class DeclaredQueues {
       return null;
     }
     nextLook = now + LONGEST_LOOK;
-    sinceLook = new HashSet<>();
+    if (!asking) { // else the answer of the list before counts too
+      sinceLook = new HashSet<>();
+    }
+    asking = true;
     return sinceLook;
   }
 
@@ -164,6 +177,7 @@ final class DeclaredQueues {
     if (look != sinceLook) {
       return;
     }
+    asking = false;
     nextLook = System.nanoTime() + BETWEEN_LOOKS;
     if (queues != null) {
       Set<String> there = new HashSet<>(look);

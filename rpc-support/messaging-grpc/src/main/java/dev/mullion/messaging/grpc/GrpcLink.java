@@ -8,6 +8,7 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.QueueFullException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.ConsumerSettings;
@@ -152,11 +153,16 @@ final class GrpcLink implements EngineLink {
     CompletionStage<Void> pushed = push(queue, send);
     return declaring
         .whenComplete((done, error) -> {
-          if (error != null) {
+          if (error != null && !isOfConnection(error)) {
             declared.remove(queue);
           }
         })
         .thenCompose(done -> pushed);
+  }
+
+  /** Whether the server has not refused it: the next connection declares it again. */
+  private static boolean isOfConnection(Throwable error) {
+    return error instanceof BrokerAwayException || error instanceof QueueFullException;
   }
 
   private CompletionStage<Void> push(Route.Queue queue, Send.Builder send) {
