@@ -39,7 +39,8 @@ final class Declarations {
   private final Map<String, TreeMap<Long, Declared>> all = new HashMap<>();
   private long next;
 
-  private record Declared(String key, Route.Queue queue) {}
+  /** @param since when it was written, in milliseconds since 1970 by the clock of its declarer */
+  private record Declared(String key, Route.Queue queue, long since) {}
 
   Declarations(Reader reader, Sender sender, String topic) {
     this.reader = reader;
@@ -119,6 +120,20 @@ final class Declarations {
     return found.isEmpty() ? null : found.get(0);
   }
 
+  /** Returns when a queue was declared, in milliseconds since 1970; 0 if it is not declared. */
+  long since(String id) throws MessagingException {
+    long[] since = {0};
+    reader.locked("the declaration of " + id, () -> {
+      readOn();
+      TreeMap<Long, Declared> live = all.get(id);
+      if (live != null && !live.isEmpty()) {
+        since[0] = live.firstEntry().getValue().since;
+      }
+      return true;
+    });
+    return since[0];
+  }
+
   /** Deletes a declaration, with all that lost against it. */
   void delete(String id) throws MessagingException {
     String what = "the deletion of " + id;
@@ -167,7 +182,8 @@ final class Declarations {
       return true;
     }
     try {
-      live.put(entry.offset(), new Declared(key, QueueText.decode(entry.value())));
+      live.put(
+          entry.offset(), new Declared(key, QueueText.decode(entry.value()), entry.timestamp()));
     } catch (IllegalArgumentException e) { // of a newer version, or not ours
       Logs.warn("declaration", "the declaration " + key + " cannot be read", e);
     }

@@ -30,6 +30,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
 
 /** The engine on Kafka, as one {@code Messaging} sees it. */
@@ -200,7 +201,11 @@ final class KafkaLink implements EngineLink {
   /** Notes an error of a client that goes on by itself. */
   void failing(String where, Throwable error) {
     if (!closed) {
-      Logs.warn("client", "Kafka at " + settings.servers() + ", " + where + ": " + error, null);
+      boolean isKnown = error instanceof KafkaException || error instanceof MessagingException;
+      Logs.warn(
+          "client",
+          "Kafka at " + settings.servers() + ", " + where + ": " + error,
+          isKnown ? null : error);
     }
   }
 

@@ -98,10 +98,7 @@ final class LiveReader implements Runnable {
   }
 
   private void turn() {
-    for (Listener next = joining.peek(); next != null; next = joining.peek()) {
-      join(next);
-      joining.remove(next);
-    }
+    joinAll();
     if (leaving) {
       leave();
     }
@@ -110,11 +107,29 @@ final class LiveReader implements Runnable {
       return;
     }
     if (System.nanoTime() - looked > LOOK_NANOS) {
-      lookForPartitions();
       looked = System.nanoTime();
+      lookForPartitions();
     }
     for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL)) {
       pass(each);
+    }
+  }
+
+  private void joinAll() {
+    for (int left = joining.size(); left > 0; left--) {
+      Listener next = joining.peek();
+      if (next == null) {
+        return;
+      }
+      try {
+        join(next);
+      } catch (WakeupException e) {
+        throw e;
+      } catch (KafkaException e) { // the others do not wait for it
+        link.failing("live subscribers of " + next.kafkaTopic, e);
+        joining.add(next);
+      }
+      joining.remove(next); // the first of two
     }
   }
 
@@ -173,9 +188,19 @@ final class LiveReader implements Runnable {
   private void lookForPartitions() {
     listeners.forEach((topic, all) -> {
       if (!all.isEmpty()) {
-        assign(partitions(topic), null);
+        lookForPartitions(topic);
       }
     });
+  }
+
+  private void lookForPartitions(String topic) {
+    try {
+      assign(partitions(topic), null);
+    } catch (WakeupException e) {
+      throw e;
+    } catch (KafkaException e) { // such as one that was deleted: the others go on
+      link.failing("live subscribers of " + topic, e);
+    }
   }
 
   private void leave() {

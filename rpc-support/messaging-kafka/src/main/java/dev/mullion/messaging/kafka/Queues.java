@@ -84,8 +84,13 @@ final class Queues {
       topology.shareGroup(group, created.contains(group), names.givenUp(), what);
     }
     if (queue.source().isPresent()) {
-      topology.startFeed(
-          names.feeders(queue), names.topic(queue.source().get()), declaredHere, what);
+      String group = names.feeders(queue);
+      String topic = names.topic(queue.source().get());
+      if (declaredHere) {
+        topology.startFeed(group, topic, what);
+      } else if (!topology.isFed(group, what)) {
+        topology.startFeedAgain(group, topic, link.declarations().since(queue.id()), what);
+      }
     }
   }
 

@@ -34,6 +34,7 @@ final class Topology {
   private static final String MOST_DELIVERIES = "10";
 
   private static final int OFFSET_ATTEMPTS = 60;
+  private static final long CLOCKS_DIFFER = TimeUnit.MINUTES.toMillis(1);
 
   private final Admin admin;
   private final Settings settings;
@@ -275,28 +276,58 @@ final class Topology {
     }
   }
 
+  /** Commits the first place of a new group of a topic: its present end. */
+  void startFeed(String group, String topic, String what) throws MessagingException {
+    if (places(group, what).isEmpty()) {
+      begin(group, ends(partitions(topic, what), what), what);
+    }
+  }
+
   /**
-   * Commits the first place of a new group of a topic: its present end. Whoever has declared the
-   * group does so, and the others wait for it, so that none skips what another was promised. If
-   * none comes, the broker has forgotten it, and the group begins again with all that is kept.
+   * Waits until a group of a topic has a place, which whoever has declared it commits, so that none
+   * skips what another was promised. Returns whether it has one in time.
    */
-  void startFeed(String group, String topic, boolean declaredHere, String what)
-      throws MessagingException {
-    for (int attempt = 1; ; attempt++) {
-      Map<TopicPartition, OffsetAndMetadata> known =
-          await(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
-      if (!known.isEmpty()) {
-        return;
-      }
-      if (declaredHere || attempt == OFFSET_ATTEMPTS) {
-        break;
+  boolean isFed(String group, String what) throws MessagingException {
+    for (int attempt = 1; places(group, what).isEmpty(); attempt++) {
+      if (attempt == OFFSET_ATTEMPTS) {
+        return false;
       }
       pause(50, what);
     }
-    OffsetSpec first = declaredHere ? OffsetSpec.latest() : OffsetSpec.earliest();
+    return true;
+  }
+
+  /**
+   * Commits the place of a group whose declarer did not get so far, or that the broker has
+   * forgotten: it gets all that is kept from when it was declared. Clocks may differ by a minute.
+   */
+  void startFeedAgain(String group, String topic, long declared, String what)
+      throws MessagingException {
+    Logs.warn(
+        "group",
+        "group " + group + " has no place in topic " + topic
+            + ": it begins with what came since it was declared",
+        null);
+    List<TopicPartition> partitions = partitions(topic, what);
+    Map<TopicPartition, Long> places = ends(partitions, what);
+    OffsetSpec since = OffsetSpec.forTimestamp(Math.max(0, declared - CLOCKS_DIFFER));
+    offsets(partitions, since, what).forEach((partition, offset) -> {
+      if (offset >= 0) { // else nothing has come since
+        places.put(partition, offset);
+      }
+    });
+    begin(group, places, what);
+  }
+
+  private Map<TopicPartition, OffsetAndMetadata> places(String group, String what)
+      throws MessagingException {
+    return await(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
+  }
+
+  private void begin(String group, Map<TopicPartition, Long> places, String what)
+      throws MessagingException {
     Map<TopicPartition, OffsetAndMetadata> begin = new HashMap<>();
-    offsets(partitions(topic, what), first, what)
-        .forEach((partition, offset) -> begin.put(partition, new OffsetAndMetadata(offset)));
+    places.forEach((partition, offset) -> begin.put(partition, new OffsetAndMetadata(offset)));
     await(admin.alterConsumerGroupOffsets(group, begin).all(), what);
   }
 
