@@ -39,7 +39,7 @@ class StoreKillTest {
     long acknowledged = 0;
     for (int round = 0; round < rounds; round++) {
       long seed = random.nextLong();
-      List<String> lines = runAndKill(seed, 20 + random.nextInt(500));
+      List<String> lines = runAndKill(seed, 100 + random.nextInt(5000));
       Map<Long, List<String>> events = new HashMap<>();
       for (String line : lines) {
         int space = line.lastIndexOf(' ');
@@ -53,12 +53,12 @@ class StoreKillTest {
     System.out.println("changes acknowledged in " + rounds + " lives: " + acknowledged);
   }
 
-  private List<String> runAndKill(long seed, int millis) throws IOException, InterruptedException {
+  /** Kills a process once it has told of so many changes. */
+  private List<String> runAndKill(long seed, int changes) throws IOException, InterruptedException {
     Process child = StoreProcess.start(StoreProcess.WORK, directory, seed);
     List<String> lines = new ArrayList<>();
     try (BufferedReader out = child.inputReader()) {
       assertThat(out.readLine()).isEqualTo("open");
-      long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
       StringBuilder line = new StringBuilder();
       int next;
       while ((next = out.read()) >= 0) { // a last line without an end is none
@@ -68,7 +68,7 @@ class StoreKillTest {
         } else {
           line.append((char) next);
         }
-        if (System.nanoTime() > end) {
+        if (lines.size() >= changes) {
           child.toHandle().destroyForcibly(); // keeps the stream open
         }
       }
