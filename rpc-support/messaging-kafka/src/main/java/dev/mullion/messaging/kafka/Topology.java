@@ -284,8 +284,9 @@ final class Topology {
   }
 
   /**
-   * Waits until a group of a topic has a place, which whoever has declared it commits, so that none
-   * skips what another was promised. Returns whether it has one in time.
+   * Waits until a group of a topic has a place: the process that declared the group commits it.
+   * Another one must not, or it could skip messages that are promised to the group. Returns false
+   * if there is no place after some seconds.
    */
   boolean isFed(String group, String what) throws MessagingException {
     for (int attempt = 1; places(group, what).isEmpty(); attempt++) {
@@ -298,21 +299,22 @@ final class Topology {
   }
 
   /**
-   * Commits the place of a group whose declarer did not get so far, or that the broker has
-   * forgotten: it gets all that is kept from when it was declared. Clocks may differ by a minute.
+   * Commits the place of a group that the broker has forgotten, or whose declarer failed before it
+   * did so. The group gets what the topic keeps from the time of the declaration on. Clocks may
+   * differ by a minute.
    */
   void startFeedAgain(String group, String topic, long declared, String what)
       throws MessagingException {
     Logs.warn(
         "group",
         "group " + group + " has no place in topic " + topic
-            + ": it begins with what came since it was declared",
+            + ", and begins with what was sent after its declaration",
         null);
     List<TopicPartition> partitions = partitions(topic, what);
     Map<TopicPartition, Long> places = ends(partitions, what);
     OffsetSpec since = OffsetSpec.forTimestamp(Math.max(0, declared - CLOCKS_DIFFER));
     offsets(partitions, since, what).forEach((partition, offset) -> {
-      if (offset >= 0) { // else nothing has come since
+      if (offset >= 0) { // -1 if nothing was sent after that
         places.put(partition, offset);
       }
     });
