@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -57,12 +58,12 @@ final class Declarations {
     String what = "the declaration of " + queue.id();
     return reader.locked(what, () -> {
       readOn();
-      Route.Queue known = winner(queue.id());
-      if (known != null && known.equals(queue)) {
+      Declared known = winner(queue.id());
+      if (known != null && known.queue.equals(queue)) {
         return false;
       }
       if (known != null && declaration == Declaration.CHECK) {
-        throw QueueText.conflict(queue, known);
+        throw QueueText.conflict(queue, known.queue);
       }
       String key = queue.id() + '#' + UUID.randomUUID();
       long own = sender.sendNow(entry(key, QueueText.encode(queue)), what);
@@ -111,27 +112,19 @@ final class Declarations {
 
   /** Returns the declaration of a queue; null if there is none. */
   Route.@Nullable Queue find(String id) throws MessagingException {
-    List<Route.Queue> found = new ArrayList<>();
-    reader.locked("the declaration of " + id, () -> {
-      readOn();
-      Route.Queue winner = winner(id);
-      return winner != null && found.add(winner);
-    });
-    return found.isEmpty() ? null : found.get(0);
+    return read(id).map(Declared::queue).orElse(null);
   }
 
   /** Returns when a queue was declared, in milliseconds since 1970; 0 if it is not declared. */
   long since(String id) throws MessagingException {
-    long[] since = {0};
-    reader.locked("the declaration of " + id, () -> {
+    return read(id).map(Declared::since).orElse(0L);
+  }
+
+  private Optional<Declared> read(String id) throws MessagingException {
+    return reader.locked("the declaration of " + id, () -> {
       readOn();
-      TreeMap<Long, Declared> live = all.get(id);
-      if (live != null && !live.isEmpty()) {
-        since[0] = live.firstEntry().getValue().since;
-      }
-      return true;
+      return Optional.ofNullable(winner(id));
     });
-    return since[0];
   }
 
   /** Deletes a declaration, with all that lost against it. */
@@ -155,9 +148,9 @@ final class Declarations {
     return all.computeIfAbsent(id, key -> new TreeMap<>());
   }
 
-  private Route.@Nullable Queue winner(String id) {
+  private @Nullable Declared winner(String id) {
     TreeMap<Long, Declared> live = all.get(id);
-    return live == null || live.isEmpty() ? null : live.firstEntry().getValue().queue;
+    return live == null || live.isEmpty() ? null : live.firstEntry().getValue();
   }
 
   private void readOn() throws MessagingException {

@@ -71,6 +71,14 @@ final class Letters implements DeadLetters {
   }
 
   /**
+   * Returns how many calls a message has had that is buried after these failures and losses. A
+   * delivery above the limit was not a call: it was only found to be one too many.
+   */
+  int deliveries(int before) {
+    return Math.min(before + 1, queue.redelivery().maxDeliveries());
+  }
+
+  /**
    * Makes a dead letter of a record.
    *
    * @param done called with null once all replicas have it, on a thread that must not be held up

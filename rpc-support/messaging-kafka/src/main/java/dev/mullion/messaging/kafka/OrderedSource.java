@@ -70,9 +70,7 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
   public void settle(OrderedDelivery delivery, Outcome outcome) {
     Tries before = delivery.before();
     if (outcome instanceof Outcome.Bury bury) {
-      // A delivery above the limit was not a call: it was only found to be one too many.
-      int limit = queue.redelivery().maxDeliveries();
-      int deliveries = Math.min(before.failures() + before.losses() + 1, limit);
+      int deliveries = link.letters(queue).deliveries(before.failures() + before.losses());
       bury(delivery, bury.reason(), bury.error(), deliveries);
     } else {
       worker.decide(delivery, then(before, outcome));

@@ -2,10 +2,10 @@ package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -59,8 +59,7 @@ final class OrderedWorker implements Runnable {
   private @Nullable Consumer<byte[], byte[]> polled; // guarded by pollLock: it may be woken
 
   // Of the polling thread.
-  private final Map<TopicPartition, OrderedPartition> partitions = new HashMap<>();
-  private final ArrayDeque<OrderedPartition> turns = new ArrayDeque<>();
+  private final Map<TopicPartition, OrderedPartition> partitions = new LinkedHashMap<>(); // by turn
   private final List<OrderedDelivery> chosen = new ArrayList<>(); // handed out once committed
   private final List<OrderedDelivery> settled = new ArrayList<>(); // answered once committed
   private final List<Stray> strays = new ArrayList<>();
@@ -214,7 +213,7 @@ final class OrderedWorker implements Runnable {
       return LONGEST_POLL;
     }
     long due = Long.MAX_VALUE;
-    for (OrderedPartition each : turns) {
+    for (OrderedPartition each : partitions.values()) {
       due = Math.min(due, each.due());
     }
     return Math.max(1, Math.min(LONGEST_POLL, due - System.currentTimeMillis()));
@@ -245,15 +244,16 @@ final class OrderedWorker implements Runnable {
     long now = System.currentTimeMillis();
     int idle = 0;
     blocked = false;
-    while (idle < turns.size() && mayHandOut()) {
-      OrderedPartition first = turns.element();
+    while (idle < partitions.size() && mayHandOut()) {
+      OrderedPartition first = partitions.values().iterator().next();
       long next = first.next(now);
       boolean suspect = next >= 0 && first.isSuspect(next);
       if (suspect && out() > 0) {
         blocked = true; // the others wait too, or it would never be alone
         return;
       }
-      turns.add(turns.remove());
+      partitions.remove(first.place());
+      partitions.put(first.place(), first); // behind the others
       idle++;
       if (next >= 0) {
         credit.decrementAndGet();
@@ -271,13 +271,14 @@ final class OrderedWorker implements Runnable {
 
   private int out() {
     strays.removeIf(Stray::isOver);
-    return strays.size() + turns.stream().mapToInt(OrderedPartition::out).sum();
+    return strays.size()
+        + partitions.values().stream().mapToInt(OrderedPartition::out).sum();
   }
 
   /** Commits what has changed; false if that must be repeated. */
   private boolean commit(Consumer<byte[], byte[]> to) {
     Map<TopicPartition, OffsetAndMetadata> changed = new HashMap<>();
-    for (OrderedPartition each : turns) {
+    for (OrderedPartition each : partitions.values()) {
       if (each.isChanged()) {
         changed.put(each.place(), each.progress());
       }
@@ -295,14 +296,14 @@ final class OrderedWorker implements Runnable {
       return false;
     }
     pause = PAUSE_NANOS;
-    turns.forEach(OrderedPartition::committed);
+    partitions.values().forEach(OrderedPartition::committed);
     return true;
   }
 
   private void pauseFull(Consumer<byte[], byte[]> from) {
     List<TopicPartition> full = new ArrayList<>();
     List<TopicPartition> others = new ArrayList<>();
-    for (OrderedPartition each : turns) {
+    for (OrderedPartition each : partitions.values()) {
       (each.isFull() ? full : others).add(each.place());
     }
     from.pause(full);
@@ -315,7 +316,6 @@ final class OrderedWorker implements Runnable {
     for (TopicPartition place : lost) {
       OrderedPartition partition = partitions.remove(place);
       if (partition != null) {
-        turns.remove(partition);
         partition.lose().forEach(each -> strays.add(new Stray(each, until)));
       }
     }
@@ -343,10 +343,7 @@ final class OrderedWorker implements Runnable {
     public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
       mayWake(null);
       Takeover takeover = new Takeover(member, link.settings().requestTimeout());
-      for (OrderedPartition each : takeover.read(assigned)) {
-        partitions.put(each.place(), each);
-        turns.add(each);
-      }
+      takeover.read(assigned).forEach(each -> partitions.put(each.place(), each));
     }
 
     /**
@@ -357,8 +354,9 @@ final class OrderedWorker implements Runnable {
     public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
       mayWake(null);
       long end = System.nanoTime() + patience().toNanos();
-      List<OrderedPartition> leaving =
-          turns.stream().filter(each -> revoked.contains(each.place())).toList();
+      List<OrderedPartition> leaving = partitions.values().stream()
+          .filter(each -> revoked.contains(each.place()))
+          .toList();
       leaving.forEach(OrderedPartition::leave);
       turn(member);
       while (!closing

@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How far a partition of an ordered queue is. The consumer group commits it, as an offset and its
@@ -56,7 +57,8 @@ record Progress(long end, SortedMap<Long, Tries> open) {
   }
 
   /** Returns what was committed; without a text of this format only the offset counts. */
-  static Progress decode(OffsetAndMetadata committed) {
+  static Progress decode(@Nullable OffsetAndMetadata known) {
+    OffsetAndMetadata committed = known == null ? new OffsetAndMetadata(0) : known;
     String[] words = committed.metadata().split(" ", -1);
     SortedMap<Long, Tries> open = new TreeMap<>();
     if (words.length < 2 || !words[0].equals(FORMAT)) {

@@ -244,9 +244,8 @@ final class QueueSource extends SharePool implements JobSource {
     @Override
     public CompletionStage<Settlement> settle(Outcome outcome) {
       if (outcome instanceof Outcome.Bury bury) {
-        // A delivery above the limit was not a call: it was only found to be one too many.
-        int limit = queue.redelivery().maxDeliveries();
-        bury(this, bury.reason(), bury.error(), Math.min(failures + losses + 1, limit));
+        int deliveries = link().letters(queue).deliveries(failures + losses);
+        bury(this, bury.reason(), bury.error(), deliveries);
       } else if (isFirst()) {
         apply(outcome);
       }

@@ -91,10 +91,7 @@ final class QueueStates {
         link.admin().describeTopics(topics).topicNameValues().entrySet()) {
       TopicDescription description = answer(each.getValue());
       if (description != null) {
-        description
-            .partitions()
-            .forEach(
-                partition -> all.add(new TopicPartition(each.getKey(), partition.partition())));
+        all.addAll(Topology.partitions(description));
       }
     }
     return all;
@@ -107,8 +104,7 @@ final class QueueStates {
     Map<TopicPartition, Progress> all = new HashMap<>();
     for (TopicPartition each : ends.keySet()) {
       if (queue.ordered() && each.topic().equals(names.queue(queue))) {
-        OffsetAndMetadata offset = known.get(each);
-        all.put(each, Progress.decode(offset == null ? new OffsetAndMetadata(0) : offset));
+        all.put(each, Progress.decode(known.get(each)));
       }
     }
     return all;

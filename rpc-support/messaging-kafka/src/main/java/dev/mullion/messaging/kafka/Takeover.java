@@ -29,8 +29,7 @@ final class Takeover {
     Map<TopicPartition, Long> ends = ends(assigned);
     List<OrderedPartition> read = new ArrayList<>();
     for (TopicPartition each : assigned) {
-      OffsetAndMetadata known = committed.get(each);
-      Progress progress = Progress.decode(known == null ? new OffsetAndMetadata(0) : known);
+      Progress progress = Progress.decode(committed.get(each));
       OrderedPartition partition = new OrderedPartition(each, progress);
       if (ends.getOrDefault(each, Long.MAX_VALUE) < progress.end()) {
         restart(partition);

@@ -261,8 +261,12 @@ final class Topology {
         what,
         () -> Objects.requireNonNull(
             await(admin.describeTopics(List.of(topic)).allTopicNames(), what).get(topic)));
-    return description.partitions().stream()
-        .map(each -> new TopicPartition(topic, each.partition()))
+    return partitions(description);
+  }
+
+  static List<TopicPartition> partitions(TopicDescription topic) {
+    return topic.partitions().stream()
+        .map(each -> new TopicPartition(topic.name(), each.partition()))
         .toList();
   }
 
