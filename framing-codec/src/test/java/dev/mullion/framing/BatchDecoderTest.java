@@ -78,6 +78,19 @@ class BatchDecoderTest {
     decoder.add(Unpooled.copiedBuffer(bytes, UTF_8));
   }
 
+  private BatchDecoder insideALongFrame() {
+    BatchDecoder parted =
+        new BatchDecoder(FrameFormat.defaults(), TooLargePolicy.CLOSE, true, counters, received);
+    parted.add(Unpooled.wrappedBuffer(new byte[] {0, 0, 0x20, 0, 1}));
+    return parted;
+  }
+
+  private BatchDecoder ofSmallFrames(TooLargePolicy policy) {
+    FrameFormat format =
+        FrameFormat.builder().lengthFieldLength(1).maxFrameLength(2).build();
+    return new BatchDecoder(format, policy, false, counters, received);
+  }
+
   @Test
   void framesOfOneBufferComeTogether() {
     add("\1a\2bc\3d");
@@ -133,9 +146,7 @@ class BatchDecoderTest {
 
   @Test
   void formatCannotChangeInsideAFrameInParts() {
-    BatchDecoder parted =
-        new BatchDecoder(FrameFormat.defaults(), TooLargePolicy.CLOSE, true, counters, received);
-    parted.add(Unpooled.wrappedBuffer(new byte[] {0, 0, 0x20, 0, 1}));
+    BatchDecoder parted = insideALongFrame();
 
     assertThat(received.events).containsExactly("part of 5");
     assertThatThrownBy(() -> parted.format(ONE_BYTE))
@@ -169,12 +180,7 @@ class BatchDecoderTest {
 
   @Test
   void bytesAfterAFinalErrorAreDiscarded() {
-    BatchDecoder small = new BatchDecoder(
-        FrameFormat.builder().lengthFieldLength(1).maxFrameLength(2).build(),
-        TooLargePolicy.CLOSE,
-        false,
-        counters,
-        received);
+    BatchDecoder small = ofSmallFrames(TooLargePolicy.CLOSE);
     small.add(Unpooled.copiedBuffer("\1a\3bcd\1e", UTF_8));
 
     assertThat(received.events)
@@ -185,9 +191,7 @@ class BatchDecoderTest {
 
   @Test
   void endBehindAStopIsInNoFrame() {
-    BatchDecoder parted =
-        new BatchDecoder(FrameFormat.defaults(), TooLargePolicy.CLOSE, true, counters, received);
-    parted.add(Unpooled.wrappedBuffer(new byte[] {0, 0, 0x20, 0, 1}));
+    BatchDecoder parted = insideALongFrame();
     parted.stop();
     assertThat(parted.isInsideFrame()).isFalse();
     parted.add(Unpooled.wrappedBuffer(new byte[] {2, 3}));
@@ -199,12 +203,7 @@ class BatchDecoderTest {
 
   @Test
   void skippedFrameEndsOnce() {
-    BatchDecoder small = new BatchDecoder(
-        FrameFormat.builder().lengthFieldLength(1).maxFrameLength(2).build(),
-        TooLargePolicy.SKIP,
-        false,
-        counters,
-        received);
+    BatchDecoder small = ofSmallFrames(TooLargePolicy.SKIP);
     small.add(Unpooled.copiedBuffer("\3b", UTF_8));
     small.add(Unpooled.copiedBuffer("cd\1e\3x", UTF_8));
     assertThat(received.events).containsExactly("skipped", "e");
