@@ -80,17 +80,25 @@ final class MvStore implements Store {
    * @throws IllegalStateException if H2's MVStore is not there
    */
   static MvStore open(Path directory, MessagingClock clock) throws StoreException {
+    checkLibrary("directory: " + directory);
     boolean interrupted = Thread.interrupted(); // would close the files' channels
     try {
       return StoreDirectory.open(directory, clock);
-    } catch (NoClassDefFoundError e) {
-      throw new IllegalStateException(
-          "directory: " + directory + " needs com.h2database:h2-mvstore on the class path", e);
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  /**
+   * Checks that H2's MVStore is there.
+   *
+   * @param user what needs it, for the text
+   */
+  static void checkLibrary(String user) {
+    OptionalLibrary.check(
+        user, "org.h2.mvstore.MVStore", "com.h2database:h2-mvstore", "com.h2database.mvstore");
   }
 
   @Override

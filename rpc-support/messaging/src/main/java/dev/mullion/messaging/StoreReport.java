@@ -51,15 +51,14 @@ public final class StoreReport {
     }
     Path directory = Path.of(args[0]);
     try {
+      MvStore.checkLibrary("StoreReport");
       if (!Files.exists(StoreDirectory.storeIn(directory))) {
         throw new StoreException(
             StoreDirectory.storeIn(directory) + " is missing (expected: an engine's directory)");
       }
       out.print(report(directory, StoreDirectory.userOf(directory), nowMillis));
       return 0;
-    } catch (NoClassDefFoundError e) {
-      err.println("com.h2database:h2-mvstore is missing on the class path: " + e.getMessage());
-    } catch (StoreException e) {
+    } catch (StoreException | IllegalStateException e) {
       err.println(e.getMessage());
     } catch (IOException e) {
       err.println(directory + " cannot be read: " + StoreDirectory.reason(e));

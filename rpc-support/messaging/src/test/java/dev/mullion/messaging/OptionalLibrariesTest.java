@@ -2,9 +2,12 @@ package dev.mullion.messaging;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.module.Configuration;
+import java.lang.module.ModuleFinder;
 import java.lang.reflect.Executable;
 import java.lang.reflect.Modifier;
 import java.net.URISyntaxException;
@@ -18,6 +21,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A framework that lists the methods of a class, such as Spring or a mock, loads all types in their
@@ -154,6 +158,32 @@ class OptionalLibrariesTest {
             .hasMessage(expected.get(i));
       }
     }
+  }
+
+  /** It said the class path, where the library would have had no effect. */
+  @Test
+  void whatIsAbsentOnTheModulePathIsNamedWithItsModule(@TempDir Path directory) throws Exception {
+    Path classes = place(Messaging.class);
+    assumeTrue(
+        !Files.isDirectory(classes) || Files.exists(classes.resolve("module-info.class")),
+        "compiled without its module descriptor");
+    Configuration modules = ModuleLayer.boot()
+        .configuration()
+        .resolve(ModuleFinder.of(classes), ModuleFinder.of(), List.of("dev.mullion.messaging"));
+    ClassLoader loader = ModuleLayer.boot()
+        .defineModulesWithOneLoader(modules, ClassLoader.getPlatformClassLoader())
+        .findLoader("dev.mullion.messaging");
+    Object builder =
+        loader.loadClass(EmbeddedEngine.class.getName()).getMethod("builder").invoke(null);
+    builder.getClass().getMethod("directory", Path.class).invoke(builder, directory);
+    Object engine = builder.getClass().getMethod("build").invoke(builder);
+
+    assertThatThrownBy(() -> engine.getClass().getMethod("start").invoke(engine))
+        .cause()
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("directory: " + directory + " needs com.h2database:h2-mvstore on the module"
+            + " path, with --add-modules com.h2database.mvstore");
+    assertThat(directory).isEmptyDirectory();
   }
 
   private static Callable<?> asking(ClassLoader loader, int which) throws Exception {
