@@ -42,7 +42,6 @@ final class LinkConnection implements LinkSession.Events {
 
   private volatile @Nullable LinkSession newest;
   private volatile boolean closing;
-  private volatile String why = "not connected yet";
 
   /** Guarded by this. */
   private long lostAt;
@@ -173,7 +172,7 @@ final class LinkConnection implements LinkSession.Events {
   public void ended(LinkSession session, Status status) {
     String text =
         status.getCode() + (status.getDescription() == null ? "" : ": " + status.getDescription());
-    why = text;
+    sends.away(text);
     MessagingException cause = error(status, text);
     if (first.completeExceptionally(cause)) {
       return;
@@ -254,9 +253,7 @@ final class LinkConnection implements LinkSession.Events {
   }
 
   Health health() {
-    return current != null
-        ? new Health(true, "")
-        : new Health(false, "server " + where() + " is away for " + sends.away() + ": " + why);
+    return current != null ? new Health(true, "") : new Health(false, sends.absence());
   }
 
   /** Waits for answers within the bound, leaves, and disconnects. */

@@ -43,6 +43,7 @@ final class LinkSends {
   private int resumeLeft;
   private boolean ticking;
   private boolean closed;
+  private String why = "not connected yet";
   private volatile Runnable quiet = () -> {};
 
   private record Order(long order, Pending pending) {}
@@ -89,10 +90,18 @@ final class LinkSends {
   }
 
   private BrokerAwayException awayError() {
-    return new BrokerAwayException(
-        "server " + where + " is away for " + Duration.ofNanos(clock.nanoTime() - awaySince),
-        null,
-        false);
+    return new BrokerAwayException(absence(), null, false);
+  }
+
+  /** Notes why there is no connection. */
+  synchronized void away(String why) {
+    this.why = why;
+  }
+
+  /** Returns how long there has been no connection, and why. */
+  synchronized String absence() {
+    Duration away = Duration.ofNanos(clock.nanoTime() - awaySince);
+    return "server " + where + " is away for " + away + ": " + why;
   }
 
   /** Moves what fits into the window to the stream. */
@@ -279,11 +288,6 @@ final class LinkSends {
   /** Returns whether nothing is on its way. */
   synchronized boolean isQuiet() {
     return sent.isEmpty() && (live == null || waiting.isEmpty());
-  }
-
-  /** Returns how long there has been no connection. */
-  synchronized Duration away() {
-    return live == null ? Duration.ofNanos(clock.nanoTime() - awaySince) : Duration.ZERO;
   }
 
   /** Fails all that waits, and all that comes. */

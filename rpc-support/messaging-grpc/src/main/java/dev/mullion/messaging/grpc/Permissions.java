@@ -10,7 +10,7 @@ import io.grpc.Context;
  * MessagingServer.builder(engine)
  *     .rpc(rpc -> rpc.intercept(authentication))
  *     .permissions((verb, address, context) ->
- *         address.startsWith(TENANT.get(context) + "."))
+ *         address.split("[./]", 2)[0].equals(TENANT.get(context)))
  * }</pre>
  *
  * <p>Called for each send and each subscription, by the thread that handles the client's frames, so
@@ -32,7 +32,7 @@ public interface Permissions {
   enum Verb {
     /** Publish to a topic. */
     PUBLISH,
-    /** Subscribe to a topic or pattern. */
+    /** Subscribe to a topic or pattern, also by declaring a group of it or pulling from one. */
     SUBSCRIBE,
     /** Push to a queue, or declare it. */
     PUSH,

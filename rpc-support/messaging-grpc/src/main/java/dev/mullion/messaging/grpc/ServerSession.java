@@ -6,6 +6,7 @@ import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineEvents;
 import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Reply;
+import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.grpc.Permissions.Verb;
 import dev.mullion.messaging.grpc.v1.ClientBatch;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
@@ -229,6 +230,14 @@ final class ServerSession implements StreamObserver<ClientBatch>, EngineEvents {
 
   void check(String address, Verb... anyOf) throws PermissionDeniedException {
     serving.check(context, address, anyOf);
+  }
+
+  /** Checks who declares a queue or group: a group is a way to read its topic too. */
+  void check(Route.Queue queue, Verb... anyOf) throws PermissionDeniedException {
+    check(queue.id(), anyOf);
+    if (queue.source().isPresent()) {
+      check(queue.source().get(), Verb.SUBSCRIBE);
+    }
   }
 
   /** Returns the error of a frame; broken rules end the stream instead. */

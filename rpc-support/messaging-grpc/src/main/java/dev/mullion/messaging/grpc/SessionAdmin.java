@@ -69,9 +69,11 @@ final class SessionAdmin {
     orError(frame.getId(), () -> {
       Route.Queue queue = WireQueues.from(frame.getQueue());
       if (frame.getReplace()) {
-        session.check(queue.id(), Verb.MANAGE);
+        session.check(queue, Verb.MANAGE);
+      } else if (queue.source().isPresent()) {
+        session.check(queue, Verb.PULL);
       } else {
-        session.check(queue.id(), Verb.PUSH, Verb.PULL);
+        session.check(queue, Verb.PUSH, Verb.PULL);
       }
       session.serving.queues.declare(
           queue, frame.getReplace() ? Declaration.REPLACE : Declaration.CHECK, link);

@@ -56,7 +56,7 @@ final class SessionSubscribes {
       }
       case QUEUE -> {
         Route.Queue queue = WireQueues.from(frame.getQueue());
-        session.check(queue.id(), Verb.PULL);
+        session.check(queue, Verb.PULL);
         yield queue;
       }
       case SUBJECT -> {

@@ -472,7 +472,7 @@ class GrpcEngineTest {
     take("lost", events.lost);
     BrokerAwayException waited = away("send", link.send(TOPIC, message("1")));
     assertThat(waited.maybeAccepted()).isFalse();
-    assertThat(waited).hasMessageContaining("is away for");
+    assertThat(waited).hasMessageContaining("is away for").hasMessageContaining("UNAVAILABLE");
     assertThat(link.trySend(new Route.Signal("s"), message("1"))).isFalse();
     assertThat(link.health().up()).isFalse();
     assertThat(link.health().detail()).contains("127.0.0.1:" + port);

@@ -577,6 +577,29 @@ class MessagingServerTest {
     }
   }
 
+  /** Who might pull from a group could read any topic by it. */
+  @Test
+  void groupNeedsThePermissionToReadItsTopic() throws Exception {
+    start(builder -> builder.permissions((verb, address, context) ->
+        !address.startsWith("prices.secret") && verb != Permissions.Verb.PUSH));
+    try (StubClient client = connect()) {
+      client.subscribe(1, wire -> wire.setQueue(queue("mine").setTopic("prices.open")));
+      client.send(
+          declare(2, queue("other").setTopic("prices.secret")),
+          frame()
+              .setDeclare(Declare.newBuilder()
+                  .setId(3)
+                  .setQueue(queue("mine").setTopic("prices.secret"))
+                  .setReplace(true)),
+          subscription(4, wire -> wire.setQueue(queue("other").setTopic("prices.secret"))));
+      for (int i = 2; i <= 4; i++) {
+        assertThat(client.done().getError().getText())
+            .startsWith("permissions of the server deny SUBSCRIBE of prices.secret");
+      }
+    }
+    assertThat(engine.prepared).containsExactly("mine");
+  }
+
   @Test
   void failingPermissionsDeny() throws Exception {
     start(builder -> builder.permissions((verb, address, context) -> {

@@ -9,6 +9,7 @@ import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Guarantees;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Subject;
+import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.GuaranteesTable;
 import dev.mullion.rpc.RpcChannel;
@@ -196,6 +197,7 @@ class ReadmeTest {
             RpcChannel.builder().address("127.0.0.1", server.port()).build();
         Messaging messaging = Messaging.on(GrpcEngine.on(channel))) {
       messaging.push(WorkQueue.of("acme.jobs", Codecs.utf8()), "job").get();
+      messaging.declare(Topic.of("acme.prices", Codecs.utf8()).group("archive"));
 
       assertThatThrownBy(() -> messaging.push(INVOICES, "invoice 1").get())
           .isInstanceOf(ExecutionException.class)
@@ -208,7 +210,8 @@ class ReadmeTest {
       EmbeddedEngine engine, ServerInterceptor authentication) {
     return MessagingServer.builder(engine)
         .rpc(rpc -> rpc.intercept(authentication))
-        .permissions((verb, address, context) -> address.startsWith(TENANT.get(context) + "."));
+        .permissions(
+            (verb, address, context) -> address.split("[./]", 2)[0].equals(TENANT.get(context)));
   }
 
   /** Takes every client for the same tenant. */
