@@ -55,6 +55,9 @@ abstract class FetchingConsumer extends DefaultConsumer {
   @Override
   public final void handleCancel(String consumer) {
     ended.complete(null);
-    source.failed(new MissingAddressException("queue " + queue + " was deleted"));
+    source
+        .link
+        .sources()
+        .fail(source, new MissingAddressException("queue " + queue + " was deleted"));
   }
 }

@@ -1,5 +1,6 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Sink;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -34,10 +36,6 @@ abstract class FetchingSource implements Restored {
 
   private static final long LAST_COPIES_BLOCKED = TimeUnit.MILLISECONDS.toNanos(500);
 
-  private static final int STILL_ROUND_TRIPS = 3;
-  private static final long STILL_NANOS = 20_000_000;
-  private static final long MOST_STILL_NANOS = 2_000_000_000;
-
   /** What a queue had on its way when its consumer was cancelled, comes within this time. */
   private static final long LATE_MILLIS = 20;
 
@@ -46,13 +44,16 @@ abstract class FetchingSource implements Restored {
   private final long patience;
   private final CompletableFuture<@Nullable Void> cancelDone = new CompletableFuture<>();
   private final AtomicInteger goingBack = new AtomicInteger();
+  private final AtomicBoolean closing = new AtomicBoolean();
   private final Object subscribing = new Object();
   private volatile @Nullable CompletableFuture<@Nullable Void> gate;
-  private volatile long lastArrival = System.nanoTime();
+  private final Arrivals arrivals = new Arrivals();
   private volatile boolean cancelled;
   private volatile boolean closed;
 
-  /** This is guarded by subscribing. */
+  /** These are guarded by subscribing. */
+  private final List<Channel> channels = new ArrayList<>();
+
   private @Nullable Session on;
 
   /** These are guarded by this. */
@@ -81,8 +82,19 @@ abstract class FetchingSource implements Restored {
   /** Asks the broker to hand out nothing more, and returns when it has agreed. */
   abstract void suspend() throws IOException;
 
+  /** Opens a channel that is closed with this. */
+  final Channel open(Session session) throws IOException {
+    Channel opened = link.sources().open(this, session);
+    channels.add(opened);
+    return opened;
+  }
+
   /** Closes the channels: the broker takes back what was not settled. */
-  abstract void closeChannels();
+  final void closeChannels() {
+    channels.forEach(link::abort);
+    channels.clear();
+    ended();
+  }
 
   @Override
   public final void subscribe(Session session) throws IOException {
@@ -91,7 +103,7 @@ abstract class FetchingSource implements Restored {
         return;
       }
       on = session;
-      lastArrival = System.nanoTime();
+      arrivals.arrived();
       synchronized (this) {
         suspended = false;
         givingBack = false;
@@ -99,8 +111,7 @@ abstract class FetchingSource implements Restored {
       try {
         start(session);
       } catch (IOException | RuntimeException e) {
-        on = null;
-        closeChannels();
+        end();
         throw e;
       }
     }
@@ -108,33 +119,35 @@ abstract class FetchingSource implements Restored {
 
   /** Returns whether it could take something, and nothing has arrived for that time. */
   final synchronized boolean waitsLongerThan(long nanos) {
-    return credit > 0
-        && waiting.isEmpty()
-        && !suspended
-        && !cancelled
-        && System.nanoTime() - lastArrival > nanos;
+    return credit > 0 && waiting.isEmpty() && !suspended && !cancelled && arrivals.noneFor(nanos);
   }
 
   /** Begins to wait anew, and consumes on new channels: the broker may think that some is here. */
   final void startAgain() {
-    lastArrival = System.nanoTime();
+    arrivals.arrived();
     link.ask(this::startAgainNow);
   }
 
   private void startAgainNow() {
+    Session session;
     synchronized (subscribing) {
-      Session session = on;
+      session = on;
       if (session == null || session.isOver() || !waitsLongerThan(0)) {
         return;
       }
-      closeChannels();
-      session.orFail(() -> start(session));
+      end();
     }
+    link.sources().beginAgain(this, session);
+  }
+
+  private void end() {
+    on = null;
+    closeChannels();
   }
 
   /** Takes what has arrived. */
   final void arrived(Fetched delivery) {
-    lastArrival = System.nanoTime();
+    arrivals.arrived();
     boolean goesBack;
     synchronized (this) {
       goesBack = closed || givingBack;
@@ -192,7 +205,7 @@ abstract class FetchingSource implements Restored {
       if (session == null || session.isOver()) {
         return;
       }
-      session.orFail(this::resume);
+      session.use(this::resume);
     }
   }
 
@@ -233,36 +246,13 @@ abstract class FetchingSource implements Restored {
     CompletableFuture<@Nullable Void> closing = new CompletableFuture<>();
     gate = closing;
     try {
-      session.askOrFail(() -> {
-        awaitStill();
+      session.use(() -> {
+        arrivals.awaitNone(this::roundTrip);
         suspend();
       });
     } finally {
       gate = null;
       closing.complete(null);
-    }
-  }
-
-  /**
-   * Waits until nothing has arrived for a moment, and during some questions to the queue, which
-   * take longer where the broker or this process is busy.
-   */
-  private void awaitStill() throws IOException {
-    long end = System.nanoTime() + MOST_STILL_NANOS;
-    long begin = System.nanoTime();
-    for (int quiet = 0; quiet < STILL_ROUND_TRIPS || System.nanoTime() - begin < STILL_NANOS; ) {
-      if (System.nanoTime() - end > 0) {
-        return;
-      }
-      long before = lastArrival;
-      roundTrip();
-      LockSupport.parkNanos(1_000_000);
-      if (lastArrival == before) {
-        quiet++;
-      } else {
-        quiet = 0;
-        begin = System.nanoTime();
-      }
     }
   }
 
@@ -310,17 +300,30 @@ abstract class FetchingSource implements Restored {
       waiting.removeIf(each -> each.session() == session && gone.add(each));
     }
     gone.forEach(Fetched::forget);
-    ended(session);
+    ended();
   }
 
-  /** Forgets what a session has handed out. */
-  void ended(Session session) {}
+  @Override
+  public final boolean lost(Session session, Channel channel) {
+    synchronized (subscribing) {
+      if (!channels.contains(channel)) {
+        return false;
+      }
+      end();
+    }
+    lost(session);
+    return !cancelled;
+  }
+
+  /** Forgets what was handed out: the broker has it again. */
+  void ended() {}
 
   @Override
   public final void failed(MessagingException cause) {
     if (!cancelled) {
       sink.failed(cause);
     }
+    cancel(); // its other queue may be there
   }
 
   final boolean isCancelled() {
@@ -353,9 +356,10 @@ abstract class FetchingSource implements Restored {
   @Override
   public final void close() {
     cancel();
-    if (!link.sources().forget(this)) {
+    if (!closing.compareAndSet(false, true)) {
       return;
     }
+    link.sources().forget(this);
     long end = System.nanoTime() + patienceWithCopies();
     try {
       cancelDone.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);

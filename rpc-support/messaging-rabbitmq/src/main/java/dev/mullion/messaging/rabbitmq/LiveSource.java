@@ -65,7 +65,7 @@ final class LiveSource implements Restored {
       if (cancelled || on == session) {
         return;
       }
-      Channel opened = session.newChannel();
+      Channel opened = link.sources().open(this, session);
       channel = opened;
       opened.basicConsume(queue(opened), true, new DefaultConsumer(opened) {
         @Override
@@ -76,7 +76,10 @@ final class LiveSource implements Restored {
 
         @Override
         public void handleCancel(String consumer) {
-          failed(new MissingAddressException("the queue of " + route + " was deleted"));
+          link.sources()
+              .fail(
+                  LiveSource.this,
+                  new MissingAddressException("the queue of " + route + " was deleted"));
         }
       });
       on = session;
@@ -188,6 +191,15 @@ final class LiveSource implements Restored {
   public void lost(Session session) {}
 
   @Override
+  public boolean lost(Session session, Channel closed) {
+    synchronized (subscribing) {
+      boolean isHere = on == session && channel == closed;
+      on = isHere ? null : on;
+      return isHere;
+    }
+  }
+
+  @Override
   public void failed(MessagingException cause) {
     if (!cancelled) {
       sink.failed(cause);
@@ -206,9 +218,7 @@ final class LiveSource implements Restored {
   @Override
   public void close() {
     cancel();
-    if (!link.sources().forget(this)) {
-      return;
-    }
+    link.sources().forget(this);
     synchronized (subscribing) {
       Channel open = channel;
       if (open != null) {

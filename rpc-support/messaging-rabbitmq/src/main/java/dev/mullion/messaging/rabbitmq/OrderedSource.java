@@ -36,10 +36,9 @@ final class OrderedSource extends JobSource {
 
   @Override
   void start(Session on) throws IOException {
-    Channel opened = on.newChannel();
+    Channel opened = open(on);
     session = on;
     channel = opened;
-    on.endWith(opened);
     opened.basicQos(1);
     consume(on, opened);
   }
@@ -88,9 +87,9 @@ final class OrderedSource extends JobSource {
     if (isHandling() && now != null) {
       now.cancel();
     } else {
-      link.abort(open);
+      closeChannels();
     }
-    endDelay();
+    ended();
   }
 
   private boolean isHandling() {
@@ -99,7 +98,8 @@ final class OrderedSource extends JobSource {
     }
   }
 
-  private void endDelay() {
+  @Override
+  void ended() {
     Delayed over;
     synchronized (this) {
       over = delayed;
@@ -109,20 +109,6 @@ final class OrderedSource extends JobSource {
       over.timer().cancel(false);
       over.over().completeExceptionally(new IOException("its worker was stopped in its delay"));
     }
-  }
-
-  @Override
-  void closeChannels() {
-    Channel open = channel;
-    if (open != null) {
-      link.abort(open);
-    }
-    endDelay();
-  }
-
-  @Override
-  void ended(Session over) {
-    endDelay();
   }
 
   @Override

@@ -31,10 +31,9 @@ final class ReplierSource extends FetchingSource {
 
   @Override
   void start(Session on) throws IOException {
-    Channel opened = on.newChannel();
+    Channel opened = open(on);
     session = on;
     channel = opened;
-    on.endWith(opened);
     opened.basicQos(prefetch);
     resume();
   }
@@ -78,14 +77,6 @@ final class ReplierSource extends FetchingSource {
     FetchingConsumer now = consumer;
     if (now != null) {
       now.cancel();
-    }
-  }
-
-  @Override
-  void closeChannels() {
-    Channel open = channel;
-    if (open != null) {
-      link.abort(open);
     }
   }
 }

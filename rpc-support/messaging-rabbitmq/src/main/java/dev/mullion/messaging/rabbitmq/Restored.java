@@ -1,5 +1,6 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Source;
@@ -14,6 +15,9 @@ interface Restored extends Source {
 
   /** Forgets what a session had delivered: the broker has it again. */
   void lost(Session session);
+
+  /** Forgets what a session had delivered, with one of its channels; false if that is no loss. */
+  boolean lost(Session session, Channel channel);
 
   /** Looks after what waits; called now and then. */
   default void look() {}

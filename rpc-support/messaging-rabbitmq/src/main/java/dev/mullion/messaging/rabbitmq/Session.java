@@ -164,23 +164,6 @@ final class Session {
     return channel;
   }
 
-  /** Ends with a channel that the broker closes, as after its consumer_timeout. */
-  void endWith(Channel channel) {
-    channel.addShutdownListener(cause -> {
-      if (!cause.isHardError() && !isEndOfOneChannel(cause)) {
-        fail(cause);
-      }
-    });
-  }
-
-  /** Returns whether a channel was closed here, or because its queue was deleted. */
-  private static boolean isEndOfOneChannel(Throwable error) {
-    ShutdownSignalException signal = BrokerErrors.signal(error);
-    return signal != null
-        && !signal.isHardError()
-        && (signal.isInitiatedByApplication() || BrokerErrors.isNotFound(signal));
-  }
-
   /** Closes a channel; what it holds goes back to its queues. */
   static void abort(Channel channel) {
     try {
@@ -213,23 +196,19 @@ final class Session {
     return settle(() -> channel.basicReject(tag, true));
   }
 
-  /** Uses the broker, and ends this if that fails. */
-  void orFail(Use use) {
+  /**
+   * Uses a channel of a source, and ends this if that fails, unless the channel is closed: then the
+   * source begins again, or has ended. Returns whether it was used.
+   */
+  boolean use(Use channel) {
     try {
-      use.run();
+      channel.run();
+      return true;
     } catch (IOException | RuntimeException e) {
-      fail(e);
-    }
-  }
-
-  /** Asks a queue, and ends this if that fails, unless the queue or the subscription is gone. */
-  void askOrFail(Use question) {
-    try {
-      question.run();
-    } catch (IOException | RuntimeException e) {
-      if (!isEndOfOneChannel(e)) {
+      if (!BrokerErrors.isChannelError(e)) {
         fail(e);
       }
+      return false;
     }
   }
 

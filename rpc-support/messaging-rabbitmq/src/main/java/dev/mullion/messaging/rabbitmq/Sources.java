@@ -1,5 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.ShutdownSignalException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Route;
 import java.io.IOException;
@@ -34,6 +36,29 @@ final class Sources {
     }
   }
 
+  /**
+   * Opens a channel for a source. If the broker closes it, as after its consumer_timeout or without
+   * its queue, that source begins again or ends, and no other one.
+   */
+  Channel open(Restored source, Session session) throws IOException {
+    Channel opened = session.newChannel();
+    opened.addShutdownListener(cause -> {
+      if (!cause.isHardError() && !cause.isInitiatedByApplication()) {
+        link.ask(() -> closed(source, session, opened, cause));
+      }
+    });
+    return opened;
+  }
+
+  private void closed(
+      Restored source, Session session, Channel channel, ShutdownSignalException cause) {
+    if (source.lost(session, channel)) {
+      Logs.warn(
+          "channel", "the broker closed a channel of a subscription, which begins again", cause);
+      beginAgain(source, session);
+    }
+  }
+
   /** Brings all back on a new session. */
   void restore(Session session) throws IOException, TimeoutException, MessagingException {
     for (Restored each : all) {
@@ -52,16 +77,15 @@ final class Sources {
       }
       if (BrokerErrors.isStarting(e)) {
         link.after(
-            () -> link.ask(() -> restoreLater(source, session)),
-            AGAIN_MILLIS,
-            TimeUnit.MILLISECONDS);
-      } else if (all.remove(source)) {
-        source.failed(link.engine().errors().of(e, "restoring a subscription", false));
+            () -> link.ask(() -> beginAgain(source, session)), AGAIN_MILLIS, TimeUnit.MILLISECONDS);
+      } else {
+        fail(source, link.engine().errors().of(e, "restoring a subscription", false));
       }
     }
   }
 
-  private void restoreLater(Restored source, Session session) {
+  /** Brings one back on its session, which ends if that fails. */
+  void beginAgain(Restored source, Session session) {
     if (session.isOver() || !all.contains(source)) {
       return;
     }
@@ -85,9 +109,15 @@ final class Sources {
     return all.stream().mapToLong(each -> each.inFlight(queue)).sum();
   }
 
-  /** Returns whether it was still known. */
-  boolean forget(Restored source) {
-    return all.remove(source);
+  /** Ends one with an error, unless it has ended. */
+  void fail(Restored source, MessagingException cause) {
+    if (all.remove(source)) {
+      source.failed(cause);
+    }
+  }
+
+  void forget(Restored source) {
+    all.remove(source);
   }
 
   void close() {

@@ -60,10 +60,8 @@ final class WorkerSource extends JobSource {
 
   @Override
   void start(Session session) throws IOException {
-    Consumption started = new Consumption(session, session.newChannel(), session.newChannel());
+    Consumption started = new Consumption(session, open(session), open(session));
     consumption = started;
-    session.endWith(started.jobs());
-    session.endWith(started.suspects());
     started.suspects().basicQos(1);
     started.jobs().basicQos(prefetch);
     resume();
@@ -138,8 +136,7 @@ final class WorkerSource extends JobSource {
     }
     moved.whenCompleteAsync(
         (done, error) -> {
-          job.session().askOrFail(originals::roundTrip);
-          if (job.isHeld()) {
+          if (job.session().use(originals::roundTrip) && job.isHeld()) {
             arrived(job);
           } else {
             job.forget();
@@ -184,15 +181,6 @@ final class WorkerSource extends JobSource {
       again = Job.deliveries(got.getProps());
       arrived(
           job(from.session(), from.jobs(), got.getEnvelope(), got.getProps(), got.getBody(), 0));
-    }
-  }
-
-  @Override
-  void closeChannels() {
-    Consumption now = consumption;
-    if (now != null) {
-      link.abort(now.jobs());
-      link.abort(now.suspects());
     }
   }
 

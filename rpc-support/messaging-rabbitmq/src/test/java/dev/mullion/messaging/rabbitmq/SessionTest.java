@@ -39,7 +39,6 @@ class SessionTest {
       public void signalReturned(String routingKey) {}
     });
     channel = session.newChannel();
-    session.endWith(channel);
   }
 
   @AfterEach
@@ -49,33 +48,36 @@ class SessionTest {
 
   @Test
   void goesOnWithoutAQueueThatWasDeleted() {
-    session.askOrFail(() -> channel.queueDeclarePassive("session.deleted"));
+    assertThat(session.use(() -> channel.queueDeclarePassive("session.deleted")))
+        .isFalse();
     assertThat(channel.isOpen()).isFalse();
-    session.askOrFail(() -> channel.queueDeclarePassive("session.deleted"));
+    assertThat(session.use(() -> channel.queueDeclarePassive("session.deleted")))
+        .isFalse();
     assertGoesOn();
   }
 
   @Test
   void goesOnWithoutAChannelThatWasClosedHere() {
     Session.abort(channel);
-    session.askOrFail(() -> channel.queueDeclarePassive("session.closed"));
+    assertThat(session.use(() -> channel.queueDeclarePassive("session.closed"))).isFalse();
     assertGoesOn();
   }
 
   @Test
-  void endsWithAnyOtherFailureAtAChannel() {
-    session.askOrFail(() -> channel.exchangeDeclare("amq.topic", "fanout"));
-    assertThat(session.isOver()).isTrue();
-    assertThat(losses).hasSize(1);
+  void goesOnWithoutAChannelThatTheBrokerClosed() {
+    assertThat(session.use(() -> channel.exchangeDeclare("amq.topic", "fanout")))
+        .isFalse();
+    assertThat(channel.isOpen()).isFalse();
+    assertGoesOn();
   }
 
   @Test
   void endsWithTheFirstFailure() {
     IOException first = new IOException("the first");
-    session.askOrFail(() -> {
+    session.use(() -> {
       throw first;
     });
-    session.orFail(() -> {
+    session.use(() -> {
       throw new IOException("the second");
     });
     assertThat(losses).containsExactly(first);
