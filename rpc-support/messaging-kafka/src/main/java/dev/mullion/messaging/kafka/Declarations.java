@@ -50,9 +50,9 @@ final class Declarations {
   }
 
   /**
-   * Declares a queue.
+   * Declares a queue. A declaration that replaces another one keeps its time.
    *
-   * @return whether this call has declared it; false if it was declared with the same settings
+   * @return whether this call has declared it; false if it was declared before
    */
   boolean declare(Route.Queue queue, Declaration declaration) throws MessagingException {
     String what = "the declaration of " + queue.id();
@@ -66,20 +66,22 @@ final class Declarations {
         throw QueueText.conflict(queue, known.queue);
       }
       String key = queue.id() + '#' + UUID.randomUUID();
-      long own = sender.sendNow(entry(key, QueueText.encode(queue)), what);
+      Long since = known == null ? null : known.since;
+      long own = sender.sendNow(entry(key, QueueText.encode(queue), since), what);
       readOn();
-      return declaration == Declaration.REPLACE
-          ? replaced(queue, own, what)
-          : isFirst(queue, key, own, what);
+      if (declaration == Declaration.CHECK) {
+        return isFirst(queue, key, own, what);
+      }
+      deleteBefore(own, queue, what);
+      return known == null;
     });
   }
 
-  private boolean replaced(Route.Queue queue, long own, String what) throws MessagingException {
+  private void deleteBefore(long own, Route.Queue queue, String what) throws MessagingException {
     for (Declared older : List.copyOf(live(queue.id()).headMap(own).values())) {
-      sender.sendNow(entry(older.key, null), what);
+      sender.sendNow(entry(older.key, null, null), what);
     }
     readOn();
-    return true;
   }
 
   private boolean isFirst(Route.Queue queue, String key, long own, String what)
@@ -89,7 +91,7 @@ final class Declarations {
       return true;
     }
     Route.Queue winner = live.firstEntry().getValue().queue;
-    sender.sendNow(entry(key, null), what);
+    sender.sendNow(entry(key, null, null), what);
     if (!winner.equals(queue)) {
       throw QueueText.conflict(queue, winner);
     }
@@ -133,15 +135,16 @@ final class Declarations {
     reader.locked(what, () -> {
       readOn();
       for (Declared each : List.copyOf(live(id).values())) {
-        sender.sendNow(entry(each.key, null), what);
+        sender.sendNow(entry(each.key, null, null), what);
       }
       readOn();
       return true;
     });
   }
 
-  private ProducerRecord<byte[], byte[]> entry(String key, byte @Nullable [] value) {
-    return new ProducerRecord<>(partition.topic(), 0, key.getBytes(UTF_8), value);
+  private ProducerRecord<byte[], byte[]> entry(
+      String key, byte @Nullable [] value, @Nullable Long time) {
+    return new ProducerRecord<>(partition.topic(), 0, time, key.getBytes(UTF_8), value);
   }
 
   private NavigableMap<Long, Declared> live(String id) {

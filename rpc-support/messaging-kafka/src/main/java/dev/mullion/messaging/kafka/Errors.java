@@ -8,11 +8,13 @@ import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.UnsupportedSettingException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import org.apache.kafka.common.InvalidRecordException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.DisconnectException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -91,6 +93,13 @@ final class Errors {
           text + "; see KafkaEngine.Builder." + timeoutSetting, cause, maybeAccepted);
     }
     return new KafkaFailedException(text, cause, maybeAccepted);
+  }
+
+  /** Returns whether a record can never be sent, to a topic as it is. */
+  static boolean isForEver(Throwable error) {
+    return error instanceof RecordTooLargeException
+        || error instanceof InvalidRecordException
+        || error instanceof InvalidTimestampException;
   }
 
   /** Returns whether the broker could not be asked. */

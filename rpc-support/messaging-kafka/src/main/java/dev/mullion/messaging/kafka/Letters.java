@@ -17,7 +17,6 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -55,6 +54,13 @@ final class Letters implements DeadLetters {
   /** A letter with its key. */
   private record Found(long offset, String key, ConsumerRecord<byte[], byte[]> letter) {}
 
+  /** Is told what became of a dead letter. */
+  @FunctionalInterface
+  interface Buried {
+    /** Takes null if it is safe, on a thread that must not be held up. */
+    void buried(@Nullable Throwable failure);
+  }
+
   Letters(KafkaLink link, Route.Queue queue) {
     this.link = link;
     this.queue = queue;
@@ -81,7 +87,7 @@ final class Letters implements DeadLetters {
   /**
    * Makes a dead letter of a record.
    *
-   * @param done called with null once all replicas have it, on a thread that must not be held up
+   * @param done told once all replicas have it
    */
   void bury(
       ConsumerRecord<byte[], byte[]> from,
@@ -89,7 +95,7 @@ final class Letters implements DeadLetters {
       DeadLetter.Reason reason,
       String error,
       int deliveries,
-      Consumer<@Nullable Throwable> done) {
+      Buried done) {
     ProducerRecord<byte[], byte[]> letter = new ProducerRecord<>(
         partition.topic(),
         0,
@@ -101,19 +107,41 @@ final class Letters implements DeadLetters {
     Records.set(headers, Records.ID, message.id());
     Records.set(headers, Records.TIMESTAMP, "" + message.timestamp().toEpochMilli());
     Records.set(headers, REASON, reason.name());
-    Records.set(headers, ERROR, error);
+    Records.set(headers, ERROR, Records.bounded(error));
     Records.set(headers, DELIVERIES, Integer.toString(deliveries));
     if (from.key() != null) {
       headers.add(KEY, from.key());
     }
     link.sender().send(letter, (offset, failure) -> {
-      if (failure != null) {
-        link.failing(partition.topic(), failure);
-      } else {
+      if (failure == null) {
         trimLater();
+      } else if (Errors.isForEver(failure)) {
+        drop(from, failure);
+      } else {
+        link.failing(partition.topic(), failure);
+        done.buried(failure);
+        return;
       }
-      done.accept(failure);
+      done.buried(null);
     });
+  }
+
+  /** Drops what no topic of the queue can take, or it would hold up what comes behind it. */
+  private void drop(ConsumerRecord<byte[], byte[]> from, Throwable why) {
+    dropped.increment();
+    Logs.warn("dropped", Records.place(from) + " is dropped: it cannot be a dead letter", why);
+  }
+
+  /** Makes a dead letter of a record whose copy can never be sent; see {@link #bury}. */
+  void buryWithoutCopy(
+      ConsumerRecord<byte[], byte[]> from, Throwable why, int deliveries, Buried done) {
+    bury(
+        from,
+        Records.message(from),
+        DeadLetter.Reason.OVERFLOW,
+        "no topic of the queue takes its copy: " + why.getMessage(),
+        deliveries,
+        done);
   }
 
   private void trimLater() {

@@ -36,6 +36,9 @@ final class Mover implements Runnable {
     /** Returns the copy; null if there is none. */
     @Nullable
     ProducerRecord<byte[], byte[]> copy(ConsumerRecord<byte[], byte[]> from);
+
+    /** Takes a record whose copy can never be sent. */
+    void refused(ConsumerRecord<byte[], byte[]> from, Throwable why, Letters.Buried done);
   }
 
   private final KafkaLink link;
@@ -115,7 +118,7 @@ final class Mover implements Runnable {
         }
         ProducerRecord<byte[], byte[]> copy = plan.copy(each);
         if (copy != null) {
-          copies.add(link.sender().send(copy, group));
+          copies.add(send(each, copy));
         }
         moved.put(partition, new OffsetAndMetadata(each.offset() + 1));
       }
@@ -123,6 +126,27 @@ final class Mover implements Runnable {
     await(copies);
     if (!moved.isEmpty()) {
       consumer.commitSync(moved);
+    }
+  }
+
+  private CompletableFuture<Void> send(
+      ConsumerRecord<byte[], byte[]> from, ProducerRecord<byte[], byte[]> copy) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    link.sender().send(copy, (offset, error) -> {
+      if (error != null && Errors.isForEver(error)) {
+        plan.refused(from, error, failed -> complete(done, failed));
+      } else {
+        complete(done, error);
+      }
+    });
+    return done;
+  }
+
+  private static void complete(CompletableFuture<Void> one, @Nullable Throwable error) {
+    if (error == null) {
+      one.complete(null);
+    } else {
+      one.completeExceptionally(error);
     }
   }
 

@@ -85,6 +85,11 @@ final class Movers {
       copy.headers().remove(Records.DUE);
       return copy;
     }
+
+    @Override
+    public void refused(ConsumerRecord<byte[], byte[]> from, Throwable why, Letters.Buried done) {
+      link.letters(queue).buryWithoutCopy(from, why, Records.tries(from), done);
+    }
   }
 
   /** Feeds a group with the messages of its topic or pattern. */
@@ -111,6 +116,12 @@ final class Movers {
       ProducerRecord<byte[], byte[]> copy = Records.copy(from, names.queue(queue));
       Records.set(copy.headers(), Records.TOPIC, topic);
       return copy;
+    }
+
+    @Override
+    public void refused(ConsumerRecord<byte[], byte[]> from, Throwable why, Letters.Buried done) {
+      Records.set(from.headers(), Records.TOPIC, names.topicOf(from));
+      link.letters(queue).buryWithoutCopy(from, why, Records.tries(from), done);
     }
   }
 }

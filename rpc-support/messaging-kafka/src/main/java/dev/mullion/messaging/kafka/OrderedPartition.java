@@ -57,11 +57,10 @@ final class OrderedPartition {
     return place;
   }
 
-  void add(ConsumerRecord<byte[], byte[]> next) {
+  /** Takes what was fetched; returns the deliveries that are lost, if the log has lost its end. */
+  List<OrderedDelivery> add(ConsumerRecord<byte[], byte[]> next) {
     long offset = next.offset();
-    if (offset <= fetched) {
-      goBack(offset);
-    }
+    List<OrderedDelivery> lost = offset <= fetched ? goBack(offset) : List.of();
     fetched = offset;
     known.headMap(offset).clear(); // deleted by somebody
     Tries tries = known.remove(offset);
@@ -70,30 +69,29 @@ final class OrderedPartition {
     } else if (offset >= begin) {
       jobs.put(offset, new Job(next, Tries.NONE));
     }
+    return lost;
   }
 
   /**
    * Goes back, since the log has lost its end: a machine crashed, or a replica that was behind
    * became the leader. New messages have the offsets of old ones, so all from there on are open.
+   * Returns the deliveries that are lost.
    */
-  void goBack(long offset) {
+  List<OrderedDelivery> goBack(long offset) {
     Logs.warn(
         "log",
         place + " has lost its end: from offset " + offset + " messages may be delivered again",
         null);
     SortedMap<Long, Job> gone = jobs.tailMap(offset);
-    for (Job job : gone.values()) {
-      if (job.delivery != null) {
-        job.delivery.lost();
-        out--;
-      }
-    }
+    List<OrderedDelivery> lost = lose(gone);
+    out -= lost.size();
     gone.clear();
     known.tailMap(offset).clear();
     begin = Math.min(begin, offset);
     end = Math.min(end, offset);
     fetched = offset - 1;
     changed = true;
+    return lost;
   }
 
   /** Returns whether there is enough to choose from. */
@@ -197,6 +195,10 @@ final class OrderedPartition {
 
   /** Answers those that are handed out, and returns them: their outcome comes too late. */
   List<OrderedDelivery> lose() {
+    return lose(jobs);
+  }
+
+  private static List<OrderedDelivery> lose(Map<Long, Job> jobs) {
     List<OrderedDelivery> lost = new ArrayList<>();
     for (Job job : jobs.values()) {
       if (job.delivery != null) {

@@ -70,7 +70,10 @@ final class OrderedWorker implements Runnable {
   /** What becomes of a delivery: null if it is settled. */
   private record Decided(OrderedDelivery delivery, @Nullable Tries then) {}
 
-  /** A call that may still run although its partition was lost: its message must not run twice. */
+  /**
+   * A call that may still run although its delivery was lost. Its message must not run twice, so
+   * its partition hands out nothing meanwhile.
+   */
   private record Stray(OrderedDelivery delivery, long until) {
     boolean isOver() {
       return !delivery.isCalled() || System.nanoTime() - until >= 0;
@@ -178,7 +181,7 @@ final class OrderedWorker implements Runnable {
           if (partition == null) {
             throw new IllegalStateException(each + " is not known"); // its begin was not read
           }
-          records.records(each).forEach(partition::add);
+          records.records(each).forEach(next -> lost(partition.add(next)));
         }
         turn(from);
         pauseFull(from);
@@ -246,7 +249,7 @@ final class OrderedWorker implements Runnable {
     blocked = false;
     while (idle < partitions.size() && mayHandOut()) {
       OrderedPartition first = partitions.values().iterator().next();
-      long next = first.next(now);
+      long next = isAwaited(first) ? -1 : first.next(now);
       boolean suspect = next >= 0 && first.isSuspect(next);
       if (suspect && out() > 0) {
         blocked = true; // the others wait too, or it would never be alone
@@ -273,6 +276,10 @@ final class OrderedWorker implements Runnable {
     strays.removeIf(Stray::isOver);
     return strays.size()
         + partitions.values().stream().mapToInt(OrderedPartition::out).sum();
+  }
+
+  private boolean isAwaited(OrderedPartition of) {
+    return strays.stream().anyMatch(each -> each.delivery.place().equals(of.place()));
   }
 
   /** Commits what has changed; false if that must be repeated. */
@@ -312,11 +319,10 @@ final class OrderedWorker implements Runnable {
 
   /** Forgets partitions; what they have handed out is another worker's, and counts as lost. */
   private void lose(Collection<TopicPartition> lost) {
-    long until = System.nanoTime() + patience().toNanos();
     for (TopicPartition place : lost) {
       OrderedPartition partition = partitions.remove(place);
       if (partition != null) {
-        partition.lose().forEach(each -> strays.add(new Stray(each, until)));
+        lost(partition.lose());
       }
     }
     settled.removeIf(each -> {
@@ -329,6 +335,11 @@ final class OrderedWorker implements Runnable {
     int before = chosen.size();
     chosen.removeIf(each -> lost.contains(each.place()));
     credit.addAndGet(before - chosen.size());
+  }
+
+  private void lost(List<OrderedDelivery> deliveries) {
+    long until = System.nanoTime() + patience().toNanos();
+    deliveries.forEach(each -> strays.add(new Stray(each, until)));
   }
 
   /** What the consumer group does with partitions; called by polls, on their thread. */

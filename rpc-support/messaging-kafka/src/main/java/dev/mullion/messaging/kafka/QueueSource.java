@@ -199,14 +199,7 @@ final class QueueSource extends SharePool implements JobSource {
     if (job.isFirst()) {
       link()
           .letters(queue)
-          .bury(
-              job.fetched(),
-              job.message(),
-              reason,
-              error,
-              deliveries,
-              failed ->
-                  job.decide(failed == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE));
+          .bury(job.fetched(), job.message(), reason, error, deliveries, job::decideAfter);
     }
   }
 
@@ -284,11 +277,22 @@ final class QueueSource extends SharePool implements JobSource {
     /** Accepts the record once its copy is safe; if there is none, the broker counts. */
     private void replace(ProducerRecord<byte[], byte[]> copy) {
       link().sender().send(copy, (offset, error) -> {
+        if (error != null && Errors.isForEver(error)) {
+          link()
+              .letters(queue)
+              .buryWithoutCopy(
+                  fetched(), error, failures + losses + (delivered ? 1 : 0), this::decideAfter);
+          return;
+        }
         if (error != null) {
           link().failing(copy.topic(), error);
         }
-        decide(error == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE);
+        decideAfter(error);
       });
+    }
+
+    private void decideAfter(@Nullable Throwable error) {
+      decide(error == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE);
     }
 
     @Override

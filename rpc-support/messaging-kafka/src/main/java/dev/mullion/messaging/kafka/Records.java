@@ -64,7 +64,29 @@ final class Records {
 
   private static final long FAR_MILLIS = Long.MAX_VALUE / 4;
 
+  private static final int MOST_ERROR = 4000;
+  private static final int BATCH = 80;
+  private static final int PER_HEADER = 10;
+
   private Records() {}
+
+  /** Returns how many bytes a record has at most, alone in its batch. */
+  static long size(ProducerRecord<byte[], byte[]> of) {
+    long size = BATCH + length(of.key()) + length(of.value());
+    for (Header each : of.headers()) {
+      size += PER_HEADER + 3L * each.key().length() + length(each.value());
+    }
+    return size;
+  }
+
+  private static int length(byte @Nullable [] bytes) {
+    return bytes == null ? 0 : bytes.length;
+  }
+
+  /** Returns the beginning of an error's text, so that a header has room for it. */
+  static String bounded(String error) {
+    return error.length() <= MOST_ERROR ? error : error.substring(0, MOST_ERROR) + "...";
+  }
 
   /** Returns the record of a message. */
   static ProducerRecord<byte[], byte[]> of(String kafkaTopic, Message<byte[]> message) {
@@ -125,6 +147,11 @@ final class Records {
 
   static int count(Headers headers, String name) {
     return (int) Math.max(0, Math.min(Integer.MAX_VALUE / 2, number(headers, name, 0)));
+  }
+
+  /** Returns how many deliveries of a record are counted. */
+  static int tries(ConsumerRecord<byte[], byte[]> of) {
+    return count(of.headers(), FAILURES) + count(of.headers(), LOSSES);
   }
 
   static boolean isExpired(Headers headers) {

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.BrokerAwayException;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import java.time.Duration;
 import java.util.List;
@@ -49,9 +50,19 @@ final class Sender {
     thread.start();
   }
 
-  /** Sends a record; its stage completes when all replicas have it, on a thread of the client. */
+  /**
+   * Sends a user's record; its stage completes when all replicas have it, on a thread of the
+   * client. One that is too large is refused here: the topics of queues have room for its copies.
+   */
   CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
     CompletableFuture<Void> done = new CompletableFuture<>();
+    long size = Records.size(message);
+    if (size > settings.maxMessageBytes()) {
+      done.completeExceptionally(new MessageTooLargeException(what + ": " + size
+          + " bytes with headers (expected: <= KafkaEngine.Builder.maxMessageBytes "
+          + settings.maxMessageBytes() + ")"));
+      return done;
+    }
     send(message, (offset, error) -> {
       if (error == null) {
         done.complete(null);

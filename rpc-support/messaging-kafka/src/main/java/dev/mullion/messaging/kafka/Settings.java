@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 final class Settings {
   private static final int MOST_ATTEMPT_MILLIS = 10_000;
 
+  /** For the headers that copies and dead letters have besides those of their message. */
+  private static final int ROOM_FOR_COPIES = 65_536;
+
   private static final AtomicLong CLIENTS = new AtomicLong();
 
   private final KafkaEngine.Builder from;
@@ -72,6 +75,11 @@ final class Settings {
 
   int maxMessageBytes() {
     return from.maxMessageBytes;
+  }
+
+  /** Returns the greatest copy, which has further headers. */
+  int maxCopyBytes() {
+    return from.maxMessageBytes + ROOM_FOR_COPIES;
   }
 
   int orderedPartitions() {
@@ -141,7 +149,7 @@ final class Settings {
     all.put("delivery.timeout.ms", millis(from.deliveryTimeout));
     all.put("request.timeout.ms", attempt(from.deliveryTimeout));
     all.put("max.block.ms", Math.min(2000, millis(from.deliveryTimeout)));
-    all.put("max.request.size", from.maxMessageBytes);
+    all.put("max.request.size", maxCopyBytes());
     all.put("buffer.memory", Math.max(answered ? 64L << 20 : 8L << 20, 4L * from.maxMessageBytes));
     // An address that is used seldom must not make its next sender wait.
     all.put("metadata.max.idle.ms", Long.toString(Duration.ofDays(7).toMillis()));

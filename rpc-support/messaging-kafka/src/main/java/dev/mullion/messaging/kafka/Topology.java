@@ -62,10 +62,6 @@ final class Topology {
         .configs(configs);
   }
 
-  private String maxMessageBytes() {
-    return Integer.toString(settings.maxMessageBytes());
-  }
-
   /** Returns a topic that keeps its records until they are deleted by number. */
   NewTopic kept(String name) {
     return kept(name, 1);
@@ -78,7 +74,9 @@ final class Topology {
 
   private NewTopic kept(String name, int partitions) {
     return topic(
-        name, partitions, Map.of("retention.ms", "-1", "max.message.bytes", maxMessageBytes()));
+        name,
+        partitions,
+        Map.of("retention.ms", "-1", "max.message.bytes", "" + settings.maxCopyBytes()));
   }
 
   /** Returns the topic of what the broker gives up. */
@@ -89,7 +87,7 @@ final class Topology {
         Map.of(
             "errors.deadletterqueue.group.enable", "true",
             "retention.ms", "-1",
-            "max.message.bytes", "" + (settings.maxMessageBytes() + 65_536L)));
+            "max.message.bytes", "" + settings.maxCopyBytes()));
   }
 
   NewTopic brief(String name, Duration retention) {
@@ -99,7 +97,7 @@ final class Topology {
         Map.of(
             "retention.ms", "" + retention.toMillis(),
             "segment.ms", "" + retention.toMillis(),
-            "max.message.bytes", maxMessageBytes()));
+            "max.message.bytes", "" + settings.maxMessageBytes()));
   }
 
   /** Returns the topic of a signal: nobody reads what is older than this. */
@@ -113,7 +111,10 @@ final class Topology {
   }
 
   NewTopic published(String name) {
-    return topic(name, settings.topicPartitions(), Map.of("max.message.bytes", maxMessageBytes()));
+    return topic(
+        name,
+        settings.topicPartitions(),
+        Map.of("max.message.bytes", "" + settings.maxMessageBytes()));
   }
 
   NewTopic compacted(String name) {
@@ -126,9 +127,12 @@ final class Topology {
         name,
         1,
         Map.of(
-            "cleanup.policy", "compact,delete",
-            "retention.ms", "" + Records.millis(age),
-            "max.message.bytes", "" + (settings.maxMessageBytes() + 65_536L)));
+            "cleanup.policy",
+            "compact,delete",
+            "retention.ms",
+            "" + Records.millis(age),
+            "max.message.bytes",
+            "" + settings.maxCopyBytes()));
   }
 
   /** Creates those that are missing, or checks that none is; returns the names of the created. */

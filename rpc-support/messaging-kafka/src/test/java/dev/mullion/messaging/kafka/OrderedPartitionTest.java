@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -34,9 +35,10 @@ class OrderedPartitionTest {
     return new OrderedPartition(PLACE, new Progress(end, new TreeMap<>(open)));
   }
 
-  private static void add(OrderedPartition to, long offset, String key) {
+  private static List<OrderedDelivery> add(OrderedPartition to, long offset, String key) {
     byte[] bytes = key.isEmpty() ? null : key.getBytes(StandardCharsets.UTF_8);
-    to.add(new ConsumerRecord<>(PLACE.topic(), PLACE.partition(), offset, bytes, new byte[0]));
+    return to.add(
+        new ConsumerRecord<>(PLACE.topic(), PLACE.partition(), offset, bytes, new byte[0]));
   }
 
   private static Progress progress(OrderedPartition of) {
@@ -142,7 +144,9 @@ class OrderedPartitionTest {
     OrderedDelivery gone = handOut(partition, 10);
     partition.settle(handOut(partition, 11), null);
     partition.committed();
-    add(partition, 9, "d");
+    assertThat(gone.begins()).isTrue();
+    assertThat(add(partition, 9, "d")).containsExactly(gone); // whose call may still run
+    assertThat(gone.isCalled()).isTrue();
     assertThat(partition.out()).isEqualTo(1);
     assertThat(partition.isChanged()).isTrue();
     assertThat(progress(partition).end()).isEqualTo(9);
