@@ -12,6 +12,7 @@ import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
 import java.util.Set;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
 /** What the client's exceptions mean. */
@@ -140,6 +141,17 @@ final class BrokerErrors {
                 "declared on the broker with other settings: " + text);
       default -> new BrokerAwayException("the broker closed the channel: " + text, error, true);
     };
+  }
+
+  /** Returns the error of a stage. */
+  static Throwable cause(Throwable error) {
+    Throwable cause = error instanceof CompletionException ? error.getCause() : null;
+    return cause == null ? error : cause;
+  }
+
+  /** Returns whether a stage has failed with a message that can never be published. */
+  static boolean isTooLarge(Throwable error) {
+    return cause(error) instanceof MessageTooLargeException;
   }
 
   /** Returns why a channel or connection was closed; null if that is not the cause. */

@@ -5,7 +5,6 @@ import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.engine.Route;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -28,18 +27,12 @@ final class Delays {
     Route.Queue queue = job.queue();
     String name = link.entities().delayed(queue, millis);
     return delay(name, copy, job)
-        .exceptionallyCompose(error -> cause(error) instanceof MissingAddressException
+        .exceptionallyCompose(error -> BrokerErrors.cause(error) instanceof MissingAddressException
             ? declare(queue, millis, job.session()).thenCompose(none -> delay(name, copy, job))
             : CompletableFuture.failedFuture(error))
-        .exceptionallyCompose(error -> job.isHeld()
+        .exceptionallyCompose(error -> job.isHeld() && !BrokerErrors.isTooLarge(error)
             ? hold(job, begin + TimeUnit.MILLISECONDS.toNanos(millis), copy, error)
             : CompletableFuture.failedFuture(error));
-  }
-
-  private static Throwable cause(Throwable error) {
-    return error instanceof CompletionException && error.getCause() != null
-        ? error.getCause()
-        : error;
   }
 
   private CompletableFuture<@Nullable Void> delay(String name, Wire.Outgoing copy, Job job) {

@@ -27,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  *  give back     jobs; counted: suspects        ack       reject
  *  bury          dead letters                   ack       reject
  * </pre>
+ *
+ * <p>One whose headers leave no room for those of a copy is dead-lettered by the broker.
  */
 final class Job implements Fetched {
   static final CompletionStage<Settlement> APPLIED =
@@ -211,16 +213,18 @@ final class Job implements Fetched {
     Settlement settlement = Settlement.UNKNOWN;
     try {
       settlement =
-          error == null ? (acknowledge() ? Settlement.APPLIED : Settlement.UNKNOWN) : reject();
+          error == null ? (acknowledge() ? Settlement.APPLIED : Settlement.UNKNOWN) : reject(error);
     } finally {
       answer.complete(settlement);
     }
   }
 
-  /** Puts the original back, which the broker counts. */
-  private Settlement reject() {
+  /** Puts the original back, which the broker counts; or away, if it can have no copy. */
+  private Settlement reject(Throwable why) {
     try {
-      return session.reject(channel, tag) ? Settlement.APPLIED : Settlement.UNKNOWN;
+      return session.reject(channel, tag, !BrokerErrors.isTooLarge(why))
+          ? Settlement.APPLIED
+          : Settlement.UNKNOWN;
     } finally {
       owner.settled(this);
     }

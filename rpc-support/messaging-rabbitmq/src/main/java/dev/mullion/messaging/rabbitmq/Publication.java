@@ -93,9 +93,10 @@ final class Publication {
     written = System.nanoTime();
   }
 
-  /** Checks that its headers fit into a frame. */
+  /** Checks that its headers fit into a frame, and later those of its copies. */
   void check(int frameMax) throws MessageTooLargeException {
-    message.check(frameMax == 0 ? Integer.MAX_VALUE : frameMax);
+    int most = frameMax == 0 ? Integer.MAX_VALUE : frameMax;
+    message.check(boundTo == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);
   }
 
   /** Returns the properties; from the second attempt on, they say so. */

@@ -191,9 +191,9 @@ final class Session {
     return settle(() -> channel.basicAck(tag, false));
   }
 
-  /** Puts it back, which the broker counts; false as above. */
-  boolean reject(Channel channel, long tag) {
-    return settle(() -> channel.basicReject(tag, true));
+  /** Puts it back, which the broker counts, or to the dead letters; false as above. */
+  boolean reject(Channel channel, long tag, boolean back) {
+    return settle(() -> channel.basicReject(tag, back));
   }
 
   /**

@@ -74,6 +74,10 @@ final class Wire {
   private static final int FIXED = 2000;
 
   private static final int PER_HEADER = 16;
+
+  /** For the headers that copies and dead letters have besides those of their message. */
+  static final int ROOM_FOR_COPIES = 16 * 1024;
+
   private static final int MOST_ERROR = 4000;
 
   private Wire() {}
@@ -136,7 +140,7 @@ final class Wire {
       if (bytes > most) {
         throw new MessageTooLargeException("the headers have " + bytes + " bytes (expected: <= "
             + most + ", the connection's frame_max, which the broker and requestedFrameMax of the"
-            + " client set)");
+            + " client set, less what copies need)");
       }
     }
 

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.ConflictingDeclarationException;
+import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
@@ -20,11 +22,16 @@ import dev.mullion.messaging.Signal;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -161,6 +168,49 @@ class ErrorsTest {
           .hasMessageContaining("255");
       messaging.push(queue, "small").get();
     }
+  }
+
+  // The broker handed it out ten thousand times.
+  @Test
+  void headersThatLeaveNoRoomForThoseOfACopy() throws Exception {
+    WorkQueue<String> queue = queue("full-" + System.nanoTime())
+        .redelivery(Redelivery.constant(5, Duration.ofMillis(10)))
+        .build();
+    Queue<String> calls = new ConcurrentLinkedQueue<>();
+    try (Connection connection = Plain.connect(Broker.shared().port());
+        Channel channel = connection.createChannel();
+        Messaging messaging = messaging()) {
+      messaging.pull(queue, delivery -> {
+        calls.add(delivery.payload());
+        throw new IllegalStateException("x".repeat(100_000));
+      });
+      Map<String, Object> full = Map.of("large", "x".repeat(connection.getFrameMax() - 1_500));
+      channel.basicPublish(
+          "",
+          "errors.queue." + queue.name(),
+          new AMQP.BasicProperties.Builder().headers(full).deliveryMode(2).build(),
+          "plain".getBytes(StandardCharsets.UTF_8));
+      Message<String> large = Message.of("job").withHeader("large", "x".repeat(110_000));
+      messaging.pushMessage(queue, large).get();
+      Map<String, Integer> letters = letters(messaging, queue);
+      assertThat(letters).containsEntry("job", 5).containsKey("plain");
+      assertThat(calls.stream().filter("job"::equals)).hasSize(5);
+      assertThat(calls.stream().filter("plain"::equals)).hasSize(1);
+    }
+  }
+
+  /** Waits for two dead letters, and returns their counts. */
+  private static Map<String, Integer> letters(Messaging messaging, WorkQueue<String> queue)
+      throws Exception {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    List<DeadLetter> letters = List.of();
+    while (letters.size() < 2 && System.nanoTime() - end < 0) {
+      letters = messaging.deadLetters(queue).peek(10).toCompletableFuture().get();
+    }
+    return letters.stream()
+        .collect(Collectors.toMap(
+            each -> new String(each.original().payload(), StandardCharsets.UTF_8),
+            DeadLetter::deliveryCount));
   }
 
   @Test
