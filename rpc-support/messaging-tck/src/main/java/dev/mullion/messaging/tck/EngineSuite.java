@@ -35,6 +35,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -349,6 +350,10 @@ public abstract class EngineSuite {
   }
 
   private TestAbortedException skipped(String field, String reason) {
+    if (Stream.of(Guarantees.class.getRecordComponents())
+        .noneMatch(each -> each.getName().equals(field))) {
+      throw new IllegalArgumentException("field: " + field + " (expected: one of Guarantees)");
+    }
     underTest().skipping(field, reason);
     return new TestAbortedException(reason);
   }
