@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Makes, reads and drops the dead letters of a queue. */
@@ -18,6 +19,8 @@ final class QueueLetters {
   private final @Nullable JobStorage storage;
   private final DeadLetterBox box = new DeadLetterBox(); // guarded by the queue's lock
   private final Alarm alarm;
+  private final long beganNanos;
+  private final long beganMillis;
 
   QueueLetters(JobQueue queue, EmbeddedBroker broker, @Nullable JobStorage storage) {
     this.queue = queue;
@@ -25,6 +28,8 @@ final class QueueLetters {
     this.clock = broker.clock();
     this.storage = storage;
     this.alarm = new Alarm(clock, this::sweepLater);
+    this.beganNanos = clock.nanoTime();
+    this.beganMillis = clock.currentTimeMillis();
   }
 
   // ---- under the queue's lock
@@ -63,10 +68,10 @@ final class QueueLetters {
   }
 
   private Letter letter(QueuedJob job, DeadLetter.Reason reason, String error, int deliveries) {
-    long died = clock.currentTimeMillis();
-    DeadLetter content = new DeadLetter(
-        job.message(), queue.route().name(), reason, error, deliveries, Instant.ofEpochMilli(died));
-    return new Letter(box.nextNumber(), died, job.address(), content);
+    Instant died = Instant.ofEpochMilli(clock.currentTimeMillis());
+    DeadLetter content =
+        new DeadLetter(job.message(), queue.route().name(), reason, error, deliveries, died);
+    return new Letter(box.nextNumber(), now(), job.address(), content);
   }
 
   private void put(Letter letter) {
@@ -112,7 +117,7 @@ final class QueueLetters {
     Burial burial = new Burial(reason, error, deliveries, died);
     return store.apply(
         List.of(store.bury(job, number, burial)),
-        failure -> putStored(new Letter(number, died, null, null), failure));
+        failure -> putStored(new Letter(number, now(), null, null), failure));
   }
 
   private void putStored(Letter letter, @Nullable StoreException failure) {
@@ -179,7 +184,7 @@ final class QueueLetters {
       if (died == DeadLetterBox.UNKNOWN) {
         died = readTime(oldest);
       }
-      if (clock.currentTimeMillis() - died < Times.millis(queue.route().deadLetterAge())) {
+      if (now() - died < Times.millis(queue.route().deadLetterAge())) {
         sweepAt(died);
         return;
       }
@@ -198,13 +203,13 @@ final class QueueLetters {
     return oldest.isEmpty() ? null : oldest.get(0);
   }
 
-  /** Returns when a letter died; one that cannot be read is as new. */
+  /** Returns when a letter died; one that cannot be read, or is of the future, is as new. */
   private long readTime(Letter letter) {
-    long died = clock.currentTimeMillis();
+    long died = now();
     try {
       Letter read = read(letter);
       if (read != null) {
-        died = read.diedMillis();
+        died = Math.min(died, read.diedMillis());
       }
     } catch (MessagingException e) {
       LimitedLog.warn("letters", "a dead letter of " + queue.route().id() + " is unreadable", e);
@@ -223,9 +228,17 @@ final class QueueLetters {
     });
   }
 
+  /**
+   * Returns the time of day when this began plus what has passed since, for ages: letters do not
+   * age by a clock that is set.
+   */
+  private long now() {
+    return beganMillis + TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - beganNanos);
+  }
+
   private void sweepAt(long died) {
     Duration age = queue.route().deadLetterAge();
-    long millis = Math.max(1, died + Times.millis(age) - clock.currentTimeMillis());
+    long millis = Math.max(1, died + Times.millis(age) - now());
     alarm.at(Times.after(Duration.ofMillis(millis), clock));
   }
 
