@@ -23,8 +23,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** The embedded engine behind a server, as a {@code Messaging} of another process sees it. */
+@Execution(ExecutionMode.CONCURRENT)
 class ServedMessagingTest {
   private static final WorkQueue<byte[]> LARGE = WorkQueue.of("large", Codecs.bytes());
   private static final WorkQueue<byte[]> SMALL = WorkQueue.of("small", Codecs.bytes());
