@@ -72,7 +72,7 @@ final class Records {
 
   /** Returns how many bytes a record has at most, alone in its batch. */
   static long size(ProducerRecord<byte[], byte[]> of) {
-    long size = BATCH + length(of.key()) + length(of.value());
+    long size = (long) BATCH + length(of.key()) + length(of.value());
     for (Header each : of.headers()) {
       size += PER_HEADER + 3L * each.key().length() + length(each.value());
     }

@@ -8,7 +8,6 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.WorkQueue;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -22,7 +21,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
@@ -30,6 +28,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
@@ -64,9 +63,10 @@ public abstract class LossSuite {
   private final Set<String> acknowledged = ConcurrentHashMap.newKeySet();
   private final LongAdder unanswered = new LongAdder();
   private final LongAdder refused = new LongAdder();
-  private final List<Peer> workers = new ArrayList<>();
+  private final List<WorkerProcess> workers = new ArrayList<>();
   private String address = "";
   private volatile boolean pushing = true;
+  private volatile @Nullable OrderedJobs ordered;
 
   /**
    * Creates the proof for an engine.
@@ -109,7 +109,7 @@ public abstract class LossSuite {
 
   @AfterEach
   void killAll() throws Exception {
-    for (Peer worker : workers) {
+    for (WorkerProcess worker : workers) {
       worker.kill();
     }
     endServer();
@@ -120,10 +120,12 @@ public abstract class LossSuite {
     long begin = System.nanoTime();
     start();
     try (LossEngine own = LossEngine.of(engine, address);
-        Messaging messaging = Messaging.on(own.engine())) {
-      Thread pusher = new Thread(() -> pushAll(messaging), "pusher");
-      pusher.setDaemon(true);
-      pusher.start();
+        Messaging messaging = Messaging.on(own.engine());
+        Messaging another = Messaging.on(own.engine())) { // whose pushes wait for no others
+      OrderedJobs inOrder = new OrderedJobs(another);
+      ordered = inOrder;
+      Thread pusher = start("pusher", () -> pushAll(messaging));
+      Thread orderedPusher = start("ordered-pusher", () -> inOrder.pushWhile(() -> pushing));
       try {
         for (int kill = 1; kill <= kills; kill++) {
           awaitPushed((long) JOBS * kill / (kills + 1));
@@ -133,14 +135,28 @@ public abstract class LossSuite {
       } finally {
         pushing = false;
       }
-      pusher.join(TimeUnit.SECONDS.toMillis(60));
-      assertThat(pusher.isAlive()).isFalse();
+      for (Thread each : List.of(pusher, orderedPusher)) {
+        each.join(TimeUnit.SECONDS.toMillis(60));
+        assertThat(each.isAlive()).isFalse();
+      }
       awaitEnd(messaging, QUEUE);
-      for (Peer worker : workers) {
+      awaitEnd(messaging, inOrder);
+      for (WorkerProcess worker : workers) {
         worker.kill(); // its last lines are read then
       }
       report(letters(messaging, QUEUE), System.nanoTime() - begin);
+      inOrder.check(LossWorker.MAX_DELIVERIES);
+      assertThat(letters(messaging, LossWorker.ORDERED))
+          .allMatch(letter -> OrderedJobs.fails(text(letter)))
+          .allMatch(letter -> letter.deliveryCount() == LossWorker.MAX_DELIVERIES);
     }
+  }
+
+  private static Thread start(String name, Runnable task) {
+    Thread thread = new Thread(task, name);
+    thread.setDaemon(true);
+    thread.start();
+    return thread;
   }
 
   @Test
@@ -160,7 +176,7 @@ public abstract class LossSuite {
       for (WorkQueue<String> queue : LossWorker.FAILING) {
         awaitEnd(messaging, queue);
       }
-      for (Peer worker : workers) {
+      for (WorkerProcess worker : workers) {
         worker.kill();
       }
       for (WorkQueue<String> queue : LossWorker.FAILING) {
@@ -183,6 +199,7 @@ public abstract class LossSuite {
     try (LossEngine own = LossEngine.of(engine, address);
         Messaging messaging = Messaging.on(own.engine())) { // all workers at once would declare
       messaging.declare(QUEUE);
+      messaging.declare(LossWorker.ORDERED);
       for (WorkQueue<String> queue : LossWorker.FAILING) {
         messaging.declare(queue);
       }
@@ -190,13 +207,27 @@ public abstract class LossSuite {
     for (int i = 0; i < WORKERS; i++) {
       workers.add(newWorker());
     }
-    for (Peer worker : workers) {
-      worker.awaitReady();
+    for (WorkerProcess worker : workers) {
+      worker.awaitReady(patience.multipliedBy(3).dividedBy(4));
     }
   }
 
-  private Peer newWorker() throws IOException {
-    return new Peer(JavaProcess.start(LossWorker.class, engine.getName(), address));
+  private WorkerProcess newWorker() throws IOException {
+    return new WorkerProcess(
+        JavaProcess.start(LossWorker.class, engine.getName(), address), this::take);
+  }
+
+  private void take(String line) {
+    OrderedJobs orderedNow = ordered;
+    if (line.startsWith("handled ")) {
+      handled.computeIfAbsent(line.substring(8), job -> new AtomicInteger()).incrementAndGet();
+    } else if (line.startsWith("failed ")) {
+      failed.computeIfAbsent(line.substring(7), job -> new AtomicInteger()).incrementAndGet();
+    } else if (line.startsWith("ordered ") && orderedNow != null) {
+      orderedNow.take(line.substring(8));
+    } else if (!line.startsWith("SLF4J")) {
+      System.out.println(line);
+    }
   }
 
   private void pushAll(Messaging messaging) {
@@ -244,6 +275,14 @@ public abstract class LossSuite {
         "the end of " + queue.name(),
         () -> isKnownToBeOver(messaging, queue),
         () -> handled.size() + failed.size());
+  }
+
+  private void awaitEnd(Messaging messaging, OrderedJobs jobs) {
+    awaitProgress(
+        "the end of the ordered jobs",
+        () ->
+            jobs.areAllCalled() && letters(messaging, LossWorker.ORDERED).size() >= jobs.failing(),
+        jobs::calls);
   }
 
   /** Asks; a broker that has just been started may take too long to answer. */
@@ -336,56 +375,5 @@ public abstract class LossSuite {
   private String failures() {
     int[] calls = failed.values().stream().mapToInt(AtomicInteger::get).toArray();
     return calls.length == 0 ? "none" : Arrays.stream(calls).summaryStatistics().toString();
-  }
-
-  /** A worker in a process of its own. */
-  private final class Peer {
-    private final Process process;
-    private final Thread reader;
-    private final CountDownLatch ready = new CountDownLatch(1);
-    private volatile String lastLine = "";
-
-    Peer(Process process) {
-      this.process = process;
-      reader = new Thread(this::read, "output-of-worker");
-      reader.setDaemon(true);
-      reader.start();
-    }
-
-    private void read() {
-      try (BufferedReader in = JavaProcess.output(process)) {
-        for (String line = in.readLine(); line != null; line = in.readLine()) {
-          take(line);
-        }
-      } catch (IOException e) {
-        lastLine = "output ended: " + e;
-      }
-    }
-
-    private void take(String line) {
-      lastLine = line;
-      if (line.startsWith("handled ")) {
-        handled.computeIfAbsent(line.substring(8), job -> new AtomicInteger()).incrementAndGet();
-      } else if (line.startsWith("failed ")) {
-        failed.computeIfAbsent(line.substring(7), job -> new AtomicInteger()).incrementAndGet();
-      } else if (line.equals("ready")) {
-        ready.countDown();
-      } else if (!line.startsWith("SLF4J")) {
-        System.out.println(line);
-      }
-    }
-
-    void awaitReady() throws InterruptedException {
-      assertThat(ready.await(patience.toSeconds() * 3 / 4, TimeUnit.SECONDS))
-          .as("ready; last: " + lastLine)
-          .isTrue();
-    }
-
-    /** Kills the process, as {@code kill -9} does; its last lines are read afterwards. */
-    void kill() throws InterruptedException {
-      process.destroyForcibly();
-      assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
-      reader.join(TimeUnit.SECONDS.toMillis(20));
-    }
   }
 }

@@ -22,17 +22,28 @@ import java.util.concurrent.locks.LockSupport;
 final class LossWorker {
   static final int MAX_DELIVERIES = 5;
   static final WorkQueue<String> JOBS = queue("jobs", MAX_DELIVERIES);
-  static final List<WorkQueue<String>> FAILING =
-      List.of(queue("failing-1", 1), queue("failing-2", 2), queue("failing-5", 5));
+  static final List<WorkQueue<String>> FAILING = List.of(
+      queue("failing-1", 1),
+      queue("failing-2", 2),
+      queue("failing-5", 5),
+      ordered("failing-ordered", 3));
+  static final WorkQueue<String> ORDERED = ordered("ordered", MAX_DELIVERIES);
 
   private static final FileOutputStream OUT = new FileOutputStream(FileDescriptor.out);
 
   private LossWorker() {}
 
   private static WorkQueue<String> queue(String name, int maxDeliveries) {
+    return builder(name, maxDeliveries).build();
+  }
+
+  private static WorkQueue<String> ordered(String name, int maxDeliveries) {
+    return builder(name, maxDeliveries).ordered(true).build();
+  }
+
+  private static WorkQueue.Builder<String> builder(String name, int maxDeliveries) {
     return WorkQueue.builder(name, Codecs.utf8())
-        .redelivery(Redelivery.constant(maxDeliveries, Duration.ofMillis(20)))
-        .build();
+        .redelivery(Redelivery.constant(maxDeliveries, Duration.ofMillis(20)));
   }
 
   /** Runs until it is killed, or its standard input ends. */
@@ -53,6 +64,7 @@ final class LossWorker {
       try {
         messaging = Messaging.on(engine);
         messaging.worker(JOBS).concurrency(8).prefetch(32).start(LossWorker::handle);
+        messaging.worker(ORDERED).concurrency(4).prefetch(16).start(LossWorker::handleOrdered);
         for (WorkQueue<String> queue : FAILING) {
           messaging.worker(queue).concurrency(4).start(LossWorker::handle);
         }
@@ -76,6 +88,13 @@ final class LossWorker {
       throw new IllegalStateException(job.payload());
     }
     tell("handled " + job.payload());
+  }
+
+  private static void handleOrdered(Delivery<String> job) {
+    tell("ordered " + System.nanoTime() + ' ' + job.payload());
+    if (OrderedJobs.fails(job.payload())) {
+      throw new IllegalStateException(job.payload());
+    }
   }
 
   /** Writes a line at once, and whole. */
