@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.CreditBuffer;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
@@ -15,13 +16,13 @@ final class SignalSource implements Source {
 
   private final String signal;
   private final Sink sink;
-  private final LiveBuffer buffer;
+  private final CreditBuffer buffer;
   private final Pool pool;
 
   SignalSource(KafkaLink link, String signal, ConsumerSettings settings, Sink sink) {
     this.signal = signal;
     this.sink = sink;
-    this.buffer = new LiveBuffer(sink, settings);
+    this.buffer = new CreditBuffer(sink, settings);
     this.pool = new Pool(link);
     pool.request(BATCH);
   }

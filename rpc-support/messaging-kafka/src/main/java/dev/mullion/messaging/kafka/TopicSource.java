@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.CreditBuffer;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
@@ -11,14 +12,14 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 final class TopicSource extends LiveReader.Listener implements Source {
   private final KafkaLink link;
   private final TopicPattern pattern;
-  private final LiveBuffer buffer;
+  private final CreditBuffer buffer;
   private final Sink sink;
 
   TopicSource(KafkaLink link, Route.Topic topic, ConsumerSettings settings, Sink sink) {
     super(link.names().topic(topic.name()));
     this.link = link;
     this.pattern = new TopicPattern(topic.name());
-    this.buffer = new LiveBuffer(sink, settings);
+    this.buffer = new CreditBuffer(sink, settings);
     this.sink = sink;
   }
 

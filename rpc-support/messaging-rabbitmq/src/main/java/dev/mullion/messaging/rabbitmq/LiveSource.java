@@ -6,16 +6,11 @@ import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
-import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.engine.ConsumerSettings;
-import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.CreditBuffer;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
 import java.io.IOException;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -36,7 +31,7 @@ final class LiveSource implements Restored {
 
   private final RabbitMqLink link;
   private final Route route;
-  private final ConsumerSettings settings;
+  private final CreditBuffer buffer;
   private final Sink sink;
   private final Object subscribing = new Object();
   private volatile @Nullable Channel channel;
@@ -45,17 +40,10 @@ final class LiveSource implements Restored {
   /** This is guarded by subscribing. */
   private @Nullable Session on;
 
-  /** These are guarded by this. */
-  private final Deque<RawDelivery> waiting = new ArrayDeque<>();
-
-  private long bytes; // of the payloads of those that wait
-
-  private long credit;
-
   LiveSource(RabbitMqLink link, Route route, ConsumerSettings settings, Sink sink) {
     this.link = link;
     this.route = route;
-    this.settings = settings;
+    this.buffer = new CreditBuffer(sink, settings);
     this.sink = sink;
   }
 
@@ -116,70 +104,12 @@ final class LiveSource implements Restored {
       return;
     }
     String address = route instanceof Route.Topic ? envelope.getRoutingKey() : route.name();
-    offer(new LiveDelivery(Wire.from(properties, body), address));
-  }
-
-  private void offer(RawDelivery delivery) {
-    int dropped = 0;
-    synchronized (this) {
-      if (credit > 0) {
-        credit--;
-      } else {
-        dropped = append(delivery);
-        if (dropped == 0) {
-          return;
-        }
-      }
-    }
-    if (dropped > 0) {
-      sink.dropped(dropped);
-    } else {
-      sink.deliver(delivery);
-    }
-  }
-
-  /** Lets a message wait, or drops it or others; returns how many. */
-  private int append(RawDelivery delivery) {
-    int dropped = 0;
-    boolean dropsOldest = settings.overflow() == Overflow.DROP_OLDEST;
-    while (dropsOldest && !hasRoom(delivery) && !waiting.isEmpty()) {
-      remove();
-      dropped++;
-    }
-    if (!hasRoom(delivery)) {
-      return dropped + 1;
-    }
-    waiting.add(delivery);
-    bytes += size(delivery);
-    return dropped;
-  }
-
-  private boolean hasRoom(RawDelivery delivery) {
-    return waiting.size() < settings.buffer()
-        && (waiting.isEmpty() || size(delivery) <= settings.bufferBytes() - bytes);
-  }
-
-  private RawDelivery remove() {
-    RawDelivery first = waiting.remove();
-    bytes -= size(first);
-    return first;
-  }
-
-  private static int size(RawDelivery delivery) {
-    return delivery.message().payload().length;
+    buffer.offer(new LiveDelivery(Wire.from(properties, body), address));
   }
 
   @Override
   public void request(int deliveries) {
-    List<RawDelivery> now = new ArrayList<>();
-    synchronized (this) {
-      credit += deliveries;
-      while (credit > 0 && !waiting.isEmpty()) {
-        credit--;
-        now.add(remove());
-      }
-    }
-    now.forEach(sink::deliver);
+    buffer.request(deliveries);
   }
 
   @Override
@@ -209,10 +139,7 @@ final class LiveSource implements Restored {
   @Override
   public void cancel() {
     cancelled = true;
-    synchronized (this) {
-      waiting.clear();
-      bytes = 0;
-    }
+    buffer.cancel();
   }
 
   @Override

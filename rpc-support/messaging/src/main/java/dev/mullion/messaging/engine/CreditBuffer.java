@@ -1,42 +1,45 @@
-package dev.mullion.messaging.kafka;
+package dev.mullion.messaging.engine;
 
 import dev.mullion.messaging.Overflow;
-import dev.mullion.messaging.engine.ConsumerSettings;
-import dev.mullion.messaging.engine.RawDelivery;
-import dev.mullion.messaging.engine.Sink;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What waits for the credit of one live subscriber or receiver: bounded, and dropped by its policy.
+ * What waits for the credit of one live subscriber, or of one receiver of a signal, in an engine
+ * that has to take what arrives: bounded by number and bytes, and dropped by the subscription's
+ * {@link Overflow}, of which only {@code DROP_OLDEST} and {@code DROP_NEWEST} are possible here.
+ * Messages are delivered in the order in which they were offered, by one thread at a time: that of
+ * {@link #offer}, or of {@link #request}. All methods may be called by several threads.
  */
-final class LiveBuffer {
+public final class CreditBuffer {
   private final Sink sink;
   private final int capacity;
   private final long mostBytes;
-  private final Overflow overflow;
+  private final boolean dropsOldest;
 
-  // Guarded by this; the sink is called under no lock, by one thread at a time.
+  // Guarded by this; the sink is called under no lock.
   private final ArrayDeque<RawDelivery> waiting = new ArrayDeque<>();
   private long bytes; // of the payloads of those that wait
   private long credit;
   private boolean passing;
   private boolean cancelled;
 
-  LiveBuffer(Sink sink, ConsumerSettings settings) {
+  /** Creates one that is empty, without credit. */
+  public CreditBuffer(Sink sink, ConsumerSettings settings) {
     this.sink = sink;
     this.capacity = Math.max(1, settings.buffer());
     this.mostBytes = settings.bufferBytes();
-    this.overflow = settings.overflow();
+    this.dropsOldest = settings.overflow() == Overflow.DROP_OLDEST;
   }
 
-  void offer(RawDelivery delivery) {
+  /** Delivers a message, lets it wait, or drops it or older ones; tells the sink what is dropped. */
+  public void offer(RawDelivery delivery) {
     int dropped = 0;
     synchronized (this) {
       if (cancelled) {
         return;
       }
-      while (overflow == Overflow.DROP_OLDEST && !hasRoom(delivery)) {
+      while (dropsOldest && !hasRoom(delivery)) {
         poll();
         dropped++;
       }
@@ -68,14 +71,16 @@ final class LiveBuffer {
     return first;
   }
 
-  void request(int deliveries) {
+  /** Allows that many more deliveries. */
+  public void request(int deliveries) {
     synchronized (this) {
       credit += deliveries;
     }
     pass();
   }
 
-  synchronized void cancel() {
+  /** Drops what waits, uncounted, and takes nothing more. */
+  public synchronized void cancel() {
     cancelled = true;
     waiting.clear();
     bytes = 0;
