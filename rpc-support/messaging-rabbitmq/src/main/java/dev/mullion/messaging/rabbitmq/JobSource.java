@@ -1,7 +1,9 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -13,6 +15,13 @@ abstract class JobSource extends FetchingSource implements JobOwner {
   JobSource(RabbitMqLink link, Route.Queue queue, Sink sink, Duration patience) {
     super(link, sink, patience);
     this.queue = queue;
+  }
+
+  /** Binds the queue again, if it is a group's and this side creates what is missing. */
+  final void bind(Channel channel) throws IOException {
+    if (link.creates()) {
+      link.topology().bind(channel, queue);
+    }
   }
 
   @Override

@@ -3,7 +3,7 @@ package dev.mullion.messaging.rabbitmq;
 import com.rabbitmq.client.Channel;
 import java.io.IOException;
 
-/** A channel with confirms, and what it has not confirmed. */
+/** A channel that publishes, and what it has not confirmed. */
 record Lane(Channel channel, Unconfirmed unconfirmed) {
 
   /** Which of a session's channels a message takes. */
@@ -13,10 +13,16 @@ record Lane(Channel channel, Unconfirmed unconfirmed) {
     /** Replies to these arrive on the same channel. */
     REQUESTS,
     /** Copies for a delay; a delay queue that is out of order holds up a whole channel. */
-    DELAYS
+    DELAYS,
+    /** Nothing is confirmed. */
+    SIGNALS
   }
 
-  static Lane open(Channel channel) throws IOException {
+  static Lane open(Channel channel) {
+    return new Lane(channel, new Unconfirmed());
+  }
+
+  static Lane confirmed(Channel channel) throws IOException {
     Unconfirmed of = new Unconfirmed();
     channel.confirmSelect();
     channel.addConfirmListener(

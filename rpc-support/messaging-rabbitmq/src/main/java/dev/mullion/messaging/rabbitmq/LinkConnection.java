@@ -190,7 +190,9 @@ final class LinkConnection implements Session.Observer {
           restoreOnce();
           return;
         } catch (IOException | TimeoutException | RuntimeException e) {
-          remember(e);
+          synchronized (lock) {
+            why = e;
+          }
         }
       }
     } finally {
@@ -235,12 +237,6 @@ final class LinkConnection implements Session.Observer {
     }
   }
 
-  private void remember(Throwable cause) {
-    synchronized (lock) {
-      why = cause;
-    }
-  }
-
   private void restored() {
     Duration outage;
     synchronized (lock) {
@@ -264,6 +260,11 @@ final class LinkConnection implements Session.Observer {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // of a caller that connects
     }
+  }
+
+  @Override
+  public void closed(Session session, Lane.Kind kind, Lane lane, Throwable cause) {
+    link.closed(session, kind, lane, cause);
   }
 
   @Override

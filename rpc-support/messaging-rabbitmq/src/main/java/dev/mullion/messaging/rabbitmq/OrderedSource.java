@@ -39,6 +39,7 @@ final class OrderedSource extends JobSource {
     Channel opened = open(on);
     session = on;
     channel = opened;
+    bind(opened);
     opened.basicQos(1);
     consume(on, opened);
   }

@@ -31,6 +31,9 @@ final class Publication {
   /** Written by the publisher's thread. */
   volatile int attempts;
 
+  /** How often the broker has closed a channel on which it was, for this one or another. */
+  volatile int refusals;
+
   /** When it was written last; written by the publisher's thread. */
   volatile long written;
 
@@ -91,6 +94,12 @@ final class Publication {
   void attempted() {
     attempts++;
     written = System.nanoTime();
+  }
+
+  /** Counts a refusal; called once for each lane that was closed. */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // it is on one lane at a time
+  void refused() {
+    refusals++;
   }
 
   /** Checks that its headers fit into a frame, and later those of its copies. */

@@ -26,13 +26,14 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class Publisher implements AutoCloseable {
-  /** How often one is repeated whose channel is closed by the broker each time. */
-  private static final int MOST_REFUSALS = 3;
+  /** With the second one, it was the only one on its channel, so it is the cause. */
+  private static final int MOST_REFUSALS = 2;
 
   /** The part of {@code confirmTimeout} after which a silent connection is made again. */
   private static final int PATIENCE = 3;
 
   private static final long TICK_MILLIS = 50;
+  private static final long LANE_MILLIS = 1;
 
   private final BrokerErrors errors;
   private final long sendTimeout;
@@ -95,6 +96,18 @@ final class Publisher implements AutoCloseable {
     }
   }
 
+  /** Takes back what has no answer on a channel that the broker has closed for one of them. */
+  void lost(Lane closedLane, Throwable cause) {
+    List<Publication> unconfirmed = closedLane.unconfirmed().drain();
+    for (int i = unconfirmed.size() - 1; i >= 0; i--) {
+      unconfirmed.get(i).refused();
+      takeBack(unconfirmed.get(i), cause);
+    }
+    if (closed) {
+      failQueued();
+    }
+  }
+
   private void fail(Publication publication, @Nullable Throwable cause) {
     publication.done.completeExceptionally(
         cause == null
@@ -136,7 +149,7 @@ final class Publisher implements AutoCloseable {
         fail(next, null);
         return;
       }
-      if (on != null && !on.isOver() && !on.isBlocked()) {
+      if (on != null && !on.isOver() && !on.isBlocked() && mayWrite(next, on)) {
         write(next, on);
         return;
       }
@@ -145,14 +158,23 @@ final class Publisher implements AutoCloseable {
         return;
       }
       expireQueued();
-      awaitSession(on);
+      awaitSession(on, on == null || on.isBlocked() ? TICK_MILLIS : LANE_MILLIS);
     }
     fail(next, null);
   }
 
+  /** Those that were on a channel which the broker has closed are written one by one. */
+  private static boolean mayWrite(Publication next, Session on) {
+    Lane lane = on.lane(next.lane);
+    return lane.channel().isOpen()
+        && (next.refusals > 0
+            ? lane.unconfirmed().isEmpty()
+            : !lane.unconfirmed().hasRefused());
+  }
+
   /** Waits for another session, or a tick: the broker may read again, or a send's time be over. */
-  private void awaitSession(@Nullable Session not) throws InterruptedException {
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS);
+  private void awaitSession(@Nullable Session not, long millis) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
     synchronized (changed) {
       for (long left = 1; session == not && left > 0; left = end - System.nanoTime()) {
         TimeUnit.NANOSECONDS.timedWait(changed, Math.max(left, 1_000_000));
@@ -176,17 +198,19 @@ final class Publisher implements AutoCloseable {
       channel.basicPublish(
           next.exchange, next.routingKey, next.mandatory, next.properties(), next.body);
     } catch (IOException | RuntimeException e) {
-      on.fail(e);
+      if (!BrokerErrors.isChannelError(e)) {
+        on.fail(e);
+      }
     }
-    if (on.isOver() && unconfirmed.remove(number)) { // after the others were taken back
+    boolean isClosed = on.isOver() || !channel.isOpen();
+    if (isClosed && unconfirmed.remove(number)) { // after the others were taken back
       takeBack(next, null);
     }
   }
 
   private void takeBack(Publication each, @Nullable Throwable cause) {
-    boolean isRefused =
-        each.attempts >= MOST_REFUSALS && cause != null && BrokerErrors.isChannelError(cause);
-    if (each.boundTo != null || each.isRequest() || closed || isRefused) {
+    boolean isCopyOfLost = each.boundTo != null && each.boundTo.isOver();
+    if (isCopyOfLost || each.isRequest() || closed || each.refusals >= MOST_REFUSALS) {
       fail(each, cause);
     } else {
       queue.addFirst(each);

@@ -97,6 +97,11 @@ final class QueueTopology {
       declare(channel, entities.suspects(queue), intoDeadLetters(queue));
       declareDelays(channel, queue, true);
     }
+    bind(channel, queue);
+  }
+
+  /** Binds a group to its topic; the exchange may have been deleted, with all that was bound. */
+  void bind(Channel channel, Route.Queue queue) throws IOException {
     if (queue.source().isPresent()) {
       channel.queueBind(entities.jobs(queue), entities.topics(), queue.source().get());
     }

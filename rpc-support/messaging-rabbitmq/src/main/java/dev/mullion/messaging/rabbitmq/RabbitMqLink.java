@@ -214,6 +214,19 @@ final class RabbitMqLink implements EngineLink {
     sources.lost(session);
   }
 
+  /** Opens a lane again that the broker has closed. */
+  void closed(Session session, Lane.Kind kind, Lane lane, Throwable cause) {
+    if (BrokerErrors.isNotFound(cause)) { // without the exchange, subscriptions have no bindings
+      session.fail(cause);
+      return;
+    }
+    Logs.warn("lane", "the broker closed a channel that publishes; it is opened again", cause);
+    ask(() -> {
+      publisher.lost(lane, cause);
+      session.use(() -> session.open(kind));
+    });
+  }
+
   void replied(BasicProperties properties, byte[] body) {
     Reply reply = Requests.arrived(properties, body);
     if (reply != null) {

@@ -1,5 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
+import static java.util.Objects.requireNonNull;
+
 import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.AlreadyClosedException;
 import com.rabbitmq.client.BuiltinExchangeType;
@@ -10,8 +12,9 @@ import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
 import com.rabbitmq.client.ShutdownSignalException;
 import java.io.IOException;
-import java.util.List;
+import java.util.Collection;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  *              signals      without confirms
  *  receiving   one channel for each subscription, one for each question
  * </pre>
+ *
+ * <p>A channel that the broker closes, for a message that is too large or forbidden or for a queue
+ * that is gone, is opened again, and nothing else ends.
  */
 final class Session {
   private static final String DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
@@ -35,10 +41,7 @@ final class Session {
 
   final Connection sending;
   final Connection receiving;
-  private final Lane publishing;
-  private final Lane requests;
-  private final Lane delays;
-  final Channel signals;
+  private final Map<Lane.Kind, Lane> lanes = new ConcurrentHashMap<>();
   private final Observer observer;
   private final AtomicBoolean over = new AtomicBoolean();
   private volatile @Nullable String blocked;
@@ -47,6 +50,9 @@ final class Session {
   /** Who wants to know what happens to a session. The methods are called on its threads. */
   interface Observer {
     void lost(Session session, Throwable cause);
+
+    /** The broker has closed a lane, which the observer is to open again. */
+    void closed(Session session, Lane.Kind kind, Lane lane, Throwable cause);
 
     void replied(AMQP.BasicProperties properties, byte[] body);
 
@@ -63,10 +69,6 @@ final class Session {
       second = with.connect(factory, "receiving");
       this.sending = first;
       this.receiving = second;
-      this.publishing = Lane.open(sending.createChannel());
-      this.requests = Lane.open(sending.createChannel());
-      this.delays = Lane.open(sending.createChannel());
-      this.signals = sending.createChannel();
       opened = true;
     } finally {
       if (!opened) {
@@ -103,11 +105,36 @@ final class Session {
   private void setUp() throws IOException {
     sending.addShutdownListener(this::fail);
     receiving.addShutdownListener(this::fail);
-    lanes().forEach(each -> each.channel().addShutdownListener(this::fail));
-    signals.addShutdownListener(this::fail);
     sending.addBlockedListener(reason -> blocked = reason, this::unblocked);
-    signals.addReturnListener(returned -> observer.signalReturned(returned.getRoutingKey()));
-    Channel replies = requests.channel();
+    for (Lane.Kind each : Lane.Kind.values()) {
+      open(each);
+    }
+  }
+
+  /** Opens a lane, in place of one that was closed. */
+  void open(Lane.Kind kind) throws IOException {
+    Channel channel = sending.createChannel();
+    if (channel == null) {
+      throw noChannel();
+    }
+    Lane opened = kind == Lane.Kind.SIGNALS ? Lane.open(channel) : Lane.confirmed(channel);
+    if (kind == Lane.Kind.SIGNALS) {
+      channel.addReturnListener(returned -> observer.signalReturned(returned.getRoutingKey()));
+    }
+    if (kind == Lane.Kind.REQUESTS) {
+      consumeReplies(channel);
+    }
+    lanes.put(kind, opened);
+    channel.addShutdownListener(cause -> {
+      if (cause.isHardError() || cause.isInitiatedByApplication()) {
+        fail(cause);
+      } else {
+        observer.closed(this, kind, opened, cause);
+      }
+    });
+  }
+
+  private void consumeReplies(Channel replies) throws IOException {
     replies.basicConsume(DIRECT_REPLY_TO, true, new DefaultConsumer(replies) {
       @Override
       public void handleDelivery(
@@ -123,15 +150,11 @@ final class Session {
   }
 
   Lane lane(Lane.Kind kind) {
-    return switch (kind) {
-      case PUBLISHING -> publishing;
-      case REQUESTS -> requests;
-      case DELAYS -> delays;
-    };
+    return requireNonNull(lanes.get(kind));
   }
 
-  List<Lane> lanes() {
-    return List.of(requests, delays, publishing);
+  Collection<Lane> lanes() {
+    return lanes.values();
   }
 
   /** Creates the exchange of all topics, or checks that it is there. */
@@ -158,10 +181,14 @@ final class Session {
   Channel newChannel() throws IOException {
     Channel channel = receiving.createChannel();
     if (channel == null) {
-      throw new IOException("no channel is free on this connection (see channel_max of the broker"
-          + " and requestedChannelMax of the client)");
+      throw noChannel();
     }
     return channel;
+  }
+
+  private static IOException noChannel() {
+    return new IOException("no channel is free on this connection (see channel_max of the broker"
+        + " and requestedChannelMax of the client)");
   }
 
   /** Closes a channel; what it holds goes back to its queues. */

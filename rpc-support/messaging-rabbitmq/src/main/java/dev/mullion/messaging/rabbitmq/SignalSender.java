@@ -95,14 +95,18 @@ final class SignalSender implements AutoCloseable {
     }
     try {
       Wire.Outgoing out = Wire.first(next.message());
-      session.signals.basicPublish(
-          "", entities.signal(next.signal().name()), true, out.build(), out.body);
+      session
+          .lane(Lane.Kind.SIGNALS)
+          .channel()
+          .basicPublish("", entities.signal(next.signal().name()), true, out.build(), out.body);
     } catch (IllegalArgumentException e) { // headers that do not fit
       events.dropped(next.signal(), 1);
       Logs.warn("signal", "a signal to " + next.signal().name() + " cannot be sent", e);
     } catch (IOException | RuntimeException e) {
       events.dropped(next.signal(), 1);
-      session.fail(e);
+      if (!BrokerErrors.isChannelError(e)) {
+        session.fail(e);
+      }
     }
   }
 

@@ -27,6 +27,12 @@ final class Unconfirmed {
     return open.isEmpty();
   }
 
+  /** Returns whether one waits that was on a channel which the broker has closed. */
+  boolean hasRefused() {
+    var first = open.firstEntry();
+    return first != null && first.getValue().refusals > 0;
+  }
+
   /** Takes an answer of the broker, for one or for all up to a number. */
   void answered(long number, boolean multiple, boolean accepted) {
     quietSince = System.nanoTime();

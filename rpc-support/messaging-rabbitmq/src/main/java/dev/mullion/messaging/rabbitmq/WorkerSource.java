@@ -62,6 +62,7 @@ final class WorkerSource extends JobSource {
   void start(Session session) throws IOException {
     Consumption started = new Consumption(session, open(session), open(session));
     consumption = started;
+    bind(started.jobs());
     started.suspects().basicQos(1);
     started.jobs().basicQos(prefetch);
     resume();

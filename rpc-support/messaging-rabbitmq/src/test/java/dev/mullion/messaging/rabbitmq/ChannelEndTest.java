@@ -1,19 +1,25 @@
 package dev.mullion.messaging.rabbitmq;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingListener;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.Subscription;
+import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
@@ -38,6 +44,7 @@ class ChannelEndTest {
   private final BlockingQueue<String> handledByOther = new LinkedBlockingQueue<>();
   private final Queue<Throwable> losses = new ConcurrentLinkedQueue<>();
   private final CountDownLatch returns = new CountDownLatch(1);
+  private RabbitMqEngine engine;
   private Messaging messaging;
 
   private static WorkQueue<String> queue(String name) {
@@ -46,8 +53,13 @@ class ChannelEndTest {
 
   @BeforeEach
   void start() throws Exception {
-    RabbitMqEngine engine = RabbitMqUnderTest.engine(Broker.shared().port(), "ends");
-    messaging = Messaging.builder(engine)
+    engine = RabbitMqUnderTest.engine(Broker.shared().port(), "ends");
+    open(engine);
+    messaging.pull(other, job -> handledByOther.add(job.payload()));
+  }
+
+  private void open(RabbitMqEngine of) throws Exception {
+    messaging = Messaging.builder(of)
         .listener(new MessagingListener() {
           @Override
           public void connectionLost(String where, Throwable cause) {
@@ -55,7 +67,6 @@ class ChannelEndTest {
           }
         })
         .start();
-    messaging.pull(other, job -> handledByOther.add(job.payload()));
   }
 
   @AfterEach
@@ -105,6 +116,66 @@ class ChannelEndTest {
     assertThat(handled.poll(30, TimeUnit.SECONDS)).isEqualTo("job 1");
     assertThat(handled.poll(30, TimeUnit.SECONDS)).isEqualTo("job 2");
     assertOthersGoOn();
+  }
+
+  // All subscriptions were made again, and what they held came back with a loss counted.
+  @Test
+  void messageThatIsTooLarge() throws Exception {
+    WorkQueue<byte[]> large = WorkQueue.of(queue.name(), Codecs.bytes());
+    messaging.declare(large);
+    List<CompletableFuture<Void>> small = new ArrayList<>();
+    CompletableFuture<Void> refused = new CompletableFuture<>();
+    try (Messaging sender = Messaging.builder(engine).maxMessageSize(16 << 20).start()) {
+      for (int i = 0; i < 400; i++) {
+        small.add(sender.push(large, new byte[10]));
+        if (i == 200) {
+          refused = sender.push(large, new byte[9 << 20]);
+        }
+      }
+      for (CompletableFuture<Void> each : small) {
+        each.get(30, TimeUnit.SECONDS);
+      }
+      assertThat(catchThrowable(refused::join)).hasCauseInstanceOf(MessageTooLargeException.class);
+    }
+    assertOthersGoOn();
+  }
+
+  @Test
+  void messageToAnExchangeThatIsForbidden() throws Exception {
+    Broker broker = Broker.shared();
+    broker.control("add_user", "pushes", "secret");
+    broker.control(
+        "set_permissions", "pushes", ".*", "^amq\\.default$|^ends\\.queue|^ends\\.dec", ".*");
+    messaging.close();
+    open(RabbitMqEngine.builder()
+        .addresses(broker.address())
+        .prefix("ends")
+        .user("pushes", "secret")
+        .build());
+    messaging.pull(other, job -> handledByOther.add(job.payload()));
+    Topic<String> forbidden = Topic.of("forbidden", Codecs.utf8());
+    for (int i = 0; i < 3; i++) {
+      CompletableFuture<Void> refused = messaging.publish(forbidden, "x");
+      assertThat(catchThrowable(refused::join)).hasCauseInstanceOf(PermissionDeniedException.class);
+    }
+    assertOthersGoOn();
+  }
+
+  @Test
+  void exchangeThatIsDeleted() throws Exception {
+    Topic<String> topic = Topic.of("deleted-exchange", Codecs.utf8());
+    WorkQueue<String> group = topic.group("group" + System.nanoTime());
+    messaging.pull(group, job -> handled.add(job.payload()));
+    messaging.subscribe(topic, message -> handledByOther.add(message.payload()));
+    try (Connection operator = Plain.connect(Broker.shared().port());
+        Channel channel = operator.createChannel()) {
+      channel.exchangeDelete("ends.topics");
+    }
+    await(
+        () -> { // what is published before the bindings are back reaches nobody
+          messaging.publish(topic, "x").get(30, TimeUnit.SECONDS);
+          return !handled.isEmpty() && !handledByOther.isEmpty();
+        });
   }
 
   private static void set(String setting, String value) throws Exception {

@@ -33,6 +33,11 @@ class SessionTest {
       }
 
       @Override
+      public void closed(Session session, Lane.Kind kind, Lane lane, Throwable cause) {
+        losses.add(cause);
+      }
+
+      @Override
       public void replied(AMQP.BasicProperties properties, byte[] body) {}
 
       @Override
