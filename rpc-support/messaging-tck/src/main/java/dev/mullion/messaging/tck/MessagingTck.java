@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Nested;
  * class MyEngineTest extends MessagingTck {
  *   @Override
  *   protected EngineUnderTest startEngine() throws Exception {
- *     return EngineUnderTest.of(new MyEngine("localhost:4711"));
+ *     return EngineUnderTest.of(EmbeddedEngine.inMemory().start()); // yours
  *   }
  * }
  * }</pre>
