@@ -30,6 +30,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
 
   private final String name;
   private final MessagingClock clock;
+  private final SteadyTime ages;
   private final @Nullable Commits commits;
   private final Hub hub;
   private final QueueRegistry queues;
@@ -44,6 +45,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
       throws MessagingException {
     this.name = name;
     this.clock = clock;
+    this.ages = new SteadyTime(clock);
     this.commits = store == null ? null : new Commits(store, this::storeFailed);
     this.hub = new Hub(commits);
     this.queues = new QueueRegistry(this, hub, commits);
@@ -93,6 +95,11 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
   }
 
   // ---- for links
+
+  /** Returns the time by which dead letters age. */
+  SteadyTime ages() {
+    return ages;
+  }
 
   Hub hub() {
     return hub;

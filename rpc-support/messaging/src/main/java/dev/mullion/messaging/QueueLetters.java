@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Makes, reads and drops the dead letters of a queue. */
@@ -19,8 +18,6 @@ final class QueueLetters {
   private final @Nullable JobStorage storage;
   private final DeadLetterBox box = new DeadLetterBox(); // guarded by the queue's lock
   private final Alarm alarm;
-  private final long beganNanos;
-  private final long beganMillis;
 
   QueueLetters(JobQueue queue, EmbeddedBroker broker, @Nullable JobStorage storage) {
     this.queue = queue;
@@ -28,8 +25,6 @@ final class QueueLetters {
     this.clock = broker.clock();
     this.storage = storage;
     this.alarm = new Alarm(clock, this::sweepLater);
-    this.beganNanos = clock.nanoTime();
-    this.beganMillis = clock.currentTimeMillis();
   }
 
   // ---- under the queue's lock
@@ -71,7 +66,7 @@ final class QueueLetters {
     Instant died = Instant.ofEpochMilli(clock.currentTimeMillis());
     DeadLetter content =
         new DeadLetter(job.message(), queue.route().name(), reason, error, deliveries, died);
-    return new Letter(box.nextNumber(), now(), job.address(), content);
+    return new Letter(box.nextNumber(), broker.ages().millis(), job.address(), content);
   }
 
   private void put(Letter letter) {
@@ -117,7 +112,7 @@ final class QueueLetters {
     Burial burial = new Burial(reason, error, deliveries, died);
     return store.apply(
         List.of(store.bury(job, number, burial)),
-        failure -> putStored(new Letter(number, now(), null, null), failure));
+        failure -> putStored(new Letter(number, broker.ages().millis(), null, null), failure));
   }
 
   private void putStored(Letter letter, @Nullable StoreException failure) {
@@ -184,7 +179,7 @@ final class QueueLetters {
       if (died == DeadLetterBox.UNKNOWN) {
         died = readTime(oldest);
       }
-      if (now() - died < Times.millis(queue.route().deadLetterAge())) {
+      if (broker.ages().millis() - died < Times.millis(queue.route().deadLetterAge())) {
         sweepAt(died);
         return;
       }
@@ -205,7 +200,7 @@ final class QueueLetters {
 
   /** Returns when a letter died; one that cannot be read, or is of the future, is as new. */
   private long readTime(Letter letter) {
-    long died = now();
+    long died = broker.ages().millis();
     try {
       Letter read = read(letter);
       if (read != null) {
@@ -228,17 +223,9 @@ final class QueueLetters {
     });
   }
 
-  /**
-   * Returns the time of day when this began plus what has passed since, for ages: letters do not
-   * age by a clock that is set.
-   */
-  private long now() {
-    return beganMillis + TimeUnit.NANOSECONDS.toMillis(clock.nanoTime() - beganNanos);
-  }
-
   private void sweepAt(long died) {
     Duration age = queue.route().deadLetterAge();
-    long millis = Math.max(1, died + Times.millis(age) - now());
+    long millis = Math.max(1, died + Times.millis(age) - broker.ages().millis());
     alarm.at(Times.after(Duration.ofMillis(millis), clock));
   }
 

@@ -22,7 +22,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
  *
  * <pre>{@code
  * FaultyEngine engine =
- *     FaultyEngine.over(broker).seed(7).delays(0.05).duplicates(0.02).reorders(0.02).cuts(0.1).build();
+ *     FaultyEngine.over(broker).seed(7).delays(0.05).duplicates(0.02)
+ *         .reorders(0.02).cuts(0.1).build();
  * }</pre>
  *
  * <p>Faults are chosen by random numbers with a seed; what happens to a message still depends on
