@@ -1,19 +1,22 @@
 package dev.mullion.messaging;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The threads on which futures of users complete, and so on which their continuations run. A
  * continuation that waits for another future has a substitute meanwhile, since the JDK tells a
  * {@code ForkJoinPool} of such waits. Never rejects a task.
+ *
+ * <p>To pass a task to the pool costs more than most tasks do. So the pool gets runners, each of
+ * which runs tasks for as long as there are any, and has another one started while some wait.
  */
 final class Callbacks implements Executor {
   private static final Duration RETRY = Duration.ofMillis(100);
@@ -21,13 +24,15 @@ final class Callbacks implements Executor {
   private static final int MOST_THREADS = 1024; // substitutes included
 
   private final ForkJoinPool pool;
+  private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
+  private final AtomicBoolean starting = new AtomicBoolean(); // a runner that has not begun yet
 
   Callbacks() {
     ClassLoader loader = Thread.currentThread().getContextClassLoader();
     pool = new ForkJoinPool(
         THREADS,
         owner -> new CallbackThread(owner, loader),
-        (thread, error) -> LimitedLog.warn("callback", "a continuation failed", error),
+        null,
         true,
         THREADS,
         MOST_THREADS,
@@ -39,60 +44,76 @@ final class Callbacks implements Executor {
 
   @Override
   public void execute(Runnable task) {
-    execute(new Once(task));
+    waiting.add(task);
+    startRunner();
   }
 
-  private void execute(Once task) {
-    try {
-      pool.execute(task);
-    } catch (RejectedExecutionException closed) { // the last few, after the stop
-      Thread thread = new Thread(task, "messaging-callback");
-      thread.setDaemon(true);
-      start(thread, task);
-    } catch (Throwable e) { // no thread could be started: the pool may have the task, or not
-      again(task, e);
+  private void startRunner() {
+    if (starting.compareAndSet(false, true)) {
+      submit();
     }
   }
 
-  private void start(Thread thread, Once task) {
+  private void submit() {
+    try {
+      pool.execute(this::runAll);
+    } catch (RejectedExecutionException closed) { // the last few, after the stop
+      runOnNewThread();
+    } catch (Throwable e) { // no thread could be started: the pool may have the runner, or not
+      submitLater(e);
+    }
+  }
+
+  private void runOnNewThread() {
+    Thread thread = new Thread(this::runAll, "messaging-callback");
+    thread.setDaemon(true);
     try {
       thread.start();
     } catch (Throwable e) {
-      again(task, e);
+      submitLater(e);
     }
   }
 
-  private void again(Once task, Throwable error) {
+  /** One runner too many finds nothing to do. */
+  private void submitLater(Throwable error) {
     LimitedLog.warn("callback", "no thread for a continuation; next attempt in " + RETRY, error);
-    MessagingClock.system().schedule(RETRY, () -> execute(task));
+    MessagingClock.system().schedule(RETRY, this::submit);
   }
 
-  /** A task that runs once, however often it is passed on. */
-  private static final class Once implements Runnable {
-    private static final VarHandle TASK;
+  /**
+   * Runs what waits. At the end it looks once more after a moment: engines answer many sends at
+   * once, and to start a runner for each costs more than the yield.
+   */
+  @SuppressWarnings("ThreadPriorityCheck") // a hint is enough
+  private void runAll() {
+    int last;
+    do {
+      starting.set(false);
+      last = runWaiting();
+      if (last > 0 && starting.compareAndSet(false, true)) {
+        Thread.yield();
+      } else {
+        return;
+      }
+    } while (true);
+  }
 
-    static {
+  /** Runs what waits; while one task runs, which may wait for another, the next runner comes. */
+  private int runWaiting() {
+    int count = 0;
+    for (Runnable next = waiting.poll(); next != null; next = waiting.poll()) {
+      if (!waiting.isEmpty()) {
+        startRunner();
+      }
       try {
-        TASK = MethodHandles.lookup().findVarHandle(Once.class, "task", Runnable.class);
-      } catch (ReflectiveOperationException e) {
-        throw new ExceptionInInitializerError(e);
+        next.run();
+      } catch (Throwable e) { // of the user's continuation
+        LimitedLog.warn("callback", "a continuation failed", e);
       }
+      Thread.interrupted(); // left by it, and not meant for the next one
+      count++;
     }
-
-    @SuppressWarnings("unused") // by TASK
-    private @Nullable Runnable task;
-
-    Once(Runnable task) {
-      this.task = task;
-    }
-
-    @Override
-    public void run() {
-      Runnable first = (Runnable) TASK.getAndSet(this, (Runnable) null);
-      if (first != null) {
-        first.run();
-      }
-    }
+    return count;
   }
 
   /** Lets its tasks finish, and rejects further ones; does not wait. */

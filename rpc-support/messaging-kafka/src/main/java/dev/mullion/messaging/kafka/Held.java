@@ -18,22 +18,38 @@ abstract class Held implements RawDelivery {
   private final AtomicBoolean settled = new AtomicBoolean();
   private final AtomicBoolean answered = new AtomicBoolean();
   private final Message<byte[]> message;
+  private final Envelope envelope;
   private ConsumerRecord<byte[], byte[]> fetched; // of the polling thread, once it is delivered
+  private boolean held = true; // of the polling thread
   private volatile AcknowledgeType decision = AcknowledgeType.RELEASE;
 
   Held(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched) {
     this.worker = worker;
     this.fetched = fetched;
-    this.message = Records.message(fetched);
+    this.envelope = new Envelope(fetched.headers());
+    this.message = envelope.message(fetched);
   }
 
   ConsumerRecord<byte[], byte[]> fetched() {
     return fetched;
   }
 
+  Envelope envelope() {
+    return envelope;
+  }
+
   /** Puts the record in place that came back after a renewal; another object of the same. */
   void renewed(ConsumerRecord<byte[], byte[]> again) {
     fetched = again;
+  }
+
+  /** Returns whether its consumer still has to acknowledge it. */
+  boolean isHeld() {
+    return held;
+  }
+
+  void leave() {
+    held = false;
   }
 
   long offset() {

@@ -137,7 +137,7 @@ final class Letters implements DeadLetters {
       ConsumerRecord<byte[], byte[]> from, Throwable why, int deliveries, Buried done) {
     bury(
         from,
-        Records.message(from),
+        new Envelope(from.headers()).message(from),
         DeadLetter.Reason.OVERFLOW,
         "no topic of the queue takes its copy: " + why.getMessage(),
         deliveries,
@@ -257,7 +257,7 @@ final class Letters implements DeadLetters {
         headers.lastHeader(KEY) == null ? null : headers.lastHeader(KEY).value();
     String error = Records.text(headers, ERROR);
     return new DeadLetter(
-        Records.message(headers, key, from.value(), from.timestamp(), Records.place(from)),
+        new Envelope(headers).message(from, key),
         queue.name(),
         reason(Records.text(headers, REASON)),
         error == null ? "" : error,

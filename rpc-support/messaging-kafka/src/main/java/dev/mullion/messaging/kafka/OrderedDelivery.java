@@ -29,6 +29,7 @@ final class OrderedDelivery implements RawDelivery {
   private final TopicPartition place;
   private final ConsumerRecord<byte[], byte[]> record;
   private final Tries before;
+  private final Envelope envelope;
   private final Message<byte[]> message;
   private final CompletableFuture<Settlement> answer = new CompletableFuture<>();
   private final AtomicBoolean settled = new AtomicBoolean();
@@ -41,7 +42,8 @@ final class OrderedDelivery implements RawDelivery {
     this.place = place;
     this.record = record;
     this.before = before;
-    this.message = Records.message(record);
+    this.envelope = new Envelope(record.headers());
+    this.message = envelope.message(record);
   }
 
   TopicPartition place() {
@@ -54,6 +56,10 @@ final class OrderedDelivery implements RawDelivery {
 
   ConsumerRecord<byte[], byte[]> record() {
     return record;
+  }
+
+  boolean isExpired() {
+    return envelope.isExpired();
   }
 
   /** Returns what had been tried before this delivery. */

@@ -24,6 +24,7 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
   private final KafkaLink link;
   private final Route.Queue queue;
   private final Sink sink;
+  private final KafkaLink.Counts counts;
   private final OrderedWorker worker;
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -31,6 +32,7 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
     this.link = link;
     this.queue = queue;
     this.sink = sink;
+    this.counts = link.counts(queue);
     this.worker = new OrderedWorker(link, this, settings.concurrency());
     link.movers().use(queue);
     worker.start();
@@ -48,13 +50,13 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
 
   /** Passes a delivery on that is committed as handed out. */
   void pass(OrderedDelivery delivery) {
-    if (Records.isExpired(delivery.record().headers())) {
-      link.counts(queue).expired.increment();
+    if (delivery.isExpired()) {
+      counts.expired.increment();
       worker.request(1);
       Tries before = delivery.before();
       bury(delivery, Reason.EXPIRED, "time to live passed", before.failures() + before.losses());
     } else if (delivery.begins()) {
-      link.counts(queue).inFlight.incrementAndGet();
+      counts.inFlight.incrementAndGet();
       sink.deliver(delivery);
     } else { // lost before
       worker.request(1);
@@ -63,7 +65,7 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
 
   @Override
   public void over() {
-    link.counts(queue).inFlight.decrementAndGet();
+    counts.inFlight.decrementAndGet();
   }
 
   @Override

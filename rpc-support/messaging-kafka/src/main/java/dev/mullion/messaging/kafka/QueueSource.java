@@ -14,7 +14,6 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +25,7 @@ final class QueueSource extends SharePool implements JobSource {
   private final Route.Queue queue;
   private final Sink sink;
   private final Names names;
+  private final KafkaLink.Counts counts;
   private final Suspects suspects;
   private final AtomicInteger moving = new AtomicInteger(); // to the suspects
 
@@ -34,6 +34,7 @@ final class QueueSource extends SharePool implements JobSource {
     this.queue = queue;
     this.sink = sink;
     this.names = link.names();
+    this.counts = link.counts(queue);
     this.suspects = new Suspects(link, link.names().suspects(queue));
     link.movers().use(queue);
     link.background(() -> {
@@ -92,13 +93,13 @@ final class QueueSource extends SharePool implements JobSource {
 
   /** Buries a message that has expired; else it is about to be delivered. */
   private boolean begins(Job job) {
-    if (Records.isExpired(job.fetched().headers())) {
-      link().counts(queue).expired.increment();
+    if (job.envelope().isExpired()) {
+      counts.expired.increment();
       bury(job, Reason.EXPIRED, "time to live passed", job.failures() + job.losses());
       return false;
     }
     job.delivered = true;
-    link().counts(queue).inFlight.incrementAndGet();
+    counts.inFlight.incrementAndGet();
     return true;
   }
 
@@ -214,9 +215,8 @@ final class QueueSource extends SharePool implements JobSource {
     Job(ShareWorker worker, ConsumerRecord<byte[], byte[]> fetched, SharePool pool) {
       super(worker, fetched);
       this.pool = pool;
-      Headers headers = fetched.headers();
-      this.failures = Records.count(headers, Records.FAILURES);
-      this.losses = Records.count(headers, Records.LOSSES) + brokerLosses();
+      this.failures = envelope().failures();
+      this.losses = envelope().losses() + brokerLosses();
     }
 
     @Override
@@ -298,7 +298,7 @@ final class QueueSource extends SharePool implements JobSource {
     @Override
     void over(Settlement settlement) {
       if (delivered) {
-        link().counts(queue).inFlight.decrementAndGet();
+        counts.inFlight.decrementAndGet();
       }
       if (moved && moving.decrementAndGet() == 0) {
         suspects.passWaiting();

@@ -4,11 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.mullion.messaging.Message;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
@@ -137,7 +134,11 @@ final class Records {
 
   /** Returns a header's number; the default if it is absent, or another client wrote no number. */
   static long number(Headers headers, String name, long absent) {
-    String text = text(headers, name);
+    return number(text(headers, name), absent);
+  }
+
+  /** Returns the number that a text is; the default without one. */
+  static long number(@Nullable String text, long absent) {
     try {
       return text == null ? absent : Long.parseLong(text);
     } catch (NumberFormatException e) {
@@ -146,21 +147,16 @@ final class Records {
   }
 
   static int count(Headers headers, String name) {
-    return (int) Math.max(0, Math.min(Integer.MAX_VALUE / 2, number(headers, name, 0)));
+    return count(text(headers, name));
+  }
+
+  static int count(@Nullable String text) {
+    return (int) Math.max(0, Math.min(Integer.MAX_VALUE / 2, number(text, 0)));
   }
 
   /** Returns how many deliveries of a record are counted. */
   static int tries(ConsumerRecord<byte[], byte[]> of) {
     return count(of.headers(), FAILURES) + count(of.headers(), LOSSES);
-  }
-
-  static boolean isExpired(Headers headers) {
-    return number(headers, EXPIRES, Long.MAX_VALUE) <= System.currentTimeMillis();
-  }
-
-  /** Returns the message of a record; one without an id gets its place as its id. */
-  static Message<byte[]> message(ConsumerRecord<byte[], byte[]> from) {
-    return message(from.headers(), from.key(), from.value(), from.timestamp(), place(from));
   }
 
   static @Nullable String key(ConsumerRecord<byte[], byte[]> from) {
@@ -169,45 +165,6 @@ final class Records {
 
   static String place(ConsumerRecord<byte[], byte[]> from) {
     return from.topic() + '-' + from.partition() + '-' + from.offset();
-  }
-
-  static Message<byte[]> message(
-      Headers from, byte @Nullable [] key, byte @Nullable [] value, long time, String place) {
-    String id = text(from, ID);
-    Message<byte[]> message = Message.of(value == null ? new byte[0] : value)
-        .withId(id == null ? place : id)
-        .withTimestamp(Instant.ofEpochMilli(number(from, TIMESTAMP, time)));
-    if (key != null) {
-      message = message.withKey(new String(key, UTF_8));
-    }
-    String contentType = text(from, CONTENT_TYPE);
-    if (contentType != null) {
-      message = message.withContentType(contentType);
-    }
-    String correlationId = text(from, CORRELATION_ID);
-    if (correlationId != null) {
-      message = message.withCorrelationId(correlationId);
-    }
-    long left = number(from, TIME_TO_LIVE, 0);
-    if (left > 0) {
-      message = message.withTimeToLive(Duration.ofMillis(left));
-    }
-    Map<String, String> own = headers(from);
-    return own.isEmpty() ? message : message.withHeaders(own);
-  }
-
-  private static Map<String, String> headers(Headers from) {
-    Map<String, String> own = new LinkedHashMap<>();
-    for (Header header : from) {
-      String name = header.key();
-      if (name.startsWith(ESCAPED)) {
-        name = name.substring(ESCAPED.length());
-      } else if (isMapped(name) || name.startsWith(OWN)) {
-        continue;
-      }
-      own.put(name, header.value() == null ? "" : new String(header.value(), UTF_8));
-    }
-    return own;
   }
 
   /** Returns where a record, or the one it was copied from, was at first. */

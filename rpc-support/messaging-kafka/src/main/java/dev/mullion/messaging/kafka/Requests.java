@@ -78,7 +78,7 @@ final class Requests {
       String error = Records.text(headers, ERROR);
       Reply.Status status = status(Records.text(headers, STATUS));
       Reply reply = status == Reply.Status.OK
-          ? Reply.of(id, Records.message(next))
+          ? Reply.of(id, new Envelope(headers).message(next))
           : Reply.error(id, status, error);
       context.events().replied(reply);
     }

@@ -5,10 +5,12 @@ import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.producer.Producer;
@@ -23,12 +25,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class Sender {
   private static final int EXPLAIN_MILLIS = 1000;
+  private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
 
   private final Settings settings;
   private final Admin admin;
   private final Errors errors;
   private final Producer<byte[], byte[]> producer;
-  private final LinkedBlockingQueue<Item> waiting = new LinkedBlockingQueue<>();
+  private final Queue<Item> waiting = new ConcurrentLinkedQueue<>();
+  private volatile boolean idle; // the thread waits for an item
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread thread;
 
@@ -94,6 +98,10 @@ final class Sender {
       return;
     }
     waiting.add(new Item(message, answer, System.nanoTime()));
+    if (idle) {
+      idle = false; // one call is enough
+      LockSupport.unpark(thread);
+    }
     if (closed.get()) {
       failWaiting();
     }
@@ -119,16 +127,27 @@ final class Sender {
   private void run() {
     while (!closed.get() || !waiting.isEmpty()) {
       try {
-        Item item = waiting.poll(100, TimeUnit.MILLISECONDS);
+        Item item = waiting.poll();
         if (item != null) {
           pass(item);
+        } else {
+          awaitItem();
         }
-      } catch (InterruptedException e) {
-        failWaiting();
+        if (Thread.interrupted()) { // by close
+          failWaiting();
+        }
       } catch (Throwable e) { // of an answer: the next ones must not wait for ever
         Logs.warn("sender", "an answer to a message failed", e);
       }
     }
+  }
+
+  private void awaitItem() {
+    idle = true;
+    if (waiting.isEmpty() && !closed.get()) {
+      LockSupport.parkNanos(this, LONGEST_PAUSE_NANOS);
+    }
+    idle = false;
   }
 
   private void pass(Item item) {
@@ -167,6 +186,7 @@ final class Sender {
       return;
     }
     long end = System.nanoTime() + timeout.toNanos();
+    LockSupport.unpark(thread);
     try {
       thread.join(Math.max(1, timeout.toMillis() / 2));
     } catch (InterruptedException e) {

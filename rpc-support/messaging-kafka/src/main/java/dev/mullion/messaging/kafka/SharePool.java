@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class SharePool implements Source, ShareWorker.Pool {
   private static final int SHARES = 4;
-  private static final int MOST_RECORDS = 500;
+  private static final int MOST_RECORDS = 1_000;
   private static final long GROW_MILLIS = 100;
   private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(60);
   private static final long QUIET_MILLIS = 1000;

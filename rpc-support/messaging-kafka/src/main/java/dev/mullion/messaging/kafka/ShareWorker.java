@@ -3,7 +3,7 @@ package dev.mullion.messaging.kafka;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,7 +47,7 @@ final class ShareWorker implements Runnable {
   private static final Duration POLL_RENEWED = Duration.ofMillis(100);
   private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
   private static final long RENEWED_NANOS = 5_000_000_000L;
-  private static final long LINGER_NANOS = 2_000_000; // so that one commit has many
+  private static final long LINGER_NANOS = 10_000_000; // so that one commit has many
 
   /** Who decides when to fetch, and gets what was fetched. */
   interface Pool {
@@ -75,7 +75,8 @@ final class ShareWorker implements Runnable {
   private final Settings settings;
   private final Pool pool;
   private final Thread thread;
-  private final Map<Long, Held> held = new LinkedHashMap<>(); // of the polling thread only
+  private final List<Held> fetched = new ArrayList<>(); // by the last poll; of the polling thread
+  private int held; // how many of these are; of the polling thread
   private final List<Held> acknowledged = new ArrayList<>(); // as held; to be committed
   private final ConcurrentLinkedQueue<Held> decided = new ConcurrentLinkedQueue<>();
   private final AtomicInteger undecided = new AtomicInteger();
@@ -151,7 +152,7 @@ final class ShareWorker implements Runnable {
   @Override
   public void run() {
     try {
-      while (!(stopping && held.isEmpty()) && !closing) {
+      while (!(stopping && held == 0) && !closing) {
         turn();
       }
       end();
@@ -160,7 +161,7 @@ final class ShareWorker implements Runnable {
     } finally {
       ended = true;
       try {
-        held.values().forEach(each -> each.answered(Settlement.UNKNOWN));
+        stillHeld().forEach(each -> each.answered(Settlement.UNKNOWN));
         acknowledged.forEach(each -> each.answered(Settlement.UNKNOWN));
         for (Held late = decided.poll(); late != null; late = decided.poll()) {
           late.answered(Settlement.LEASE_LOST);
@@ -174,7 +175,7 @@ final class ShareWorker implements Runnable {
 
   private void turn() {
     try {
-      if (!held.isEmpty() || !acknowledged.isEmpty()) {
+      if (held > 0 || !acknowledged.isEmpty()) {
         holdOn();
       } else if (pool.admits(this)) {
         fetch();
@@ -221,20 +222,19 @@ final class ShareWorker implements Runnable {
   }
 
   private void take(Iterable<ConsumerRecord<byte[], byte[]>> records) {
-    List<Held> arrived = new ArrayList<>();
+    fetched.clear();
     for (ConsumerRecord<byte[], byte[]> each : records) {
-      Held one = pool.hold(this, each);
-      held.put(each.offset(), one);
-      arrived.add(one);
+      fetched.add(pool.hold(this, each));
     }
-    undecided.set(arrived.size());
-    if (!arrived.isEmpty()) {
+    held = fetched.size();
+    undecided.set(held);
+    if (held > 0) {
       lockNanos = consumer()
           .acquisitionLockTimeoutMs()
           .map(millis -> millis * 1_000_000L)
           .orElse(settings.lockDuration().toNanos());
       renewAt = System.nanoTime() + lockNanos / 2;
-      pool.arrived(this, arrived);
+      pool.arrived(this, List.copyOf(fetched));
     }
   }
 
@@ -245,7 +245,7 @@ final class ShareWorker implements Runnable {
     if (first && !acknowledged.isEmpty()) {
       commitAt = now + LINGER_NANOS;
     }
-    if (!acknowledged.isEmpty() && (held.isEmpty() || stopping || commitAt - now <= 0)) {
+    if (!acknowledged.isEmpty() && (held == 0 || stopping || commitAt - now <= 0)) {
       commitAcknowledged();
     } else if (renewAt - now <= 0) {
       commitAcknowledged();
@@ -263,14 +263,25 @@ final class ShareWorker implements Runnable {
 
   private void acknowledgeDecided() {
     for (Held each = decided.poll(); each != null; each = decided.poll()) {
-      if (held.get(each.offset()) == each) {
+      if (each.isHeld()) {
         consumer().acknowledge(each.fetched(), each.decision());
-        held.remove(each.offset());
+        leave(each);
         acknowledged.add(each);
       } else {
         each.answered(Settlement.LEASE_LOST);
       }
     }
+  }
+
+  private void leave(Held record) {
+    record.leave();
+    if (--held == 0) {
+      fetched.clear();
+    }
+  }
+
+  private List<Held> stillHeld() {
+    return fetched.stream().filter(Held::isHeld).toList();
   }
 
   private void commitAcknowledged() {
@@ -281,7 +292,7 @@ final class ShareWorker implements Runnable {
     List<Held> done = List.copyOf(acknowledged);
     acknowledged.clear();
     done.forEach(each -> each.answered(settlement));
-    if (held.isEmpty()) {
+    if (held == 0) {
       pool.emptied(this);
     }
   }
@@ -315,9 +326,10 @@ final class ShareWorker implements Runnable {
 
   /** Keeps what is held: renewed records come back from the next polls. */
   private void renew() {
-    Map<Long, Held> renewed = new LinkedHashMap<>(held);
-    for (Held each : renewed.values()) {
+    Map<Long, Held> renewed = new HashMap<>();
+    for (Held each : stillHeld()) {
       consumer().acknowledge(each.fetched(), AcknowledgeType.RENEW);
+      renewed.put(each.offset(), each);
     }
     boolean kept = commit() == Settlement.APPLIED;
     long deadline = System.nanoTime() + RENEWED_NANOS;
@@ -337,9 +349,9 @@ final class ShareWorker implements Runnable {
 
   /** Begins again with another consumer: the locks of this one are gone, or will be. */
   private void loseAll() {
-    List<Held> lost = new ArrayList<>(held.values());
+    List<Held> lost = new ArrayList<>(stillHeld());
+    lost.forEach(this::leave);
     lost.addAll(acknowledged);
-    held.clear();
     acknowledged.clear();
     lost.forEach(each -> each.answered(Settlement.LEASE_LOST));
     closeConsumer();
@@ -355,8 +367,8 @@ final class ShareWorker implements Runnable {
     }
     acknowledgeDecided();
     commitAcknowledged();
-    if (!held.isEmpty()) {
-      for (Held each : held.values()) {
+    if (held > 0) {
+      for (Held each : stillHeld()) {
         consumer().acknowledge(each.fetched(), AcknowledgeType.RELEASE);
       }
       commit();

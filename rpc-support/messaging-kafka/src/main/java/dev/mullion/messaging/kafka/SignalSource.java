@@ -95,7 +95,7 @@ final class SignalSource implements Source {
         if (settlement != Settlement.APPLIED || decision() != AcknowledgeType.ACCEPT) {
           return;
         }
-        if (Records.isExpired(fetched().headers())) {
+        if (envelope().isExpired()) {
           sink.dropped(1);
         } else {
           buffer.offer(new LiveDelivery(message(), signal));

@@ -29,10 +29,11 @@ final class TopicSource extends LiveReader.Listener implements Source {
     if (!pattern.matches(topic)) {
       return;
     }
-    if (Records.isExpired(next.headers())) {
+    Envelope envelope = new Envelope(next.headers());
+    if (envelope.isExpired()) {
       sink.dropped(1);
     } else {
-      buffer.offer(new LiveDelivery(Records.message(next), topic));
+      buffer.offer(new LiveDelivery(envelope.message(next), topic));
     }
   }
 
