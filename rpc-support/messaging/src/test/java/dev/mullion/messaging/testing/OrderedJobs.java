@@ -1,5 +1,6 @@
 package dev.mullion.messaging.testing;
 
+import static java.util.Objects.requireNonNull;
 import static java.util.stream.Collectors.counting;
 import static java.util.stream.Collectors.groupingBy;
 import static java.util.stream.Collectors.toList;
@@ -70,7 +71,7 @@ final class OrderedJobs {
     while (!open.isEmpty()) {
       Map<String, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
       open.forEach(job -> all.put(job, pushed(job)));
-      open.removeIf(job -> all.get(job).join());
+      open.removeIf(job -> requireNonNull(all.get(job)).join());
     }
   }
 
