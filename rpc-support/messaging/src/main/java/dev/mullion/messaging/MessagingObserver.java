@@ -12,6 +12,14 @@ public interface MessagingObserver {
     return message;
   }
 
+  /**
+   * Called before a reply is sent, by the thread that has it, when the scope of its replier may be
+   * closed; as {@link #sending} by default.
+   */
+  default <T> Message<T> replying(String address, Message<?> request, Message<T> reply) {
+    return sending(address, reply);
+  }
+
   /** Called on the handler's thread before it runs; the scope is closed there when it returned. */
   default Scope handling(String address, Message<?> message) {
     return (error) -> {};

@@ -64,9 +64,19 @@ public final class MessagingTraces {
 
     @Override
     public <T> Message<T> sending(String address, Message<T> message) {
+      return sending(address, message, message);
+    }
+
+    @Override
+    public <T> Message<T> replying(String address, Message<?> request, Message<T> reply) {
+      return sending(address, request, reply);
+    }
+
+    /** Continues the trace of the thread, or else that of the headers of a message. */
+    private <T> Message<T> sending(String address, Message<?> before, Message<T> message) {
       Context parent = Context.current();
       if (!Span.fromContext(parent).getSpanContext().isValid()) {
-        parent = propagator.extract(parent, message.headers(), Headers.INSTANCE);
+        parent = propagator.extract(parent, before.headers(), Headers.INSTANCE);
       }
       Span span = started("send", SpanKind.PRODUCER, address, message, parent, null);
       try {

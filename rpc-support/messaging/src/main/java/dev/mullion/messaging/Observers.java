@@ -4,6 +4,7 @@ import dev.mullion.messaging.MessagingObserver.Scope;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,13 +27,23 @@ final class Observers {
 
   /** Returns the message to send. */
   <T> Message<T> sending(String address, Message<T> message) {
-    if (observers.isEmpty()) {
-      return message;
-    }
+    return changed("sending", message, (observer, next) -> observer.sending(address, next));
+  }
+
+  /** Returns the reply to send. */
+  <T> Message<T> replying(String address, Message<?> request, Message<T> reply) {
+    return changed(
+        "replying", reply, (observer, next) -> observer.replying(address, request, next));
+  }
+
+  private <T> Message<T> changed(
+      String method,
+      Message<T> message,
+      BiFunction<MessagingObserver, Message<T>, Message<T>> change) {
     Message<T> changed = message;
     for (MessagingObserver observer : observers) {
       try {
-        changed = nonNull(observer.sending(address, changed), "sending");
+        changed = nonNull(change.apply(observer, changed), method);
       } catch (Throwable e) {
         failed(observer, e);
       }

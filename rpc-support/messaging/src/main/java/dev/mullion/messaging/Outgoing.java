@@ -36,7 +36,24 @@ final class Outgoing {
   <T> Message<byte[]> encode(
       String kind, String address, MessageCodec<T> codec, Message<? extends T> message)
       throws MessageTooLargeException {
-    Message<? extends T> observed = observers.sending(address, message);
+    return encode(kind, address, codec, message, observers.sending(address, message));
+  }
+
+  /** Encodes the reply to a request. */
+  <T> Message<byte[]> encodeReply(
+      String address, MessageCodec<T> codec, Message<?> request, Message<? extends T> reply)
+      throws MessageTooLargeException {
+    Message<? extends T> observed = observers.replying(address, request, reply);
+    return encode("reply of subject", address, codec, reply, observed);
+  }
+
+  private <T> Message<byte[]> encode(
+      String kind,
+      String address,
+      MessageCodec<T> codec,
+      Message<? extends T> message,
+      Message<? extends T> observed)
+      throws MessageTooLargeException {
     if (observed != message) {
       check(observed);
     }

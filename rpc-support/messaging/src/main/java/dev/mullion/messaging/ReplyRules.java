@@ -85,10 +85,10 @@ final class ReplyRules<Q, R> extends Rules<Q> {
     }
     Message<R> reply = whole ? (Message<R>) value : Message.of((R) value);
     Outgoing.check(reply);
+    Message<byte[]> request = delivery.raw.message();
     if (reply.correlationId().isEmpty()) {
-      Message<byte[]> request = delivery.raw.message();
       reply = reply.withCorrelationId(request.correlationId().orElseGet(request::id));
     }
-    return outgoing.encode("reply of subject", subject.name(), subject.replyCodec(), reply);
+    return outgoing.encodeReply(subject.name(), subject.replyCodec(), request, reply);
   }
 }

@@ -10,6 +10,7 @@ import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.context.Scope;
 import io.opentelemetry.sdk.testing.junit5.OpenTelemetryExtension;
 import io.opentelemetry.sdk.trace.data.SpanData;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -67,6 +68,27 @@ class MessagingTracesTest {
     assertThat(attribute(consumer, "messaging.message.conversation_id")).isEqualTo("c");
     assertThat(attribute(producer, "messaging.operation.type")).isEqualTo("send");
     assertThat(attribute(producer, "messaging.system")).isEqualTo("mullion");
+  }
+
+  /** A reply began a trace of its own, since it is sent when its replier has returned. */
+  @Test
+  void replyIsInTheTraceOfItsRequest() throws Exception {
+    Subject<String, String> subject = Subject.of("ask", Codecs.utf8(), Codecs.utf8());
+    Message<String> reply;
+    try (Messaging messaging =
+        Messaging.builder(EmbeddedEngine.inMemory()).observe(observer).start()) {
+      messaging.reply(subject, question -> "reply");
+      reply = messaging
+          .requestMessage(subject, Message.of("question"), Duration.ofSeconds(20))
+          .get();
+    }
+
+    List<SpanData> spans = TELEMETRY.getSpans();
+    assertThat(spans)
+        .extracting(SpanData::getName)
+        .containsExactlyInAnyOrder("send ask", "process ask", "send ask");
+    assertThat(spans).extracting(SpanData::getTraceId).containsOnly(spans.get(0).getTraceId());
+    assertThat(reply.header("traceparent").orElseThrow()).contains(spans.get(0).getTraceId());
   }
 
   @Test
