@@ -143,11 +143,6 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
     return commits == null ? null : commits.failure();
   }
 
-  LiveSource subscribe(LiveSource source) {
-    hub.add(source);
-    return source;
-  }
-
   ReplierSource reply(EmbeddedLink link, Sink sink, String subject) {
     ReplierSource[] made = new ReplierSource[1];
     subjects.compute(subject, (key, known) -> {
@@ -163,7 +158,7 @@ public final class EmbeddedBroker implements Engine, AutoCloseable {
     LiveSource[] made = new LiveSource[1];
     signals.compute(signal, (key, known) -> {
       SignalQueue queue = known == null ? new SignalQueue() : known;
-      made[0] = new LiveSource(link, sink, queue, signal, settings);
+      made[0] = new LiveSource(link, sink, queue, signal, null, settings);
       queue.add(made[0]);
       return queue;
     });

@@ -219,7 +219,7 @@ final class EmbeddedLink implements EngineLink {
       }
     }
     if (route instanceof Route.Topic topic) {
-      return broker.subscribe(new LiveSource(this, sink, broker.hub(), topic.name(), settings));
+      return broker.hub().subscribe(this, sink, topic.name(), settings);
     }
     if (route instanceof Route.Subject subject) {
       return broker.reply(this, sink, subject.name());

@@ -1,24 +1,28 @@
 package dev.mullion.messaging;
 
+import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The topics: who gets what is published. For each topic that was published to, the targets are
- * kept ready until a subscription changes that may match it.
+ * The topics: who gets what is published. The live subscribers of a topic or pattern share a lane.
+ * For each topic that was published to, the targets are kept ready until a lane or group comes or
+ * goes that may match it.
  */
 final class Hub implements LiveOwner {
   private static final int MOST_READY = 4096;
 
   private final @Nullable Commits commits;
   private final Object lock = new Object();
-  private final TopicTree<LiveSource> subscribers = new TopicTree<>();
+  private final Map<String, LiveLane> lanes = new HashMap<>(); // by topic or pattern
+  private final TopicTree<LiveLane> lanesByWords = new TopicTree<>();
   private final TopicTree<JobQueue> groups = new TopicTree<>();
   private final Map<String, Targets> ready = new ConcurrentHashMap<>();
 
@@ -26,18 +30,31 @@ final class Hub implements LiveOwner {
     this.commits = commits;
   }
 
-  void add(LiveSource source) {
+  LiveSource subscribe(EmbeddedLink link, Sink sink, String topic, ConsumerSettings settings) {
     synchronized (lock) {
-      subscribers.add(source.topic(), source);
-      forget(source.topic());
+      LiveLane known = lanes.get(topic);
+      LiveLane lane = known == null ? new LiveLane() : known;
+      LiveSource source = new LiveSource(link, sink, this, topic, lane, settings);
+      source.join();
+      if (known == null) {
+        lanes.put(topic, lane);
+        lanesByWords.add(topic, lane);
+        forget(topic);
+      }
+      return source;
     }
   }
 
   @Override
   public void removed(LiveSource source) {
+    String topic = source.topic();
     synchronized (lock) {
-      subscribers.remove(source.topic(), source);
-      forget(source.topic());
+      LiveLane lane = lanes.get(topic);
+      if (lane != null && lane.isUnused()) {
+        lanes.remove(topic);
+        lanesByWords.remove(topic, lane);
+        forget(topic);
+      }
     }
   }
 
@@ -80,7 +97,7 @@ final class Hub implements LiveOwner {
     }
     synchronized (lock) {
       Targets found = new Targets(
-          subscribers.match(topic).toArray(LiveSource[]::new),
+          lanesByWords.match(topic).toArray(LiveLane[]::new),
           groups.match(topic).toArray(JobQueue[]::new));
       if (ready.size() >= MOST_READY) {
         ready.clear();
@@ -103,22 +120,14 @@ final class Hub implements LiveOwner {
     Targets targets = targets(topic);
     CompletionStage<Void> all =
         targets.groups.length == 0 ? Parcel.DONE : feed(targets.groups, topic, message, link);
-    if (targets.subscribers.length == 0) {
+    if (targets.lanes.length == 0) {
       return all;
     }
     LiveMessage shared = new LiveMessage(message, topic, Times.expiry(message, link.clock()));
-    for (LiveSource subscriber : targets.subscribers) {
-      CompletionStage<Void> one = subscriber.publish(shared, link);
-      if (one != null) {
-        all = all == Parcel.DONE ? one : both(all, one);
-      }
+    for (LiveLane lane : targets.lanes) {
+      all = Stages.both(all, lane.publish(shared, link));
     }
     return all;
-  }
-
-  private static CompletionStage<Void> both(
-      CompletionStage<Void> one, CompletionStage<Void> other) {
-    return CompletableFuture.allOf(one.toCompletableFuture(), other.toCompletableFuture());
   }
 
   /** Feeds the groups, in a store by one change for all of them. */
@@ -151,11 +160,11 @@ final class Hub implements LiveOwner {
 
   /** Who gets what is published to one topic. */
   private static final class Targets {
-    private final LiveSource[] subscribers;
+    private final LiveLane[] lanes;
     private final JobQueue[] groups;
 
-    Targets(LiveSource[] subscribers, JobQueue[] groups) {
-      this.subscribers = subscribers;
+    Targets(LiveLane[] lanes, JobQueue[] groups) {
+      this.lanes = lanes;
       this.groups = groups;
     }
   }

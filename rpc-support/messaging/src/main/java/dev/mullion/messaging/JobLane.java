@@ -15,12 +15,12 @@ final class JobLane {
 
   JobLane(JobQueue queue, boolean isUsed) {
     this.queue = queue;
-    this.lane = isUsed ? new Lane(true) : null;
+    this.lane = isUsed ? new Lane() : null;
   }
 
   /** Appends a message, with a time of the queue's clock; under no lock. */
   Lane.Put put(Message<byte[]> message, long time) {
-    return lane == null || !message.isPlain() ? Lane.Put.FULL : lane.put(message, time, 0);
+    return lane == null || !message.isPlain() ? Lane.Put.FULL : lane.put(message, time);
   }
 
   /** Returns whether it is empty; under no lock. */

@@ -6,65 +6,42 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What senders have appended and no receiver has looked at yet. To append takes a lock that is held
- * for a few stores only, so who finds it taken spins, and parks only if its holder lost its core.
- * Receivers read what was appended without that lock, under that of their owner (a queue, a live
- * subscriber), which a sender needs only if the lane is full or a receiver has to be woken.
+ * What senders have appended to a queue and no receiver has looked at yet. To append takes the
+ * lane's own lock. Receivers read what was appended without it, under that of the queue, which a
+ * sender needs only if the lane is full or a receiver has to be woken.
  *
  * <pre>
- *  senders, the lane's lock             receivers, the owner's lock
+ *  senders, the lane's lock             receivers, the queue's lock
  *  put: slots[appended++] = item  ----&gt;  poll: slots[taken++]
  *       while appended &lt; limit           limit = taken + what there is room for
  * </pre>
  */
-final class Lane {
+final class Lane extends SpinLock {
   private static final int SLOTS = 128;
-  private static final long[] NO_TIMES = {};
-  private static final int SPINS = 200;
-  private static final long PAUSE = TimeUnit.MICROSECONDS.toNanos(20);
-  private static final VarHandle LOCKED;
   private static final VarHandle APPENDED;
-  private static final VarHandle APPENDED_BYTES;
   private static final VarHandle TAKEN;
 
   static {
     try {
       MethodHandles.Lookup lookup = MethodHandles.lookup();
-      LOCKED = lookup.findVarHandle(Lane.class, "locked", boolean.class);
       APPENDED = lookup.findVarHandle(Lane.class, "appended", long.class);
-      APPENDED_BYTES = lookup.findVarHandle(Lane.class, "appendedBytes", long.class);
       TAKEN = lookup.findVarHandle(Lane.class, "taken", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
   }
 
-  @SuppressWarnings("unused") // by LOCKED
-  private boolean locked;
-
-  private final boolean timed;
-  private Chunk last; // as the next three guarded by the lane's lock
+  private Chunk last = new Chunk(); // as the next three guarded by the lane's lock
   private long appended; // receivers peek at it without
   private long limit;
-  private long appendedBytes; // as appended
-  private long limitBytes;
   private boolean hungry;
 
-  private Chunk first; // as all below guarded by the owner's lock
+  private Chunk first = last; // as all below guarded by the queue's lock
   private long taken;
   private long known; // how much of appended was seen: the slots up to there may be read
-
-  /** Items have times only if it is timed. */
-  Lane(boolean timed) {
-    this.timed = timed;
-    this.last = new Chunk(timed);
-    this.first = last;
-  }
 
   /** How an item was appended. */
   enum Put {
@@ -76,28 +53,24 @@ final class Lane {
     AWAITED
   }
 
-  /** Appends an item of that size, if there is room, with a time of its owner's clock. */
-  Put put(Object item, long time, int bytes) {
+  /** Appends an item, if there is room, with a time of the queue's clock. */
+  Put put(Object item, long time) {
     lock();
     try {
       long number = appended;
-      long sum = appendedBytes + bytes;
-      if (number >= limit || sum > limitBytes) {
+      if (number >= limit) {
         return Put.FULL;
       }
       int slot = (int) number & (SLOTS - 1);
       Chunk chunk = last;
       if (slot == 0 && number != 0) {
-        Chunk next = new Chunk(timed);
+        Chunk next = new Chunk();
         chunk.next = next;
         last = next;
         chunk = next;
       }
       chunk.items[slot] = item;
-      if (timed) {
-        chunk.times[slot] = time;
-      }
-      APPENDED_BYTES.setOpaque(this, sum);
+      chunk.times[slot] = time;
       APPENDED.setOpaque(this, number + 1);
       return hungry ? Put.AWAITED : Put.DONE;
     } finally {
@@ -110,7 +83,7 @@ final class Lane {
     return size() == 0;
   }
 
-  // ---- under the owner's lock
+  // ---- under the queue's lock
 
   /** Returns how many items are here, those too that are appended meanwhile. */
   long size() {
@@ -169,21 +142,10 @@ final class Lane {
 
   /** Lets no more be appended than there is room for, besides what is here. */
   void open(long room) {
-    open(room, Long.MAX_VALUE);
-  }
-
-  /** Does so as long as all that was ever appended has no more bytes than that. */
-  void open(long room, long mostBytes) {
     long most = room >= Long.MAX_VALUE - taken ? Long.MAX_VALUE : taken + room;
     lock();
     limit = most;
-    limitBytes = mostBytes;
     unlock();
-  }
-
-  /** Returns how many bytes were ever appended. */
-  long appendedBytes() {
-    return (long) APPENDED_BYTES.getOpaque(this);
   }
 
   /** Lets nothing be appended until it is opened. */
@@ -211,29 +173,10 @@ final class Lane {
     unlock();
   }
 
-  private void lock() {
-    int tries = 0;
-    while (!LOCKED.compareAndSet(this, false, true)) {
-      if (++tries < SPINS) {
-        Thread.onSpinWait();
-      } else {
-        LockSupport.parkNanos(this, PAUSE);
-      }
-    }
-  }
-
-  private void unlock() {
-    LOCKED.setRelease(this, false);
-  }
-
   /** Some slots; each is young with its items, which spares the collector's marks. */
   private static final class Chunk {
     private final @Nullable Object[] items = new @Nullable Object[SLOTS];
-    private final long[] times;
+    private final long[] times = new long[SLOTS];
     private @Nullable Chunk next;
-
-    Chunk(boolean timed) {
-      times = timed ? new long[SLOTS] : NO_TIMES;
-    }
   }
 }

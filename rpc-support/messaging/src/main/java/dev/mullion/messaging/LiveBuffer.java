@@ -8,80 +8,87 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The messages that wait for the credit of a live subscriber: those that were looked at, in a list,
- * and behind them those that publishers have put into the lane. Bounded by number and bytes, except
- * that one message has room in an empty one. Guarded by its source's lock, except {@link #put} and
- * {@link #isEmpty}.
+ * and behind them those that it has not read in the lane of its topic. Bounded by number and bytes,
+ * except that one message has room in an empty one. Guarded by its source's lock, except {@link
+ * #isEmpty} and {@link #leave}.
  */
 final class LiveBuffer {
   private static final int MOST_MARKED = 1024; // larger buffers have some of it at the subscriber
 
   private final LiveSource source;
-  private final @Nullable Lane lane; // null for signals, each of which is looked at
+  private final @Nullable LiveReader reader; // null for signals, each of which is looked at
   final int capacity;
   private final long mostBytes; // at most half of what a long holds, so that sums of it fit
   private volatile @Nullable LiveDelivery first;
   private @Nullable LiveDelivery last;
   private int listed;
   private long listedBytes;
-  private long takenBytes; // of all that ever left the lane
 
-  LiveBuffer(LiveSource source, boolean usesLane, ConsumerSettings settings) {
+  LiveBuffer(LiveSource source, @Nullable LiveLane lane, ConsumerSettings settings) {
     this.source = source;
-    this.lane = usesLane ? new Lane(false) : null;
+    this.reader = lane == null ? null : new LiveReader(source, lane);
     this.capacity = settings.buffer();
     this.mostBytes = Math.min(settings.bufferBytes(), Long.MAX_VALUE / 2);
-    open(true);
   }
 
-  /** Appends a message without a time to live if there is room; under no lock. */
-  Lane.Put put(LiveMessage message) {
-    return lane == null ? Lane.Put.FULL : lane.put(message, 0, message.bytes);
+  /** Begins to read the lane. Under no lock: nobody else knows its source yet. */
+  void join() {
+    if (reader != null) {
+      reader.join(capacity, mostBytes);
+    }
+  }
+
+  /** Ends that; what is not read is left. Under no lock. */
+  void leave() {
+    if (reader != null) {
+      reader.leave();
+    }
   }
 
   /** Returns whether nothing waits; under no lock. */
   boolean isEmpty() {
-    Lane open = lane;
+    LiveReader open = reader;
     return (open == null || open.isEmpty()) && first == null;
   }
 
-  /** Lets publishers append as much as there is room for, or nothing. */
+  /** Lets the lane have as many messages for this as there is room for, or none. */
   void open(boolean isOpen) {
-    if (lane != null) {
-      int room = isOpen ? Math.max(0, capacity - listed) : 0; // what is in the lane has its room
-      lane.open(room, takenBytes + Math.max(0, mostBytes - listedBytes));
+    if (reader == null) {
+      return;
+    }
+    if (isOpen) {
+      reader.open(capacity - listed, mostBytes - listedBytes); // what is not read has its room
+    } else {
+      reader.close();
     }
   }
 
-  /** Lets publishers append nothing, and lists what they have appended. */
+  /** Lets the lane have no more messages for this, and lists those that are not read. */
   void close() {
-    if (lane != null) {
-      lane.close();
-      for (Object next = lane.poll(); next != null; next = lane.poll()) {
-        LiveMessage message = (LiveMessage) next;
-        takenBytes += message.bytes;
-        add(new LiveDelivery(source, message));
-      }
+    if (reader != null) {
+      reader.close();
+      reader.poll(Integer.MAX_VALUE).forEach(message -> add(new LiveDelivery(source, message)));
     }
   }
 
   /** Asks publishers to tell of the next message; false if there is one already. */
   boolean await() {
-    return (lane == null || lane.await()) && first == null;
+    return (reader == null || reader.await()) && first == null;
   }
 
   /** Ends {@link #await}. */
   void awaitNoMore() {
-    if (lane != null) {
-      lane.awaitNoMore();
+    if (reader != null) {
+      reader.awaitNoMore();
     }
   }
 
   int size() {
-    return listed + (lane == null ? 0 : (int) lane.size());
+    return listed + (reader == null ? 0 : (int) reader.size());
   }
 
   long bytes() {
-    return listedBytes + (lane == null ? 0 : lane.appendedBytes() - takenBytes);
+    return listedBytes + (reader == null ? 0 : reader.bytes());
   }
 
   /** Returns whether a message has room. */
@@ -117,16 +124,8 @@ final class LiveBuffer {
     if (first != null) {
       return poll();
     }
-    List<LiveMessage> messages = lane == null || lane.isEmpty() ? List.of() : fromLane(lane, most);
-    for (LiveMessage message : messages) {
-      takenBytes += message.bytes;
-    }
+    List<LiveMessage> messages = reader == null ? List.of() : reader.poll(most);
     return messages.isEmpty() ? null : new LiveBatch(messages);
-  }
-
-  @SuppressWarnings("unchecked") // it has nothing else
-  private static List<LiveMessage> fromLane(Lane lane, int most) {
-    return (List<LiveMessage>) (List<?>) lane.poll(most);
   }
 
   /** Removes and returns the oldest of those that are listed; null without any. */
@@ -173,10 +172,13 @@ final class LiveBuffer {
     return new Source.Buffer(listed, Duration.ofNanos(now - oldest.seen));
   }
 
-  /** Returns what waits, and the bounds, for an error. */
-  @Override
-  public String toString() {
-    return size() + " messages of buffer " + capacity + " and " + bytes() + " bytes of bufferBytes "
-        + mostBytes;
+  /** Returns the error of a sender that found no room, with what waits and the bounds. */
+  QueueFullException full(String when) {
+    return new QueueFullException(
+        "a subscriber of " + source.topic() + " is full: " + size() + " messages of buffer "
+            + capacity + " and " + bytes() + " bytes of bufferBytes " + mostBytes
+            + " wait for it, no room" + when
+            + "; other subscribers have the message (overflow: " + source.overflow() + ")",
+        true);
   }
 }

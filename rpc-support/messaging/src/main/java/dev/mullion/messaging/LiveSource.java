@@ -3,7 +3,6 @@ package dev.mullion.messaging;
 import dev.mullion.messaging.ParkedSends.Parked;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Sink;
-import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -13,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A live subscriber of a topic, or a receiver of a signal, with its bounded buffer of messages that
- * wait for credit. Most publishers only append to the lane of its buffer, and take no lock.
+ * wait for credit. Most publishers only append to the lane of its topic, and do not look at it.
  */
 final class LiveSource extends EmbeddedSource {
   private final LiveOwner owner;
@@ -29,61 +28,67 @@ final class LiveSource extends EmbeddedSource {
   private volatile boolean sendsWait;
   private long handedOut;
 
+  /** The lane is null for receivers of signals; others have to {@link #join} it. */
   LiveSource(
-      EmbeddedLink link, Sink sink, LiveOwner owner, String address, ConsumerSettings settings) {
+      EmbeddedLink link,
+      Sink sink,
+      LiveOwner owner,
+      String address,
+      @Nullable LiveLane lane,
+      ConsumerSettings settings) {
     super(link, sink);
     this.owner = owner;
     this.address = address;
     this.overflow = settings.overflow();
     this.clock = link.clock();
     this.alarm = new Alarm(clock, this::failLate);
-    this.buffer = new LiveBuffer(this, owner instanceof Hub, settings);
+    this.buffer = new LiveBuffer(this, lane, settings);
   }
 
   String topic() {
     return address;
   }
 
-  /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
-  @Nullable
-  CompletionStage<Void> publish(LiveMessage message, EmbeddedLink sender) {
-    sender.awaitRoom(full);
-    return message.expires == Times.NEVER && put(message, sender)
-        ? null
-        : publish(new LiveDelivery(this, message), sender);
+  Overflow overflow() {
+    return overflow;
   }
 
-  /** Takes a message if nothing has to be decided; else returns false. */
-  private boolean put(LiveMessage message, EmbeddedLink sender) {
-    Lane.Put put = buffer.put(message);
-    if (put == Lane.Put.FULL && overflow == Overflow.BLOCK && buffer.capacity > 0) {
+  /** Gets what is published from now on. */
+  void join() {
+    buffer.join();
+  }
+
+  /** Lets a sender wait for a moment if there is no room and the policy says so. */
+  void awaitRoom(EmbeddedLink sender) {
+    if (overflow == Overflow.BLOCK && buffer.capacity > 0) {
       lock.lock();
       leave();
       sender.awaitRoom(full);
-      put = buffer.put(message);
     }
-    if (put == Lane.Put.AWAITED) {
-      VarHandle.fullFence(); // one that looks out sees the message, or is not seen here
-      if (!watchers.arePresent()) {
-        handOut(0);
-      }
-    }
-    return put != Lane.Put.FULL;
   }
 
-  private @Nullable CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
+  /** Hands out what is in the lane, unless somebody looks out for it. */
+  void wake() {
+    if (!watchers.arePresent()) {
+      handOut(0);
+    }
+  }
+
+  /** Takes a message, or drops one as its policy says; returns what else the sender waits for. */
+  CompletionStage<Void> publish(LiveDelivery message, EmbeddedLink sender) {
+    sender.awaitRoom(full);
     Offer offer = offer(message, Room.ANY);
     if (offer != Offer.FULL) {
-      return null;
+      return Parcel.DONE;
     }
     if (overflow == Overflow.FAIL || sender.sendTimeout().isZero()) {
-      return CompletableFuture.failedStage(full(""));
+      return CompletableFuture.failedStage(buffer.full(""));
     }
     Parked<LiveDelivery> send;
     enter();
     try {
       if (isCancelled()) {
-        return null;
+        return Parcel.DONE;
       }
       send = parked.add(message, sender);
     } finally {
@@ -94,13 +99,13 @@ final class LiveSource extends EmbeddedSource {
     return send.done;
   }
 
-  /** Takes the lock, and lists what is in the lane. */
+  /** Takes the lock, and lists what it has not read in the lane. */
   private void enter() {
     lock.lock();
     buffer.close();
   }
 
-  /** Leaves the lock, opens the lane, and does what is to be done outside. */
+  /** Leaves the lock, reads the lane again, and does what is to be done outside. */
   private void leave() {
     boolean myTurn = announce();
     sendsWait = !parked.isEmpty();
@@ -115,13 +120,6 @@ final class LiveSource extends EmbeddedSource {
     }
   }
 
-  private QueueFullException full(String when) {
-    return new QueueFullException(
-        "a subscriber of " + address + " is full: " + buffer + " wait for it, no room" + when
-            + "; other subscribers have the message (overflow: " + overflow + ")",
-        true);
-  }
-
   private void failLate() {
     List<Parked<LiveDelivery>> late;
     QueueFullException error;
@@ -129,7 +127,7 @@ final class LiveSource extends EmbeddedSource {
     enter();
     try {
       late = parked.removeLate();
-      error = full(" within sendTimeout");
+      error = buffer.full(" within sendTimeout");
       next = parked.earliestDeadline();
     } finally {
       leave();
@@ -214,7 +212,14 @@ final class LiveSource extends EmbeddedSource {
 
   @Override
   void credited() {
-    if (!buffer.await() || sendsWait) {
+    boolean waits;
+    lock.lock();
+    try {
+      waits = buffer.await();
+    } finally {
+      lock.unlock();
+    }
+    if (!waits || sendsWait) {
       handOut(0);
     }
   }
@@ -298,6 +303,7 @@ final class LiveSource extends EmbeddedSource {
 
   @Override
   void withdrawn() {
+    buffer.leave();
     owner.removed(this);
     List<LiveDelivery> rest = new ArrayList<>();
     List<Parked<LiveDelivery>> sends;
@@ -338,14 +344,8 @@ final class LiveSource extends EmbeddedSource {
 
   /** Returns whether something waits here or is being handled. */
   boolean isBusy() {
-    boolean waits;
-    enter();
-    try {
-      waits = buffer.size() > 0 || !parked.isEmpty();
-    } finally {
-      leave();
-    }
-    return waits || isInTurn() || sink.isBusy(); // in the order in which messages pass
+    // in the order in which messages pass
+    return sendsWait || buffered() > 0 || isInTurn() || sink.isBusy();
   }
 
   /** Returns how many messages wait for credit. */

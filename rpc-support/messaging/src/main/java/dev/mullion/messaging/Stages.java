@@ -18,6 +18,14 @@ final class Stages {
     }
   }
 
+  /** Returns a stage that is complete once both are; {@link Parcel#DONE} is complete already. */
+  static CompletionStage<Void> both(CompletionStage<Void> one, CompletionStage<Void> other) {
+    if (one == Parcel.DONE || other == Parcel.DONE) {
+      return one == Parcel.DONE ? other : one;
+    }
+    return CompletableFuture.allOf(one.toCompletableFuture(), other.toCompletableFuture());
+  }
+
   /** Completes a future as a stage does that is yet to be made; if that fails, it fails too. */
   static void follow(CompletableFuture<Void> done, Supplier<CompletionStage<Void>> stage) {
     try {

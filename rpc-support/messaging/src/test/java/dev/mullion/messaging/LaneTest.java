@@ -18,7 +18,7 @@ class LaneTest {
   private static final int EACH = 20_000;
   private static final int ROOM = 50;
 
-  private final Lane lane = new Lane(true);
+  private final Lane lane = new Lane();
 
   private List<Object> pollAll() {
     List<Object> all = new ArrayList<>();
@@ -32,7 +32,7 @@ class LaneTest {
   void itemsComeInTheirOrderOverManyChunks() {
     lane.open(Long.MAX_VALUE);
     List<Integer> numbers = IntStream.range(0, 1000).boxed().toList();
-    numbers.forEach(each -> assertThat(lane.put(each, each, 0)).isEqualTo(Put.DONE));
+    numbers.forEach(each -> assertThat(lane.put(each, each)).isEqualTo(Put.DONE));
     assertThat(lane.size()).isEqualTo(1000);
     for (Integer each : numbers) {
       assertThat(lane.poll()).isEqualTo(each);
@@ -44,30 +44,30 @@ class LaneTest {
 
   @Test
   void takesNothingBeforeItIsOpened() {
-    assertThat(lane.put("a", 0, 0)).isEqualTo(Put.FULL);
+    assertThat(lane.put("a", 0)).isEqualTo(Put.FULL);
     assertThat(lane.isEmpty()).isTrue();
   }
 
   @Test
   void roomIsThatBesidesWhatIsHere() {
     lane.open(2);
-    assertThat(lane.put("a", 0, 0)).isEqualTo(Put.DONE);
-    assertThat(lane.put("b", 0, 0)).isEqualTo(Put.DONE);
-    assertThat(lane.put("c", 0, 0)).isEqualTo(Put.FULL);
+    assertThat(lane.put("a", 0)).isEqualTo(Put.DONE);
+    assertThat(lane.put("b", 0)).isEqualTo(Put.DONE);
+    assertThat(lane.put("c", 0)).isEqualTo(Put.FULL);
     assertThat(lane.poll()).isEqualTo("a");
-    assertThat(lane.put("c", 0, 0)).isEqualTo(Put.FULL); // not before its owner says so
+    assertThat(lane.put("c", 0)).isEqualTo(Put.FULL); // not before its owner says so
     lane.open(2);
-    assertThat(lane.put("c", 0, 0)).isEqualTo(Put.DONE);
-    assertThat(lane.put("d", 0, 0)).isEqualTo(Put.FULL);
+    assertThat(lane.put("c", 0)).isEqualTo(Put.DONE);
+    assertThat(lane.put("d", 0)).isEqualTo(Put.FULL);
     assertThat(pollAll()).containsExactly("b", "c");
   }
 
   @Test
   void closedLaneKeepsWhatItHas() {
     lane.open(5);
-    lane.put("a", 0, 0);
+    lane.put("a", 0);
     lane.close();
-    assertThat(lane.put("b", 0, 0)).isEqualTo(Put.FULL);
+    assertThat(lane.put("b", 0)).isEqualTo(Put.FULL);
     assertThat(pollAll()).containsExactly("a");
   }
 
@@ -75,11 +75,11 @@ class LaneTest {
   void tellsOfAnItemOnlyWhileItIsAwaited() {
     lane.open(10);
     assertThat(lane.await()).isTrue();
-    assertThat(lane.put("a", 0, 0)).isEqualTo(Put.AWAITED);
+    assertThat(lane.put("a", 0)).isEqualTo(Put.AWAITED);
     lane.awaitNoMore();
-    assertThat(lane.put("b", 0, 0)).isEqualTo(Put.DONE);
+    assertThat(lane.put("b", 0)).isEqualTo(Put.DONE);
     assertThat(lane.await()).isFalse(); // there is something
-    assertThat(lane.put("c", 0, 0)).isEqualTo(Put.DONE);
+    assertThat(lane.put("c", 0)).isEqualTo(Put.DONE);
     assertThat(pollAll()).containsExactly("a", "b", "c");
     assertThat(lane.await()).isTrue();
   }
@@ -94,7 +94,7 @@ class LaneTest {
         int first = sender * EACH;
         all.add(senders.submit(() -> {
           for (int i = 0; i < EACH && !failed.get(); i++) {
-            while (lane.put(first + i, 0, 0) == Put.FULL && !failed.get()) {
+            while (lane.put(first + i, 0) == Put.FULL && !failed.get()) {
               Thread.onSpinWait();
             }
           }
