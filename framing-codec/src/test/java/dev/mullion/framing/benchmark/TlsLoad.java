@@ -19,6 +19,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
@@ -51,7 +52,6 @@ public final class TlsLoad {
     LoadMeter meter = LoadMeter.of(arguments);
     load.run(meter, Integer.parseInt(arguments[0]), Integer.parseInt(arguments[4]));
     System.out.println(meter.result());
-    System.exit(0);
   }
 
   private void run(LoadMeter meter, int port, int connections) throws Exception {
@@ -59,7 +59,9 @@ public final class TlsLoad {
         .trustManager(InsecureTrustManagerFactory.INSTANCE)
         .endpointIdentificationAlgorithm(null)
         .build();
-    EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+    // As daemons, the threads of the loop do not outlive a failure here.
+    EventLoopGroup group = new MultiThreadIoEventLoopGroup(
+        1, new DefaultThreadFactory(TlsLoad.class, true), NioIoHandler.newFactory());
     Bootstrap bootstrap = new Bootstrap()
         .group(group)
         .channel(NioSocketChannel.class)
