@@ -126,7 +126,7 @@ final class Letters implements DeadLetters {
     });
   }
 
-  /** Drops what no topic of the queue can take, or it would hold up what comes behind it. */
+  /** Drops what no topic of the queue accepts, so that the messages behind it go on. */
   private void drop(ConsumerRecord<byte[], byte[]> from, Throwable why) {
     dropped.increment();
     Logs.warn("dropped", Records.place(from) + " is dropped: it cannot be a dead letter", why);

@@ -56,7 +56,7 @@ final class Sender {
 
   /**
    * Sends a user's record; its stage completes when all replicas have it, on a thread of the
-   * client. One that is too large is refused here: the topics of queues have room for its copies.
+   * client. An oversized one is rejected here: the topics of queues have room for its copies.
    */
   CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
     CompletableFuture<Void> done = new CompletableFuture<>();

@@ -32,7 +32,7 @@ public final class CreditBuffer {
     this.dropsOldest = settings.overflow() == Overflow.DROP_OLDEST;
   }
 
-  /** Delivers a message, lets it wait, or drops it or older ones; tells the sink what is dropped. */
+  /** Delivers a message, lets it wait, or drops it or older ones; the sink is told of drops. */
   public void offer(RawDelivery delivery) {
     int dropped = 0;
     synchronized (this) {
