@@ -83,7 +83,7 @@ final class Sockets {
   /** Returns what the connections of one event loop read with, or one connection alone. */
   static ReadBuffers reads(ConnectionSettings settings, boolean secure) {
     return secure
-        ? new ReadBuffers(MAX_SECURE_READ, MAX_READ, settings.budget())
+        ? new ReadBuffers(MAX_SECURE_READ, MAX_SECURE_READ, settings.budget())
         : new ReadBuffers(MAX_READ, MAX_LARGE_READ, settings.budget());
   }
 
