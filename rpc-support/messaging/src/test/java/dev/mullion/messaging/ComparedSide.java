@@ -6,9 +6,12 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.zeromq.SocketType;
@@ -181,7 +184,10 @@ final class ComparedSide implements AutoCloseable {
 
   /** JeroMQ: PUSH and PULL, or PUB and SUB with a publisher that waits instead of dropping. */
   private static final class Sockets implements Rounds {
+    private static final int LOOK_MILLIS = 20;
+
     private final boolean push;
+    private final AtomicBoolean over = new AtomicBoolean();
 
     Sockets(boolean push) {
       this.push = push;
@@ -190,6 +196,7 @@ final class ComparedSide implements AutoCloseable {
     @Override
     public double run(int receivers, long nanos) throws Exception {
       Arrivals arrivals = new Arrivals(receivers);
+      List<Thread> threads = new ArrayList<>();
       ZMQ.Context context = ZMQ.context(1);
       try (ZMQ.Socket sender = context.socket(push ? SocketType.PUSH : SocketType.XPUB)) {
         sender.setHWM(BOUND / 2); // with that of the receiver as much as our bound
@@ -201,28 +208,40 @@ final class ComparedSide implements AutoCloseable {
         CountDownLatch connected = new CountDownLatch(receivers);
         for (int i = 0; i < receivers; i++) {
           AtomicLong cell = arrivals.cell(i);
-          new Thread(() -> receive(context, cell, connected)).start();
+          Thread thread = new Thread(() -> receive(context, cell, connected));
+          threads.add(thread);
+          thread.start();
         }
         connected.await();
         for (int i = 0; !push && i < receivers; i++) {
           sender.recv(); // a subscription
         }
-        return measure(nanos, arrivals, push ? 1 : receivers, sender::send);
+        double rate = measure(nanos, arrivals, push ? 1 : receivers, sender::send);
+        over.set(true);
+        for (Thread each : threads) {
+          each.join(); // a receiver that outlives the sender may fail, and then the context hangs
+        }
+        return rate;
       } finally {
-        context.term(); // ends the receivers, and waits for them
+        context.term();
       }
     }
 
     private void receive(ZMQ.Context context, AtomicLong cell, CountDownLatch connected) {
       try (ZMQ.Socket socket = context.socket(push ? SocketType.PULL : SocketType.SUB)) {
         socket.setHWM(BOUND / 2);
+        socket.setReceiveTimeOut(LOOK_MILLIS);
         socket.connect("inproc://comparison");
         if (!push) {
           socket.subscribe(ZMQ.SUBSCRIPTION_ALL);
         }
         connected.countDown();
-        while (socket.recv() != null) {
-          Arrivals.count(cell);
+        boolean received = true;
+        while (received || !over.get()) {
+          received = socket.recv() != null;
+          if (received) {
+            Arrivals.count(cell);
+          }
         }
       } catch (ZMQException e) {
         if (e.getErrorCode() != ZMQ.Error.ETERM.getCode()) {
