@@ -52,17 +52,21 @@ final class Declared {
     forget(queue);
   }
 
-  /** Forgets all declarations of a queue, since it was deleted or replaced. */
-  void forget(Route.Queue queue) {
-    String id = queue.id();
+  /** Forgets a route, since it was deleted or replaced; of a queue, all its declarations. */
+  void forget(Route forgotten) {
     Memory fresh = new Memory();
     memory.routes.forEach((route, prepared) -> {
-      if (prepared.isDone()
-          && !(route instanceof Route.Queue other && other.id().equals(id))) {
+      if (prepared.isDone() && !isSameAddress(route, forgotten)) {
         fresh.routes.put(route, prepared);
       }
     });
     memory = fresh;
+  }
+
+  private static boolean isSameAddress(Route one, Route other) {
+    return one instanceof Route.Queue queue && other instanceof Route.Queue another
+        ? queue.id().equals(another.id())
+        : one.equals(other);
   }
 
   /** Forgets everything: the engine may have been restarted. */

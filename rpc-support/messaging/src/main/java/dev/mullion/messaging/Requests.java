@@ -5,6 +5,7 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
@@ -65,9 +66,20 @@ final class Requests {
     request.timeout(clock, timeout, left(timeout, start));
     request.follow(() -> {
       declared.prepare(route);
-      return link.request(route, id, message, left(timeout, start));
+      CompletionStage<Void> sent = link.request(route, id, message, left(timeout, start));
+      if (sent != null) { // what an engine must not return is told later
+        sent.whenComplete((none, refusal) -> forgetMissing(declared, route, refusal));
+      }
+      return sent;
     });
     return request;
+  }
+
+  /** Forgets a subject that was deleted by another process: the next request declares it again. */
+  private static void forgetMissing(Declared declared, Route route, @Nullable Throwable error) {
+    if (error != null && Answers.cause(error) instanceof MissingAddressException) {
+      declared.forget(route);
+    }
   }
 
   private Duration left(Duration timeout, long start) {

@@ -102,8 +102,8 @@ final class Sends {
       return;
     }
     counts.failed.increment();
-    if (error instanceof MissingAddressException && route instanceof Route.Queue queue) {
-      declared.forget(queue); // deleted by another process: the next send declares it again
+    if (error instanceof MissingAddressException) {
+      declared.forget(route); // deleted by another process: the next send declares it again
     }
   }
 

@@ -148,4 +148,17 @@ class DeclaredTest {
     declared.prepare(jobs);
     assertThat(link.calls).hasSize(4);
   }
+
+  @Test
+  void forgettingATopicKeepsTheQueueOfItsName() throws Exception {
+    Route.Queue jobs = WorkQueue.of("jobs", Codecs.utf8()).route();
+    declared.prepare(jobs);
+    declared.prepare(new Route.Topic("jobs"));
+
+    declared.forget(new Route.Topic("jobs"));
+    declared.prepare(jobs);
+    assertThat(link.calls).hasSize(2);
+    declared.prepare(new Route.Topic("jobs"));
+    assertThat(link.calls).hasSize(3);
+  }
 }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
 
 /** The topics, subjects and signals that this link has prepared. */
 final class Addresses {
@@ -28,8 +29,11 @@ final class Addresses {
     }
   }
 
-  void forget(Route route) {
-    prepared.remove(route);
+  /** Creates what a route needs when it is prepared the next time, if a send missed it. */
+  void answered(Route route, @Nullable Throwable error) {
+    if (Errors.isGone(error)) {
+      prepared.remove(route);
+    }
   }
 
   private void create(Route route) throws MessagingException {

@@ -157,7 +157,7 @@ final class Declarations {
   }
 
   private void readOn() throws MessagingException {
-    next = reader.read(partition, next, this::take);
+    next = reader.readOn(partition, next, this::take, all::clear);
   }
 
   private boolean take(ConsumerRecord<byte[], byte[]> entry) {

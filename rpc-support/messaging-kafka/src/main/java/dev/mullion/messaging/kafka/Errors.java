@@ -19,6 +19,7 @@ import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.jspecify.annotations.Nullable;
 
 /** Tells the errors of Kafka's client apart. */
 final class Errors {
@@ -93,6 +94,11 @@ final class Errors {
           text + "; see KafkaEngine.Builder." + timeoutSetting, cause, maybeAccepted);
     }
     return new KafkaFailedException(text, cause, maybeAccepted);
+  }
+
+  /** Returns whether a send was told that its address is gone. */
+  static boolean isGone(@Nullable Throwable error) {
+    return error != null && cause(error) instanceof MissingAddressException;
   }
 
   /** Returns whether a record can never be sent, to a topic as it is. */

@@ -4,7 +4,6 @@ import dev.mullion.messaging.DeadLetters;
 import dev.mullion.messaging.Health;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.EngineContext;
@@ -25,6 +24,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -90,7 +90,7 @@ final class KafkaLink implements EngineLink {
     this.signals = new SignalSender(this, context);
   }
 
-  private static java.util.concurrent.ThreadFactory daemons(String name) {
+  private static ThreadFactory daemons(String name) {
     return task -> {
       Thread thread = new Thread(task, name);
       thread.setDaemon(true);
@@ -235,18 +235,15 @@ final class KafkaLink implements EngineLink {
       return CompletableFuture.failedStage(ended());
     }
     if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
-      return sender.send(
-          Records.of(names.queue(queue), message), "a push to queue " + queue.name());
+      return sender
+          .send(Records.of(names.queue(queue), message), "a push to queue " + queue.name())
+          .whenComplete((done, error) -> queues.answered(queue, error));
     }
     if (route instanceof Route.Topic topic && !topic.isPattern()) {
       String what = "a message to topic " + topic.name();
       return sender
           .send(addresses.published(topic.name(), message), what)
-          .whenComplete((done, error) -> {
-            if (error instanceof MissingAddressException) {
-              addresses.forget(route); // it is created again when it is next prepared
-            }
-          });
+          .whenComplete((done, error) -> addresses.answered(route, error));
     }
     return CompletableFuture.failedStage(new IllegalArgumentException(
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
@@ -260,9 +257,12 @@ final class KafkaLink implements EngineLink {
   @Override
   public CompletionStage<Void> request(
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
-    return closed
-        ? CompletableFuture.failedStage(ended())
-        : requests.send(subject, id, message, timeout);
+    if (closed) {
+      return CompletableFuture.failedStage(ended());
+    }
+    return requests
+        .send(subject, id, message, timeout)
+        .whenComplete((done, error) -> addresses.answered(subject, error));
   }
 
   @Override

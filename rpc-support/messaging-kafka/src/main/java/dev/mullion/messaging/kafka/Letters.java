@@ -179,7 +179,7 @@ final class Letters implements DeadLetters {
     List<String> drop = new ArrayList<>();
     TreeMap<Long, Place> live = new TreeMap<>();
     link.letterReader().locked(what, () -> {
-      next = link.letterReader().read(partition, next, this::take);
+      next = link.letterReader().readOn(partition, next, this::take, this::forget);
       long oldest = System.currentTimeMillis() - Records.millis(queue.deadLetterAge());
       while (!places.isEmpty()
           && (places.size() > queue.maxDeadLetters()
@@ -196,6 +196,13 @@ final class Letters implements DeadLetters {
       delete(key, what);
     }
     return live;
+  }
+
+  /** Forgets all, since the topic was deleted; under the reader's lock. */
+  void forget() {
+    places.clear();
+    offsets.clear();
+    next = 0;
   }
 
   /** Takes notice of a letter, or of its deletion; under the reader's lock. */

@@ -48,6 +48,7 @@ final class LiveReader implements Runnable {
   private final Map<String, List<Listener>> listeners = new ConcurrentHashMap<>();
   private final ConcurrentLinkedQueue<Listener> joining = new ConcurrentLinkedQueue<>();
   private final Thread thread;
+  private final Map<TopicPartition, Long> read = new HashMap<>(); // how far; of the thread
   private volatile boolean leaving; // some topic may have lost its last listener
   private volatile boolean stopping;
   private long looked = System.nanoTime();
@@ -139,6 +140,10 @@ final class LiveReader implements Runnable {
       return;
     }
     TopicPartition partition = new TopicPartition(next.topic(), next.partition());
+    Long before = read.put(partition, next.offset() + 1);
+    if (before != null && next.offset() < before) { // the topic was deleted and made again
+      all.forEach(each -> each.begin.remove(partition));
+    }
     for (Listener each : all) {
       if (next.offset() >= each.begin.getOrDefault(partition, 0L)) {
         each.take(next);
@@ -180,7 +185,9 @@ final class LiveReader implements Runnable {
     }
     consumer.assign(all);
     for (TopicPartition each : added) {
-      consumer.seek(each, ends == null ? 0 : ends.getOrDefault(each, 0L));
+      long begin = ends == null ? 0 : ends.getOrDefault(each, 0L);
+      consumer.seek(each, begin);
+      read.put(each, begin);
     }
   }
 
@@ -212,6 +219,7 @@ final class LiveReader implements Runnable {
     });
     if (!left.equals(consumer.assignment())) {
       consumer.assign(left);
+      read.keySet().retainAll(left);
     }
   }
 

@@ -243,6 +243,9 @@ final class QueueStates {
       Map<TopicPartition, Long> from = new HashMap<>();
       Map<TopicPartition, Long> to = new HashMap<>();
       asked.forEach((topic, known) -> {
+        if (end(topic) < known.next()) {
+          known.forget();
+        }
         if (end(topic) > known.next()) {
           from.put(known.partition(), known.next());
           to.put(known.partition(), end(topic));

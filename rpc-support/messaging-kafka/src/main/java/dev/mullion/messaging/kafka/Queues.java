@@ -1,5 +1,6 @@
 package dev.mullion.messaging.kafka;
 
+import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
@@ -11,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.jspecify.annotations.Nullable;
 
 /** Declares queues and groups, and tells their state. */
 final class Queues {
@@ -31,10 +33,26 @@ final class Queues {
     if (declaration == Declaration.REPLACE) {
       checkOrder(queue);
     }
-    boolean declaredHere = link.declarations().declare(queue, declaration);
+    boolean declaredHere = declare(queue, declaration);
     if (declaredHere || !queue.equals(prepared.get(queue.id()))) {
       ensure(queue, declaredHere, what);
       prepared.put(queue.id(), queue);
+    }
+  }
+
+  private boolean declare(Route.Queue queue, Declaration declaration) throws MessagingException {
+    try {
+      return link.declarations().declare(queue, declaration);
+    } catch (BrokerAwayException e) { // as it seems too if the topic is gone
+      declarationsExist = false;
+      throw e;
+    }
+  }
+
+  /** Creates the topics of a queue when it is prepared the next time, if a send missed one. */
+  void answered(Route.Queue queue, @Nullable Throwable error) {
+    if (Errors.isGone(error)) {
+      prepared.remove(queue.id());
     }
   }
 

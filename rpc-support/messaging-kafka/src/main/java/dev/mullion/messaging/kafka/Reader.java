@@ -64,7 +64,22 @@ final class Reader {
     T ask() throws MessagingException;
   }
 
-  /** Reads to the present end, and returns the place for the next time; under the lock. */
+  /**
+   * Reads to the present end, and returns the place for the next time; under the lock.
+   *
+   * @param forget called if the end is before that place, since the topic was deleted and made
+   *     again: then all is read from the beginning
+   */
+  long readOn(TopicPartition partition, long from, Taker taker, Runnable forget)
+      throws MessagingException {
+    if (endOf(partition) >= from) {
+      return read(partition, from, taker);
+    }
+    forget.run();
+    return read(partition, 0, taker);
+  }
+
+  /** Reads to the present end, and returns the place after it; under the lock. */
   long read(TopicPartition partition, long from, Taker taker) throws MessagingException {
     long end = endOf(partition);
     return from >= end ? from : readAll(Map.of(partition, from), Map.of(partition, end), taker);

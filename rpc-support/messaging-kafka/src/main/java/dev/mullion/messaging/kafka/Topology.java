@@ -16,35 +16,31 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.AlterConfigOp;
-import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.jspecify.annotations.Nullable;
 
 /** Creates topics and groups, or checks that they exist. */
 final class Topology {
-  /** Above what the core allows, so that the broker never drops a message by itself first. */
-  private static final String MOST_DELIVERIES = "10";
-
   private static final int OFFSET_ATTEMPTS = 60;
   private static final long CLOCKS_DIFFER = TimeUnit.MINUTES.toMillis(1);
 
   private final Admin admin;
   private final Settings settings;
   private final Errors errors;
+  private final ShareGroups shareGroups;
   private @Nullable Admin slow; // guarded by this
 
   Topology(Admin admin, Settings settings, Errors errors) {
     this.admin = admin;
     this.settings = settings;
     this.errors = errors;
+    this.shareGroups = new ShareGroups(this, admin, settings);
   }
 
   <T> T await(KafkaFuture<T> answer, String what) throws MessagingException {
@@ -177,49 +173,19 @@ final class Topology {
     return Set.of();
   }
 
-  /**
-   * Configures a share group, and sets its first place if its topic was just created.
-   *
-   * @param givenUp the topic of what the broker gives up; null to drop it
-   */
+  /** See {@link ShareGroups#ensure}. */
   void shareGroup(String group, boolean isNew, @Nullable String givenUp, String what)
       throws MessagingException {
-    if (!settings.creates()) {
-      return;
-    }
-    ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
-    List<AlterConfigOp> changes = new ArrayList<>();
-    changes.add(change("share.auto.offset.reset", "earliest"));
-    changes.add(change("share.delivery.count.limit", MOST_DELIVERIES));
-    changes.add(
-        change("share.record.lock.duration.ms", "" + settings.lockDuration().toMillis()));
-    if (givenUp != null) {
-      changes.add(change("errors.deadletterqueue.topic.name", givenUp));
-      changes.add(change("errors.deadletterqueue.copy.record.enable", "true"));
-    }
-    await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all(), what + ", share group");
-    if (isNew) { // without it the first worker waits for the group's first heartbeats
-      begin(group, what);
-    }
-  }
-
-  private void begin(String group, String what) throws MessagingException {
-    Map<TopicPartition, Long> begin = Map.of(new TopicPartition(group, 0), 0L);
-    try {
-      onceKnown(what, () -> await(admin.alterShareGroupOffsets(group, begin).all(), what));
-    } catch (KafkaFailedException e) {
-      Logs.warn("group", "the first place of share group " + group + " was not set", e);
-      // It has members: then it has its place.
-    }
+    shareGroups.ensure(group, isNew, givenUp, what);
   }
 
   /** Asks the broker. */
-  private interface Asked<T> {
+  interface Asked<T> {
     T ask() throws MessagingException;
   }
 
   /** Asks again if a topic is missing, since the broker may learn a moment later that it exists. */
-  private <T> T onceKnown(String what, Asked<T> asked) throws MessagingException {
+  <T> T onceKnown(String what, Asked<T> asked) throws MessagingException {
     for (int attempt = 1; ; attempt++) {
       try {
         return asked.ask();
@@ -238,10 +204,6 @@ final class Topology {
     } catch (InterruptedException e) {
       throw errors.of(e, what, false);
     }
-  }
-
-  private static AlterConfigOp change(String name, String value) {
-    return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
   }
 
   Map<TopicPartition, Long> ends(Collection<TopicPartition> partitions, String what)

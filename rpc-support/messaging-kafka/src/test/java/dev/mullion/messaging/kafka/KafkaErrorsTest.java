@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.ConflictingDeclarationException;
 import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
@@ -19,13 +20,17 @@ import dev.mullion.net.Tls;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
@@ -66,6 +71,32 @@ class KafkaErrorsTest {
           .isInstanceOf(MissingAddressException.class)
           .hasMessageContaining(name)
           .hasMessageContaining("MUST_EXIST");
+    }
+  }
+
+  // What was pushed before the first worker came was lost.
+  @Test
+  void shareGroupIsNotConfigured() throws Exception {
+    WorkQueue<String> queue = WorkQueue.of(name, Codecs.utf8());
+    try (Messaging creator = Messaging.on(engine().build())) {
+      creator.declare(queue);
+    }
+    KafkaEngine engine = engine().topology(KafkaEngine.Topology.MUST_EXIST).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      messaging.push(queue, "x").get(10, TimeUnit.SECONDS);
+    }
+    try (Admin admin =
+        Admin.create(Map.of("bootstrap.servers", KafkaUnderTest.node().servers()))) {
+      AlterConfigOp unset = new AlterConfigOp(
+          new ConfigEntry("share.auto.offset.reset", ""), AlterConfigOp.OpType.DELETE);
+      ConfigResource group = new ConfigResource(ConfigResource.Type.GROUP, "queue." + name);
+      admin.incrementalAlterConfigs(Map.of(group, List.of(unset))).all().get(10, TimeUnit.SECONDS);
+    }
+    try (Messaging messaging = Messaging.on(engine)) {
+      assertThatThrownBy(() -> messaging.declare(queue))
+          .isInstanceOf(ConflictingDeclarationException.class)
+          .hasMessageContaining("queue." + name)
+          .hasMessageContaining("share.auto.offset.reset=latest (expected: earliest");
     }
   }
 

@@ -186,11 +186,8 @@ final class Job implements Fetched {
   }
 
   private CompletableFuture<@Nullable Void> bury(Wire.Outgoing letter) {
-    return owner
-        .link()
-        .publisher()
-        .publish(
-            Publication.copy(owner.link().entities().deadLetters(owner.queue()), letter, session));
+    String to = owner.link().entities().deadLetters(owner.queue());
+    return owner.link().copies().publish(this, to, letter);
   }
 
   /** Follows the copy: once it is confirmed, the original goes; if it is rejected, it stays. */

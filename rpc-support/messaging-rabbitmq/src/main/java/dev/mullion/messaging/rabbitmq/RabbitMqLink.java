@@ -45,6 +45,7 @@ final class RabbitMqLink implements EngineLink {
   private final LinkConnection connection;
   private final Declarations declarations;
   private final QueueTopology topology;
+  private final Copies copies = new Copies(this);
   private final Delays delays = new Delays(this);
   private final QueueAdmin admin = new QueueAdmin(this);
   private final Sources sources = new Sources(this);
@@ -128,6 +129,10 @@ final class RabbitMqLink implements EngineLink {
   /** Returns how many jobs for a queue were dropped by this link, since the queue was full. */
   long dropped(Route.Queue queue) {
     return pushes.dropped(queue);
+  }
+
+  Copies copies() {
+    return copies;
   }
 
   Delays delays() {

@@ -208,6 +208,6 @@ final class WorkerSource extends JobSource {
   }
 
   private CompletableFuture<@Nullable Void> publish(Job job, String to, Wire.Outgoing copy) {
-    return link.publisher().publish(Publication.copy(to, copy, job.session()));
+    return link.copies().publish(job, to, copy);
   }
 }

@@ -11,6 +11,7 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MessagingListener;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
+import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
@@ -161,6 +162,23 @@ class ChannelEndTest {
     assertOthersGoOn();
   }
 
+  // The broker handed it out again and again.
+  @Test
+  void queueOfDeadLettersThatIsDeleted() throws Exception {
+    WorkQueue<String> once = WorkQueue.builder(queue.name(), Codecs.utf8())
+        .redelivery(Redelivery.immediate(1))
+        .build();
+    messaging.declare(once);
+    delete("ends.dead." + queue.name());
+    messaging.pull(once, job -> {
+      handled.add(job.payload());
+      throw new IllegalStateException("fails");
+    });
+    messaging.push(once, "job").get(10, TimeUnit.SECONDS);
+    await(() -> messaging.deadLetters(once).count().toCompletableFuture().get() == 1);
+    assertThat(handled).containsExactly("job");
+  }
+
   @Test
   void exchangeThatIsDeleted() throws Exception {
     Topic<String> topic = Topic.of("deleted-exchange", Codecs.utf8());
@@ -183,9 +201,13 @@ class ChannelEndTest {
   }
 
   private void deleteQueue() throws Exception {
+    delete("ends.queue." + queue.name());
+  }
+
+  private static void delete(String name) throws Exception {
     try (Connection operator = Plain.connect(Broker.shared().port());
         Channel channel = operator.createChannel()) {
-      channel.queueDelete("ends.queue." + queue.name());
+      channel.queueDelete(name);
     }
   }
 
