@@ -64,7 +64,7 @@ final class Declared {
   }
 
   private static boolean isSameAddress(Route one, Route other) {
-    return one instanceof Route.Queue queue && other instanceof Route.Queue another
+    return (one instanceof Route.Queue queue && other instanceof Route.Queue another)
         ? queue.id().equals(another.id())
         : one.equals(other);
   }
