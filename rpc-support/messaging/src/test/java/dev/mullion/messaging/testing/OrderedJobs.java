@@ -25,8 +25,8 @@ import java.util.function.BooleanSupplier;
 /**
  * The jobs of a queue that is ordered by key, and the calls they had: {@code KEY/NUMBER}, or {@code
  * KEY/NUMBER/fails}. Each is pushed again until that is acknowledged, and then the next one of its
- * key: so the calls of a key have to be in the order of its numbers, those of a repeated push and
- * of a lost worker included.
+ * key. So the calls of a key have to be in the order of its numbers, even those that a repeated
+ * push or a lost worker has caused.
  */
 final class OrderedJobs {
   private static final int KEYS = 8;
