@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * wait for credit. Most publishers only append to the lane of its topic, and do not look at it.
  */
 final class LiveSource extends EmbeddedSource {
+  private static final int MANY = 64;
+
   private final LiveOwner owner;
   private final String address;
   private final Overflow overflow;
@@ -26,6 +28,7 @@ final class LiveSource extends EmbeddedSource {
   private final Watchers watchers = new Watchers();
   private final LiveBuffer buffer;
   private volatile boolean sendsWait;
+  private volatile boolean findsFew;
   private long handedOut;
 
   /** The lane is null for receivers of signals; others have to {@link #join} it. */
@@ -227,6 +230,9 @@ final class LiveSource extends EmbeddedSource {
   @Override
   public void poll(int deliveries) {
     if (isAny() || watchers.lookOut(this::isAny)) {
+      if (findsFew) {
+        Watchers.gather();
+      }
       handOut(deliveries);
     }
   }
@@ -240,6 +246,7 @@ final class LiveSource extends EmbeddedSource {
     long expired = 0;
     List<Parked<LiveDelivery>> accepted = new ArrayList<>(0);
     lock.lock();
+    long before = handedOut;
     try {
       buffer.awaitNoMore();
       if (!parked.isEmpty()) {
@@ -251,6 +258,8 @@ final class LiveSource extends EmbeddedSource {
       while (hasCredit() && !buffer.await()) {
         expired += assign(0, accepted);
       }
+      long found = handedOut - before;
+      findsFew = found > 1 && found < MANY; // a lone one has no others behind it
     } finally { // what was done has its end, also if the rest failed
       leave();
       accepted.forEach(send -> send.end(null));

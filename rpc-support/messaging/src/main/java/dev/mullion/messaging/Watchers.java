@@ -11,6 +11,7 @@ import java.util.function.BooleanSupplier;
 final class Watchers {
   private static final int LOOKS = Runtime.getRuntime().availableProcessors() > 1 ? 256 : 0;
   private static final int LAST_LOOKS = 8;
+  private static final long GATHER_NANOS = LOOKS > 0 ? 1_000 : 0;
 
   private final AtomicInteger present = new AtomicInteger();
 
@@ -20,6 +21,17 @@ final class Watchers {
    */
   boolean arePresent() {
     return present.get() != 0;
+  }
+
+  /**
+   * Lets messages gather for a microsecond. A receiver that is quicker than the senders would find
+   * only a few each time, and each look at them slows the senders, whose memory it takes away.
+   */
+  static void gather() {
+    long start = System.nanoTime();
+    while (System.nanoTime() - start < GATHER_NANOS) {
+      Thread.onSpinWait();
+    }
   }
 
   /**
