@@ -77,7 +77,15 @@ final class Callbacks implements Executor {
   /** One runner too many finds nothing to do. */
   private void submitLater(Throwable error) {
     LimitedLog.warn("callback", "no thread for a continuation; next attempt in " + RETRY, error);
-    MessagingClock.system().schedule(RETRY, this::submit);
+    boolean scheduled = false;
+    try {
+      MessagingClock.system().schedule(RETRY, this::submit);
+      scheduled = true;
+    } finally {
+      if (!scheduled) {
+        starting.set(false); // the next task tries again
+      }
+    }
   }
 
   /**

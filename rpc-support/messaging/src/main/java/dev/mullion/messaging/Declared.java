@@ -28,8 +28,7 @@ final class Declared {
     Memory now = memory;
     if (!now.isRecent(route)) {
       if (now.routes.size() >= MOST && !now.routes.containsKey(route)) {
-        now = new Memory();
-        memory = now;
+        now = afresh(now);
       }
       ask(now, route);
       now.setRecent(route);
@@ -53,9 +52,13 @@ final class Declared {
   }
 
   /** Forgets a route, since it was deleted or replaced; of a queue, all its declarations. */
-  void forget(Route forgotten) {
+  synchronized void forget(Route forgotten) {
+    Memory now = memory;
+    if (now.routes.keySet().stream().noneMatch(route -> isSameAddress(route, forgotten))) {
+      return; // another send that failed has done so
+    }
     Memory fresh = new Memory();
-    memory.routes.forEach((route, prepared) -> {
+    now.routes.forEach((route, prepared) -> {
       if (prepared.isDone() && !isSameAddress(route, forgotten)) {
         fresh.routes.put(route, prepared);
       }
@@ -70,8 +73,15 @@ final class Declared {
   }
 
   /** Forgets everything: the engine may have been restarted. */
-  void forgetAll() {
+  synchronized void forgetAll() {
     memory = new Memory();
+  }
+
+  private synchronized Memory afresh(Memory full) {
+    if (memory == full) {
+      memory = new Memory();
+    }
+    return memory;
   }
 
   private void ask(Memory now, Route route) throws MessagingException {

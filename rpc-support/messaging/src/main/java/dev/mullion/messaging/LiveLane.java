@@ -97,14 +97,15 @@ final class LiveLane extends SpinLock {
         return apart; // nobody would read it
       }
       if (used == last.items.length) {
-        extend(2 * used);
+        goOn(new LiveSlots(2 * used));
       }
+      LiveSlots rest = message.bytes >= LARGE ? new LiveSlots(Math.max(LiveSlots.LEAST, used + 1)) : null;
       last.items[used++] = message;
-      if (message.bytes >= LARGE) {
-        rest(); // so that it does not stay in memory with those that follow
-      }
-      APPENDED_BYTES.setOpaque(this, sum);
+      APPENDED_BYTES.setRelease(this, sum);
       APPENDED.setRelease(this, appended + 1);
+      if (rest != null) {
+        goOn(rest); // so that it does not stay in memory with those that follow
+      }
       return apart;
     } finally {
       unlock();
@@ -135,16 +136,16 @@ final class LiveLane extends SpinLock {
     return true;
   }
 
-  private void extend(int slots) {
-    LiveSlots next = new LiveSlots(slots);
+  private void goOn(LiveSlots next) {
     last.next = next;
     last = next;
     used = 0;
   }
 
   private void part(LiveReader reader) {
+    LiveReader[] more = with(apart, reader); // before anything changes: there may be no memory
     reader.part(appended, appendedBytes);
-    apart = with(apart, reader);
+    apart = more;
     restIfUnread();
   }
 
@@ -158,7 +159,7 @@ final class LiveLane extends SpinLock {
   /** Lets go of the last slots, which the readers that are behind go on to read. */
   private void rest() {
     if (used > 0) {
-      extend(Math.max(LiveSlots.LEAST, used));
+      goOn(new LiveSlots(Math.max(LiveSlots.LEAST, used)));
     }
   }
 
@@ -191,13 +192,15 @@ final class LiveLane extends SpinLock {
   void remove(LiveReader reader) {
     lock();
     try {
+      LiveReader[] others = without(readers, reader);
+      LiveReader[] othersApart = without(apart, reader);
       if (!reader.isApart()) {
         reader.part(appended, appendedBytes);
       }
       setAwaiting(reader, false);
       reader.setGone();
-      readers = without(readers, reader);
-      apart = without(apart, reader);
+      readers = others;
+      apart = othersApart;
       restIfUnread();
     } finally {
       unlock();
@@ -247,7 +250,7 @@ final class LiveLane extends SpinLock {
     lock();
     try {
       boolean empty = reader.isEmpty();
-      setAwaiting(reader, empty);
+      setAwaiting(reader, empty && !reader.isGone());
       if (empty && !reader.isApart()) {
         rest();
         reader.moveTo(last, used);
@@ -281,6 +284,6 @@ final class LiveLane extends SpinLock {
   }
 
   long appendedBytes() {
-    return (long) APPENDED_BYTES.getOpaque(this);
+    return (long) APPENDED_BYTES.getAcquire(this);
   }
 }

@@ -72,6 +72,7 @@ final class LiveReader {
     moveTo(slots, next);
     TAKEN_BYTES.setOpaque(this, bytes);
     TAKEN.setRelease(this, number);
+    this.endBytes = Long.MAX_VALUE;
     this.end = Long.MAX_VALUE;
     this.apart = false;
   }
@@ -140,7 +141,8 @@ final class LiveReader {
   }
 
   long bytes() {
-    return (apart ? endBytes : lane.appendedBytes()) - takenBytes;
+    long appended = lane.appendedBytes();
+    return Math.min(appended, endBytes) - takenBytes; // as above
   }
 
   /** Returns whether there is nothing to read; needs no lock, and is exact for who has it. */

@@ -85,7 +85,7 @@ final class LiveSource extends EmbeddedSource {
       return Parcel.DONE;
     }
     if (overflow == Overflow.FAIL || sender.sendTimeout().isZero()) {
-      return CompletableFuture.failedStage(buffer.full(""));
+      return CompletableFuture.failedStage(full());
     }
     Parked<LiveDelivery> send;
     enter();
@@ -105,21 +105,42 @@ final class LiveSource extends EmbeddedSource {
   /** Takes the lock, and lists what it has not read in the lane. */
   private void enter() {
     lock.lock();
-    buffer.close();
+    boolean closed = false;
+    try {
+      buffer.close();
+      closed = true;
+    } finally { // else nobody could publish any more once there was no memory
+      if (!closed) {
+        lock.unlock();
+      }
+    }
   }
 
   /** Leaves the lock, reads the lane again, and does what is to be done outside. */
   private void leave() {
     boolean myTurn = announce();
-    sendsWait = !parked.isEmpty();
-    buffer.open(!sendsWait && !isCancelled());
-    boolean wakes = mark();
-    lock.unlock();
-    if (wakes) {
-      full.wake();
+    boolean wakes = false;
+    try {
+      sendsWait = !parked.isEmpty();
+      buffer.open(!sendsWait && !isCancelled());
+      wakes = mark();
+    } finally {
+      lock.unlock();
+      if (wakes) {
+        full.wake();
+      }
+      if (myTurn) {
+        runTurn();
+      }
     }
-    if (myTurn) {
-      runTurn();
+  }
+
+  private QueueFullException full() {
+    lock.lock();
+    try {
+      return buffer.full("");
+    } finally {
+      lock.unlock();
     }
   }
 

@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A lock that is held for a few reads and writes only: who finds it taken spins, and parks only if
+ * A lock that is held for a moment only: who finds it taken spins, and parks only if
  * its holder lost its core. Not reentrant. What it guards extends it, so that both are in one cache
  * line.
  */

@@ -87,9 +87,21 @@ public final class CreditBuffer {
   }
 
   private void pass() {
-    for (RawDelivery next = next(true); next != null; next = next(false)) {
-      sink.deliver(next);
+    boolean ended = false;
+    try {
+      for (RawDelivery next = next(true); next != null; next = next(false)) {
+        sink.deliver(next);
+      }
+      ended = true;
+    } finally {
+      if (!ended) { // by an Error: the next delivery goes on
+        passed();
+      }
     }
+  }
+
+  private synchronized void passed() {
+    passing = false;
   }
 
   private synchronized @Nullable RawDelivery next(boolean first) {
