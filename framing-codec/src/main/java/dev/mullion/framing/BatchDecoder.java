@@ -127,12 +127,6 @@ public final class BatchDecoder {
     return failed;
   }
 
-  /** Returns how many bytes of an incomplete frame are missing; 0 until its header is complete. */
-  public int missingBytes() {
-    PartialFrame part = partial;
-    return part == null ? toPass : Math.max(0, part.wireLength() - part.size());
-  }
-
   /** Returns the number of collected bytes of an incomplete frame. */
   public int bufferedBytes() {
     return partial == null ? 0 : partial.size();

@@ -92,26 +92,6 @@ class BatchDecoderTest {
   }
 
   @Test
-  void missingBytesAreKnownBehindTheHeader() {
-    add("\3");
-    assertThat(decoder.missingBytes()).isEqualTo(3);
-    add("a");
-    assertThat(decoder.missingBytes()).isEqualTo(2);
-    add("bc");
-    assertThat(decoder.missingBytes()).isZero();
-
-    BatchDecoder parted = insideALongFrame();
-    assertThat(parted.missingBytes()).isEqualTo(0x2000 - 1);
-    parted.end();
-
-    BatchDecoder inHeader =
-        new BatchDecoder(TWO_BYTES, TooLargePolicy.CLOSE, false, counters, received);
-    inHeader.add(Unpooled.wrappedBuffer(new byte[] {0}));
-    assertThat(inHeader.missingBytes()).isZero();
-    inHeader.end();
-  }
-
-  @Test
   void framesOfOneBufferComeTogether() {
     add("\1a\2bc\3d");
     assertThat(received.events).containsExactly("a", "bc");

@@ -11,7 +11,6 @@ import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import java.io.IOException;
@@ -194,13 +193,6 @@ final class BatchLink extends Link implements BatchReceiver {
     inside = insideNow;
     completed = false;
     noteInput();
-    if (insideNow && reads() instanceof ReadBuffers reads) {
-      reads.expect(decoder.missingBytes());
-    }
-  }
-
-  private RecvByteBufAllocator reads() {
-    return context().channel().config().getRecvByteBufAllocator();
   }
 
   private void noteInput() {

@@ -21,9 +21,9 @@ import java.time.Duration;
  * their connection; they are counted and logged. A connection beyond {@code maxConnections} is
  * closed at once; a connection idle for {@code idleTimeout} is closed too. If a peer does not read
  * its replies, reading from it pauses once 64 KiB are queued. It then holds up to 512 KiB of read
- * buffers, 2 MiB inside a frame of more than 256 KiB, and, if it has closed its sending side, the
- * bytes that the kernel had received from it. A peer that closes its sending side still gets its
- * replies. A frame longer than one read is echoed part by part.
+ * buffers and, if it has closed its sending side, the bytes that the kernel had received from it. A
+ * peer that closes its sending side still gets its replies. A frame longer than one read is echoed
+ * part by part.
  *
  * <p>Its threads are daemon threads. Methods may be called from any thread except the server's own.
  */

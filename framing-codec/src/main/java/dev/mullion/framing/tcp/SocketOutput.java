@@ -56,7 +56,7 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   /** Copies a buffer that must wait, if it keeps much more memory than it has bytes. */
   private ByteBuf rightSized(ChannelHandlerContext ctx, ByteBuf buffer) {
     int length = buffer.readableBytes();
-    if (unsent().memoryOf(buffer) <= 2 * length + SPARE) {
+    if (unsent().memoryOf(buffer) <= 2L * length + SPARE) {
       return buffer;
     }
     ByteBuf copy;

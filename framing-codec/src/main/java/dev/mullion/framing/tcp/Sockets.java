@@ -16,9 +16,6 @@ import org.jspecify.annotations.Nullable;
 final class Sockets {
   private static final int MAX_READ = 256 * 1024;
 
-  /** Inside a long frame. */
-  private static final int MAX_LARGE_READ = 1024 * 1024;
-
   /** TLS may keep a part of a record, and with it the whole buffer. */
   private static final int MAX_SECURE_READ = 64 * 1024;
 
@@ -82,9 +79,7 @@ final class Sockets {
 
   /** Returns what the connections of one event loop read with, or one connection alone. */
   static ReadBuffers reads(ConnectionSettings settings, boolean secure) {
-    return secure
-        ? new ReadBuffers(MAX_SECURE_READ, MAX_SECURE_READ, settings.budget())
-        : new ReadBuffers(MAX_READ, MAX_LARGE_READ, settings.budget());
+    return new ReadBuffers(secure ? MAX_SECURE_READ : MAX_READ, settings.budget());
   }
 
   /**

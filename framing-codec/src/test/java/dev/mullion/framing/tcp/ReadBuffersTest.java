@@ -15,11 +15,9 @@ import org.junit.jupiter.api.Test;
 class ReadBuffersTest {
   private static final PooledByteBufAllocator POOL = PooledByteBufAllocator.DEFAULT;
 
-  private final ReadBuffers buffers =
-      new ReadBuffers(1024, 4096, new MemoryBudget(1024 * 1024, 1024));
-
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
-  private final RecvByteBufAllocator.Handle handle = buffers.newHandle();
+  private final RecvByteBufAllocator.Handle handle =
+      new ReadBuffers(1024, new MemoryBudget(1024 * 1024, 1024)).newHandle();
 
   @AfterEach
   void endOfTheThread() {
@@ -38,27 +36,6 @@ class ReadBuffersTest {
     assertThat(second.readableBytes()).isZero();
     assertThat(second.writableBytes()).isEqualTo(1024);
     second.release();
-  }
-
-  @Test
-  void oneReadInsideALongFrameIsLarger() {
-    assertThat(nextCapacity()).isEqualTo(1024);
-
-    buffers.expect(1024);
-    assertThat(nextCapacity()).isEqualTo(1024);
-
-    buffers.expect(1025);
-    assertThat(nextCapacity()).isEqualTo(4096);
-    assertThat(nextCapacity()).isEqualTo(1024);
-  }
-
-  private int nextCapacity() {
-    ByteBuf buffer = handle.allocate(POOL);
-    try {
-      return buffer.capacity();
-    } finally {
-      buffer.release();
-    }
   }
 
   @Test

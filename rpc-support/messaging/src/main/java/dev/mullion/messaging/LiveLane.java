@@ -99,7 +99,8 @@ final class LiveLane extends SpinLock {
       if (used == last.items.length) {
         goOn(new LiveSlots(2 * used));
       }
-      LiveSlots rest = message.bytes >= LARGE ? new LiveSlots(Math.max(LiveSlots.LEAST, used + 1)) : null;
+      LiveSlots rest =
+          message.bytes >= LARGE ? new LiveSlots(Math.max(LiveSlots.LEAST, used + 1)) : null;
       last.items[used++] = message;
       APPENDED_BYTES.setRelease(this, sum);
       APPENDED.setRelease(this, appended + 1);
