@@ -51,6 +51,9 @@ class TopicThreadsTest {
         new Subscriber("*", 20, Overflow.BLOCK));
     List<Future<?>> readers = new ArrayList<>();
     subscribers.forEach(each -> readers.add(threads.submit(each::read)));
+    Subscriber woken = new Subscriber("news", 30, Overflow.BLOCK);
+    woken.asksAgain = true; // it never reads, so each message has to be handed to it
+    woken.source.request(1);
     Future<?> guests = threads.submit(this::comeAndGo);
     List<Future<?>> publishers = new ArrayList<>();
     for (int publisher = 0; publisher < PUBLISHERS; publisher++) {
@@ -60,6 +63,7 @@ class TopicThreadsTest {
     for (Future<?> each : publishers) {
       each.get(60, TimeUnit.SECONDS);
     }
+    Waiting.until(() -> woken.received.get() == ALL);
     for (Subscriber each : subscribers) {
       Waiting.until(() -> each.received.get() + each.dropped.get() >= ALL);
     }
@@ -108,6 +112,7 @@ class TopicThreadsTest {
     private final int[] last = {-1, EACH - 1, 2 * EACH - 1}; // written by who has the turn
     private final AtomicLong received = new AtomicLong();
     private final AtomicLong dropped = new AtomicLong();
+    private volatile boolean asksAgain;
 
     Subscriber(String topic, int buffer, Overflow overflow) throws Exception {
       this.overflow = overflow;
@@ -139,6 +144,9 @@ class TopicThreadsTest {
       last[number / EACH] = number;
       if (inOrder && isNext) { // else the sum is never reached
         received.incrementAndGet();
+      }
+      if (asksAgain) {
+        source.request(1);
       }
     }
 
