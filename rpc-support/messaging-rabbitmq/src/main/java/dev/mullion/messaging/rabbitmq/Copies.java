@@ -26,7 +26,8 @@ final class Copies {
     return publish(
         job,
         () -> Publication.copy(to, copy, job.session()),
-        channel -> link.topology().declare(channel, job.queue(), link.creates()));
+        channel -> link.topology()
+            .declare(channel, link.declarations().inForce(job.queue()), link.creates()));
   }
 
   CompletableFuture<@Nullable Void> publish(

@@ -155,6 +155,12 @@ final class Declarations {
     return view.declared.get(id);
   }
 
+  /** Returns the declaration in force of a queue that may have been declared anew. */
+  Route.Queue inForce(Route.Queue queue) {
+    Route.Queue now = find(queue.id());
+    return now == null ? queue : now;
+  }
+
   /** Returns all that are declared. */
   List<Route.Queue> all(long timeoutMillis) throws MessagingException {
     awaitKnown(timeoutMillis);

@@ -17,10 +17,13 @@ abstract class JobSource extends FetchingSource implements JobOwner {
     this.queue = queue;
   }
 
-  /** Binds the queue again, if it is a group's and this side creates what is missing. */
+  /**
+   * Binds the queue again, if it is a group's and this side creates what is missing. Its topic may
+   * be another one by now.
+   */
   final void bind(Channel channel) throws IOException {
     if (link.creates()) {
-      link.topology().bind(channel, queue);
+      link.topology().bind(channel, link.declarations().inForce(queue));
     }
   }
 

@@ -31,8 +31,11 @@ final class Publication {
   /** Written by the publisher's thread. */
   volatile int attempts;
 
-  /** How often the broker has closed a channel on which it was, for this one or another. */
-  volatile int refusals;
+  /** Its place in the order of all; set once, when it is published. */
+  long order;
+
+  /** What it was with on a channel that the broker has closed, for this one or another. */
+  volatile @Nullable Unconfirmed refusedWith;
 
   /** When it was written last; written by the publisher's thread. */
   volatile long written;
@@ -92,14 +95,32 @@ final class Publication {
   /** Counts an attempt; called by the publisher's thread only. */
   @SuppressWarnings("NonAtomicVolatileUpdate") // one thread writes
   void attempted() {
+    if (refusedWith != null && !mayBeCause()) {
+      refusedWith = null;
+      notAttempted(); // the last one was behind the cause
+    }
     attempts++;
     written = System.nanoTime();
   }
 
-  /** Counts a refusal; called once for each lane that was closed. */
-  @SuppressWarnings("NonAtomicVolatileUpdate") // it is on one lane at a time
-  void refused() {
-    refusals++;
+  /** Takes an attempt back that the broker cannot have taken. */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // one thread writes
+  void notAttempted() {
+    attempts--;
+  }
+
+  /** Returns whether it may be the one for which the broker has closed a channel. */
+  boolean mayBeCause() {
+    Unconfirmed with = refusedWith;
+    return with != null && !with.isCauseFound();
+  }
+
+  /** Clears those that were behind it. */
+  void foundAsCause() {
+    Unconfirmed with = refusedWith;
+    if (with != null) {
+      with.causeFound();
+    }
   }
 
   /** Checks that its headers fit into a frame, and later those of its copies. */

@@ -1,5 +1,6 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.AlreadyClosedException;
 import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessageTooLargeException;
@@ -8,16 +9,22 @@ import dev.mullion.messaging.NobodyListensException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingDeque;
+import java.util.concurrent.PriorityBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Publishes with confirms, on one thread and one channel, so that the messages of a sender keep
  * their order. What has no answer when the connection is lost is repeated on the next one, with the
  * same id; or fails at its time.
+ *
+ * <p>When the broker closes a channel for one message, nobody tells for which. So what was on it is
+ * written again one by one, until the channel is closed for one that is alone there: that one
+ * fails. What was behind it the broker has never taken.
  *
  * <pre>
  *  publish() --&gt; queue --one thread--&gt; unconfirmed (of the session) --ack--&gt; done
@@ -26,9 +33,6 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class Publisher implements AutoCloseable {
-  /** With the second one, it was the only one on its channel, so it is the cause. */
-  private static final int MOST_REFUSALS = 2;
-
   /** The part of {@code confirmTimeout} after which a silent connection is made again. */
   private static final int PATIENCE = 3;
 
@@ -38,7 +42,9 @@ final class Publisher implements AutoCloseable {
   private final BrokerErrors errors;
   private final long sendTimeout;
   private final long confirmTimeout;
-  private final LinkedBlockingDeque<Publication> queue = new LinkedBlockingDeque<>();
+  private final AtomicLong published = new AtomicLong();
+  private final PriorityBlockingQueue<Publication> queue =
+      new PriorityBlockingQueue<>(64, Comparator.comparingLong(each -> each.order));
   private final Object changed = new Object();
   private final Thread thread;
   private volatile @Nullable Session session;
@@ -63,6 +69,7 @@ final class Publisher implements AutoCloseable {
 
   /** Sends it; its stage completes when the broker has confirmed it. */
   CompletableFuture<@Nullable Void> publish(Publication publication) {
+    publication.order = published.incrementAndGet();
     queue.add(publication);
     if (closed) {
       failQueued();
@@ -78,18 +85,13 @@ final class Publisher implements AutoCloseable {
     }
   }
 
-  /** Takes back what has no answer, oldest first. */
+  /** Takes back what has no answer. */
   void lost(Session ended, Throwable cause) {
     if (session == ended) {
       session = null;
     }
-    for (Lane.Kind each : List.of(Lane.Kind.REQUESTS, Lane.Kind.DELAYS)) { // not repeated
-      ended.lane(each).unconfirmed().drain().forEach(one -> takeBack(one, cause));
-    }
-    List<Publication> unconfirmed =
-        ended.lane(Lane.Kind.PUBLISHING).unconfirmed().drain();
-    for (int i = unconfirmed.size() - 1; i >= 0; i--) {
-      takeBack(unconfirmed.get(i), cause);
+    for (Lane each : ended.lanes()) {
+      each.unconfirmed().drain().forEach(one -> takeBack(one, cause));
     }
     if (closed) {
       failQueued();
@@ -99,9 +101,14 @@ final class Publisher implements AutoCloseable {
   /** Takes back what has no answer on a channel that the broker has closed for one of them. */
   void lost(Lane closedLane, Throwable cause) {
     List<Publication> unconfirmed = closedLane.unconfirmed().drain();
-    for (int i = unconfirmed.size() - 1; i >= 0; i--) {
-      unconfirmed.get(i).refused();
-      takeBack(unconfirmed.get(i), cause);
+    if (unconfirmed.size() == 1) {
+      unconfirmed.get(0).foundAsCause();
+      fail(unconfirmed.get(0), cause);
+    } else {
+      for (Publication each : unconfirmed) {
+        each.refusedWith = closedLane.unconfirmed();
+        takeBack(each, null);
+      }
     }
     if (closed) {
       failQueued();
@@ -134,7 +141,7 @@ final class Publisher implements AutoCloseable {
     try {
       pass(next);
     } catch (InterruptedException e) {
-      queue.addFirst(next); // a closed publisher fails all that is there
+      queue.add(next); // a closed publisher fails all that is there
     } catch (Throwable e) {
       Logs.warn("publish", "a publish to " + next.address() + " failed unexpectedly", e);
       next.done.completeExceptionally(e);
@@ -149,9 +156,17 @@ final class Publisher implements AutoCloseable {
         fail(next, null);
         return;
       }
-      if (on != null && !on.isOver() && !on.isBlocked() && mayWrite(next, on)) {
-        write(next, on);
-        return;
+      if (on != null && !on.isOver() && !on.isBlocked()) {
+        Lane lane = on.lane(next.lane); // before the look for older ones, which then are back
+        Publication older = queue.peek();
+        if (older != null && older.order < next.order) {
+          queue.add(next);
+          return;
+        }
+        if (mayWrite(next, lane)) {
+          write(next, on, lane);
+          return;
+        }
       }
       if (isOver(next, sendTimeout)) {
         failInTime(next, on);
@@ -164,12 +179,11 @@ final class Publisher implements AutoCloseable {
   }
 
   /** Those that were on a channel which the broker has closed are written one by one. */
-  private static boolean mayWrite(Publication next, Session on) {
-    Lane lane = on.lane(next.lane);
+  private static boolean mayWrite(Publication next, Lane lane) {
     return lane.channel().isOpen()
-        && (next.refusals > 0
+        && (next.mayBeCause()
             ? lane.unconfirmed().isEmpty()
-            : !lane.unconfirmed().hasRefused());
+            : !lane.unconfirmed().mayHaveCause());
   }
 
   /** Waits for another session, or a tick: the broker may read again, or a send's time be over. */
@@ -182,9 +196,9 @@ final class Publisher implements AutoCloseable {
     }
   }
 
-  private void write(Publication next, Session on) {
-    Channel channel = on.lane(next.lane).channel();
-    Unconfirmed unconfirmed = on.lane(next.lane).unconfirmed();
+  private void write(Publication next, Session on, Lane lane) {
+    Channel channel = lane.channel();
+    Unconfirmed unconfirmed = lane.unconfirmed();
     try {
       next.check(on.sending.getFrameMax());
     } catch (MessageTooLargeException e) {
@@ -194,26 +208,31 @@ final class Publisher implements AutoCloseable {
     next.attempted();
     long number = channel.getNextPublishSeqNo();
     unconfirmed.add(number, next);
+    boolean isWritten = true;
     try {
       channel.basicPublish(
           next.exchange, next.routingKey, next.mandatory, next.properties(), next.body);
     } catch (IOException | RuntimeException e) {
+      isWritten = !(e instanceof AlreadyClosedException);
       if (!BrokerErrors.isChannelError(e)) {
         on.fail(e);
       }
     }
-    boolean isClosed = on.isOver() || !channel.isOpen();
-    if (isClosed && unconfirmed.remove(number)) { // after the others were taken back
+    boolean isLost = on.isOver() || unconfirmed.isDrained();
+    if (isLost && unconfirmed.remove(number)) { // after the others were taken back
+      if (!isWritten) {
+        next.notAttempted();
+      }
       takeBack(next, null);
     }
   }
 
   private void takeBack(Publication each, @Nullable Throwable cause) {
     boolean isCopyOfLost = each.boundTo != null && each.boundTo.isOver();
-    if (isCopyOfLost || each.isRequest() || closed || each.refusals >= MOST_REFUSALS) {
+    if (isCopyOfLost || each.isRequest() || closed) {
       fail(each, cause);
     } else {
-      queue.addFirst(each);
+      queue.add(each);
     }
   }
 
@@ -234,13 +253,9 @@ final class Publisher implements AutoCloseable {
   /** Fails what waits behind the first one for too long. */
   private void expireQueued() {
     Session on = session;
-    queue.removeIf(each -> {
-      if (!isOver(each, sendTimeout)) {
-        return false;
-      }
-      failInTime(each, on);
-      return true;
-    });
+    List<Publication> late = new ArrayList<>();
+    queue.removeIf(each -> isOver(each, sendTimeout) && late.add(each));
+    late.forEach(each -> failInTime(each, on));
   }
 
   /**

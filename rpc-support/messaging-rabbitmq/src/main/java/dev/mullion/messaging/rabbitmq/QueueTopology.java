@@ -8,6 +8,7 @@ import dev.mullion.messaging.engine.Route;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -104,6 +105,15 @@ final class QueueTopology {
   void bind(Channel channel, Route.Queue queue) throws IOException {
     if (queue.source().isPresent()) {
       channel.queueBind(entities.jobs(queue), entities.topics(), queue.source().get());
+    }
+  }
+
+  /** Takes the bindings of a group's earlier declarations away. */
+  void unbind(Channel channel, Route.Queue now, List<Route.Queue> earlier) throws IOException {
+    for (Route.Queue each : earlier) {
+      if (each.source().isPresent() && !each.source().equals(now.source())) {
+        channel.queueUnbind(entities.jobs(now), entities.topics(), each.source().get());
+      }
     }
   }
 

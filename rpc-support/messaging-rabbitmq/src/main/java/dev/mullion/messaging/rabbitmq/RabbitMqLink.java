@@ -268,6 +268,9 @@ final class RabbitMqLink implements EngineLink {
     connection.use("declaring queue " + queue.id(), session -> {
       try (Channel channel = session.newChannel()) {
         topology.declare(channel, queue, creates());
+        if (creates() && declaration == Declaration.REPLACE) {
+          topology.unbind(channel, queue, declarations.history(queue.id()));
+        }
       }
     });
   }

@@ -13,6 +13,8 @@ final class Unconfirmed {
   private final ConcurrentSkipListMap<Long, Publication> open = new ConcurrentSkipListMap<>();
   private volatile long quietSince = System.nanoTime();
   private volatile boolean hasAnswers;
+  private volatile boolean drained;
+  private volatile boolean causeFound;
 
   void add(long number, Publication publication) {
     open.put(number, publication);
@@ -27,10 +29,24 @@ final class Unconfirmed {
     return open.isEmpty();
   }
 
-  /** Returns whether one waits that was on a channel which the broker has closed. */
-  boolean hasRefused() {
+  /** Returns whether one is here that may be the cause of a channel's end, and so is alone. */
+  boolean mayHaveCause() {
     var first = open.firstEntry();
-    return first != null && first.getValue().refusals > 0;
+    return first != null && first.getValue().mayBeCause();
+  }
+
+  /** Returns whether it is known for which of these the broker has closed the channel. */
+  boolean isCauseFound() {
+    return causeFound;
+  }
+
+  void causeFound() {
+    causeFound = true;
+  }
+
+  /** Returns whether all were taken; who adds one after that has to take it back. */
+  boolean isDrained() {
+    return drained;
   }
 
   /** Takes an answer of the broker, for one or for all up to a number. */
@@ -92,8 +108,12 @@ final class Unconfirmed {
     });
   }
 
-  /** Takes all, in the order in which they were published. */
-  List<Publication> drain() {
+  /** Takes all, once, in the order in which they were published. */
+  synchronized List<Publication> drain() {
+    if (drained) {
+      return List.of();
+    }
+    drained = true;
     List<Publication> all = new ArrayList<>();
     for (var first = open.pollFirstEntry(); first != null; first = open.pollFirstEntry()) {
       all.add(first.getValue());

@@ -1,5 +1,8 @@
 package dev.mullion.messaging.rabbitmq;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.util.Objects.requireNonNull;
+import static java.util.stream.Collectors.toList;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
@@ -8,17 +11,21 @@ import com.rabbitmq.client.Connection;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingBuilder;
 import dev.mullion.messaging.MessagingListener;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -26,6 +33,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -38,6 +47,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(WithBroker.class)
 class ChannelEndTest {
   private static final long CONSUMER_TIMEOUT = 500;
+  private static final int NUMBERS = 400;
 
   private final WorkQueue<String> queue = queue("own");
   private final WorkQueue<String> other = queue("other");
@@ -60,14 +70,17 @@ class ChannelEndTest {
   }
 
   private void open(RabbitMqEngine of) throws Exception {
-    messaging = Messaging.builder(of)
-        .listener(new MessagingListener() {
-          @Override
-          public void connectionLost(String where, Throwable cause) {
-            losses.add(cause);
-          }
-        })
-        .start();
+    messaging = builder(of).start();
+  }
+
+  /** Large messages are left to the broker. */
+  private MessagingBuilder builder(RabbitMqEngine of) {
+    return Messaging.builder(of).maxMessageSize(16 << 20).listener(new MessagingListener() {
+      @Override
+      public void connectionLost(String where, Throwable cause) {
+        losses.add(cause);
+      }
+    });
   }
 
   @AfterEach
@@ -119,25 +132,86 @@ class ChannelEndTest {
     assertOthersGoOn();
   }
 
-  // All subscriptions were made again, and what they held came back with a loss counted.
+  // All subscriptions were made again, and what they held came back with a loss counted. Later ones
+  // of the sender went ahead of those that were repeated.
   @Test
   void messageThatIsTooLarge() throws Exception {
-    WorkQueue<byte[]> large = WorkQueue.of(queue.name(), Codecs.bytes());
+    WorkQueue<byte[]> large =
+        WorkQueue.builder(queue.name(), Codecs.bytes()).ordered(true).build();
     messaging.declare(large);
+    try (Messaging sender = builder(engine).start()) {
+      assertOnlyLargeFails(payload -> sender.push(large, payload));
+    }
+    messaging.pull(large, job -> handled.add(new String(job.payload(), US_ASCII)));
+    assertThat(differentHandled()).containsExactlyElementsOf(numbers());
+    assertOthersGoOn();
+  }
+
+  // Those behind it were marked as repeated, so subscribers ignored them.
+  @Test
+  void publishThatIsTooLarge() throws Exception {
+    Topic<byte[]> topic = Topic.of(queue.name(), Codecs.bytes());
+    messaging.subscribe(topic, message -> handled.add(new String(message.payload(), US_ASCII)));
+    try (Messaging sender = builder(engine).start()) {
+      assertOnlyLargeFails(payload -> sender.publish(topic, payload));
+    }
+    assertThat(differentHandled()).containsExactlyElementsOf(numbers());
+    assertThat(handled).isEmpty();
+    assertOthersGoOn();
+  }
+
+  private void assertOnlyLargeFails(Function<byte[], CompletableFuture<Void>> send)
+      throws Exception {
     List<CompletableFuture<Void>> small = new ArrayList<>();
     CompletableFuture<Void> refused = new CompletableFuture<>();
-    try (Messaging sender = Messaging.builder(engine).maxMessageSize(16 << 20).start()) {
-      for (int i = 0; i < 400; i++) {
-        small.add(sender.push(large, new byte[10]));
-        if (i == 200) {
-          refused = sender.push(large, new byte[9 << 20]);
-        }
+    for (String each : numbers()) {
+      small.add(send.apply(each.getBytes(US_ASCII)));
+      if (small.size() == NUMBERS / 2) {
+        refused = send.apply(new byte[9 << 20]);
       }
-      for (CompletableFuture<Void> each : small) {
-        each.get(30, TimeUnit.SECONDS);
-      }
-      assertThat(catchThrowable(refused::join)).hasCauseInstanceOf(MessageTooLargeException.class);
     }
+    for (CompletableFuture<Void> each : small) {
+      each.get(30, TimeUnit.SECONDS);
+    }
+    assertThat(catchThrowable(refused::join)).hasCauseInstanceOf(MessageTooLargeException.class);
+  }
+
+  private static List<String> numbers() {
+    return IntStream.range(0, NUMBERS).mapToObj(Integer::toString).collect(toList());
+  }
+
+  /** Returns what is handled, without repetitions, until all is there. */
+  private Set<String> differentHandled() throws Exception {
+    Set<String> all = new LinkedHashSet<>();
+    while (all.size() < NUMBERS) {
+      String next = handled.poll(30, TimeUnit.SECONDS);
+      assertThat(next).as("after " + all.size()).isNotNull();
+      all.add(requireNonNull(next));
+    }
+    return all;
+  }
+
+  // The small ones failed as too large too.
+  @Test
+  void requestThatIsTooLarge() throws Exception {
+    Subject<byte[], byte[]> echo = Subject.of(queue.name(), Codecs.bytes(), Codecs.bytes());
+    messaging.reply(echo, request -> request.payload());
+    List<CompletableFuture<byte[]>> small = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      small.add(messaging.request(echo, new byte[10], Duration.ofSeconds(5)));
+      if (i == 50) {
+        messaging.request(echo, new byte[9 << 20], Duration.ofSeconds(5));
+      }
+    }
+    for (CompletableFuture<byte[]> each : small) {
+      Throwable error = catchThrowable(() -> each.get(30, TimeUnit.SECONDS));
+      if (error != null) { // lost with the channel
+        assertThat(error.getCause()).isNotInstanceOf(MessageTooLargeException.class);
+      }
+    }
+    CompletableFuture<byte[]> refused =
+        messaging.request(echo, new byte[9 << 20], Duration.ofSeconds(5));
+    assertThat(catchThrowable(refused::join)).hasCauseInstanceOf(MessageTooLargeException.class);
     assertOthersGoOn();
   }
 
