@@ -24,7 +24,7 @@ import java.util.concurrent.CountDownLatch;
  */
 final class MessagingComparison {
   private static final int WARM_UP_SECONDS = 15;
-  private static final int WARM_UP_SENDS = 3; // rounds
+  private static final int WARM_UP_SENDS = 100; // rounds, which take some seconds
   private static final int BYTES = 100;
   private static final int SENDS = 200_000;
 
