@@ -112,6 +112,9 @@ final class Handling<T> {
       return accepted(call, Settling.valueOf(done)) ? handle(call) : true;
     }
     answer.whenComplete((settlement, error) -> {
+      if (error != null) {
+        LimitedLog.warn("accept", "a request was not accepted (" + owner.address() + ")", error);
+      }
       if (accepted(call, error != null ? Settlement.UNKNOWN : settlement)) {
         owner.resume(call);
       } else {

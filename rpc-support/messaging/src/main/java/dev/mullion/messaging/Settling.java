@@ -109,11 +109,20 @@ final class Settling<T> {
       LimitedLog.warn("reply", "the engine failed in reply (subject " + name + ")", e);
       return;
     }
-    if (Stages.ifDone(sent) != null) {
+    CompletableFuture<Void> done = Stages.ifDone(sent);
+    if (done != null && !done.isCompletedExceptionally()) {
       return;
     }
     inbox.unsettled.incrementAndGet();
-    whenAnswered(sent, (done, error) -> owner.answered());
+    whenAnswered(sent, (nothing, error) -> {
+      try {
+        if (error != null) { // the caller's timeout ends its request
+          LimitedLog.warn("reply", "a reply was not sent (subject " + name + ")", error);
+        }
+      } finally {
+        owner.answered();
+      }
+    });
   }
 
   /** Settles; an engine that throws, which it must not, leaves the outcome unknown. */
