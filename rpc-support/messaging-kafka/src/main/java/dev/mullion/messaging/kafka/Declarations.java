@@ -157,7 +157,20 @@ final class Declarations {
   }
 
   private void readOn() throws MessagingException {
-    next = reader.readOn(partition, next, this::take, all::clear);
+    next = reader.readOn(partition, next, this::take, this::clear);
+  }
+
+  /** Reads all again the next time, since the topic was made just now. */
+  void forget() throws MessagingException {
+    reader.locked("the declarations", () -> {
+      clear();
+      return true;
+    });
+  }
+
+  private void clear() {
+    all.clear();
+    next = 0; // also if what follows fails
   }
 
   private boolean take(ConsumerRecord<byte[], byte[]> entry) {

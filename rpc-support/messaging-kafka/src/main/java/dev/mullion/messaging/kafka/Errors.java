@@ -17,6 +17,7 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +53,7 @@ final class Errors {
 
   static boolean isMissing(Throwable error) {
     return error instanceof UnknownTopicOrPartitionException
+        || error instanceof UnknownTopicIdException
         || error instanceof GroupIdNotFoundException;
   }
 

@@ -266,7 +266,9 @@ final class KafkaLink implements EngineLink {
   }
 
   @Override
-  public void cancelRequest(Route.Subject subject, long id) {}
+  public void cancelRequest(Route.Subject subject, long id) {
+    requests.cancel(id);
+  }
 
   @Override
   public Source consume(Route route, ConsumerSettings consumer, Sink sink)

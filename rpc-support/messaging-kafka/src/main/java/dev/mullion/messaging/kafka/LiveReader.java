@@ -18,6 +18,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +42,9 @@ final class LiveReader implements Runnable {
 
     /** Takes a record. */
     abstract void take(ConsumerRecord<byte[], byte[]> next);
+
+    /** Takes notice that the topic does not exist, as it seems; at intervals, until it does. */
+    void gone() {}
   }
 
   private final KafkaLink link;
@@ -127,7 +131,7 @@ final class LiveReader implements Runnable {
       } catch (WakeupException e) {
         throw e;
       } catch (KafkaException e) { // the others do not wait for it
-        link.failing("live subscribers of " + next.kafkaTopic, e);
+        failing(next.kafkaTopic, List.of(next), e);
         joining.add(next);
       }
       joining.remove(next); // the first of two
@@ -146,8 +150,17 @@ final class LiveReader implements Runnable {
     }
     for (Listener each : all) {
       if (next.offset() >= each.begin.getOrDefault(partition, 0L)) {
-        each.take(next);
+        give(each, next);
       }
+    }
+  }
+
+  /** One that fails keeps nothing from the others. */
+  private void give(Listener listener, ConsumerRecord<byte[], byte[]> next) {
+    try {
+      listener.take(next);
+    } catch (Throwable e) { // such as no memory left: its record is lost
+      link.failing("a record of " + next.topic(), e);
     }
   }
 
@@ -171,7 +184,7 @@ final class LiveReader implements Runnable {
       partitions.add(new TopicPartition(topic, each.partition()));
     }
     if (partitions.isEmpty()) {
-      throw new KafkaException("topic " + topic + " has no partitions yet");
+      throw new UnknownTopicOrPartitionException("topic " + topic + " has no partitions yet");
     }
     return partitions;
   }
@@ -206,7 +219,14 @@ final class LiveReader implements Runnable {
     } catch (WakeupException e) {
       throw e;
     } catch (KafkaException e) { // such as one that was deleted: the others go on
-      link.failing("live subscribers of " + topic, e);
+      failing(topic, listeners.getOrDefault(topic, List.of()), e);
+    }
+  }
+
+  private void failing(String topic, List<Listener> all, KafkaException error) {
+    link.failing("live subscribers of " + topic, error);
+    if (Errors.isMissing(error)) {
+      all.forEach(Listener::gone);
     }
   }
 

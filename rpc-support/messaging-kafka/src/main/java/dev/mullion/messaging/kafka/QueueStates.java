@@ -243,7 +243,7 @@ final class QueueStates {
       Map<TopicPartition, Long> from = new HashMap<>();
       Map<TopicPartition, Long> to = new HashMap<>();
       asked.forEach((topic, known) -> {
-        if (end(topic) < known.next()) {
+        if (isMadeAgain(reader, known)) {
           known.forget();
         }
         if (end(topic) > known.next()) {
@@ -260,6 +260,18 @@ final class QueueStates {
       asked.forEach((topic, known) -> all.put(topic, known.known()));
       return all;
     });
+  }
+
+  /**
+   * Returns whether the topic of letters was deleted since they were read. Another thread may have
+   * read more of it after its end was asked for here, so that end alone does not tell.
+   */
+  private boolean isMadeAgain(Reader reader, Letters known) {
+    Long end = ends.get(known.partition());
+    if (end != null && end >= known.next()) {
+      return false;
+    }
+    return end == null || reader.endOf(known.partition()) < known.next();
   }
 
   private QueueStatus status(Route.Queue queue) {

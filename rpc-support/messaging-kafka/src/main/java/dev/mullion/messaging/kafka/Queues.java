@@ -30,19 +30,22 @@ final class Queues {
     check(queue);
     String what = "the declaration of " + queue.id();
     ensureDeclarations(what);
-    if (declaration == Declaration.REPLACE) {
-      checkOrder(queue);
-    }
-    boolean declaredHere = declare(queue, declaration);
+    boolean declaredHere = declared(() -> {
+      if (declaration == Declaration.REPLACE) {
+        checkOrder(queue);
+      }
+      return link.declarations().declare(queue, declaration);
+    });
     if (declaredHere || !queue.equals(prepared.get(queue.id()))) {
       ensure(queue, declaredHere, what);
       prepared.put(queue.id(), queue);
     }
   }
 
-  private boolean declare(Route.Queue queue, Declaration declaration) throws MessagingException {
+  /** Asks the declarations. */
+  private <T> T declared(Topology.Asked<T> asked) throws MessagingException {
     try {
-      return link.declarations().declare(queue, declaration);
+      return asked.ask();
     } catch (BrokerAwayException e) { // as it seems too if the topic is gone
       declarationsExist = false;
       throw e;
@@ -67,10 +70,10 @@ final class Queues {
 
   /** An ordered queue has other consumers, which do not know what the former have settled. */
   private void checkOrder(Route.Queue queue) throws MessagingException {
-    Route.Queue declared = link.declarations().find(queue.id());
-    if (declared != null && declared.ordered() != queue.ordered()) {
+    Route.Queue known = link.declarations().find(queue.id());
+    if (known != null && known.ordered() != queue.ordered()) {
       throw new UnsupportedSettingException("ordered: " + queue.ordered() + " (expected: "
-          + declared.ordered() + ", as declared, until queue " + queue.id()
+          + known.ordered() + ", as declared, until queue " + queue.id()
           + " is deleted; engine kafka)");
     }
   }
@@ -78,7 +81,11 @@ final class Queues {
   private void ensureDeclarations(String what) throws MessagingException {
     if (!declarationsExist) {
       Topology topology = link.topology();
-      topology.ensure(List.of(topology.compacted(names.declarations())), what);
+      if (!topology
+          .ensure(List.of(topology.compacted(names.declarations())), what)
+          .isEmpty()) {
+        link.declarations().forget();
+      }
       declarationsExist = true;
     }
   }
@@ -114,15 +121,18 @@ final class Queues {
 
   void delete(Route.Queue queue) throws MessagingException {
     ensureDeclarations("the deletion of " + queue.id());
-    Route.Queue declared = link.declarations().find(queue.id());
-    prepared.remove(queue.id());
-    link.declarations().delete(queue.id());
-    link.topology().delete(declared == null ? queue : declared, names);
+    Route.Queue known = declared(() -> {
+      Route.Queue found = link.declarations().find(queue.id());
+      prepared.remove(queue.id());
+      link.declarations().delete(queue.id());
+      return found == null ? queue : found;
+    });
+    link.topology().delete(known, names);
   }
 
   List<QueueStatus> all() throws MessagingException {
     ensureDeclarations("the list of queues");
-    List<Route.Queue> declared = link.declarations().all();
-    return new QueueStates(link, declared).all();
+    List<Route.Queue> queues = declared(() -> link.declarations().all());
+    return new QueueStates(link, queues).all();
   }
 }

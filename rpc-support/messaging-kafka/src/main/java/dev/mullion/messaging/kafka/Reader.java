@@ -126,7 +126,8 @@ final class Reader {
     return new TopicPartition(each.topic(), each.partition());
   }
 
-  private long endOf(TopicPartition partition) {
+  /** Returns the present end of a partition that exists; under the lock. */
+  long endOf(TopicPartition partition) {
     Map<TopicPartition, Long> ends = consumer.endOffsets(List.of(partition));
     Long end = ends.get(partition);
     return end == null ? 0 : end;

@@ -3,13 +3,19 @@ package dev.mullion.messaging.kafka;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Headers;
@@ -29,6 +35,8 @@ final class Requests {
   private final KafkaLink link;
   private final EngineContext context;
   private final String instance = UUID.randomUUID().toString();
+  private final Map<Long, CompletableFuture<Void>> waiting =
+      new ConcurrentHashMap<>(); // first ones
   private @Nullable Replies replies; // guarded by this
 
   Requests(KafkaLink link, EngineContext context) {
@@ -47,9 +55,33 @@ final class Requests {
     Records.set(headers, DEADLINE, Long.toString(deadline));
     String what = "a request to subject " + subject.name();
     CompletableFuture<Void> listening = replies().ready;
-    return listening.isDone()
-        ? link.sender().send(request, what)
-        : listening.thenCompose(done -> link.sender().send(request, what));
+    if (listening.isDone()) {
+      return link.sender().send(request, what);
+    }
+    CompletableFuture<Void> begun = new CompletableFuture<>();
+    waiting.put(id, begun);
+    if (listening.isDone()) {
+      begin();
+    }
+    return begun.thenCompose(done -> link.sender().send(request, what));
+  }
+
+  /** Sends those that waited for the reader of replies. */
+  private void begin() {
+    waiting.keySet().forEach(id -> {
+      CompletableFuture<Void> begun = waiting.remove(id);
+      if (begun != null) {
+        begun.complete(null);
+      }
+    });
+  }
+
+  /** Lets go of one that was not sent yet: its caller has stopped to wait. */
+  void cancel(long id) {
+    CompletableFuture<Void> begun = waiting.remove(id);
+    if (begun != null) {
+      begun.cancel(false);
+    }
   }
 
   /** Starts to read replies, with the first request. */
@@ -58,14 +90,35 @@ final class Requests {
     if (now == null) {
       now = new Replies();
       link.live().add(now);
+      now.ready.thenRun(this::begin);
       replies = now;
     }
     return now;
   }
 
   private final class Replies extends LiveReader.Listener {
+    private final AtomicBoolean making = new AtomicBoolean();
+
     Replies() {
       super(link.names().replies());
+    }
+
+    /** Makes the topic again: a reply that finds none is lost, and tells its caller nothing. */
+    @Override
+    void gone() {
+      if (making.compareAndSet(false, true)) {
+        link.background(this::make).whenComplete((made, error) -> {
+          making.set(false);
+          if (error != null) {
+            link.failing("the topic of replies", error);
+          }
+        });
+      }
+    }
+
+    private Set<String> make() throws MessagingException {
+      Topology topology = link.topology();
+      return topology.ensure(List.of(topology.requests(kafkaTopic)), "the topic of replies");
     }
 
     @Override

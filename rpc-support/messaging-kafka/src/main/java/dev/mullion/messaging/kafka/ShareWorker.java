@@ -306,8 +306,11 @@ final class ShareWorker implements Runnable {
           return settlementOf(each.get());
         }
       }
-      // Without an answer for the partition it is not known to be applied.
-      return answers.isEmpty() ? Settlement.UNKNOWN : Settlement.APPLIED;
+      if (answers.isEmpty()) { // so it is not known to be applied
+        pool.failing(this, new KafkaException("an acknowledgement without an answer"));
+        return Settlement.UNKNOWN;
+      }
+      return Settlement.APPLIED;
     } catch (KafkaException e) {
       return settlementOf(e);
     }

@@ -5,10 +5,10 @@ import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -27,7 +27,7 @@ final class SignalSender implements Runnable {
   private final int most;
   private final ArrayBlockingQueue<Item> waiting;
   private final AtomicInteger open = new AtomicInteger(); // here, or with the client
-  private final Set<String> prepared = new HashSet<>(); // of the thread
+  private final Set<String> prepared = ConcurrentHashMap.newKeySet(); // its topics
   private final Thread thread;
   private @Nullable Producer<byte[], byte[]> producer; // of the thread
   private volatile boolean stopping;
@@ -137,8 +137,10 @@ final class SignalSender implements Runnable {
     });
   }
 
+  /** A signal was not sent; the next one makes its topic again, if that was deleted. */
   private void dropped(Route.Signal signal, Throwable error) {
     open.decrementAndGet();
+    prepared.remove(link.names().signal(signal.name()));
     link.failing("signal " + signal.name(), error);
     context.callbacks().execute(() -> context.events().dropped(signal, 1));
   }

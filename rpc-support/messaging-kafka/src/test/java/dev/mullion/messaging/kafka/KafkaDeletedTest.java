@@ -1,7 +1,11 @@
 package dev.mullion.messaging.kafka;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.Signal;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
 import java.time.Duration;
@@ -13,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.Admin;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,11 +46,20 @@ class KafkaDeletedTest {
   }
 
   private void deleteAllTopics() throws Exception {
+    deleteTopics(each -> each.startsWith(prefix));
+  }
+
+  private void deleteReplies() throws Exception {
+    deleteTopics(each -> each.equals(prefix + "mullion.replies"));
+  }
+
+  private void deleteTopics(Predicate<String> which) throws Exception {
     try (Admin admin =
         Admin.create(Map.of("bootstrap.servers", KafkaUnderTest.node().servers()))) {
       List<String> ours = admin.listTopics().names().get(20, TimeUnit.SECONDS).stream()
-          .filter(each -> each.startsWith(prefix))
+          .filter(which)
           .toList();
+      assertFalse(ours.isEmpty());
       admin.deleteTopics(ours).all().get(20, TimeUnit.SECONDS);
     }
   }
@@ -55,9 +69,8 @@ class KafkaDeletedTest {
     CompletableFuture<?> now() throws Exception;
   }
 
-  /** Sends until one arrives. */
-  private void assertGoesOn(Send send) throws Exception {
-    received.clear();
+  /** Sends until one with this payload arrives. */
+  private void assertArrives(String payload, Send send) throws Exception {
     Throwable last = null;
     for (long end = System.nanoTime() + 60_000_000_000L; System.nanoTime() - end < 0; ) {
       try {
@@ -65,8 +78,12 @@ class KafkaDeletedTest {
       } catch (ExecutionException e) {
         last = e.getCause();
       }
-      if (received.poll(200, TimeUnit.MILLISECONDS) != null) {
-        return;
+      String arrived = received.poll(200, TimeUnit.MILLISECONDS);
+      while (arrived != null) {
+        if (arrived.equals(payload)) {
+          return;
+        }
+        arrived = received.poll();
       }
     }
     throw new AssertionError("nothing arrives", last);
@@ -76,9 +93,9 @@ class KafkaDeletedTest {
   void workersGoOn() throws Exception {
     WorkQueue<String> queue = WorkQueue.of("jobs", Codecs.utf8());
     messaging.pull(queue, job -> received.add(job.payload()));
-    assertGoesOn(() -> messaging.push(queue, "before"));
+    assertArrives("before", () -> messaging.push(queue, "before"));
     deleteAllTopics();
-    assertGoesOn(() -> messaging.push(queue, "after"));
+    assertArrives("after", () -> messaging.push(queue, "after"));
   }
 
   @Test
@@ -86,9 +103,9 @@ class KafkaDeletedTest {
     WorkQueue<String> queue =
         WorkQueue.builder("ordered", Codecs.utf8()).ordered(true).build();
     messaging.pull(queue, job -> received.add(job.payload()));
-    assertGoesOn(() -> messaging.push(queue, "before"));
+    assertArrives("before", () -> messaging.push(queue, "before"));
     deleteAllTopics();
-    assertGoesOn(() -> messaging.push(queue, "after"));
+    assertArrives("after", () -> messaging.push(queue, "after"));
   }
 
   // They ignored as many messages as there had been before.
@@ -102,8 +119,45 @@ class KafkaDeletedTest {
       }
     }
     messaging.subscribe(topic, message -> received.add(message.payload()));
-    assertGoesOn(() -> messaging.publish(topic, "before"));
+    assertArrives("before", () -> messaging.publish(topic, "before"));
     deleteAllTopics();
-    assertGoesOn(() -> messaging.publish(topic, "after"));
+    assertArrives("after", () -> messaging.publish(topic, "after"));
+  }
+
+  /** Asks; a reply counts as received. */
+  private CompletableFuture<?> ask(Subject<String, String> subject, String question) {
+    return messaging.request(subject, question, Duration.ofSeconds(3)).thenAccept(received::add);
+  }
+
+  @Test
+  void repliesComeAgain() throws Exception {
+    Subject<String, String> subject = Subject.of("echo", Codecs.utf8(), Codecs.utf8());
+    messaging.reply(subject, request -> request.payload());
+    assertArrives("before", () -> ask(subject, "before"));
+    deleteReplies();
+    assertArrives("after", () -> ask(subject, "after"));
+  }
+
+  // The first request of a link waited for ever.
+  @Test
+  void firstRequestMakesTheTopicOfRepliesAgain() throws Exception {
+    Subject<String, String> subject = Subject.of("first", Codecs.utf8(), Codecs.utf8());
+    messaging.reply(subject, request -> request.payload());
+    deleteReplies();
+    assertArrives("after", () -> ask(subject, "after"));
+  }
+
+  @Test
+  void signalsGoOn() throws Exception {
+    Signal<String> signal = Signal.of("signal", Codecs.utf8());
+    messaging.receive(signal, each -> received.add(each.payload()));
+    assertArrives("before", () -> sent(signal, "before"));
+    deleteAllTopics();
+    assertArrives("after", () -> sent(signal, "after"));
+  }
+
+  private CompletableFuture<?> sent(Signal<String> signal, String payload) {
+    messaging.send(signal, payload);
+    return CompletableFuture.completedFuture(null);
   }
 }
