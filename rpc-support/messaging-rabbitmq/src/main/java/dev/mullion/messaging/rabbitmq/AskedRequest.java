@@ -67,6 +67,11 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
   }
 
   @Override
+  public boolean isHeld() {
+    return !session.isOver() && channel.isOpen();
+  }
+
+  @Override
   public CompletionStage<Settlement> giveBack() {
     return settle(new Outcome.GiveBack(false));
   }
@@ -118,7 +123,7 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
       copy.expiresAfter(remaining);
     }
     return link.publisher()
-        .publish(Publication.copy(link.entities().subject(address), copy, session))
+        .publish(Publication.copy(link.entities().subject(address), copy, this::isHeld))
         .handleAsync(
             (none, error) -> acknowledge() // if nobody else is there, its time passes
                 ? Settlement.APPLIED
@@ -148,7 +153,7 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
         ? CompletableFuture.completedFuture(null)
         : link.publisher()
             .publish(Publication.reply(
-                to, Requests.reply(reply, properties.getCorrelationId()), session));
+                to, Requests.reply(reply, properties.getCorrelationId()), () -> !session.isOver()));
     acknowledge();
     return sent;
   }

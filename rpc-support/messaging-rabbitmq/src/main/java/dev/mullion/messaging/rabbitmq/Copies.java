@@ -25,7 +25,7 @@ final class Copies {
   CompletableFuture<@Nullable Void> publish(Job job, String to, Wire.Outgoing copy) {
     return publish(
         job,
-        () -> Publication.copy(to, copy, job.session()),
+        () -> Publication.copy(to, copy, job::isHeld),
         channel -> link.topology()
             .declare(channel, link.declarations().inForce(job.queue()), link.creates()));
   }

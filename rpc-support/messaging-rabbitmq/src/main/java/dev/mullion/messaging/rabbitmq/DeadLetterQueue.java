@@ -84,7 +84,8 @@ final class DeadLetterQueue implements DeadLetters {
       copy.header(Wire.ADDRESS, address(response));
     }
     Waiting.await(
-        link.publisher().publish(Publication.copy(link.entities().jobs(queue), copy, session)),
+        link.publisher()
+            .publish(Publication.copy(link.entities().jobs(queue), copy, () -> !session.isOver())),
         link.timeoutMillis(),
         link.engine().errors(),
         "redrive of " + letter.original().id());

@@ -25,7 +25,7 @@ final class Delays {
     return link.copies()
         .publish(
             job,
-            () -> Publication.delayed(name, copy, job.session()),
+            () -> Publication.delayed(name, copy, job::isHeld),
             channel -> link.topology().declareDelay(channel, queue, millis, link.creates()))
         .exceptionallyCompose(error -> job.isHeld() && !BrokerErrors.isTooLarge(error)
             ? hold(job, begin + TimeUnit.MILLISECONDS.toNanos(millis), copy, error)

@@ -10,6 +10,9 @@ interface Fetched extends RawDelivery {
   /** Returns the session that was handed it. */
   Session session();
 
+  /** Returns whether it is still held here; if not, the broker has it again. */
+  boolean isHeld();
+
   /** Settles it and returns true if it must not be handed on. */
   default boolean refuse() {
     return false;

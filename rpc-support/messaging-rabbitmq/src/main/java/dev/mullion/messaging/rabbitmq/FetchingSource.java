@@ -148,6 +148,10 @@ abstract class FetchingSource implements Restored {
   /** Takes what has arrived. */
   final void arrived(Fetched delivery) {
     arrivals.arrived();
+    if (!delivery.isHeld()) { // it came just before its channel was closed
+      delivery.forget();
+      return;
+    }
     boolean goesBack;
     synchronized (this) {
       goesBack = closed || givingBack;
@@ -310,8 +314,8 @@ abstract class FetchingSource implements Restored {
         return false;
       }
       end();
+      lost(session);
     }
-    lost(session);
     return !cancelled;
   }
 

@@ -125,8 +125,8 @@ final class Job implements Fetched {
     return owner.queue();
   }
 
-  /** Returns whether it is still held, so that a copy of it is the only one to come back. */
-  boolean isHeld() {
+  @Override
+  public boolean isHeld() {
     return !session.isOver() && channel.isOpen();
   }
 
@@ -260,6 +260,9 @@ final class Job implements Fetched {
 
   /** Moves it to the jobs that are handled alone; it was not begun here. */
   CompletionStage<Settlement> moveToSuspects() {
+    if (!isHeld()) {
+      forget();
+    }
     return settled.compareAndSet(false, true)
         ? answered(owner.suspect(this, copy(failures, losses)))
         : LEASE_LOST;

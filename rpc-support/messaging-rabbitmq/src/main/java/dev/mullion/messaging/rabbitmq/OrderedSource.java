@@ -87,10 +87,10 @@ final class OrderedSource extends JobSource {
     FetchingConsumer now = consumer;
     if (isHandling() && now != null) {
       now.cancel();
+      ended();
     } else {
       closeChannels();
     }
-    ended();
   }
 
   private boolean isHandling() {

@@ -5,20 +5,21 @@ import dev.mullion.messaging.MessageTooLargeException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A message on its way to the broker, until that has confirmed it.
  *
- * <p>One that is bound to a session is a copy of a message that this session was handed: when the
- * session ends the broker has the original again, so the copy must not be repeated.
+ * <p>A copy of a message that is held here is written only as long as that is so: after that the
+ * broker has the original again.
  */
 final class Publication {
   final String exchange;
   final String routingKey;
   final byte[] body;
   final boolean mandatory;
-  final @Nullable Session boundTo;
+  final @Nullable BooleanSupplier held;
 
   final Lane.Kind lane;
 
@@ -48,7 +49,7 @@ final class Publication {
       String routingKey,
       Wire.Outgoing message,
       boolean mandatory,
-      @Nullable Session boundTo,
+      @Nullable BooleanSupplier held,
       Lane.Kind lane) {
     this.exchange = exchange;
     this.routingKey = routingKey;
@@ -56,7 +57,7 @@ final class Publication {
     this.properties = message.build();
     this.body = message.body;
     this.mandatory = mandatory;
-    this.boundTo = boundTo;
+    this.held = held;
     this.lane = lane;
   }
 
@@ -72,19 +73,29 @@ final class Publication {
     return new Publication("", queue, message, true, null, Lane.Kind.REQUESTS);
   }
 
-  /** Returns a reply; one that the caller may have is not repeated. */
-  static Publication reply(String to, Wire.Outgoing message, Session session) {
-    return new Publication("", to, message, false, session, Lane.Kind.PUBLISHING);
+  /** Returns a reply to a request that is held. */
+  static Publication reply(String to, Wire.Outgoing message, BooleanSupplier held) {
+    return new Publication("", to, message, false, held, Lane.Kind.PUBLISHING);
   }
 
-  /** Returns a copy of what a session was handed. */
-  static Publication copy(String queue, Wire.Outgoing message, Session session) {
-    return new Publication("", queue, message, true, session, Lane.Kind.PUBLISHING);
+  /** Returns a copy of what is held. */
+  static Publication copy(String queue, Wire.Outgoing message, BooleanSupplier held) {
+    return new Publication("", queue, message, true, held, Lane.Kind.PUBLISHING);
   }
 
-  /** Returns a copy of what a session was handed, for a delay queue. */
-  static Publication delayed(String queue, Wire.Outgoing message, Session session) {
-    return new Publication("", queue, message, true, session, Lane.Kind.DELAYS);
+  /** Returns a copy of what is held, for a delay queue. */
+  static Publication delayed(String queue, Wire.Outgoing message, BooleanSupplier held) {
+    return new Publication("", queue, message, true, held, Lane.Kind.DELAYS);
+  }
+
+  /** Returns whether it is a copy. */
+  boolean isCopy() {
+    return held != null;
+  }
+
+  /** Returns whether it is a copy of what the broker has again. */
+  boolean isCopyOfLost() {
+    return held != null && !held.getAsBoolean();
   }
 
   /** Returns whether it is a request, which is never repeated. */
@@ -126,7 +137,7 @@ final class Publication {
   /** Checks that its headers fit into a frame, and later those of its copies. */
   void check(int frameMax) throws MessageTooLargeException {
     int most = frameMax == 0 ? Integer.MAX_VALUE : frameMax;
-    message.check(boundTo == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);
+    message.check(held == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);
   }
 
   /** Returns the properties; from the second attempt on, they say so. */

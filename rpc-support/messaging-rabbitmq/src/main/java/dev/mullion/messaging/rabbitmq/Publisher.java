@@ -152,7 +152,7 @@ final class Publisher implements AutoCloseable {
   private void pass(Publication next) throws InterruptedException {
     while (!closed) {
       Session on = session;
-      if (next.boundTo != null && next.boundTo.isOver()) {
+      if (next.isCopyOfLost()) {
         fail(next, null);
         return;
       }
@@ -228,8 +228,7 @@ final class Publisher implements AutoCloseable {
   }
 
   private void takeBack(Publication each, @Nullable Throwable cause) {
-    boolean isCopyOfLost = each.boundTo != null && each.boundTo.isOver();
-    if (isCopyOfLost || each.isRequest() || closed) {
+    if (each.isCopyOfLost() || each.isRequest() || closed) {
       fail(each, cause);
     } else {
       queue.add(each);
@@ -237,7 +236,7 @@ final class Publisher implements AutoCloseable {
   }
 
   private static boolean isOver(Publication publication, long limit) {
-    return publication.boundTo == null && System.nanoTime() - publication.since > limit;
+    return !publication.isCopy() && System.nanoTime() - publication.since > limit;
   }
 
   private void failInTime(Publication publication, @Nullable Session on) {
@@ -263,7 +262,7 @@ final class Publisher implements AutoCloseable {
    * meanwhile; but not for a queue that never confirms.
    */
   private boolean isUnanswered(Publication each, Session on) {
-    if (each.boundTo == null) {
+    if (!each.isCopy()) {
       return isOver(each, on.isBlocked() ? sendTimeout : confirmTimeout);
     }
     return !on.isBlocked()

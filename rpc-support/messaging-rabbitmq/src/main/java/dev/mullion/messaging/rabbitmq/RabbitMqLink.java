@@ -228,7 +228,11 @@ final class RabbitMqLink implements EngineLink {
     Logs.warn("lane", "the broker closed a channel that publishes; it is opened again", cause);
     ask(() -> {
       publisher.lost(lane, cause);
-      session.use(() -> session.open(kind));
+      try {
+        session.open(kind);
+      } catch (IOException | RuntimeException e) {
+        session.fail(e);
+      }
     });
   }
 

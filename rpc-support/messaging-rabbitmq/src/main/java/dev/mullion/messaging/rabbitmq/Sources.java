@@ -71,7 +71,7 @@ final class Sources {
       throws IOException, TimeoutException, MessagingException {
     try {
       source.subscribe(session);
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       if (session.isOver() || !BrokerErrors.isChannelError(e)) {
         throw e;
       }

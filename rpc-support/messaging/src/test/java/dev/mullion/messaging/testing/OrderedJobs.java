@@ -72,6 +72,9 @@ final class OrderedJobs {
       Map<String, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
       open.forEach(job -> all.put(job, pushed(job)));
       open.removeIf(job -> requireNonNull(all.get(job)).join());
+      if (!open.isEmpty()) { // the broker may be away, so that pushes fail at once
+        LockSupport.parkNanos(10_000_000);
+      }
     }
   }
 
