@@ -76,15 +76,12 @@ final class Callbacks implements Executor {
 
   /** One runner too many finds nothing to do. */
   private void submitLater(Throwable error) {
-    LimitedLog.warn("callback", "no thread for a continuation; next attempt in " + RETRY, error);
-    boolean scheduled = false;
     try {
+      LimitedLog.warn("callback", "no thread for a continuation; next attempt in " + RETRY, error);
       MessagingClock.system().schedule(RETRY, this::submit);
-      scheduled = true;
-    } finally {
-      if (!scheduled) {
-        starting.set(false); // the next task tries again
-      }
+    } catch (Throwable e) { // no memory, or no thread for the timer
+      starting.set(false);
+      LimitedLog.warn("callback", "no timer for a continuation; the next one tries again", e);
     }
   }
 

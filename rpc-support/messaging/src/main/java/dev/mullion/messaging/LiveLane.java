@@ -182,8 +182,9 @@ final class LiveLane extends SpinLock {
   void add(LiveReader reader) {
     lock();
     try {
-      readers = with(readers, reader);
-      attach(reader);
+      LiveReader[] more = with(readers, reader);
+      attach(reader); // before a publisher finds it
+      readers = more;
     } finally {
       unlock();
     }

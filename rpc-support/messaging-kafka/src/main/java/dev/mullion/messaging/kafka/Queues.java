@@ -2,6 +2,7 @@ package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.QueueStatus;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.EngineLink.Declaration;
@@ -46,7 +47,7 @@ final class Queues {
   private <T> T declared(Topology.Asked<T> asked) throws MessagingException {
     try {
       return asked.ask();
-    } catch (BrokerAwayException e) { // as it seems too if the topic is gone
+    } catch (BrokerAwayException | MissingAddressException e) { // both, if the topic is gone
       declarationsExist = false;
       throw e;
     }

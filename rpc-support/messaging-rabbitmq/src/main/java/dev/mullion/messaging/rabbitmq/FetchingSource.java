@@ -148,23 +148,23 @@ abstract class FetchingSource implements Restored {
   /** Takes what has arrived. */
   final void arrived(Fetched delivery) {
     arrivals.arrived();
-    if (!delivery.isHeld()) { // it came just before its channel was closed
-      delivery.forget();
-      return;
-    }
+    boolean held;
     boolean goesBack;
-    synchronized (this) {
+    synchronized (this) { // else what is lost meanwhile would still wait here
+      held = delivery.isHeld();
       goesBack = closed || givingBack;
-      if (!goesBack && (cancelled || credit == 0)) {
+      if (held && !goesBack && (cancelled || credit == 0)) {
         if (waiting.isEmpty()) {
           waitsSince = System.nanoTime();
         }
         waiting.add(delivery);
         return;
       }
-      credit -= goesBack ? 0 : 1;
+      credit -= held && !goesBack ? 1 : 0;
     }
-    if (goesBack) {
+    if (!held) { // it came just before its channel was closed
+      delivery.forget();
+    } else if (goesBack) {
       returning(delivery);
     } else {
       sink.deliver(delivery);
