@@ -51,6 +51,13 @@ final class Declared {
     forget(queue);
   }
 
+  /** Takes notice that a send failed: what another process has deleted is declared again. */
+  void failed(Route route, Throwable error) {
+    if (error instanceof MissingAddressException) {
+      forget(route);
+    }
+  }
+
   /** Forgets a route, since it was deleted or replaced; of a queue, all its declarations. */
   synchronized void forget(Route forgotten) {
     Memory now = memory;

@@ -2,8 +2,7 @@ package dev.mullion.messaging;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Arrays;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -165,15 +164,13 @@ final class LiveLane extends SpinLock {
   }
 
   private static LiveReader[] with(LiveReader[] all, LiveReader reader) {
-    List<LiveReader> changed = new ArrayList<>(List.of(all));
-    changed.add(reader);
-    return changed.toArray(LiveReader[]::new);
+    LiveReader[] more = Arrays.copyOf(all, all.length + 1);
+    more[all.length] = reader;
+    return more;
   }
 
   private static LiveReader[] without(LiveReader[] all, LiveReader reader) {
-    List<LiveReader> changed = new ArrayList<>(List.of(all));
-    changed.remove(reader);
-    return changed.toArray(LiveReader[]::new);
+    return Arrays.stream(all).filter(each -> each != reader).toArray(LiveReader[]::new);
   }
 
   // ---- by readers

@@ -105,14 +105,11 @@ final class LiveSource extends EmbeddedSource {
   /** Takes the lock, and lists what it has not read in the lane. */
   private void enter() {
     lock.lock();
-    boolean closed = false;
     try {
       buffer.close();
-      closed = true;
-    } finally { // else nobody could publish any more once there was no memory
-      if (!closed) {
-        lock.unlock();
-      }
+    } catch (Throwable e) { // such as no memory: others go on to publish
+      lock.unlock();
+      throw e;
     }
   }
 

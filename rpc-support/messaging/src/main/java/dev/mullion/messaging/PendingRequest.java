@@ -11,6 +11,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** One request and the future that its user holds. */
@@ -54,8 +55,12 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
     }
   }
 
-  /** Asks the engine, unless the request has ended. */
-  void follow(Callable<CompletionStage<@Nullable Void>> question) {
+  /**
+   * Asks the engine, unless the request has ended.
+   *
+   * @param refused told the engine's error, also if the request has ended by then
+   */
+  void follow(Callable<CompletionStage<@Nullable Void>> question, Consumer<Throwable> refused) {
     try {
       if (!requests.isOpen(id)) {
         return;
@@ -66,7 +71,12 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
       }
       stage.whenComplete((none, error) -> {
         if (error != null) {
-          fail(Answers.cause(error));
+          Throwable cause = Answers.cause(error);
+          try {
+            refused.accept(cause);
+          } finally {
+            fail(cause);
+          }
         } else if (requests.isOpen(id)) {
           accepted();
         }

@@ -5,7 +5,6 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
@@ -64,22 +63,13 @@ final class Requests {
       stop(error);
     }
     request.timeout(clock, timeout, left(timeout, start));
-    request.follow(() -> {
-      declared.prepare(route);
-      CompletionStage<Void> sent = link.request(route, id, message, left(timeout, start));
-      if (sent != null) { // what an engine must not return is told later
-        sent.whenComplete((none, refusal) -> forgetMissing(declared, route, refusal));
-      }
-      return sent;
-    });
+    request.follow(
+        () -> {
+          declared.prepare(route);
+          return link.request(route, id, message, left(timeout, start));
+        },
+        refusal -> declared.failed(route, refusal));
     return request;
-  }
-
-  /** Forgets a subject that was deleted by another process: the next request declares it again. */
-  private static void forgetMissing(Declared declared, Route route, @Nullable Throwable error) {
-    if (error != null && Answers.cause(error) instanceof MissingAddressException) {
-      declared.forget(route);
-    }
   }
 
   private Duration left(Duration timeout, long start) {

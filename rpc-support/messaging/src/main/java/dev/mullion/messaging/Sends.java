@@ -102,9 +102,7 @@ final class Sends {
       return;
     }
     counts.failed.increment();
-    if (error instanceof MissingAddressException) {
-      declared.forget(route); // deleted by another process: the next send declares it again
-    }
+    declared.failed(route, error);
   }
 
   /** Counts a message that could not be encoded. */

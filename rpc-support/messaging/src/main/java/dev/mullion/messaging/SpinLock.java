@@ -6,9 +6,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A lock that is held for a moment only: who finds it taken spins, and parks only if
- * its holder lost its core. Not reentrant. What it guards extends it, so that both are in one cache
- * line.
+ * A lock that is held for a moment only: who finds it taken spins, and parks only if its holder
+ * lost its core. Not reentrant. What it guards extends it, so that both are in one cache line.
  */
 abstract class SpinLock {
   private static final int SPINS = 200;

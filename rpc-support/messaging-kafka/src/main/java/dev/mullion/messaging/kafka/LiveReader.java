@@ -103,7 +103,7 @@ final class LiveReader implements Runnable {
   }
 
   private void turn() {
-    joinAll();
+    joining.removeIf(this::hasJoined);
     if (leaving) {
       leave();
     }
@@ -120,21 +120,16 @@ final class LiveReader implements Runnable {
     }
   }
 
-  private void joinAll() {
-    for (int left = joining.size(); left > 0; left--) {
-      Listener next = joining.peek();
-      if (next == null) {
-        return;
-      }
-      try {
-        join(next);
-      } catch (WakeupException e) {
-        throw e;
-      } catch (KafkaException e) { // the others do not wait for it
-        failing(next.kafkaTopic, List.of(next), e);
-        joining.add(next);
-      }
-      joining.remove(next); // the first of two
+  /** Returns whether it has joined; one that has not, joins later, and holds up no other one. */
+  private boolean hasJoined(Listener next) {
+    try {
+      join(next);
+      return true;
+    } catch (WakeupException e) {
+      throw e;
+    } catch (KafkaException e) {
+      failing(next.kafkaTopic, List.of(next), e);
+      return false;
     }
   }
 

@@ -67,8 +67,8 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
   }
 
   @Override
-  public boolean isHeld() {
-    return !session.isOver() && channel.isOpen();
+  public Channel channel() {
+    return channel;
   }
 
   @Override

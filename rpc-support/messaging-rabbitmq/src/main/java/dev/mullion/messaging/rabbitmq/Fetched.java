@@ -1,5 +1,6 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.Channel;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Settlement;
 import java.util.concurrent.CompletionStage;
@@ -10,8 +11,13 @@ interface Fetched extends RawDelivery {
   /** Returns the session that was handed it. */
   Session session();
 
+  /** Returns the channel that was handed it. */
+  Channel channel();
+
   /** Returns whether it is still held here; if not, the broker has it again. */
-  boolean isHeld();
+  default boolean isHeld() {
+    return !session().isOver() && channel().isOpen();
+  }
 
   /** Settles it and returns true if it must not be handed on. */
   default boolean refuse() {

@@ -126,8 +126,8 @@ final class Job implements Fetched {
   }
 
   @Override
-  public boolean isHeld() {
-    return !session.isOver() && channel.isOpen();
+  public Channel channel() {
+    return channel;
   }
 
   @Override

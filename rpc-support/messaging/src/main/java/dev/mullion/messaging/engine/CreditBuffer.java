@@ -87,16 +87,13 @@ public final class CreditBuffer {
   }
 
   private void pass() {
-    boolean ended = false;
     try {
       for (RawDelivery next = next(true); next != null; next = next(false)) {
         sink.deliver(next);
       }
-      ended = true;
-    } finally {
-      if (!ended) { // by an Error: the next delivery goes on
-        passed();
-      }
+    } catch (Throwable e) { // such as no memory: the next delivery goes on
+      passed();
+      throw e;
     }
   }
 
