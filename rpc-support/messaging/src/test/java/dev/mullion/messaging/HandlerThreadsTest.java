@@ -8,12 +8,16 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -214,7 +218,8 @@ class HandlerThreadsTest {
 
   @Test
   void aBusySubscriptionLetsOthersHaveTheThread() throws Exception {
-    ExecutorService executor = Executors.newSingleThreadExecutor();
+    BlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+    ExecutorService executor = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, tasks);
     try (Receiving receiving = receiving(executor)) {
       Subscription busy = receiving
           .subscriptions
@@ -233,6 +238,7 @@ class HandlerThreadsTest {
           .start(delivery -> handled.add("other"));
       receiving.source("r").push(ScriptedDelivery.of("r", "other"));
       assertThat(receiving.subscriptions.handlersWaiting()).isEqualTo(2);
+      await("both runners", () -> tasks.size() == 2);
       gate.countDown();
       await("all", () -> handled.size() == 1002);
       assertThat(handled.indexOf("other")).isLessThan(1001);

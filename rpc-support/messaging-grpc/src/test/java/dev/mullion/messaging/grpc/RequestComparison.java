@@ -7,6 +7,7 @@ import dev.mullion.messaging.EmbeddedBroker;
 import dev.mullion.messaging.EmbeddedEngine;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Subject;
+import dev.mullion.messaging.testing.ProcessorTime;
 import dev.mullion.messaging.testing.Spread;
 import dev.mullion.rpc.RpcChannel;
 import io.grpc.CallOptions;
@@ -165,23 +166,15 @@ final class RequestComparison {
     }
 
     void run(long nanos, boolean counts) throws Exception {
-      long before = processorNanos();
+      long before = ProcessorTime.nanos();
       double rate = rate(target, IN_FLIGHT, nanos);
-      double used = (processorNanos() - before) / 1e3 / (rate * nanos / 1e9);
+      double used = (ProcessorTime.nanos() - before) / 1e3 / (rate * nanos / 1e9);
       double p50 = alone();
       if (counts) {
         rates.add(rate);
         processor.add(used);
         alone.add(p50);
       }
-    }
-
-    private static long processorNanos() {
-      return ProcessHandle.current()
-          .info()
-          .totalCpuDuration()
-          .orElse(Duration.ZERO)
-          .toNanos();
     }
 
     /** Returns the median of one after the other, in microseconds. */

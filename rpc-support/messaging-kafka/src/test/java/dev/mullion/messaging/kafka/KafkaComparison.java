@@ -6,6 +6,7 @@ import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.ProcessorTime;
 import dev.mullion.messaging.testing.Spread;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -190,7 +191,7 @@ final class KafkaComparison {
       }
     }
     long before = handled.sum();
-    long processor = processorNanos();
+    long processor = ProcessorTime.nanos();
     long begin = System.nanoTime();
     long sent = 0;
     while (System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(millis)) {
@@ -203,15 +204,7 @@ final class KafkaComparison {
     }
     double count = handled.sum() - before;
     long nanos = System.nanoTime() - begin;
-    return new Rate(count * 1e9 / nanos, (processorNanos() - processor) / 1e3 / count);
-  }
-
-  private static long processorNanos() {
-    return ProcessHandle.current()
-        .info()
-        .totalCpuDuration()
-        .orElse(Duration.ZERO)
-        .toNanos();
+    return new Rate(count * 1e9 / nanos, (ProcessorTime.nanos() - processor) / 1e3 / count);
   }
 
   private void subscriptions() throws Exception {

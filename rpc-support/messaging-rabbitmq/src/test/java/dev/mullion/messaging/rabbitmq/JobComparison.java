@@ -9,6 +9,7 @@ import com.rabbitmq.client.Envelope;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.testing.ProcessorTime;
 import dev.mullion.messaging.testing.Spread;
 import java.io.IOException;
 import java.time.Duration;
@@ -100,7 +101,7 @@ final class JobComparison {
     public abstract void close() throws IOException;
 
     final void run(long nanos, boolean counts) throws Exception {
-      long before = processorNanos();
+      long before = ProcessorTime.nanos();
       long first = handled.get();
       long begin = System.nanoTime();
       long pushed = 0;
@@ -119,16 +120,8 @@ final class JobComparison {
       double seconds = (System.nanoTime() - begin) / 1e9;
       if (counts) {
         rates.add(pushed / seconds);
-        processor.add((processorNanos() - before) / 1e3 / pushed);
+        processor.add((ProcessorTime.nanos() - before) / 1e3 / pushed);
       }
-    }
-
-    private static long processorNanos() {
-      return ProcessHandle.current()
-          .info()
-          .totalCpuDuration()
-          .orElse(Duration.ZERO)
-          .toNanos();
     }
   }
 
