@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The dead letters of a queue or group. To look at them takes them for a moment; they are rejected
@@ -160,7 +162,7 @@ final class DeadLetterQueue implements DeadLetters {
   private DeadLetter letter(GetResponse response) {
     BasicProperties properties = response.getProps();
     Map<String, Object> headers = Wire.headers(properties);
-    String reason = Wire.text(headers, Wire.REASON, null);
+    DeadLetter.Reason reason = reason(Wire.text(headers, Wire.REASON, null));
     if (reason == null) { // by the broker
       BrokerDeath death = BrokerDeath.of(headers);
       long failures = Wire.number(headers, Wire.FAILURES, 0);
@@ -175,10 +177,18 @@ final class DeadLetterQueue implements DeadLetters {
     return new DeadLetter(
         Wire.from(properties, response.getBody()),
         queue.name(),
-        DeadLetter.Reason.valueOf(reason),
+        reason,
         String.valueOf(Wire.text(headers, Wire.ERROR, "")),
         (int) Wire.number(headers, Wire.COUNT, 0),
         Instant.ofEpochMilli(Wire.number(headers, Wire.DIED, 0)));
+  }
+
+  /** Returns null if it is none of ours: a plain client may send any text. */
+  private static DeadLetter.@Nullable Reason reason(@Nullable String text) {
+    return Stream.of(DeadLetter.Reason.values())
+        .filter(each -> each.name().equals(text))
+        .findFirst()
+        .orElse(null);
   }
 
   /** What the broker tells about a message that it has put here itself. */

@@ -73,28 +73,50 @@ final class DeclarationStream {
   /** Reads all records up to that offset, and then follows. */
   void read(long last, long timeoutMillis) throws IOException, MessagingException {
     Channel channel = session.newChannel();
-    channel.basicQos(PREFETCH);
-    if (last >= 0) {
-      CompletableFuture<Void> reached = new CompletableFuture<>();
-      CompletableFuture<Void> ended = new CompletableFuture<>();
-      String tag = consume(channel, "first", new Reader(channel) {
-        @Override
-        void record(long offset, BasicProperties properties) {
-          take(offset, properties);
-          if (offset >= last) {
-            reached.complete(null);
-          }
-        }
-
-        @Override
-        public void handleCancelOk(String consumer) {
-          ended.complete(null);
-        }
-      });
-      Waiting.await(reached, timeoutMillis, errors, "reading " + name);
-      channel.basicCancel(tag);
-      Waiting.await(ended, timeoutMillis, errors, "reading " + name);
+    boolean follows = false;
+    try {
+      channel.basicQos(PREFETCH);
+      if (last >= 0) {
+        readUpTo(last, channel, timeoutMillis);
+      }
+      follow(channel);
+      follows = true;
+    } finally {
+      if (!follows) {
+        Session.abort(channel);
+      }
     }
+    channel.addShutdownListener(cause -> {
+      if (!cause.isHardError()) { // else what others declare would not be seen
+        session.fail(cause);
+      }
+    });
+  }
+
+  private void readUpTo(long last, Channel channel, long timeoutMillis)
+      throws IOException, MessagingException {
+    CompletableFuture<Void> reached = new CompletableFuture<>();
+    CompletableFuture<Void> ended = new CompletableFuture<>();
+    String tag = consume(channel, "first", new Reader(channel) {
+      @Override
+      void record(long offset, BasicProperties properties) {
+        take(offset, properties);
+        if (offset >= last) {
+          reached.complete(null);
+        }
+      }
+
+      @Override
+      public void handleCancelOk(String consumer) {
+        ended.complete(null);
+      }
+    });
+    Waiting.await(reached, timeoutMillis, errors, "reading " + name);
+    channel.basicCancel(tag);
+    Waiting.await(ended, timeoutMillis, errors, "reading " + name);
+  }
+
+  private void follow(Channel channel) throws IOException {
     consume(channel, read < 0 ? "first" : read + 1, new Reader(channel) {
       @Override
       void record(long offset, BasicProperties properties) {

@@ -15,6 +15,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -41,23 +42,24 @@ final class LinkConnection implements Session.Observer {
   private final ExecutorService deliveries = Threads.forDeliveries();
   private final Object lock = new Object();
   private volatile @Nullable Session current;
+  private volatile CompletableFuture<@Nullable Void> lossTold =
+      CompletableFuture.completedFuture(null);
   private volatile boolean closed;
 
-  /** These are guarded by the lock. */
-  private long lostAt = System.nanoTime();
+  private final Outages outages;
+  private boolean restoring; // guarded by the lock
 
-  private long openedAt = System.nanoTime();
-  private int shortSessions;
-  private boolean restoring;
-  private Throwable why = new IOException("not connected yet");
-
-  LinkConnection(RabbitMqEngine engine, EngineContext context, RabbitMqLink link)
+  LinkConnection(
+      RabbitMqEngine engine, EngineContext context, ChannelCloses closes, RabbitMqLink link)
       throws MessagingException {
     this.engine = engine;
     this.context = context;
     this.link = link;
     this.files = files(engine.tls());
+    this.outages = new Outages(engine.maxBackoff());
     this.factory = engine.factory(group, files);
+    factory.netty().channelCustomizer(closes::handle);
+    factory.setExceptionHandler(new ClientExceptions(link::ask));
   }
 
   private static @Nullable TlsReloader files(@Nullable Tls tls) throws MessagingException {
@@ -98,7 +100,7 @@ final class LinkConnection implements Session.Observer {
       link.restore(session);
       opened = publish(session);
       if (!opened) {
-        throw new IOException("the connection was lost at once", why());
+        throw new IOException("the connection was lost at once", outages.why());
       }
     } finally {
       if (!opened) {
@@ -136,7 +138,7 @@ final class LinkConnection implements Session.Observer {
         return false;
       }
       current = session;
-      openedAt = System.nanoTime();
+      outages.opened();
       lock.notifyAll();
       return true;
     }
@@ -146,27 +148,33 @@ final class LinkConnection implements Session.Observer {
   public void lost(Session session, Throwable cause) {
     boolean told;
     synchronized (lock) {
-      why = cause;
+      outages.because(cause);
       told = current == session;
       if (told) {
         current = null;
-        lostAt = System.nanoTime();
-        boolean isShort = lostAt - openedAt < Publisher.nanos(engine.maxBackoff());
-        shortSessions = isShort ? shortSessions + 1 : 0;
+        outages.lost();
       }
     }
     if (!told) {
       return; // while it was opened: its opener sees it
     }
     MessagingException error = engine.errors().of(cause, "connection", false);
-    context.callbacks().execute(() -> {
-      link.lost(session, cause);
-      if (!closed) {
-        context.events().connectionLost(engine.where(), error);
+    lossTold = CompletableFuture.runAsync(() -> tellLoss(error), context.callbacks());
+    Runnable reconnecting = () -> { // user code may hold up the callbacks
+      try {
+        link.lost(session, cause);
+        session.drop();
+      } finally {
+        reconnect();
       }
-      session.drop();
-      reconnect();
-    });
+    };
+    Threads.named("reconnect").newThread(reconnecting).start();
+  }
+
+  private void tellLoss(MessagingException error) {
+    if (!closed) {
+      context.events().connectionLost(engine.where(), error);
+    }
   }
 
   private void reconnect() {
@@ -176,23 +184,21 @@ final class LinkConnection implements Session.Observer {
       }
       restoring = true;
     }
-    Threads.named("reconnect").newThread(this::restore).start();
+    restore();
   }
 
   /** At once; but not again and again, if what is restored ends each session. */
   private void restore() {
     try {
-      for (int attempt = Math.max(0, shortSessions() - 1); !closed; attempt++) {
+      for (int attempt = Math.max(0, outages.shortSessions() - 1); !closed; attempt++) {
         if (attempt > 0) {
           pause(attempt - 1);
         }
         try {
           restoreOnce();
           return;
-        } catch (IOException | TimeoutException | RuntimeException e) {
-          synchronized (lock) {
-            why = e;
-          }
+        } catch (Throwable e) { // whatever it is, nobody else connects again
+          outages.because(e);
         }
       }
     } finally {
@@ -225,24 +231,11 @@ final class LinkConnection implements Session.Observer {
     }
   }
 
-  private int shortSessions() {
-    synchronized (lock) {
-      return shortSessions;
-    }
-  }
-
-  private Throwable why() {
-    synchronized (lock) {
-      return why;
-    }
-  }
-
   private void restored() {
-    Duration outage;
-    synchronized (lock) {
-      outage = Duration.ofNanos(System.nanoTime() - lostAt);
-    }
-    context.callbacks().execute(() -> context.events().connectionRestored(engine.where(), outage));
+    Duration outage = outages.time();
+    lossTold.whenCompleteAsync(
+        (told, error) -> context.events().connectionRestored(engine.where(), outage),
+        context.callbacks());
   }
 
   private void pause(int attempt) {
@@ -338,20 +331,12 @@ final class LinkConnection implements Session.Observer {
 
   /** Returns whether sends should fail at once, since the broker is away for too long. */
   boolean isAwayForLong() {
-    if (current() != null) {
-      return false;
-    }
-    synchronized (lock) {
-      return System.nanoTime() - lostAt > Publisher.nanos(engine.awayTimeout());
-    }
+    return current() == null && outages.time().compareTo(engine.awayTimeout()) > 0;
   }
 
   MessagingException away() {
-    Throwable cause = why();
-    long millis;
-    synchronized (lock) {
-      millis = (System.nanoTime() - lostAt) / 1_000_000;
-    }
+    Throwable cause = outages.why();
+    long millis = outages.time().toMillis();
     if (closed) {
       throw new IllegalStateException("messaging is closed");
     }

@@ -40,6 +40,7 @@ final class Publisher implements AutoCloseable {
   private static final long LANE_MILLIS = 1;
 
   private final BrokerErrors errors;
+  private final ChannelCloses closes;
   private final long sendTimeout;
   private final long confirmTimeout;
   private final AtomicLong published = new AtomicLong();
@@ -51,8 +52,10 @@ final class Publisher implements AutoCloseable {
   private volatile boolean closed;
   private long patience; // of the timer
 
-  Publisher(BrokerErrors errors, Duration sendTimeout, Duration confirmTimeout) {
+  Publisher(
+      BrokerErrors errors, ChannelCloses closes, Duration sendTimeout, Duration confirmTimeout) {
     this.errors = errors;
+    this.closes = closes;
     this.sendTimeout = nanos(sendTimeout);
     this.confirmTimeout = nanos(confirmTimeout);
     this.patience = this.confirmTimeout / PATIENCE;
@@ -179,8 +182,9 @@ final class Publisher implements AutoCloseable {
   }
 
   /** Those that were on a channel which the broker has closed are written one by one. */
-  private static boolean mayWrite(Publication next, Lane lane) {
+  private boolean mayWrite(Publication next, Lane lane) {
     return lane.channel().isOpen()
+        && !closes.areUnderWay()
         && (next.mayBeCause()
             ? lane.unconfirmed().isEmpty()
             : !lane.unconfirmed().mayHaveCause());
@@ -212,7 +216,7 @@ final class Publisher implements AutoCloseable {
     try {
       channel.basicPublish(
           next.exchange, next.routingKey, next.mandatory, next.properties(), next.body);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) { // without memory, a part may be written
       isWritten = !(e instanceof AlreadyClosedException);
       if (!BrokerErrors.isChannelError(e)) {
         on.fail(e);

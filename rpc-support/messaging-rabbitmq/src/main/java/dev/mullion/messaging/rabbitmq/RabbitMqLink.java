@@ -59,11 +59,13 @@ final class RabbitMqLink implements EngineLink {
     this.context = context;
     this.topology = new QueueTopology(engine.entities());
     this.declarations = new Declarations(engine.entities(), engine.errors(), this::tryStream);
-    this.publisher = new Publisher(engine.errors(), context.sendTimeout(), engine.confirmTimeout());
+    ChannelCloses closes = new ChannelCloses();
+    this.publisher =
+        new Publisher(engine.errors(), closes, context.sendTimeout(), engine.confirmTimeout());
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
-    this.connection = new LinkConnection(engine, context, this);
-    this.signals = new SignalSender(engine, context.events(), connection::current);
+    this.connection = new LinkConnection(engine, context, closes, this);
+    this.signals = new SignalSender(engine, context.events(), closes, connection::current);
   }
 
   void open() throws MessagingException {
@@ -85,7 +87,7 @@ final class RabbitMqLink implements EngineLink {
     try {
       publisher.expireUnconfirmed();
       sources.look();
-    } catch (RuntimeException e) { // it must go on
+    } catch (RuntimeException | Error e) { // it must go on
       Logs.warn("tick", "looking after sends and subscriptions failed", e);
     }
   }

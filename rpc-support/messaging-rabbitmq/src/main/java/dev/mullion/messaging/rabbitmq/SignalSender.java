@@ -19,10 +19,12 @@ import org.jspecify.annotations.Nullable;
 final class SignalSender implements AutoCloseable {
   private static final long MOST_BYTES = 64L << 20;
   private static final long LOOK_NANOS = 50_000_000;
+  private static final long CLOSE_NANOS = 1_000_000;
 
   private final Entities entities;
   private final int buffer;
   private final EngineEvents events;
+  private final ChannelCloses closes;
   private final Supplier<@Nullable Session> current;
   private final ConcurrentLinkedQueue<Sent> queue = new ConcurrentLinkedQueue<>();
   private final AtomicInteger number = new AtomicInteger();
@@ -33,10 +35,15 @@ final class SignalSender implements AutoCloseable {
 
   private record Sent(Route.Signal signal, Message<byte[]> message) {}
 
-  SignalSender(RabbitMqEngine engine, EngineEvents events, Supplier<@Nullable Session> current) {
+  SignalSender(
+      RabbitMqEngine engine,
+      EngineEvents events,
+      ChannelCloses closes,
+      Supplier<@Nullable Session> current) {
     this.entities = engine.entities();
     this.buffer = engine.signalBuffer();
     this.events = events;
+    this.closes = closes;
     this.current = current;
     this.thread = Threads.named("signal").newThread(this::run);
   }
@@ -70,6 +77,10 @@ final class SignalSender implements AutoCloseable {
 
   private void run() {
     while (true) {
+      if (closes.areUnderWay() && !closed) {
+        LockSupport.parkNanos(this, CLOSE_NANOS);
+        continue;
+      }
       Sent next = queue.poll();
       if (next != null) {
         number.decrementAndGet();

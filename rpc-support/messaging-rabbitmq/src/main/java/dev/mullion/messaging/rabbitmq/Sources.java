@@ -37,13 +37,14 @@ final class Sources {
   }
 
   /**
-   * Opens a channel for a source. If the broker closes it, as after its consumer_timeout or without
-   * its queue, that source begins again or ends, and no other one.
+   * Opens a channel for a source. If that is closed and not by its source, that one begins again or
+   * ends, and no other: by the broker, as after its consumer_timeout or without its queue, or by the
+   * client, as after an exception.
    */
   Channel open(Restored source, Session session) throws IOException {
     Channel opened = session.newChannel();
     opened.addShutdownListener(cause -> {
-      if (!cause.isHardError() && !cause.isInitiatedByApplication()) {
+      if (!cause.isHardError() && all.contains(source)) {
         link.ask(() -> closed(source, session, opened, cause));
       }
     });
@@ -52,7 +53,12 @@ final class Sources {
 
   private void closed(
       Restored source, Session session, Channel channel, ShutdownSignalException cause) {
-    if (source.lost(session, channel)) {
+    if (!source.lost(session, channel)) {
+      return;
+    }
+    if (cause.isInitiatedByApplication()) { // it may fail again and again
+      beginAgainLater(source, session);
+    } else {
       Logs.warn(
           "channel", "the broker closed a channel of a subscription, which begins again", cause);
       beginAgain(source, session);
@@ -76,12 +82,16 @@ final class Sources {
         throw e;
       }
       if (BrokerErrors.isStarting(e)) {
-        link.after(
-            () -> link.ask(() -> beginAgain(source, session)), AGAIN_MILLIS, TimeUnit.MILLISECONDS);
+        beginAgainLater(source, session);
       } else {
         fail(source, link.engine().errors().of(e, "restoring a subscription", false));
       }
     }
+  }
+
+  private void beginAgainLater(Restored source, Session session) {
+    link.after(
+        () -> link.ask(() -> beginAgain(source, session)), AGAIN_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   /** Brings one back on its session, which ends if that fails. */

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
+import com.rabbitmq.client.NoOpMetricsCollector;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
@@ -33,6 +34,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -48,8 +50,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class ChannelEndTest {
   private static final long CONSUMER_TIMEOUT = 500;
   private static final int NUMBERS = 400;
-
-  /** They are written before the close arrives; the connection can end with what is later. */
   private static final int FEW = 5;
 
   private final WorkQueue<String> queue = queue("own");
@@ -156,7 +156,7 @@ class ChannelEndTest {
     Topic<byte[]> topic = Topic.of(queue.name(), Codecs.bytes());
     messaging.subscribe(topic, message -> handled.add(new String(message.payload(), US_ASCII)));
     try (Messaging sender = builder(engine).start()) {
-      assertOnlyLargeFails(NUMBERS - FEW, payload -> sender.publish(topic, payload));
+      assertOnlyLargeFails(NUMBERS / 2, payload -> sender.publish(topic, payload));
     }
     assertThat(differentHandled()).containsExactlyElementsOf(numbers());
     assertThat(handled).isEmpty();
@@ -271,6 +271,61 @@ class ChannelEndTest {
           messaging.publish(topic, "x").get(30, TimeUnit.SECONDS);
           return !handled.isEmpty() && !handledByOther.isEmpty();
         });
+  }
+
+  // The client had closed the channel, and nothing more arrived; or waited for its close on the
+  // thread that reads its answer.
+  @Test
+  void exceptionInACallbackOfTheClient() throws Exception {
+    AtomicBoolean fails = openFailing();
+    Topic<String> topic = Topic.of(queue.name(), Codecs.utf8());
+    messaging.pull(queue, job -> handled.add(job.payload()));
+    messaging.subscribe(topic, message -> handledByOther.add(message.payload()));
+    fails.set(true);
+    messaging.push(queue, "job").get(10, TimeUnit.SECONDS);
+    assertThat(handled.poll(10, TimeUnit.SECONDS)).isEqualTo("job");
+    fails.set(true);
+    messaging.publish(topic, "is lost").get(10, TimeUnit.SECONDS);
+    await(() -> {
+      messaging.publish(topic, "message").get(10, TimeUnit.SECONDS);
+      return "message".equals(handledByOther.poll(100, TimeUnit.MILLISECONDS));
+    });
+    handledByOther.clear();
+    assertOthersGoOn();
+  }
+
+  // Nothing followed the declarations any more, so each further one failed after a time.
+  @Test
+  void exceptionWhileDeclarationsAreRead() throws Exception {
+    AtomicBoolean fails = openFailing();
+    fails.set(true);
+    messaging.declare(queue);
+    await(() -> !fails.get());
+    WorkQueue<String> later = queue("later");
+    messaging.declare(later);
+    messaging.pull(later, job -> handled.add(job.payload()));
+    messaging.push(later, "job").get(10, TimeUnit.SECONDS);
+    assertThat(handled.poll(10, TimeUnit.SECONDS)).isEqualTo("job");
+  }
+
+  /** Opens one whose client fails once with what it gets next, when the result is set. */
+  private AtomicBoolean openFailing() throws Exception {
+    AtomicBoolean fails = new AtomicBoolean();
+    messaging.close();
+    open(RabbitMqEngine.builder()
+        .addresses(Broker.shared().address())
+        .prefix("ends")
+        .client(factory -> factory.setMetricsCollector(new NoOpMetricsCollector() {
+          @Override
+          public void consumedMessage(Channel channel, long tag, String consumer) {
+            if (fails.getAndSet(false)) {
+              throw new IllegalStateException("expected");
+            }
+          }
+        }))
+        .build());
+    messaging.pull(other, job -> handledByOther.add(job.payload()));
+    return fails;
   }
 
   private static void set(String setting, String value) throws Exception {

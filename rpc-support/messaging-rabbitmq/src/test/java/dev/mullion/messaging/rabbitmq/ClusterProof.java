@@ -14,9 +14,8 @@ class ClusterProof extends BrokerLossSuite {
   private final Random random = new Random();
   private List<Broker> nodes = List.of();
 
-  /** RabbitMQ looks again after three minutes for what was on its way out of a delay queue. */
   ClusterProof() {
-    super(Duration.ofMinutes(4));
+    super(Duration.ofSeconds(90));
   }
 
   @Override
