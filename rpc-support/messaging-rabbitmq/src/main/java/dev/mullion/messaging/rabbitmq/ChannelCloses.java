@@ -65,9 +65,12 @@ final class ChannelCloses {
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-      if (is(CLOSE, message)) {
-        underWay.incrementAndGet();
+      boolean isClose = is(CLOSE, message);
+      if (held.isEmpty() && !isClose) {
+        context.fireChannelRead(message);
+        return;
       }
+      underWay.addAndGet(isClose ? 1 : 0);
       held.add(message);
       passOn(context);
     }

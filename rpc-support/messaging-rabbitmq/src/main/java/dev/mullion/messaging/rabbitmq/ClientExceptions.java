@@ -11,6 +11,8 @@ import java.util.function.Consumer;
  * answer arrives on this thread.
  */
 final class ClientExceptions extends ForgivingExceptionHandler {
+  private static final int ABORT_MILLIS = 1_000;
+
   private final Consumer<Runnable> closer;
 
   ClientExceptions(Consumer<Runnable> closer) {
@@ -26,7 +28,7 @@ final class ClientExceptions extends ForgivingExceptionHandler {
   @Override
   protected void handleConnectionKiller(Connection connection, Throwable exception, String what) {
     log(what, exception);
-    closer.accept(connection::abort);
+    closer.accept(() -> connection.abort(ABORT_MILLIS));
   }
 
   /** The session ends, and its end is told with this as the cause. */

@@ -11,10 +11,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.PriorityBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,11 +47,16 @@ final class Publisher implements AutoCloseable {
   private final long sendTimeout;
   private final long confirmTimeout;
   private final AtomicLong published = new AtomicLong();
-  private final PriorityBlockingQueue<Publication> queue =
+  private final Queue<Publication> queue = new ConcurrentLinkedQueue<>();
+
+  /** Those that were taken from the queue and have to be written, again or yet. */
+  private final PriorityBlockingQueue<Publication> again =
       new PriorityBlockingQueue<>(64, Comparator.comparingLong(each -> each.order));
+
   private final Object changed = new Object();
   private final Thread thread;
   private volatile @Nullable Session session;
+  private volatile boolean idle;
   private volatile boolean closed;
   private long patience; // of the timer
 
@@ -74,10 +82,16 @@ final class Publisher implements AutoCloseable {
   CompletableFuture<@Nullable Void> publish(Publication publication) {
     publication.order = published.incrementAndGet();
     queue.add(publication);
+    wake();
+    return publication.done;
+  }
+
+  private void wake() {
     if (closed) {
       failQueued();
+    } else if (idle) {
+      LockSupport.unpark(thread);
     }
-    return publication.done;
   }
 
   /** Goes on with a new session. */
@@ -96,9 +110,6 @@ final class Publisher implements AutoCloseable {
     for (Lane each : ended.lanes()) {
       each.unconfirmed().drain().forEach(one -> takeBack(one, cause));
     }
-    if (closed) {
-      failQueued();
-    }
   }
 
   /** Takes back what has no answer on a channel that the broker has closed for one of them. */
@@ -113,9 +124,6 @@ final class Publisher implements AutoCloseable {
         takeBack(each, null);
       }
     }
-    if (closed) {
-      failQueued();
-    }
   }
 
   private void fail(Publication publication, @Nullable Throwable cause) {
@@ -127,16 +135,32 @@ final class Publisher implements AutoCloseable {
 
   private void run() {
     while (!closed) {
-      try {
-        Publication next = queue.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
-        if (next != null) {
-          passOrFail(next);
-        }
-      } catch (InterruptedException e) {
-        // Closed, or a stray interrupt: the loop looks.
+      Publication next = next();
+      if (next == null) {
+        awaitNext();
+      } else {
+        passOrFail(next);
       }
     }
     failQueued();
+  }
+
+  private @Nullable Publication next() {
+    Publication older = again.poll();
+    return older == null ? queue.poll() : older;
+  }
+
+  private void awaitNext() {
+    idle = true;
+    if (hasNone() && !closed) {
+      LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS));
+    }
+    idle = false;
+    Thread.interrupted(); // closed, or a stray interrupt: the loop looks
+  }
+
+  private boolean hasNone() {
+    return queue.isEmpty() && again.isEmpty();
   }
 
   /** What was taken from the queue is answered, or comes back to it. */
@@ -144,7 +168,7 @@ final class Publisher implements AutoCloseable {
     try {
       pass(next);
     } catch (InterruptedException e) {
-      queue.add(next); // a closed publisher fails all that is there
+      again.add(next); // a closed publisher fails all that is there
     } catch (Throwable e) {
       Logs.warn("publish", "a publish to " + next.address() + " failed unexpectedly", e);
       next.done.completeExceptionally(e);
@@ -161,9 +185,9 @@ final class Publisher implements AutoCloseable {
       }
       if (on != null && !on.isOver() && !on.isBlocked()) {
         Lane lane = on.lane(next.lane); // before the look for older ones, which then are back
-        Publication older = queue.peek();
+        Publication older = again.peek();
         if (older != null && older.order < next.order) {
-          queue.add(next);
+          again.add(next);
           return;
         }
         if (mayWrite(next, lane)) {
@@ -235,7 +259,8 @@ final class Publisher implements AutoCloseable {
     if (each.isCopyOfLost() || each.isRequest() || closed) {
       fail(each, cause);
     } else {
-      queue.add(each);
+      again.add(each);
+      wake();
     }
   }
 
@@ -257,6 +282,7 @@ final class Publisher implements AutoCloseable {
   private void expireQueued() {
     Session on = session;
     List<Publication> late = new ArrayList<>();
+    again.removeIf(each -> isOver(each, sendTimeout) && late.add(each));
     queue.removeIf(each -> isOver(each, sendTimeout) && late.add(each));
     late.forEach(each -> failInTime(each, on));
   }
@@ -300,7 +326,7 @@ final class Publisher implements AutoCloseable {
     endIfSilent(on);
     List<Publication> late = new ArrayList<>();
     for (Lane lane : on.lanes()) {
-      lane.unconfirmed().removeOlder(each -> isUnanswered(each, on), late::add);
+      late.addAll(lane.unconfirmed().takeIf(each -> isUnanswered(each, on)));
     }
     for (Publication each : late) {
       if (on.isBlocked()) {
@@ -332,13 +358,14 @@ final class Publisher implements AutoCloseable {
 
   boolean isQuiet() {
     Session on = session;
-    return queue.isEmpty()
+    return hasNone()
+        && idle // asked after the queues: nothing was taken from them
         && (on == null
             || on.lanes().stream().allMatch(each -> each.unconfirmed().isEmpty()));
   }
 
   private void failQueued() {
-    for (Publication each = queue.poll(); each != null; each = queue.poll()) {
+    for (Publication each = next(); each != null; each = next()) {
       fail(each, null);
     }
   }

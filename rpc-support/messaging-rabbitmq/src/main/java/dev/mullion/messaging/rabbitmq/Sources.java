@@ -37,9 +37,9 @@ final class Sources {
   }
 
   /**
-   * Opens a channel for a source. If that is closed and not by its source, that one begins again or
-   * ends, and no other: by the broker, as after its consumer_timeout or without its queue, or by the
-   * client, as after an exception.
+   * Opens a channel for a source. If the broker closes it, as after its consumer_timeout or without
+   * its queue, or the client, as after an exception, that source begins again or ends, and no other
+   * one.
    */
   Channel open(Restored source, Session session) throws IOException {
     Channel opened = session.newChannel();

@@ -2,37 +2,79 @@ package dev.mullion.messaging.rabbitmq;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ConcurrentNavigableMap;
-import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** What was published on one channel and not confirmed, by its number there. */
 final class Unconfirmed {
-  private final ConcurrentSkipListMap<Long, Publication> open = new ConcurrentSkipListMap<>();
+  /** The one of a number is at that number modulo the length. These are guarded by this. */
+  private @Nullable Publication[] open = new Publication[64];
+
+  private long first = 1; // no lower number is open
+  private long end = 1; // no number from here on is open
+
   private volatile long quietSince = System.nanoTime();
   private volatile boolean hasAnswers;
   private volatile boolean drained;
   private volatile boolean causeFound;
 
-  void add(long number, Publication publication) {
-    open.put(number, publication);
+  /** Adds one; its number is above all before. */
+  synchronized void add(long number, Publication publication) {
+    if (first == end) {
+      first = number;
+    }
+    while (number - first >= open.length) {
+      grow();
+    }
+    open[at(number)] = publication;
+    end = number + 1;
+  }
+
+  private int at(long number) {
+    return (int) number & (open.length - 1);
+  }
+
+  private void grow() {
+    @Nullable Publication[] before = open;
+    open = new Publication[2 * before.length];
+    for (long number = first; number < end; number++) {
+      open[at(number)] = before[(int) number & (before.length - 1)];
+    }
   }
 
   /** Returns whether it was still there. */
   boolean remove(long number) {
-    return open.remove(number) != null;
+    return take(number) != null;
+  }
+
+  private synchronized @Nullable Publication take(long number) {
+    if (number < first || number >= end) {
+      return null;
+    }
+    Publication taken = open[at(number)];
+    open[at(number)] = null;
+    while (first < end && open[at(first)] == null) {
+      first++;
+    }
+    return taken;
+  }
+
+  private synchronized @Nullable Publication takeFirst(long last) {
+    return first <= last ? take(first) : null;
+  }
+
+  private synchronized @Nullable Publication first() {
+    return first < end ? open[at(first)] : null;
   }
 
   boolean isEmpty() {
-    return open.isEmpty();
+    return first() == null;
   }
 
   /** Returns whether one is here that may be the cause of a channel's end, and so is alone. */
   boolean mayHaveCause() {
-    var first = open.firstEntry();
-    return first != null && first.getValue().mayBeCause();
+    Publication one = first();
+    return one != null && one.mayBeCause();
   }
 
   /** Returns whether it is known for which of these the broker has closed the channel. */
@@ -53,19 +95,10 @@ final class Unconfirmed {
   void answered(long number, boolean multiple, boolean accepted) {
     quietSince = System.nanoTime();
     hasAnswers = true;
-    if (!multiple) {
-      Publication one = open.remove(number);
-      if (one != null) {
-        Publisher.answered(one, accepted);
-      }
-      return;
-    }
-    ConcurrentNavigableMap<Long, Publication> all = open.headMap(number, true);
-    for (Long each : all.keySet()) {
-      Publication one = open.remove(each);
-      if (one != null) {
-        Publisher.answered(one, accepted);
-      }
+    Publication one = multiple ? takeFirst(number) : take(number);
+    while (one != null) {
+      Publisher.answered(one, accepted);
+      one = multiple ? takeFirst(number) : null;
     }
   }
 
@@ -76,21 +109,23 @@ final class Unconfirmed {
 
   /** Returns for how long nothing was answered although something waits; 0 if nothing does. */
   long silentNanos() {
-    var first = open.firstEntry();
-    if (first == null) {
+    Publication oldest = first();
+    if (oldest == null) {
       return 0;
     }
     long now = System.nanoTime();
-    return Math.min(now - first.getValue().written, now - quietSince);
+    return Math.min(now - oldest.written, now - quietSince);
   }
 
   /**
    * Marks the one that the broker has returned. Several of one id to one queue are alike, so it
    * does not matter which.
    */
-  void returned(String routingKey, @Nullable String id) {
-    for (Publication each : open.values()) {
-      if (!each.returned
+  synchronized void returned(String routingKey, @Nullable String id) {
+    for (long number = first; number < end; number++) {
+      Publication each = open[at(number)];
+      if (each != null
+          && !each.returned
           && each.mandatory
           && each.routingKey.equals(routingKey)
           && each.hasId(id)) {
@@ -100,12 +135,18 @@ final class Unconfirmed {
     }
   }
 
-  void removeOlder(Predicate<Publication> which, Consumer<Publication> taker) {
-    open.forEach((number, each) -> {
-      if (which.test(each) && open.remove(number, each)) {
-        taker.accept(each);
+  /** Takes those of a kind, in the order in which they were published. */
+  synchronized List<Publication> takeIf(Predicate<Publication> which) {
+    List<Publication> taken = new ArrayList<>();
+    long last = end;
+    for (long number = first; number < last; number++) {
+      Publication each = open[at(number)];
+      if (each != null && which.test(each)) {
+        taken.add(each);
+        take(number);
       }
-    });
+    }
+    return taken;
   }
 
   /** Takes all, once, in the order in which they were published. */
@@ -114,10 +155,6 @@ final class Unconfirmed {
       return List.of();
     }
     drained = true;
-    List<Publication> all = new ArrayList<>();
-    for (var first = open.pollFirstEntry(); first != null; first = open.pollFirstEntry()) {
-      all.add(first.getValue());
-    }
-    return all;
+    return takeIf(each -> true);
   }
 }

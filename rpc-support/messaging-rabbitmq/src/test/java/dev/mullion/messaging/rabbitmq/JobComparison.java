@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
 final class JobComparison {
   private static final int OPEN = 1_000;
   private static final int HELD = 250;
-  private static final int WARM_UP = 2;
+  private static final int WARM_UP = 6;
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private JobComparison() {}
