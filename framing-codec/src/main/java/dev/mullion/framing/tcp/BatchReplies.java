@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 final class BatchReplies {
   private static final int SIZE = 16 * 1024;
   private static final LoopBuffer BUFFER = new LoopBuffer();
+  private static final LoopBuffer SECURE_BUFFER = new LoopBuffer();
 
   private final Link link;
   private @Nullable FrameEncoder encoder;
@@ -106,7 +107,9 @@ final class BatchReplies {
     }
     emit();
     ByteBufAllocator allocator = link.context().alloc();
-    ByteBuf made = length > SIZE ? allocator.ioBuffer(length) : BUFFER.retained(allocator, SIZE);
+    int size = link.secure ? TlsContext.WRAPPED : SIZE;
+    LoopBuffer buffer = link.secure ? SECURE_BUFFER : BUFFER;
+    ByteBuf made = length > size ? allocator.ioBuffer(length) : buffer.retained(allocator, size);
     gathered = made;
     return made;
   }

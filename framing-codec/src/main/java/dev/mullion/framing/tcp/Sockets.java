@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class Sockets {
   private static final int MAX_READ = 256 * 1024;
 
-  /** TLS may keep a part of a record, and with it the whole buffer. */
+  /** TLS has the bytes twice more, decrypted and encrypted again; larger reads are no faster. */
   private static final int MAX_SECURE_READ = 64 * 1024;
 
   private static final Map<SocketOption<?>, ChannelOption<?>> KNOWN = known();

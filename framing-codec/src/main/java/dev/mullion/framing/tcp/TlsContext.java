@@ -14,6 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The TLS of a running server or client. Separate because netty-handler may be absent. */
 final class TlsContext implements AutoCloseable {
+  /**
+   * The most bytes that TLS encrypts into one buffer, as several records. Replies in a buffer of
+   * this size are encrypted without being copied.
+   */
+  static final int WRAPPED = 64 * 1024;
+
   private final Tls tls;
   private final TlsReloader reloader;
 
@@ -58,6 +64,7 @@ final class TlsContext implements AutoCloseable {
     long millis = TimeUnit.MILLISECONDS.convert(tls.handshakeTimeout());
     // Netty takes 0 as no limit.
     handler.setHandshakeTimeoutMillis(Math.max(1, millis));
+    handler.setWrapDataSize(WRAPPED);
     return handler;
   }
 

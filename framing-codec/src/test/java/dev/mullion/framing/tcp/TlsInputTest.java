@@ -1,0 +1,234 @@
+package dev.mullion.framing.tcp;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.mullion.framing.testing.Certificates;
+import dev.mullion.net.Tls;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.FastThreadLocal;
+import io.netty.util.concurrent.ImmediateEventExecutor;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** TLS records cut anywhere, and what is held of them, between two sides without a socket. */
+class TlsInputTest {
+  private static final int READ = 64 * 1024;
+
+  private static Certificates certificates;
+
+  private final ConnectionSettings settings = FramedServer.builder().connectionSettings();
+  private final EmbeddedChannel server = new EmbeddedChannel();
+  private final EmbeddedChannel client = new EmbeddedChannel();
+
+  @BeforeAll
+  static void makeCertificates(@TempDir Path directory) throws Exception {
+    certificates = Certificates.in(directory);
+  }
+
+  @BeforeEach
+  void connect() throws IOException {
+    server.pipeline().addLast(handler(certificates.server(), null));
+    LoopWatch watch = new LoopWatch(ImmediateEventExecutor.INSTANCE, 0);
+    Handling.batches(() -> EchoServer.ECHO).addTo(server.pipeline(), settings, watch, true);
+    client.pipeline().addLast(handler(certificates.client(), "localhost"));
+  }
+
+  private SslHandler handler(Tls tls, @Nullable String host) throws IOException {
+    TlsContext context = requireNonNull(TlsContext.of(tls, settings.totals()));
+    return context.newHandler(server.alloc(), host, 1);
+  }
+
+  @AfterEach
+  void end() {
+    client.finishAndReleaseAll();
+    server.finishAndReleaseAll();
+    FastThreadLocal.removeAll();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4, 5, 6, 7, 100, 16_383, 16_384, READ})
+  void recordsCutInPiecesOfAnySize(int piece) {
+    exchange(piece);
+    byte[] frames = frames(0, 1, 3_000, 50_000, 5);
+    client.writeOutbound(Unpooled.wrappedBuffer(frames));
+
+    exchange(piece);
+
+    assertThat(received()).isEqualTo(frames);
+    assertThat(settings.budget().used()).isZero();
+  }
+
+  @Test
+  void recordsCutAtEachOffset() {
+    exchange(READ);
+    byte[] first = frames(3);
+    byte[] second = frames(4);
+    int length = Integer.MAX_VALUE;
+    for (int cut = 1; cut < length; cut++) {
+      byte[] records = concat(record(first), record(second));
+      length = records.length;
+
+      read(server, records, 0, cut);
+      read(server, records, cut, records.length);
+      exchange(READ);
+
+      assertThat(received()).as("cut at %d", cut).isEqualTo(concat(first, second));
+      assertThat(settings.budget().used()).as("cut at %d", cut).isZero();
+    }
+  }
+
+  @Test
+  void startOfARecordIsHeldWithoutItsRead() {
+    exchange(READ);
+    byte[] frames = frames(12_000);
+    byte[] record = record(frames);
+
+    ByteBuf first = read(server, record, 0, 3);
+    assertThat(first.refCnt()).isZero();
+    assertThat(settings.budget().used()).isBetween(3L, 16L);
+
+    ByteBuf second = read(server, record, 3, 1_000);
+    assertThat(second.refCnt()).isZero();
+    assertThat(settings.budget().used()).isBetween(1_000L, 2_048L);
+
+    read(server, record, 1_000, record.length);
+    assertThat(settings.budget().used()).isZero();
+    exchange(READ);
+    assertThat(received()).isEqualTo(frames);
+  }
+
+  @Test
+  void lengthThatIsAnnouncedTakesNoMemory() {
+    ByteBuf read = read(server, new byte[] {0x16, 3, 1, -1, -1, 1}, 0, 6);
+
+    assertThat(read.refCnt()).isZero();
+    assertThat(settings.budget().used()).isBetween(6L, 16L);
+  }
+
+  @Test
+  void startOfARecordIsGivenBackAtTheEnd() {
+    exchange(READ);
+    byte[] record = record(frames(12_000));
+    read(server, record, 0, 5_000);
+
+    server.close();
+
+    assertThat(settings.budget().used()).isZero();
+  }
+
+  @Test
+  void bytesThatAreNoRecordReachTls() {
+    byte[] request = "GET / HTTP/1.1".getBytes(US_ASCII);
+    read(server, request, 0, 4);
+    assertThat(server.isActive()).isTrue();
+
+    read(server, request, 4, request.length);
+
+    assertThat(server.isActive()).isFalse();
+    assertThatThrownBy(server::checkException).hasMessageContaining("not an SSL/TLS record");
+    assertThat(settings.budget().used()).isZero();
+    assertThat(settings.totals().handshakesFailed()).isEqualTo(1);
+  }
+
+  /** The records before it are handled. */
+  @Test
+  void bytesThatAreNoRecordAfterRecords() {
+    exchange(READ);
+    byte[] frames = frames(10);
+    byte[] record = record(frames);
+    byte[] read = concat(record, new byte[] {1, 2, 3, 4, 5, 6, 7});
+
+    read(server, read, 0, read.length);
+
+    assertThat(server.isActive()).isFalse();
+    assertThat(settings.totals().frames().framesDecoded()).isEqualTo(1);
+    assertThat(settings.budget().used()).isZero();
+  }
+
+  /** Returns frames with these lengths. */
+  private static byte[] frames(int... lengths) {
+    ByteBuf frames = Unpooled.buffer();
+    for (int length : lengths) {
+      frames.writeInt(length).writeBytes(EchoServers.random(length, length));
+    }
+    return bytes(frames);
+  }
+
+  /** Returns the client's records with these bytes. */
+  private byte[] record(byte[] frames) {
+    client.writeOutbound(Unpooled.wrappedBuffer(frames));
+    return take(client);
+  }
+
+  private byte[] received() {
+    ByteBuf all = Unpooled.buffer();
+    for (ByteBuf next = client.readInbound(); next != null; next = client.readInbound()) {
+      all.writeBytes(next);
+      next.release();
+    }
+    return bytes(all);
+  }
+
+  /** Passes on what both sides write until they write no more. */
+  private void exchange(int piece) {
+    byte[] toServer = take(client);
+    byte[] toClient = take(server);
+    while (toServer.length > 0 || toClient.length > 0) {
+      readInPieces(server, toServer, piece);
+      readInPieces(client, toClient, READ);
+      toServer = take(client);
+      toClient = take(server);
+    }
+  }
+
+  private static void readInPieces(EmbeddedChannel to, byte[] bytes, int piece) {
+    for (int at = 0; at < bytes.length; at += piece) {
+      read(to, bytes, at, Math.min(bytes.length, at + piece));
+    }
+  }
+
+  /** Reads part of the bytes as one read, and returns its buffer. */
+  private static ByteBuf read(EmbeddedChannel to, byte[] bytes, int from, int end) {
+    ByteBuf read = to.alloc().ioBuffer(READ).writeBytes(bytes, from, end - from);
+    to.pipeline().fireChannelRead(read);
+    to.pipeline().fireChannelReadComplete();
+    to.runPendingTasks();
+    return read;
+  }
+
+  private static byte[] take(EmbeddedChannel from) {
+    ByteBuf all = Unpooled.buffer();
+    for (ByteBuf next = from.readOutbound(); next != null; next = from.readOutbound()) {
+      all.writeBytes(next);
+      next.release();
+    }
+    return bytes(all);
+  }
+
+  private static byte[] bytes(ByteBuf buffer) {
+    try {
+      return ByteBufUtil.getBytes(buffer);
+    } finally {
+      buffer.release();
+    }
+  }
+
+  private static byte[] concat(byte[] first, byte[] second) {
+    return bytes(Unpooled.wrappedBuffer(first, second));
+  }
+}
