@@ -29,6 +29,12 @@ final class Addresses {
     }
   }
 
+  /** Makes again what is missing of a route that was prepared. */
+  void makeAgain(Route route) throws MessagingException {
+    prepared.remove(route);
+    prepare(route);
+  }
+
   /** Creates what a route needs when it is prepared the next time, if a send missed it. */
   void answered(Route route, @Nullable Throwable error) {
     if (Errors.isGone(error)) {

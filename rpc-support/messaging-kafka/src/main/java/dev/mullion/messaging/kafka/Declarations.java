@@ -38,7 +38,7 @@ final class Declarations {
 
   // Guarded by the reader's lock, as all below.
   private final Map<String, TreeMap<Long, Declared>> all = new HashMap<>();
-  private long next;
+  private final Reader.Mark mark;
 
   /** @param since when it was written, in milliseconds since 1970 by the clock of its declarer */
   private record Declared(String key, Route.Queue queue, long since) {}
@@ -47,6 +47,7 @@ final class Declarations {
     this.reader = reader;
     this.sender = sender;
     this.partition = new TopicPartition(topic, 0);
+    this.mark = new Reader.Mark(partition);
   }
 
   /**
@@ -157,20 +158,16 @@ final class Declarations {
   }
 
   private void readOn() throws MessagingException {
-    next = reader.readOn(partition, next, this::take, this::clear);
+    reader.readOn(mark, this::take, all::clear, "the declarations");
   }
 
   /** Reads all again the next time, since the topic was made just now. */
   void forget() throws MessagingException {
     reader.locked("the declarations", () -> {
-      clear();
+      all.clear();
+      mark.forget();
       return true;
     });
-  }
-
-  private void clear() {
-    all.clear();
-    next = 0; // also if what follows fails
   }
 
   private boolean take(ConsumerRecord<byte[], byte[]> entry) {

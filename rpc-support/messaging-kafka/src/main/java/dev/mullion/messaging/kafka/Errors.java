@@ -8,6 +8,7 @@ import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.UnsupportedSettingException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.producer.BufferExhaustedException;
 import org.apache.kafka.common.InvalidRecordException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
@@ -17,6 +18,7 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
@@ -55,6 +57,16 @@ final class Errors {
     return error instanceof UnknownTopicOrPartitionException
         || error instanceof UnknownTopicIdException
         || error instanceof GroupIdNotFoundException;
+  }
+
+  /**
+   * Returns whether a send may have failed since its topic is missing. The client tries for its
+   * whole time to learn of a topic, so this often is a timeout.
+   */
+  static boolean maybeMissing(Throwable error) {
+    Throwable cause = cause(error);
+    return isMissing(cause)
+        || (cause instanceof TimeoutException && !(cause instanceof BufferExhaustedException));
   }
 
   /**

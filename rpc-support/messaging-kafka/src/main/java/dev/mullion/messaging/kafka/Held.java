@@ -85,6 +85,11 @@ abstract class Held implements RawDelivery {
     return settled.compareAndSet(false, true) && !answered.get();
   }
 
+  /** Returns whether it is no longer held, whatever is decided. */
+  final boolean isAnswered() {
+    return answered.get();
+  }
+
   final CompletionStage<Settlement> answer() {
     return answer;
   }

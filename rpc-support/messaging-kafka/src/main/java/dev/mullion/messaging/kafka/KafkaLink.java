@@ -20,11 +20,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -46,18 +41,18 @@ final class KafkaLink implements EngineLink {
   private final Reader letterReader;
   private final Declarations declarations;
   private final Watch watch;
-  private final ExecutorService background;
-  private final ScheduledExecutorService timer;
+  private final Tasks tasks;
+  private final KnownTopics known = new KnownTopics();
   private final Queues queues;
   private final Movers movers;
-  private final QueueCare care;
+  private final Upkeep upkeep;
   private final Addresses addresses;
   private final Requests requests;
   private final SignalSender signals;
   private @Nullable LiveReader live; // guarded by this
   private final Map<String, Counts> counts = new ConcurrentHashMap<>();
   private final Map<String, Letters> letters = new ConcurrentHashMap<>();
-  private final Set<Source> sources = ConcurrentHashMap.newKeySet();
+  private final Map<Source, Route> sources = new ConcurrentHashMap<>();
   private final AtomicBoolean closing = new AtomicBoolean();
   private volatile boolean closed;
 
@@ -73,29 +68,20 @@ final class KafkaLink implements EngineLink {
     this.admin = admin;
     this.names = new Names(settings.prefix());
     this.errors = new Errors(settings.servers(), "requestTimeout");
-    this.background = Executors.newFixedThreadPool(2, daemons("mullion-kafka-background"));
-    this.timer = Executors.newSingleThreadScheduledExecutor(daemons("mullion-kafka-timer"));
-    this.topology = new Topology(admin, settings, errors);
+    this.tasks = new Tasks(errors, context.callbacks());
+    this.topology = new Topology(admin, settings, errors, known);
     Errors ofSends = new Errors(settings.servers(), "deliveryTimeout");
-    this.sender = new Sender(settings, admin, ofSends);
-    this.declarationReader = new Reader(settings, errors, "declarations");
-    this.letterReader = new Reader(settings, errors, "dead-letters");
+    this.sender = new Sender(settings, admin, ofSends, known);
+    this.declarationReader = new Reader(settings, topology, errors, "declarations");
+    this.letterReader = new Reader(settings, topology, errors, "dead-letters");
     this.declarations = new Declarations(declarationReader, sender, names.declarations());
     this.watch = new Watch(admin, settings, context);
     this.queues = new Queues(this);
     this.movers = new Movers(this);
-    this.care = new QueueCare(this);
+    this.upkeep = new Upkeep(this);
     this.addresses = new Addresses(names, topology);
     this.requests = new Requests(this, context);
     this.signals = new SignalSender(this, context);
-  }
-
-  private static ThreadFactory daemons(String name) {
-    return task -> {
-      Thread thread = new Thread(task, name);
-      thread.setDaemon(true);
-      return thread;
-    };
   }
 
   /** Connects, within the connect timeout. */
@@ -116,8 +102,8 @@ final class KafkaLink implements EngineLink {
           .nodes()
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
       link = new KafkaLink(settings, context, admin);
-      link.watch.start(link.timer);
-      link.care.start();
+      link.watch.start(link.tasks.timer());
+      link.upkeep.start();
       return link;
     } catch (Exception e) { // whatever it is, told apart there
       throw errors.of(e, "the connection", false);
@@ -148,6 +134,10 @@ final class KafkaLink implements EngineLink {
     return topology;
   }
 
+  KnownTopics known() {
+    return known;
+  }
+
   Sender sender() {
     return sender;
   }
@@ -168,34 +158,14 @@ final class KafkaLink implements EngineLink {
     return counts.computeIfAbsent(queue.id(), id -> new Counts());
   }
 
-  /** Runs something after a while, on a thread that must not be held up. */
+  /** See {@link Tasks#later}. */
   void later(long millis, Runnable task) {
-    try {
-      timer.schedule(task, millis, TimeUnit.MILLISECONDS);
-    } catch (RejectedExecutionException e) {
-      // The link is closed.
-    }
+    tasks.later(millis, task);
   }
 
-  /** Asks something that blocks. */
+  /** See {@link Tasks#background}. */
   <T> CompletableFuture<T> background(Callable<T> question) {
-    CompletableFuture<T> answer = new CompletableFuture<>();
-    try {
-      background.execute(() -> {
-        try {
-          T value = question.call();
-          callbacks().execute(() -> answer.complete(value));
-        } catch (Throwable e) { // of the client, or of the user's predicate
-          Throwable told =
-              e instanceof RuntimeException ? errors.of(e, "a question to Kafka", false) : e;
-          Throwable shown = told instanceof KafkaFailedException ? e : told;
-          callbacks().execute(() -> answer.completeExceptionally(shown));
-        }
-      });
-    } catch (RejectedExecutionException e) {
-      answer.completeExceptionally(ended());
-    }
-    return answer;
+    return tasks.background(question);
   }
 
   /** Notes an error of a client that goes on by itself. */
@@ -209,7 +179,7 @@ final class KafkaLink implements EngineLink {
     }
   }
 
-  private static IllegalStateException ended() {
+  static IllegalStateException ended() {
     return new IllegalStateException("messaging is closed");
   }
 
@@ -275,7 +245,7 @@ final class KafkaLink implements EngineLink {
       throws MessagingException {
     checkOpen();
     Source source = start(route, consumer, sink);
-    sources.add(source);
+    sources.put(source, route);
     if (closed) {
       source.close();
       throw ended();
@@ -309,12 +279,22 @@ final class KafkaLink implements EngineLink {
     sources.remove(source);
   }
 
-  QueueCare care() {
-    return care;
+  Upkeep upkeep() {
+    return upkeep;
   }
 
-  Set<Source> sources() {
+  /** Returns the subscriptions, with what they are to. */
+  Map<Source, Route> sources() {
     return sources;
+  }
+
+  /** Makes again what is missing of a route that has a subscription; blocks. */
+  void makeAgain(Route route, boolean declare) throws MessagingException {
+    if (route instanceof Route.Queue queue) {
+      queues.makeAgain(queue, declare);
+    } else {
+      addresses.makeAgain(route);
+    }
   }
 
   Movers movers() {
@@ -329,6 +309,10 @@ final class KafkaLink implements EngineLink {
       live = now;
     }
     return now;
+  }
+
+  synchronized Set<String> liveTopics() {
+    return live == null ? Set.of() : live.topics();
   }
 
   private synchronized void closeLive() {
@@ -376,12 +360,11 @@ final class KafkaLink implements EngineLink {
     }
     long end = System.nanoTime() + timeout.toNanos();
     try {
-      List<Source> all = List.copyOf(sources);
+      List<Source> all = List.copyOf(sources.keySet());
       all.forEach(Source::cancel);
       all.forEach(Source::close);
     } finally {
-      timer.shutdownNow();
-      background.shutdownNow();
+      tasks.close();
       Duration left = Duration.ofNanos(Math.max(1_000_000, end - System.nanoTime()));
       signals.close(Duration.ofSeconds(1));
       sender.close(left);

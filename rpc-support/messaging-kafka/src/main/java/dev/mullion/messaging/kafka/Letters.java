@@ -47,7 +47,7 @@ final class Letters implements DeadLetters {
   // Guarded by the reader's lock.
   private final TreeMap<Long, Place> places = new TreeMap<>();
   private final Map<String, Long> offsets = new HashMap<>();
-  private long next;
+  private final Reader.Mark mark;
 
   private record Place(String key, long died) {}
 
@@ -65,6 +65,7 @@ final class Letters implements DeadLetters {
     this.link = link;
     this.queue = queue;
     this.partition = new TopicPartition(link.names().dead(queue), 0);
+    this.mark = new Reader.Mark(partition);
   }
 
   /** Returns whether these have that declaration's bounds. */
@@ -118,7 +119,6 @@ final class Letters implements DeadLetters {
       } else if (Errors.isForEver(failure)) {
         drop(from, failure);
       } else {
-        link.failing(partition.topic(), failure);
         done.buried(failure);
         return;
       }
@@ -164,9 +164,9 @@ final class Letters implements DeadLetters {
     return partition;
   }
 
-  /** Returns from where to read on; under the reader's lock. */
-  long next() {
-    return next;
+  /** Returns how far they were read; under the reader's lock. */
+  Reader.Mark mark() {
+    return mark;
   }
 
   /** Returns how many are known; under the reader's lock. */
@@ -179,7 +179,7 @@ final class Letters implements DeadLetters {
     List<String> drop = new ArrayList<>();
     TreeMap<Long, Place> live = new TreeMap<>();
     link.letterReader().locked(what, () -> {
-      next = link.letterReader().readOn(partition, next, this::take, this::forget);
+      link.letterReader().readOn(mark, this::take, this::forget, what);
       long oldest = System.currentTimeMillis() - Records.millis(queue.deadLetterAge());
       while (!places.isEmpty()
           && (places.size() > queue.maxDeadLetters()
@@ -202,12 +202,12 @@ final class Letters implements DeadLetters {
   void forget() {
     places.clear();
     offsets.clear();
-    next = 0;
+    mark.forget();
   }
 
   /** Takes notice of a letter, or of its deletion; under the reader's lock. */
   boolean take(ConsumerRecord<byte[], byte[]> letter) {
-    next = Math.max(next, letter.offset() + 1);
+    mark.passed(letter);
     if (letter.key() == null) {
       return true;
     }

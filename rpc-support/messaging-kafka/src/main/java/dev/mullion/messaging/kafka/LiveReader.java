@@ -1,5 +1,7 @@
 package dev.mullion.messaging.kafka;
 
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -12,23 +14,27 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads topics from their present end on, for all live subscribers of a link: one consumer without
- * a group. A topic stays assigned until its last subscriber has left.
+ * a group. A topic stays assigned until its last subscriber has left. One that was deleted and made
+ * again is read from its beginning.
  */
 final class LiveReader implements Runnable {
   private static final Duration POLL = Duration.ofMillis(200);
   private static final long LOOK_NANOS = 5_000_000_000L;
+  private static final long PAUSE_NANOS = 100_000_000;
 
   /** A subscriber. Its methods are called by the reader's thread. */
   abstract static class Listener {
@@ -52,14 +58,14 @@ final class LiveReader implements Runnable {
   private final Map<String, List<Listener>> listeners = new ConcurrentHashMap<>();
   private final ConcurrentLinkedQueue<Listener> joining = new ConcurrentLinkedQueue<>();
   private final Thread thread;
-  private final Map<TopicPartition, Long> read = new HashMap<>(); // how far; of the thread
+  private final Map<String, Uuid> ids = new HashMap<>(); // of the topics; of the thread
   private volatile boolean leaving; // some topic may have lost its last listener
   private volatile boolean stopping;
   private long looked = System.nanoTime();
 
   LiveReader(KafkaLink link) {
     this.link = link;
-    this.consumer = link.settings().reader("live", "latest");
+    this.consumer = link.settings().reader("live", "none");
     this.thread = new Thread(this, "mullion-kafka-live");
     thread.setDaemon(true);
     thread.start();
@@ -70,6 +76,18 @@ final class LiveReader implements Runnable {
     joining.add(listener);
     consumer.wakeup();
     LockSupport.unpark(thread);
+  }
+
+  /** Returns the topics that have subscribers, or will have. */
+  Set<String> topics() {
+    Set<String> topics = new HashSet<>();
+    joining.forEach(each -> topics.add(each.kafkaTopic));
+    listeners.forEach((topic, all) -> {
+      if (!all.isEmpty()) {
+        topics.add(topic);
+      }
+    });
+    return topics;
   }
 
   void remove(Listener listener) {
@@ -90,7 +108,7 @@ final class LiveReader implements Runnable {
           // Someone joins, or this ends.
         } catch (Throwable e) { // retried
           link.failing("live subscribers", e);
-          LockSupport.parkNanos(100_000_000);
+          LockSupport.parkNanos(PAUSE_NANOS);
         }
       }
     } finally {
@@ -107,17 +125,59 @@ final class LiveReader implements Runnable {
     if (leaving) {
       leave();
     }
+    ids.keySet().forEach(this::restartIfAnother);
+    if (System.nanoTime() - looked >= LOOK_NANOS) {
+      looked = System.nanoTime();
+      lookForPartitions();
+    }
     if (consumer.assignment().isEmpty()) {
       LockSupport.parkNanos(POLL.toNanos());
       return;
     }
-    if (System.nanoTime() - looked > LOOK_NANOS) {
-      looked = System.nanoTime();
-      lookForPartitions();
+    try {
+      for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL)) {
+        pass(each);
+      }
+    } catch (OffsetOutOfRangeException e) {
+      outOfRange(e.offsetOutOfRangePartitions());
     }
-    for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL)) {
-      pass(each);
+  }
+
+  /**
+   * A topic was made again, or a log has lost records: at its beginning by retention, or at its end
+   * with a machine. The rest of such a log is old, so what follows is read.
+   */
+  private void outOfRange(Map<TopicPartition, Long> positions) {
+    link.topology().idsOf(positions.keySet(), "live subscribers");
+    Map<TopicPartition, Long> begins = consumer.beginningOffsets(positions.keySet());
+    positions.forEach((partition, position) -> {
+      if (restartIfAnother(partition.topic())) {
+        return;
+      }
+      if (position < begins.getOrDefault(partition, 0L)) {
+        consumer.seekToBeginning(List.of(partition));
+      } else {
+        consumer.seekToEnd(List.of(partition));
+        listeners
+            .getOrDefault(partition.topic(), List.of())
+            .forEach(each -> each.begin.remove(partition));
+      }
+    });
+  }
+
+  /** Reads a topic from its beginning, if it has another id than before; returns whether it has. */
+  private boolean restartIfAnother(String topic) {
+    Uuid now = link.known().id(topic);
+    Uuid before = now == null ? null : ids.put(topic, now);
+    if (before == null || before.equals(now)) {
+      return false;
     }
+    listeners.getOrDefault(topic, List.of()).forEach(each -> each.begin.clear());
+    Set<TopicPartition> others = new HashSet<>(consumer.assignment());
+    others.removeIf(each -> each.topic().equals(topic));
+    consumer.assign(others); // the next look finds its partitions, perhaps others than before
+    looked = System.nanoTime() - LOOK_NANOS;
+    return true;
   }
 
   /** Returns whether it has joined; one that has not, joins later, and holds up no other one. */
@@ -127,8 +187,11 @@ final class LiveReader implements Runnable {
       return true;
     } catch (WakeupException e) {
       throw e;
+    } catch (UnknownTopicOrPartitionException e) {
+      next.gone();
+      return false;
     } catch (KafkaException e) {
-      failing(next.kafkaTopic, List.of(next), e);
+      link.failing("live subscribers of " + next.kafkaTopic, e);
       return false;
     }
   }
@@ -139,10 +202,6 @@ final class LiveReader implements Runnable {
       return;
     }
     TopicPartition partition = new TopicPartition(next.topic(), next.partition());
-    Long before = read.put(partition, next.offset() + 1);
-    if (before != null && next.offset() < before) { // the topic was deleted and made again
-      all.forEach(each -> each.begin.remove(partition));
-    }
     for (Listener each : all) {
       if (next.offset() >= each.begin.getOrDefault(partition, 0L)) {
         give(each, next);
@@ -162,8 +221,10 @@ final class LiveReader implements Runnable {
   /** Can be repeated, if it was interrupted by the next one that joins. */
   private void join(Listener listener) {
     List<TopicPartition> partitions = partitions(listener.kafkaTopic);
+    restartIfAnother(listener.kafkaTopic);
     Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-    assign(partitions, ends);
+    boolean first = listeners.getOrDefault(listener.kafkaTopic, List.of()).isEmpty();
+    assign(partitions, first ? ends : null);
     listener.begin.putAll(ends);
     List<Listener> all =
         listeners.computeIfAbsent(listener.kafkaTopic, topic -> new CopyOnWriteArrayList<>());
@@ -174,14 +235,13 @@ final class LiveReader implements Runnable {
   }
 
   private List<TopicPartition> partitions(String topic) {
-    List<TopicPartition> partitions = new ArrayList<>();
-    for (PartitionInfo each : consumer.partitionsFor(topic)) {
-      partitions.add(new TopicPartition(topic, each.partition()));
+    try {
+      return Topology.partitions(link.topology().one(topic, "live subscribers"));
+    } catch (MissingAddressException e) {
+      throw new UnknownTopicOrPartitionException(e.getMessage(), e);
+    } catch (MessagingException e) {
+      throw new KafkaException(e.getMessage(), e);
     }
-    if (partitions.isEmpty()) {
-      throw new UnknownTopicOrPartitionException("topic " + topic + " has no partitions yet");
-    }
-    return partitions;
   }
 
   /** Adds partitions; those that are new are read from there, or from their beginning. */
@@ -195,33 +255,31 @@ final class LiveReader implements Runnable {
     for (TopicPartition each : added) {
       long begin = ends == null ? 0 : ends.getOrDefault(each, 0L);
       consumer.seek(each, begin);
-      read.put(each, begin);
     }
   }
 
   /** A topic may have got more partitions, which are read from their beginning. */
   private void lookForPartitions() {
-    listeners.forEach((topic, all) -> {
-      if (!all.isEmpty()) {
-        lookForPartitions(topic);
-      }
-    });
-  }
-
-  private void lookForPartitions(String topic) {
-    try {
-      assign(partitions(topic), null);
-    } catch (WakeupException e) {
-      throw e;
-    } catch (KafkaException e) { // such as one that was deleted: the others go on
-      failing(topic, listeners.getOrDefault(topic, List.of()), e);
+    Set<String> asked = new HashSet<>(listeners.keySet());
+    asked.retainAll(topics());
+    if (asked.isEmpty()) {
+      return;
     }
-  }
-
-  private void failing(String topic, List<Listener> all, KafkaException error) {
-    link.failing("live subscribers of " + topic, error);
-    if (Errors.isMissing(error)) {
-      all.forEach(Listener::gone);
+    Map<String, TopicDescription> found;
+    try {
+      found = link.topology().existing(asked, "live subscribers");
+    } catch (MessagingException e) {
+      link.failing("live subscribers", e);
+      return;
+    }
+    for (String topic : asked) {
+      TopicDescription description = found.get(topic);
+      if (description == null) {
+        listeners.getOrDefault(topic, List.of()).forEach(Listener::gone);
+      } else {
+        restartIfAnother(topic);
+        assign(Topology.partitions(description), null);
+      }
     }
   }
 
@@ -234,7 +292,7 @@ final class LiveReader implements Runnable {
     });
     if (!left.equals(consumer.assignment())) {
       consumer.assign(left);
-      read.keySet().retainAll(left);
+      ids.keySet().retainAll(left.stream().map(TopicPartition::topic).toList());
     }
   }
 

@@ -2,26 +2,32 @@ package dev.mullion.messaging.kafka;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Copies records to a queue: those of a topic to a group, and those that wait in retry topics when
  * they are due. All movers of a queue are one consumer group, so each record has one mover. It
- * commits what all replicas have a copy of; a death before that makes duplicates.
+ * commits what all replicas have a copy of; a death before that makes duplicates. A topic that was
+ * deleted and made again is read from its beginning. While the queue's topic is missing, nothing is
+ * read.
  */
 final class Mover implements Runnable {
   private static final long LONGEST_POLL = 100;
@@ -44,15 +50,19 @@ final class Mover implements Runnable {
   private final KafkaLink link;
   private final String group;
   private final List<String> topics;
+  private final String target;
   private final Plan plan;
   private final Thread thread;
   private final Map<TopicPartition, Long> paused = new HashMap<>(); // until when
+  private final Map<String, Uuid> ids = new HashMap<>(); // of the topics that are read
   private volatile boolean stopping;
 
-  Mover(KafkaLink link, String group, List<String> topics, Plan plan) {
+  /** Creates a mover to the queue's topic {@code target}. */
+  Mover(KafkaLink link, String group, List<String> topics, String target, Plan plan) {
     this.link = link;
     this.group = group;
     this.topics = topics;
+    this.target = target;
     this.plan = plan;
     this.thread = new Thread(this, "mullion-kafka-" + group);
     thread.setDaemon(true);
@@ -67,11 +77,16 @@ final class Mover implements Runnable {
     while (!stopping) {
       try (Consumer<byte[], byte[]> consumer = link.settings().member(group, POLL_INTERVAL)) {
         paused.clear();
+        ids.clear();
         try {
-          consumer.subscribe(topics);
-          while (!stopping) {
-            move(consumer, consumer.poll(Duration.ofMillis(untilDue())));
-            resume(consumer);
+          consumer.subscribe(topics, new Begin(consumer));
+          while (!stopping && !isAnother()) {
+            if (link.known().isMissing(target)) {
+              pause();
+            } else {
+              move(consumer, consumer.poll(Duration.ofMillis(untilDue())));
+              resume(consumer);
+            }
           }
         } finally {
           consumer.close(CloseOptions.timeout(CLOSE));
@@ -83,6 +98,16 @@ final class Mover implements Runnable {
         }
       }
     }
+  }
+
+  /** Returns whether a topic was made again, so that positions in it mean nothing. */
+  private boolean isAnother() {
+    for (Map.Entry<String, Uuid> each : ids.entrySet()) {
+      if (link.known().isAnother(each.getKey(), each.getValue())) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void pause() {
@@ -120,7 +145,8 @@ final class Mover implements Runnable {
         if (copy != null) {
           copies.add(send(each, copy));
         }
-        moved.put(partition, new OffsetAndMetadata(each.offset() + 1));
+        OffsetAndMetadata next = new OffsetAndMetadata(each.offset() + 1);
+        moved.put(partition, TopicId.with(next, ids.get(partition.topic())));
       }
     }
     await(copies);
@@ -185,6 +211,35 @@ final class Mover implements Runnable {
     if (thread.isAlive()) {
       thread.interrupt();
     }
+  }
+
+  /** Reads a topic from its beginning that was made again since offsets of it were committed. */
+  private final class Begin implements ConsumerRebalanceListener {
+    private final Consumer<byte[], byte[]> member;
+
+    Begin(Consumer<byte[], byte[]> member) {
+      this.member = member;
+    }
+
+    @Override
+    public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
+      if (assigned.isEmpty()) {
+        return;
+      }
+      Duration timeout = link.settings().requestTimeout();
+      Map<TopicPartition, OffsetAndMetadata> committed =
+          member.committed(Set.copyOf(assigned), timeout);
+      link.topology().idsOf(assigned, group).forEach(ids::putIfAbsent);
+      for (TopicPartition each : assigned) {
+        if (TopicId.isOfAnother(committed.get(each), ids.get(each.topic()))) {
+          Logs.warn("log", each + " was deleted and made again: reads it from its beginning", null);
+          member.seekToBeginning(List.of(each));
+        }
+      }
+    }
+
+    @Override
+    public void onPartitionsRevoked(Collection<TopicPartition> revoked) {}
   }
 
   /** A copy did not arrive. */

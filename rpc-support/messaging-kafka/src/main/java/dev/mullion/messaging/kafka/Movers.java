@@ -32,7 +32,8 @@ final class Movers {
       if (now.users++ == 0) {
         List<String> retries = names.retries(queue);
         if (!retries.isEmpty()) {
-          now.movers.add(new Mover(link, names.movers(queue), retries, new Due(queue)));
+          now.movers.add(new Mover(
+              link, names.movers(queue), retries, names.queue(queue), new Due(queue)));
         }
         queue
             .source()
@@ -40,6 +41,7 @@ final class Movers {
                 link,
                 names.feeders(queue),
                 List.of(names.topic(source)),
+                names.queue(queue),
                 new Feed(queue, source))));
         now.movers.forEach(Mover::start);
       }

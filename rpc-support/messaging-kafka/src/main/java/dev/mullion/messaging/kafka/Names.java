@@ -136,6 +136,19 @@ final class Names {
     }
   }
 
+  /** Returns the topics that a subscription needs. */
+  Set<String> needed(Route route) {
+    if (route instanceof Route.Queue queue) {
+      Set<String> needed = new LinkedHashSet<>(all(queue));
+      queue.source().ifPresent(source -> needed.add(topic(source)));
+      return needed;
+    }
+    if (route instanceof Route.Topic) {
+      return Set.of(topic(route.name()));
+    }
+    return Set.of(route instanceof Route.Subject ? subject(route.name()) : signal(route.name()));
+  }
+
   /** Returns all topics of a queue, the main one first. */
   List<String> all(Route.Queue queue) {
     Set<String> all = new LinkedHashSet<>(List.of(queue(queue), dead(queue)));

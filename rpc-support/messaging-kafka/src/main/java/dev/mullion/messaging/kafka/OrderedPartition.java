@@ -80,7 +80,8 @@ final class OrderedPartition {
   List<OrderedDelivery> goBack(long offset) {
     Logs.warn(
         "log",
-        place + " has lost its end: from offset " + offset + " messages may be delivered again",
+        place + " has lost its end, or was deleted and made again: from offset " + offset
+            + " messages may be delivered again",
         null);
     SortedMap<Long, Job> gone = jobs.tailMap(offset);
     List<OrderedDelivery> lost = lose(gone);

@@ -17,6 +17,7 @@ import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,7 @@ final class OrderedWorker implements Runnable {
   private final List<OrderedDelivery> chosen = new ArrayList<>(); // handed out once committed
   private final List<OrderedDelivery> settled = new ArrayList<>(); // answered once committed
   private final List<Stray> strays = new ArrayList<>();
+  private @Nullable Uuid id; // of the topic, while it has partitions
   private boolean alone; // what is handed out may have killed a worker
   private boolean blocked; // by one that may have, until it can be handed out alone
   private long pause = PAUSE_NANOS; // after the next failure
@@ -173,8 +175,9 @@ final class OrderedWorker implements Runnable {
 
   private void work(Consumer<byte[], byte[]> from) {
     try {
+      id = null;
       from.subscribe(List.of(topic), new Rebalance(from));
-      while (!isOver()) {
+      while (!isOver() && !link.known().isAnother(topic, id)) {
         ConsumerRecords<byte[], byte[]> records = poll(from);
         for (TopicPartition each : records.partitions()) {
           OrderedPartition partition = partitions.get(each);
@@ -287,7 +290,7 @@ final class OrderedWorker implements Runnable {
     Map<TopicPartition, OffsetAndMetadata> changed = new HashMap<>();
     for (OrderedPartition each : partitions.values()) {
       if (each.isChanged()) {
-        changed.put(each.place(), each.progress());
+        changed.put(each.place(), TopicId.with(each.progress(), id));
       }
     }
     if (changed.isEmpty()) {
@@ -353,7 +356,10 @@ final class OrderedWorker implements Runnable {
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> assigned) {
       mayWake(null);
-      Takeover takeover = new Takeover(member, link.settings().requestTimeout());
+      if (id == null) {
+        id = link.topology().idsOf(assigned, group).get(topic);
+      }
+      Takeover takeover = new Takeover(member, link.settings().requestTimeout(), id);
       takeover.read(assigned).forEach(each -> partitions.put(each.place(), each));
     }
 

@@ -59,7 +59,7 @@ record Progress(long end, SortedMap<Long, Tries> open) {
   /** Returns what was committed; without a text of this format only the offset counts. */
   static Progress decode(@Nullable OffsetAndMetadata known) {
     OffsetAndMetadata committed = known == null ? new OffsetAndMetadata(0) : known;
-    String[] words = committed.metadata().split(" ", -1);
+    String[] words = TopicId.textBefore(committed.metadata()).split(" ", -1);
     SortedMap<Long, Tries> open = new TreeMap<>();
     if (words.length < 2 || !words[0].equals(FORMAT)) {
       return new Progress(committed.offset(), open);

@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * have it the original is accepted. A death in between makes a duplicate and loses nothing.
  */
 final class QueueSource extends SharePool implements JobSource {
+  private static final long COPY_AGAIN_MILLIS = 500;
+
   private final Route.Queue queue;
   private final Sink sink;
   private final Names names;
@@ -117,7 +119,10 @@ final class QueueSource extends SharePool implements JobSource {
   /** Starts to fetch suspects if there are any, left by others perhaps. */
   @Override
   public void lookAround() {
-    if (!suspects.active.get() && link().care().lag(names.suspects(queue)) > 0) {
+    String topic = names.suspects(queue);
+    if (!suspects.active.get()
+        && !link().known().isMissing(topic) // or the question would take its whole time
+        && link().upkeep().lag(topic) > 0) {
       suspects.activate();
     }
   }
@@ -198,10 +203,15 @@ final class QueueSource extends SharePool implements JobSource {
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
     if (job.isFirst()) {
-      link()
+      job.copied(names.dead(queue), done -> link()
           .letters(queue)
-          .bury(job.fetched(), job.message(), reason, error, deliveries, job::decideAfter);
+          .bury(job.fetched(), job.message(), reason, error, deliveries, done));
     }
+  }
+
+  /** Makes a copy, and tells what became of it. */
+  private interface Copying {
+    void start(Letters.Buried done);
   }
 
   /** One message. */
@@ -274,25 +284,43 @@ final class QueueSource extends SharePool implements JobSource {
       return copy;
     }
 
-    /** Accepts the record once its copy is safe; if there is none, the broker counts. */
     private void replace(ProducerRecord<byte[], byte[]> copy) {
+      copied(copy.topic(), done -> send(copy, done));
+    }
+
+    private void send(ProducerRecord<byte[], byte[]> copy, Letters.Buried done) {
       link().sender().send(copy, (offset, error) -> {
         if (error != null && Errors.isForEver(error)) {
-          link()
-              .letters(queue)
-              .buryWithoutCopy(
-                  fetched(), error, failures + losses + (delivered ? 1 : 0), this::decideAfter);
-          return;
+          int deliveries = failures + losses + (delivered ? 1 : 0);
+          link().letters(queue).buryWithoutCopy(fetched(), error, deliveries, done);
+        } else {
+          done.buried(error);
         }
-        if (error != null) {
-          link().failing(copy.topic(), error);
-        }
-        decideAfter(error);
       });
     }
 
-    private void decideAfter(@Nullable Throwable error) {
-      decide(error == null ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE);
+    /**
+     * Accepts the record once its copy is safe. If there is none, the broker counts; but while the
+     * copy's topic is missing, the record is held and copied again, or the broker would give it up.
+     */
+    private void copied(String topic, Copying copying) {
+      long since = System.nanoTime();
+      copying.start(error -> {
+        if (error == null) {
+          decide(AcknowledgeType.ACCEPT);
+        } else if (isWanted()
+            && Errors.maybeMissing(error)
+            && link().known().wasMissing(topic, since)) {
+          link().later(COPY_AGAIN_MILLIS, () -> copied(topic, copying));
+        } else {
+          link().failing(topic, error);
+          decide(AcknowledgeType.RELEASE);
+        }
+      });
+    }
+
+    private boolean isWanted() {
+      return !isAnswered() && !pool.isCancelled();
     }
 
     @Override

@@ -32,6 +32,7 @@ final class QueueStates {
   private final KafkaLink link;
   private final Names names;
   private final List<Route.Queue> queues;
+  private final Map<String, TopicDescription> topics;
   private final Map<TopicPartition, Long> ends;
   private final Map<String, Long> lags;
   private final Map<String, Map<TopicPartition, OffsetAndMetadata>> committed;
@@ -43,6 +44,7 @@ final class QueueStates {
     this.link = link;
     this.names = link.names();
     this.queues = queues;
+    this.topics = askTopics();
     this.ends = askEnds();
     this.lags = askLags();
     this.committed = askCommitted();
@@ -70,31 +72,24 @@ final class QueueStates {
     return ends.getOrDefault(new TopicPartition(topic, 0), 0L);
   }
 
+  /** Asks which topics exist: a question about the end of another would take its whole time. */
+  private Map<String, TopicDescription> askTopics() throws MessagingException {
+    Set<String> asked = new HashSet<>();
+    queues.forEach(queue -> asked.addAll(names.needed(queue)));
+    return asked.isEmpty() ? Map.of() : link.topology().existing(asked, "the state of queues");
+  }
+
   private Map<TopicPartition, Long> askEnds() throws MessagingException {
     Set<TopicPartition> asked = new HashSet<>();
     for (Route.Queue queue : queues) {
-      names.all(queue).forEach(topic -> asked.add(new TopicPartition(topic, 0)));
-    }
-    asked.addAll(askOrdered());
-    return askEnds(asked);
-  }
-
-  /** Asks which partitions ordered queues have. */
-  private Set<TopicPartition> askOrdered() throws MessagingException {
-    List<String> topics =
-        queues.stream().filter(Route.Queue::ordered).map(names::queue).toList();
-    Set<TopicPartition> all = new HashSet<>();
-    if (topics.isEmpty()) {
-      return all;
-    }
-    for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
-        link.admin().describeTopics(topics).topicNameValues().entrySet()) {
-      TopicDescription description = answer(each.getValue());
-      if (description != null) {
-        all.addAll(Topology.partitions(description));
+      for (String topic : names.all(queue)) {
+        TopicDescription found = topics.get(topic);
+        if (found != null) {
+          asked.addAll(Topology.partitions(found));
+        }
       }
     }
-    return all;
+    return askEnds(asked);
   }
 
   /** Returns how far each partition of an ordered queue is, with its end. */
@@ -116,6 +111,7 @@ final class QueueStates {
     for (Route.Queue queue : queues) {
       if (queue.source().isPresent()) {
         asked.addAll(committed.getOrDefault(names.feeders(queue), Map.of()).keySet());
+        asked.removeIf(each -> !topics.containsKey(each.topic()));
       }
     }
     return askEnds(asked);
@@ -243,11 +239,13 @@ final class QueueStates {
       Map<TopicPartition, Long> from = new HashMap<>();
       Map<TopicPartition, Long> to = new HashMap<>();
       asked.forEach((topic, known) -> {
-        if (isMadeAgain(reader, known)) {
+        TopicDescription found = topics.get(topic);
+        if (found == null || isAnother(reader, known, found)) {
           known.forget();
         }
-        if (end(topic) > known.next()) {
-          from.put(known.partition(), known.next());
+        if (found != null && end(topic) > known.mark().next()) {
+          known.mark().isOf(found);
+          from.put(known.partition(), known.mark().next());
           to.put(known.partition(), end(topic));
         }
       });
@@ -263,15 +261,14 @@ final class QueueStates {
   }
 
   /**
-   * Returns whether the topic of letters was deleted since they were read. Another thread may have
-   * read more of it after its end was asked for here, so that end alone does not tell.
+   * Returns whether the topic of letters was made again since they were read, or has lost its end.
+   * Another thread may have read more of it after its end was asked for here, so that end alone
+   * does not tell.
    */
-  private boolean isMadeAgain(Reader reader, Letters known) {
-    Long end = ends.get(known.partition());
-    if (end != null && end >= known.next()) {
-      return false;
-    }
-    return end == null || reader.endOf(known.partition()) < known.next();
+  private boolean isAnother(Reader reader, Letters known, TopicDescription found) {
+    return known.mark().isOfAnother(found)
+        || (end(found.name()) < known.mark().next()
+            && reader.endOf(known.partition()) < known.mark().next());
   }
 
   private QueueStatus status(Route.Queue queue) {

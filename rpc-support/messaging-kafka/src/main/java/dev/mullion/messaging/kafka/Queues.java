@@ -79,21 +79,38 @@ final class Queues {
     }
   }
 
-  private void ensureDeclarations(String what) throws MessagingException {
+  /** Returns whether their topic did not exist. */
+  private boolean ensureDeclarations(String what) throws MessagingException {
+    boolean created = false;
     if (!declarationsExist) {
       Topology topology = link.topology();
-      if (!topology
-          .ensure(List.of(topology.compacted(names.declarations())), what)
-          .isEmpty()) {
+      created =
+          !topology.ensure(List.of(topology.compacted(names.declarations())), what).isEmpty();
+      if (created) {
         link.declarations().forget();
       }
       declarationsExist = true;
     }
+    return created;
   }
 
   /** Creates what is missing; someone may have declared the queue and then died. */
   private void ensure(Route.Queue queue, boolean declaredHere, String what)
       throws MessagingException {
+    ensureTopics(queue, what);
+    if (queue.source().isPresent()) {
+      Topology topology = link.topology();
+      String group = names.feeders(queue);
+      String topic = names.topic(queue.source().get());
+      if (declaredHere) {
+        topology.startFeed(group, topic, what);
+      } else if (!topology.isFed(group, what)) {
+        topology.startFeedAgain(group, topic, link.declarations().since(queue.id()), what);
+      }
+    }
+  }
+
+  private void ensureTopics(Route.Queue queue, String what) throws MessagingException {
     Topology topology = link.topology();
     List<NewTopic> topics = new ArrayList<>();
     if (queue.ordered()) {
@@ -109,14 +126,28 @@ final class Queues {
     for (String group : names.shareGroups(queue)) {
       topology.shareGroup(group, created.contains(group), names.givenUp(), what);
     }
-    if (queue.source().isPresent()) {
-      String group = names.feeders(queue);
-      String topic = names.topic(queue.source().get());
-      if (declaredHere) {
-        topology.startFeed(group, topic, what);
-      } else if (!topology.isFed(group, what)) {
-        topology.startFeedAgain(group, topic, link.declarations().since(queue.id()), what);
+  }
+
+  /**
+   * Makes topics again that somebody has deleted, but not those of a queue that was deleted as
+   * such. A group keeps its place in its topic: its feeders run, and know it.
+   *
+   * @param declare whether the declarations were deleted too
+   */
+  void makeAgain(Route.Queue queue, boolean declare) throws MessagingException {
+    String what = "the topics of " + queue.id();
+    if (declare) {
+      declarationsExist = false;
+    }
+    ensureDeclarations(what);
+    boolean declared = declared(() -> {
+      if (declare) {
+        link.declarations().declare(queue, Declaration.CHECK);
       }
+      return link.declarations().find(queue.id()) != null;
+    });
+    if (declared) {
+      ensureTopics(queue, what);
     }
   }
 

@@ -8,17 +8,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
+import org.jspecify.annotations.Nullable;
 
 /** Reads partitions from a given place to their present end. One caller at a time. */
 final class Reader {
   private static final Duration POLL = Duration.ofMillis(50);
 
   private final Settings settings;
+  private final Topology topology;
   private final Errors errors;
   private final Consumer<byte[], byte[]> consumer;
   private final ReentrantLock lock = new ReentrantLock();
@@ -30,8 +34,9 @@ final class Reader {
     boolean take(ConsumerRecord<byte[], byte[]> next);
   }
 
-  Reader(Settings settings, Errors errors, String role) {
+  Reader(Settings settings, Topology topology, Errors errors, String role) {
     this.settings = settings;
+    this.topology = topology;
     this.errors = errors;
     this.consumer = settings.reader(role, "earliest");
   }
@@ -64,19 +69,55 @@ final class Reader {
     T ask() throws MessagingException;
   }
 
-  /**
-   * Reads to the present end, and returns the place for the next time; under the lock.
-   *
-   * @param forget called if the end is before that place, since the topic was deleted and made
-   *     again: then all is read from the beginning
-   */
-  long readOn(TopicPartition partition, long from, Taker taker, Runnable forget)
-      throws MessagingException {
-    if (endOf(partition) >= from) {
-      return read(partition, from, taker);
+  /** How far a topic of one partition was read, and which topic that was; under the lock. */
+  static final class Mark {
+    private final TopicPartition partition;
+    private long next;
+    private @Nullable Uuid id;
+
+    Mark(TopicPartition partition) {
+      this.partition = partition;
     }
-    forget.run();
-    return read(partition, 0, taker);
+
+    long next() {
+      return next;
+    }
+
+    /** Takes notice that this record was read. */
+    void passed(ConsumerRecord<?, ?> read) {
+      next = Math.max(next, read.offset() + 1);
+    }
+
+    /** Begins again; a topic that was not known before may have any id. */
+    void forget() {
+      next = 0;
+      id = null;
+    }
+
+    /** Returns whether what was read is gone with its topic: the one of today is another. */
+    boolean isOfAnother(TopicDescription now) {
+      return id != null && !now.topicId().equals(id);
+    }
+
+    void isOf(TopicDescription now) {
+      id = now.topicId();
+    }
+  }
+
+  /**
+   * Reads to the present end; under the lock.
+   *
+   * @param forget called if the topic was deleted and made again, or has lost its end: then all is
+   *     read from the beginning
+   */
+  void readOn(Mark mark, Taker taker, Runnable forget, String what) throws MessagingException {
+    TopicDescription now = topology.one(mark.partition.topic(), what);
+    if (mark.isOfAnother(now) || (mark.next > 0 && endOf(mark.partition) < mark.next)) {
+      mark.forget();
+      forget.run();
+    }
+    mark.isOf(now);
+    mark.next = Math.max(mark.next, read(mark.partition, mark.next, taker));
   }
 
   /** Reads to the present end, and returns the place after it; under the lock. */

@@ -98,6 +98,7 @@ final class Requests {
 
   private final class Replies extends LiveReader.Listener {
     private final AtomicBoolean making = new AtomicBoolean();
+    private volatile boolean told; // that it cannot be made
 
     Replies() {
       super(link.names().replies());
@@ -108,10 +109,12 @@ final class Requests {
     void gone() {
       if (making.compareAndSet(false, true)) {
         link.background(this::make).whenComplete((made, error) -> {
-          making.set(false);
-          if (error != null) {
+          making.set(false); // whatever was thrown: a background task always answers
+          boolean failed = error != null;
+          if (failed && !told) {
             link.failing("the topic of replies", error);
           }
+          told = failed;
         });
       }
     }

@@ -16,6 +16,7 @@ import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +31,7 @@ final class Sender {
   private final Settings settings;
   private final Admin admin;
   private final Errors errors;
+  private final KnownTopics known;
   private final Producer<byte[], byte[]> producer;
   private final Queue<Item> waiting = new ConcurrentLinkedQueue<>();
   private volatile boolean idle; // the thread waits for an item
@@ -44,10 +46,11 @@ final class Sender {
 
   private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
 
-  Sender(Settings settings, Admin admin, Errors errors) {
+  Sender(Settings settings, Admin admin, Errors errors, KnownTopics known) {
     this.settings = settings;
     this.admin = admin;
     this.errors = errors;
+    this.known = known;
     this.producer = settings.producer(true);
     this.thread = new Thread(this::run, "mullion-kafka-sender");
     thread.setDaemon(true);
@@ -159,6 +162,11 @@ final class Sender {
                   + settings.deliveryTimeout(),
               null,
               false));
+      return;
+    }
+    String topic = item.record.topic();
+    if (known.isMissing(topic)) { // the client would hold up all others while it looks for it
+      item.answer.answered(-1, new UnknownTopicOrPartitionException("no topic " + topic));
       return;
     }
     try {

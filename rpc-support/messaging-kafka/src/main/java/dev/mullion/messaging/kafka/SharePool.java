@@ -254,6 +254,12 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   /** Gives a message back that came too late. */
   abstract void returned(Held record);
 
+  boolean isCancelled() {
+    synchronized (lock) {
+      return cancelled;
+    }
+  }
+
   @Override
   public void emptied(ShareWorker worker) {
     synchronized (lock) {

@@ -105,16 +105,25 @@ final class SignalSender implements Runnable {
   private void pass(Item item) {
     Route.Signal signal = item.signal;
     if (item.passed != null) {
-      if (producer != null) {
-        producer.flush();
-      }
-      item.passed.countDown();
+      flush(item.passed);
     } else if (signal != null && item.message != null) {
       try {
         send(signal, item.message);
       } catch (Throwable e) { // the next ones are sent all the same
         dropped(signal, e);
       }
+    }
+  }
+
+  private void flush(CountDownLatch passed) {
+    try {
+      if (producer != null) {
+        producer.flush();
+      }
+    } catch (RuntimeException e) { // the next ones are sent all the same
+      link.failing("signals", e);
+    } finally {
+      passed.countDown();
     }
   }
 
@@ -140,7 +149,9 @@ final class SignalSender implements Runnable {
   /** A signal was not sent; the next one makes its topic again, if that was deleted. */
   private void dropped(Route.Signal signal, Throwable error) {
     open.decrementAndGet();
-    prepared.remove(link.names().signal(signal.name()));
+    if (Errors.maybeMissing(error)) {
+      prepared.remove(link.names().signal(signal.name()));
+    }
     link.failing("signal " + signal.name(), error);
     context.callbacks().execute(() -> context.events().dropped(signal, 1));
   }

@@ -57,7 +57,7 @@ final class SubjectSource extends SharePool {
   }
 
   private boolean haveJoined(ShareGroupDescription description) {
-    long own = link().sources().stream()
+    long own = link().sources().keySet().stream()
         .filter(each -> each instanceof SubjectSource other && other.subject.equals(subject))
         .count();
     return description.members().size() >= own

@@ -10,17 +10,26 @@ import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
+import org.jspecify.annotations.Nullable;
 
 /** Reads where the partitions begin that a worker of an ordered queue was assigned. */
 final class Takeover {
   private final Consumer<byte[], byte[]> member;
   private final Duration timeout;
+  private final @Nullable Uuid topic;
 
-  Takeover(Consumer<byte[], byte[]> member, Duration timeout) {
+  /**
+   * Creates it.
+   *
+   * @param topic the id of the topic; null if it is not known
+   */
+  Takeover(Consumer<byte[], byte[]> member, Duration timeout, @Nullable Uuid topic) {
     this.member = member;
     this.timeout = timeout;
+    this.topic = topic;
   }
 
   List<OrderedPartition> read(Collection<TopicPartition> assigned) {
@@ -31,7 +40,8 @@ final class Takeover {
     for (TopicPartition each : assigned) {
       Progress progress = Progress.decode(committed.get(each));
       OrderedPartition partition = new OrderedPartition(each, progress);
-      if (ends.getOrDefault(each, Long.MAX_VALUE) < progress.end()) {
+      if (ends.getOrDefault(each, Long.MAX_VALUE) < progress.end()
+          || TopicId.isOfAnother(committed.get(each), topic)) {
         restart(partition);
       }
       read.add(partition);
@@ -48,7 +58,10 @@ final class Takeover {
     }
   }
 
-  /** Takes all that the log has: nobody knows which of it came after the log lost its end. */
+  /**
+   * Takes all that the log has: nobody knows which of it came after the log lost its end, and what
+   * was deleted and made again has nothing old.
+   */
   private void restart(OrderedPartition partition) {
     TopicPartition place = partition.place();
     Map<TopicPartition, Long> begins = again(() -> member.beginningOffsets(Set.of(place), timeout));

@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -22,6 +21,7 @@ import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.jspecify.annotations.Nullable;
 
@@ -33,13 +33,15 @@ final class Topology {
   private final Admin admin;
   private final Settings settings;
   private final Errors errors;
+  private final KnownTopics known;
   private final ShareGroups shareGroups;
   private @Nullable Admin slow; // guarded by this
 
-  Topology(Admin admin, Settings settings, Errors errors) {
+  Topology(Admin admin, Settings settings, Errors errors, KnownTopics known) {
     this.admin = admin;
     this.settings = settings;
     this.errors = errors;
+    this.known = known;
     this.shareGroups = new ShareGroups(this, admin, settings);
   }
 
@@ -133,7 +135,9 @@ final class Topology {
 
   /** Creates those that are missing, or checks that none is; returns the names of the created. */
   Set<String> ensure(Collection<NewTopic> topics, String what) throws MessagingException {
-    return settings.creates() ? create(topics, what) : check(topics, what);
+    Set<String> created = settings.creates() ? create(topics, what) : check(topics, what);
+    topics.forEach(each -> known.made(each.name()));
+    return created;
   }
 
   private Set<String> create(Collection<NewTopic> topics, String what) throws MessagingException {
@@ -155,22 +159,55 @@ final class Topology {
   }
 
   private Set<String> check(Collection<NewTopic> topics, String what) throws MessagingException {
-    List<String> missing = new ArrayList<>();
-    List<String> names = topics.stream().map(NewTopic::name).toList();
-    for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
-        admin.describeTopics(names).topicNameValues().entrySet()) {
-      try {
-        await(each.getValue(), what + ", topic " + each.getKey());
-      } catch (MissingAddressException e) {
-        missing.add(each.getKey());
-      }
-    }
+    List<String> missing = new ArrayList<>(topics.stream().map(NewTopic::name).toList());
+    missing.removeAll(existing(missing, what).keySet());
     if (!missing.isEmpty()) {
       throw new MissingAddressException(what + ": Kafka at " + settings.servers()
           + " has no topic " + String.join(", ", missing)
           + " (expected: created by you, since KafkaEngine.Builder.topology is MUST_EXIST)");
     }
     return Set.of();
+  }
+
+  /** Returns those topics that exist. */
+  Map<String, TopicDescription> existing(Collection<String> topics, String what)
+      throws MessagingException {
+    Map<String, TopicDescription> existing = new HashMap<>();
+    long asked = System.nanoTime();
+    for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
+        admin.describeTopics(topics).topicNameValues().entrySet()) {
+      String topic = each.getKey();
+      try {
+        TopicDescription description = await(each.getValue(), what + ", topic " + topic);
+        existing.put(topic, description);
+        known.exists(topic, description.topicId(), asked);
+      } catch (MissingAddressException e) {
+        known.missing(topic, asked);
+      }
+    }
+    return existing;
+  }
+
+  /** Returns the ids of the topics of these partitions, as far as they can be known now. */
+  Map<String, Uuid> idsOf(Collection<TopicPartition> partitions, String what) {
+    Map<String, Uuid> ids = new HashMap<>();
+    try {
+      existing(partitions.stream().map(TopicPartition::topic).distinct().toList(), what)
+          .forEach((topic, found) -> ids.put(topic, found.topicId()));
+    } catch (MessagingException e) {
+      Logs.warn("topic", "whether a topic was made again is not known: " + e.getMessage(), null);
+    }
+    return ids;
+  }
+
+  /** Returns a topic, which must exist. */
+  TopicDescription one(String topic, String what) throws MessagingException {
+    TopicDescription found = existing(List.of(topic), what).get(topic);
+    if (found == null) {
+      throw new MissingAddressException(what + ": Kafka at " + settings.servers()
+          + " has no topic " + topic + "; see KafkaEngine.Builder.topology");
+    }
+    return found;
   }
 
   /** See {@link ShareGroups#ensure}. */
@@ -223,11 +260,7 @@ final class Topology {
   }
 
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
-    TopicDescription description = onceKnown(
-        what,
-        () -> Objects.requireNonNull(
-            await(admin.describeTopics(List.of(topic)).allTopicNames(), what).get(topic)));
-    return partitions(description);
+    return partitions(onceKnown(what, () -> one(topic, what)));
   }
 
   static List<TopicPartition> partitions(TopicDescription topic) {
@@ -249,7 +282,8 @@ final class Topology {
   /** Commits the first place of a new group of a topic: its present end. */
   void startFeed(String group, String topic, String what) throws MessagingException {
     if (places(group, what).isEmpty()) {
-      begin(group, ends(partitions(topic, what), what), what);
+      TopicDescription found = onceKnown(what, () -> one(topic, what));
+      begin(group, found, ends(partitions(found), what), what);
     }
   }
 
@@ -280,7 +314,8 @@ final class Topology {
         "group " + group + " has no place in topic " + topic
             + ", and begins with what was sent after its declaration",
         null);
-    List<TopicPartition> partitions = partitions(topic, what);
+    TopicDescription found = onceKnown(what, () -> one(topic, what));
+    List<TopicPartition> partitions = partitions(found);
     Map<TopicPartition, Long> places = ends(partitions, what);
     OffsetSpec since = OffsetSpec.forTimestamp(Math.max(0, declared - CLOCKS_DIFFER));
     offsets(partitions, since, what).forEach((partition, offset) -> {
@@ -288,7 +323,7 @@ final class Topology {
         places.put(partition, offset);
       }
     });
-    begin(group, places, what);
+    begin(group, found, places, what);
   }
 
   private Map<TopicPartition, OffsetAndMetadata> places(String group, String what)
@@ -296,10 +331,12 @@ final class Topology {
     return await(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
   }
 
-  private void begin(String group, Map<TopicPartition, Long> places, String what)
+  private void begin(
+      String group, TopicDescription topic, Map<TopicPartition, Long> places, String what)
       throws MessagingException {
     Map<TopicPartition, OffsetAndMetadata> begin = new HashMap<>();
-    places.forEach((partition, offset) -> begin.put(partition, new OffsetAndMetadata(offset)));
+    places.forEach((partition, offset) -> begin.put(
+        partition, TopicId.with(new OffsetAndMetadata(offset), topic.topicId())));
     await(admin.alterConsumerGroupOffsets(group, begin).all(), what);
   }
 

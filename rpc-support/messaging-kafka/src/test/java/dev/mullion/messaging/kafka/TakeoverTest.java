@@ -56,7 +56,7 @@ class TakeoverTest {
     }
 
     List<OrderedPartition> taken() {
-      return new Takeover(this, Duration.ofSeconds(1)).read(List.of(PLACE, OTHER));
+      return new Takeover(this, Duration.ofSeconds(1), null).read(List.of(PLACE, OTHER));
     }
   }
 
