@@ -19,7 +19,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -150,8 +149,9 @@ final class KafkaLink implements EngineLink {
     return letterReader;
   }
 
-  Executor callbacks() {
-    return context.callbacks();
+  /** See {@link Tasks#tell}. */
+  void tell(Runnable answer) {
+    tasks.tell(answer);
   }
 
   Counts counts(Route.Queue queue) {
@@ -257,11 +257,13 @@ final class KafkaLink implements EngineLink {
       throws MessagingException {
     if (route instanceof Route.Queue queue) {
       queues.prepare(queue, Declaration.CHECK);
+      learn(route);
       return queue.ordered()
           ? new OrderedSource(this, queue, consumer, sink)
           : new QueueSource(this, queue, consumer.maxInFlight(), sink);
     }
     prepare(route, Declaration.CHECK);
+    learn(route);
     if (route instanceof Route.Topic topic) {
       TopicSource subscriber = new TopicSource(this, topic, consumer, sink);
       live().add(subscriber);
@@ -273,6 +275,11 @@ final class KafkaLink implements EngineLink {
     signals.flush(settings.requestTimeout());
     topology.skipToEnd(names.signal(route.name()), "the receiver of signal " + route.name());
     return new SignalSource(this, route.name(), consumer, sink);
+  }
+
+  /** Learns the ids of topics: one that is made again later has another. */
+  private void learn(Route route) throws MessagingException {
+    topology.existing(names.needed(route), "the topics of " + route.name());
   }
 
   void closed(Source source) {
@@ -365,6 +372,7 @@ final class KafkaLink implements EngineLink {
       all.forEach(Source::close);
     } finally {
       tasks.close();
+      requests.close();
       Duration left = Duration.ofNanos(Math.max(1_000_000, end - System.nanoTime()));
       signals.close(Duration.ofSeconds(1));
       sender.close(left);

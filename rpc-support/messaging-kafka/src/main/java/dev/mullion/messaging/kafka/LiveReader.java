@@ -231,7 +231,7 @@ final class LiveReader implements Runnable {
     if (!all.contains(listener)) {
       all.add(listener);
     }
-    link.callbacks().execute(() -> listener.ready.complete(null));
+    link.tell(() -> listener.ready.complete(null));
   }
 
   private List<TopicPartition> partitions(String topic) {

@@ -14,12 +14,15 @@ final class Logs {
 
   private Logs() {}
 
-  static void warn(String kind, String text, @Nullable Throwable error) {
+  /** Logs a line, unless there was one just now; returns whether it did. */
+  static boolean warn(String kind, String text, @Nullable Throwable error) {
     long now = System.nanoTime();
     Long last = LAST.get(kind);
     if (last == null || now - last >= SECOND) {
       LAST.put(kind, now);
       LOG.log(Level.WARNING, text, error);
+      return true;
     }
+    return false;
   }
 }

@@ -44,6 +44,9 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
   }
 
   @Override
+  public void lookAround() {} // the worker does
+
+  @Override
   public String address(ConsumerRecord<byte[], byte[]> record) {
     return link.names().address(queue, record);
   }

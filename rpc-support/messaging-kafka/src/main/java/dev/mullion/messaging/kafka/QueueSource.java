@@ -116,9 +116,11 @@ final class QueueSource extends SharePool implements JobSource {
     suspects.passWaiting();
   }
 
-  /** Starts to fetch suspects if there are any, left by others perhaps. */
+  /** Also starts to fetch suspects if there are any, left by others perhaps. */
   @Override
   public void lookAround() {
+    restartIfAnother();
+    suspects.restartIfAnother();
     String topic = names.suspects(queue);
     if (!suspects.active.get()
         && !link().known().isMissing(topic) // or the question would take its whole time
@@ -203,7 +205,7 @@ final class QueueSource extends SharePool implements JobSource {
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
     if (job.isFirst()) {
-      job.copied(names.dead(queue), done -> link()
+      job.copied(names.dead(queue), 1, done -> link()
           .letters(queue)
           .bury(job.fetched(), job.message(), reason, error, deliveries, done));
     }
@@ -285,7 +287,7 @@ final class QueueSource extends SharePool implements JobSource {
     }
 
     private void replace(ProducerRecord<byte[], byte[]> copy) {
-      copied(copy.topic(), done -> send(copy, done));
+      copied(copy.topic(), 1, done -> send(copy, done));
     }
 
     private void send(ProducerRecord<byte[], byte[]> copy, Letters.Buried done) {
@@ -302,16 +304,17 @@ final class QueueSource extends SharePool implements JobSource {
     /**
      * Accepts the record once its copy is safe. If there is none, the broker counts; but while the
      * copy's topic is missing, the record is held and copied again, or the broker would give it up.
+     * The first attempt may fail before it is known that the topic is missing.
      */
-    private void copied(String topic, Copying copying) {
+    private void copied(String topic, int attempt, Copying copying) {
       long since = System.nanoTime();
       copying.start(error -> {
         if (error == null) {
           decide(AcknowledgeType.ACCEPT);
         } else if (isWanted()
             && Errors.maybeMissing(error)
-            && link().known().wasMissing(topic, since)) {
-          link().later(COPY_AGAIN_MILLIS, () -> copied(topic, copying));
+            && (attempt == 1 || link().known().wasMissing(topic, since))) {
+          link().later(COPY_AGAIN_MILLIS, () -> copied(topic, attempt + 1, copying));
         } else {
           link().failing(topic, error);
           decide(AcknowledgeType.RELEASE);

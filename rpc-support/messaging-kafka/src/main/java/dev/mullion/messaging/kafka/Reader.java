@@ -111,7 +111,8 @@ final class Reader {
    *     read from the beginning
    */
   void readOn(Mark mark, Taker taker, Runnable forget, String what) throws MessagingException {
-    TopicDescription now = topology.one(mark.partition.topic(), what);
+    String topic = mark.partition.topic();
+    TopicDescription now = topology.onceKnown(what, () -> topology.one(topic, what));
     if (mark.isOfAnother(now) || (mark.next > 0 && endOf(mark.partition) < mark.next)) {
       mark.forget();
       forget.run();

@@ -84,6 +84,16 @@ final class Requests {
     }
   }
 
+  /** Fails those that were not sent yet. */
+  void close() {
+    waiting.keySet().forEach(id -> {
+      CompletableFuture<Void> begun = waiting.remove(id);
+      if (begun != null) {
+        begun.completeExceptionally(KafkaLink.ended());
+      }
+    });
+  }
+
   /** Starts to read replies, with the first request. */
   private synchronized Replies replies() {
     Replies now = replies;

@@ -76,28 +76,45 @@ final class Sender {
       } else if (Errors.cause(error) instanceof TimeoutException) {
         explain(error, message.topic(), what, done);
       } else {
-        done.completeExceptionally(errors.of(error, what, true));
+        done.completeExceptionally(told(error, what));
       }
     });
     return done;
   }
 
+  /** Returns the error for a user; that of a closed client is no failure of the broker. */
+  private Throwable told(Throwable error, String what) {
+    if (error instanceof IllegalStateException) { // before it was sent
+      return KafkaLink.ended();
+    }
+    return closed.get() && !(error instanceof MessagingException)
+        ? new KafkaFailedException(
+            what + ": messaging was closed before Kafka at " + errors.servers() + " had answered",
+            error,
+            true)
+        : errors.of(error, what, true);
+  }
+
   /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
   private void explain(Throwable timeout, String topic, String what, CompletableFuture<Void> done) {
-    admin
-        .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
-        .allTopicNames()
-        .whenComplete((found, error) -> {
-          boolean missing = error != null && Errors.isMissing(Errors.cause(error));
-          done.completeExceptionally(
-              errors.of(missing ? Errors.cause(error) : timeout, what, !missing));
-        });
+    try {
+      admin
+          .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
+          .allTopicNames()
+          .whenComplete((found, error) -> {
+            boolean missing = error != null && Errors.isMissing(Errors.cause(error));
+            done.completeExceptionally(
+                missing ? errors.of(Errors.cause(error), what, false) : told(timeout, what));
+          });
+    } catch (Throwable e) { // of a closed client
+      done.completeExceptionally(told(timeout, what));
+    }
   }
 
   /** Sends a record; the answer comes on a thread that must not be held up. */
   void send(ProducerRecord<byte[], byte[]> message, Answer answer) {
     if (closed.get()) {
-      answer.answered(-1, new IllegalStateException("messaging is closed"));
+      answer.answered(-1, KafkaLink.ended());
       return;
     }
     waiting.add(new Item(message, answer, System.nanoTime()));
@@ -180,7 +197,7 @@ final class Sender {
 
   private void failWaiting() {
     for (Item item = waiting.poll(); item != null; item = waiting.poll()) {
-      item.answer.answered(-1, new IllegalStateException("messaging is closed"));
+      item.answer.answered(-1, KafkaLink.ended());
     }
   }
 

@@ -12,6 +12,7 @@ import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.jspecify.annotations.Nullable;
 
 /** Configures share groups, or checks that they are configured. */
@@ -86,8 +87,9 @@ final class ShareGroups {
       topology.onceKnown(
           what, () -> topology.await(admin.alterShareGroupOffsets(group, begin).all(), what));
     } catch (KafkaFailedException e) {
-      Logs.warn("group", "the first place of share group " + group + " was not set", e);
-      // It has members: then it has its place.
+      if (!(e.getCause() instanceof GroupNotEmptyException)) { // its members have its place
+        Logs.warn("group", "the first place of share group " + group + " was not set", e);
+      }
     }
   }
 }

@@ -8,6 +8,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   private long credit;
   private long lastPolled = System.nanoTime();
   private boolean cancelled;
+  private @Nullable Uuid topicId;
   private final List<Runnable> whenQuiet = new ArrayList<>();
   private final int maxInFlight;
 
@@ -47,11 +49,26 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     this.link = link;
     this.group = group;
     this.maxInFlight = maxInFlight;
+    this.topicId = link.known().id(group);
     this.share = Math.min(MOST_RECORDS, (maxInFlight + SHARES - 1) / SHARES);
   }
 
   KafkaLink link() {
     return link;
+  }
+
+  /**
+   * Begins again with other consumers if the topic was deleted and made again: those that were
+   * there before may wait for records of the former one for ever (Kafka 4.4.0).
+   */
+  void restartIfAnother() {
+    List<ShareWorker> all;
+    synchronized (lock) {
+      boolean another = link.known().isAnother(group, topicId);
+      topicId = link.known().id(group);
+      all = another ? List.copyOf(workers) : List.of();
+    }
+    all.forEach(ShareWorker::stop);
   }
 
   @Override

@@ -153,7 +153,7 @@ final class SignalSender implements Runnable {
       prepared.remove(link.names().signal(signal.name()));
     }
     link.failing("signal " + signal.name(), error);
-    context.callbacks().execute(() -> context.events().dropped(signal, 1));
+    link.tell(() -> context.events().dropped(signal, 1));
   }
 
   void close(Duration timeout) {

@@ -5,13 +5,12 @@ import dev.mullion.messaging.engine.CreditBuffer;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Settlement;
 import dev.mullion.messaging.engine.Sink;
-import dev.mullion.messaging.engine.Source;
 import java.util.concurrent.CompletionStage;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /** A receiver of a signal: a message is accepted first, and then waits here, at most once. */
-final class SignalSource implements Source {
+final class SignalSource implements Upkept {
   private static final int BATCH = 400;
 
   private final String signal;
@@ -35,6 +34,11 @@ final class SignalSource implements Source {
   @Override
   public CompletionStage<Void> ready() {
     return pool.ready();
+  }
+
+  @Override
+  public void lookAround() {
+    pool.restartIfAnother();
   }
 
   @Override

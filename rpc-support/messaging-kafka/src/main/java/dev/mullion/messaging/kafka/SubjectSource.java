@@ -1,5 +1,6 @@
 package dev.mullion.messaging.kafka;
 
+import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
@@ -13,9 +14,10 @@ import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.errors.AuthorizationException;
 
 /** A replier. A request is accepted before it is called, so there are never two answers. */
-final class SubjectSource extends SharePool {
+final class SubjectSource extends SharePool implements Upkept {
   private static final long UNTIMED_MILLIS = 30_000;
   private static final long LOOK_MILLIS = 30;
 
@@ -45,11 +47,16 @@ final class SubjectSource extends SharePool {
     KafkaFuture<ShareGroupDescription> asked =
         link().admin().describeShareGroups(List.of(group)).describedGroups().get(group);
     if (asked == null || ended) {
+      link().tell(() -> ready.cancel(false));
       return;
     }
     asked.whenComplete((description, error) -> {
       if (error == null && haveJoined(description)) {
-        link().callbacks().execute(() -> ready.complete(null));
+        link().tell(() -> ready.complete(null));
+      } else if (error != null && Errors.cause(error) instanceof AuthorizationException) {
+        MessagingException told =
+            link().errors().of(error, "the members of subject " + subject, false);
+        link().tell(() -> ready.completeExceptionally(told));
       } else {
         link().later(LOOK_MILLIS, () -> look(ready));
       }
@@ -63,6 +70,11 @@ final class SubjectSource extends SharePool {
     return description.members().size() >= own
         && description.members().stream()
             .noneMatch(member -> member.assignment().topicPartitions().isEmpty());
+  }
+
+  @Override
+  public void lookAround() {
+    restartIfAnother();
   }
 
   @Override

@@ -58,7 +58,8 @@ final class Tasks {
     return asked.answer;
   }
 
-  private void tell(Runnable answer) {
+  /** Runs what may lead to user code. */
+  void tell(Runnable answer) {
     try {
       callbacks.execute(answer);
     } catch (RejectedExecutionException e) { // the last ones, while messaging closes

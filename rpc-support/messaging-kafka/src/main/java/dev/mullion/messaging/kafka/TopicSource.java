@@ -51,6 +51,7 @@ final class TopicSource extends LiveReader.Listener implements Source {
   public void cancel() {
     link.live().remove(this);
     buffer.cancel();
+    link.tell(() -> ready.cancel(false)); // unless it is ready
   }
 
   @Override

@@ -46,7 +46,7 @@ final class Upkeep {
   private void later(int round) {
     link.later(EVERY_MILLIS, () -> link.background(() -> {
           if (link.health().up()) {
-            turn(round);
+            turn(round % TRIM_EVERY == TRIM_EVERY - 1);
           }
           return true;
         })
@@ -58,20 +58,43 @@ final class Upkeep {
         }));
   }
 
-  private void turn(int round) throws MessagingException {
-    lookForTopics();
+  private void turn(boolean trim) {
+    Set<Route> routes = new HashSet<>(link.sources().values());
+    told.keySet().retainAll(routes);
+    try {
+      lookForTopics(routes);
+    } catch (MessagingException e) {
+      routes.stream().findAny().ifPresent(any -> tell(any, e));
+    }
     for (Source each : link.sources().keySet()) {
-      if (each instanceof JobSource source) {
+      if (each instanceof Upkept source) {
         source.lookAround();
-        if (round % TRIM_EVERY == TRIM_EVERY - 1) {
-          trimmer.trim(source.queue());
-        }
+      }
+      if (trim && each instanceof JobSource source) {
+        trim(source.queue());
       }
     }
   }
 
-  private void lookForTopics() throws MessagingException {
-    Set<Route> routes = new HashSet<>(link.sources().values());
+  private void trim(Route.Queue queue) {
+    try {
+      trimmer.trim(queue);
+    } catch (MessagingException e) {
+      tell(queue, e);
+    }
+  }
+
+  /** Logs a failure, if the last one of that route was not just before. */
+  private void tell(Route route, MessagingException error) {
+    long now = System.nanoTime();
+    Long before = told.get(route);
+    if ((before == null || now - before > TELL_AGAIN_NANOS)
+        && Logs.warn("topics", "the topics of " + route.name() + ": " + error, null)) {
+      told.put(route, now);
+    }
+  }
+
+  private void lookForTopics(Set<Route> routes) throws MessagingException {
     Set<String> needed = new HashSet<>(link.liveTopics());
     routes.forEach(each -> needed.addAll(names.needed(each)));
     if (routes.stream().anyMatch(Route.Queue.class::isInstance)) {
@@ -81,7 +104,6 @@ final class Upkeep {
       Set<String> existing =
           link.topology().existing(needed, "the topics of subscriptions").keySet();
       link.known().retain(needed);
-      told.keySet().retainAll(routes);
       makeAgain(routes, existing);
     }
   }
@@ -109,12 +131,7 @@ final class Upkeep {
       link.makeAgain(route, declare);
       return true;
     } catch (MessagingException e) {
-      long now = System.nanoTime();
-      Long before = told.get(route);
-      if (before == null || now - before > TELL_AGAIN_NANOS) {
-        told.put(route, now);
-        link.failing("topics that were deleted", e);
-      }
+      tell(route, e);
       return false;
     }
   }

@@ -1,28 +1,58 @@
 package dev.mullion.messaging.kafka;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.Delivery;
+import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.Overflow;
+import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.Signal;
 import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.WorkQueue;
+import dev.mullion.messaging.engine.ConsumerSettings;
+import dev.mullion.messaging.engine.EngineContext;
+import dev.mullion.messaging.engine.EngineLink;
+import dev.mullion.messaging.engine.Outcome;
+import dev.mullion.messaging.engine.RawDelivery;
+import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
+import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.common.Uuid;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** An operator deletes topics, or a broker has lost its disk: all is made again, and goes on. */
 @Timeout(150)
@@ -43,11 +73,14 @@ class KafkaDeletedTest {
   }
 
   private void open(Duration requestTimeout) throws Exception {
-    messaging = Messaging.on(KafkaEngine.builder(KafkaUnderTest.node().servers())
+    messaging = Messaging.on(builder(requestTimeout).build());
+  }
+
+  private KafkaEngine.Builder builder(Duration requestTimeout) throws Exception {
+    return KafkaEngine.builder(KafkaUnderTest.node().servers())
         .prefix(prefix)
         .requestTimeout(requestTimeout)
-        .deliveryTimeout(Duration.ofSeconds(3))
-        .build());
+        .deliveryTimeout(Duration.ofSeconds(3));
   }
 
   @AfterEach
@@ -63,15 +96,38 @@ class KafkaDeletedTest {
     deleteTopics(each -> each.equals(prefix + "mullion.replies"));
   }
 
+  private void deleteKind(String kind) throws Exception {
+    deleteTopics(each -> each.startsWith(prefix + kind));
+  }
+
+  /** Deletes topics, and returns once the node itself has done so. */
   private void deleteTopics(Predicate<String> which) throws Exception {
-    try (Admin admin =
-        Admin.create(Map.of("bootstrap.servers", KafkaUnderTest.node().servers()))) {
-      List<String> ours = admin.listTopics().names().get(20, TimeUnit.SECONDS).stream()
-          .filter(which)
-          .toList();
-      assertFalse(ours.isEmpty());
-      admin.deleteTopics(ours).all().get(20, TimeUnit.SECONDS);
+    try (Admin admin = KafkaUnderTest.node().admin()) {
+      Map<String, Uuid> deleted = new HashMap<>();
+      admin.listTopics().listings().get(20, TimeUnit.SECONDS).stream()
+          .filter(each -> which.test(each.name()))
+          .forEach(each -> deleted.put(each.name(), each.topicId()));
+      assertFalse(deleted.isEmpty());
+      admin.deleteTopics(deleted.keySet()).all().get(20, TimeUnit.SECONDS);
+      until(() -> admin.listTopics().listings().get(20, TimeUnit.SECONDS).stream()
+          .noneMatch(each -> each.topicId().equals(deleted.get(each.name()))));
     }
+  }
+
+  /** Asks the node until this is so. */
+  private static void until(Callable<Boolean> condition) throws Exception {
+    long end = System.nanoTime() + 60_000_000_000L;
+    Exception last = null;
+    while (System.nanoTime() - end < 0) {
+      try {
+        if (condition.call()) {
+          return;
+        }
+      } catch (ExecutionException e) { // such as no topic
+        last = e;
+      }
+    }
+    throw new AssertionError("did not come true", last);
   }
 
   /** What is sent. */
@@ -97,6 +153,43 @@ class KafkaDeletedTest {
       }
     }
     throw new AssertionError("nothing arrives", last);
+  }
+
+  /** What is sent with a payload. */
+  private interface SendOne {
+    CompletableFuture<?> now(String payload) throws Exception;
+  }
+
+  /** Sends messages, each until it is acknowledged; all of them must arrive. */
+  private void assertAllArrive(String prefix, SendOne... sends) throws Exception {
+    Set<String> missing = new TreeSet<>();
+    for (int i = 0; i < 5; i++) {
+      for (int each = 0; each < sends.length; each++) {
+        String payload = prefix + each + '-' + i;
+        missing.add(payload);
+        acknowledged(payload, sends[each]);
+      }
+    }
+    long end = System.nanoTime() + 60_000_000_000L;
+    while (!missing.isEmpty()) {
+      String arrived = received.poll(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+      assertNotNull(arrived, () -> "lost: " + missing);
+      missing.remove(arrived);
+    }
+  }
+
+  private static void acknowledged(String payload, SendOne send) throws Exception {
+    long end = System.nanoTime() + 60_000_000_000L;
+    while (true) {
+      try {
+        send.now(payload).get(20, TimeUnit.SECONDS);
+        return;
+      } catch (ExecutionException e) {
+        if (System.nanoTime() - end > 0) {
+          throw e;
+        }
+      }
+    }
   }
 
   @Test
@@ -172,5 +265,196 @@ class KafkaDeletedTest {
   private CompletableFuture<?> sent(Signal<String> signal, String payload) {
     messaging.send(signal, payload);
     return CompletableFuture.completedFuture(null);
+  }
+
+  // Nobody made the topic of a group again: its publishers do not know it.
+  @Test
+  void groupsGoOn() throws Exception {
+    Topic<String> topic = Topic.of("source", Codecs.utf8());
+    messaging.pull(topic.group("all"), job -> received.add(job.payload()));
+    assertArrives("before", () -> messaging.publish(topic, "before"));
+    deleteKind("group.");
+    assertAllArrive("after", payload -> messaging.publish(topic, payload));
+  }
+
+  // Each copy that found no topic counted as a delivery.
+  @Test
+  void delayedJobsGoOn() throws Exception {
+    WorkQueue<String> queue = WorkQueue.builder("delayed", Codecs.utf8())
+        .redelivery(Redelivery.constant(2, Duration.ofMillis(100)))
+        .build();
+    messaging.pull(queue, this::failFirst);
+    assertArrives("before", () -> messaging.push(queue, "before"));
+    deleteKind("queue-retry-");
+    assertAllArrive("after", payload -> messaging.push(queue, payload));
+    assertEquals(0, letters(queue));
+  }
+
+  private void failFirst(Delivery<String> job) {
+    if (job.deliveryCount() == 1) {
+      throw new IllegalStateException("first call");
+    }
+    received.add(job.payload());
+  }
+
+  private long letters(WorkQueue<?> queue) throws Exception {
+    return messaging
+        .deadLetters(queue)
+        .count()
+        .toCompletableFuture()
+        .get(20, TimeUnit.SECONDS);
+  }
+
+  private void awaitLetters(WorkQueue<?> queue, long count) throws Exception {
+    until(() -> letters(queue) == count);
+  }
+
+  private static WorkQueue<String> failing(String name, boolean ordered) {
+    return WorkQueue.builder(name, Codecs.utf8())
+        .redelivery(Redelivery.immediate(1))
+        .ordered(ordered)
+        .build();
+  }
+
+  private static void fail(Delivery<String> job) {
+    throw new IllegalStateException(job.payload());
+  }
+
+  // The broker gave messages up that could not be buried.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void deadLettersGoOn(boolean ordered) throws Exception {
+    WorkQueue<String> queue = failing("dying", ordered);
+    messaging.pull(queue, KafkaDeletedTest::fail);
+    acknowledged("before", payload -> messaging.push(queue, payload));
+    awaitLetters(queue, 1);
+    deleteKind("queue-dead.");
+    for (int i = 0; i < 5; i++) {
+      acknowledged("after" + i, payload -> messaging.push(queue, payload));
+    }
+    awaitLetters(queue, 5);
+  }
+
+  @Test
+  void suspectsGoOn() throws Exception {
+    Route.Queue queue = new Route.Queue(
+        "killing",
+        Optional.empty(),
+        Redelivery.immediate(2),
+        Duration.ofSeconds(30),
+        false,
+        0,
+        0,
+        Overflow.BLOCK,
+        10,
+        Duration.ofDays(1));
+    EngineContext context = new EngineContext(
+        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
+    LinkedBlockingQueue<RawDelivery> delivered = new LinkedBlockingQueue<>();
+    try (EngineLink link = builder(Duration.ofSeconds(20)).build().open(context)) {
+      link.prepare(queue, EngineLink.Declaration.CHECK);
+      Source source =
+          link.consume(queue, new ConsumerSettings(2, 2, 0, Overflow.BLOCK), taking(delivered));
+      source.request(2);
+      link.send(queue, Message.of(Codecs.utf8().encode("job")))
+          .toCompletableFuture()
+          .get(20, TimeUnit.SECONDS);
+      RawDelivery first = delivered.poll(60, TimeUnit.SECONDS);
+      assertNotNull(first);
+      deleteKind("queue-suspect.");
+      first.settle(new Outcome.GiveBack(true));
+      RawDelivery second = delivered.poll(60, TimeUnit.SECONDS);
+      assertNotNull(second);
+      assertEquals(1, second.losses());
+    }
+  }
+
+  private static Sink taking(LinkedBlockingQueue<RawDelivery> delivered) {
+    return new Sink() {
+      @Override
+      public void deliver(RawDelivery delivery) {
+        delivered.add(delivery);
+      }
+
+      @Override
+      public void dropped(long messages) {}
+
+      @Override
+      public void failed(MessagingException cause) {}
+    };
+  }
+
+  // The missing topic was not told of, and what needed it was given up.
+  @Test
+  void missingTopicIsToldAndAwaitedIfItMustExist() throws Exception {
+    WorkQueue<String> queue = failing("kept", false);
+    messaging.declare(queue);
+    String dead = prefix + "queue-dead.kept";
+    BlockingQueue<String> told = new LinkedBlockingQueue<>();
+    Logger logger = Logger.getLogger(KafkaEngine.class.getPackageName());
+    Handler handler = new Handler() {
+      @Override
+      public void publish(LogRecord log) {
+        if (log.getMessage().contains("has no topic " + dead)) {
+          told.add(log.getMessage());
+        }
+      }
+
+      @Override
+      public void flush() {}
+
+      @Override
+      public void close() {}
+    };
+    logger.addHandler(handler);
+    KafkaEngine checking =
+        builder(Duration.ofSeconds(20)).topology(KafkaEngine.Topology.MUST_EXIST).build();
+    try (Messaging other = Messaging.on(checking)) {
+      other.pull(queue, KafkaDeletedTest::fail);
+      deleteKind("queue-dead.");
+      assertNotNull(told.poll(60, TimeUnit.SECONDS));
+      acknowledged("job", payload -> messaging.push(queue, payload));
+      try (Admin admin = KafkaUnderTest.node().admin()) {
+        NewTopic made = new NewTopic(dead, Optional.of(1), Optional.empty());
+        admin
+            .createTopics(List.of(made.configs(Map.of("cleanup.policy", "compact"))))
+            .all()
+            .get(20, TimeUnit.SECONDS);
+      }
+      awaitLetters(queue, 1);
+      assertEquals(List.of(), List.copyOf(told)); // once
+    } finally {
+      logger.removeHandler(handler);
+    }
+  }
+
+  @Test
+  void everythingGoesOnWhateverIsDeleted() throws Exception {
+    openPatient();
+    Random random = new Random(prefix.hashCode());
+    Topic<String> topic = Topic.of("source", Codecs.utf8());
+    WorkQueue<String> queue = WorkQueue.builder("jobs", Codecs.utf8())
+        .redelivery(Redelivery.constant(2, Duration.ofMillis(100)))
+        .build();
+    WorkQueue<String> ordered =
+        WorkQueue.builder("ordered", Codecs.utf8()).ordered(true).build();
+    messaging.pull(queue, this::failFirst);
+    messaging.pull(ordered, job -> received.add(job.payload()));
+    messaging.pull(topic.group("all"), job -> received.add(job.payload()));
+    for (int round = 0; round < 3; round++) {
+      assertAllArrive(
+          "round" + round + '-',
+          payload -> messaging.push(queue, payload),
+          payload -> messaging.push(ordered, payload),
+          payload -> messaging.publish(topic, payload));
+      String one = List.of("queue", "group", "source", "mullion").get(random.nextInt(4));
+      deleteTopics(each ->
+          each.startsWith(prefix) && (each.startsWith(prefix + one) || random.nextBoolean()));
+    }
+    assertAllArrive(
+        "last-",
+        payload -> messaging.push(queue, payload),
+        payload -> messaging.push(ordered, payload),
+        payload -> messaging.publish(topic, payload));
   }
 }

@@ -7,11 +7,13 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.Uuid;
 import org.junit.jupiter.api.Test;
 
 /** What an ordered queue commits is what is read. */
 class ProgressTest {
   private static final int BROKERS_BOUND = 4096; // offset.metadata.max.bytes
+  private static final Uuid TOPIC = new Uuid(5, 7);
 
   @Test
   void looksAsItsDocumentationSays() {
@@ -44,7 +46,7 @@ class ProgressTest {
     }
     Progress progress = new Progress(Long.MAX_VALUE / 2, open);
     OffsetAndMetadata committed = progress.encode();
-    assertThat(committed.metadata().getBytes(StandardCharsets.UTF_8))
+    assertThat(TopicId.with(committed, TOPIC).metadata().getBytes(StandardCharsets.UTF_8))
         .hasSizeLessThan(BROKERS_BOUND);
     assertThat(Progress.decode(committed)).isEqualTo(progress);
     assertThat(progress.delayed(System.currentTimeMillis())).isEqualTo(Progress.MOST_OPEN);
@@ -57,5 +59,18 @@ class ProgressTest {
           .as(text)
           .isEqualTo(new Progress(5, new TreeMap<>()));
     }
+  }
+
+  @Test
+  void tellsItsTopic() {
+    Progress progress = new Progress(7, new TreeMap<>(Map.of(5L, Tries.NONE)));
+    OffsetAndMetadata committed = TopicId.with(progress.encode(), TOPIC);
+    assertThat(committed.metadata()).isEqualTo("1 2 0 @" + TOPIC);
+    assertThat(Progress.decode(committed)).isEqualTo(progress);
+    assertThat(TopicId.isOfAnother(committed, TOPIC)).isFalse();
+    assertThat(TopicId.isOfAnother(committed, new Uuid(5, 8))).isTrue();
+    assertThat(TopicId.isOfAnother(committed, null)).isFalse();
+    assertThat(TopicId.isOfAnother(progress.encode(), TOPIC)).isFalse();
+    assertThat(TopicId.with(new OffsetAndMetadata(3), TOPIC).metadata()).isEqualTo("@" + TOPIC);
   }
 }

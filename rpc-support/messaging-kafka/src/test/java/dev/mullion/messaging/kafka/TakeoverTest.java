@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.MockConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Test;
 class TakeoverTest {
   private static final TopicPartition PLACE = new TopicPartition("queue", 0);
   private static final TopicPartition OTHER = new TopicPartition("queue", 1);
+  private static final Uuid TOPIC = new Uuid(5, 7);
   private static final Progress COMMITTED =
       new Progress(19, new TreeMap<>(Map.of(10L, Tries.NONE, 15L, Tries.NONE.failed(0))));
 
@@ -27,6 +29,7 @@ class TakeoverTest {
   private static final class Woken extends MockConsumer<byte[], byte[]> {
     private final AtomicInteger wakeups;
     private boolean leaderAway;
+    private Uuid topic = TOPIC;
 
     Woken(int wakeups, long logEnd) {
       super("earliest");
@@ -34,7 +37,7 @@ class TakeoverTest {
       assign(List.of(PLACE, OTHER));
       updateBeginningOffsets(Map.of(PLACE, 7L, OTHER, 0L));
       updateEndOffsets(Map.of(PLACE, logEnd, OTHER, 0L));
-      commitSync(Map.of(PLACE, COMMITTED.encode()));
+      commitSync(Map.of(PLACE, TopicId.with(COMMITTED.encode(), TOPIC)));
     }
 
     @Override
@@ -56,7 +59,7 @@ class TakeoverTest {
     }
 
     List<OrderedPartition> taken() {
-      return new Takeover(this, Duration.ofSeconds(1), null).read(List.of(PLACE, OTHER));
+      return new Takeover(this, Duration.ofSeconds(1), topic).read(List.of(PLACE, OTHER));
     }
   }
 
@@ -98,6 +101,17 @@ class TakeoverTest {
       OrderedPartition partition = consumer.taken().get(0);
       assertThat(consumer.position(PLACE)).isEqualTo(7);
       assertThat(partition.isChanged()).isTrue();
+      assertThat(progress(partition)).isEqualTo(new Progress(7, new TreeMap<>()));
+    }
+  }
+
+  // It had as many records as the former one, and these were skipped.
+  @Test
+  void topicThatWasMadeAgainIsReadFromItsBegin() {
+    try (Woken consumer = new Woken(0, 30)) {
+      consumer.topic = new Uuid(5, 8);
+      OrderedPartition partition = consumer.taken().get(0);
+      assertThat(consumer.position(PLACE)).isEqualTo(7);
       assertThat(progress(partition)).isEqualTo(new Progress(7, new TreeMap<>()));
     }
   }
