@@ -279,7 +279,7 @@ final class KafkaLink implements EngineLink {
 
   /** Learns the ids of topics: one that is made again later has another. */
   private void learn(Route route) throws MessagingException {
-    topology.existing(names.needed(route), "the topics of " + route.name());
+    topology.awaitKnown(names.needed(route), "the topics of " + route.name());
   }
 
   void closed(Source source) {

@@ -3,6 +3,8 @@ package dev.mullion.messaging.kafka;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
 
@@ -10,54 +12,69 @@ import org.jspecify.annotations.Nullable;
  * What the broker last said about topics that this link needs: which are missing, and which id each
  * has. A topic that is deleted and made again has another id, and offsets of the former one mean
  * nothing in it. Answers may arrive in another order than their questions: the latest question
- * counts.
+ * counts. A node may not know yet what was made just now.
  */
 final class KnownTopics {
+  private static final long NEW_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final long FRESH_NANOS = TimeUnit.SECONDS.toNanos(10);
+
   private final Map<String, Known> all = new ConcurrentHashMap<>();
 
   /**
-   * One topic.
+   * One topic; all times are those of {@link System#nanoTime}.
    *
    * @param id the last one that is known
-   * @param missed when it was missing the last time
+   * @param asked when the question was asked whose answer this is
+   * @param made when it was made or found to exist, by this link; 0 if it was not
+   * @param missed when it was missing the last time; 0 if it never was
    */
-  private record Known(@Nullable Uuid id, boolean missing, long asked, long missed) {}
+  private record Known(@Nullable Uuid id, boolean missing, long asked, long made, long missed) {
+    private static final Known NOTHING = new Known(null, false, 0, 0, 0);
+
+    boolean isLaterThan(long other) {
+      return asked != 0 && asked - other > 0;
+    }
+
+    boolean isNew() {
+      return made != 0 && System.nanoTime() - made < NEW_NANOS;
+    }
+  }
 
   /** Takes an answer to what was asked then, by {@link System#nanoTime}. */
   void exists(String topic, Uuid id, long asked) {
-    learn(topic, id, false, asked);
+    learn(
+        topic,
+        old -> old.isLaterThan(asked) ? old : new Known(id, false, asked, old.made, old.missed));
   }
 
   void missing(String topic, long asked) {
-    learn(topic, null, true, asked);
+    learn(
+        topic,
+        old -> old.isLaterThan(asked) || old.isNew()
+            ? old
+            : new Known(old.id, true, asked, old.made, System.nanoTime()));
   }
 
   /** Takes notice that a topic exists now; its id is told by the next answer. */
   void made(String topic) {
     long now = System.nanoTime();
-    all.computeIfPresent(topic, (name, old) -> new Known(old.id, false, now, old.missed));
+    learn(topic, old -> new Known(old.id, false, now, now, old.missed));
   }
 
-  private void learn(String topic, @Nullable Uuid id, boolean missing, long asked) {
-    long missed = missing ? System.nanoTime() : asked - Long.MAX_VALUE / 2;
-    all.merge(topic, new Known(id, missing, asked, missed), (old, now) -> {
-      if (old.asked - now.asked > 0) {
-        return old;
-      }
-      return new Known(
-          now.id == null ? old.id : now.id, missing, asked, missing ? missed : old.missed);
-    });
+  private void learn(String topic, UnaryOperator<Known> change) {
+    all.compute(topic, (name, old) -> change.apply(old == null ? Known.NOTHING : old));
   }
 
+  /** Returns whether a topic is missing; what was asked long ago does not count. */
   boolean isMissing(String topic) {
     Known known = all.get(topic);
-    return known != null && known.missing;
+    return known != null && known.missing && System.nanoTime() - known.missed < FRESH_NANOS;
   }
 
   /** Returns whether a topic was missing after that time, by {@link System#nanoTime}. */
   boolean wasMissing(String topic, long since) {
     Known known = all.get(topic);
-    return known != null && (known.missing || known.missed - since > 0);
+    return known != null && known.missed != 0 && (known.missing || known.missed - since > 0);
   }
 
   /** Returns the id of a topic; null if it is not known. */

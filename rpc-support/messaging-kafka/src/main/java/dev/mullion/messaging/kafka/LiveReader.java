@@ -3,7 +3,6 @@ package dev.mullion.messaging.kafka;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;

@@ -32,8 +32,8 @@ final class Movers {
       if (now.users++ == 0) {
         List<String> retries = names.retries(queue);
         if (!retries.isEmpty()) {
-          now.movers.add(new Mover(
-              link, names.movers(queue), retries, names.queue(queue), new Due(queue)));
+          now.movers.add(
+              new Mover(link, names.movers(queue), retries, names.queue(queue), new Due(queue)));
         }
         queue
             .source()

@@ -100,14 +100,12 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
   /** Makes a dead letter; if that fails the delivery counts, and a further one buries again. */
   private void bury(OrderedDelivery delivery, Reason reason, String error, int deliveries) {
     Letters letters = link.letters(queue);
-    letters.bury(
-        delivery.record(), delivery.message(), reason, error, deliveries, failed -> {
-          if (failed != null && !Errors.isMissing(failed)) { // or the upkeep of topics tells it
-            link.failing(letters.partition().topic(), failed);
-          }
-          worker.decide(
-              delivery, failed == null ? null : delivery.before().failed(due(BURY_AGAIN)));
-        });
+    letters.bury(delivery.record(), delivery.message(), reason, error, deliveries, failed -> {
+      if (failed != null && !Errors.isMissing(failed)) { // or the upkeep of topics tells it
+        link.failing(letters.partition().topic(), failed);
+      }
+      worker.decide(delivery, failed == null ? null : delivery.before().failed(due(BURY_AGAIN)));
+    });
   }
 
   @Override

@@ -205,9 +205,12 @@ final class QueueSource extends SharePool implements JobSource {
 
   private void bury(Job job, Reason reason, String error, int deliveries) {
     if (job.isFirst()) {
-      job.copied(names.dead(queue), 1, done -> link()
-          .letters(queue)
-          .bury(job.fetched(), job.message(), reason, error, deliveries, done));
+      job.copied(
+          names.dead(queue),
+          1,
+          done -> link()
+              .letters(queue)
+              .bury(job.fetched(), job.message(), reason, error, deliveries, done));
     }
   }
 

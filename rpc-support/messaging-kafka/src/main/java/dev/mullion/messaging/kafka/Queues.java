@@ -84,8 +84,9 @@ final class Queues {
     boolean created = false;
     if (!declarationsExist) {
       Topology topology = link.topology();
-      created =
-          !topology.ensure(List.of(topology.compacted(names.declarations())), what).isEmpty();
+      created = !topology
+          .ensure(List.of(topology.compacted(names.declarations())), what)
+          .isEmpty();
       if (created) {
         link.declarations().forget();
       }
@@ -99,13 +100,13 @@ final class Queues {
       throws MessagingException {
     ensureTopics(queue, what);
     if (queue.source().isPresent()) {
-      Topology topology = link.topology();
+      Feeds feeds = new Feeds(link.topology(), link.admin());
       String group = names.feeders(queue);
       String topic = names.topic(queue.source().get());
       if (declaredHere) {
-        topology.startFeed(group, topic, what);
-      } else if (!topology.isFed(group, what)) {
-        topology.startFeedAgain(group, topic, link.declarations().since(queue.id()), what);
+        feeds.start(group, topic, what);
+      } else if (!feeds.isFed(group, what)) {
+        feeds.startAgain(group, topic, link.declarations().since(queue.id()), what);
       }
     }
   }

@@ -18,8 +18,7 @@ final class TopicId {
     String text = offset.metadata();
     return id == null
         ? offset
-        : new OffsetAndMetadata(
-            offset.offset(), (text.isEmpty() ? "" : text + ' ') + MARK + id);
+        : new OffsetAndMetadata(offset.offset(), (text.isEmpty() ? "" : text + ' ') + MARK + id);
   }
 
   /** Returns the metadata without the id. */

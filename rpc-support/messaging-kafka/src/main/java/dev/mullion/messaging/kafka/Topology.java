@@ -18,7 +18,6 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
-import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
@@ -27,8 +26,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Creates topics and groups, or checks that they exist. */
 final class Topology {
-  private static final int OFFSET_ATTEMPTS = 60;
-  private static final long CLOCKS_DIFFER = TimeUnit.MINUTES.toMillis(1);
+  static final int ATTEMPTS = 60;
 
   private final Admin admin;
   private final Settings settings;
@@ -188,6 +186,19 @@ final class Topology {
     return existing;
   }
 
+  /** Waits until a node knows topics that were made just now. */
+  void awaitKnown(Set<String> topics, String what) throws MessagingException {
+    onceKnown(what, () -> {
+      Set<String> missing = new HashSet<>(topics);
+      missing.removeAll(existing(topics, what).keySet());
+      if (!missing.isEmpty()) {
+        throw new MissingAddressException(what + ": Kafka at " + settings.servers()
+            + " has no topic " + String.join(", ", missing) + "; see KafkaEngine.Builder.topology");
+      }
+      return true;
+    });
+  }
+
   /** Returns the ids of the topics of these partitions, as far as they can be known now. */
   Map<String, Uuid> idsOf(Collection<TopicPartition> partitions, String what) {
     Map<String, Uuid> ids = new HashMap<>();
@@ -204,8 +215,8 @@ final class Topology {
   TopicDescription one(String topic, String what) throws MessagingException {
     TopicDescription found = existing(List.of(topic), what).get(topic);
     if (found == null) {
-      throw new MissingAddressException(what + ": Kafka at " + settings.servers()
-          + " has no topic " + topic + "; see KafkaEngine.Builder.topology");
+      throw new MissingAddressException(what + ": Kafka at " + settings.servers() + " has no topic "
+          + topic + "; see KafkaEngine.Builder.topology");
     }
     return found;
   }
@@ -227,7 +238,7 @@ final class Topology {
       try {
         return asked.ask();
       } catch (MissingAddressException e) {
-        if (attempt == OFFSET_ATTEMPTS) {
+        if (attempt == ATTEMPTS) {
           throw e;
         }
         pause(20, what);
@@ -235,7 +246,7 @@ final class Topology {
     }
   }
 
-  private void pause(long millis, String what) throws MessagingException {
+  void pause(long millis, String what) throws MessagingException {
     try {
       TimeUnit.MILLISECONDS.sleep(millis);
     } catch (InterruptedException e) {
@@ -248,7 +259,7 @@ final class Topology {
     return offsets(partitions, OffsetSpec.latest(), what);
   }
 
-  private Map<TopicPartition, Long> offsets(
+  Map<TopicPartition, Long> offsets(
       Collection<TopicPartition> partitions, OffsetSpec which, String what)
       throws MessagingException {
     Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
@@ -277,67 +288,6 @@ final class Topology {
     } catch (KafkaFailedException e) {
       // GroupNotEmptyException
     }
-  }
-
-  /** Commits the first place of a new group of a topic: its present end. */
-  void startFeed(String group, String topic, String what) throws MessagingException {
-    if (places(group, what).isEmpty()) {
-      TopicDescription found = onceKnown(what, () -> one(topic, what));
-      begin(group, found, ends(partitions(found), what), what);
-    }
-  }
-
-  /**
-   * Waits until a group of a topic has a place: the process that declared the group commits it.
-   * Another one must not, or it could skip messages that are promised to the group. Returns false
-   * if there is no place after some seconds.
-   */
-  boolean isFed(String group, String what) throws MessagingException {
-    for (int attempt = 1; places(group, what).isEmpty(); attempt++) {
-      if (attempt == OFFSET_ATTEMPTS) {
-        return false;
-      }
-      pause(50, what);
-    }
-    return true;
-  }
-
-  /**
-   * Commits the place of a group that the broker has forgotten, or whose declarer failed before it
-   * did so. The group gets what the topic keeps from the time of the declaration on. Clocks may
-   * differ by a minute.
-   */
-  void startFeedAgain(String group, String topic, long declared, String what)
-      throws MessagingException {
-    Logs.warn(
-        "group",
-        "group " + group + " has no place in topic " + topic
-            + ", and begins with what was sent after its declaration",
-        null);
-    TopicDescription found = onceKnown(what, () -> one(topic, what));
-    List<TopicPartition> partitions = partitions(found);
-    Map<TopicPartition, Long> places = ends(partitions, what);
-    OffsetSpec since = OffsetSpec.forTimestamp(Math.max(0, declared - CLOCKS_DIFFER));
-    offsets(partitions, since, what).forEach((partition, offset) -> {
-      if (offset >= 0) { // -1 if nothing was sent after that
-        places.put(partition, offset);
-      }
-    });
-    begin(group, found, places, what);
-  }
-
-  private Map<TopicPartition, OffsetAndMetadata> places(String group, String what)
-      throws MessagingException {
-    return await(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
-  }
-
-  private void begin(
-      String group, TopicDescription topic, Map<TopicPartition, Long> places, String what)
-      throws MessagingException {
-    Map<TopicPartition, OffsetAndMetadata> begin = new HashMap<>();
-    places.forEach((partition, offset) -> begin.put(
-        partition, TopicId.with(new OffsetAndMetadata(offset), topic.topicId())));
-    await(admin.alterConsumerGroupOffsets(group, begin).all(), what);
   }
 
   /** Deletes a queue's topics and groups; what is not there is no error. */

@@ -44,18 +44,20 @@ final class Upkeep {
   }
 
   private void later(int round) {
-    link.later(EVERY_MILLIS, () -> link.background(() -> {
-          if (link.health().up()) {
-            turn(round % TRIM_EVERY == TRIM_EVERY - 1);
-          }
-          return true;
-        })
-        .whenComplete((done, error) -> {
-          if (error != null) {
-            link.failing("the upkeep of subscriptions", error);
-          }
-          later(round + 1);
-        }));
+    link.later(
+        EVERY_MILLIS,
+        () -> link.background(() -> {
+              if (link.health().up()) {
+                turn(round % TRIM_EVERY == TRIM_EVERY - 1);
+              }
+              return true;
+            })
+            .whenComplete((done, error) -> {
+              if (error != null) {
+                link.failing("the upkeep of subscriptions", error);
+              }
+              later(round + 1);
+            }));
   }
 
   private void turn(boolean trim) {

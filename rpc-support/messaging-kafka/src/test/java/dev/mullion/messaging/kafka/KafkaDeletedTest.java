@@ -298,11 +298,7 @@ class KafkaDeletedTest {
   }
 
   private long letters(WorkQueue<?> queue) throws Exception {
-    return messaging
-        .deadLetters(queue)
-        .count()
-        .toCompletableFuture()
-        .get(20, TimeUnit.SECONDS);
+    return messaging.deadLetters(queue).count().toCompletableFuture().get(20, TimeUnit.SECONDS);
   }
 
   private void awaitLetters(WorkQueue<?> queue, long count) throws Exception {
@@ -407,8 +403,9 @@ class KafkaDeletedTest {
       public void close() {}
     };
     logger.addHandler(handler);
-    KafkaEngine checking =
-        builder(Duration.ofSeconds(20)).topology(KafkaEngine.Topology.MUST_EXIST).build();
+    KafkaEngine checking = builder(Duration.ofSeconds(20))
+        .topology(KafkaEngine.Topology.MUST_EXIST)
+        .build();
     try (Messaging other = Messaging.on(checking)) {
       other.pull(queue, KafkaDeletedTest::fail);
       deleteKind("queue-dead.");

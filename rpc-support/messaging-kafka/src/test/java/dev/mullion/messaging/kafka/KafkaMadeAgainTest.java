@@ -200,7 +200,12 @@ class KafkaMadeAgainTest {
     assertEquals(names("new", BEFORE + 1), letters(queue));
     assertEquals(
         BEFORE + 1,
-        messaging.queues().toCompletableFuture().get(20, TimeUnit.SECONDS).get(0).deadLetters());
+        messaging
+            .queues()
+            .toCompletableFuture()
+            .get(20, TimeUnit.SECONDS)
+            .get(0)
+            .deadLetters());
   }
 
   private void write(String topic, int count, String prefix) throws Exception {
@@ -223,8 +228,8 @@ class KafkaMadeAgainTest {
         .peek(100)
         .toCompletableFuture()
         .get(20, TimeUnit.SECONDS)
-        .forEach(each ->
-            letters.add(new String(each.original().payload(), StandardCharsets.UTF_8)));
+        .forEach(
+            each -> letters.add(new String(each.original().payload(), StandardCharsets.UTF_8)));
     return letters;
   }
 }
