@@ -30,7 +30,6 @@ import org.jspecify.annotations.Nullable;
 /** The engine on Kafka, as one {@code Messaging} sees it. */
 final class KafkaLink implements EngineLink {
   private final Settings settings;
-  private final EngineContext context;
   private final Names names;
   private final Errors errors;
   private final Admin admin;
@@ -63,7 +62,6 @@ final class KafkaLink implements EngineLink {
 
   private KafkaLink(Settings settings, EngineContext context, Admin admin) {
     this.settings = settings;
-    this.context = context;
     this.admin = admin;
     this.names = new Names(settings.prefix());
     this.errors = new Errors(settings.servers(), "requestTimeout");
