@@ -67,6 +67,13 @@ final class DueReplies {
     return requests == null ? 0 : requests.size();
   }
 
+  /** Adds the requests whose senders still wait for a reply. */
+  void addPending(List<Request> to) {
+    if (requests != null) {
+      requests.stream().filter(request -> !request.isDone()).forEach(to::add);
+    }
+  }
+
   /** Ends the replies. Returns the requests that still wait for one. */
   List<Request> end(IOException why) {
     ended = why;

@@ -49,7 +49,11 @@ final class Outbound {
   final DueReplies replies = new DueReplies();
   final Losses losses;
   private boolean backedUp;
+
+  /** Whether a task will drain the queue, or {@link #unlock} will add that task. */
   private boolean scheduled;
+
+  private boolean scheduledByUnlock;
   private boolean markSent;
   private @Nullable IOException closed;
 
@@ -59,20 +63,9 @@ final class Outbound {
     this.channel = link.context().channel();
     this.settings = link.settings;
     this.buffer = new SendBuffer(channel.alloc(), settings, channel.remoteAddress());
-    this.sendLock = new SendLock(lock, buffer);
+    this.sendLock = new SendLock(this);
     this.counters = link.counters;
     this.losses = new Losses(settings.totals(), this);
-  }
-
-  /** Takes the place of the next reply; {@code null} if no reply is due. */
-  @Nullable
-  Place nextReply() {
-    lock.lock();
-    try {
-      return replies.poll();
-    } finally {
-      lock.unlock();
-    }
   }
 
   /**
@@ -180,7 +173,21 @@ final class Outbound {
     replies.add(place);
     ACCEPTED.addAndGet(this, bytes);
     counters.sent(1, bytes);
-    schedule();
+    scheduledByUnlock |= !scheduled;
+    scheduled = true;
+  }
+
+  /**
+   * Unlocks after frames may have been added, and only then wakes the event loop: it takes the lock
+   * too, and would wait for it.
+   */
+  void unlock() {
+    boolean schedules = scheduledByUnlock;
+    scheduledByUnlock = false;
+    lock.unlock();
+    if (schedules) {
+      channel.eventLoop().execute(this::drain);
+    }
   }
 
   private void schedule() {
@@ -226,7 +233,7 @@ final class Outbound {
       failed = takeOwn();
       buffer.compact();
     } finally {
-      lock.unlock();
+      unlock();
     }
     failed.forEach(PendingSend::fail);
     handOn();
@@ -334,7 +341,7 @@ final class Outbound {
       // The connection was just closed, which notified everyone.
       room.signalAll();
     } finally {
-      lock.unlock();
+      unlock();
     }
     failed.forEach(PendingSend::fail);
   }

@@ -1,8 +1,6 @@
 package dev.mullion.framing.tcp;
 
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ScheduledFuture;
-import org.jspecify.annotations.Nullable;
 
 /** The recipient of the reply to a frame. */
 sealed interface Place {
@@ -17,17 +15,14 @@ sealed interface Place {
     /** The number of non-request frames sent after it and before the next request. */
     long followers;
 
-    private @Nullable ScheduledFuture<?> timeout;
+    final long timeoutNanos;
 
-    /** Sets the timer to cancel when the request is done; cancels it at once if it already is. */
-    void timeout(ScheduledFuture<?> timeout) {
-      this.timeout = timeout;
-    }
+    /** When it fails without a reply, on the clock of {@link RequestTimeouts}. */
+    final long deadline;
 
-    void done() {
-      if (timeout != null) {
-        timeout.cancel(false);
-      }
+    Request(long timeoutNanos) {
+      this.timeoutNanos = timeoutNanos;
+      deadline = RequestTimeouts.deadline(timeoutNanos);
     }
   }
 }

@@ -4,6 +4,7 @@ import dev.mullion.framing.FrameTooLargeException;
 import dev.mullion.framing.TooLargePolicy;
 import dev.mullion.framing.tcp.Place.Request;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
@@ -23,6 +24,7 @@ final class Requests {
   private final Sending sending;
   private final int maxInFlight;
   private final TcpCounters totals;
+  private final RequestTimeouts timeouts;
 
   Requests(Link link, Inbox inbox, Sending sending, int maxInFlight) {
     this.link = link;
@@ -31,6 +33,7 @@ final class Requests {
     this.maxInFlight = maxInFlight;
     outbound = link.outbound();
     totals = link.totals();
+    timeouts = new RequestTimeouts(link.context().executor(), this::pending, this::timedOut);
   }
 
   /** Begins to take replies. If the peer has already ended the connection, requests fail. */
@@ -46,7 +49,7 @@ final class Requests {
   }
 
   CompletableFuture<byte[]> send(byte[] frame, long timeoutNanos) {
-    Request request = new Request();
+    Request request = new Request(timeoutNanos);
     PendingSend waits;
     try {
       waits = sending.sendRequest(frame, request, maxInFlight);
@@ -54,41 +57,44 @@ final class Requests {
       return CompletableFuture.failedFuture(e);
     }
     if (waits != null) {
-      waits.whenComplete((sent, error) -> {
-        if (error != null) {
-          request.completeExceptionally(error);
-        }
-      });
+      endTogether(request, waits);
     }
-    if (!request.isDone()) {
-      timeOut(request, timeoutNanos);
-    }
-    request.whenComplete((reply, error) -> ended(request, waits));
-    return request;
-  }
-
-  private void timeOut(Request request, long nanos) {
     try {
-      request.timeout(link.context()
-          .executor()
-          .schedule(() -> timedOut(request, nanos), nanos, TimeUnit.NANOSECONDS));
+      timeouts.watch(request);
     } catch (RejectedExecutionException e) {
       // The event loop has ended, and with it every connection.
       request.completeExceptionally(lost(e));
     }
+    return request;
   }
 
-  /** If it still waits for room, it is not sent and gets no place. */
-  private static void ended(Request request, @Nullable PendingSend waits) {
-    request.done();
-    if (waits != null) {
-      waits.cancel(false);
+  /** A request that ends while it waits for room is not sent and gets no place. */
+  private static void endTogether(Request request, PendingSend waits) {
+    waits.whenComplete((sent, error) -> {
+      if (error != null) {
+        request.completeExceptionally(error);
+      }
+    });
+    request.whenComplete((reply, error) -> waits.cancel(false));
+  }
+
+  /** Returns the requests that are not done, whether they are sent or wait for room. */
+  private List<Request> pending() {
+    List<Request> pending = new ArrayList<>();
+    outbound.lock.lock();
+    try {
+      outbound.replies.addPending(pending);
+      outbound.waiting.addPending(pending);
+    } finally {
+      outbound.lock.unlock();
     }
+    return pending;
   }
 
-  private void timedOut(Request request, long nanos) {
+  private void timedOut(Request request) {
     if (request.completeExceptionally(new TimeoutException("no reply received in "
-        + TimeUnit.NANOSECONDS.toMillis(nanos) + " ms (requestTimeout, peer " + peer() + ")"))) {
+        + TimeUnit.NANOSECONDS.toMillis(request.timeoutNanos) + " ms (requestTimeout, peer "
+        + peer() + ")"))) {
       totals.requestsTimedOut.increment();
     }
   }
@@ -118,13 +124,23 @@ final class Requests {
         throw e;
       }
       // It still answers a request; the next request must not get it.
-      take(outbound.nextReply(), null, e);
+      take(nextReply(), null, e);
       return true;
     }
     if (reply != null) {
-      take(outbound.nextReply(), reply, null);
+      take(nextReply(), reply, null);
     }
     return reply != null;
+  }
+
+  /** Takes the place of the next reply; {@code null} if no reply is due. */
+  private @Nullable Place nextReply() {
+    outbound.lock.lock();
+    try {
+      return outbound.replies.poll();
+    } finally {
+      outbound.lock.unlock();
+    }
   }
 
   private void take(@Nullable Place place, byte @Nullable [] reply, @Nullable Throwable error) {
@@ -157,6 +173,7 @@ final class Requests {
   void end(IOException why) {
     List<Request> lost = outbound.endReplies(why);
     if (lost != null) {
+      timeouts.end();
       lost.forEach(request -> request.completeExceptionally(why));
       link.ending.finish();
     }

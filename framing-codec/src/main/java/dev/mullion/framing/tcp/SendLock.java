@@ -12,12 +12,14 @@ import org.jspecify.annotations.Nullable;
  * with a user's length encoding is encoded first.
  */
 final class SendLock {
+  private final Outbound queue;
   private final ReentrantLock lock;
   private final SendBuffer buffer;
 
-  SendLock(ReentrantLock lock, SendBuffer buffer) {
-    this.lock = lock;
-    this.buffer = buffer;
+  SendLock(Outbound queue) {
+    this.queue = queue;
+    lock = queue.lock;
+    buffer = queue.buffer;
   }
 
   /** Switches to another format from the next frame on. */
@@ -59,7 +61,7 @@ final class SendLock {
 
   /** Unlocks, and releases the encoded frame if it is not the frame itself. */
   void unlock(Object ready, Object frame) {
-    lock.unlock();
+    queue.unlock();
     release(ready, frame);
   }
 

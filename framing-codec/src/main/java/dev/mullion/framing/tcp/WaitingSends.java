@@ -88,6 +88,15 @@ final class WaitingSends {
     }
   }
 
+  /** Adds the requests among them. */
+  void addPending(List<Request> to) {
+    for (PendingSend send : sends) {
+      if (send.place instanceof Request request) {
+        to.add(request);
+      }
+    }
+  }
+
   /** Returns the frame that has waited longest, or {@code null}. */
   @Nullable
   PendingSend first() {

@@ -17,9 +17,11 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -191,6 +193,42 @@ class RequestsTest {
       assertThat(reply(kept)).isEqualTo("kept");
       assertThat(client.counters().repliesDropped()).isZero();
     }
+  }
+
+  /** One timer serves them all: those sent, those that wait for room, and those made later. */
+  @Test
+  void eachRequestHasItsOwnTimeout() throws Exception {
+    try (ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+        FramedClient client = FramedClient.builder()
+            .port(listener.getLocalPort())
+            .outboundHighWaterMark(20_000)
+            .connect();
+        Socket peer = listener.accept()) {
+      CompletableFuture<byte[]> patient = client.request(bytes("patient"));
+      CompletableFuture<byte[]> hasty = client.request(bytes("hasty"), Duration.ofMillis(20));
+      assertTimesOut(hasty, 20);
+      assertTimesOut(client.request(bytes("later"), Duration.ofMillis(30)), 30);
+      assertThat(patient).isNotDone();
+      FrameWriter out = FrameWriter.of(peer.getOutputStream(), FrameFormat.defaults());
+      out.write(bytes("it came"));
+      out.flush();
+      assertThat(reply(patient)).isEqualTo("it came");
+
+      while (client.counters().sendsDelayed() == 0) {
+        client.request(new byte[9_000]);
+      }
+      assertTimesOut(client.request(bytes("waits"), Duration.ofMillis(40)), 40);
+      assertThat(client.counters().requestsTimedOut()).isEqualTo(3);
+    }
+  }
+
+  private static void assertTimesOut(CompletableFuture<byte[]> request, int millis) {
+    assertThat(request)
+        .failsWithin(20, TimeUnit.SECONDS)
+        .withThrowableThat()
+        .havingCause()
+        .isExactlyInstanceOf(TimeoutException.class)
+        .withMessageStartingWith("no reply received in " + millis + " ms (requestTimeout, peer ");
   }
 
   /** It cannot be known whose it is; but one that nobody can have asked for is noticed. */

@@ -1,0 +1,42 @@
+package dev.mullion.framing.tcp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.concurrent.ImmediateEventExecutor;
+import java.nio.ByteBuffer;
+import org.junit.jupiter.api.Test;
+
+class OutboundTest {
+  /** It was woken while the sender held the lock, and had to wait for it at once. */
+  @Test
+  void eventLoopIsWokenOnceTheLockIsFree() throws Exception {
+    QueueLink link = new QueueLink(
+        FramedServer.builder().connectionSettings(),
+        new LoopWatch(ImmediateEventExecutor.INSTANCE, 0),
+        false,
+        opened -> {});
+    EmbeddedChannel channel = new EmbeddedChannel(link);
+    channel.runPendingTasks();
+    Outbound queue = link.outbound();
+
+    byte[] frame = {7};
+    Object ready = queue.sendLock.lockFor(frame, false);
+    queue.append(ready, Place.NOBODY);
+    queue.append(ready, Place.NOBODY);
+    assertThat(channel.hasPendingTasks()).isFalse();
+    queue.sendLock.unlock(ready, frame);
+    assertThat(channel.hasPendingTasks()).isTrue();
+
+    channel.runPendingTasks();
+    ByteBuf sent = channel.readOutbound();
+    assertThat(sent.nioBuffer())
+        .isEqualTo(ByteBuffer.wrap(new byte[] {0, 0, 0, 1, 7, 0, 0, 0, 1, 7}));
+    sent.release();
+    queue.lock.lock();
+    queue.unlock();
+    assertThat(channel.hasPendingTasks()).isFalse();
+    channel.finishAndReleaseAll();
+  }
+}
