@@ -7,6 +7,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
@@ -18,6 +19,7 @@ import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.LengthFieldPrepender;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.function.Consumer;
 
 /**
  * Echo servers to measure beside each other, each with one event loop on the same transport. It
@@ -40,15 +42,23 @@ public final class ComparedServers {
         System.out.println("listening on " + server.port());
         server.awaitTermination();
       }
-      case "codec" -> serve(port, true);
-      case "bytes" -> serve(port, false);
+      case "codec" -> serve(port, pipeline -> addCodec(pipeline).addLast(new Echo()));
+      case "bytes" -> serve(port, pipeline -> pipeline.addLast(new Echo()));
       default ->
         throw new IllegalArgumentException(
             "kind: " + arguments[0] + " (expected: mullion, codec or bytes)");
     }
   }
 
-  private static void serve(int port, boolean frames) throws InterruptedException {
+  /** Adds Netty's own decoder and prepender. */
+  static ChannelPipeline addCodec(ChannelPipeline pipeline) {
+    int max = FORMAT.maxFrameLength() + Integer.BYTES;
+    return pipeline.addLast(
+        new LengthFieldBasedFrameDecoder(max, 0, 4, 0, 4), new LengthFieldPrepender(4));
+  }
+
+  /** Serves with plain Netty on one event loop, and prints the port. */
+  static void serve(int port, Consumer<ChannelPipeline> handlers) throws InterruptedException {
     boolean epoll = Epoll.isAvailable();
     EventLoopGroup group = new MultiThreadIoEventLoopGroup(
         1, epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
@@ -58,12 +68,7 @@ public final class ComparedServers {
         .childHandler(new ChannelInitializer<>() {
           @Override
           protected void initChannel(Channel channel) {
-            if (frames) {
-              int max = FORMAT.maxFrameLength() + Integer.BYTES;
-              channel.pipeline().addLast(new LengthFieldBasedFrameDecoder(max, 0, 4, 0, 4));
-              channel.pipeline().addLast(new LengthFieldPrepender(4));
-            }
-            channel.pipeline().addLast(new Echo());
+            handlers.accept(channel.pipeline());
           }
         })
         .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))

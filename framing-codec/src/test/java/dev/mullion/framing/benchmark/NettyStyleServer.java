@@ -1,27 +1,12 @@
 package dev.mullion.framing.benchmark;
 
-import dev.mullion.framing.FrameFormat;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelPipeline;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.epoll.EpollServerSocketChannel;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
-import io.netty.handler.codec.LengthFieldPrepender;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.util.concurrent.DefaultEventExecutorGroup;
 import io.netty.util.concurrent.EventExecutorGroup;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.Consumer;
 
@@ -72,26 +57,7 @@ public final class NettyStyleServer {
 
   private static void serve(int port, Consumer<ChannelPipeline> handlers)
       throws InterruptedException {
-    boolean epoll = Epoll.isAvailable();
-    EventLoopGroup group = new MultiThreadIoEventLoopGroup(
-        1, epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
-    Channel server = new ServerBootstrap()
-        .group(group)
-        .channel(epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
-        .childHandler(new ChannelInitializer<>() {
-          @Override
-          protected void initChannel(Channel channel) {
-            int max = FrameFormat.defaults().maxFrameLength() + Integer.BYTES;
-            channel.pipeline().addLast(new LengthFieldBasedFrameDecoder(max, 0, 4, 0, 4));
-            channel.pipeline().addLast(new LengthFieldPrepender(4));
-            handlers.accept(channel.pipeline());
-          }
-        })
-        .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
-        .sync()
-        .channel();
-    System.out.println("listening on " + ((InetSocketAddress) server.localAddress()).getPort());
-    server.closeFuture().sync();
+    ComparedServers.serve(port, pipeline -> handlers.accept(ComparedServers.addCodec(pipeline)));
   }
 
   /** Reverses the bytes of each frame twice, as {@link StyleServer} does. */

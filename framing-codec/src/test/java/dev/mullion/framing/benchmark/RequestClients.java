@@ -1,6 +1,5 @@
 package dev.mullion.framing.benchmark;
 
-import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.tcp.FramedClient;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
@@ -17,8 +16,6 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioSocketChannel;
-import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
-import io.netty.handler.codec.LengthFieldPrepender;
 import java.io.DataInputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -106,13 +103,7 @@ public final class RequestClients {
         .handler(new ChannelInitializer<>() {
           @Override
           protected void initChannel(Channel channel) {
-            int max = FrameFormat.defaults().maxFrameLength() + Integer.BYTES;
-            channel
-                .pipeline()
-                .addLast(
-                    new LengthFieldBasedFrameDecoder(max, 0, 4, 0, 4),
-                    new LengthFieldPrepender(4),
-                    requests);
+            ComparedServers.addCodec(channel.pipeline()).addLast(requests);
           }
         })
         .connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))

@@ -28,11 +28,11 @@ public final class StyleComparison {
 
   static ComparisonSet comparisons() {
     List<Comparison> all = new ArrayList<>();
-    all.add(servers("handler, platform threads", EchoLoad.class, "platform", "platform"));
+    all.add(servers("handler on platform threads", EchoLoad.class, "platform", "platform"));
     if (Runtime.version().feature() >= 21) {
-      all.add(servers("handler, virtual threads", EchoLoad.class, "blocking", "virtual"));
+      all.add(servers("handler on virtual threads", EchoLoad.class, "blocking", "virtual"));
     }
-    all.add(servers("batchHandler, rewrites", EchoLoad.class, "reverse", "reverse"));
+    all.add(servers("batchHandler that rewrites", EchoLoad.class, "reverse", "reverse"));
     all.add(servers("reactiveHandler", EchoLoad.class, "reactive", "echo"));
     all.add(requests(1));
     all.add(requests(64));
@@ -58,7 +58,7 @@ public final class StyleComparison {
             size.name(), List.of(Integer.toString(inFlight), size.arguments().get(0))))
         .toList();
     return new Comparison(
-        "request, " + inFlight + " in flight",
+        "request with " + inFlight + " in flight",
         "requests",
         RequestLoad.class,
         loads,

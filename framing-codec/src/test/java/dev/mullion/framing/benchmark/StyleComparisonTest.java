@@ -1,11 +1,13 @@
 package dev.mullion.framing.benchmark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mullion.framing.testing.comparison.ComparisonOptions;
 import dev.mullion.framing.testing.comparison.ComparisonSet;
 import dev.mullion.framing.testing.comparison.Results;
-import java.util.Map;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -14,23 +16,28 @@ import org.junit.jupiter.api.Timeout;
 class StyleComparisonTest {
   @Test
   void measuresEachWay() throws Exception {
-    Map<String, Results> all =
-        StyleComparison.comparisons().measure(ComparisonOptions.shortest("small"));
+    Results all = StyleComparison.comparisons().measure(ComparisonOptions.shortest("small"));
 
-    assertThat(all)
-        .containsKeys(
-            "handler, platform threads",
-            "batchHandler, rewrites",
+    assertThat(all.runs())
+        .extracting(run -> run.load().split(":", 2)[0])
+        .contains(
+            "handler on platform threads",
+            "batchHandler that rewrites",
             "reactiveHandler",
-            "request, 1 in flight",
-            "request, 64 in flight",
+            "request with 1 in flight",
+            "request with 64 in flight",
             "TLS of the JDK");
-    assertThat(all.values())
-        .allSatisfy(results -> assertThat(results.runs())
-            .extracting(Results.Run::server)
-            .containsExactly("Mullion", "Netty"))
-        .allSatisfy(results -> assertThat(results.runs())
-            .allSatisfy(run -> assertThat(run.completed()).isPositive()));
-    assertThat(ComparisonSet.table(all)).contains("| reactiveHandler | small");
+    assertThat(all.runs()).extracting(Results.Run::server).containsOnly("Mullion", "Netty");
+    assertThat(all.runs()).allSatisfy(run -> assertThat(run.completed()).isPositive());
+    assertThat(ComparisonSet.table(all)).contains("| way | small |", "| reactiveHandler | **");
+  }
+
+  /** Once they are measured. */
+  @Test
+  void pageShowsTheResults() throws Exception {
+    Path csv = Path.of("performance", "styles.csv");
+    assumeTrue(Files.exists(csv));
+
+    assertThat(Path.of("README.md")).content().contains(ComparisonSet.table(Results.read(csv)));
   }
 }

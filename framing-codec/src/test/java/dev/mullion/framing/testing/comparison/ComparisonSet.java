@@ -3,6 +3,7 @@ package dev.mullion.framing.testing.comparison;
 import dev.mullion.framing.testing.comparison.Comparison.Server;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,12 +11,18 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Several comparisons of two servers each, one after the other.
+ * Several comparisons of two servers each, one after the other. Their results are in one file: its
+ * loads are named {@code <title>: <load>}.
  *
- * @param name the start of the names of the files with the results
+ * @param name the name of the file with the results
  */
 public record ComparisonSet(String name, List<Comparison> comparisons) {
-  /** The whole program: measures, writes a file for each comparison, and prints one table. */
+  private static final String SEPARATOR = ": ";
+
+  /**
+   * The whole program: measures, writes {@code <name>.csv}, prints the table, and puts it into the
+   * README next to the directory, if that has a place for it.
+   */
   public void run(String... arguments) throws IOException, InterruptedException {
     ComparisonOptions options;
     try {
@@ -29,18 +36,17 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     }
     Comparison.endChildrenAtExit();
     Files.createDirectories(options.directory());
-    Map<String, Results> all = measure(options);
-    int number = 1;
-    for (Results each : all.values()) {
-      each.write(options.directory().resolve(name + "-" + number++ + ".csv"));
-    }
-    System.out.println("\n" + table(all) + "\n" + shortfalls(all));
+    Results all = measure(options);
+    Path csv = options.directory().resolve(name + ".csv");
+    all.write(csv);
+    PerformancePage.replaceTable(options.directory(), name + ".csv", table(all));
+    System.out.println("\n" + table(all) + "\n" + shortfalls(all) + "\nwritten to " + csv);
   }
 
   /** Measures each comparison that has one of the loads. */
-  public Map<String, Results> measure(ComparisonOptions options)
-      throws IOException, InterruptedException {
-    Map<String, Results> all = new LinkedHashMap<>();
+  public Results measure(ComparisonOptions options) throws IOException, InterruptedException {
+    Map<String, String> header = new LinkedHashMap<>();
+    List<Results.Run> runs = new ArrayList<>();
     for (Comparison each : comparisons) {
       List<String> loads = new ArrayList<>(each.loadNames());
       if (!options.loads().isEmpty()) {
@@ -48,10 +54,13 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
       }
       if (!loads.isEmpty() && options.wants(each.title())) {
         System.out.println(each.title());
-        all.put(each.title(), each.measure(options.only(loads)));
+        Results results = each.measure(options.only(loads));
+        header.putAll(results.header());
+        results.runs().forEach(run -> runs.add(run.named(each.title() + SEPARATOR + run.load())));
       }
     }
-    return all;
+    header.put("title", name);
+    return new Results(header, runs);
   }
 
   private void check(ComparisonOptions options) {
@@ -71,40 +80,44 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     }
   }
 
-  /** Returns one row for each way and load. */
-  public static String table(Map<String, Results> all) {
-    StringBuilder text =
-        new StringBuilder("| way | load | ours / Netty's |\n| --- | --- | --- |\n");
-    String machine = "";
-    for (Map.Entry<String, Results> each : all.entrySet()) {
-      Results results = each.getValue();
-      machine = results.header("machine") + ". " + results.header("method");
-      for (String load : results.loads()) {
-        Results.Spread ratio = ratio(results, load);
-        text.append(String.format(
-            Locale.ROOT,
-            "| %s | %s | **%.2f** (%.2f to %.2f) |%n",
-            each.getKey(),
-            load,
-            ratio.median(),
-            ratio.least(),
-            ratio.greatest()));
+  /** Returns a table with a row for each way and a column for each size, for a README. */
+  public static String table(Results all) {
+    Map<String, Map<String, String>> rows = new LinkedHashMap<>();
+    List<String> sizes = new ArrayList<>();
+    for (String load : all.loads()) {
+      String[] names = load.split(SEPARATOR, 2);
+      String size = names[1].split(" ", 2)[0];
+      if (!sizes.contains(size)) {
+        sizes.add(size);
       }
+      rows.computeIfAbsent(names[0], way -> new LinkedHashMap<>()).put(size, cell(all, load));
     }
-    return text.append("\nMeasured on: ").append(machine).append(".\n").toString();
+    StringBuilder text = new StringBuilder("| way | ");
+    text.append(String.join(" | ", sizes)).append(" |\n|");
+    text.append(" --- |".repeat(sizes.size() + 1)).append('\n');
+    rows.forEach((way, cells) -> {
+      text.append("| ").append(way).append(" |");
+      sizes.forEach(
+          size -> text.append(' ').append(cells.getOrDefault(size, "")).append(" |"));
+      text.append('\n');
+    });
+    return text.append("\nMeasured on: " + all.header("machine") + ". " + all.header("method"))
+        .append(".\n")
+        .toString();
+  }
+
+  private static String cell(Results all, String load) {
+    Results.Spread ratio = ratio(all, load);
+    return String.format(
+        Locale.ROOT, "**%.2f** (%.2f to %.2f)", ratio.median(), ratio.least(), ratio.greatest());
   }
 
   /** Returns what is below 1. */
-  static String shortfalls(Map<String, Results> all) {
-    List<String> below = new ArrayList<>();
-    all.forEach((way, results) -> {
-      for (String load : results.loads()) {
-        double ratio = ratio(results, load).median();
-        if (ratio < 1) {
-          below.add(String.format(Locale.ROOT, "%s, %s: %.2f", way, load, ratio));
-        }
-      }
-    });
+  static String shortfalls(Results all) {
+    List<String> below = all.loads().stream()
+        .filter(load -> ratio(all, load).median() < 1)
+        .map(load -> load + " " + cell(all, load))
+        .toList();
     return below.isEmpty() ? "none is below 1" : "below 1:\n  " + String.join("\n  ", below);
   }
 

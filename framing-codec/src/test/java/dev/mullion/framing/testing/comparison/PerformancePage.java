@@ -36,6 +36,27 @@ public final class PerformancePage {
     requireWellFormed(drawn);
   }
 
+  /**
+   * Puts a table into the README above a directory, between the comments {@code <!-- x.csv -->} and
+   * {@code <!-- end of x.csv -->}; does nothing if there is no such place.
+   */
+  static void replaceTable(Path directory, String csv, String table) throws IOException {
+    Path readme = directory.resolve("..").resolve("README.md");
+    if (Files.exists(readme)) {
+      Files.writeString(readme, replacedTable(Files.readString(readme), csv, table));
+    }
+  }
+
+  static String replacedTable(String page, String csv, String table) {
+    int begin = page.indexOf("<!-- " + csv + " -->\n");
+    int end = page.indexOf("<!-- end of " + csv + " -->\n");
+    if (begin < 0 || end < begin) {
+      return page;
+    }
+    int start = page.indexOf('\n', begin) + 1;
+    return page.substring(0, start) + "\n" + table + "\n" + page.substring(end);
+  }
+
   /** It must be XML that can be read. */
   public static void requireWellFormed(String picture)
       throws IOException, ParserConfigurationException, SAXException {

@@ -40,6 +40,11 @@ public record Results(Map<String, String> header, List<Run> runs) {
           Double.parseDouble(values[2]));
     }
 
+    /** Returns the same with another name of its load. */
+    Run named(String otherLoad) {
+      return new Run(otherLoad, server, round, completed, seconds, cpuSeconds);
+    }
+
     /** Returns how many were completed per second of the server's CPU time. */
     public double perCpuSecond() {
       return completed / cpuSeconds;

@@ -47,6 +47,39 @@ class ResultsTest {
   }
 
   @Test
+  void tableOfASetHasARowForEachWayAndAColumnForEachSize() {
+    Results ways = new Results(
+        RESULTS.header(),
+        List.of(
+            run("a", 1, 3, 1).named("one: tiny 16 B"),
+            run("b", 1, 2, 1).named("one: tiny 16 B"),
+            run("a", 1, 1, 1).named("one: huge 1 MiB"),
+            run("b", 1, 2, 1).named("one: huge 1 MiB"),
+            run("a", 1, 2, 1).named("other: tiny 16 B"),
+            run("b", 1, 2, 1).named("other: tiny 16 B")));
+
+    assertThat(ComparisonSet.table(ways)).isEqualTo("""
+        | way | tiny | huge |
+        | --- | --- | --- |
+        | one | **1.50** (1.50 to 1.50) | **0.50** (0.50 to 0.50) |
+        | other | **1.00** (1.00 to 1.00) |  |
+
+        Measured on: m. 3 rounds.
+        """);
+    assertThat(ComparisonSet.shortfalls(ways))
+        .isEqualTo("below 1:\n  one: huge 1 MiB **0.50** (0.50 to 0.50)");
+  }
+
+  @Test
+  void tableIsReplacedInItsPlace() {
+    String page = "a\n<!-- x.csv -->\nold\n<!-- end of x.csv -->\nb\n";
+
+    assertThat(PerformancePage.replacedTable(page, "x.csv", "new\n"))
+        .isEqualTo("a\n<!-- x.csv -->\n\nnew\n\n<!-- end of x.csv -->\nb\n");
+    assertThat(PerformancePage.replacedTable(page, "y.csv", "new\n")).isEqualTo(page);
+  }
+
+  @Test
   void fileHasAllOfIt(@TempDir Path directory) throws Exception {
     Path file = directory.resolve("results.csv");
 
