@@ -17,7 +17,10 @@ import java.util.concurrent.TimeoutException;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Sends readings of a sensor, in one process or in two, or on a broker. */
 @Command(
@@ -25,6 +28,9 @@ import picocli.CommandLine.Option;
     showDefaultValues = true,
     description = "Sends readings of a sensor that waits for nobody.")
 public final class ReadingsMain implements Callable<Integer> {
+  @Spec
+  private CommandSpec spec;
+
   @ArgGroup
   private final Network network = new Network();
 
@@ -62,6 +68,7 @@ public final class ReadingsMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    rejectUnused();
     try {
       if (count < 0) {
         throw new IllegalArgumentException("readings: " + count + " (expected: >= 0)");
@@ -79,6 +86,15 @@ public final class ReadingsMain implements Callable<Integer> {
     } catch (IOException | IllegalArgumentException | TimeoutException e) {
       System.err.println("readings: " + e.getMessage());
       return 1;
+    }
+  }
+
+  /** Rejects a number of readings that nobody here would send. */
+  private void rejectUnused() {
+    boolean isUsed = network.serve == null && (network.broker == null || network.broker.sends());
+    if (!isUsed && spec.commandLine().getParseResult().hasMatchedOption("--readings")) {
+      throw new ParameterException(
+          spec.commandLine(), "--readings: not with --serve or --only=receiver, which send none");
     }
   }
 

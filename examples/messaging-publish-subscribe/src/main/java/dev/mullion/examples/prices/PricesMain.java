@@ -17,13 +17,19 @@ import java.util.concurrent.TimeoutException;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Publishes prices to a screen and an archive, in one process or in two, or on a broker. */
 @Command(name = "prices", description = "Publishes prices to a screen and an archive.")
 public final class PricesMain implements Callable<Integer> {
   private static final String DEFAULT = "eu.paris=17.20|us.boston=18.01|eu.rome=16.90";
+
+  @Spec
+  private CommandSpec spec;
 
   @ArgGroup
   private final Network network = new Network();
@@ -68,6 +74,7 @@ public final class PricesMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    rejectUnused();
     try {
       if (network.serve != null) {
         serve(network.serve);
@@ -82,6 +89,16 @@ public final class PricesMain implements Callable<Integer> {
     } catch (IOException | IllegalArgumentException | TimeoutException e) {
       System.err.println("prices: " + e.getMessage());
       return 1;
+    }
+  }
+
+  /** Rejects prices that nobody here would publish. */
+  private void rejectUnused() {
+    boolean isUsed = network.serve == null && (network.broker == null || network.broker.sends());
+    if (!isUsed && spec.commandLine().getParseResult().hasMatchedPositional(0)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "PLACE=PRICE: not with --serve or --only=receiver, which publish none");
     }
   }
 

@@ -19,7 +19,9 @@ class UsageTest {
         Program.start("--serve=0", "--connect=127.0.0.1:1"),
         Program.start("--serve=0", "--engine=kafka"),
         Program.start("--engine=nats"),
-        Program.start("--servers=127.0.0.1:1"));
+        Program.start("--servers=127.0.0.1:1"),
+        Program.start("--serve=0", "eu.rome=1"),
+        Program.start("--engine=kafka", "--only=receiver", "eu.rome=1"));
 
     assertThat(Program.text(help))
         .startsWith("Usage: prices")

@@ -16,7 +16,11 @@ import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
 
 /** Pushes invoices and prints them, in one process, in several, or on a broker. */
 @Command(
@@ -24,6 +28,9 @@ import picocli.CommandLine.Option;
     showDefaultValues = true,
     description = "Pushes invoices to workers that print them.")
 public final class InvoicesMain implements Callable<Integer> {
+  @Spec
+  private CommandSpec spec;
+
   @ArgGroup
   private final Network network = new Network();
 
@@ -66,6 +73,7 @@ public final class InvoicesMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    rejectUnused();
     try {
       if (jobs < 0) {
         throw new IllegalArgumentException("jobs: " + jobs + " (expected: >= 0)");
@@ -90,6 +98,21 @@ public final class InvoicesMain implements Callable<Integer> {
     return directory == null
         ? EmbeddedEngine.inMemory()
         : EmbeddedEngine.builder().directory(directory).build();
+  }
+
+  /** Rejects a number of invoices that nobody here would push, and a directory without a queue. */
+  private void rejectUnused() {
+    ParseResult given = spec.commandLine().getParseResult();
+    boolean isWorker =
+        network.connect != null || (network.broker != null && !network.broker.sends());
+    if (isWorker && given.hasMatchedOption("--jobs")) {
+      throw new ParameterException(
+          spec.commandLine(), "--jobs: not with --connect or --only=receiver, which push none");
+    }
+    if (directory != null && (network.connect != null || network.broker != null)) {
+      throw new ParameterException(
+          spec.commandLine(), "--directory: not with --connect or --engine, which keep no queue");
+    }
   }
 
   private void inOneProcess() throws IOException, InterruptedException {

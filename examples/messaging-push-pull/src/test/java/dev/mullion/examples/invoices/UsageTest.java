@@ -19,7 +19,10 @@ class UsageTest {
         Program.start("--serve=0", "--connect=127.0.0.1:1"),
         Program.start("--serve=0", "--engine=kafka"),
         Program.start("--engine=nats"),
-        Program.start("--servers=127.0.0.1:1"));
+        Program.start("--servers=127.0.0.1:1"),
+        Program.start("--connect=127.0.0.1:1", "--jobs=5"),
+        Program.start("--engine=kafka", "--only=receiver", "--jobs=5"),
+        Program.start("--engine=kafka", "--directory=jobs"));
 
     assertThat(Program.text(help))
         .startsWith("Usage: invoices")

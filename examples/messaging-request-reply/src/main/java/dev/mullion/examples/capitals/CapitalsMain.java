@@ -14,12 +14,18 @@ import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Asks for capitals, in one process or in two, or on a broker. */
 @Command(name = "capitals", description = "Asks for the capitals of countries.")
 public final class CapitalsMain implements Callable<Integer> {
+  @Spec
+  private CommandSpec spec;
+
   @ArgGroup
   private final Network network = new Network();
 
@@ -61,6 +67,7 @@ public final class CapitalsMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    rejectUnused();
     try {
       if (network.serve != null) {
         return serve(network.serve);
@@ -72,6 +79,15 @@ public final class CapitalsMain implements Callable<Integer> {
     } catch (IOException | IllegalArgumentException e) {
       System.err.println("capitals: " + e.getMessage());
       return 1;
+    }
+  }
+
+  /** Rejects countries that nobody here would ask for. */
+  private void rejectUnused() {
+    boolean isUsed = network.serve == null && (network.broker == null || network.broker.sends());
+    if (!isUsed && spec.commandLine().getParseResult().hasMatchedPositional(0)) {
+      throw new ParameterException(
+          spec.commandLine(), "COUNTRY: not with --serve or --only=receiver, which ask for none");
     }
   }
 
