@@ -259,6 +259,7 @@ final class RunningMessaging implements Messaging {
   public void declare(WorkQueue<?> queue) throws MessagingException {
     requireNonNull(queue, "queue");
     intake.checkOpen();
+    subscriptions.supported().queue(queue);
     declared.check(queue.route());
   }
 
@@ -266,6 +267,7 @@ final class RunningMessaging implements Messaging {
   public void redeclare(WorkQueue<?> queue) throws MessagingException {
     requireNonNull(queue, "queue");
     intake.checkOpen();
+    subscriptions.supported().queue(queue);
     declared.replace(queue.route());
   }
 

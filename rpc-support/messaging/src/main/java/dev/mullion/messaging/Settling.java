@@ -8,6 +8,7 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
@@ -100,11 +101,10 @@ final class Settling<T> {
   }
 
   private void reply(Fetched<T> delivery, Reply reply) {
+    RawDelivery.Request request = (RawDelivery.Request) delivery.raw;
     CompletionStage<Void> sent;
     try {
-      sent = requireNonNull(
-          ((RawDelivery.Request) delivery.raw).reply(reply),
-          "RawDelivery.Request.reply returned null");
+      sent = requireNonNull(request.reply(reply), "RawDelivery.Request.reply returned null");
     } catch (Throwable e) { // the caller's timeout ends its request
       LimitedLog.warn("reply", "the engine failed in reply (subject " + name + ")", e);
       return;
@@ -118,11 +118,20 @@ final class Settling<T> {
       try {
         if (error != null) { // the caller's timeout ends its request
           LimitedLog.warn("reply", "a reply was not sent (subject " + name + ")", error);
+          tellTooLarge(request, reply, error);
         }
       } finally {
         owner.answered();
       }
     });
+  }
+
+  /** Tells the caller at once that its reply is larger than the engine allows. */
+  private void tellTooLarge(RawDelivery.Request request, Reply reply, Throwable error) {
+    Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+    if (reply.status() == Reply.Status.OK && cause instanceof MessageTooLargeException) {
+      request.reply(Reply.error(request.id(), Reply.Status.FAILED, Rules.text(cause)));
+    }
   }
 
   /** Settles; an engine that throws, which it must not, leaves the outcome unknown. */

@@ -127,6 +127,24 @@ class ReplierTest {
     assertThat(replier.counters().rejected()).isOne();
   }
 
+  // The caller waited until its timeout.
+  @Test
+  void replyThatTheEngineFindsTooLargeIsAnError() throws Exception {
+    replier().start(request -> "reply");
+    ScriptedDelivery large = ScriptedDelivery.of("s", "request");
+    large.replyFailure = new MessageTooLargeException("maxMessageBytes 100");
+    receiving.source("s").push(large);
+    await("the error", () -> large.replies.size() == 2);
+    assertThat(large.replies.get(1)).matches(is(Status.FAILED, "maxMessageBytes 100"));
+    assertThat(large.replies.get(1).id()).isEqualTo(large.id);
+    ScriptedDelivery lost = ScriptedDelivery.of("s", "request");
+    lost.replyFailure = new BrokerAwayException("away", null, true);
+    receiving.source("s").push(lost);
+    ScriptedDelivery next = push("next");
+    assertThat(text(reply(next))).isEqualTo("reply");
+    assertThat(lost.replies).hasSize(1);
+  }
+
   private static java.util.function.Predicate<Reply> is(Status status, String error) {
     return reply -> reply.status() == status && reply.error().equals(error);
   }

@@ -33,6 +33,10 @@ final class ScriptedDelivery implements RawDelivery.Request {
   Function<Outcome, CompletionStage<Settlement>> answers =
       outcome -> CompletableFuture.completedFuture(Settlement.APPLIED);
 
+  /** With what replies fail that are no errors. */
+  @Nullable
+  Throwable replyFailure;
+
   /** Called with the first outcome. */
   @Nullable
   Runnable settled;
@@ -114,7 +118,9 @@ final class ScriptedDelivery implements RawDelivery.Request {
   @Override
   public CompletionStage<Void> reply(Reply reply) {
     replies.add(reply);
-    return CompletableFuture.completedFuture(null);
+    return replyFailure == null || reply.status() != Reply.Status.OK
+        ? CompletableFuture.completedFuture(null)
+        : CompletableFuture.failedFuture(replyFailure);
   }
 
   @Override

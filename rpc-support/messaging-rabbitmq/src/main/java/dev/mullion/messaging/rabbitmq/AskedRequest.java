@@ -28,6 +28,7 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
   private final long arrived = System.nanoTime();
   private final Duration left;
   private final AtomicBoolean settled = new AtomicBoolean();
+  private final AtomicBoolean acknowledged = new AtomicBoolean();
 
   AskedRequest(
       RabbitMqLink link,
@@ -137,7 +138,7 @@ final class AskedRequest implements RawDelivery.Request, Fetched {
 
   /** If it fails, the next replier tells the caller that it was lost, after this one's reply. */
   private boolean acknowledge() {
-    return session.acknowledge(channel, tag);
+    return acknowledged.compareAndSet(false, true) && session.acknowledge(channel, tag);
   }
 
   /** Tells the caller that a replier was lost with it. */

@@ -100,13 +100,19 @@ public abstract class TopicSuite extends EngineSuite {
     return wildcards == Wildcards.ALL || (wildcards == Wildcards.NOT_FIRST_WORD && !first);
   }
 
-  private void assertRefused(Messaging messaging, Topic<String> topic) {
-    Throwable refused = assertThrows(
-        UnsupportedSettingException.class,
-        () -> messaging.subscribe(topic, delivery -> {}),
-        topic.name());
+  private static void assertRefused(Messaging messaging, Topic<String> topic) {
+    WorkQueue<String> group = topic.group("group");
+    assertRefused(topic, () -> messaging.subscribe(topic, delivery -> {}));
+    assertRefused(topic, () -> messaging.declare(group));
+    assertRefused(topic, () -> messaging.redeclare(group));
+    assertRefused(topic, () -> messaging.pull(group, delivery -> {}));
+  }
+
+  private static void assertRefused(Topic<String> topic, Executable use) {
+    Throwable refused = assertThrows(UnsupportedSettingException.class, use, topic.name());
     String text = String.valueOf(refused.getMessage());
     assertTrue(text.contains(topic.name()), text + " (expected: with the pattern)");
+    assertTrue(text.contains("Guarantees.wildcards"), text + " (expected: with the field)");
   }
 
   @Test

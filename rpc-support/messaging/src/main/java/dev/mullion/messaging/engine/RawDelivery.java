@@ -64,7 +64,10 @@ public interface RawDelivery {
     /** Returns how much of the caller's time is left; zero or less if it is over. */
     Duration timeLeft();
 
-    /** Sends the reply, or the error. A reply to a caller that is gone is no error. */
+    /**
+     * Sends the reply, or the error. A reply to a caller that is gone is no error. If it fails with
+     * {@code MessageTooLargeException}, an error is sent instead.
+     */
     CompletionStage<Void> reply(Reply reply);
 
     /** Returns the id that the reply carries back. */
