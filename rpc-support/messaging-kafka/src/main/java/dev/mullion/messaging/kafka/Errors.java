@@ -18,6 +18,7 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.SslAuthenticationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -82,7 +83,8 @@ final class Errors {
       return known;
     }
     if (cause instanceof AuthenticationException) {
-      return new LoginRefusedException(text + "; see KafkaEngine.Builder.sasl and tls", cause);
+      String setting = cause instanceof SslAuthenticationException ? "tls" : "sasl";
+      return new LoginRefusedException(text + "; see KafkaEngine.Builder." + setting, cause);
     }
     if (cause instanceof AuthorizationException) {
       return new PermissionDeniedException(text + "; see the permissions in the README", cause);
@@ -132,6 +134,16 @@ final class Errors {
   private static String textOf(Throwable cause) {
     String text = cause.getMessage();
     String name = cause.getClass().getSimpleName();
-    return text == null || text.isEmpty() ? name : name + ": " + text;
+    String own = text == null || text.isEmpty() ? name : name + ": " + text;
+    return cause instanceof SslAuthenticationException ? own + reasonOf(cause) : own;
+  }
+
+  /** Returns why a handshake failed, which only the last cause tells. */
+  private static String reasonOf(Throwable error) {
+    Throwable last = error;
+    while (last.getCause() != null) {
+      last = last.getCause();
+    }
+    return last == error ? "" : ": " + last.getMessage();
   }
 }

@@ -290,7 +290,8 @@ public final class KafkaEngine implements Engine {
       security.put("sasl.mechanism", mechanism);
       security.put(
           "sasl.jaas.config",
-          module + " required username=" + quoted(user) + " password=" + quoted(password) + ";");
+          module + " required username=" + quoted(requireNonNull(user, "user")) + " password="
+              + quoted(requireNonNull(password, "password")) + ";");
       return this;
     }
 

@@ -83,7 +83,7 @@ final class KafkaLink implements EngineLink {
 
   /** Connects, within the connect timeout. */
   static KafkaLink open(Settings settings, EngineContext context) throws MessagingException {
-    Errors errors = new Errors(settings.servers(), "connectTimeout");
+    Errors errors = new Errors(settings.servers(), "connectTimeout, tls and sasl");
     Admin admin;
     try {
       admin = settings.admin();

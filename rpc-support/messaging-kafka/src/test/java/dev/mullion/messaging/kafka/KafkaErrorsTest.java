@@ -8,10 +8,13 @@ import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.ConflictingDeclarationException;
 import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.RequestFailedException;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
@@ -22,10 +25,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
@@ -105,9 +110,49 @@ class KafkaErrorsTest {
     KafkaEngine engine = engine().maxMessageBytes(10_000).build();
     try (Messaging messaging = Messaging.on(engine)) {
       Throwable large = failure(messaging, Topic.of(name, Codecs.utf8()), "x".repeat(20_000));
-      assertThat(large)
-          .isInstanceOf(MessageTooLargeException.class)
-          .hasMessageContaining(name)
+      assertTooLarge(large);
+      Message<String> headers = Message.of("x").withHeader("large", "x".repeat(10_000));
+      WorkQueue<String> queue = WorkQueue.of(name, Codecs.utf8());
+      assertTooLarge(failure(messaging.pushMessage(queue, headers)));
+      Subject<String, String> subject = Subject.of(name, Codecs.utf8(), Codecs.utf8());
+      assertTooLarge(failure(messaging.requestMessage(subject, headers, Duration.ofSeconds(20))));
+      messaging.push(queue, "x".repeat(9_000)).get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  @Test
+  void messageIsTooLargeForItsTopic() throws Exception {
+    try (Admin admin =
+        Admin.create(Map.of("bootstrap.servers", KafkaUnderTest.node().servers()))) {
+      NewTopic small =
+          new NewTopic(name, 1, (short) 1).configs(Map.of("max.message.bytes", "1000"));
+      admin.createTopics(List.of(small)).all().get(10, TimeUnit.SECONDS);
+    }
+    try (Messaging messaging = Messaging.on(engine().build())) {
+      Topic<String> topic = Topic.of(name, Codecs.utf8());
+      Throwable large = failure(messaging, topic, "x".repeat(2_000));
+      assertTooLarge(large);
+      assertThat(large).hasMessageContaining("max.message.bytes");
+      messaging.publish(topic, "small").get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  private void assertTooLarge(Throwable error) {
+    assertThat(error)
+        .isInstanceOf(MessageTooLargeException.class)
+        .hasMessageContaining(name)
+        .hasMessageContaining("maxMessageBytes");
+  }
+
+  // Its caller waited until its timeout.
+  @Test
+  void replyThatIsTooLargeIsAnErrorOfTheCaller() throws Exception {
+    KafkaEngine engine = engine().maxMessageBytes(10_000).build();
+    Subject<String, String> subject = Subject.of(name, Codecs.utf8(), Codecs.utf8());
+    try (Messaging messaging = Messaging.on(engine)) {
+      messaging.reply(subject, request -> "x".repeat(20_000));
+      assertThat(failure(messaging.request(subject, "x", Duration.ofSeconds(60))))
+          .isInstanceOf(RequestFailedException.class)
           .hasMessageContaining("maxMessageBytes");
     }
   }
@@ -156,7 +201,7 @@ class KafkaErrorsTest {
     KafkaNode node = KafkaUnderTest.node();
     KafkaEngine.Builder builder =
         KafkaEngine.builder(node.secureServers()).tls(Tls.client().trusting(node.authority()));
-    assertLoginRefused(builder.sasl("PLAIN", "alice", "wrong").build(), "sasl");
+    assertLoginRefused(builder.sasl("PLAIN", "alice", "wrong").build(), "Builder.sasl");
     KafkaEngine alice = builder.sasl("PLAIN", "alice", "alice-secret").build();
     try (Messaging messaging = Messaging.on(alice)) {
       Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
@@ -170,21 +215,49 @@ class KafkaErrorsTest {
       messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
       messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
     }
-    assertLoginRefused(builder.tls(Tls.client()).build(), "tls"); // an authority of the JDK
+    assertLoginRefused(
+        builder.tls(Tls.client()).build(), // an authority of the JDK
+        "Builder.tls",
+        "certification path");
     String number = node.secureServers().replace("localhost", "127.0.0.1");
     assertLoginRefused(
         KafkaEngine.builder(number)
             .tls(Tls.client().trusting(node.authority()))
             .sasl("PLAIN", "alice", "alice-secret")
             .build(),
-        "tls"); // a name that is not in the certificate
+        "Builder.tls",
+        "No subject alternative names"); // it is not in the certificate
   }
 
-  private static void assertLoginRefused(KafkaEngine engine, String setting) {
+  private static void assertLoginRefused(KafkaEngine engine, String... texts) throws Exception {
     assertThatThrownBy(() -> Messaging.on(engine))
         .isInstanceOf(LoginRefusedException.class)
-        .hasMessageContaining(":")
-        .hasMessageContaining(setting);
+        .hasMessageContaining(KafkaUnderTest.node().secureServers().replaceAll(".*:", ":"))
+        .hasMessageContainingAll(texts)
+        .hasMessageNotContaining("secret");
+  }
+
+  /** Kafka's client is not told why such a listener closes the connection. */
+  @Test
+  void listenerWithOtherSecurity() throws Exception {
+    KafkaNode node = KafkaUnderTest.node();
+    KafkaEngine engine = KafkaEngine.builder(node.secureServers())
+        .tls(Tls.client().trusting(node.authority()))
+        .connectTimeout(Duration.ofSeconds(2))
+        .build();
+    assertThatThrownBy(() -> Messaging.on(engine))
+        .isInstanceOf(BrokerAwayException.class)
+        .hasMessageContainingAll(node.secureServers(), "connectTimeout", "tls", "sasl");
+  }
+
+  @Test
+  @SuppressWarnings("NullAway") // what a user may do all the same
+  void loginIsChecked() throws Exception {
+    KafkaEngine.Builder builder = engine();
+    assertThatThrownBy(() -> builder.sasl("PLAIN", null, "secret")).hasMessage("user");
+    assertThatThrownBy(() -> builder.sasl("PLAIN", "alice", null)).hasMessage("password");
+    assertThatThrownBy(() -> builder.sasl("GSSAPI", "alice", "secret"))
+        .hasMessageContaining("mechanism: GSSAPI (expected: PLAIN");
   }
 
   @Test
@@ -222,8 +295,11 @@ class KafkaErrorsTest {
 
   /** Returns with what a publish fails. */
   private static Throwable failure(Messaging messaging, Topic<String> topic, String payload) {
-    Throwable error =
-        catchThrowable(() -> messaging.publish(topic, payload).get(10, TimeUnit.SECONDS));
+    return failure(messaging.publish(topic, payload));
+  }
+
+  private static Throwable failure(CompletableFuture<?> send) {
+    Throwable error = catchThrowable(() -> send.get(30, TimeUnit.SECONDS));
     return error.getCause() == null ? error : error.getCause();
   }
 }

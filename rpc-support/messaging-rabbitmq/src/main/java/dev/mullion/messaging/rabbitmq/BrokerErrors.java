@@ -11,8 +11,10 @@ import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.MissingAddressException;
+import java.security.cert.CertificateException;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** What the client's exceptions mean. */
@@ -73,7 +75,22 @@ final class BrokerErrors {
                   + "\" (see virtualHost, and the user's permissions): " + text,
               error);
     }
-    return of(error, "connecting", false);
+    if (isOfTls(error)) {
+      return new LoginRefusedException(
+          "no TLS connection to broker " + where + " (see tls): " + reason(error), error);
+    }
+    return of(error, "connecting; see addresses, connectTimeout and tls", false);
+  }
+
+  private static boolean isOfTls(Throwable error) {
+    Throwable each = error;
+    for (int depth = 0; each != null && depth < 10; depth++) {
+      if (each instanceof SSLException || each instanceof CertificateException) {
+        return true;
+      }
+      each = each.getCause();
+    }
+    return false;
   }
 
   /** Returns the error for an operation that failed. */

@@ -135,9 +135,14 @@ final class Publication {
   }
 
   /** Checks that its headers fit into a frame, and later those of its copies. */
-  void check(int frameMax) throws MessageTooLargeException {
+  void check(int frameMax, String where) throws MessageTooLargeException {
     int most = frameMax == 0 ? Integer.MAX_VALUE : frameMax;
-    message.check(held == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);
+    String problem =
+        message.problem(held == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);
+    if (problem != null) {
+      throw new MessageTooLargeException(
+          problem + " (publish to " + address() + ", broker " + where + ")");
+    }
   }
 
   /** Returns the properties; from the second attempt on, they say so. */

@@ -228,7 +228,7 @@ final class Publisher implements AutoCloseable {
     Channel channel = lane.channel();
     Unconfirmed unconfirmed = lane.unconfirmed();
     try {
-      next.check(on.sending.getFrameMax());
+      next.check(on.sending.getFrameMax(), errors.where());
     } catch (MessageTooLargeException e) {
       next.done.completeExceptionally(e);
       return;

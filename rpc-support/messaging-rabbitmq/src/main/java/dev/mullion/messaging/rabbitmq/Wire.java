@@ -2,7 +2,6 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP.BasicProperties;
 import dev.mullion.messaging.Message;
-import dev.mullion.messaging.MessageTooLargeException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -121,30 +120,31 @@ final class Wire {
     }
 
     /**
-     * Checks that a client can send it: one that finds a header too large while it publishes has
-     * counted the message already.
+     * Returns why a client cannot send its headers, or null: one that finds a header too large while
+     * it publishes has counted the message already.
      *
      * @param most the bytes of a frame
      */
-    void check(int most) throws MessageTooLargeException {
+    @Nullable
+    String problem(int most) {
       if (surelyFits(most)) {
-        return;
+        return null;
       }
       long bytes = FIXED;
       for (Map.Entry<String, Object> each : headers.entrySet()) {
         int name = utf8(each.getKey());
         if (name > SHORT) {
-          throw new MessageTooLargeException("the name of a header has " + name
-              + " bytes (expected: <= 255): " + each.getKey().substring(0, 32) + "...");
+          return "the name of a header has " + name + " bytes (expected: <= 255): "
+              + each.getKey().substring(0, 32) + "...";
         }
         bytes += name + PER_HEADER;
         bytes += each.getValue() instanceof String text ? utf8(text) : 0;
       }
-      if (bytes > most) {
-        throw new MessageTooLargeException("the headers have " + bytes + " bytes (expected: <= "
-            + most + ", the connection's frame_max, which the broker and requestedFrameMax of the"
-            + " client set, less what copies need)");
-      }
+      return bytes <= most
+          ? null
+          : "the headers have " + bytes + " bytes (expected: <= " + most
+              + ", the connection's frame_max, which the broker and requestedFrameMax of the"
+              + " client set, less what copies need)";
     }
 
     /** Looks at the number of characters, of which none has more than three bytes. */

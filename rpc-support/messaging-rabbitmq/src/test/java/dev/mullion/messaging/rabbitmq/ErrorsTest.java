@@ -18,7 +18,9 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
+import dev.mullion.messaging.RequestFailedException;
 import dev.mullion.messaging.Signal;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
@@ -67,7 +69,7 @@ class ErrorsTest {
 
     assertThatThrownBy(() -> Messaging.on(away))
         .isInstanceOf(BrokerAwayException.class)
-        .hasMessageContaining("127.0.0.1:1");
+        .hasMessageContainingAll("127.0.0.1:1", "addresses", "connectTimeout");
   }
 
   @Test
@@ -161,12 +163,40 @@ class ErrorsTest {
       Message<String> message = Message.of("job").withHeader("large", "x".repeat(200_000));
       assertThat(failure(messaging.pushMessage(queue, message)))
           .isInstanceOf(MessageTooLargeException.class)
-          .hasMessageContaining("frame_max");
+          .hasMessageContainingAll(
+              "frame_max", "queue errors.queue.headers", Broker.shared().address());
       Message<String> name = Message.of("job").withHeader("n".repeat(300), "x");
       assertThat(failure(messaging.pushMessage(queue, name)))
           .isInstanceOf(MessageTooLargeException.class)
-          .hasMessageContaining("255");
+          .hasMessageContainingAll("255", "queue errors.queue.headers");
       messaging.push(queue, "small").get();
+    }
+  }
+
+  // Its caller waited until its timeout.
+  @Test
+  void replyAboveALimitIsAnErrorOfTheCaller() throws Exception {
+    Subject<String, String> subject = Subject.of("large", Codecs.utf8(), Codecs.utf8());
+    try (Messaging messaging =
+        Messaging.builder(engine().build()).maxMessageSize(16 << 20).start()) {
+      messaging
+          .replier(subject)
+          .startMessages(request -> CompletableFuture.completedFuture(
+              switch (request.payload()) {
+                case "body" -> Message.of("x".repeat(9 << 20));
+                case "headers" -> Message.of("x").withHeader("large", "x".repeat(200_000));
+                default -> Message.of("small");
+              }))
+          .ready()
+          .toCompletableFuture()
+          .get(20, TimeUnit.SECONDS);
+      Map<String, String> settings = Map.of("body", "max_message_size", "headers", "frame_max");
+      settings.forEach((large, setting) -> assertThat(
+              failure(messaging.request(subject, large, Duration.ofMinutes(5))))
+          .isInstanceOf(RequestFailedException.class)
+          .hasMessageContaining(setting));
+      assertThat(messaging.request(subject, "small", Duration.ofSeconds(20)).get())
+          .isEqualTo("small");
     }
   }
 

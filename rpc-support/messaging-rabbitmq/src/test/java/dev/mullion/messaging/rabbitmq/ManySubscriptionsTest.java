@@ -1,55 +1,13 @@
 package dev.mullion.messaging.rabbitmq;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
-import dev.mullion.messaging.Codecs;
-import dev.mullion.messaging.Messaging;
-import dev.mullion.messaging.Topic;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
+import dev.mullion.messaging.engine.Engine;
+import dev.mullion.messaging.testing.ManySubscriptionsSuite;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** A thousand subscriptions of one {@code Messaging} share its connection and its threads. */
 @ExtendWith(WithBroker.class)
-class ManySubscriptionsTest {
-  private static final int COUNT = 1_000;
-  private static final int WARM_UP = 100;
-
-  private final Topic<String> topic = Topic.of("many", Codecs.utf8());
-  private final CountDownLatch received = new CountDownLatch(COUNT);
-
-  @Test
-  void aThousandNeedNoThreadsOfTheirOwn() throws Exception {
-    RabbitMqEngine engine = RabbitMqUnderTest.engine(Broker.shared().port(), "many");
-    try (Messaging messaging = Messaging.on(engine)) {
-      for (int i = 0; i < WARM_UP; i++) {
-        messaging.subscribe(topic, message -> {});
-      }
-      messaging.publish(topic, "first").get(20, TimeUnit.SECONDS);
-      int threads = Thread.activeCount();
-      long heap = heap();
-      long begin = System.nanoTime();
-      for (int i = 0; i < COUNT; i++) {
-        messaging.subscribe(topic, message -> received.countDown());
-      }
-      long subscribed = System.nanoTime();
-      System.out.printf(
-          "%,d subscriptions in %,d ms: %,d bytes of heap each, %d threads more%n",
-          COUNT,
-          TimeUnit.NANOSECONDS.toMillis(subscribed - begin),
-          (heap() - heap) / COUNT,
-          Thread.activeCount() - threads);
-      messaging.publish(topic, "to all").get(20, TimeUnit.SECONDS);
-      assertThat(received.await(60, TimeUnit.SECONDS)).isTrue();
-      System.out.printf("%d threads more when all have received%n", Thread.activeCount() - threads);
-      assertThat(Thread.activeCount() - threads).isLessThan(100);
-    }
-  }
-
-  private static long heap() {
-    System.gc();
-    System.gc(); // what the first one has made unreachable
-    return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
+class ManySubscriptionsTest extends ManySubscriptionsSuite {
+  @Override
+  protected Engine engine() throws Exception {
+    return RabbitMqUnderTest.engine(Broker.shared().port(), "many");
   }
 }

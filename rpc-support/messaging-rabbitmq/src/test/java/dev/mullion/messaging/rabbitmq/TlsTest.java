@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
+import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.Messaging;
+import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.JavaProcess;
 import dev.mullion.net.Tls;
@@ -57,15 +59,22 @@ class TlsTest {
       assertThatThrownBy(
               () -> Messaging.on(engine("127.0.0.1:" + port).tls(trusting).build()))
           .as("another name")
-          .isInstanceOf(BrokerAwayException.class);
+          .isInstanceOf(LoginRefusedException.class)
+          .hasMessageContainingAll("127.0.0.1:" + port, "see tls", "No subject alternative names");
       assertThatThrownBy(
               () -> Messaging.on(engine("localhost:" + port).tls(Tls.client()).build()))
           .as("an authority that is not trusted")
-          .isInstanceOf(BrokerAwayException.class);
+          .isInstanceOf(LoginRefusedException.class)
+          .hasMessageContainingAll("localhost:" + port, "see tls", "certification path");
       assertThatThrownBy(
               () -> Messaging.on(engine(broker.address()).tls(trusting).build()))
           .as("the port without TLS")
-          .isInstanceOf(BrokerAwayException.class);
+          .isInstanceOf(MessagingException.class)
+          .hasMessageContainingAll(broker.address(), "tls");
+      assertThatThrownBy(() -> Messaging.on(engine("localhost:" + port).build()))
+          .as("the port with TLS, without it")
+          .isInstanceOf(BrokerAwayException.class)
+          .hasMessageContainingAll("localhost:" + port, "tls");
     }
   }
 
