@@ -147,7 +147,7 @@ final class Wire {
               + " client set, less what copies need)";
     }
 
-    /** Looks at the number of characters, of which none has more than three bytes. */
+    /** Counts three bytes for each character, the most that one can have. */
     private boolean surelyFits(int most) {
       long bytes = FIXED;
       for (Map.Entry<String, Object> each : headers.entrySet()) {
