@@ -51,7 +51,7 @@ final class Tasks {
     try {
       background.execute(asked);
     } catch (RejectedExecutionException e) {
-      asked.refuse();
+      asked.reject();
     } catch (Throwable e) { // such as no memory for a thread
       asked.answer.completeExceptionally(e);
     }
@@ -67,12 +67,12 @@ final class Tasks {
     }
   }
 
-  /** Ends; what has not begun is refused. */
+  /** Ends, and rejects what has not begun. */
   void close() {
     timer.shutdownNow();
     for (Runnable each : background.shutdownNow()) {
       if (each instanceof Asked<?> asked) {
-        asked.refuse();
+        asked.reject();
       }
     }
   }
@@ -99,7 +99,7 @@ final class Tasks {
       }
     }
 
-    void refuse() {
+    void reject() {
       tell(() -> answer.completeExceptionally(KafkaLink.ended()));
     }
   }
