@@ -2,13 +2,13 @@ package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.Route;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.jspecify.annotations.Nullable;
 
 /** The topics, subjects and signals that this link has prepared. */
 final class Addresses {
@@ -35,11 +35,21 @@ final class Addresses {
     prepare(route);
   }
 
-  /** Creates what a route needs when it is prepared the next time, if a send missed it. */
-  void answered(Route route, @Nullable Throwable error) {
-    if (Errors.isGone(error)) {
-      prepared.remove(route);
-    }
+  /** Returns what a message is for; one that misses its topic lets the next one create it. */
+  Sender.Purpose purpose(String kind, Route route) {
+    return new Sender.Purpose() {
+      @Override
+      public String text() {
+        return kind + route.name();
+      }
+
+      @Override
+      public void failed(Throwable error) {
+        if (error instanceof MissingAddressException) {
+          prepared.remove(route);
+        }
+      }
+    };
   }
 
   private void create(Route route) throws MessagingException {

@@ -23,7 +23,6 @@ import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
-import org.jspecify.annotations.Nullable;
 
 /** Tells the errors of Kafka's client apart. */
 final class Errors {
@@ -110,11 +109,6 @@ final class Errors {
           text + "; see KafkaEngine.Builder." + timeoutSetting, cause, maybeAccepted);
     }
     return new KafkaFailedException(text, cause, maybeAccepted);
-  }
-
-  /** Returns whether a send was told that its address is gone. */
-  static boolean isGone(@Nullable Throwable error) {
-    return error != null && cause(error) instanceof MissingAddressException;
   }
 
   /** Returns whether a record can never be sent, to a topic as it is. */

@@ -203,15 +203,12 @@ final class KafkaLink implements EngineLink {
       return CompletableFuture.failedStage(ended());
     }
     if (route instanceof Route.Queue queue && queue.source().isEmpty()) {
-      return sender
-          .send(Records.of(names.queue(queue), message), "a push to queue " + queue.name())
-          .whenComplete((done, error) -> queues.answered(queue, error));
+      return sender.send(Records.of(names.queue(queue), message), queues.push(queue));
     }
     if (route instanceof Route.Topic topic && !topic.isPattern()) {
-      String what = "a message to topic " + topic.name();
-      return sender
-          .send(addresses.published(topic.name(), message), what)
-          .whenComplete((done, error) -> addresses.answered(route, error));
+      return sender.send(
+          addresses.published(topic.name(), message),
+          addresses.purpose("a message to topic ", topic));
     }
     return CompletableFuture.failedStage(new IllegalArgumentException(
         "route: " + route + " (expected: a queue that is no group, or a topic without wildcards)"));
@@ -228,9 +225,7 @@ final class KafkaLink implements EngineLink {
     if (closed) {
       return CompletableFuture.failedStage(ended());
     }
-    return requests
-        .send(subject, id, message, timeout)
-        .whenComplete((done, error) -> addresses.answered(subject, error));
+    return requests.send(subject, id, message, timeout);
   }
 
   @Override
@@ -282,6 +277,10 @@ final class KafkaLink implements EngineLink {
 
   void closed(Source source) {
     sources.remove(source);
+  }
+
+  Addresses addresses() {
+    return addresses;
   }
 
   Upkeep upkeep() {

@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The names of what this engine has in Kafka. A first word has no dot and all else begins with its
@@ -19,6 +20,7 @@ final class Names {
   static final int MOST_DELAYS = 32;
 
   private final String prefix;
+  private volatile @Nullable Named lastQueue;
 
   Names(String prefix) {
     this.prefix = prefix;
@@ -61,9 +63,19 @@ final class Names {
   }
 
   /** Returns the Kafka topic of a queue or group, which is the name of its share group too. */
+  @SuppressWarnings("ReferenceEquality") // of one that is equal the name is made anew
   String queue(Route.Queue queue) {
-    return prefix + (queue.source().isEmpty() ? "queue." : "group.") + id(queue);
+    Named last = lastQueue;
+    if (last != null && last.queue == queue) {
+      return last.topic;
+    }
+    String topic = prefix + (queue.source().isEmpty() ? "queue." : "group.") + id(queue);
+    lastQueue = new Named(queue, topic);
+    return topic;
   }
+
+  /** A queue and its topic: mostly the same is asked for again, and a string knows its hash. */
+  private record Named(Route.Queue queue, String topic) {}
 
   /** Returns the topic of messages that may have killed a worker. */
   String suspects(Route.Queue queue) {

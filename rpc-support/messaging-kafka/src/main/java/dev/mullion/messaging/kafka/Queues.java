@@ -13,7 +13,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.jspecify.annotations.Nullable;
 
 /** Declares queues and groups, and tells their state. */
 final class Queues {
@@ -53,11 +52,21 @@ final class Queues {
     }
   }
 
-  /** Creates the topics of a queue when it is prepared the next time, if a send missed one. */
-  void answered(Route.Queue queue, @Nullable Throwable error) {
-    if (Errors.isGone(error)) {
-      prepared.remove(queue.id());
-    }
+  /** Returns what a push is for; one that misses a topic lets the next one create it. */
+  Sender.Purpose push(Route.Queue queue) {
+    return new Sender.Purpose() {
+      @Override
+      public String text() {
+        return "a push to queue " + queue.name();
+      }
+
+      @Override
+      public void failed(Throwable error) {
+        if (error instanceof MissingAddressException) {
+          prepared.remove(queue.id());
+        }
+      }
+    };
   }
 
   private static void check(Route.Queue queue) throws UnsupportedSettingException {

@@ -4,8 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.mullion.messaging.Message;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
@@ -65,6 +63,8 @@ final class Records {
   private static final int BATCH = 80;
   private static final int PER_HEADER = 10;
 
+  private static volatile @Nullable ContentType lastType;
+
   private Records() {}
 
   /** Returns how many bytes a record has at most, alone in its batch. */
@@ -87,27 +87,42 @@ final class Records {
 
   /** Returns the record of a message. */
   static ProducerRecord<byte[], byte[]> of(String kafkaTopic, Message<byte[]> message) {
-    List<Header> headers = new ArrayList<>(message.headers().size() + 4);
+    long now = System.currentTimeMillis();
+    long time = message.timestamp().toEpochMilli();
+    boolean isNear = time >= now - NEAR_MILLIS && time <= now + NEAR_MILLIS;
+    byte[] key = message.key().map(text -> text.getBytes(UTF_8)).orElse(null);
+    ProducerRecord<byte[], byte[]> record =
+        new ProducerRecord<>(kafkaTopic, null, isNear ? time : now, key, message.payload());
+    Headers headers = record.headers();
     add(headers, ID, message.id());
-    message.contentType().ifPresent(type -> add(headers, CONTENT_TYPE, type));
+    message.contentType().ifPresent(type -> headers.add(contentType(type)));
     message.correlationId().ifPresent(id -> add(headers, CORRELATION_ID, id));
     message
         .headers()
         .forEach((name, value) -> add(headers, isMapped(name) ? ESCAPED + name : name, value));
-    long now = System.currentTimeMillis();
-    long time = message.timestamp().toEpochMilli();
-    if (time < now - NEAR_MILLIS || time > now + NEAR_MILLIS) {
+    if (!isNear) {
       add(headers, TIMESTAMP, Long.toString(time));
-      time = now;
     }
     if (message.timeToLive().isPresent()) {
       long left = millis(message.timeToLive().get());
       add(headers, EXPIRES, Long.toString(now + left));
       add(headers, TIME_TO_LIVE, Long.toString(left));
     }
-    byte[] key = message.key().map(text -> text.getBytes(UTF_8)).orElse(null);
-    return new ProducerRecord<>(kafkaTopic, null, time, key, message.payload(), headers);
+    return record;
   }
+
+  /** Returns the header of a media type: mostly the one of the message before. */
+  private static Header contentType(String type) {
+    ContentType last = lastType;
+    if (last != null && last.type.equals(type)) {
+      return last.header;
+    }
+    Header header = new RecordHeader(CONTENT_TYPE, type.getBytes(UTF_8));
+    lastType = new ContentType(type, header);
+    return header;
+  }
+
+  private record ContentType(String type, Header header) {}
 
   static long millis(Duration duration) {
     return duration.toSeconds() > FAR_MILLIS / 1000 ? FAR_MILLIS : Math.max(1, duration.toMillis());
@@ -117,7 +132,7 @@ final class Records {
     return name.equals(ID) || name.equals(CONTENT_TYPE) || name.equals(CORRELATION_ID);
   }
 
-  private static void add(List<Header> headers, String name, String value) {
+  private static void add(Headers headers, String name, String value) {
     headers.add(new RecordHeader(name, value.getBytes(UTF_8)));
   }
 

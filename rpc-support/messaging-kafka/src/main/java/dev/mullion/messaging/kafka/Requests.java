@@ -53,7 +53,7 @@ final class Requests {
     Records.set(headers, REQUEST_ID, Long.toString(id));
     long deadline = System.currentTimeMillis() + Records.millis(timeout);
     Records.set(headers, DEADLINE, Long.toString(deadline));
-    String what = "a request to subject " + subject.name();
+    Sender.Purpose what = link.addresses().purpose("a request to subject ", subject);
     CompletableFuture<Void> listening = replies().ready;
     if (listening.isDone()) {
       return link.sender().send(request, what);

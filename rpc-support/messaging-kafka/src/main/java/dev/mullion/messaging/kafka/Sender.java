@@ -13,8 +13,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.jspecify.annotations.Nullable;
@@ -40,11 +42,91 @@ final class Sender {
 
   /** Takes the answer to a record: null if it was accepted. Called on a thread of the client. */
   @FunctionalInterface
-  interface Answer {
+  interface Answer extends Callback {
     void answered(long offset, @Nullable Throwable error);
+
+    /** The client keeps an answer until it comes, and so not the record with its payload. */
+    @Override
+    default void onCompletion(@Nullable RecordMetadata metadata, @Nullable Exception error) {
+      answered(error == null && metadata != null ? metadata.offset() : -1, error);
+    }
+  }
+
+  /** What a user's record is sent for. */
+  interface Purpose {
+    /** Returns what fails if it fails, such as {@code a push to queue invoices}. */
+    String text();
+
+    /** Takes notice of an error, before the user does. */
+    default void failed(Throwable error) {}
   }
 
   private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
+
+  /** The stage of a user's record, which is its answer itself: there are very many of them. */
+  private final class Sent extends CompletableFuture<Void> implements Answer {
+    private final String topic;
+    private final Purpose purpose;
+
+    Sent(String topic, Purpose purpose) {
+      this.topic = topic;
+      this.purpose = purpose;
+    }
+
+    @Override
+    public void answered(long offset, @Nullable Throwable error) {
+      if (error == null) {
+        complete(null);
+      } else if (Errors.cause(error) instanceof TimeoutException) {
+        explain(error);
+      } else {
+        fail(told(error));
+      }
+    }
+
+    /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
+    private void explain(Throwable timeout) {
+      try {
+        admin
+            .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
+            .allTopicNames()
+            .whenComplete((found, error) -> {
+              boolean missing = error != null && Errors.isMissing(Errors.cause(error));
+              fail(missing ? errors.of(Errors.cause(error), purpose.text(), false) : told(timeout));
+            });
+      } catch (Throwable e) { // of a closed client
+        fail(told(timeout));
+      }
+    }
+
+    /** Returns the error for a user; that of a closed client is no failure of the broker. */
+    private Throwable told(Throwable error) {
+      if (error instanceof IllegalStateException) { // before it was sent
+        return KafkaLink.ended();
+      }
+      return closed.get() && !(error instanceof MessagingException)
+          ? new KafkaFailedException(
+              purpose.text() + ": messaging was closed before Kafka at " + errors.servers()
+                  + " had answered",
+              error,
+              true)
+          : errors.of(error, purpose.text(), true);
+    }
+
+    void fail(Throwable error) {
+      try {
+        purpose.failed(error);
+      } finally {
+        completeExceptionally(error);
+      }
+    }
+
+    /** Stages that are derived from it are plain ones. */
+    @Override
+    public <U> CompletableFuture<U> newIncompleteFuture() {
+      return new CompletableFuture<>();
+    }
+  }
 
   Sender(Settings settings, Admin admin, Errors errors, KnownTopics known) {
     this.settings = settings;
@@ -61,54 +143,17 @@ final class Sender {
    * Sends a user's record; its stage completes when all replicas have it, on a thread of the
    * client. An oversized one is rejected here: the topics of queues have room for its copies.
    */
-  CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, String what) {
-    CompletableFuture<Void> done = new CompletableFuture<>();
+  CompletableFuture<Void> send(ProducerRecord<byte[], byte[]> message, Purpose purpose) {
+    Sent sent = new Sent(message.topic(), purpose);
     long size = Records.size(message);
-    if (size > settings.maxMessageBytes()) {
-      done.completeExceptionally(new MessageTooLargeException(what + ": " + size
+    if (size <= settings.maxMessageBytes()) {
+      send(message, (Answer) sent);
+    } else {
+      sent.fail(new MessageTooLargeException(purpose.text() + ": " + size
           + " bytes with headers (expected: <= KafkaEngine.Builder.maxMessageBytes "
           + settings.maxMessageBytes() + ")"));
-      return done;
     }
-    send(message, (offset, error) -> {
-      if (error == null) {
-        done.complete(null);
-      } else if (Errors.cause(error) instanceof TimeoutException) {
-        explain(error, message.topic(), what, done);
-      } else {
-        done.completeExceptionally(told(error, what));
-      }
-    });
-    return done;
-  }
-
-  /** Returns the error for a user; that of a closed client is no failure of the broker. */
-  private Throwable told(Throwable error, String what) {
-    if (error instanceof IllegalStateException) { // before it was sent
-      return KafkaLink.ended();
-    }
-    return closed.get() && !(error instanceof MessagingException)
-        ? new KafkaFailedException(
-            what + ": messaging was closed before Kafka at " + errors.servers() + " had answered",
-            error,
-            true)
-        : errors.of(error, what, true);
-  }
-
-  /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
-  private void explain(Throwable timeout, String topic, String what, CompletableFuture<Void> done) {
-    try {
-      admin
-          .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
-          .allTopicNames()
-          .whenComplete((found, error) -> {
-            boolean missing = error != null && Errors.isMissing(Errors.cause(error));
-            done.completeExceptionally(
-                missing ? errors.of(Errors.cause(error), what, false) : told(timeout, what));
-          });
-    } catch (Throwable e) { // of a closed client
-      done.completeExceptionally(told(timeout, what));
-    }
+    return sent;
   }
 
   /** Sends a record; the answer comes on a thread that must not be held up. */
@@ -187,9 +232,7 @@ final class Sender {
       return;
     }
     try {
-      producer.send(
-          item.record,
-          (metadata, error) -> item.answer.answered(error == null ? metadata.offset() : -1, error));
+      producer.send(item.record, item.answer);
     } catch (Throwable e) { // too large, or no metadata or memory for too long
       item.answer.answered(-1, e);
     }

@@ -23,6 +23,14 @@ final class Settings {
   /** For the headers that copies and dead letters have besides those of their message. */
   private static final int ROOM_FOR_COPIES = 65_536;
 
+  /**
+   * A request has one batch of a partition, with what has gathered meanwhile. With the client's
+   * default of 16 KiB, messages of that size would go one by one.
+   */
+  static final int BATCH_BYTES = 128 << 10;
+
+  private static final int BATCHES = 1024; // as many as there are open sends, by default
+
   private static final AtomicLong CLIENTS = new AtomicLong();
 
   private final KafkaEngine.Builder from;
@@ -146,11 +154,16 @@ final class Settings {
     all.put("acks", answered ? "all" : "0");
     all.put("enable.idempotence", answered);
     all.put("linger.ms", 0);
+    if (answered) {
+      all.put("batch.size", BATCH_BYTES);
+    }
     all.put("delivery.timeout.ms", millis(from.deliveryTimeout));
     all.put("request.timeout.ms", attempt(from.deliveryTimeout));
     all.put("max.block.ms", Math.min(2000, millis(from.deliveryTimeout)));
     all.put("max.request.size", maxCopyBytes());
-    all.put("buffer.memory", Math.max(answered ? 64L << 20 : 8L << 20, 4L * from.maxMessageBytes));
+    // In an outage each send may have a batch of its own, to another partition.
+    long memory = answered ? (long) BATCHES * BATCH_BYTES : 8L << 20;
+    all.put("buffer.memory", Math.max(memory, 4L * from.maxMessageBytes));
     // An address that is used seldom must not make its next sender wait.
     all.put("metadata.max.idle.ms", Long.toString(Duration.ofDays(7).toMillis()));
     return new KafkaProducer<>(finished(all), new ByteArraySerializer(), new ByteArraySerializer());

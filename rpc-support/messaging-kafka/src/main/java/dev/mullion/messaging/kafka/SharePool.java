@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The share consumers of one subscription. The first ones share its whole credit, so that each can
  * poll whenever it is empty. One that holds a message of a slow handler cannot fetch, so another is
- * started when none has polled for a moment although there is credit.
+ * started when none has polled for a moment although there is credit. A second one is started at
+ * once if the handlers are quicker than the first, which does not fetch while it commits.
  *
  * <pre>
  *  maxInFlight 11    | 3 | 3 | 3 | 2 |  and, if all of these hold slow messages,  | 1 | 1 | ...
@@ -24,6 +25,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   private static final int SHARES = 4;
   private static final int MOST_RECORDS = 1_000;
   private static final long GROW_MILLIS = 100;
+  private static final long LINGER_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
   private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(60);
   private static final long QUIET_MILLIS = 1000;
   private static final Duration CLOSE = Duration.ofSeconds(3);
@@ -104,6 +106,11 @@ abstract class SharePool implements Source, ShareWorker.Pool {
 
   /** Lets a consumer poll, a new one if need be. */
   private void dispatch() {
+    dispatch(GROW_MILLIS);
+  }
+
+  /** Lets a consumer poll, a new one if none has polled for so long. */
+  private void dispatch(long growMillis) {
     ShareWorker next;
     boolean isNew = false;
     boolean later = false;
@@ -114,7 +121,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       next = bestIdle();
       if (next == null && mayGrow()) {
         long since = System.nanoTime() - lastPolled;
-        later = !workers.isEmpty() && since < TimeUnit.MILLISECONDS.toNanos(GROW_MILLIS);
+        later = !workers.isEmpty() && since < TimeUnit.MILLISECONDS.toNanos(growMillis);
         if (!later) {
           next = grow();
           isNew = true;
@@ -274,6 +281,22 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   boolean isCancelled() {
     synchronized (lock) {
       return cancelled;
+    }
+  }
+
+  @Override
+  public long lingerNanos() {
+    return LINGER_NANOS;
+  }
+
+  @Override
+  public void outpaced(ShareWorker worker) {
+    boolean grows;
+    synchronized (lock) {
+      grows = workers.size() == 1 && worker.size > 1; // two take turns
+    }
+    if (grows) {
+      dispatch(0);
     }
   }
 

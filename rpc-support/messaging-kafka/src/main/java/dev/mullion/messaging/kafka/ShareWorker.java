@@ -47,7 +47,7 @@ final class ShareWorker implements Runnable {
   private static final Duration POLL_RENEWED = Duration.ofMillis(100);
   private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
   private static final long RENEWED_NANOS = 5_000_000_000L;
-  private static final long LINGER_NANOS = 10_000_000; // so that one commit has many
+  private static final long QUICK_NANOS = 20_000_000;
 
   /** Who decides when to fetch, and gets what was fetched. */
   interface Pool {
@@ -56,6 +56,12 @@ final class ShareWorker implements Runnable {
 
     /** Takes what was fetched. */
     void arrived(ShareWorker worker, List<Held> records);
+
+    /** Returns how long an acknowledgement waits for others, so that one commit has many. */
+    long lingerNanos();
+
+    /** Takes notice that it got as much as it may, and all is handled before it can commit. */
+    void outpaced(ShareWorker worker);
 
     /** Takes notice that nothing is held any more. */
     void emptied(ShareWorker worker);
@@ -77,6 +83,7 @@ final class ShareWorker implements Runnable {
   private final Thread thread;
   private final List<Held> fetched = new ArrayList<>(); // by the last poll; of the polling thread
   private int held; // how many of these are; of the polling thread
+  private long quickUntil; // of the polling thread: the handlers were quick if all ended by then
   private final List<Held> acknowledged = new ArrayList<>(); // as held; to be committed
   private final ConcurrentLinkedQueue<Held> decided = new ConcurrentLinkedQueue<>();
   private final AtomicInteger undecided = new AtomicInteger();
@@ -234,6 +241,7 @@ final class ShareWorker implements Runnable {
           .map(millis -> millis * 1_000_000L)
           .orElse(settings.lockDuration().toNanos());
       renewAt = System.nanoTime() + lockNanos / 2;
+      quickUntil = System.nanoTime() + (held < size ? 0 : QUICK_NANOS);
       pool.arrived(this, List.copyOf(fetched));
     }
   }
@@ -243,7 +251,7 @@ final class ShareWorker implements Runnable {
     acknowledgeDecided();
     long now = System.nanoTime();
     if (first && !acknowledged.isEmpty()) {
-      commitAt = now + LINGER_NANOS;
+      commitAt = now + pool.lingerNanos();
     }
     if (!acknowledged.isEmpty() && (held == 0 || stopping || commitAt - now <= 0)) {
       commitAcknowledged();
@@ -252,9 +260,8 @@ final class ShareWorker implements Runnable {
       renew();
     } else {
       lingering = !acknowledged.isEmpty();
-      boolean all = undecided.get() == 0;
       long left = (lingering ? commitAt : renewAt) - now;
-      if (!all || !lingering) {
+      if (!lingering || undecided.get() != 0) {
         LockSupport.parkNanos(this, Math.min(left, LONGEST_PAUSE_NANOS));
       }
       lingering = false;
@@ -287,6 +294,9 @@ final class ShareWorker implements Runnable {
   private void commitAcknowledged() {
     if (acknowledged.isEmpty()) {
       return;
+    }
+    if (held == 0 && System.nanoTime() - quickUntil < 0) {
+      pool.outpaced(this);
     }
     Settlement settlement = commit();
     List<Held> done = List.copyOf(acknowledged);
@@ -365,16 +375,13 @@ final class ShareWorker implements Runnable {
 
   /** Gives back what is still held: released, which counts. */
   private void end() {
-    if (consumer == null) {
-      return;
-    }
-    acknowledgeDecided();
-    commitAcknowledged();
-    if (held > 0) {
-      for (Held each : stillHeld()) {
-        consumer().acknowledge(each.fetched(), AcknowledgeType.RELEASE);
+    if (consumer != null) {
+      acknowledgeDecided();
+      commitAcknowledged();
+      stillHeld().forEach(each -> consumer().acknowledge(each.fetched(), AcknowledgeType.RELEASE));
+      if (held > 0) {
+        commit();
       }
-      commit();
     }
   }
 

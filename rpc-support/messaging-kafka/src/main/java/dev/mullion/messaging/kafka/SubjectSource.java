@@ -99,6 +99,12 @@ final class SubjectSource extends SharePool implements Upkept {
     }
   }
 
+  /** A caller waits. While a commit is under way, the next ones gather. */
+  @Override
+  public long lingerNanos() {
+    return 0;
+  }
+
   @Override
   void returned(Held held) {
     held.settle(new Outcome.GiveBack(false));
@@ -145,7 +151,7 @@ final class SubjectSource extends SharePool implements Upkept {
           Requests.reply(fetched(), reply, link().names().replies());
       return answer == null
           ? CompletableFuture.completedStage(null)
-          : link().sender().send(answer, "a reply of subject " + subject);
+          : link().sender().send(answer, () -> "a reply of subject " + subject);
     }
 
     @Override
