@@ -84,7 +84,7 @@ final class Sender {
       }
     }
 
-    /** The client retries for its whole time whether the topic is gone or the broker: asks which. */
+    /** The client retries for its whole time if topic or broker are gone: asks which it is. */
     private void explain(Throwable timeout) {
       try {
         admin
