@@ -72,7 +72,7 @@ final class KafkaLink implements EngineLink {
     this.declarationReader = new Reader(settings, topology, errors, "declarations");
     this.letterReader = new Reader(settings, topology, errors, "dead-letters");
     this.declarations = new Declarations(declarationReader, sender, names.declarations());
-    this.watch = new Watch(admin, settings, context);
+    this.watch = new Watch(settings, context);
     this.queues = new Queues(this);
     this.movers = new Movers(this);
     this.upkeep = new Upkeep(this);
@@ -377,6 +377,7 @@ final class KafkaLink implements EngineLink {
       declarationReader.close(Duration.ofSeconds(1));
       letterReader.close(Duration.ofSeconds(1));
       topology.close();
+      watch.close();
       admin.close(Duration.ofSeconds(1));
     }
   }

@@ -9,7 +9,11 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.jspecify.annotations.Nullable;
 
-/** Asks the broker at intervals whether it is there, and tells when that changes. */
+/**
+ * Asks the broker at intervals whether it is there, and tells when that changes. It has a
+ * connection of its own: a node takes one question of a client at a time, so behind a slow one it
+ * would seem to be away.
+ */
 final class Watch {
   private static final int LEAST_MILLIS = 1000;
 
@@ -21,8 +25,8 @@ final class Watch {
   private volatile long lostAt;
   private volatile long asked; // when the question that is open was asked; 0 if none is
 
-  Watch(Admin admin, Settings settings, EngineContext context) {
-    this.admin = admin;
+  Watch(Settings settings, EngineContext context) {
+    this.admin = settings.admin();
     this.settings = settings;
     this.context = context;
     this.patience = (int) Math.max(LEAST_MILLIS, 2 * settings.healthInterval().toMillis());
@@ -57,13 +61,11 @@ final class Watch {
     if (error != null && before == null) {
       lostAt = System.nanoTime();
       lost = error;
-      context.callbacks().execute(() -> context.events().connectionLost(settings.servers(), error));
+      context.events().connectionLost(settings.servers(), error);
     } else if (error == null && before != null) {
       Duration outage = Duration.ofNanos(System.nanoTime() - lostAt);
       lost = null;
-      context
-          .callbacks()
-          .execute(() -> context.events().connectionRestored(settings.servers(), outage));
+      context.events().connectionRestored(settings.servers(), outage);
     }
   }
 
@@ -72,5 +74,9 @@ final class Watch {
     return now == null
         ? new Health(true, "")
         : new Health(false, "Kafka at " + settings.servers() + " is away: " + now.getMessage());
+  }
+
+  void close() {
+    admin.close(Duration.ZERO);
   }
 }
