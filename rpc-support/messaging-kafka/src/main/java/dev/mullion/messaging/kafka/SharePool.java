@@ -109,7 +109,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     dispatch(GROW_MILLIS);
   }
 
-  /** Lets a consumer poll, a new one if none has polled for so long. */
+  /** Lets a consumer poll, a new one if none has polled for that many milliseconds. */
   private void dispatch(long growMillis) {
     ShareWorker next;
     boolean isNew = false;
