@@ -1,5 +1,7 @@
 package dev.mullion.framing.tcp;
 
+import static java.lang.System.Logger.Level.WARNING;
+
 import dev.mullion.framing.tcp.Place.Request;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.List;
@@ -16,6 +18,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestTimeouts {
   private static final long NEVER = Long.MAX_VALUE;
+
+  /** Deadlines that are less than this apart share one timer. */
+  private static final long SHORTEST_WAIT = TimeUnit.MILLISECONDS.toNanos(1);
+
+  private static final long WAIT_AFTER_FAILURE = TimeUnit.SECONDS.toNanos(1);
 
   /** The clock counts from here, so that two times can be compared. */
   private static final long BEGINNING = System.nanoTime();
@@ -72,10 +79,22 @@ final class RequestTimeouts {
 
   private void look() {
     synchronized (this) {
-      // Before it looks at the requests: one that is added later sets the timer itself.
-      timer = null;
-      firesAt = NEVER;
+      // Before it looks at the requests: one that is added later sets the timer itself. This also
+      // cancels a timer that was set after this one began to run.
+      cancel();
     }
+    long next;
+    try {
+      next = endLateRequests();
+    } catch (RuntimeException | Error e) {
+      LinkContext.LOG.log(WARNING, "request timeouts failed, checking again in 1 second", e);
+      next = now() + WAIT_AFTER_FAILURE;
+    }
+    fireAt(next);
+  }
+
+  /** Returns when to look again. */
+  private long endLateRequests() {
     long now = now();
     long next = NEVER;
     for (Request request : pending.get()) {
@@ -85,7 +104,7 @@ final class RequestTimeouts {
         next = Math.min(next, request.deadline);
       }
     }
-    fireAt(next);
+    return Math.max(next, now + SHORTEST_WAIT);
   }
 
   /** No more requests are watched. Any thread may call it. */
@@ -99,5 +118,6 @@ final class RequestTimeouts {
       timer.cancel(false);
       timer = null;
     }
+    firesAt = NEVER;
   }
 }

@@ -61,8 +61,12 @@ final class SendLock {
 
   /** Unlocks, and releases the encoded frame if it is not the frame itself. */
   void unlock(Object ready, Object frame) {
-    queue.unlock();
-    release(ready, frame);
+    try {
+      // Fails if the event loop has ended.
+      queue.unlock();
+    } finally {
+      release(ready, frame);
+    }
   }
 
   private static void release(Object ready, Object frame) {

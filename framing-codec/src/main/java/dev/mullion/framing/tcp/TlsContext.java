@@ -15,8 +15,9 @@ import org.jspecify.annotations.Nullable;
 /** The TLS of a running server or client. Separate because netty-handler may be absent. */
 final class TlsContext implements AutoCloseable {
   /**
-   * The most bytes that TLS encrypts into one buffer, as several records. Replies in a buffer of
-   * this size are encrypted without being copied.
+   * The most bytes that TLS encrypts into one buffer, as several records. A buffer of up to this
+   * size that is flushed alone is encrypted without a copy. During the handshake, Netty would try
+   * forever to encrypt more than one record: nothing is written before {@link Link#open}.
    */
   static final int WRAPPED = 64 * 1024;
 

@@ -97,8 +97,12 @@ final class TlsInput extends ChannelDuplexHandler {
     ByteBuf records = in;
     try {
       ByteBuf begun = part;
-      if (begun != null) {
+      if (begun != null && !isEnded()) {
         complete(ctx, begun, in);
+      }
+      if (isEnded()) {
+        in.release();
+        return;
       }
       int end = endOfRecords(in);
       if (end < in.writerIndex()) {
@@ -115,6 +119,11 @@ final class TlsInput extends ChannelDuplexHandler {
     } else {
       records.release();
     }
+  }
+
+  /** Nothing may follow close_notify: TLS would collect it. */
+  private boolean isEnded() {
+    return tls.engine().isInboundDone();
   }
 
   private void complete(ChannelHandlerContext ctx, ByteBuf begun, ByteBuf in) {

@@ -88,10 +88,10 @@ final class WaitingSends {
     }
   }
 
-  /** Adds the requests among them. */
+  /** Adds the requests among them whose senders still wait for a reply. */
   void addPending(List<Request> to) {
     for (PendingSend send : sends) {
-      if (send.place instanceof Request request) {
+      if (send.place instanceof Request request && !request.isDone()) {
         to.add(request);
       }
     }

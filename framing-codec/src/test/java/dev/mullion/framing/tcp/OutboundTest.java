@@ -1,23 +1,32 @@
 package dev.mullion.framing.tcp;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.nio.ByteBuffer;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class OutboundTest {
+  private final QueueLink link = new QueueLink(
+      FramedServer.builder().connectionSettings(),
+      new LoopWatch(ImmediateEventExecutor.INSTANCE, 0),
+      false,
+      opened -> {});
+  private final EmbeddedChannel channel = new EmbeddedChannel(link);
+
+  @AfterEach
+  void close() {
+    channel.finishAndReleaseAll();
+  }
+
   /** It was woken while the sender held the lock, and had to wait for it at once. */
   @Test
   void eventLoopIsWokenOnceTheLockIsFree() throws Exception {
-    QueueLink link = new QueueLink(
-        FramedServer.builder().connectionSettings(),
-        new LoopWatch(ImmediateEventExecutor.INSTANCE, 0),
-        false,
-        opened -> {});
-    EmbeddedChannel channel = new EmbeddedChannel(link);
     channel.runPendingTasks();
     Outbound queue = link.outbound();
 
@@ -37,6 +46,16 @@ class OutboundTest {
     queue.lock.lock();
     queue.unlock();
     assertThat(channel.hasPendingTasks()).isFalse();
-    channel.finishAndReleaseAll();
+  }
+
+  /** As it does when the event loop has ended. */
+  @Test
+  void encodedFrameIsReleasedIfUnlockingFails() {
+    ByteBuf encoded = Unpooled.buffer(1);
+
+    assertThatThrownBy(() -> link.outbound().sendLock.unlock(encoded, new byte[1]))
+        .isInstanceOf(IllegalMonitorStateException.class);
+
+    assertThat(encoded.refCnt()).isZero();
   }
 }

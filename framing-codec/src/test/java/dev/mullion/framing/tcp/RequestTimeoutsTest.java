@@ -11,6 +11,7 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -70,18 +71,72 @@ class RequestTimeoutsTest {
     Request soon = watched(SOON);
 
     Await.until("the earlier one has timed out", () -> timedOut.contains(soon));
-    Await.until("the timer is set for the other", () -> timers.size() == 3);
+    Await.until("the timer is set for the other", () -> timers.size() == 3 && timersSet() == 1);
     assertThat(timedOut).containsExactly(soon);
     assertThat(pending).containsExactly(late);
+  }
+
+  /** A timer that runs already cannot be cancelled: two timers were set from then on. */
+  @Test
+  void earlierDeadlineWhileTheTimerRuns() throws Exception {
+    Request earlier = new Request(0);
+    Request soon = watched(SOON);
+    ScheduledFuture<?> running = timers.element();
+    pending.add(new Request(LATE));
+    synchronized (timeouts) {
+      Await.until("its timer runs", () -> !running.isCancellable());
+      pending.add(earlier);
+      timeouts.watch(earlier);
+    }
+
+    Await.until(
+        "the first two timers are done",
+        () -> timers.size() > 2 && timers.stream().limit(2).allMatch(ScheduledFuture::isDone));
     assertThat(timersSet()).isOne();
+    assertThat(timedOut).containsExactly(soon, earlier);
+  }
+
+  /** No timer was set after it, and no request timed out any more. */
+  @Test
+  void failureDoesNotEndTheTimeouts() throws Exception {
+    AtomicInteger looks = new AtomicInteger();
+    AtomicInteger ends = new AtomicInteger();
+    RequestTimeouts failing = new RequestTimeouts(
+        loop,
+        () -> {
+          failFirst(looks);
+          return pending;
+        },
+        request -> {
+          failFirst(ends);
+          timedOut(request);
+        });
+    Request request = new Request(SOON);
+    pending.add(request);
+
+    failing.watch(request);
+
+    Await.until("it has timed out", () -> timedOut.contains(request));
+    assertThat(looks).hasValue(3);
+    assertThat(ends).hasValue(2);
+  }
+
+  private static void failFirst(AtomicInteger calls) {
+    if (calls.getAndIncrement() == 0) {
+      throw new IllegalStateException("the first call fails");
+    }
   }
 
   /** The timer of a request that got its reply still fires, and is then set for the next one. */
   @Test
   void deadlineAfterThatOfARequestThatIsDoneIsKept() throws Exception {
-    pending.remove(watched(SOON));
-    Request next = watched(2 * SOON);
-    assertThat(timers).hasSize(1);
+    Request next;
+    // The timer does not look yet, however slow this thread is.
+    synchronized (timeouts) {
+      pending.remove(watched(SOON));
+      next = watched(2 * SOON);
+      assertThat(timers).hasSize(1);
+    }
 
     Await.until("it has timed out", () -> timedOut.contains(next));
     assertThat(timedOut).containsExactly(next);

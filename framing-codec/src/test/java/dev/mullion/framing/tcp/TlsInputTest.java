@@ -5,35 +5,61 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.framing.FrameBatch;
 import dev.mullion.framing.testing.Certificates;
 import dev.mullion.net.Tls;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.ssl.OpenSsl;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslProvider;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** TLS records cut anywhere, and what is held of them, between two sides without a socket. */
+/**
+ * TLS records cut anywhere, and what is held of them, between two sides without a socket; with each
+ * TLS engine of the class path.
+ */
+@ParameterizedClass
+@MethodSource("engines")
 class TlsInputTest {
   private static final int READ = 64 * 1024;
 
   private static Certificates certificates;
 
+  private final SslProvider engine;
+  private final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true);
   private final ConnectionSettings settings = FramedServer.builder().connectionSettings();
   private final EmbeddedChannel server = new EmbeddedChannel();
   private final EmbeddedChannel client = new EmbeddedChannel();
+
+  TlsInputTest(SslProvider engine) {
+    this.engine = engine;
+  }
+
+  static Stream<SslProvider> engines() {
+    return OpenSsl.isAvailable()
+        ? Stream.of(SslProvider.JDK, SslProvider.OPENSSL)
+        : Stream.of(SslProvider.JDK);
+  }
 
   @BeforeAll
   static void makeCertificates(@TempDir Path directory) throws Exception {
@@ -42,9 +68,14 @@ class TlsInputTest {
 
   @BeforeEach
   void connect() throws IOException {
-    server.pipeline().addLast(handler(certificates.server(), null));
+    server.config().setAllocator(allocator);
+    SslContext context = SslContextBuilder.forServer(
+            certificates.serverChain.toFile(), certificates.serverKey.toFile())
+        .sslProvider(engine)
+        .build();
+    server.pipeline().addLast(handler(Tls.of(context), null));
     LoopWatch watch = new LoopWatch(ImmediateEventExecutor.INSTANCE, 0);
-    Handling.batches(() -> EchoServer.ECHO).addTo(server.pipeline(), settings, watch, true);
+    Handling.batches(OpenEcho::new).addTo(server.pipeline(), settings, watch, true);
     client.pipeline().addLast(handler(certificates.client(), "localhost"));
   }
 
@@ -53,11 +84,25 @@ class TlsInputTest {
     return context.newHandler(server.alloc(), host, 1);
   }
 
+  /** An echo whose side stays open at the peer's end. */
+  private static final class OpenEcho implements BatchHandler {
+    @Override
+    public void frames(FramedConnection connection, FrameBatch batch) {
+      connection.reply(batch.encoded());
+    }
+
+    @Override
+    public void inputEnded(FramedConnection connection) {}
+  }
+
+  /** The server has given back everything. */
   @AfterEach
   void end() {
     client.finishAndReleaseAll();
     server.finishAndReleaseAll();
     FastThreadLocal.removeAll();
+    assertThat(allocator.metric().usedDirectMemory()).isZero();
+    assertThat(allocator.metric().usedHeapMemory()).isZero();
   }
 
   @ParameterizedTest
@@ -118,6 +163,26 @@ class TlsInputTest {
 
     assertThat(read.refCnt()).isZero();
     assertThat(settings.budget().used()).isBetween(6L, 16L);
+  }
+
+  /** TLS collected it: up to the memory budget. */
+  @Test
+  void nothingIsHeldOfWhatFollowsCloseNotify() {
+    exchange(READ);
+    byte[] record = record(frames(12_000));
+    read(server, record, 0, record.length);
+    client.pipeline().get(SslHandler.class).closeOutbound();
+    byte[] closeNotify = take(client);
+    read(server, closeNotify, 0, 7);
+    read(server, concat(closeNotify, record), 7, closeNotify.length + 100);
+
+    for (int i = 0; i < 100; i++) {
+      read(server, record, 0, record.length);
+      read(server, record, 0, 2);
+    }
+
+    assertThat(server.isActive()).isTrue();
+    assertThat(settings.budget().used()).isZero();
   }
 
   @Test

@@ -97,6 +97,11 @@ public record ComparisonOptions(
         rounds, measured, warmup, some, ways, pinned, directory, classPath, jvmOptions);
   }
 
+  /** Returns whether only some of the loads or comparisons are measured. */
+  boolean isPartial() {
+    return !loads.isEmpty() || !ways.isEmpty();
+  }
+
   /** Returns whether a comparison is wanted. */
   boolean wants(String title) {
     return ways.isEmpty() || ways.stream().anyMatch(title::startsWith);

@@ -21,7 +21,8 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
 
   /**
    * The whole program: measures, writes {@code <name>.csv}, prints the table, and puts it into the
-   * README next to the directory, if that has a place for it.
+   * README next to the directory, if that has a place for it. If only some loads or ways are
+   * measured, it writes {@code <name>-part.csv} and leaves the README as it is.
    */
   public void run(String... arguments) throws IOException, InterruptedException {
     ComparisonOptions options;
@@ -37,10 +38,24 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     Comparison.endChildrenAtExit();
     Files.createDirectories(options.directory());
     Results all = measure(options);
-    Path csv = options.directory().resolve(name + ".csv");
+    System.out.println("\n" + table(all) + "\n" + shortfalls(all) + "\n" + write(all, options));
+  }
+
+  /** Returns what is written where. */
+  String write(Results all, ComparisonOptions options) throws IOException {
+    Path directory = options.directory();
+    if (options.isPartial()) {
+      Path part = directory.resolve(name + "-part.csv");
+      all.write(part);
+      return "written to " + part + "; README.md shows complete runs only";
+    }
+    Path csv = directory.resolve(name + ".csv");
     all.write(csv);
-    PerformancePage.replaceTable(options.directory(), name + ".csv", table(all));
-    System.out.println("\n" + table(all) + "\n" + shortfalls(all) + "\nwritten to " + csv);
+    boolean shown = PerformancePage.replaceTable(directory, name + ".csv", table(all));
+    return "written to " + csv
+        + (shown
+            ? " and README.md"
+            : "; there is no README.md with <!-- " + name + ".csv --> beside the directory");
   }
 
   /** Measures each comparison that has one of the loads. */

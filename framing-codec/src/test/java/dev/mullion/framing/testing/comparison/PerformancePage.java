@@ -38,13 +38,16 @@ public final class PerformancePage {
 
   /**
    * Puts a table into the README above a directory, between the comments {@code <!-- x.csv -->} and
-   * {@code <!-- end of x.csv -->}; does nothing if there is no such place.
+   * {@code <!-- end of x.csv -->}. Returns whether there is such a place.
    */
-  static void replaceTable(Path directory, String csv, String table) throws IOException {
+  static boolean replaceTable(Path directory, String csv, String table) throws IOException {
     Path readme = directory.resolve("..").resolve("README.md");
-    if (Files.exists(readme)) {
-      Files.writeString(readme, replacedTable(Files.readString(readme), csv, table));
+    if (!Files.exists(readme)) {
+      return false;
     }
+    String page = replacedTable(Files.readString(readme), csv, table);
+    Files.writeString(readme, page);
+    return page.contains(table);
   }
 
   static String replacedTable(String page, String csv, String table) {

@@ -2,6 +2,7 @@ package dev.mullion.framing.testing.comparison;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,16 @@ class ResultsTest {
           run("b", 2, 600_000, 1),
           run("a", 3, 3_000, 1),
           run("b", 3, 4_000, 1)));
+
+  private static final Results WAYS = new Results(
+      RESULTS.header(),
+      List.of(
+          run("a", 1, 3, 1).named("one: tiny 16 B"),
+          run("b", 1, 2, 1).named("one: tiny 16 B"),
+          run("a", 1, 1, 1).named("one: huge 1 MiB"),
+          run("b", 1, 2, 1).named("one: huge 1 MiB"),
+          run("a", 1, 2, 1).named("other: tiny 16 B"),
+          run("b", 1, 2, 1).named("other: tiny 16 B")));
 
   private static Results.Run run(String server, int round, long completed, double cpuSeconds) {
     return new Results.Run("tiny 1 x 1", server, round, completed, 1, cpuSeconds);
@@ -48,17 +59,7 @@ class ResultsTest {
 
   @Test
   void tableOfASetHasARowForEachWayAndAColumnForEachSize() {
-    Results ways = new Results(
-        RESULTS.header(),
-        List.of(
-            run("a", 1, 3, 1).named("one: tiny 16 B"),
-            run("b", 1, 2, 1).named("one: tiny 16 B"),
-            run("a", 1, 1, 1).named("one: huge 1 MiB"),
-            run("b", 1, 2, 1).named("one: huge 1 MiB"),
-            run("a", 1, 2, 1).named("other: tiny 16 B"),
-            run("b", 1, 2, 1).named("other: tiny 16 B")));
-
-    assertThat(ComparisonSet.table(ways)).isEqualTo("""
+    assertThat(ComparisonSet.table(WAYS)).isEqualTo("""
         | way | tiny | huge |
         | --- | --- | --- |
         | one | **1.50** (1.50 to 1.50) | **0.50** (0.50 to 0.50) |
@@ -66,7 +67,7 @@ class ResultsTest {
 
         Measured on: m. 3 rounds.
         """);
-    assertThat(ComparisonSet.shortfalls(ways))
+    assertThat(ComparisonSet.shortfalls(WAYS))
         .isEqualTo("below 1:\n  one: huge 1 MiB **0.50** (0.50 to 0.50)");
   }
 
@@ -77,6 +78,31 @@ class ResultsTest {
     assertThat(PerformancePage.replacedTable(page, "x.csv", "new\n"))
         .isEqualTo("a\n<!-- x.csv -->\n\nnew\n\n<!-- end of x.csv -->\nb\n");
     assertThat(PerformancePage.replacedTable(page, "y.csv", "new\n")).isEqualTo(page);
+  }
+
+  /** It replaced the complete results, and their table. */
+  @Test
+  void partOfASetIsNotShown(@TempDir Path module) throws Exception {
+    Path readme =
+        Files.writeString(module.resolve("README.md"), "<!-- x.csv -->\n<!-- end of x.csv -->\n");
+    String directory = Files.createDirectory(module.resolve("performance")).toString();
+    ComparisonSet set = new ComparisonSet("x", List.of());
+
+    for (String option : List.of("--loads", "--ways")) {
+      ComparisonOptions some = ComparisonOptions.parse("--directory", directory, option, "one");
+      String done = set.write(WAYS, some);
+      assertThat(done).contains("x-part.csv", "complete runs only");
+    }
+    assertThat(readme).content().doesNotContain("Measured on");
+    assertThat(module.resolve("performance/x.csv")).doesNotExist();
+
+    ComparisonOptions complete = ComparisonOptions.parse("--directory", directory);
+    assertThat(set.write(WAYS, complete)).endsWith("x.csv and README.md");
+    assertThat(readme).content().contains(ComparisonSet.table(WAYS));
+    assertThat(module.resolve("performance/x.csv")).exists();
+
+    Files.writeString(readme, "no table");
+    assertThat(set.write(WAYS, complete)).contains("there is no README.md with <!-- x.csv -->");
   }
 
   @Test
