@@ -14,7 +14,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 final class Addresses {
   private final Names names;
   private final Topology topology;
-  private final Set<Route> prepared = ConcurrentHashMap.newKeySet();
+  private final Set<String> prepared = ConcurrentHashMap.newKeySet(); // their Kafka topics
 
   Addresses(Names names, Topology topology) {
     this.names = names;
@@ -23,15 +23,15 @@ final class Addresses {
 
   /** Creates what a route needs, or checks that it exists; only success is remembered. */
   void prepare(Route route) throws MessagingException {
-    if (!prepared.contains(route)) {
+    if (!prepared.contains(names.address(route))) {
       create(route);
-      prepared.add(route);
+      prepared.add(names.address(route));
     }
   }
 
   /** Makes again what is missing of a route that was prepared. */
   void makeAgain(Route route) throws MessagingException {
-    prepared.remove(route);
+    prepared.remove(names.address(route));
     prepare(route);
   }
 
@@ -46,7 +46,7 @@ final class Addresses {
       @Override
       public void failed(Throwable error) {
         if (error instanceof MissingAddressException) {
-          prepared.remove(route);
+          prepared.remove(names.address(route));
         }
       }
     };

@@ -60,25 +60,28 @@ final class KafkaLink implements EngineLink {
     final LongAdder expired = new LongAdder();
   }
 
-  private KafkaLink(Settings settings, EngineContext context, Admin admin) {
+  private KafkaLink(Settings settings, EngineContext context, Admin admin, Opened opened) {
     this.settings = settings;
     this.admin = admin;
     this.names = new Names(settings.prefix());
     this.errors = new Errors(settings.servers(), "requestTimeout");
-    this.tasks = new Tasks(errors, context.callbacks());
+    this.tasks = opened.add(new Tasks(errors, context.callbacks()), Tasks::close);
     this.topology = new Topology(admin, settings, errors, known);
     Errors ofSends = new Errors(settings.servers(), "deliveryTimeout");
-    this.sender = new Sender(settings, admin, ofSends, known);
-    this.declarationReader = new Reader(settings, topology, errors, "declarations");
-    this.letterReader = new Reader(settings, topology, errors, "dead-letters");
+    this.sender =
+        opened.add(new Sender(settings, admin, ofSends, known), each -> each.close(Duration.ZERO));
+    this.declarationReader = opened.add(
+        new Reader(settings, topology, errors, "declarations"), each -> each.close(Duration.ZERO));
+    this.letterReader = opened.add(
+        new Reader(settings, topology, errors, "dead-letters"), each -> each.close(Duration.ZERO));
     this.declarations = new Declarations(declarationReader, sender, names.declarations());
-    this.watch = new Watch(settings, context);
+    this.watch = opened.add(new Watch(settings, context), Watch::close);
     this.queues = new Queues(this);
     this.movers = new Movers(this);
-    this.upkeep = new Upkeep(this);
     this.addresses = new Addresses(names, topology);
+    this.upkeep = new Upkeep(this, queues);
     this.requests = new Requests(this, context);
-    this.signals = new SignalSender(this, context);
+    this.signals = opened.add(new SignalSender(this, context), each -> each.close(Duration.ZERO));
   }
 
   /** Connects, within the connect timeout. */
@@ -92,21 +95,24 @@ final class KafkaLink implements EngineLink {
       throw new KafkaFailedException(
           "no client for Kafka at " + settings.servers() + ": " + cause.getMessage(), e, false);
     }
-    KafkaLink link = null;
+    Opened opened = new Opened();
+    opened.add(admin, each -> each.close(Duration.ZERO));
+    boolean isOpen = false;
     try {
       admin
           .describeCluster()
           .nodes()
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
-      link = new KafkaLink(settings, context, admin);
+      KafkaLink link = new KafkaLink(settings, context, admin, opened);
       link.watch.start(link.tasks.timer());
       link.upkeep.start();
+      isOpen = true;
       return link;
     } catch (Exception e) { // whatever it is, told apart there
       throw errors.of(e, "the connection", false);
     } finally {
-      if (link == null) {
-        admin.close(Duration.ZERO);
+      if (!isOpen) {
+        opened.close();
       }
     }
   }
@@ -292,27 +298,25 @@ final class KafkaLink implements EngineLink {
     return sources;
   }
 
-  /** Makes again what is missing of a route that has a subscription; blocks. */
-  void makeAgain(Route route, boolean declare) throws MessagingException {
-    if (route instanceof Route.Queue queue) {
-      queues.makeAgain(queue, declare);
-    } else {
-      addresses.makeAgain(route);
-    }
-  }
-
   Movers movers() {
     return movers;
   }
 
   /** Returns the reader of live subscribers, started with the first of them. */
   synchronized LiveReader live() {
+    checkOpen();
     LiveReader now = live;
     if (now == null) {
       now = new LiveReader(this);
       live = now;
     }
     return now;
+  }
+
+  synchronized void leave(LiveReader.Listener listener) {
+    if (live != null) {
+      live.remove(listener);
+    }
   }
 
   synchronized Set<String> liveTopics() {
@@ -368,6 +372,7 @@ final class KafkaLink implements EngineLink {
       all.forEach(Source::cancel);
       all.forEach(Source::close);
     } finally {
+      upkeep.close();
       tasks.close();
       requests.close();
       Duration left = Duration.ofNanos(Math.max(1_000_000, end - System.nanoTime()));

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class KnownTopics {
   private static final long NEW_NANOS = TimeUnit.SECONDS.toNanos(2);
-  private static final long FRESH_NANOS = TimeUnit.SECONDS.toNanos(10);
+  private static final long FRESH_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   private final Map<String, Known> all = new ConcurrentHashMap<>();
 
@@ -24,12 +24,24 @@ final class KnownTopics {
    * One topic; all times are those of {@link System#nanoTime}.
    *
    * @param id the last one that is known
+   * @param former the one before; a node may not know yet that it is gone
    * @param asked when the question was asked whose answer this is
    * @param made when it was made or found to exist, by this link; 0 if it was not
    * @param missed when it was missing the last time; 0 if it never was
    */
-  private record Known(@Nullable Uuid id, boolean missing, long asked, long made, long missed) {
-    private static final Known NOTHING = new Known(null, false, 0, 0, 0);
+  private record Known(
+      @Nullable Uuid id,
+      @Nullable Uuid former,
+      boolean missing,
+      long asked,
+      long made,
+      long missed) {
+    private static final Known NOTHING = new Known(null, null, false, 0, 0, 0);
+
+    Known existing(Uuid now, long asked) {
+      Uuid before = now.equals(id) ? former : id;
+      return new Known(now, before, false, asked, made, missed);
+    }
 
     boolean isLaterThan(long other) {
       return asked != 0 && asked - other > 0;
@@ -44,7 +56,7 @@ final class KnownTopics {
   void exists(String topic, Uuid id, long asked) {
     learn(
         topic,
-        old -> old.isLaterThan(asked) ? old : new Known(id, false, asked, old.made, old.missed));
+        old -> old.isLaterThan(asked) || id.equals(old.former) ? old : old.existing(id, asked));
   }
 
   void missing(String topic, long asked) {
@@ -52,13 +64,13 @@ final class KnownTopics {
         topic,
         old -> old.isLaterThan(asked) || old.isNew()
             ? old
-            : new Known(old.id, true, asked, old.made, System.nanoTime()));
+            : new Known(old.id, old.former, true, asked, old.made, System.nanoTime()));
   }
 
   /** Takes notice that a topic exists now; its id is told by the next answer. */
   void made(String topic) {
     long now = System.nanoTime();
-    learn(topic, old -> new Known(old.id, false, now, now, old.missed));
+    learn(topic, old -> new Known(old.id, old.former, false, now, now, old.missed));
   }
 
   private void learn(String topic, UnaryOperator<Known> change) {
@@ -90,8 +102,11 @@ final class KnownTopics {
     return now != null && former != null && !now.equals(former);
   }
 
-  /** Forgets those that are not needed any more. */
-  void retain(Set<String> needed) {
-    all.keySet().retainAll(needed);
+  /** Forgets those that are not needed any more, unless something was learned of them since. */
+  void retain(Set<String> needed, long since) {
+    all.entrySet()
+        .removeIf(each -> !needed.contains(each.getKey())
+            && !each.getValue().isLaterThan(since)
+            && !each.getValue().isNew());
   }
 }

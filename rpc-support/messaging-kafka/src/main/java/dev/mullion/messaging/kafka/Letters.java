@@ -146,11 +146,16 @@ final class Letters implements DeadLetters {
 
   private void trimLater() {
     if (trimming.compareAndSet(false, true)) {
+      String what = "the bound of dead letters of " + queue.id();
       link.background(() -> {
-        trimming.set(false);
-        live("the bound of dead letters of " + queue.id());
-        return null;
-      });
+            trimming.set(false);
+            return live(what);
+          })
+          .whenComplete((live, error) -> {
+            if (error != null) {
+              link.failing(what, error);
+            }
+          });
     }
   }
 

@@ -40,6 +40,7 @@ final class LiveReader implements Runnable {
     final String kafkaTopic;
     final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final Map<TopicPartition, Long> begin = new HashMap<>(); // of the reader's thread
+    private volatile boolean left;
 
     Listener(String kafkaTopic) {
       this.kafkaTopic = kafkaTopic;
@@ -90,6 +91,7 @@ final class LiveReader implements Runnable {
   }
 
   void remove(Listener listener) {
+    listener.left = true; // it may be joining just now
     joining.remove(listener);
     List<Listener> all = listeners.get(listener.kafkaTopic);
     if (all != null && all.remove(listener) && all.isEmpty()) {
@@ -150,7 +152,7 @@ final class LiveReader implements Runnable {
     link.topology().idsOf(positions.keySet(), "live subscribers");
     Map<TopicPartition, Long> begins = consumer.beginningOffsets(positions.keySet());
     positions.forEach((partition, position) -> {
-      if (restartIfAnother(partition.topic())) {
+      if (restartIfAnother(partition.topic()) || !consumer.assignment().contains(partition)) {
         return;
       }
       if (position < begins.getOrDefault(partition, 0L)) {
@@ -229,6 +231,9 @@ final class LiveReader implements Runnable {
         listeners.computeIfAbsent(listener.kafkaTopic, topic -> new CopyOnWriteArrayList<>());
     if (!all.contains(listener)) {
       all.add(listener);
+    }
+    if (listener.left) {
+      remove(listener);
     }
     link.tell(() -> listener.ready.complete(null));
   }

@@ -150,15 +150,24 @@ final class Names {
 
   /** Returns the topics that a subscription needs. */
   Set<String> needed(Route route) {
-    if (route instanceof Route.Queue queue) {
-      Set<String> needed = new LinkedHashSet<>(all(queue));
-      queue.source().ifPresent(source -> needed.add(topic(source)));
-      return needed;
+    if (!(route instanceof Route.Queue queue)) {
+      return Set.of(address(route));
     }
+    Set<String> needed = new LinkedHashSet<>(all(queue));
+    needed.add(declarations());
+    if (!queue.ordered()) {
+      needed.add(givenUp());
+    }
+    queue.source().ifPresent(source -> needed.add(topic(source)));
+    return needed;
+  }
+
+  /** Returns the Kafka topic of a topic, pattern, subject or signal. */
+  String address(Route route) {
     if (route instanceof Route.Topic) {
-      return Set.of(topic(route.name()));
+      return topic(route.name());
     }
-    return Set.of(route instanceof Route.Subject ? subject(route.name()) : signal(route.name()));
+    return route instanceof Route.Subject ? subject(route.name()) : signal(route.name());
   }
 
   /** Returns all topics of a queue, the main one first. */

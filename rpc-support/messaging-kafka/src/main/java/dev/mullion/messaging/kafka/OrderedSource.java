@@ -5,6 +5,7 @@ import dev.mullion.messaging.engine.ConsumerSettings;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.engine.Sink;
+import dev.mullion.messaging.engine.Source;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * copy would come behind later messages of its key: what was tried is kept where the consumer group
  * keeps its offsets.
  */
-final class OrderedSource implements JobSource, OrderedDelivery.Owner {
+final class OrderedSource implements Source, OrderedDelivery.Owner {
   private static final Duration CLOSE = Duration.ofSeconds(3);
   private static final Duration BURY_AGAIN = Duration.ofSeconds(1);
 
@@ -38,13 +39,9 @@ final class OrderedSource implements JobSource, OrderedDelivery.Owner {
     worker.start();
   }
 
-  @Override
-  public Route.Queue queue() {
+  Route.Queue queue() {
     return queue;
   }
-
-  @Override
-  public void lookAround() {} // the worker does
 
   @Override
   public String address(ConsumerRecord<byte[], byte[]> record) {

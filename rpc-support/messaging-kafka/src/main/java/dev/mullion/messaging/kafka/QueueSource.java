@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * copy: it is sent to the queue, to a retry topic or to the dead letters, and when all replicas
  * have it the original is accepted. A death in between makes a duplicate and loses nothing.
  */
-final class QueueSource extends SharePool implements JobSource {
+final class QueueSource extends SharePool implements Upkept {
   private static final long COPY_AGAIN_MILLIS = 500;
 
   private final Route.Queue queue;
@@ -43,11 +43,6 @@ final class QueueSource extends SharePool implements JobSource {
       lookAround();
       return true;
     });
-  }
-
-  @Override
-  public Route.Queue queue() {
-    return queue;
   }
 
   @Override

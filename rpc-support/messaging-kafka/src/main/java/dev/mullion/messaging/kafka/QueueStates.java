@@ -200,10 +200,21 @@ final class QueueStates {
         asked.entrySet()) {
       Map<TopicPartition, OffsetAndMetadata> offsets = answer(each.getValue());
       if (offsets != null) {
-        all.put(each.getKey(), offsets);
+        all.put(each.getKey(), ofPresentTopics(offsets));
       }
     }
     return all;
+  }
+
+  /** Returns these offsets, with null for those of topics that were deleted and made again. */
+  private Map<TopicPartition, OffsetAndMetadata> ofPresentTopics(
+      Map<TopicPartition, OffsetAndMetadata> offsets) {
+    Map<TopicPartition, OffsetAndMetadata> present = new HashMap<>(offsets);
+    present.replaceAll((partition, offset) -> {
+      TopicDescription topic = topics.get(partition.topic());
+      return topic != null && TopicId.isOfAnother(offset, topic.topicId()) ? null : offset;
+    });
+    return present;
   }
 
   private Map<String, Integer> askMembers() throws MessagingException {

@@ -88,20 +88,22 @@ final class Queues {
     }
   }
 
-  /** Returns whether their topic did not exist. */
-  private boolean ensureDeclarations(String what) throws MessagingException {
-    boolean created = false;
+  private void ensureDeclarations(String what) throws MessagingException {
     if (!declarationsExist) {
       Topology topology = link.topology();
-      created = !topology
-          .ensure(List.of(topology.compacted(names.declarations())), what)
-          .isEmpty();
-      if (created) {
+      Set<String> created =
+          topology.ensure(List.of(topology.compacted(names.declarations())), what);
+      if (!created.isEmpty()) {
         link.declarations().forget();
       }
       declarationsExist = true;
     }
-    return created;
+  }
+
+  /** Makes the topic of declarations again, if it really is missing. */
+  void makeDeclarationsAgain() throws MessagingException {
+    declarationsExist = false;
+    ensureDeclarations("the declarations of queues");
   }
 
   /** Creates what is missing; someone may have declared the queue and then died. */
@@ -146,9 +148,6 @@ final class Queues {
    */
   void makeAgain(Route.Queue queue, boolean declare) throws MessagingException {
     String what = "the topics of " + queue.id();
-    if (declare) {
-      declarationsExist = false;
-    }
     ensureDeclarations(what);
     boolean declared = declared(() -> {
       if (declare) {

@@ -26,6 +26,7 @@ final class Reader {
   private final Errors errors;
   private final Consumer<byte[], byte[]> consumer;
   private final ReentrantLock lock = new ReentrantLock();
+  private volatile boolean closing; // by who has the lock, or gets it
 
   /** Takes the records. */
   @FunctionalInterface
@@ -55,11 +56,17 @@ final class Reader {
       throw errors.of(e, what, false);
     }
     try {
+      if (closing) {
+        throw KafkaLink.ended();
+      }
       return question.ask();
     } catch (KafkaException e) {
       throw errors.of(e, what, false);
     } finally {
       lock.unlock();
+      if (closing && lock.tryLock()) {
+        closeConsumer(Duration.ZERO);
+      }
     }
   }
 
@@ -175,19 +182,33 @@ final class Reader {
     return end == null ? 0 : end;
   }
 
+  /** Ends; a question that is still under way after this time closes the consumer itself. */
   void close(Duration timeout) {
+    closing = true;
     try {
       if (lock.tryLock(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
-        try {
-          consumer.close(CloseOptions.timeout(timeout));
-        } finally {
-          lock.unlock();
-        }
+        closeConsumer(timeout);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+      if (lock.tryLock()) {
+        closeConsumer(Duration.ZERO);
+      }
+    }
+  }
+
+  /** Closes what may be closed before, and leaves the lock. */
+  private void closeConsumer(Duration timeout) {
+    boolean interrupted = Thread.interrupted(); // the client's close would give up
+    try {
+      consumer.close(CloseOptions.timeout(timeout));
     } catch (RuntimeException e) {
       Logs.warn("close", "a reader failed to close", e);
+    } finally {
+      lock.unlock();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

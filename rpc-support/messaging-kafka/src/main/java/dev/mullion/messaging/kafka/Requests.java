@@ -38,6 +38,7 @@ final class Requests {
   private final Map<Long, CompletableFuture<Void>> waiting =
       new ConcurrentHashMap<>(); // first ones
   private @Nullable Replies replies; // guarded by this
+  private volatile boolean closed;
 
   Requests(KafkaLink link, EngineContext context) {
     this.link = link;
@@ -54,7 +55,12 @@ final class Requests {
     long deadline = System.currentTimeMillis() + Records.millis(timeout);
     Records.set(headers, DEADLINE, Long.toString(deadline));
     Sender.Purpose what = link.addresses().purpose("a request to subject ", subject);
-    CompletableFuture<Void> listening = replies().ready;
+    CompletableFuture<Void> listening;
+    try {
+      listening = replies().ready;
+    } catch (IllegalStateException e) { // messaging was closed meanwhile
+      return CompletableFuture.failedStage(e);
+    }
     if (listening.isDone()) {
       return link.sender().send(request, what);
     }
@@ -62,6 +68,9 @@ final class Requests {
     waiting.put(id, begun);
     if (listening.isDone()) {
       begin();
+    }
+    if (closed) {
+      close();
     }
     return begun.thenCompose(done -> link.sender().send(request, what));
   }
@@ -86,6 +95,7 @@ final class Requests {
 
   /** Fails those that were not sent yet. */
   void close() {
+    closed = true;
     waiting.keySet().forEach(id -> {
       CompletableFuture<Void> begun = waiting.remove(id);
       if (begun != null) {

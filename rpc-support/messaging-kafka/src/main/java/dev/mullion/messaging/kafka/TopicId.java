@@ -27,12 +27,19 @@ final class TopicId {
     return mark < 0 ? metadata : metadata.substring(0, mark).stripTrailing();
   }
 
+  /** Returns whether an offset is known to belong to the topic with this id. */
+  static boolean isOf(OffsetAndMetadata offset, Uuid id) {
+    return id.toString().equals(idOf(offset));
+  }
+
   /** Returns whether an offset is known to belong to a topic with another id. */
   static boolean isOfAnother(@Nullable OffsetAndMetadata offset, @Nullable Uuid id) {
-    if (offset == null || id == null) {
-      return false;
-    }
+    String known = offset == null ? null : idOf(offset);
+    return known != null && id != null && !known.equals(id.toString());
+  }
+
+  private static @Nullable String idOf(OffsetAndMetadata offset) {
     int mark = offset.metadata().lastIndexOf(MARK);
-    return mark >= 0 && !offset.metadata().substring(mark + 1).equals(id.toString());
+    return mark < 0 ? null : offset.metadata().substring(mark + 1);
   }
 }

@@ -49,7 +49,7 @@ final class TopicSource extends LiveReader.Listener implements Source {
 
   @Override
   public void cancel() {
-    link.live().remove(this);
+    link.leave(this);
     buffer.cancel();
     link.tell(() -> ready.cancel(false)); // unless it is ready
   }

@@ -14,10 +14,12 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
@@ -170,6 +172,20 @@ final class Topology {
   /** Returns those topics that exist. */
   Map<String, TopicDescription> existing(Collection<String> topics, String what)
       throws MessagingException {
+    return existing(topics, what, (topic, failure) -> {
+      throw failure;
+    });
+  }
+
+  /** Takes what failed for one topic, or throws it. */
+  @FunctionalInterface
+  interface Failed {
+    void failed(String topic, MessagingException failure) throws MessagingException;
+  }
+
+  /** Returns those topics that are known to exist. */
+  Map<String, TopicDescription> existing(Collection<String> topics, String what, Failed failed)
+      throws MessagingException {
     Map<String, TopicDescription> existing = new HashMap<>();
     long asked = System.nanoTime();
     for (Map.Entry<String, KafkaFuture<TopicDescription>> each :
@@ -181,34 +197,45 @@ final class Topology {
         known.exists(topic, description.topicId(), asked);
       } catch (MissingAddressException e) {
         known.missing(topic, asked);
+      } catch (MessagingException e) {
+        failed.failed(topic, e);
       }
     }
     return existing;
   }
 
-  /** Waits until a node knows topics that were made just now. */
-  void awaitKnown(Set<String> topics, String what) throws MessagingException {
-    onceKnown(what, () -> {
+  /** Waits until a node knows topics that may have been made just now. */
+  Map<String, TopicDescription> awaitKnown(Set<String> topics, String what)
+      throws MessagingException {
+    return onceKnown(what, () -> {
+      Map<String, TopicDescription> found = existing(topics, what);
       Set<String> missing = new HashSet<>(topics);
-      missing.removeAll(existing(topics, what).keySet());
+      missing.removeAll(found.keySet());
       if (!missing.isEmpty()) {
         throw new MissingAddressException(what + ": Kafka at " + settings.servers()
             + " has no topic " + String.join(", ", missing) + "; see KafkaEngine.Builder.topology");
       }
-      return true;
+      return found;
     });
   }
 
-  /** Returns the ids of the topics of these partitions, as far as they can be known now. */
+  /**
+   * Returns the ids of the topics of these partitions, for a consumer's thread, which begins again
+   * if they cannot be known: without them it would commit for any topic of that name.
+   */
   Map<String, Uuid> idsOf(Collection<TopicPartition> partitions, String what) {
     Map<String, Uuid> ids = new HashMap<>();
     try {
-      existing(partitions.stream().map(TopicPartition::topic).distinct().toList(), what)
+      awaitKnown(topicsOf(partitions), what)
           .forEach((topic, found) -> ids.put(topic, found.topicId()));
     } catch (MessagingException e) {
-      Logs.warn("topic", "whether a topic was made again is not known: " + e.getMessage(), null);
+      throw new KafkaException("whether a topic was made again: " + e.getMessage(), e);
     }
     return ids;
+  }
+
+  static Set<String> topicsOf(Collection<TopicPartition> partitions) {
+    return partitions.stream().map(TopicPartition::topic).collect(Collectors.toSet());
   }
 
   /** Returns a topic, which must exist. */

@@ -7,12 +7,14 @@ import java.util.Map;
 import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /**
  * Deletes what is settled from the topics of a queue: they have no retention by time, which could
- * take messages that wait, and acknowledging deletes nothing in Kafka.
+ * take messages that wait, and acknowledging deletes nothing in Kafka. An offset that may belong to
+ * a former topic of that name deletes nothing.
  */
 final class Trimmer {
   private final KafkaLink link;
@@ -43,8 +45,14 @@ final class Trimmer {
       Map<TopicPartition, OffsetAndMetadata> done = link.topology()
           .await(
               link.admin().listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata(), what);
+      Map<String, TopicDescription> topics =
+          link.topology().existing(Topology.topicsOf(done.keySet()), what);
       done.forEach((partition, offset) -> {
-        if (offset != null && offset.offset() > 0) {
+        TopicDescription topic = topics.get(partition.topic());
+        if (offset != null
+            && offset.offset() > 0
+            && topic != null
+            && TopicId.isOf(offset, topic.topicId())) {
           settled.put(partition, RecordsToDelete.beforeOffset(offset.offset()));
         }
       });

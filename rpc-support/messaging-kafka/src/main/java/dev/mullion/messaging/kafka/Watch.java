@@ -23,7 +23,8 @@ final class Watch {
   private final int patience;
   private volatile @Nullable Throwable lost;
   private volatile long lostAt;
-  private volatile long asked; // when the question that is open was asked; 0 if none is
+  private volatile boolean asking;
+  private volatile boolean closed;
 
   Watch(Settings settings, EngineContext context) {
     this.admin = settings.admin();
@@ -38,25 +39,28 @@ final class Watch {
   }
 
   private void ask() {
-    if (asked != 0) {
+    if (asking) {
       return;
     }
-    asked = System.nanoTime();
+    asking = true;
     try {
       admin
           .describeCluster(new DescribeClusterOptions().timeoutMs(patience))
           .nodes()
           .whenComplete((nodes, error) -> {
-            asked = 0;
+            asking = false;
             answered(error);
           });
     } catch (RuntimeException e) {
-      asked = 0;
+      asking = false;
       answered(e);
     }
   }
 
   private void answered(@Nullable Throwable error) {
+    if (closed) {
+      return; // it was the close that failed the question
+    }
     Throwable before = lost;
     if (error != null && before == null) {
       lostAt = System.nanoTime();
@@ -77,6 +81,7 @@ final class Watch {
   }
 
   void close() {
+    closed = true;
     admin.close(Duration.ZERO);
   }
 }

@@ -1,21 +1,24 @@
 package dev.mullion.messaging.kafka;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.engine.EngineContext;
-import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Route;
 import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 
 /** What is under way when a link closes fails, and is told why. */
@@ -40,12 +43,7 @@ class KafkaClosedTest {
         Overflow.BLOCK,
         10,
         Duration.ofDays(1));
-    EngineContext context = new EngineContext(
-        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
-    EngineLink link = KafkaEngine.builder(KafkaUnderTest.node().servers())
-        .prefix("closed-" + UUID.randomUUID().toString().substring(0, 8))
-        .build()
-        .open(context);
+    KafkaLink link = open();
     Message<byte[]> message = Message.of(Codecs.utf8().encode("message"));
     CompletionStage<Void> request =
         link.request(new Route.Subject("nobodys"), 1, message, Duration.ofMinutes(5));
@@ -55,5 +53,51 @@ class KafkaClosedTest {
     assertClosed(push);
     assertClosed(link.send(queue, message));
     assertClosed(link.queues());
+  }
+
+  private static KafkaLink open() throws Exception {
+    EngineContext context = new EngineContext(
+        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
+    return (KafkaLink) KafkaEngine.builder(KafkaUnderTest.node().servers())
+        .prefix("closed-" + UUID.randomUUID().toString().substring(0, 8))
+        .build()
+        .open(context);
+  }
+
+  // A subscriber that came too late started a reader that nobody ended.
+  @Test
+  void closedLinkStartsNoReader() throws Exception {
+    KafkaLink link = open();
+    link.close(Duration.ofMillis(100));
+    assertThatThrownBy(link::live).hasMessage("messaging is closed");
+  }
+
+  // The consumer of a question that took longer than the close was never closed.
+  @Test
+  void readerIsClosedAfterTheQuestionUnderWay() throws Exception {
+    KafkaLink link = open();
+    Reader reader = link.letterReader();
+    CompletableFuture<Void> begun = new CompletableFuture<>();
+    CompletableFuture<Boolean> answer = new CompletableFuture<>();
+    CompletableFuture<Boolean> asked = new CompletableFuture<>();
+    Thread asking = new Thread(() -> {
+      try {
+        asked.complete(reader.locked("a question", () -> {
+          begun.complete(null);
+          return answer.join();
+        }));
+      } catch (MessagingException e) {
+        asked.completeExceptionally(e);
+      }
+    });
+    asking.start();
+    begun.get(20, TimeUnit.SECONDS);
+    link.close(Duration.ofMillis(100));
+    answer.complete(true);
+    assertThat(asked.get(20, TimeUnit.SECONDS)).isTrue();
+    assertThatThrownBy(() -> reader.locked("another one", () -> true))
+        .hasMessage("messaging is closed");
+    assertThatThrownBy(() -> reader.endOf(new TopicPartition("any", 0)))
+        .hasMessageContaining("closed");
   }
 }

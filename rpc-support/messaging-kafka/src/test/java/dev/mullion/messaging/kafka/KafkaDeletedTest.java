@@ -380,6 +380,21 @@ class KafkaDeletedTest {
     };
   }
 
+  // A continuation that did not return ended the look for topics.
+  @Test
+  void topicsAreMadeAgainWhileCallbacksAreHeldUp() throws Exception {
+    EngineContext context =
+        new EngineContext(new UnheardEvents(), held -> {}, 10, Duration.ofSeconds(10));
+    Route.Topic topic = new Route.Topic("held");
+    try (EngineLink link = builder(Duration.ofSeconds(20)).build().open(context);
+        Admin admin = KafkaUnderTest.node().admin()) {
+      ConsumerSettings settings = new ConsumerSettings(2, 2, 10, Overflow.DROP_OLDEST);
+      link.consume(topic, settings, taking(new LinkedBlockingQueue<>()));
+      deleteKind("held");
+      until(() -> admin.listTopics().names().get(20, TimeUnit.SECONDS).contains(prefix + "held"));
+    }
+  }
+
   // The missing topic was not told of, and what needed it was given up.
   @Test
   void missingTopicIsToldAndAwaitedIfItMustExist() throws Exception {
