@@ -19,7 +19,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  *                                         and the broker ends a connection with frames for a
  *                                         channel that is closed: so it takes its turn
  *  close, while nothing can be written    a writer may wait with the lock until the event loop
- *                                         has written something: so the close waits until then
+ *                                         has written something: so the close waits until then;
+ *                                         but all else is read, as heartbeats are
  *  writers                                could keep the event loop from the lock: so they begin
  *                                         no message while a close is under way
  * </pre>
@@ -63,14 +64,14 @@ final class ChannelCloses {
       }
     }
 
+    /** Nothing follows a close on its channel but the answer to one of the client. */
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-      boolean isClose = is(CLOSE, message);
-      if (held.isEmpty() && !isClose) {
+      if (!is(CLOSE, message) && !is(CLOSE_OK, message)) {
         context.fireChannelRead(message);
         return;
       }
-      underWay.addAndGet(isClose ? 1 : 0);
+      underWay.incrementAndGet();
       held.add(message);
       passOn(context);
     }
@@ -84,28 +85,19 @@ final class ChannelCloses {
     }
 
     private void passOn(ChannelHandlerContext context) {
-      while (!held.isEmpty() && (writable || !is(CLOSE, held.peek()))) {
-        Object next = held.remove();
-        boolean isClose = is(CLOSE, next);
+      while (writable && !held.isEmpty()) {
         try {
-          context.fireChannelRead(next);
+          context.fireChannelRead(held.remove());
         } finally {
-          if (isClose) {
-            underWay.decrementAndGet();
-          }
+          underWay.decrementAndGet();
         }
-      }
-      if (context.channel().config().isAutoRead() != held.isEmpty()) {
-        context.channel().config().setAutoRead(held.isEmpty());
       }
     }
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
       for (Object each = held.poll(); each != null; each = held.poll()) {
-        if (is(CLOSE, each)) {
-          underWay.decrementAndGet();
-        }
+        underWay.decrementAndGet();
         ((ByteBuf) each).release();
       }
     }
