@@ -14,10 +14,9 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 import java.io.IOException;
-import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
@@ -40,14 +39,12 @@ final class LinkConnection implements Session.Observer {
   private final EventLoopGroup group =
       new MultiThreadIoEventLoopGroup(1, Threads.named("io"), NioIoHandler.newFactory());
   private final ExecutorService deliveries = Threads.forDeliveries();
+  private final ThreadPoolExecutor reconnects = Threads.one("reconnect");
   private final Object lock = new Object();
   private volatile @Nullable Session current;
-  private volatile CompletableFuture<@Nullable Void> lossTold =
-      CompletableFuture.completedFuture(null);
   private volatile boolean closed;
 
   private final Outages outages;
-  private boolean restoring; // guarded by the lock
 
   LinkConnection(
       RabbitMqEngine engine, EngineContext context, ChannelCloses closes, RabbitMqLink link)
@@ -77,6 +74,7 @@ final class LinkConnection implements Session.Observer {
 
   /** Connects for the first time; waits for a broker that is starting for the connect timeout. */
   void open() throws MessagingException {
+    reconnects.prestartCoreThread(); // later there may be no memory for one
     long end = System.nanoTime() + Publisher.nanos(engine.connectTimeout());
     for (int attempt = 0; ; attempt++) {
       try {
@@ -146,70 +144,49 @@ final class LinkConnection implements Session.Observer {
 
   @Override
   public void lost(Session session, Throwable cause) {
-    boolean told;
     synchronized (lock) {
       outages.because(cause);
-      told = current == session;
-      if (told) {
+      if (current == session) { // else it is being opened, and its opener sees it
+        outages.lost(); // before others see that there is none
         current = null;
-        outages.lost();
+        reconnects.execute(() -> reconnect(session, cause));
       }
-    }
-    if (!told) {
-      return; // while it was opened: its opener sees it
-    }
-    MessagingException error = engine.errors().of(cause, "connection", false);
-    lossTold = CompletableFuture.runAsync(() -> tellLoss(error), context.callbacks());
-    Runnable reconnecting = () -> { // user code may hold up the callbacks
-      try {
-        link.lost(session, cause);
-        session.drop();
-      } finally {
-        reconnect();
-      }
-    };
-    Threads.named("reconnect").newThread(reconnecting).start();
-  }
-
-  private void tellLoss(MessagingException error) {
-    if (!closed) {
-      context.events().connectionLost(engine.where(), error);
     }
   }
 
-  private void reconnect() {
-    synchronized (lock) {
-      if (closed || restoring) {
-        return;
-      }
-      restoring = true;
-    }
-    restore();
-  }
-
-  /** At once; but not again and again, if what is restored ends each session. */
-  private void restore() {
+  private void reconnect(Session lost, Throwable cause) {
     try {
-      for (int attempt = Math.max(0, outages.shortSessions() - 1); !closed; attempt++) {
-        if (attempt > 0) {
-          pause(attempt - 1);
-        }
-        try {
-          restoreOnce();
-          return;
-        } catch (Throwable e) { // whatever it is, nobody else connects again
-          outages.because(e);
-        }
+      if (!closed) {
+        MessagingException error = engine.errors().of(cause, "connection", false);
+        context.events().connectionLost(engine.where(), error);
       }
-    } finally {
-      synchronized (lock) {
-        restoring = false;
+      link.lost(lost, cause);
+      lost.drop();
+    } catch (RuntimeException | Error e) {
+      Logs.warn("lost", "what was on a lost connection was not taken back", e);
+    }
+    if (restore()) {
+      context.events().connectionRestored(engine.where(), outages.time());
+    }
+  }
+
+  /**
+   * At once; but not again and again, if what is restored ends each session. Returns false if this
+   * is closed.
+   */
+  private boolean restore() {
+    for (int attempt = Math.max(0, outages.shortSessions() - 1); !closed; attempt++) {
+      if (attempt > 0) {
+        pause(attempt - 1);
+      }
+      try {
+        restoreOnce();
+        return true;
+      } catch (Throwable e) { // whatever it is, nobody else connects again
+        outages.because(e);
       }
     }
-    Session now = current;
-    if (!closed && now == null) { // lost again before restoring was reset
-      reconnect();
-    }
+    return false;
   }
 
   private void restoreOnce() throws IOException, TimeoutException, MessagingException {
@@ -221,7 +198,6 @@ final class LinkConnection implements Session.Observer {
       if (!restored) {
         throw new IOException("the connection was lost while it was restored");
       }
-      restored();
     } finally {
       if (!restored) {
         session.end();
@@ -229,13 +205,6 @@ final class LinkConnection implements Session.Observer {
         session.drop();
       }
     }
-  }
-
-  private void restored() {
-    Duration outage = outages.time();
-    lossTold.whenCompleteAsync(
-        (told, error) -> context.events().connectionRestored(engine.where(), outage),
-        context.callbacks());
   }
 
   private void pause(int attempt) {
@@ -331,7 +300,7 @@ final class LinkConnection implements Session.Observer {
 
   /** Returns whether sends should fail at once, since the broker is away for too long. */
   boolean isAwayForLong() {
-    return current() == null && outages.time().compareTo(engine.awayTimeout()) > 0;
+    return current == null && outages.time().compareTo(engine.awayTimeout()) > 0;
   }
 
   MessagingException away() {
@@ -367,6 +336,7 @@ final class LinkConnection implements Session.Observer {
       closed = true;
       session = current;
       current = null;
+      reconnects.shutdown();
       lock.notifyAll();
     }
     if (session != null) {

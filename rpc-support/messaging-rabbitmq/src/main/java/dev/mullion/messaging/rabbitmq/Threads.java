@@ -28,6 +28,12 @@ final class Threads {
     };
   }
 
+  /** Returns one thread, which does one task after the other. */
+  static ThreadPoolExecutor one(String name) {
+    return new ThreadPoolExecutor(
+        1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), named(name));
+  }
+
   /** Returns threads that pass deliveries on. */
   static ExecutorService forDeliveries() {
     int size = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors()));
