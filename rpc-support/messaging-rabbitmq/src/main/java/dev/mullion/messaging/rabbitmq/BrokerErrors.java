@@ -201,11 +201,11 @@ final class BrokerErrors {
         : String.valueOf(signal.getMessage());
   }
 
-  /** Returns the text of an error, with that of its cause where it has none. */
+  /** Returns the text of an error, or that of its cause where it has none that tells. */
   static String reason(Throwable error) {
     Throwable cause = error.getCause();
     String own = error.getMessage();
-    if (own == null && cause != null) {
+    if (cause != null && (own == null || error instanceof ShutdownSignalException)) {
       return reason(cause);
     }
     return own == null ? error.getClass().getSimpleName() : own;

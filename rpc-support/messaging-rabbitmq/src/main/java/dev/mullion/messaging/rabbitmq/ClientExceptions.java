@@ -37,6 +37,6 @@ final class ClientExceptions extends ForgivingExceptionHandler {
 
   @Override
   protected void log(String what, Throwable exception) {
-    Logs.warn("callback", "a callback has failed (" + what + "): " + exception, null);
+    Logs.warn("callback", "a callback has failed (" + what + ")", exception);
   }
 }

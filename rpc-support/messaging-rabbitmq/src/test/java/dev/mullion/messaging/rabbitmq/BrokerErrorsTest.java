@@ -29,6 +29,14 @@ class BrokerErrorsTest {
         .hasMessageContaining("the connection to it was lost");
   }
 
+  // Its text was "connection error", whatever had happened.
+  @Test
+  void lossTellsItsCause() {
+    ShutdownSignalException error = new ShutdownSignalException(true, false, null, null);
+    error.initCause(new IOException("Connection reset"));
+    assertThat(errors.of(error, "connection", false)).hasMessageEndingWith(": Connection reset");
+  }
+
   private static ShutdownSignalException closed(int code, String text) {
     AMQP.Connection.Close close = new AMQP.Connection.Close.Builder()
         .replyCode(code)
