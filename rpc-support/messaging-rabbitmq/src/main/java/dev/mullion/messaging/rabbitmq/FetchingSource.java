@@ -103,6 +103,7 @@ abstract class FetchingSource implements Restored {
         return;
       }
       on = session;
+      channels.removeIf(each -> !each.isOpen()); // of lost sessions
       arrivals.arrived();
       synchronized (this) {
         suspended = false;

@@ -111,6 +111,7 @@ final class Publication {
       notAttempted(); // the last one was behind the cause
     }
     attempts++;
+    returned = false; // the queue may be there now
     written = System.nanoTime();
   }
 

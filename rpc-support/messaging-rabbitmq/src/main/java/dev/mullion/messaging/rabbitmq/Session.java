@@ -194,7 +194,9 @@ final class Session {
   /** Closes a channel; what it holds goes back to its queues. */
   static void abort(Channel channel) {
     try {
-      channel.abort();
+      if (channel.isOpen()) { // else its number would be free before the broker has answered
+        channel.abort();
+      }
     } catch (IOException | RuntimeException e) {
       // It is closed, or will be with its connection.
     }

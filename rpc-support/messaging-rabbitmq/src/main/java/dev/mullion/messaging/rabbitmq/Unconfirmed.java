@@ -7,8 +7,11 @@ import org.jspecify.annotations.Nullable;
 
 /** What was published on one channel and not confirmed, by its number there. */
 final class Unconfirmed {
+  private static final int FEW = 64;
+  private static final int MANY = 4096;
+
   /** The one of a number is at that number modulo the length. These are guarded by this. */
-  private @Nullable Publication[] open = new Publication[64];
+  private @Nullable Publication[] open = new Publication[FEW];
 
   private long first = 1; // no lower number is open
   private long end = 1; // no number from here on is open
@@ -55,6 +58,9 @@ final class Unconfirmed {
     open[at(number)] = null;
     while (first < end && open[at(first)] == null) {
       first++;
+    }
+    if (first == end && open.length > MANY) {
+      open = new Publication[FEW];
     }
     return taken;
   }
