@@ -36,6 +36,7 @@ def job(channel):
     properties, body = receive(channel, "mullion.queue.out")
     check(body, b"job from python", "a job")
     check(properties.message_id, "id-1", "its id")
+    check(properties.content_type, "text/plain", "its content type")
     check(properties.correlation_id, "c-1", "its correlation id")
     check(properties.delivery_mode, 2, "its delivery mode")
     check(properties.headers["own"], "grüße", "its header")

@@ -46,9 +46,12 @@ class MemoryAlarmTest {
       for (int i = 0; i < 500; i++) {
         sends.add(messaging.push(queue, payload));
       }
+      long failed = 0;
       for (CompletableFuture<Void> each : sends) {
-        assertFailsOrCompletes(each);
+        failed += hasFailed(each) ? 1 : 0;
       }
+      // The first ones may have been confirmed before the broker took notice.
+      assertThat(failed).isPositive();
       assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
       assertThat(messaging.health().up()).isFalse();
       assertThat(messaging.health().detail()).contains("blocks publishers");
@@ -64,11 +67,13 @@ class MemoryAlarmTest {
     }
   }
 
-  private static void assertFailsOrCompletes(CompletableFuture<Void> send) throws Exception {
+  private static boolean hasFailed(CompletableFuture<Void> send) throws Exception {
     try {
       send.get(5, TimeUnit.SECONDS);
+      return false;
     } catch (ExecutionException e) {
       assertThat(e.getCause()).isInstanceOf(BrokerAwayException.class);
+      return true;
     }
   }
 

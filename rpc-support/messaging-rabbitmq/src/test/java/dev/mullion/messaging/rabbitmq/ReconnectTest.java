@@ -49,6 +49,9 @@ class ReconnectTest {
           next = handled.poll(30, TimeUnit.SECONDS);
         }
         assertThat(next).isEqualTo("after");
+        assertThat(waiting.availablePermits())
+            .as("continuations on more threads than these")
+            .isZero();
       } finally {
         end.countDown();
       }
