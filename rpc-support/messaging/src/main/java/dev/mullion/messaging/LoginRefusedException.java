@@ -2,7 +2,7 @@ package dev.mullion.messaging;
 
 import org.jspecify.annotations.Nullable;
 
-/** The broker rejects these credentials. */
+/** The broker rejects these credentials, or the TLS handshake with it fails. */
 public final class LoginRefusedException extends MessagingException {
   private static final long serialVersionUID = 1L;
 

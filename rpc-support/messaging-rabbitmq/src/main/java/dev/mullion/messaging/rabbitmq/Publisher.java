@@ -30,9 +30,9 @@ import org.jspecify.annotations.Nullable;
  * fails. What was behind it the broker has never taken.
  *
  * <pre>
- *  publish() --&gt; queue --one thread--&gt; unconfirmed (of the session) --ack--&gt; done
- *                  ^                            |
- *                  '--------- session lost -----'
+ *  publish() --&gt; queue --one thread--&gt; unconfirmed (of a channel) --ack--&gt; done
+ *                            ^                |
+ *                          again &lt;--- channel or session lost
  * </pre>
  */
 final class Publisher implements AutoCloseable {
@@ -163,7 +163,7 @@ final class Publisher implements AutoCloseable {
     return queue.isEmpty() && again.isEmpty();
   }
 
-  /** What was taken from the queue is answered, or comes back to it. */
+  /** What was taken is answered, or comes again. */
   private void passOrFail(Publication next) {
     try {
       pass(next);
@@ -269,13 +269,18 @@ final class Publisher implements AutoCloseable {
   }
 
   private void failInTime(Publication publication, @Nullable Session on) {
-    String why = on != null && on.isBlocked()
-        ? errors.where() + " blocks publishers: " + on.blockedReason()
-        : errors.where() + " is away";
     publication.done.completeExceptionally(new BrokerAwayException(
-        "no answer to a publish to " + publication.address() + " within sendTimeout: broker " + why,
+        "no answer to a publish to " + publication.address() + " within sendTimeout: broker "
+            + errors.where() + " " + why(on),
         null,
         publication.attempts > 0));
+  }
+
+  private static String why(@Nullable Session on) {
+    if (on == null || on.isOver()) {
+      return "is away";
+    }
+    return on.isBlocked() ? "blocks publishers: " + on.blockedReason() : "has closed a channel";
   }
 
   /** Fails what waits behind the first one for too long. */

@@ -376,8 +376,8 @@ public final class RabbitMqEngine implements Engine {
 
     /**
      * Sets what is done to the client's own factory before it is used, for settings that are not
-     * here, such as a SASL mechanism or a collector of metrics. Recovery, threads and the transport
-     * stay this engine's.
+     * here, such as a SASL mechanism or a collector of metrics. Recovery, threads, the exception
+     * handler, and the transport with its event loops and channel customizer stay this engine's.
      */
     public Builder client(Consumer<ConnectionFactory> client) {
       this.client = requireNonNull(client, "client");
