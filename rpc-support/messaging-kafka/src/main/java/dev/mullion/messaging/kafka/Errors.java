@@ -65,8 +65,12 @@ final class Errors {
    */
   static boolean maybeMissing(Throwable error) {
     Throwable cause = cause(error);
-    return isMissing(cause)
-        || (cause instanceof TimeoutException && !(cause instanceof BufferExhaustedException));
+    return isMissing(cause) || isUnexplained(cause);
+  }
+
+  /** Returns whether a send took too long, which may be since its topic is missing. */
+  static boolean isUnexplained(Throwable cause) {
+    return cause instanceof TimeoutException && !(cause instanceof BufferExhaustedException);
   }
 
   /**
@@ -138,6 +142,7 @@ final class Errors {
     while (last.getCause() != null) {
       last = last.getCause();
     }
-    return last == error ? "" : ": " + last.getMessage();
+    String text = last.getMessage();
+    return last == error ? "" : ": " + (text == null ? last.getClass().getSimpleName() : text);
   }
 }

@@ -17,7 +17,6 @@ import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
-import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.jspecify.annotations.Nullable;
 
@@ -41,14 +40,22 @@ final class Sender {
   private final Thread thread;
 
   /** Takes the answer to a record: null if it was accepted. Called on a thread of the client. */
-  @FunctionalInterface
   interface Answer extends Callback {
     void answered(long offset, @Nullable Throwable error);
+
+    /** Answers once, whatever is thrown: others wait for their answers on the same thread. */
+    default void tell(long offset, @Nullable Throwable error) {
+      try {
+        answered(offset, error);
+      } catch (Throwable e) {
+        Logs.warn("sender", "an answer to a message failed", e);
+      }
+    }
 
     /** The client keeps an answer until it comes, and so not the record with its payload. */
     @Override
     default void onCompletion(@Nullable RecordMetadata metadata, @Nullable Exception error) {
-      answered(error == null && metadata != null ? metadata.offset() : -1, error);
+      tell(error == null && metadata != null ? metadata.offset() : -1, error);
     }
   }
 
@@ -75,32 +82,37 @@ final class Sender {
 
     @Override
     public void answered(long offset, @Nullable Throwable error) {
+      // What fails on the sender's own thread was not handed over to the client.
+      boolean maybeAccepted = Thread.currentThread() != thread;
       if (error == null) {
         complete(null);
-      } else if (Errors.cause(error) instanceof TimeoutException) {
-        explain(error);
+      } else if (Errors.isUnexplained(Errors.cause(error))) {
+        explain(error, maybeAccepted);
       } else {
-        fail(told(error));
+        fail(told(error, maybeAccepted));
       }
     }
 
     /** The client retries for its whole time if topic or broker are gone: asks which it is. */
-    private void explain(Throwable timeout) {
+    private void explain(Throwable timeout, boolean maybeAccepted) {
       try {
         admin
             .describeTopics(List.of(topic), new DescribeTopicsOptions().timeoutMs(EXPLAIN_MILLIS))
             .allTopicNames()
             .whenComplete((found, error) -> {
               boolean missing = error != null && Errors.isMissing(Errors.cause(error));
-              fail(missing ? errors.of(Errors.cause(error), purpose.text(), false) : told(timeout));
+              fail(
+                  missing
+                      ? errors.of(Errors.cause(error), purpose.text(), false)
+                      : told(timeout, maybeAccepted));
             });
       } catch (Throwable e) { // of a closed client
-        fail(told(timeout));
+        fail(told(timeout, maybeAccepted));
       }
     }
 
     /** Returns the error for a user; that of a closed client is no failure of the broker. */
-    private Throwable told(Throwable error) {
+    private Throwable told(Throwable error, boolean maybeAccepted) {
       if (error instanceof IllegalStateException) { // before it was sent
         return KafkaLink.ended();
       }
@@ -109,8 +121,8 @@ final class Sender {
               purpose.text() + ": messaging was closed before Kafka at " + errors.servers()
                   + " had answered",
               error,
-              true)
-          : errors.of(error, purpose.text(), true);
+              maybeAccepted)
+          : errors.of(error, purpose.text(), maybeAccepted);
     }
 
     void fail(Throwable error) {
@@ -159,7 +171,7 @@ final class Sender {
   /** Sends a record; the answer comes on a thread that must not be held up. */
   void send(ProducerRecord<byte[], byte[]> message, Answer answer) {
     if (closed.get()) {
-      answer.answered(-1, KafkaLink.ended());
+      answer.tell(-1, KafkaLink.ended());
       return;
     }
     waiting.add(new Item(message, answer, System.nanoTime()));
@@ -191,18 +203,14 @@ final class Sender {
 
   private void run() {
     while (!closed.get() || !waiting.isEmpty()) {
-      try {
-        Item item = waiting.poll();
-        if (item != null) {
-          pass(item);
-        } else {
-          awaitItem();
-        }
-        if (Thread.interrupted()) { // by close
-          failWaiting();
-        }
-      } catch (Throwable e) { // of an answer: the next ones must not wait for ever
-        Logs.warn("sender", "an answer to a message failed", e);
+      Item item = waiting.poll();
+      if (item != null) {
+        pass(item);
+      } else {
+        awaitItem();
+      }
+      if (Thread.interrupted()) { // by close
+        failWaiting();
       }
     }
   }
@@ -216,31 +224,31 @@ final class Sender {
   }
 
   private void pass(Item item) {
+    try {
+      check(item);
+      producer.send(item.record, item.answer);
+    } catch (Throwable e) { // too late, too large, or messaging closes
+      item.answer.tell(-1, e);
+    }
+  }
+
+  private void check(Item item) throws BrokerAwayException {
     if (System.nanoTime() - item.since > settings.deliveryTimeout().toNanos()) {
-      item.answer.answered(
-          -1,
-          new BrokerAwayException(
-              "Kafka at " + errors.servers() + " took no message for deliveryTimeout "
-                  + settings.deliveryTimeout(),
-              null,
-              false));
-      return;
+      throw new BrokerAwayException(
+          "Kafka at " + errors.servers() + " took no message for deliveryTimeout "
+              + settings.deliveryTimeout(),
+          null,
+          false);
     }
     String topic = item.record.topic();
     if (known.isMissing(topic)) { // the client would hold up all others while it looks for it
-      item.answer.answered(-1, new UnknownTopicOrPartitionException("no topic " + topic));
-      return;
-    }
-    try {
-      producer.send(item.record, item.answer);
-    } catch (Throwable e) { // too large, or no metadata or memory for too long
-      item.answer.answered(-1, e);
+      throw new UnknownTopicOrPartitionException("no topic " + topic);
     }
   }
 
   private void failWaiting() {
     for (Item item = waiting.poll(); item != null; item = waiting.poll()) {
-      item.answer.answered(-1, KafkaLink.ended());
+      item.answer.tell(-1, KafkaLink.ended());
     }
   }
 

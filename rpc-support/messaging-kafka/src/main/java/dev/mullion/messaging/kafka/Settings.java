@@ -154,15 +154,16 @@ final class Settings {
     all.put("acks", answered ? "all" : "0");
     all.put("enable.idempotence", answered);
     all.put("linger.ms", 0);
+    int batch = Math.min(BATCH_BYTES, from.maxMessageBytes); // a topic may take no larger one
     if (answered) {
-      all.put("batch.size", BATCH_BYTES);
+      all.put("batch.size", batch);
     }
     all.put("delivery.timeout.ms", millis(from.deliveryTimeout));
     all.put("request.timeout.ms", attempt(from.deliveryTimeout));
     all.put("max.block.ms", Math.min(2000, millis(from.deliveryTimeout)));
     all.put("max.request.size", maxCopyBytes());
     // In an outage each send may have a batch of its own, to another partition.
-    long memory = answered ? (long) BATCHES * BATCH_BYTES : 8L << 20;
+    long memory = answered ? (long) BATCHES * batch : 8L << 20;
     all.put("buffer.memory", Math.max(memory, 4L * from.maxMessageBytes));
     // An address that is used seldom must not make its next sender wait.
     all.put("metadata.max.idle.ms", Long.toString(Duration.ofDays(7).toMillis()));

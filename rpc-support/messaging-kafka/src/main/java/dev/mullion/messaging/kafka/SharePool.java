@@ -66,8 +66,9 @@ abstract class SharePool implements Source, ShareWorker.Pool {
   void restartIfAnother() {
     List<ShareWorker> all;
     synchronized (lock) {
-      boolean another = link.known().isAnother(group, topicId);
-      topicId = link.known().id(group);
+      Uuid now = link.known().id(group); // read once: it may become known meanwhile
+      boolean another = now != null && topicId != null && !now.equals(topicId);
+      topicId = now == null ? topicId : now;
       all = another ? List.copyOf(workers) : List.of();
     }
     all.forEach(ShareWorker::stop);
@@ -133,7 +134,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       }
     }
     if (isNew && next != null) {
-      next.start();
+      start(next);
     } else if (next != null) {
       next.wake();
     } else if (later && growing.compareAndSet(false, true)) {
@@ -141,6 +142,16 @@ abstract class SharePool implements Source, ShareWorker.Pool {
         growing.set(false);
         dispatch();
       });
+    }
+  }
+
+  /** One that cannot start must not end the one whose thread this is; another starts later. */
+  private void start(ShareWorker worker) {
+    try {
+      worker.start();
+    } catch (Throwable e) { // no memory for a thread
+      failing(worker, e);
+      ended(worker);
     }
   }
 
@@ -191,14 +202,18 @@ abstract class SharePool implements Source, ShareWorker.Pool {
       if (worker.polling) {
         return true;
       }
-      if (workers.size() > 1
-          && System.nanoTime() - worker.idleSince > IDLE_NANOS
-          && workers.get(0) != worker) {
+      if (System.nanoTime() - worker.idleSince > IDLE_NANOS && isSpare(worker)) {
         remove(worker);
         worker.stop();
       }
       return false;
     }
+  }
+
+  /** Returns whether another one stays that has joined and gets as much at a time. */
+  private boolean isSpare(ShareWorker worker) {
+    return workers.stream()
+        .anyMatch(each -> each != worker && each.proven && each.size >= worker.size);
   }
 
   private void remove(ShareWorker worker) {

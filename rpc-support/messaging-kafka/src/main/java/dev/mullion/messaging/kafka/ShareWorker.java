@@ -60,7 +60,7 @@ final class ShareWorker implements Runnable {
     /** Returns how long an acknowledgement waits for others, so that one commit has many. */
     long lingerNanos();
 
-    /** Takes notice that it got as much as it may, and all is handled before it can commit. */
+    /** Takes notice that a full fetch was handled at once. Another may fetch while it commits. */
     void outpaced(ShareWorker worker);
 
     /** Takes notice that nothing is held any more. */

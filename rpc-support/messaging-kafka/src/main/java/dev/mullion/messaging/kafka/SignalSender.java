@@ -57,7 +57,11 @@ final class SignalSender implements Runnable {
       open.decrementAndGet();
       return false;
     }
-    boolean taken = waiting.offer(new Item(signal, message, null));
+    Item item = new Item(signal, message, null);
+    boolean taken = waiting.offer(item);
+    if (taken && stopping && waiting.remove(item)) { // its thread may have ended
+      taken = false;
+    }
     if (!taken) {
       open.decrementAndGet();
     }
@@ -91,6 +95,9 @@ final class SignalSender implements Runnable {
     } catch (InterruptedException e) {
       // The end.
     } finally {
+      for (Item left = waiting.poll(); left != null; left = waiting.poll()) {
+        leave(left);
+      }
       Producer<byte[], byte[]> now = producer;
       if (now != null) {
         try {
@@ -112,6 +119,15 @@ final class SignalSender implements Runnable {
       } catch (Throwable e) { // the next ones are sent all the same
         dropped(signal, e);
       }
+    }
+  }
+
+  /** Drops what there is no time for any more. */
+  private void leave(Item item) {
+    if (item.passed != null) {
+      item.passed.countDown();
+    } else if (item.signal != null) {
+      dropped(item.signal, KafkaLink.ended());
     }
   }
 

@@ -35,19 +35,24 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *
  * <p>Both handle on one thread, since a share consumer has one, write the same headers, send
  * without lingering, and wait for all replicas. Both have at most 1,000 messages without an answer
- * and 10,000 that are not handled: without that second bound producers take the processor's time
- * from the consumers, and a rate says how it was divided. The client's defaults are 500 records a
- * poll and batches of 16 KiB; in a row of its own it has the engine's, 1,000 and 128 KiB. It has
- * one share consumer, since it handles on its thread. The engine starts further ones by itself if
- * its handlers are quicker than one; its handlers still have one thread. The client does not read
- * the headers that it writes; the engine does. What the engine adds is compiled later than the
- * clients, which both use, so the first {@value #WARM_UP} rounds do not count. The
- * processor's time is that of this process, with the relay between clients and node.
+ * and 10,000, or 32 MiB, that are not handled: without that second bound producers take the
+ * processor's time from the consumers, and a rate says how it was divided. A round begins with
+ * nothing to handle, and ends when all that was sent is handled; a short one before it, which does
+ * not count, lets all consumers join. The client's defaults are 500 records a poll and batches of
+ * 16 KiB; in a row of its own it has the engine's, 1,000 and 128 KiB. It has one share consumer,
+ * since it handles on its thread. The engine starts further ones by itself if its handlers are
+ * quicker than one; its handlers still have one thread. The client does not read the headers that
+ * it writes; the engine does. What the engine adds is compiled later than the clients, which both
+ * use, so the first {@value #WARM_UP} rounds do not count. The processor's time is that of this
+ * process, with the relay between clients and node.
  */
 final class KafkaComparison {
   private static final int WARM_UP = 3;
   private static final int OPEN = 1_000;
   private static final int UNHANDLED = 10_000;
+  private static final int UNHANDLED_BYTES = 32 << 20;
+  private static final long JOIN_MILLIS = 300;
+  private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final int SUBSCRIPTIONS = 1_000;
   private static final String ID = "0123456789abcdef-"; // as long as the engine's
 
@@ -128,6 +133,7 @@ final class KafkaComparison {
     try (Messaging messaging = Messaging.on(KafkaEngine.on(servers))) {
       messaging.worker(queue).concurrency(1).prefetch(4_000).start(delivery -> handled.increment());
       return rate(
+          bytes,
           handled,
           open,
           () ->
@@ -147,7 +153,7 @@ final class KafkaComparison {
     consumer.start();
     try (KafkaProducer<byte[], byte[]> producer =
         new KafkaProducer<>(sends, new ByteArraySerializer(), new ByteArraySerializer())) {
-      return rate(handled, open, () -> {
+      return rate(bytes, handled, open, () -> {
         ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, new byte[bytes]);
         String id = ID + Long.toHexString(ids.incrementAndGet());
         record.headers().add(Records.ID, id.getBytes(UTF_8));
@@ -187,28 +193,42 @@ final class KafkaComparison {
     }
   }
 
-  /** Sends for a while, begun with the first message that was handled. */
-  private Rate rate(LongAdder handled, Semaphore open, Runnable send) throws Exception {
-    while (handled.sum() == 0) {
-      if (open.tryAcquire(100, TimeUnit.MILLISECONDS)) {
-        send.run();
-      }
-    }
+  /** Measures a round, once all consumers have joined. */
+  private Rate rate(int bytes, LongAdder handled, Semaphore open, Runnable send) throws Exception {
+    int unhandled = Math.min(UNHANDLED, UNHANDLED_BYTES / bytes);
+    sendAll(1, 0, handled, open, send); // until a consumer has joined
+    sendAll(unhandled, JOIN_MILLIS, handled, open, send);
     long before = handled.sum();
     long processor = ProcessorTime.nanos();
     long begin = System.nanoTime();
+    sendAll(unhandled, millis, handled, open, send);
+    double count = handled.sum() - before;
+    long nanos = System.nanoTime() - begin;
+    return new Rate(count * 1e9 / nanos, (ProcessorTime.nanos() - processor) / 1e3 / count);
+  }
+
+  /** Sends one message or more, for that many milliseconds, and waits until they are handled. */
+  private static void sendAll(
+      int unhandled, long millis, LongAdder handled, Semaphore open, Runnable send)
+      throws InterruptedException {
+    long begin = System.nanoTime();
+    long before = handled.sum();
     long sent = 0;
-    while (System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(millis)) {
-      if (sent - (handled.sum() - before) >= UNHANDLED) {
+    while (sent == 0 || System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(millis)) {
+      if (sent - (handled.sum() - before) >= unhandled) {
         LockSupport.parkNanos(100_000);
       } else if (open.tryAcquire(100, TimeUnit.MILLISECONDS)) {
         send.run();
         sent++;
       }
     }
-    double count = handled.sum() - before;
-    long nanos = System.nanoTime() - begin;
-    return new Rate(count * 1e9 / nanos, (ProcessorTime.nanos() - processor) / 1e3 / count);
+    long end = System.nanoTime();
+    while (handled.sum() - before < sent) {
+      if (System.nanoTime() - end > LONGEST_NANOS) {
+        throw new IllegalStateException(sent + " sent, but handled: " + (handled.sum() - before));
+      }
+      LockSupport.parkNanos(100_000);
+    }
   }
 
   private void subscriptions() throws Exception {

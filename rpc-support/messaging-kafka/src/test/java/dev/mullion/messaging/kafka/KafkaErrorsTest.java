@@ -20,6 +20,7 @@ import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.JavaProcess;
 import dev.mullion.net.Tls;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -36,6 +37,7 @@ import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.SslAuthenticationException;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
@@ -235,6 +237,14 @@ class KafkaErrorsTest {
         .hasMessageContaining(KafkaUnderTest.node().secureServers().replaceAll(".*:", ":"))
         .hasMessageContainingAll(texts)
         .hasMessageNotContaining("secret");
+  }
+
+  // It ended with "null".
+  @Test
+  void reasonWithoutTextIsTheNameOfItsClass() {
+    Throwable refused = new SslAuthenticationException("no TLS", new ClosedChannelException());
+    assertThat(new Errors("localhost:9093", "connectTimeout").of(refused, "the connection", false))
+        .hasMessageContaining("no TLS: ClosedChannelException (Kafka at");
   }
 
   /** Kafka's client is not told why such a listener closes the connection. */

@@ -7,9 +7,16 @@ import java.util.Locale;
 public final class Spread {
   private Spread() {}
 
-  /** Returns the median; not a number if there is none. */
+  /** Returns the median, of two middle ones their mean; not a number if there is none. */
   public static double median(List<Double> values) {
-    return values.stream().sorted().skip(values.size() / 2).findFirst().orElse(Double.NaN);
+    int size = values.size();
+    return values.stream()
+        .sorted()
+        .skip((size - 1) / 2)
+        .limit(2 - size % 2)
+        .mapToDouble(each -> each)
+        .average()
+        .orElse(Double.NaN);
   }
 
   /** Returns the median, the least and the greatest, each in a format such as {@code %.1f}. */
