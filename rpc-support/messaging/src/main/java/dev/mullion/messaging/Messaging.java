@@ -119,12 +119,15 @@ public interface Messaging extends AutoCloseable {
    *
    * @throws ConflictingDeclarationException if it is declared with other settings; {@link
    *     #redeclare} changes them on purpose
+   * @throws UnsupportedSettingException if the engine's {@link Guarantees} exclude one
    */
   void declare(WorkQueue<?> queue) throws MessagingException;
 
   /**
    * Declares a queue or group with new settings in place of its earlier ones; its messages stay.
    * Workers and senders that still use the earlier settings are rejected when they next start.
+   *
+   * @throws UnsupportedSettingException if the engine's {@link Guarantees} exclude one
    */
   void redeclare(WorkQueue<?> queue) throws MessagingException;
 

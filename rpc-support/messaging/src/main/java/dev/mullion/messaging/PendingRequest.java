@@ -82,7 +82,11 @@ final class PendingRequest<R> extends CompletableFuture<Message<R>> {
         }
       });
     } catch (Throwable e) {
-      fail(e);
+      try {
+        refused.accept(e);
+      } finally {
+        fail(e);
+      }
     } finally {
       asking = null;
     }

@@ -8,7 +8,6 @@ import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Settlement;
 import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
@@ -116,9 +115,9 @@ final class Settling<T> {
     inbox.unsettled.incrementAndGet();
     whenAnswered(sent, (nothing, error) -> {
       try {
-        if (error != null) { // the caller's timeout ends its request
+        if (error != null) { // unless it was too large, the caller's timeout ends its request
           LimitedLog.warn("reply", "a reply was not sent (subject " + name + ")", error);
-          tellTooLarge(request, reply, error);
+          tellTooLarge(delivery, reply, Answers.cause(error));
         }
       } finally {
         owner.answered();
@@ -127,10 +126,9 @@ final class Settling<T> {
   }
 
   /** Tells the caller at once that its reply is larger than the engine allows. */
-  private void tellTooLarge(RawDelivery.Request request, Reply reply, Throwable error) {
-    Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+  private void tellTooLarge(Fetched<T> delivery, Reply reply, Throwable cause) {
     if (reply.status() == Reply.Status.OK && cause instanceof MessageTooLargeException) {
-      request.reply(Reply.error(request.id(), Reply.Status.FAILED, Rules.text(cause)));
+      reply(delivery, Reply.error(reply.id(), Reply.Status.FAILED, Rules.text(cause)));
     }
   }
 

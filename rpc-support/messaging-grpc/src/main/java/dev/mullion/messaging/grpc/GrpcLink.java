@@ -184,8 +184,8 @@ final class GrpcLink implements EngineLink {
         : ask(id -> ClientFrame.newBuilder().setSend(send.setId(id)).build());
   }
 
-  private @Nullable MessageTooLargeException tooLarge(
-      dev.mullion.messaging.grpc.v1.Message message) {
+  @Nullable
+  MessageTooLargeException tooLarge(dev.mullion.messaging.grpc.v1.Message message) {
     String tooLarge = WireMessages.tooLarge(message, connection.maxMessageSize());
     return tooLarge == null
         ? null

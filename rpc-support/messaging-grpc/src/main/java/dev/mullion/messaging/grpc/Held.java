@@ -1,6 +1,7 @@
 package dev.mullion.messaging.grpc;
 
 import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
@@ -150,8 +151,21 @@ final class Held {
     RawDelivery.Request request = (RawDelivery.Request) raw;
     return accept()
         .thenCompose(settlement -> settlement == Settlement.APPLIED
-            ? request.reply(reply).thenApply(sent -> settlement)
+            ? send(request, reply).thenApply(sent -> settlement)
             : CompletableFuture.completedFuture(settlement));
+  }
+
+  /** Sends a reply; if the engine finds it too large, its caller is told so. */
+  private static CompletionStage<Void> send(RawDelivery.Request request, Reply reply) {
+    return request.reply(reply).exceptionallyCompose(error -> {
+      Throwable cause = WireErrors.cause(error);
+      boolean tells =
+          reply.status() == Reply.Status.OK && cause instanceof MessageTooLargeException;
+      return tells
+          ? request.reply(
+              Reply.error(reply.id(), Reply.Status.FAILED, WireErrors.bounded(cause.getMessage())))
+          : CompletableFuture.failedFuture(error);
+    });
   }
 
   private CompletionStage<Settlement> accept() {

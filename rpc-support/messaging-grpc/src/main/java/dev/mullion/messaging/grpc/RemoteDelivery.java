@@ -2,6 +2,7 @@ package dev.mullion.messaging.grpc;
 
 import dev.mullion.messaging.DeadLetter;
 import dev.mullion.messaging.Message;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Reply;
@@ -21,7 +22,7 @@ class RemoteDelivery implements RawDelivery {
 
   final LinkSession session;
   final Deliver frame;
-  private final GrpcLink link;
+  final GrpcLink link;
   private final Message<byte[]> message;
   private final AtomicBoolean begun = new AtomicBoolean();
   private final AtomicBoolean settled = new AtomicBoolean();
@@ -144,7 +145,14 @@ class RemoteDelivery implements RawDelivery {
     public CompletionStage<Void> reply(Reply reply) {
       Settle.Builder settle = Settle.newBuilder();
       switch (reply.status()) {
-        case OK -> settle.setReply(WireMessages.of(reply.message().orElseThrow()));
+        case OK -> {
+          var message = WireMessages.of(reply.message().orElseThrow());
+          MessageTooLargeException tooLarge = link.tooLarge(message);
+          if (tooLarge != null) { // it would end the stream; an error follows in its place
+            return CompletableFuture.failedFuture(tooLarge);
+          }
+          settle.setReply(message);
+        }
         case FAILED -> settle.setFailed(WireErrors.bounded(reply.error()));
         case UNDECODABLE -> settle.setUndecodable(WireErrors.bounded(reply.error()));
         case LOST -> settle.setGivenBack(GivenBack.newBuilder().setCounted(true));

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
 import dev.mullion.messaging.DeadLetter;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.QueueFullException;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.Reply;
@@ -671,6 +672,21 @@ class MessagingServerTest {
   }
 
   @Test
+  void replyThatTheEngineFindsTooLargeIsAnErrorForItsCaller() throws Exception {
+    try (StubClient client = connect()) {
+      client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
+      ScriptedEngine.Request request = engine.request("s", "q");
+      request.replyFailure = new MessageTooLargeException("reply of 9 bytes");
+      client.settle(
+          client.delivery().getDelivery(),
+          settle -> settle.setReply(Message.newBuilder().setPayload(ByteString.copyFromUtf8("r"))));
+      Reply reply = Eventually.get("reply", request.reply);
+      assertThat(reply.status()).isEqualTo(Reply.Status.FAILED);
+      assertThat(reply.error()).isEqualTo("reply of 9 bytes");
+    }
+  }
+
+  @Test
   void lostReplierIsAnErrorForItsCallers() throws Exception {
     try (StubClient client = connect()) {
       client.subscribe(3, wire -> wire.setSubject("s").setCredit(2));
@@ -733,6 +749,7 @@ class MessagingServerTest {
       client.pull(4, "others", 5); // their time does not end meanwhile
       engine.deliver(throwing("others"));
       Delivery given = engine.deliver("others", "given back");
+      client.expectFrom(4); // the one that throws
       client.expectFrom(4);
       client.cut();
       assertThat(given.outcome()).isEqualTo(new Outcome.GiveBack(true));

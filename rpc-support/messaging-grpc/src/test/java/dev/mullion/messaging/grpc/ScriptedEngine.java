@@ -226,6 +226,7 @@ final class ScriptedEngine implements Engine {
   static final class Request extends Delivery implements RawDelivery.Request {
     final CompletableFuture<Reply> reply = new CompletableFuture<>();
     Supplier<Duration> timeLeft = () -> Duration.ofSeconds(20);
+    volatile @Nullable Throwable replyFailure; // of the first reply
 
     Request(String address, String payload) {
       super(address, payload, 0, 0);
@@ -238,6 +239,11 @@ final class ScriptedEngine implements Engine {
 
     @Override
     public CompletionStage<Void> reply(Reply reply) {
+      Throwable failure = replyFailure;
+      if (failure != null) {
+        replyFailure = null;
+        return CompletableFuture.failedFuture(failure);
+      }
       this.reply.complete(reply);
       return CompletableFuture.completedFuture(null);
     }

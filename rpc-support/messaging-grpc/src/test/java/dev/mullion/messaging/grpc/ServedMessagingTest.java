@@ -10,12 +10,16 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.RejectedMessageException;
+import dev.mullion.messaging.RequestFailedException;
+import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Subscription;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.rpc.RpcChannel;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -92,6 +96,21 @@ class ServedMessagingTest {
         .allMatch(each -> each.original().payload().length == 150_000);
     assertThat(Eventually.get("some", letters.peek(7))).hasSize(7);
     assertThat(Eventually.get("count", letters.count())).isEqualTo(100);
+  }
+
+  /** The frame broke the replier's stream, and all that it held counted as lost. */
+  @Test
+  void replyAboveTheLimitIsAnErrorOfItsCaller() throws Exception {
+    Messaging messaging = connect(server -> server.maxMessageSize(1000));
+    Subject<byte[], byte[]> subject = Subject.of("large", Codecs.bytes(), Codecs.bytes());
+    Subscription replier = messaging.reply(subject, request -> new byte[500_000]);
+    Eventually.get("ready", replier.ready());
+    CompletableFuture<byte[]> reply =
+        messaging.request(subject, new byte[1], Duration.ofSeconds(30));
+    assertThat(Eventually.failure("reply", reply))
+        .isInstanceOf(RequestFailedException.class)
+        .hasMessageContaining("exceeds maxMessageSize 1000 of the server");
+    assertThat(messaging.counters().reconnects()).isZero();
   }
 
   /** The frame broke the client's stream, again and again. */

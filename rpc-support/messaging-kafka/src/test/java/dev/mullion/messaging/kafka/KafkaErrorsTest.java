@@ -23,10 +23,13 @@ import dev.mullion.net.Tls;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -204,7 +207,8 @@ class KafkaErrorsTest {
     KafkaEngine.Builder builder =
         KafkaEngine.builder(node.secureServers()).tls(Tls.client().trusting(node.authority()));
     assertLoginRefused(builder.sasl("PLAIN", "alice", "wrong").build(), "Builder.sasl");
-    KafkaEngine alice = builder.sasl("PLAIN", "alice", "alice-secret").build();
+    KafkaEngine alice =
+        builder.sasl("PLAIN", "alice", "alice-secret").prefix("alice.").build();
     try (Messaging messaging = Messaging.on(alice)) {
       Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
       assertThat(denied)
@@ -212,10 +216,23 @@ class KafkaErrorsTest {
           .hasMessageContaining(name)
           .hasMessageContaining("README");
     }
-    allowAll(node, "User:alice");
+    allow(node, "User:alice", "alice.");
     try (Messaging messaging = Messaging.on(alice)) {
       messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
-      messaging.push(WorkQueue.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
+      WorkQueue<String> queue = WorkQueue.of(name, Codecs.utf8());
+      messaging.push(queue, "x").get(10, TimeUnit.SECONDS);
+      BlockingQueue<String> handled = new LinkedBlockingQueue<>();
+      messaging.pull(queue, job -> handled.add(job.payload()));
+      assertThat(handled.poll(20, TimeUnit.SECONDS)).isEqualTo("x");
+      Subject<String, String> subject = Subject.of(name, Codecs.utf8(), Codecs.utf8());
+      messaging
+          .reply(subject, request -> request.payload() + "!")
+          .ready()
+          .toCompletableFuture()
+          .get(20, TimeUnit.SECONDS);
+      assertThat(messaging.request(subject, "x", Duration.ofSeconds(20)).get(20, TimeUnit.SECONDS))
+          .isEqualTo("x!");
+      messaging.delete(queue).toCompletableFuture().get(20, TimeUnit.SECONDS);
     }
     assertLoginRefused(
         builder.tls(Tls.client()).build(), // an authority of the JDK
@@ -285,22 +302,41 @@ class KafkaErrorsTest {
         .hasMessageContaining("tls");
   }
 
-  private static void allowAll(KafkaNode node, String user) throws Exception {
-    try (Admin admin = node.admin()) {
-      AccessControlEntry all =
-          new AccessControlEntry(user, "*", AclOperation.ALL, AclPermissionType.ALLOW);
-      admin
-          .createAcls(List.of(
-              new AclBinding(
-                  new ResourcePattern(ResourceType.TOPIC, "*", PatternType.LITERAL), all),
-              new AclBinding(
-                  new ResourcePattern(ResourceType.GROUP, "*", PatternType.LITERAL), all),
-              new AclBinding(
-                  new ResourcePattern(ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL),
-                  all)))
-          .all()
-          .get(10, TimeUnit.SECONDS);
+  /** Allows what the README says, for names with a prefix. */
+  private static void allow(KafkaNode node, String user, String prefix) throws Exception {
+    List<AclBinding> all = new ArrayList<>();
+    for (AclOperation each : List.of(
+        AclOperation.CREATE,
+        AclOperation.DESCRIBE,
+        AclOperation.READ,
+        AclOperation.WRITE,
+        AclOperation.DELETE)) {
+      all.add(binding(ResourceType.TOPIC, prefix, PatternType.PREFIXED, user, each));
     }
+    for (AclOperation each : List.of(AclOperation.CREATE, AclOperation.DESCRIBE)) {
+      String givenUp = "dlq." + prefix + "mullion";
+      all.add(binding(ResourceType.TOPIC, givenUp, PatternType.LITERAL, user, each));
+    }
+    for (AclOperation each : List.of(
+        AclOperation.READ,
+        AclOperation.DESCRIBE,
+        AclOperation.DELETE,
+        AclOperation.DESCRIBE_CONFIGS,
+        AclOperation.ALTER_CONFIGS)) {
+      all.add(binding(ResourceType.GROUP, prefix, PatternType.PREFIXED, user, each));
+    }
+    all.add(binding(
+        ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL, user, AclOperation.DESCRIBE));
+    try (Admin admin = node.admin()) {
+      admin.createAcls(all).all().get(10, TimeUnit.SECONDS);
+    }
+  }
+
+  private static AclBinding binding(
+      ResourceType type, String name, PatternType pattern, String user, AclOperation operation) {
+    return new AclBinding(
+        new ResourcePattern(type, name, pattern),
+        new AccessControlEntry(user, "*", operation, AclPermissionType.ALLOW));
   }
 
   /** Returns with what a publish fails. */
