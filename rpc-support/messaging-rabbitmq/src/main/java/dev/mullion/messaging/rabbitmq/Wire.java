@@ -120,8 +120,8 @@ final class Wire {
     }
 
     /**
-     * Returns why a client cannot send its headers, or null: one that finds a header too large while
-     * it publishes has counted the message already.
+     * Returns why a client cannot send its headers, or null: one that finds a header too large
+     * while it publishes has counted the message already.
      *
      * @param most the bytes of a frame
      */
