@@ -63,7 +63,7 @@ final class FakeEngine implements Engine, EngineLink {
 
   @Override
   public List<Guarantees> guarantees() {
-    return List.of();
+    return List.of(ScriptedEngine.everything(Pattern.PUSH_PULL));
   }
 
   @Override
