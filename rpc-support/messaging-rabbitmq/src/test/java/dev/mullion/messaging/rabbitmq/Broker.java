@@ -37,16 +37,8 @@ final class Broker implements AutoCloseable {
   /** The broker, and rabbitmqctl too, listen for other nodes. */
   private static final String ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
 
-  /**
-   * When a queue gets another leader, what was on its way there out of a delay queue waits for this
-   * time. It is three minutes by default.
-   */
-  private static final String CLUSTER =
-      "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n";
-
   private static final Duration START = Duration.ofSeconds(90);
   private static final Duration STOP = Duration.ofSeconds(60);
-  private static final String ADVANCED = "advanced.config";
   private static @Nullable Broker shared;
 
   private final Path scripts;
@@ -119,7 +111,6 @@ final class Broker implements AutoCloseable {
     for (Broker node : nodes) {
       Files.writeString(
           node.directory.resolve("rabbitmq.conf"), discovery, StandardOpenOption.APPEND);
-      Files.writeString(node.directory.resolve(ADVANCED), CLUSTER);
       Path cookie = Files.writeString(node.directory.resolve("home/.erlang.cookie"), "" + epmdPort);
       Files.setPosixFilePermissions(cookie, Set.of(PosixFilePermission.OWNER_READ));
       node.startNode(); // the first one is alone, the others join it
@@ -202,9 +193,6 @@ final class Broker implements AutoCloseable {
     environment.put("RABBITMQ_LOG_BASE", path("log"));
     environment.put("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"));
     environment.put("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"));
-    if (Files.exists(directory.resolve(ADVANCED))) {
-      environment.put("RABBITMQ_ADVANCED_CONFIG_FILE", path(ADVANCED));
-    }
     environment.put("RABBITMQ_CONF_ENV_FILE", path("none"));
     environment.put("RABBITMQ_PID_FILE", path("pid"));
     environment.put("HOME", path("home"));

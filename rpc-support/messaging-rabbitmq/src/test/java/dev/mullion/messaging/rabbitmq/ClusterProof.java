@@ -14,8 +14,9 @@ class ClusterProof extends BrokerLossSuite {
   private final Random random = new Random();
   private List<Broker> nodes = List.of();
 
+  /** RabbitMQ looks again after three minutes for what was on its way out of a delay queue. */
   ClusterProof() {
-    super(Duration.ofSeconds(90));
+    super(Duration.ofMinutes(4));
   }
 
   @Override
