@@ -178,18 +178,14 @@ final class GrpcLink implements EngineLink {
   }
 
   private CompletableFuture<Done> send(Send.Builder send) {
-    MessageTooLargeException tooLarge = tooLarge(send.getMessage());
+    MessageTooLargeException tooLarge = connection.tooLarge(send.getMessage());
     return tooLarge != null
         ? CompletableFuture.failedFuture(tooLarge)
         : ask(id -> ClientFrame.newBuilder().setSend(send.setId(id)).build());
   }
 
-  @Nullable
-  MessageTooLargeException tooLarge(dev.mullion.messaging.grpc.v1.Message message) {
-    String tooLarge = WireMessages.tooLarge(message, connection.maxMessageSize());
-    return tooLarge == null
-        ? null
-        : new MessageTooLargeException("message of " + tooLarge + " " + connection.where());
+  LinkConnection connection() {
+    return connection;
   }
 
   @Override
@@ -199,7 +195,7 @@ final class GrpcLink implements EngineLink {
       return false;
     }
     dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
-    if (tooLarge(wire) != null) {
+    if (connection.tooLarge(wire) != null) {
       return false;
     }
     session.outbox.add(ClientFrame.newBuilder()
@@ -212,7 +208,7 @@ final class GrpcLink implements EngineLink {
   public CompletionStage<Void> request(
       Route.Subject subject, long id, Message<byte[]> message, Duration timeout) {
     dev.mullion.messaging.grpc.v1.Message wire = WireMessages.of(message);
-    MessageTooLargeException tooLarge = tooLarge(wire);
+    MessageTooLargeException tooLarge = connection.tooLarge(wire);
     return tooLarge != null
         ? CompletableFuture.failedFuture(tooLarge)
         : requests.send(subject, id, wire, timeout);

@@ -3,11 +3,13 @@ package dev.mullion.messaging.grpc;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Health;
 import dev.mullion.messaging.LoginRefusedException;
+import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingClock;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.grpc.v1.ClientFrame;
 import dev.mullion.messaging.grpc.v1.Hello;
+import dev.mullion.messaging.grpc.v1.Message;
 import dev.mullion.messaging.grpc.v1.ServerFrame;
 import io.grpc.Status;
 import java.lang.System.Logger.Level;
@@ -73,8 +75,13 @@ final class LinkConnection implements LinkSession.Events {
     return engine.where();
   }
 
-  int maxMessageSize() {
-    return engine.maxMessageSize();
+  /** Returns the error for a message that the server would reject; null if it takes it. */
+  @Nullable
+  MessageTooLargeException tooLarge(Message message) {
+    String tooLarge = WireMessages.tooLarge(message, engine.maxMessageSize());
+    return tooLarge == null
+        ? null
+        : new MessageTooLargeException("message of " + tooLarge + " " + where());
   }
 
   @Nullable

@@ -147,7 +147,7 @@ class RemoteDelivery implements RawDelivery {
       switch (reply.status()) {
         case OK -> {
           var message = WireMessages.of(reply.message().orElseThrow());
-          MessageTooLargeException tooLarge = link.tooLarge(message);
+          MessageTooLargeException tooLarge = link.connection().tooLarge(message);
           if (tooLarge != null) { // it would end the stream; an error follows in its place
             return CompletableFuture.failedFuture(tooLarge);
           }

@@ -55,6 +55,7 @@ public abstract class ManySubscriptionsSuite {
       messaging.publish(topic, "to all").get(20, TimeUnit.SECONDS);
       assertThat(received.await(60, TimeUnit.SECONDS)).isTrue();
       System.out.printf("%d threads more when all have received%n", Thread.activeCount() - threads);
+      assertThat(Thread.activeCount() - threads).isLessThan(COUNT / 2);
     }
   }
 
