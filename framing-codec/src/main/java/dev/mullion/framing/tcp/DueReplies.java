@@ -67,10 +67,10 @@ final class DueReplies {
     return requests == null ? 0 : requests.size();
   }
 
-  /** Adds the requests whose senders still wait for a reply. */
-  void addPending(List<Request> to) {
+  /** Adds these requests to others. */
+  void addRequests(List<Request> to) {
     if (requests != null) {
-      requests.stream().filter(request -> !request.isDone()).forEach(to::add);
+      to.addAll(requests);
     }
   }
 

@@ -361,7 +361,7 @@ final class Ending {
     if (isActive()) {
       close = close.dropsInput() ? CloseState.IN_ORDER : CloseState.AT_ONCE;
       if (link.isOpened()) {
-        outbound.get().noteUnsent();
+        outbound.get().losses.noteUnsent();
       }
     }
     link.context().close();

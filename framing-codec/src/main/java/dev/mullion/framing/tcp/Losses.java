@@ -20,6 +20,11 @@ final class Losses {
     this.outbound = outbound;
   }
 
+  /** Notes, on the event loop, what is unsent when this side closes the socket. */
+  void noteUnsent() {
+    noteUnsent(outbound.unsent());
+  }
+
   /** Notes, on the event loop, the unsent bytes when the socket is closed. */
   void noteUnsent(long bytes) {
     unsentAtClose = bytes;

@@ -69,29 +69,6 @@ final class Outbound {
   }
 
   /**
-   * Ends the replies and accepts no more requests. Requests that wait for room fail.
-   *
-   * @return the requests that await a reply, or {@code null} if this was called before
-   */
-  @Nullable
-  List<Request> endReplies(IOException why) {
-    List<Request> lost;
-    List<PendingSend> refused;
-    lock.lock();
-    try {
-      if (replies.ended() != null) {
-        return null;
-      }
-      lost = replies.end(why);
-      refused = waiting.removeAll(send -> send.place instanceof Request);
-    } finally {
-      lock.unlock();
-    }
-    refuse(refused, why);
-    return lost;
-  }
-
-  /**
    * Whether a frame may be accepted now. If not, the event loop checks again when there is room.
    */
   boolean admits(int length) throws FrameNotSentException {
@@ -139,11 +116,6 @@ final class Outbound {
    */
   long unsent() {
     return accepted + link.output.pending();
-  }
-
-  /** Notes what is unsent when the socket is closed. */
-  void noteUnsent() {
-    losses.noteUnsent(unsent());
   }
 
   /** Returns the bytes that were accepted and are not passed to Netty yet. */
@@ -376,11 +348,8 @@ final class Outbound {
     } finally {
       lock.unlock();
     }
-    refuse(refused, requireNonNull(closed, "closed"));
-  }
-
-  private void refuse(List<PendingSend> refused, IOException why) {
-    refused.forEach(send -> send.refuse(channel.remoteAddress(), why));
+    IOException cause = requireNonNull(closed, "closed");
+    refused.forEach(send -> send.refuse(channel.remoteAddress(), cause));
   }
 
   /** The channel is closed: unwritten frames fail. */

@@ -83,11 +83,12 @@ final class Requests {
     List<Request> pending = new ArrayList<>();
     outbound.lock.lock();
     try {
-      outbound.replies.addPending(pending);
-      outbound.waiting.addPending(pending);
+      outbound.replies.addRequests(pending);
+      outbound.waiting.addRequests(pending);
     } finally {
       outbound.lock.unlock();
     }
+    pending.removeIf(Request::isDone);
     return pending;
   }
 
@@ -171,12 +172,22 @@ final class Requests {
 
   /** Fails the requests that await a reply, and accepts no more. Any thread may call it. */
   void end(IOException why) {
-    List<Request> lost = outbound.endReplies(why);
-    if (lost != null) {
-      timeouts.end();
-      lost.forEach(request -> request.completeExceptionally(why));
-      link.ending.finish();
+    List<Request> lost;
+    List<PendingSend> refused;
+    outbound.lock.lock();
+    try {
+      if (outbound.replies.ended() != null) {
+        return;
+      }
+      lost = outbound.replies.end(why);
+      refused = outbound.waiting.removeAll(send -> send.place instanceof Request);
+    } finally {
+      outbound.lock.unlock();
     }
+    refused.forEach(send -> send.refuse(peer(), why));
+    timeouts.end();
+    lost.forEach(request -> request.completeExceptionally(why));
+    link.ending.finish();
   }
 
   private @Nullable Object peer() {

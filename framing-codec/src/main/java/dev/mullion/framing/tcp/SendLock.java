@@ -4,7 +4,6 @@ import dev.mullion.framing.FrameEncoder;
 import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramingException;
 import io.netty.util.ReferenceCountUtil;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,23 +12,19 @@ import org.jspecify.annotations.Nullable;
  */
 final class SendLock {
   private final Outbound queue;
-  private final ReentrantLock lock;
-  private final SendBuffer buffer;
 
   SendLock(Outbound queue) {
     this.queue = queue;
-    lock = queue.lock;
-    buffer = queue.buffer;
   }
 
   /** Switches to another format from the next frame on. */
   void format(FrameFormat format) {
-    FrameEncoder next = buffer.newEncoder(format);
-    lock.lock();
+    FrameEncoder next = queue.buffer.newEncoder(format);
+    queue.lock.lock();
     try {
-      buffer.use(next);
+      queue.buffer.use(next);
     } finally {
-      lock.unlock();
+      queue.lock.unlock();
     }
   }
 
@@ -42,14 +37,14 @@ final class SendLock {
   @SuppressWarnings("LockNotBeforeTry") // It is the caller that unlocks.
   Object lockFor(Object frame, boolean copies) throws FramingException {
     while (true) {
-      FrameFormat ahead = buffer.ahead();
-      Object ready = ahead == null ? frame : buffer.encodeAhead(frame, ahead, copies);
-      lock.lock();
-      if (isSame(buffer.ahead(), ahead)) {
+      FrameFormat ahead = queue.buffer.ahead();
+      Object ready = ahead == null ? frame : queue.buffer.encodeAhead(frame, ahead, copies);
+      queue.lock.lock();
+      if (isSame(queue.buffer.ahead(), ahead)) {
         return ready;
       }
       // The format has changed meanwhile.
-      lock.unlock();
+      queue.lock.unlock();
       release(ready, frame);
     }
   }

@@ -94,7 +94,7 @@ final class TlsInput extends ChannelDuplexHandler {
   }
 
   private void passRecords(ChannelHandlerContext ctx, ByteBuf in) {
-    ByteBuf records = in;
+    ByteBuf records;
     try {
       ByteBuf begun = part;
       if (begun != null && !isEnded()) {

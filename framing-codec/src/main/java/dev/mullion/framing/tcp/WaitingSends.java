@@ -88,10 +88,10 @@ final class WaitingSends {
     }
   }
 
-  /** Adds the requests among them whose senders still wait for a reply. */
-  void addPending(List<Request> to) {
+  /** Adds the requests among them to others. */
+  void addRequests(List<Request> to) {
     for (PendingSend send : sends) {
-      if (send.place instanceof Request request && !request.isDone()) {
+      if (send.place instanceof Request request) {
         to.add(request);
       }
     }
