@@ -49,11 +49,7 @@ final class Outbound {
   final DueReplies replies = new DueReplies();
   final Losses losses;
   private boolean backedUp;
-
-  /** Whether a task will drain the queue, or {@link #unlock} will add that task. */
   private boolean scheduled;
-
-  private boolean scheduledByUnlock;
   private boolean markSent;
   private @Nullable IOException closed;
 
@@ -145,8 +141,6 @@ final class Outbound {
     replies.add(place);
     ACCEPTED.addAndGet(this, bytes);
     counters.sent(1, bytes);
-    scheduledByUnlock |= !scheduled;
-    scheduled = true;
   }
 
   /**
@@ -154,8 +148,8 @@ final class Outbound {
    * too, and would wait for it.
    */
   void unlock() {
-    boolean schedules = scheduledByUnlock;
-    scheduledByUnlock = false;
+    boolean schedules = !scheduled && !buffer.isEmpty();
+    scheduled |= schedules;
     lock.unlock();
     if (schedules) {
       channel.eventLoop().execute(this::drain);

@@ -208,6 +208,11 @@ final class SendBuffer {
     }
   }
 
+  /** Whether there is nothing to hand over. */
+  boolean isEmpty() {
+    return chunk == null && full.isEmpty();
+  }
+
   /** Hands over everything. */
   List<ByteBuf> take() {
     closeChunk();

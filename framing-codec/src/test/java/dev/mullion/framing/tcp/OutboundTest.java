@@ -3,8 +3,11 @@ package dev.mullion.framing.tcp;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.mullion.framing.FrameFormat;
+import dev.mullion.framing.FrameTooLargeException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.nio.ByteBuffer;
@@ -46,6 +49,22 @@ class OutboundTest {
     queue.lock.lock();
     queue.unlock();
     assertThat(channel.hasPendingTasks()).isFalse();
+  }
+
+  /** Its buffer, as large as the frame, was kept until the next frame was sent. */
+  @Test
+  void nothingIsHeldForAFrameThatIsTooLarge() {
+    UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true);
+    channel.config().setAllocator(allocator);
+    byte[] frame = new byte[FrameFormat.defaults().maxFrameLength() + 1];
+
+    assertThatThrownBy(() -> new Sending(link).trySend(frame))
+        .isInstanceOf(FrameTooLargeException.class);
+
+    channel.runPendingTasks();
+    channel.releaseOutbound();
+    assertThat(allocator.metric().usedDirectMemory()).isZero();
+    assertThat(allocator.metric().usedHeapMemory()).isZero();
   }
 
   /** As it does when the event loop has ended. */
