@@ -23,6 +23,7 @@ import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -251,12 +252,7 @@ class TlsInputTest {
   }
 
   private byte[] received() {
-    ByteBuf all = Unpooled.buffer();
-    for (ByteBuf next = client.readInbound(); next != null; next = client.readInbound()) {
-      all.writeBytes(next);
-      next.release();
-    }
-    return bytes(all);
+    return all(client::readInbound);
   }
 
   /** Passes on what both sides write until they write no more. */
@@ -287,8 +283,12 @@ class TlsInputTest {
   }
 
   private static byte[] take(EmbeddedChannel from) {
+    return all(from::readOutbound);
+  }
+
+  private static byte[] all(Supplier<@Nullable ByteBuf> buffers) {
     ByteBuf all = Unpooled.buffer();
-    for (ByteBuf next = from.readOutbound(); next != null; next = from.readOutbound()) {
+    for (ByteBuf next = buffers.get(); next != null; next = buffers.get()) {
       all.writeBytes(next);
       next.release();
     }

@@ -6,9 +6,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Several comparisons of two servers each, one after the other. Their results are in one file: its
@@ -98,13 +100,11 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
   /** Returns a table with a row for each way and a column for each size, for a README. */
   public static String table(Results all) {
     Map<String, Map<String, String>> rows = new LinkedHashMap<>();
-    List<String> sizes = new ArrayList<>();
+    Set<String> sizes = new LinkedHashSet<>();
     for (String load : all.loads()) {
       String[] names = load.split(SEPARATOR, 2);
       String size = names[1].split(" ", 2)[0];
-      if (!sizes.contains(size)) {
-        sizes.add(size);
-      }
+      sizes.add(size);
       rows.computeIfAbsent(names[0], way -> new LinkedHashMap<>()).put(size, cell(all, load));
     }
     StringBuilder text = new StringBuilder("| way | ");
