@@ -98,8 +98,7 @@ final class KnownTopics {
 
   /** Returns whether a topic is known to have another id than this one. */
   boolean isAnother(String topic, @Nullable Uuid former) {
-    Uuid now = id(topic);
-    return now != null && former != null && !now.equals(former);
+    return TopicId.differ(id(topic), former);
   }
 
   /** Forgets those that are not needed any more, unless something was learned of them since. */

@@ -170,7 +170,7 @@ final class LiveReader implements Runnable {
   private boolean restartIfAnother(String topic) {
     Uuid now = link.known().id(topic);
     Uuid before = now == null ? null : ids.put(topic, now);
-    if (before == null || before.equals(now)) {
+    if (!TopicId.differ(before, now)) {
       return false;
     }
     listeners.getOrDefault(topic, List.of()).forEach(each -> each.begin.clear());

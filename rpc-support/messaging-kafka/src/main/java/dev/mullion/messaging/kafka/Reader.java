@@ -103,7 +103,7 @@ final class Reader {
 
     /** Returns whether what was read is gone with its topic: the one of today is another. */
     boolean isOfAnother(TopicDescription now) {
-      return id != null && !now.topicId().equals(id);
+      return TopicId.differ(id, now.topicId());
     }
 
     void isOf(TopicDescription now) {

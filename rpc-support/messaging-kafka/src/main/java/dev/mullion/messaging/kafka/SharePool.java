@@ -67,7 +67,7 @@ abstract class SharePool implements Source, ShareWorker.Pool {
     List<ShareWorker> all;
     synchronized (lock) {
       Uuid now = link.known().id(group); // read once: it may become known meanwhile
-      boolean another = now != null && topicId != null && !now.equals(topicId);
+      boolean another = TopicId.differ(now, topicId);
       topicId = now == null ? topicId : now;
       all = another ? List.copyOf(workers) : List.of();
     }

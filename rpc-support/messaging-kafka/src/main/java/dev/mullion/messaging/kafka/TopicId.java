@@ -38,6 +38,11 @@ final class TopicId {
     return known != null && id != null && !known.equals(id.toString());
   }
 
+  /** Returns whether two ids of a name are known and differ: the topic was made again. */
+  static boolean differ(@Nullable Uuid one, @Nullable Uuid other) {
+    return one != null && other != null && !one.equals(other);
+  }
+
   private static @Nullable String idOf(OffsetAndMetadata offset) {
     int mark = offset.metadata().lastIndexOf(MARK);
     return mark < 0 ? null : offset.metadata().substring(mark + 1);
