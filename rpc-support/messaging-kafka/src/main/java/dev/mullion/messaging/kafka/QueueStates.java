@@ -14,7 +14,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
-import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
@@ -148,37 +147,21 @@ final class QueueStates {
     return all;
   }
 
-  /** Asks each group by itself: a question about many takes seconds (Kafka 4.4.0). */
   private Map<String, Long> askLags() throws MessagingException {
-    Map<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> asked = new HashMap<>();
+    Map<String, KafkaFuture<@Nullable SharePartitionOffsetInfo>> asked = new HashMap<>();
     for (Route.Queue queue : queues) {
       for (String group : names.shareGroups(queue)) {
         if (end(group) > 0) {
-          asked.put(
-              group,
-              link.admin()
-                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
-                  .partitionsToOffsetInfo(group));
+          asked.put(group, ShareGroups.place(link.admin(), group));
         }
       }
     }
     Map<String, Long> all = new HashMap<>();
-    for (Map.Entry<String, KafkaFuture<Map<TopicPartition, SharePartitionOffsetInfo>>> each :
+    for (Map.Entry<String, KafkaFuture<@Nullable SharePartitionOffsetInfo>> each :
         asked.entrySet()) {
-      all.put(each.getKey(), lag(each.getKey(), answer(each.getValue())));
+      all.put(each.getKey(), ShareGroups.lag(answer(each.getValue()), end(each.getKey())));
     }
     return all;
-  }
-
-  /** Returns how many messages of a share group are not settled. */
-  private long lag(
-      String group, @Nullable Map<TopicPartition, SharePartitionOffsetInfo> partitions) {
-    SharePartitionOffsetInfo info =
-        partitions == null ? null : partitions.get(new TopicPartition(group, 0));
-    if (info == null) {
-      return end(group); // no worker has been there yet
-    }
-    return info.lag().orElse(Math.max(0, end(group) - Math.max(0, info.startOffset())));
   }
 
   private Map<String, Map<TopicPartition, OffsetAndMetadata>> askCommitted()

@@ -10,12 +10,15 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
+import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.jspecify.annotations.Nullable;
 
-/** Configures share groups, or checks that they are configured. */
+/** Configures share groups, or checks that they are configured, and asks how far they are. */
 final class ShareGroups {
   private static final String RESET = "share.auto.offset.reset";
   private static final String LIMIT = "share.delivery.count.limit";
@@ -60,6 +63,24 @@ final class ShareGroups {
     if (isNew) { // without it the first worker waits for the group's first heartbeats
       begin(group, what);
     }
+  }
+
+  /**
+   * Asks how far a share group is in the topic of its name: null if no worker has been there yet.
+   * One group at a time, since a question about many takes seconds (Kafka 4.4.0).
+   */
+  static KafkaFuture<@Nullable SharePartitionOffsetInfo> place(Admin admin, String group) {
+    return admin
+        .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
+        .partitionsToOffsetInfo(group)
+        .thenApply(places -> places.get(new TopicPartition(group, 0)));
+  }
+
+  /** Returns how many messages a share group at this place has not settled, of a topic's end. */
+  static long lag(@Nullable SharePartitionOffsetInfo place, long end) {
+    return place == null
+        ? end
+        : place.lag().orElse(Math.max(0, end - Math.max(0, place.startOffset())));
   }
 
   private static ConfigResource resource(String group) {

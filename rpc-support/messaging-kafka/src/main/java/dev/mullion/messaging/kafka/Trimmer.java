@@ -4,7 +4,6 @@ import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Route;
 import java.util.HashMap;
 import java.util.Map;
-import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -30,15 +29,11 @@ final class Trimmer {
     String what = "the deletion of settled messages of " + queue.id();
     Map<TopicPartition, RecordsToDelete> settled = new HashMap<>();
     for (String group : names.shareGroups(queue)) {
-      SharePartitionOffsetInfo info = link.topology()
-          .await(
-              link.admin()
-                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
-                  .partitionsToOffsetInfo(group),
-              what)
-          .get(new TopicPartition(group, 0));
-      if (info != null && info.startOffset() > 0) {
-        settled.put(new TopicPartition(group, 0), RecordsToDelete.beforeOffset(info.startOffset()));
+      SharePartitionOffsetInfo place =
+          link.topology().await(ShareGroups.place(link.admin(), group), what);
+      if (place != null && place.startOffset() > 0) {
+        settled.put(
+            new TopicPartition(group, 0), RecordsToDelete.beforeOffset(place.startOffset()));
       }
     }
     for (String group : names.settlers(queue)) {

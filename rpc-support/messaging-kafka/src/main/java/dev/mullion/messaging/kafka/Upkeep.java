@@ -16,8 +16,6 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
-import org.apache.kafka.clients.admin.SharePartitionOffsetInfo;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
@@ -224,14 +222,8 @@ final class Upkeep implements Runnable {
       if (end == null || end == 0) {
         return 0;
       }
-      SharePartitionOffsetInfo info = link.topology()
-          .await(
-              link.admin()
-                  .listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
-                  .partitionsToOffsetInfo(group),
-              group)
-          .get(partition);
-      return info == null ? end : info.lag().orElse(Math.max(0, end - info.startOffset()));
+      return ShareGroups.lag(
+          link.topology().await(ShareGroups.place(link.admin(), group), group), end);
     } catch (MissingAddressException e) { // the group, as yet
       return 0;
     } catch (MessagingException e) {
