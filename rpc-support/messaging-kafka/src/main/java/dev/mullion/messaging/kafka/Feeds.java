@@ -27,7 +27,7 @@ final class Feeds {
   /** Commits the first place of a new group of a topic: its present end. */
   void start(String group, String topic, String what) throws MessagingException {
     if (places(group, what).isEmpty()) {
-      TopicDescription found = topology.onceKnown(what, () -> topology.one(topic, what));
+      TopicDescription found = topology.awaitKnown(topic, what);
       begin(group, found, topology.ends(Topology.partitions(found), what), what);
     }
   }
@@ -59,7 +59,7 @@ final class Feeds {
         "group " + group + " has no place in topic " + topic
             + ", and begins with what was sent after its declaration",
         null);
-    TopicDescription found = topology.onceKnown(what, () -> topology.one(topic, what));
+    TopicDescription found = topology.awaitKnown(topic, what);
     List<TopicPartition> partitions = Topology.partitions(found);
     Map<TopicPartition, Long> places = topology.ends(partitions, what);
     OffsetSpec since = OffsetSpec.forTimestamp(Math.max(0, declared - CLOCKS_DIFFER));

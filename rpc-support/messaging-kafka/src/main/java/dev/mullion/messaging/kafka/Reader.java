@@ -119,7 +119,7 @@ final class Reader {
    */
   void readOn(Mark mark, Taker taker, Runnable forget, String what) throws MessagingException {
     String topic = mark.partition.topic();
-    TopicDescription now = topology.onceKnown(what, () -> topology.one(topic, what));
+    TopicDescription now = topology.awaitKnown(topic, what);
     if (mark.isOfAnother(now) || (mark.next > 0 && endOf(mark.partition) < mark.next)) {
       mark.forget();
       forget.run();

@@ -207,16 +207,12 @@ final class Topology {
   /** Waits until a node knows topics that may have been made just now. */
   Map<String, TopicDescription> awaitKnown(Set<String> topics, String what)
       throws MessagingException {
-    return onceKnown(what, () -> {
-      Map<String, TopicDescription> found = existing(topics, what);
-      Set<String> missing = new HashSet<>(topics);
-      missing.removeAll(found.keySet());
-      if (!missing.isEmpty()) {
-        throw new MissingAddressException(what + ": Kafka at " + settings.servers()
-            + " has no topic " + String.join(", ", missing) + "; see KafkaEngine.Builder.topology");
-      }
-      return found;
-    });
+    return onceKnown(what, () -> all(topics, what));
+  }
+
+  /** Waits until a node knows a topic that may have been made just now. */
+  TopicDescription awaitKnown(String topic, String what) throws MessagingException {
+    return onceKnown(what, () -> one(topic, what));
   }
 
   /**
@@ -240,10 +236,18 @@ final class Topology {
 
   /** Returns a topic, which must exist. */
   TopicDescription one(String topic, String what) throws MessagingException {
-    TopicDescription found = existing(List.of(topic), what).get(topic);
-    if (found == null) {
+    return all(Set.of(topic), what).values().iterator().next();
+  }
+
+  /** Returns topics, which must exist. */
+  private Map<String, TopicDescription> all(Set<String> topics, String what)
+      throws MessagingException {
+    Map<String, TopicDescription> found = existing(topics, what);
+    Set<String> missing = new HashSet<>(topics);
+    missing.removeAll(found.keySet());
+    if (!missing.isEmpty()) {
       throw new MissingAddressException(what + ": Kafka at " + settings.servers() + " has no topic "
-          + topic + "; see KafkaEngine.Builder.topology");
+          + String.join(", ", missing) + "; see KafkaEngine.Builder.topology");
     }
     return found;
   }
@@ -298,7 +302,7 @@ final class Topology {
   }
 
   List<TopicPartition> partitions(String topic, String what) throws MessagingException {
-    return partitions(onceKnown(what, () -> one(topic, what)));
+    return partitions(awaitKnown(topic, what));
   }
 
   static List<TopicPartition> partitions(TopicDescription topic) {
