@@ -2,7 +2,6 @@ package dev.mullion.messaging.kafka;
 
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.MissingAddressException;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.engine.Route;
 import java.util.List;
@@ -44,10 +43,8 @@ final class Addresses {
       }
 
       @Override
-      public void failed(Throwable error) {
-        if (error instanceof MissingAddressException) {
-          prepared.remove(names.address(route));
-        }
+      public void missing() {
+        prepared.remove(names.address(route));
       }
     };
   }

@@ -61,10 +61,8 @@ final class Queues {
       }
 
       @Override
-      public void failed(Throwable error) {
-        if (error instanceof MissingAddressException) {
-          prepared.remove(queue.id());
-        }
+      public void missing() {
+        prepared.remove(queue.id());
       }
     };
   }

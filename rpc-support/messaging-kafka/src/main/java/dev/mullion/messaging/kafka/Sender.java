@@ -3,6 +3,7 @@ package dev.mullion.messaging.kafka;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.MessagingException;
+import dev.mullion.messaging.MissingAddressException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Queue;
@@ -64,8 +65,8 @@ final class Sender {
     /** Returns what fails if it fails, such as {@code a push to queue invoices}. */
     String text();
 
-    /** Takes notice of an error, before the user does. */
-    default void failed(Throwable error) {}
+    /** Takes notice that the topic is missing, before the user does. */
+    default void missing() {}
   }
 
   private record Item(ProducerRecord<byte[], byte[]> record, Answer answer, long since) {}
@@ -127,7 +128,9 @@ final class Sender {
 
     void fail(Throwable error) {
       try {
-        purpose.failed(error);
+        if (error instanceof MissingAddressException) {
+          purpose.missing();
+        }
       } finally {
         completeExceptionally(error);
       }
