@@ -6,17 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessagingException;
-import dev.mullion.messaging.Overflow;
-import dev.mullion.messaging.Redelivery;
-import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.Route;
-import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
@@ -32,17 +26,7 @@ class KafkaClosedTest {
   // A request waited until its timeout, and a push was told that its broker had failed.
   @Test
   void sendsUnderWayAreToldThatMessagingIsClosed() throws Exception {
-    Route.Queue queue = new Route.Queue(
-        "nobodys",
-        Optional.empty(),
-        Redelivery.immediate(3),
-        Duration.ofSeconds(30),
-        false,
-        0,
-        0,
-        Overflow.BLOCK,
-        10,
-        Duration.ofDays(1));
+    Route.Queue queue = TestParts.queue("nobodys", 3, false);
     KafkaLink link = open();
     Message<byte[]> message = Message.of(Codecs.utf8().encode("message"));
     CompletionStage<Void> request =
@@ -56,12 +40,10 @@ class KafkaClosedTest {
   }
 
   private static KafkaLink open() throws Exception {
-    EngineContext context = new EngineContext(
-        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
     return (KafkaLink) KafkaEngine.builder(KafkaUnderTest.node().servers())
         .prefix("closed-" + UUID.randomUUID().toString().substring(0, 8))
         .build()
-        .open(context);
+        .open(TestParts.context());
   }
 
   // A subscriber that came too late started a reader that nobody ended.

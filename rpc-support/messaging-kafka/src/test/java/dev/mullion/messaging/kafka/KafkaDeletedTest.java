@@ -8,7 +8,6 @@ import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Delivery;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
-import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.Signal;
@@ -21,7 +20,6 @@ import dev.mullion.messaging.engine.EngineLink;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
-import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
 import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
@@ -37,7 +35,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -283,18 +280,11 @@ class KafkaDeletedTest {
     WorkQueue<String> queue = WorkQueue.builder("delayed", Codecs.utf8())
         .redelivery(Redelivery.constant(2, Duration.ofMillis(100)))
         .build();
-    messaging.pull(queue, this::failFirst);
+    messaging.pull(queue, job -> TestParts.failFirst(job, received));
     assertArrives("before", () -> messaging.push(queue, "before"));
     deleteKind("queue-retry-");
     assertAllArrive("after", payload -> messaging.push(queue, payload));
     assertEquals(0, letters(queue));
-  }
-
-  private void failFirst(Delivery<String> job) {
-    if (job.deliveryCount() == 1) {
-      throw new IllegalStateException("first call");
-    }
-    received.add(job.payload());
   }
 
   private long letters(WorkQueue<?> queue) throws Exception {
@@ -333,24 +323,12 @@ class KafkaDeletedTest {
 
   @Test
   void suspectsGoOn() throws Exception {
-    Route.Queue queue = new Route.Queue(
-        "killing",
-        Optional.empty(),
-        Redelivery.immediate(2),
-        Duration.ofSeconds(30),
-        false,
-        0,
-        0,
-        Overflow.BLOCK,
-        10,
-        Duration.ofDays(1));
-    EngineContext context = new EngineContext(
-        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
+    Route.Queue queue = TestParts.queue("killing", 2, false);
     LinkedBlockingQueue<RawDelivery> delivered = new LinkedBlockingQueue<>();
-    try (EngineLink link = builder(Duration.ofSeconds(20)).build().open(context)) {
+    try (EngineLink link = builder(Duration.ofSeconds(20)).build().open(TestParts.context())) {
       link.prepare(queue, EngineLink.Declaration.CHECK);
-      Source source =
-          link.consume(queue, new ConsumerSettings(2, 2, 0, Overflow.BLOCK), taking(delivered));
+      Source source = link.consume(
+          queue, new ConsumerSettings(2, 2, 0, Overflow.BLOCK), TestParts.keeping(delivered));
       source.request(2);
       link.send(queue, Message.of(Codecs.utf8().encode("job")))
           .toCompletableFuture()
@@ -365,21 +343,6 @@ class KafkaDeletedTest {
     }
   }
 
-  private static Sink taking(LinkedBlockingQueue<RawDelivery> delivered) {
-    return new Sink() {
-      @Override
-      public void deliver(RawDelivery delivery) {
-        delivered.add(delivery);
-      }
-
-      @Override
-      public void dropped(long messages) {}
-
-      @Override
-      public void failed(MessagingException cause) {}
-    };
-  }
-
   // A continuation that did not return ended the look for topics.
   @Test
   void topicsAreMadeAgainWhileCallbacksAreHeldUp() throws Exception {
@@ -389,7 +352,7 @@ class KafkaDeletedTest {
     try (EngineLink link = builder(Duration.ofSeconds(20)).build().open(context);
         Admin admin = KafkaUnderTest.node().admin()) {
       ConsumerSettings settings = new ConsumerSettings(2, 2, 10, Overflow.DROP_OLDEST);
-      link.consume(topic, settings, taking(new LinkedBlockingQueue<>()));
+      link.consume(topic, settings, TestParts.keeping(new LinkedBlockingQueue<>()));
       deleteKind("held");
       until(() -> admin.listTopics().names().get(20, TimeUnit.SECONDS).contains(prefix + "held"));
     }
@@ -450,7 +413,7 @@ class KafkaDeletedTest {
         .build();
     WorkQueue<String> ordered =
         WorkQueue.builder("ordered", Codecs.utf8()).ordered(true).build();
-    messaging.pull(queue, this::failFirst);
+    messaging.pull(queue, job -> TestParts.failFirst(job, received));
     messaging.pull(ordered, job -> received.add(job.payload()));
     messaging.pull(topic.group("all"), job -> received.add(job.payload()));
     for (int round = 0; round < 3; round++) {

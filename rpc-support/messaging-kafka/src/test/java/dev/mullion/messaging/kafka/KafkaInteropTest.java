@@ -19,12 +19,11 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.StringDeserializer;
-import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
 
 /** Programs with Kafka's own client on the other side. */
@@ -121,8 +120,7 @@ class KafkaInteropTest {
 
   private static void send(String topic, String key, String value, Map<String, String> headers)
       throws Exception {
-    try (KafkaProducer<String, String> producer = new KafkaProducer<>(
-        Map.of("bootstrap.servers", servers()), new StringSerializer(), new StringSerializer())) {
+    try (Producer<String, String> producer = TestParts.producer()) {
       ProducerRecord<String, String> sent = new ProducerRecord<>(topic, key, value);
       headers.forEach((name, text) -> sent.headers().add(name, text.getBytes(UTF_8)));
       producer.send(sent).get(10, TimeUnit.SECONDS);

@@ -11,13 +11,11 @@ import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.WorkQueue;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
 
 /** One message has one dead letter, even if it was duplicated. */
@@ -66,10 +64,7 @@ class KafkaLettersTest {
 
   /** Sends what a worker sends that dies between the copy and the acknowledgement. */
   private void copy(String value) throws Exception {
-    try (KafkaProducer<String, String> producer = new KafkaProducer<>(
-        Map.of("bootstrap.servers", KafkaUnderTest.node().servers()),
-        new StringSerializer(),
-        new StringSerializer())) {
+    try (Producer<String, String> producer = TestParts.producer()) {
       ProducerRecord<String, String> sent = new ProducerRecord<>("queue." + queue.name(), value);
       sent.headers().add(Records.ID, "id".getBytes(UTF_8));
       sent.headers().add(Records.ORIGIN, "queue-0-7".getBytes(UTF_8));

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.mullion.messaging.Codecs;
-import dev.mullion.messaging.Delivery;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
@@ -23,12 +22,11 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -69,23 +67,24 @@ class KafkaMadeAgainTest {
     }
   }
 
-  /** Sends with a client that has not known the former topic. */
+  /** Sends all with one key, so to one partition. */
   private Set<String> sendAfter(String name) throws Exception {
-    Set<String> sent = new TreeSet<>();
+    Set<String> sent = names("after", AFTER);
+    send(name, sent, payload -> "key");
+    return sent;
+  }
+
+  /** Sends with a client that has not known the former topic. */
+  private void send(String name, Set<String> payloads, UnaryOperator<String> key) throws Exception {
     List<Future<?>> answers = new ArrayList<>();
-    try (Producer<String, String> producer = new KafkaProducer<>(
-        Map.of("bootstrap.servers", KafkaUnderTest.node().servers()),
-        new StringSerializer(),
-        new StringSerializer())) {
-      for (int i = 0; i < AFTER; i++) {
-        sent.add("after" + i);
-        answers.add(producer.send(new ProducerRecord<>(prefix + name, "key", "after" + i)));
+    try (Producer<String, String> producer = TestParts.producer()) {
+      for (String each : payloads) {
+        answers.add(producer.send(new ProducerRecord<>(prefix + name, key.apply(each), each)));
       }
       for (Future<?> each : answers) {
         each.get(20, TimeUnit.SECONDS);
       }
     }
-    return sent;
   }
 
   private void assertReceived(Set<String> expected) throws Exception {
@@ -172,19 +171,12 @@ class KafkaMadeAgainTest {
     WorkQueue<String> queue = WorkQueue.builder("delayed", Codecs.utf8())
         .redelivery(Redelivery.constant(2, Duration.ofMillis(100)))
         .build();
-    messaging.pull(queue, this::failFirst);
+    messaging.pull(queue, job -> TestParts.failFirst(job, received));
     push(queue, names("before", BEFORE));
     assertReceived(names("before", BEFORE));
     makeAgain("queue-retry-100.delayed", 1, "delete");
     push(queue, names("after", AFTER));
     assertReceived(names("after", AFTER));
-  }
-
-  private void failFirst(Delivery<String> job) {
-    if (job.deliveryCount() == 1) {
-      throw new IllegalStateException("first call");
-    }
-    received.add(job.payload());
   }
 
   @Test
@@ -193,10 +185,10 @@ class KafkaMadeAgainTest {
         .redelivery(Redelivery.immediate(1))
         .build();
     messaging.declare(queue);
-    write("queue-dead.dying", BEFORE, "old");
+    send("queue-dead.dying", names("old", BEFORE), letter -> letter);
     assertEquals(names("old", BEFORE), letters(queue));
     makeAgain("queue-dead.dying", 1, "compact");
-    write("queue-dead.dying", BEFORE + 1, "new");
+    send("queue-dead.dying", names("new", BEFORE + 1), letter -> letter);
     assertEquals(names("new", BEFORE + 1), letters(queue));
     assertEquals(
         BEFORE + 1,
@@ -206,19 +198,6 @@ class KafkaMadeAgainTest {
             .get(20, TimeUnit.SECONDS)
             .get(0)
             .deadLetters());
-  }
-
-  private void write(String topic, int count, String prefix) throws Exception {
-    try (Producer<String, String> producer = new KafkaProducer<>(
-        Map.of("bootstrap.servers", KafkaUnderTest.node().servers()),
-        new StringSerializer(),
-        new StringSerializer())) {
-      for (String each : names(prefix, count)) {
-        producer
-            .send(new ProducerRecord<>(this.prefix + topic, each, each))
-            .get(20, TimeUnit.SECONDS);
-      }
-    }
   }
 
   private Set<String> letters(WorkQueue<String> queue) throws Exception {

@@ -4,23 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Message;
-import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Overflow;
-import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.engine.ConsumerSettings;
-import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink.Declaration;
 import dev.mullion.messaging.engine.Outcome;
 import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
-import dev.mullion.messaging.engine.Sink;
 import dev.mullion.messaging.engine.Source;
-import dev.mullion.messaging.testing.UnheardEvents;
-import java.time.Duration;
 import java.util.Map;
-import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -44,7 +36,8 @@ class KafkaTrimTest {
             .toCompletableFuture()
             .get(10, TimeUnit.SECONDS);
       }
-      Source source = link.consume(queue, new ConsumerSettings(2, 2, 0, Overflow.BLOCK), sink());
+      Source source = link.consume(
+          queue, new ConsumerSettings(2, 2, 0, Overflow.BLOCK), TestParts.keeping(delivered));
       source.request(2);
       for (int i = 0; i < 2; i++) {
         RawDelivery next = delivered.poll(20, TimeUnit.SECONDS);
@@ -94,23 +87,11 @@ class KafkaTrimTest {
   }
 
   private static KafkaLink open() throws Exception {
-    EngineContext context = new EngineContext(
-        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
-    return (KafkaLink) KafkaEngine.on(KafkaUnderTest.node().servers()).open(context);
+    return (KafkaLink) KafkaEngine.on(KafkaUnderTest.node().servers()).open(TestParts.context());
   }
 
   private static Route.Queue queue(boolean ordered) {
-    return new Route.Queue(
-        "trim-" + UUID.randomUUID(),
-        Optional.empty(),
-        Redelivery.immediate(3),
-        Duration.ofSeconds(30),
-        ordered,
-        0,
-        0,
-        Overflow.BLOCK,
-        10,
-        Duration.ofDays(1));
+    return TestParts.queue("trim-" + UUID.randomUUID(), 3, ordered);
   }
 
   private static TopicPartition partition(Route.Queue queue) {
@@ -130,20 +111,5 @@ class KafkaTrimTest {
         .filter(status -> status.name().equals(queue.name()))
         .mapToLong(status -> status.waiting() + status.inFlight())
         .sum();
-  }
-
-  private Sink sink() {
-    return new Sink() {
-      @Override
-      public void deliver(RawDelivery delivery) {
-        delivered.add(delivery);
-      }
-
-      @Override
-      public void dropped(long messages) {}
-
-      @Override
-      public void failed(MessagingException cause) {}
-    };
   }
 }

@@ -4,23 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Messaging;
-import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.engine.ConsumerSettings;
-import dev.mullion.messaging.engine.EngineContext;
 import dev.mullion.messaging.engine.EngineLink;
-import dev.mullion.messaging.engine.RawDelivery;
 import dev.mullion.messaging.engine.Route;
-import dev.mullion.messaging.engine.Sink;
-import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -57,29 +52,18 @@ class SharePoolTest {
   // Each request waited for others, and so did its caller.
   @Test
   void requestsAreAcceptedAtOnce() throws Exception {
-    EngineContext context = new EngineContext(
-        new UnheardEvents(), ForkJoinPool.commonPool(), 10, Duration.ofSeconds(10));
     EngineLink link = KafkaEngine.builder(KafkaUnderTest.node().servers())
         .prefix(name)
         .build()
-        .open(context);
+        .open(TestParts.context());
     try {
       SharePool replier = (SharePool) link.consume(
-          new Route.Subject("prices"), new ConsumerSettings(1, 1, 1, Overflow.BLOCK), new Nobody());
+          new Route.Subject("prices"),
+          new ConsumerSettings(1, 1, 1, Overflow.BLOCK),
+          TestParts.keeping(new ConcurrentLinkedQueue<>()));
       assertThat(replier.lingerNanos()).isZero();
     } finally {
       link.close(Duration.ofSeconds(5));
     }
-  }
-
-  private static final class Nobody implements Sink {
-    @Override
-    public void deliver(RawDelivery delivery) {}
-
-    @Override
-    public void dropped(long messages) {}
-
-    @Override
-    public void failed(MessagingException cause) {}
   }
 }

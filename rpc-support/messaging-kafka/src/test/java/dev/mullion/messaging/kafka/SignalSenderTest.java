@@ -5,9 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.engine.EngineContext;
-import dev.mullion.messaging.engine.EngineEvents;
-import dev.mullion.messaging.engine.Reply;
 import dev.mullion.messaging.engine.Route;
+import dev.mullion.messaging.testing.UnheardEvents;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -41,7 +40,7 @@ class SignalSenderTest {
   }
 
   /** Holds up the thread of signals with the first one, until it is interrupted. */
-  private static final class Dropped implements EngineEvents {
+  private static final class Dropped extends UnheardEvents {
     private final CountDownLatch first = new CountDownLatch(1);
     private final CountDownLatch all = new CountDownLatch(SIGNALS);
 
@@ -57,14 +56,5 @@ class SignalSenderTest {
         }
       }
     }
-
-    @Override
-    public void replied(Reply reply) {}
-
-    @Override
-    public void connectionLost(String where, Throwable cause) {}
-
-    @Override
-    public void connectionRestored(String where, Duration outage) {}
   }
 }

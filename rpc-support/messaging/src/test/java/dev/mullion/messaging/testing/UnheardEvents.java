@@ -5,7 +5,7 @@ import dev.mullion.messaging.engine.Reply;
 import java.time.Duration;
 
 /** The events of a link that a test only asks. */
-public final class UnheardEvents implements EngineEvents {
+public class UnheardEvents implements EngineEvents {
   /** Creates them. */
   public UnheardEvents() {}
 
