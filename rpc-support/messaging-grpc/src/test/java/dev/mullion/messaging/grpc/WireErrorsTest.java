@@ -39,6 +39,7 @@ class WireErrorsTest {
         new ConflictingDeclarationException("text"),
         new UnsupportedSettingException("text"),
         new MissingAddressException("text"),
+        new MissingAddressException("text", null, true),
         new QueueFullException("text"),
         new QueueFullException("text", true),
         new MessageTooLargeException("text"),

@@ -16,6 +16,7 @@ import org.apache.kafka.common.errors.DisconnectException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
+import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.SslAuthenticationException;
@@ -93,7 +94,8 @@ final class Errors {
       return new PermissionDeniedException(text + "; see the permissions in the README", cause);
     }
     if (isMissing(cause)) {
-      return new MissingAddressException(text + "; see KafkaEngine.Builder.topology", cause);
+      return new MissingAddressException(
+          text + "; see KafkaEngine.Builder.topology", cause, maybeAccepted);
     }
     if (cause instanceof RecordTooLargeException) {
       return new MessageTooLargeException(
@@ -120,6 +122,15 @@ final class Errors {
     return error instanceof RecordTooLargeException
         || error instanceof InvalidRecordException
         || error instanceof InvalidTimestampException;
+  }
+
+  /** Returns whether {@code send} fails so before its record is in a batch, and never later. */
+  static boolean isBeforeBatch(Throwable error) {
+    return error instanceof MessagingException
+        || error instanceof TimeoutException
+        || error instanceof InterruptException
+        || error instanceof InvalidTopicException
+        || isMissing(error);
   }
 
   /** Returns whether the broker could not be asked. */

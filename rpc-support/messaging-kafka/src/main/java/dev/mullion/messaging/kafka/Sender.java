@@ -39,6 +39,7 @@ final class Sender {
   private volatile boolean idle; // the thread waits for an item
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread thread;
+  private @Nullable Answer passing; // of the thread: whose record the client is taking
 
   /** Takes the answer to a record: null if it was accepted. Called on a thread of the client. */
   interface Answer extends Callback {
@@ -57,6 +58,23 @@ final class Sender {
     @Override
     default void onCompletion(@Nullable RecordMetadata metadata, @Nullable Exception error) {
       tell(error == null && metadata != null ? metadata.offset() : -1, error);
+    }
+  }
+
+  /** Passes on the first of two: a client that fails can throw, and call back later too. */
+  private static final class Once implements Answer {
+    private final Answer to;
+    private final AtomicBoolean answered = new AtomicBoolean();
+
+    Once(Answer to) {
+      this.to = to;
+    }
+
+    @Override
+    public void answered(long offset, @Nullable Throwable error) {
+      if (answered.compareAndSet(false, true)) {
+        to.answered(offset, error);
+      }
     }
   }
 
@@ -83,8 +101,7 @@ final class Sender {
 
     @Override
     public void answered(long offset, @Nullable Throwable error) {
-      // What fails on the sender's own thread was not handed over to the client.
-      boolean maybeAccepted = Thread.currentThread() != thread;
+      boolean maybeAccepted = error != null && !isRefused(this, error);
       if (error == null) {
         complete(null);
       } else if (Errors.isUnexplained(Errors.cause(error))) {
@@ -104,7 +121,7 @@ final class Sender {
               boolean missing = error != null && Errors.isMissing(Errors.cause(error));
               fail(
                   missing
-                      ? errors.of(Errors.cause(error), purpose.text(), false)
+                      ? errors.of(Errors.cause(error), purpose.text(), maybeAccepted)
                       : told(timeout, maybeAccepted));
             });
       } catch (Throwable e) { // of a closed client
@@ -114,7 +131,7 @@ final class Sender {
 
     /** Returns the error for a user; that of a closed client is no failure of the broker. */
     private Throwable told(Throwable error, boolean maybeAccepted) {
-      if (error instanceof IllegalStateException) { // before it was sent
+      if (error instanceof IllegalStateException && closed.get()) { // before it was sent
         return KafkaLink.ended();
       }
       return closed.get() && !(error instanceof MessagingException)
@@ -144,11 +161,20 @@ final class Sender {
   }
 
   Sender(Settings settings, Admin admin, Errors errors, KnownTopics known) {
+    this(settings, admin, errors, known, settings.producer(true));
+  }
+
+  Sender(
+      Settings settings,
+      Admin admin,
+      Errors errors,
+      KnownTopics known,
+      Producer<byte[], byte[]> producer) {
     this.settings = settings;
     this.admin = admin;
     this.errors = errors;
     this.known = known;
-    this.producer = settings.producer(true);
+    this.producer = producer;
     this.thread = new Thread(this::run, "mullion-kafka-sender");
     thread.setDaemon(true);
     thread.start();
@@ -162,7 +188,7 @@ final class Sender {
     Sent sent = new Sent(message.topic(), purpose);
     long size = Records.size(message);
     if (size <= settings.maxMessageBytes()) {
-      send(message, (Answer) sent);
+      add(message, sent);
     } else {
       sent.fail(new MessageTooLargeException(purpose.text() + ": " + size
           + " bytes with headers (expected: <= KafkaEngine.Builder.maxMessageBytes "
@@ -173,6 +199,10 @@ final class Sender {
 
   /** Sends a record; the answer comes on a thread that must not be held up. */
   void send(ProducerRecord<byte[], byte[]> message, Answer answer) {
+    add(message, new Once(answer));
+  }
+
+  private void add(ProducerRecord<byte[], byte[]> message, Answer answer) {
     if (closed.get()) {
       answer.tell(-1, KafkaLink.ended());
       return;
@@ -227,12 +257,23 @@ final class Sender {
   }
 
   private void pass(Item item) {
+    passing = item.answer;
     try {
       check(item);
       producer.send(item.record, item.answer);
     } catch (Throwable e) { // too late, too large, or messaging closes
       item.answer.tell(-1, e);
+    } finally {
+      passing = null;
     }
+  }
+
+  /**
+   * Returns whether a record surely was not accepted. That is so while its client takes it, unless
+   * the client failed: it tells this once the record is in a batch, which may still be sent.
+   */
+  private boolean isRefused(Answer answer, Throwable error) {
+    return Thread.currentThread() == thread && passing == answer && Errors.isBeforeBatch(error);
   }
 
   private void check(Item item) throws BrokerAwayException {

@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -59,10 +58,10 @@ public abstract class LossSuite {
   private final Duration patience;
   private final Random random = new Random(SEED);
   private final Map<String, AtomicInteger> handled = new ConcurrentHashMap<>();
-  private final Map<String, AtomicInteger> failed = new ConcurrentHashMap<>();
+  private final FailedCalls failed = new FailedCalls();
   private final Set<String> acknowledged = ConcurrentHashMap.newKeySet();
   private final LongAdder unanswered = new LongAdder();
-  private final LongAdder refused = new LongAdder();
+  private final Map<String, String> refused = new ConcurrentHashMap<>(); // with the reason
   private final List<WorkerProcess> workers = new ArrayList<>();
   private String address = "";
   private volatile boolean pushing = true;
@@ -104,7 +103,7 @@ public abstract class LossSuite {
       assertThat(letter.deliveryCount()).as(job).isEqualTo(LossWorker.MAX_DELIVERIES);
       assertThat(dead.add(job)).as("a second dead letter of " + job).isTrue();
     }
-    assertThat(failed.keySet()).isSubsetOf(dead);
+    assertThat(failed.jobs()).isSubsetOf(dead);
   }
 
   @AfterEach
@@ -183,7 +182,7 @@ public abstract class LossSuite {
         int limit = queue.redelivery().maxDeliveries();
         for (int i = 0; i < ALWAYS_FAILING; i++) {
           String job = "fail/" + queue.name() + "/" + i;
-          assertThat(count(failed, job)).as(job).isEqualTo(limit);
+          failed.checkExact(job, limit);
         }
         assertThat(letters(messaging, queue))
             .hasSize(ALWAYS_FAILING)
@@ -222,7 +221,7 @@ public abstract class LossSuite {
     if (line.startsWith("handled ")) {
       handled.computeIfAbsent(line.substring(8), job -> new AtomicInteger()).incrementAndGet();
     } else if (line.startsWith("failed ")) {
-      failed.computeIfAbsent(line.substring(7), job -> new AtomicInteger()).incrementAndGet();
+      failed.take(line.substring(7));
     } else if (line.startsWith("ordered ") && orderedNow != null) {
       orderedNow.take(line.substring(8));
     } else if (!line.startsWith("SLF4J")) {
@@ -239,7 +238,7 @@ public abstract class LossSuite {
         } else if (error instanceof MessagingException away && away.maybeAccepted()) {
           unanswered.increment();
         } else {
-          refused.increment();
+          refused.put(job, error.toString());
         }
       });
     }
@@ -274,7 +273,7 @@ public abstract class LossSuite {
     awaitProgress(
         "the end of " + queue.name(),
         () -> isKnownToBeOver(messaging, queue),
-        () -> handled.size() + failed.size());
+        () -> handled.size() + failed.jobs().size());
   }
 
   private void awaitEnd(Messaging messaging, OrderedJobs jobs) {
@@ -341,17 +340,12 @@ public abstract class LossSuite {
 
   /** Returns how many calls of a job have failed. */
   protected final int failures(String job) {
-    return count(failed, job);
+    return failed.of(job);
   }
 
   /** Returns the limit of {@link #QUEUE}. */
   protected static int maxDeliveries() {
     return LossWorker.MAX_DELIVERIES;
-  }
-
-  private static int count(Map<String, AtomicInteger> counts, String job) {
-    AtomicInteger count = counts.get(job);
-    return count == null ? 0 : count.get();
   }
 
   private void report(List<DeadLetter> letters, long nanos) {
@@ -362,18 +356,20 @@ public abstract class LossSuite {
     long twice = handled.values().stream().filter(count -> count.get() > 1).count();
     int calls = handled.values().stream().mapToInt(AtomicInteger::get).sum();
     System.out.println("seed " + SEED + ": " + acknowledged.size() + " acknowledged pushes, "
-        + unanswered + " without an answer, " + refused + " refused, " + kills + " kills in "
-        + nanos / 1_000_000_000 + " s; lost " + lost.size() + ", handled " + handled.size()
-        + " jobs with " + calls + " calls (" + twice + " jobs more than once), dead letters "
-        + letters.size() + " of " + dead.size() + " jobs, of which " + healthy
-        + " did not fail but were lost with workers; calls of jobs that fail: " + failures());
+        + unanswered + " without an answer, " + refused.size() + " refused, " + kills
+        + " kills in " + nanos / 1_000_000_000 + " s; lost " + lost.size() + ", handled "
+        + handled.size() + " jobs with " + calls + " calls (" + twice
+        + " jobs more than once), dead letters " + letters.size() + " of " + dead.size()
+        + " jobs, of which " + healthy
+        + " did not fail but were lost with workers; calls of jobs that fail: " + failed);
     assertThat(lost).as("seed " + SEED).isEmpty();
+    Set.copyOf(refused.values()).forEach(reason -> System.out.println("refused: " + reason));
     assertThat(handled.keySet()).noneMatch(job -> job.startsWith("fail"));
+    assertThat(refused.keySet())
+        .as("refused, but called")
+        .doesNotContainAnyElementsOf(handled.keySet())
+        .doesNotContainAnyElementsOf(failed.jobs());
+    failed.check(LossWorker.MAX_DELIVERIES, kills);
     check(letters);
-  }
-
-  private String failures() {
-    int[] calls = failed.values().stream().mapToInt(AtomicInteger::get).toArray();
-    return calls.length == 0 ? "none" : Arrays.stream(calls).summaryStatistics().toString();
   }
 }

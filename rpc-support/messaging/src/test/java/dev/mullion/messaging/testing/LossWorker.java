@@ -84,7 +84,7 @@ final class LossWorker {
 
   private static void handle(Delivery<String> job) {
     if (job.payload().startsWith("fail")) {
-      tell("failed " + job.payload());
+      tell("failed " + job.deliveryCount() + ' ' + job.payload());
       throw new IllegalStateException(job.payload());
     }
     tell("handled " + job.payload());
