@@ -47,7 +47,7 @@ final class LinkConnection implements Session.Observer {
   private final Outages outages;
 
   LinkConnection(
-      RabbitMqEngine engine, EngineContext context, ChannelCloses closes, RabbitMqLink link)
+      RabbitMqEngine engine, EngineContext context, WriteGate gate, RabbitMqLink link)
       throws MessagingException {
     this.engine = engine;
     this.context = context;
@@ -55,7 +55,7 @@ final class LinkConnection implements Session.Observer {
     this.files = files(engine.tls());
     this.outages = new Outages(engine.maxBackoff());
     this.factory = engine.factory(group, files);
-    factory.netty().channelCustomizer(closes::handle);
+    factory.netty().channelCustomizer(gate::watch);
     factory.setExceptionHandler(new ClientExceptions(link::ask));
   }
 

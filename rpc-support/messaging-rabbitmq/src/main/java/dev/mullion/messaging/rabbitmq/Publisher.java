@@ -43,7 +43,7 @@ final class Publisher implements AutoCloseable {
   private static final long LANE_MILLIS = 1;
 
   private final BrokerErrors errors;
-  private final ChannelCloses closes;
+  private final WriteGate gate;
   private final long sendTimeout;
   private final long confirmTimeout;
   private final AtomicLong published = new AtomicLong();
@@ -61,9 +61,9 @@ final class Publisher implements AutoCloseable {
   private long patience; // of the timer
 
   Publisher(
-      BrokerErrors errors, ChannelCloses closes, Duration sendTimeout, Duration confirmTimeout) {
+      BrokerErrors errors, WriteGate gate, Duration sendTimeout, Duration confirmTimeout) {
     this.errors = errors;
-    this.closes = closes;
+    this.gate = gate;
     this.sendTimeout = nanos(sendTimeout);
     this.confirmTimeout = nanos(confirmTimeout);
     this.patience = this.confirmTimeout / PATIENCE;
@@ -178,6 +178,7 @@ final class Publisher implements AutoCloseable {
   /** Publishes one as soon as that is possible; fails it when its time is over. */
   private void pass(Publication next) throws InterruptedException {
     while (!closed) {
+      gate.awaitOpen(TICK_MILLIS);
       Session on = session;
       if (next.isCopyOfLost()) {
         fail(next, null);
@@ -208,7 +209,7 @@ final class Publisher implements AutoCloseable {
   /** Those that were on a channel which the broker has closed are written one by one. */
   private boolean mayWrite(Publication next, Lane lane) {
     return lane.channel().isOpen()
-        && !closes.areUnderWay()
+        && gate.isOpen()
         && (next.mayBeCause()
             ? lane.unconfirmed().isEmpty()
             : !lane.unconfirmed().mayHaveCause());
@@ -276,11 +277,14 @@ final class Publisher implements AutoCloseable {
         publication.attempts > 0));
   }
 
-  private static String why(@Nullable Session on) {
+  private String why(@Nullable Session on) {
     if (on == null || on.isOver()) {
       return "is away";
     }
-    return on.isBlocked() ? "blocks publishers: " + on.blockedReason() : "has closed a channel";
+    if (on.isBlocked()) {
+      return "blocks publishers: " + on.blockedReason();
+    }
+    return gate.hasRoom() ? "has closed a channel" : "does not read what was sent before";
   }
 
   /** Fails what waits behind the first one for too long. */

@@ -59,13 +59,13 @@ final class RabbitMqLink implements EngineLink {
     this.context = context;
     this.topology = new QueueTopology(engine.entities());
     this.declarations = new Declarations(engine.entities(), engine.errors(), this::tryStream);
-    ChannelCloses closes = new ChannelCloses();
+    WriteGate gate = new WriteGate();
     this.publisher =
-        new Publisher(engine.errors(), closes, context.sendTimeout(), engine.confirmTimeout());
+        new Publisher(engine.errors(), gate, context.sendTimeout(), engine.confirmTimeout());
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
-    this.connection = new LinkConnection(engine, context, closes, this);
-    this.signals = new SignalSender(engine, context.events(), closes, connection::current);
+    this.connection = new LinkConnection(engine, context, gate, this);
+    this.signals = new SignalSender(engine, context.events(), gate, connection::current);
   }
 
   void open() throws MessagingException {

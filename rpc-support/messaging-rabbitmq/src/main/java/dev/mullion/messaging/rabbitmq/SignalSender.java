@@ -19,12 +19,12 @@ import org.jspecify.annotations.Nullable;
 final class SignalSender implements AutoCloseable {
   private static final long MOST_BYTES = 64L << 20;
   private static final long LOOK_NANOS = 50_000_000;
-  private static final long CLOSE_NANOS = 1_000_000;
+  private static final long GATE_MILLIS = 50;
 
   private final Entities entities;
   private final int buffer;
   private final EngineEvents events;
-  private final ChannelCloses closes;
+  private final WriteGate gate;
   private final Supplier<@Nullable Session> current;
   private final ConcurrentLinkedQueue<Sent> queue = new ConcurrentLinkedQueue<>();
   private final AtomicInteger number = new AtomicInteger();
@@ -38,12 +38,12 @@ final class SignalSender implements AutoCloseable {
   SignalSender(
       RabbitMqEngine engine,
       EngineEvents events,
-      ChannelCloses closes,
+      WriteGate gate,
       Supplier<@Nullable Session> current) {
     this.entities = engine.entities();
     this.buffer = engine.signalBuffer();
     this.events = events;
-    this.closes = closes;
+    this.gate = gate;
     this.current = current;
     this.thread = Threads.named("signal").newThread(this::run);
   }
@@ -77,10 +77,7 @@ final class SignalSender implements AutoCloseable {
 
   private void run() {
     while (true) {
-      if (closes.areUnderWay() && !closed) {
-        LockSupport.parkNanos(this, CLOSE_NANOS);
-        continue;
-      }
+      awaitGate();
       Sent next = queue.poll();
       if (next != null) {
         number.decrementAndGet();
@@ -94,6 +91,17 @@ final class SignalSender implements AutoCloseable {
           LockSupport.parkNanos(this, LOOK_NANOS);
         }
         parked = false;
+      }
+    }
+  }
+
+  /** It is open once the connections are closed. */
+  private void awaitGate() {
+    while (!gate.isOpen()) {
+      try {
+        gate.awaitOpen(GATE_MILLIS);
+      } catch (InterruptedException e) {
+        // Nobody does that: the loop looks.
       }
     }
   }
