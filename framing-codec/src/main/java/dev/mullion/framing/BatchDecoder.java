@@ -10,9 +10,9 @@ import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes all frames of each buffer that is pushed into it, without a copy. It is for code that has
- * its own transport. In a Netty pipeline, use {@link LengthDelimitedCodec}; to take frames one by
- * one, use {@link FrameDecoder}.
+ * Decodes all frames of each buffer that is pushed into it, without a copy unless they arrive in
+ * several buffers. It is for code that has its own transport. In a Netty pipeline, use {@link
+ * LengthDelimitedCodec}; to take frames one by one, use {@link FrameDecoder}.
  *
  * <pre>{@code
  *                   +--------------+ ---> frames(batch): the complete frames of the buffer

@@ -24,7 +24,7 @@ import io.netty.util.concurrent.FastThreadLocal;
  * <p>Codec and decoder own the batch and its buffer. They are valid until the method that gets them
  * returns, and only in that thread; do not release them. To keep frames longer, use {@link #bytes},
  * {@link #retainedFrame} or {@link #encoded}. A frame that arrives in several reads is a batch of
- * its own; if it is long, its buffer may be a composite buffer.
+ * its own; if it is longer than 256 KiB on the wire, its buffer may be a composite buffer.
  */
 public final class FrameBatch {
   private static final FastThreadLocal<FrameBatch> UNUSED = new FastThreadLocal<>();

@@ -34,9 +34,10 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Decoding.</b> Each frame is a slice of the buffer that was read, without a copy; the
  * handler that receives it releases it. The slices of a read share one reference count. A frame
  * that arrives in several reads is collected. Memory then grows with the bytes received, never with
- * an announced length, and a frame longer than 4 KiB may be a composite buffer. With {@link
- * Builder#batches} the frames of a read are delivered as one {@link FrameBatch}, without an object
- * for each. With {@link Builder#parts} a long frame is delivered in parts, without being collected.
+ * an announced length. A frame of up to 256 KiB is copied into one buffer; a longer frame may be a
+ * composite buffer. With {@link Builder#batches} the frames of a read are delivered as one {@link
+ * FrameBatch}, without an object for each. With {@link Builder#parts} a long frame is delivered in
+ * parts, without being collected.
  *
  * <p><b>Encoding.</b> Each {@code ByteBuf} that is written is one frame, and the codec releases it.
  * Frames of up to 4 KiB are copied into one buffer; longer frames are not copied. If a frame cannot

@@ -8,14 +8,19 @@ import java.util.List;
 
 /**
  * The received bytes of one incomplete frame. Its memory is at most twice these bytes plus {@link
- * PartGrowth#SMALL}: long pieces are kept in their buffers, short ones are copied into parts that
- * grow with the frame, and no byte is copied twice.
+ * PartGrowth#SMALL}. A frame of moderate length is copied into one buffer, which grows with it: its
+ * receiver can access it fast, and the buffers it came in are free again. Of a longer frame, long
+ * pieces are kept in their buffers, short ones are copied into parts that grow with the frame, and
+ * no byte is copied twice.
  */
 final class PartialFrame {
   /** Frames up to this length are collected in one part, even if the length is only announced. */
   static final int SMALL = PartGrowth.SMALL;
 
-  /** Shorter pieces are copied. */
+  /** Frames up to this length are collected in one buffer. */
+  static final int IN_ONE_PIECE = 256 * 1024;
+
+  /** Shorter pieces of longer frames are copied. */
   private static final int MIN_KEPT_PIECE = 2 * 1024;
 
   private final ByteBufAllocator allocator;
@@ -26,7 +31,7 @@ final class PartialFrame {
   /** The capacity of the parts after the header. */
   private long held;
 
-  /** The capacity of the part that was allocated for a header. */
+  /** The capacity of the part that was allocated for a header, or for the whole frame. */
   private int headCapacity;
 
   PartialFrame(ByteBufAllocator allocator) {
@@ -77,15 +82,36 @@ final class PartialFrame {
   /** Adds the available bytes, up to the known length of the frame. */
   void add(ByteBuf in) {
     int length = Math.min(in.readableBytes(), wireLength - size);
+    if (wireLength <= IN_ONE_PIECE) {
+      bufferWithRoom(length).writeBytes(in, length);
+      size += length;
+      return;
+    }
     int capacity = PartGrowth.capacityKept(in);
-    boolean keep = length >= MIN_KEPT_PIECE && PartGrowth.fills(length, capacity);
-    if (keep && wireLength > SMALL) {
+    if (length >= MIN_KEPT_PIECE && PartGrowth.fills(length, capacity)) {
       parts.add(in.readRetainedSlice(length));
       held += capacity;
     } else {
       copy(in, length);
     }
     size += length;
+  }
+
+  /** Returns the only part, with room for more bytes. */
+  private ByteBuf bufferWithRoom(int length) {
+    if (!parts.isEmpty() && head().writableBytes() >= length) {
+      return head();
+    }
+    int capacity = Math.min(wireLength, Math.max(SMALL, 2 * (size + length)));
+    ByteBuf grown = allocator.buffer(capacity);
+    if (!parts.isEmpty()) {
+      ByteBuf outgrown = parts.remove(0);
+      grown.writeBytes(outgrown);
+      outgrown.release();
+    }
+    parts.add(grown);
+    headCapacity = grown.capacity();
+    return grown;
   }
 
   private void copy(ByteBuf in, int length) {
