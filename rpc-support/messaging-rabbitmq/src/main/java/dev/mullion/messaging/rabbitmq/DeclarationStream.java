@@ -50,8 +50,8 @@ final class DeclarationStream {
     try (own;
         Channel channel = own.createChannel()) {
       channel.basicQos(1);
-      channel.basicConsume(
-          name, false, "", false, false, Map.of(OFFSET, "last"), new DefaultConsumer(channel));
+      Session.consume(
+          channel, name, false, Map.of(OFFSET, "last"), new DefaultConsumer(channel));
     }
   }
 
@@ -138,7 +138,7 @@ final class DeclarationStream {
   }
 
   private String consume(Channel channel, Object offset, Reader reader) throws IOException {
-    return channel.basicConsume(name, false, "", false, false, Map.of(OFFSET, offset), reader);
+    return Session.consume(channel, name, false, Map.of(OFFSET, offset), reader);
   }
 
   /** Takes records, and acknowledges each, which is the credit for the next one. */

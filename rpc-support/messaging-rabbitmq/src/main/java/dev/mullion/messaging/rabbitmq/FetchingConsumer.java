@@ -4,6 +4,7 @@ import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.DefaultConsumer;
 import dev.mullion.messaging.MissingAddressException;
 import java.io.IOException;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -28,8 +29,7 @@ abstract class FetchingConsumer extends DefaultConsumer {
    * delivers again what is still held of that.
    */
   final void consume() throws IOException {
-    getChannel().setDefaultConsumer(this); // quorum queues go on for a moment after the cancel
-    tag = getChannel().basicConsume(queue, false, this);
+    tag = Session.consume(getChannel(), queue, false, Map.of(), this);
   }
 
   /** Cancels it; what the broker has sent before has arrived then, or comes a little later. */

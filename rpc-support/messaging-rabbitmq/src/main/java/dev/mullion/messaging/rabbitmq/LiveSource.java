@@ -55,7 +55,7 @@ final class LiveSource implements Restored {
       }
       Channel opened = link.sources().open(this, session);
       channel = opened;
-      opened.basicConsume(queue(opened), true, new DefaultConsumer(opened) {
+      Session.consume(opened, queue(opened), true, Map.of(), new DefaultConsumer(opened) {
         @Override
         public void handleDelivery(
             String consumer, Envelope envelope, BasicProperties properties, byte[] body) {

@@ -8,6 +8,7 @@ import com.rabbitmq.client.BuiltinExchangeType;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
+import com.rabbitmq.client.Consumer;
 import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Envelope;
 import com.rabbitmq.client.ShutdownSignalException;
@@ -134,8 +135,20 @@ final class Session {
     });
   }
 
+  /**
+   * Consumes, and returns the tag. RabbitMQ may deliver before it tells the tag (streams do), and
+   * for a moment after a cancel (quorum queues do). The client ends a connection for a delivery
+   * that it knows no consumer for, so the newest one takes those.
+   */
+  static String consume(
+      Channel channel, String queue, boolean isAcked, Map<String, Object> how, Consumer consumer)
+      throws IOException {
+    channel.setDefaultConsumer(consumer);
+    return channel.basicConsume(queue, isAcked, "", false, false, how, consumer);
+  }
+
   private void consumeReplies(Channel replies) throws IOException {
-    replies.basicConsume(DIRECT_REPLY_TO, true, new DefaultConsumer(replies) {
+    consume(replies, DIRECT_REPLY_TO, true, Map.of(), new DefaultConsumer(replies) {
       @Override
       public void handleDelivery(
           String tag, Envelope envelope, AMQP.BasicProperties properties, byte[] body) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
  */
 @ExtendWith(WithBroker.class)
 class StartTogetherTest {
-  private static final int ROUNDS = 5;
+  private static final int ROUNDS = 20;
   private static final int TOGETHER = 6;
   private static final WorkQueue<String> QUEUE = WorkQueue.of("together", Codecs.utf8());
 
