@@ -111,7 +111,8 @@ final class UnsentBuffers {
 
   /**
    * Returns the additional memory that a buffer keeps: a slice keeps its whole parent; several
-   * slices of one parent keep it once.
+   * slices of one parent keep it once. A channel copies a buffer on the heap to one of its length
+   * and releases it, after which the pool may return the same object.
    */
   @SuppressWarnings("ReferenceEquality") // Buffers are equal when their bytes are.
   private static int memoryOf(ByteBuf buffer, @Nullable ByteBuf kept) {
@@ -126,6 +127,9 @@ final class UnsentBuffers {
       return keeps;
     }
     ByteBuf root = rootOf(buffer);
+    if (!root.isDirect()) {
+      return buffer.readableBytes();
+    }
     return root == kept ? 0 : root.capacity();
   }
 

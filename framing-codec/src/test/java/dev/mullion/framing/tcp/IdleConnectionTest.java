@@ -2,6 +2,7 @@ package dev.mullion.framing.tcp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.FastThreadLocal;
@@ -51,6 +52,22 @@ class IdleConnectionTest {
     assertThat(next).isSameAs(first);
     assertThat(next.pending()).isZero();
     assertThat(next.held()).isZero();
+  }
+
+  /**
+   * The channel copies what is on the heap, as TLS of the JDK encrypts into, and releases it. The
+   * pool returned the same object for the next buffer, which was not counted.
+   */
+  @Test
+  void heapBufferThatIsUsedAgainIsCountedAgain() {
+    UnsentBuffers unsent = UnsentBuffers.acquire();
+    ByteBuf encrypted = Unpooled.buffer(64).writeZero(48);
+
+    unsent.add(encrypted);
+    unsent.add(encrypted);
+
+    assertThat(unsent.held()).isEqualTo(2 * 48);
+    unsent.keepLast(0);
   }
 
   /** The counts of any number of buffers, taken away in their order. */
