@@ -10,6 +10,7 @@ import dev.mullion.framing.FrameFormat;
 import dev.mullion.framing.FramePart;
 import dev.mullion.framing.FramingException;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelConfig;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelInputShutdownReadComplete;
@@ -51,6 +52,24 @@ final class BatchLink extends Link implements BatchReceiver {
 
   private FramedConnection connection() {
     return requireNonNull(connection, "connection");
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    super.handlerAdded(ctx);
+    ChannelConfig config = ctx.channel().config();
+    if (secure && config.getRecvByteBufAllocator() instanceof ReadBuffers reads) {
+      config.setRecvByteBufAllocator(reads.upTo(Sockets.MAX_READ, this::secureRead));
+    }
+  }
+
+  /**
+   * Returns how much to read. One large read needs fewer system calls for itself and its replies.
+   * As much room is left for the replies as short reads need.
+   */
+  private int secureRead() {
+    long room = isOpened() ? Math.max(0, settings.outboundHigh() - held()) : 0;
+    return (int) Math.min(Sockets.MAX_READ, Sockets.MAX_SECURE_READ + room);
   }
 
   @Override

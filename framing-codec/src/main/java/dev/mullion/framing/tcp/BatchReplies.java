@@ -101,11 +101,17 @@ final class BatchReplies {
   }
 
   private ByteBuf gatheredWithRoom(int length) {
-    ByteBuf present = gathered;
-    if (present != null && present.writableBytes() >= length) {
-      return present;
+    // Encrypting may run a user's code, which may reply.
+    for (ByteBuf present = gathered; present != null; present = gathered) {
+      if (present.writableBytes() >= length) {
+        return present;
+      }
+      emit();
+      if (link.secure) {
+        // Alone, a buffer is encrypted without a copy, and can be used again.
+        link.encrypt();
+      }
     }
-    emit();
     ByteBufAllocator allocator = link.context().alloc();
     int size = link.secure ? TlsContext.WRAPPED : SIZE;
     LoopBuffer buffer = link.secure ? SECURE_BUFFER : BUFFER;

@@ -109,6 +109,16 @@ abstract class LinkContext extends ChannelInboundHandlerAdapter implements LoopW
     }
   }
 
+  /** Lets TLS encrypt what is written. It goes to the socket with the next flush. */
+  final void encrypt() {
+    output.collect(true);
+    try {
+      context().flush();
+    } finally {
+      output.collect(false);
+    }
+  }
+
   /** Flushes what is written. */
   final void flush() {
     if (secure) {

@@ -3,6 +3,7 @@ package dev.mullion.framing.tcp;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,27 +18,38 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
   private final int size;
   private final MemoryBudget budget;
   private final @Nullable Runnable onEnd;
+  private final IntSupplier room;
 
   @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
   private final Handle handle = new LoopHandle();
 
   /** Reads once each time a connection is ready, so that connections take turns. */
   ReadBuffers(int size, MemoryBudget budget) {
-    this(size, budget, null);
+    this(size, budget, null, () -> size);
   }
 
-  private ReadBuffers(int size, MemoryBudget budget, @Nullable Runnable onEnd) {
+  private ReadBuffers(int size, MemoryBudget budget, @Nullable Runnable onEnd, IntSupplier room) {
     super(1);
     this.size = size;
     this.budget = budget;
     this.onEnd = onEnd;
+    this.room = room;
   }
 
   /**
    * Returns the same for one connection, with the input's end reported here instead of to Netty.
    */
   ReadBuffers endingAt(Runnable action) {
-    return new ReadBuffers(size, budget, action);
+    return new ReadBuffers(size, budget, action, room);
+  }
+
+  /**
+   * Returns the same for one connection, with reads of another size.
+   *
+   * @param most the most that there is room for now, asked before each read
+   */
+  ReadBuffers upTo(int size, IntSupplier most) {
+    return new ReadBuffers(size, budget, onEnd, most);
   }
 
   @Override
@@ -65,8 +77,8 @@ final class ReadBuffers extends DefaultMaxMessagesRecvByteBufAllocator {
 
     @Override
     public ByteBuf allocate(ByteBufAllocator allocator) {
-      int allowed = budget.readSize(size);
-      // When memory is short, reads are smaller.
+      int allowed = budget.readSize(Math.min(size, room.getAsInt()));
+      // When memory is short, or the connection holds much, reads are smaller.
       return allowed < size
           ? allocator.ioBuffer(allowed, allowed)
           : BUFFER.retained(allocator, size);

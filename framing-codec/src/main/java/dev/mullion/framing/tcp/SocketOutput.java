@@ -28,6 +28,7 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
   private @Nullable UnsentBuffers unsent;
 
   private int notFlushed;
+  private boolean collecting;
   private long written;
   private @Nullable ChannelOutboundBuffer queue;
 
@@ -70,8 +71,16 @@ final class SocketOutput extends ChannelOutboundHandlerAdapter {
     return copy;
   }
 
+  /** Whether flushed buffers are collected until the first flush afterwards. */
+  void collect(boolean on) {
+    collecting = on;
+  }
+
   @Override
   public void flush(ChannelHandlerContext ctx) {
+    if (collecting) {
+      return;
+    }
     notFlushed = 0;
     ctx.flush();
     settle();

@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Socket options. */
 final class Sockets {
-  private static final int MAX_READ = 256 * 1024;
+  static final int MAX_READ = 256 * 1024;
 
-  /** TLS has the bytes twice more, decrypted and encrypted again; larger reads are no faster. */
-  private static final int MAX_SECURE_READ = 64 * 1024;
+  /** With TLS, where the bytes exist twice more, decrypted and encrypted again. */
+  static final int MAX_SECURE_READ = 64 * 1024;
 
   private static final Map<SocketOption<?>, ChannelOption<?>> KNOWN = known();
 

@@ -39,6 +39,24 @@ class ReadBuffersTest {
   }
 
   @Test
+  void readIsNoLongerThanThereIsRoomFor() {
+    int[] room = {4096};
+    @SuppressWarnings("deprecation") // Netty's interface names its deprecated type.
+    RecvByteBufAllocator.Handle own = new ReadBuffers(1024, new MemoryBudget(1024 * 1024, 1024))
+        .upTo(2048, () -> room[0])
+        .newHandle();
+
+    ByteBuf whole = own.allocate(POOL);
+    room[0] = 100;
+    ByteBuf rest = own.allocate(POOL);
+
+    assertThat(whole.writableBytes()).isEqualTo(2048);
+    assertThat(rest.writableBytes()).isEqualTo(100);
+    whole.release();
+    rest.release();
+  }
+
+  @Test
   void bufferInUseStaysWithItsUser() {
     ByteBuf first = handle.allocate(POOL);
     ByteBuf reply = first.writeByte(1).retainedSlice();
