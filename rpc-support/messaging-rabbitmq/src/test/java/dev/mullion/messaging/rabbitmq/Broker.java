@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
@@ -48,6 +49,7 @@ final class Broker implements AutoCloseable {
   private final int distPort;
   private final int epmdPort;
   private final Thread hook = new Thread(this::end, "end-of-rabbitmq");
+  private final Set<String> users = ConcurrentHashMap.newKeySet();
   private @Nullable Process process;
 
   private Broker(Path scripts, int epmdPort) throws IOException {
@@ -230,6 +232,13 @@ final class Broker implements AutoCloseable {
       throw new IllegalStateException(command + ": " + output);
     }
     return output;
+  }
+
+  /** Adds a user with the password "secret", if a test that runs again has not. */
+  void addUser(String user) throws Exception {
+    if (users.add(user)) {
+      control("add_user", user, "secret");
+    }
   }
 
   /** Returns the one that this process shares, unless no test has asked for it. */

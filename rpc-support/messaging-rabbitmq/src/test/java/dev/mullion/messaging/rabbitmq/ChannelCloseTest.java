@@ -81,7 +81,7 @@ class ChannelCloseTest {
   @CsvSource({"10, 500, 20", "100000, 20, 20", "1000000, 10, 5"})
   void publishesThatAreForbiddenAmongPushes(int bytes, int open, int rounds) throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "pushes" + bytes, "secret");
+    broker.addUser("pushes" + bytes);
     broker.control(
         "set_permissions", "pushes" + bytes, ".*", "^amq\\.default$|^closes\\.(queue|dec)", ".*");
     RabbitMqEngine engine = RabbitMqEngine.builder()

@@ -221,7 +221,7 @@ class ChannelEndTest {
   @Test
   void messageToAnExchangeThatIsForbidden() throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "pushes", "secret");
+    broker.addUser("pushes");
     broker.control(
         "set_permissions", "pushes", ".*", "^amq\\.default$|^ends\\.queue|^ends\\.dec", ".*");
     messaging.close();

@@ -94,7 +94,7 @@ class ErrorsTest {
   @Test
   void userWithoutPermissions() throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "limited", "secret");
+    broker.addUser("limited");
     RabbitMqEngine limited = engine().user("limited", "secret").build();
 
     assertThatThrownBy(() -> Messaging.on(limited))
@@ -110,7 +110,7 @@ class ErrorsTest {
   @Test
   void userWhoMayNotConfigureCanUseWhatIsThere() throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "user", "secret");
+    broker.addUser("user");
     broker.control("set_permissions", "user", "^$", "^amq\\.default$|^errors\\.", "^errors\\.");
     WorkQueue<String> queue = queue("there").build();
     try (Messaging creator = messaging()) {
@@ -329,7 +329,7 @@ class ErrorsTest {
   @Test
   void userWhoMayNotWrite() throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "reader", "secret");
+    broker.addUser("reader");
     broker.control("set_permissions", "reader", ".*", "^errors\\.(topics|declarations)$", ".*");
     WorkQueue<String> queue = queue("closed").build();
     try (Messaging creator = messaging()) {

@@ -35,7 +35,7 @@ class PermissionsTest {
   @Test
   void userOfTheReadmeCanDoEverything() throws Exception {
     Broker broker = Broker.shared();
-    broker.control("add_user", "permitted", "secret");
+    broker.addUser("permitted");
     broker.control("set_permissions", "permitted", CONFIGURE, WRITE, READ);
     RabbitMqEngine engine = RabbitMqEngine.builder()
         .addresses(broker.address())
