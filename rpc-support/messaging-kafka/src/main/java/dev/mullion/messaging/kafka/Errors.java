@@ -13,12 +13,16 @@ import org.apache.kafka.common.InvalidRecordException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.DisconnectException;
+import org.apache.kafka.common.errors.FencedStateEpochException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.InvalidRecordStateException;
+import org.apache.kafka.common.errors.InvalidShareSessionEpochException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.ShareSessionNotFoundException;
 import org.apache.kafka.common.errors.SslAuthenticationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
@@ -131,6 +135,14 @@ final class Errors {
         || error instanceof InterruptException
         || error instanceof InvalidTopicException
         || isMissing(error);
+  }
+
+  /** Returns whether an acknowledgement came after the lock of its record. */
+  static boolean isLockGone(Throwable error) {
+    return error instanceof InvalidRecordStateException
+        || error instanceof InvalidShareSessionEpochException
+        || error instanceof ShareSessionNotFoundException
+        || error instanceof FencedStateEpochException;
   }
 
   /** Returns whether the broker could not be asked. */

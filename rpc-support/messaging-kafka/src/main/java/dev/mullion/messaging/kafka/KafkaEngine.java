@@ -241,9 +241,9 @@ public final class KafkaEngine implements Engine {
 
     /**
      * Sets the greatest number of share consumers of each worker: 16 by default. A worker begins
-     * with one. If its handlers are quick, a second one fetches while the first commits. If they
-     * are slow, further ones fetch while the others hold messages. Each has a connection and two
-     * threads.
+     * with one. If its handlers are quick, a second one fetches while the first commits, unless
+     * one is enough. If they are slow, further ones fetch while the others hold messages. Each has
+     * a connection and two threads.
      */
     public Builder maxConsumers(int maxConsumers) {
       this.maxConsumers = within(maxConsumers, 1, 1000, "maxConsumers");

@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * The share consumers of one subscription. The first ones share its whole credit, so that each can
  * poll whenever it is empty. One that holds a message of a slow handler cannot fetch, so another is
  * started when none has polled for a moment although there is credit. A second one is started at
- * once if the handlers are quicker than the first, which does not fetch while it commits.
+ * once if the handlers are quicker than the first, which does not fetch while it commits: {@link
+ * Pace} tells.
  *
  * <pre>
  *  maxInFlight 11    | 3 | 3 | 3 | 2 |  and, if all of these hold slow messages,  | 1 | 1 | ...

@@ -16,11 +16,7 @@ import org.apache.kafka.clients.consumer.ShareConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.errors.AuthorizationException;
-import org.apache.kafka.common.errors.FencedStateEpochException;
 import org.apache.kafka.common.errors.InterruptException;
-import org.apache.kafka.common.errors.InvalidRecordStateException;
-import org.apache.kafka.common.errors.InvalidShareSessionEpochException;
-import org.apache.kafka.common.errors.ShareSessionNotFoundException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,7 +43,6 @@ final class ShareWorker implements Runnable {
   private static final Duration POLL_RENEWED = Duration.ofMillis(100);
   private static final long LONGEST_PAUSE_NANOS = 1_000_000_000;
   private static final long RENEWED_NANOS = 5_000_000_000L;
-  private static final long QUICK_NANOS = 20_000_000;
 
   /** Who decides when to fetch, and gets what was fetched. */
   interface Pool {
@@ -60,7 +55,7 @@ final class ShareWorker implements Runnable {
     /** Returns how long an acknowledgement waits for others, so that one commit has many. */
     long lingerNanos();
 
-    /** Takes notice that a full fetch was handled at once. Another may fetch while it commits. */
+    /** Takes notice that handlers will wait for its commit. Another may fetch meanwhile. */
     void outpaced(ShareWorker worker);
 
     /** Takes notice that nothing is held any more. */
@@ -83,7 +78,7 @@ final class ShareWorker implements Runnable {
   private final Thread thread;
   private final List<Held> fetched = new ArrayList<>(); // by the last poll; of the polling thread
   private int held; // how many of these are; of the polling thread
-  private long quickUntil; // of the polling thread: the handlers were quick if all ended by then
+  private final Pace pace; // of the polling thread
   private final List<Held> acknowledged = new ArrayList<>(); // as held; to be committed
   private final ConcurrentLinkedQueue<Held> decided = new ConcurrentLinkedQueue<>();
   private final AtomicInteger undecided = new AtomicInteger();
@@ -108,6 +103,7 @@ final class ShareWorker implements Runnable {
     this.settings = settings;
     this.group = group;
     this.size = size;
+    this.pace = new Pace(size);
     this.pool = pool;
     this.thread = new Thread(this, "mullion-kafka-" + group);
     thread.setDaemon(true);
@@ -230,8 +226,10 @@ final class ShareWorker implements Runnable {
 
   private void take(Iterable<ConsumerRecord<byte[], byte[]>> records) {
     fetched.clear();
+    long bytes = 0;
     for (ConsumerRecord<byte[], byte[]> each : records) {
       fetched.add(pool.hold(this, each));
+      bytes += Math.max(0, each.serializedValueSize());
     }
     held = fetched.size();
     undecided.set(held);
@@ -241,7 +239,7 @@ final class ShareWorker implements Runnable {
           .map(millis -> millis * 1_000_000L)
           .orElse(settings.lockDuration().toNanos());
       renewAt = System.nanoTime() + lockNanos / 2;
-      quickUntil = System.nanoTime() + (held < size ? 0 : QUICK_NANOS);
+      pace.fetched(held, bytes, System.nanoTime());
       pool.arrived(this, List.copyOf(fetched));
     }
   }
@@ -295,10 +293,12 @@ final class ShareWorker implements Runnable {
     if (acknowledged.isEmpty()) {
       return;
     }
-    if (held == 0 && System.nanoTime() - quickUntil < 0) {
+    long begin = System.nanoTime();
+    if (held == 0 && pace.isOutpaced(begin)) {
       pool.outpaced(this);
     }
     Settlement settlement = commit();
+    pace.committed(System.nanoTime() - begin);
     List<Held> done = List.copyOf(acknowledged);
     acknowledged.clear();
     done.forEach(each -> each.answered(settlement));
@@ -327,10 +327,7 @@ final class ShareWorker implements Runnable {
   }
 
   private Settlement settlementOf(KafkaException error) {
-    if (error instanceof InvalidRecordStateException
-        || error instanceof InvalidShareSessionEpochException
-        || error instanceof ShareSessionNotFoundException
-        || error instanceof FencedStateEpochException) {
+    if (Errors.isLockGone(error)) {
       return Settlement.LEASE_LOST;
     }
     pool.failing(this, error);
