@@ -209,6 +209,7 @@ final class Publisher implements AutoCloseable {
   /** Those that were on a channel which the broker has closed are written one by one. */
   private boolean mayWrite(Publication next, Lane lane) {
     return lane.channel().isOpen()
+        && !lane.unconfirmed().isStopped()
         && gate.isOpen()
         && (next.mayBeCause()
             ? lane.unconfirmed().isEmpty()
@@ -254,6 +255,11 @@ final class Publisher implements AutoCloseable {
       }
       takeBack(next, null);
     }
+  }
+
+  /** Takes back what has no answer on a lane that is stopped. */
+  void takeBack(Lane stopped) {
+    stopped.unconfirmed().drain().forEach(each -> takeBack(each, null));
   }
 
   private void takeBack(Publication each, @Nullable Throwable cause) {

@@ -49,6 +49,7 @@ final class RabbitMqLink implements EngineLink {
   private final Delays delays = new Delays(this);
   private final QueueAdmin admin = new QueueAdmin(this);
   private final Sources sources = new Sources(this);
+  private final List<Renewal> renewals;
   private final ExecutorService questions = Threads.forQuestions();
   private final ExecutorService subscriptions = Threads.forSubscriptions();
   private final ScheduledThreadPoolExecutor timer = Threads.timer();
@@ -62,6 +63,9 @@ final class RabbitMqLink implements EngineLink {
     WriteGate gate = new WriteGate();
     this.publisher =
         new Publisher(engine.errors(), gate, context.sendTimeout(), engine.confirmTimeout());
+    this.renewals = List.of(
+        new Renewal(this, publisher, Lane.Kind.PUBLISHING),
+        new Renewal(this, publisher, Lane.Kind.DELAYS));
     this.pushes = new Overflowing(
         publisher, engine.entities(), Publisher.nanos(context.sendTimeout()), settling());
     this.connection = new LinkConnection(engine, context, gate, this);
@@ -86,6 +90,7 @@ final class RabbitMqLink implements EngineLink {
   private void tick() {
     try {
       publisher.expireUnconfirmed();
+      renewals.forEach(each -> each.look(connection.current()));
       sources.look();
     } catch (RuntimeException | Error e) { // it must go on
       Logs.warn("tick", "looking after sends and subscriptions failed", e);
@@ -231,7 +236,7 @@ final class RabbitMqLink implements EngineLink {
     ask(() -> {
       publisher.lost(lane, cause);
       try {
-        session.open(kind);
+        session.reopen(kind, lane);
       } catch (IOException | RuntimeException e) {
         session.fail(e);
       }

@@ -108,12 +108,23 @@ final class Session {
     receiving.addShutdownListener(this::fail);
     sending.addBlockedListener(reason -> blocked = reason, this::unblocked);
     for (Lane.Kind each : Lane.Kind.values()) {
-      open(each);
+      Lane lane = open(each);
+      lanes.put(each, lane);
+      watch(each, lane);
     }
   }
 
-  /** Opens a lane, in place of one that was closed. */
-  void open(Lane.Kind kind) throws IOException {
+  /** Opens a lane in place of an older one, unless another one is there already. */
+  void reopen(Lane.Kind kind, Lane older) throws IOException {
+    Lane opened = open(kind);
+    if (lanes.replace(kind, older, opened)) {
+      watch(kind, opened);
+    } else {
+      abort(opened.channel());
+    }
+  }
+
+  private Lane open(Lane.Kind kind) throws IOException {
     Channel channel = sending.createChannel();
     if (channel == null) {
       throw noChannel();
@@ -125,12 +136,16 @@ final class Session {
     if (kind == Lane.Kind.REQUESTS) {
       consumeReplies(channel);
     }
-    lanes.put(kind, opened);
-    channel.addShutdownListener(cause -> {
-      if (cause.isHardError() || cause.isInitiatedByApplication()) {
+    return opened;
+  }
+
+  private void watch(Lane.Kind kind, Lane lane) {
+    lane.channel().addShutdownListener(cause -> {
+      boolean isReplaced = !lane.equals(lanes.get(kind));
+      if (cause.isHardError() || (cause.isInitiatedByApplication() && !isReplaced)) {
         fail(cause);
-      } else {
-        observer.closed(this, kind, opened, cause);
+      } else if (!isReplaced) {
+        observer.closed(this, kind, lane, cause);
       }
     });
   }

@@ -2,6 +2,7 @@ package dev.mullion.messaging.rabbitmq;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,8 @@ final class Unconfirmed {
   private volatile boolean hasAnswers;
   private volatile boolean drained;
   private volatile boolean causeFound;
+  private volatile boolean stopped;
+  private final Refusals refusals = new Refusals();
 
   /** Adds one; its number is above all before. */
   synchronized void add(long number, Publication publication) {
@@ -62,6 +65,9 @@ final class Unconfirmed {
     if (first == end && open.length > MANY) {
       open = new Publication[FEW];
     }
+    if (first == end && stopped) {
+      notifyAll();
+    }
     return taken;
   }
 
@@ -103,9 +109,27 @@ final class Unconfirmed {
     hasAnswers = true;
     Publication one = multiple ? takeFirst(number) : take(number);
     while (one != null) {
+      refusals.answered(one, accepted);
       Publisher.answered(one, accepted);
       one = multiple ? takeFirst(number) : null;
     }
+  }
+
+  Refusals refusals() {
+    return refusals;
+  }
+
+  /** Lets nothing more be written, and waits for the answers to what was. */
+  synchronized void stop(long millis) throws InterruptedException {
+    stopped = true;
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    for (long left = 1; !isEmpty() && left > 0; left = end - System.nanoTime()) {
+      TimeUnit.NANOSECONDS.timedWait(this, Math.max(left, 1_000_000));
+    }
+  }
+
+  boolean isStopped() {
+    return stopped;
   }
 
   /** Returns whether the broker has ever answered here. */
