@@ -23,8 +23,7 @@ public final class MissingAddressException extends MessagingException {
    *
    * @param maybeAccepted whether the message may have arrived before the address was gone
    */
-  public MissingAddressException(
-      String message, @Nullable Throwable cause, boolean maybeAccepted) {
+  public MissingAddressException(String message, @Nullable Throwable cause, boolean maybeAccepted) {
     super(message, cause);
     this.maybeAccepted = maybeAccepted;
   }

@@ -91,8 +91,8 @@ final class WireErrors {
       case KIND_PERMISSION_DENIED -> new PermissionDeniedException(text);
       case KIND_CONFLICTING_DECLARATION -> new ConflictingDeclarationException(text);
       case KIND_UNSUPPORTED_SETTING -> new UnsupportedSettingException(text);
-      case KIND_MISSING_ADDRESS -> new MissingAddressException(
-          text, null, error.getMaybeAccepted());
+      case KIND_MISSING_ADDRESS ->
+        new MissingAddressException(text, null, error.getMaybeAccepted());
       case KIND_QUEUE_FULL -> new QueueFullException(text, error.getMaybeAccepted());
       case KIND_MESSAGE_TOO_LARGE -> new MessageTooLargeException(text);
       case KIND_STORE -> new StoreException(text);

@@ -1,5 +1,6 @@
 package dev.mullion.messaging.kafka;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
@@ -73,8 +74,8 @@ class SenderTest {
   }
 
   private static MessagingException failure(CompletableFuture<Void> sent) {
-    return (MessagingException)
-        catchThrowable(() -> sent.get(20, TimeUnit.SECONDS)).getCause();
+    Throwable error = catchThrowable(() -> sent.get(20, TimeUnit.SECONDS));
+    return (MessagingException) requireNonNull(error.getCause());
   }
 
   // The client puts a record into a batch, and looks only then whether it has failed itself. The

@@ -50,8 +50,7 @@ final class DeclarationStream {
     try (own;
         Channel channel = own.createChannel()) {
       channel.basicQos(1);
-      Session.consume(
-          channel, name, false, Map.of(OFFSET, "last"), new DefaultConsumer(channel));
+      Session.consume(channel, name, false, Map.of(OFFSET, "last"), new DefaultConsumer(channel));
     }
   }
 

@@ -46,8 +46,7 @@ final class LinkConnection implements Session.Observer {
 
   private final Outages outages;
 
-  LinkConnection(
-      RabbitMqEngine engine, EngineContext context, WriteGate gate, RabbitMqLink link)
+  LinkConnection(RabbitMqEngine engine, EngineContext context, WriteGate gate, RabbitMqLink link)
       throws MessagingException {
     this.engine = engine;
     this.context = context;

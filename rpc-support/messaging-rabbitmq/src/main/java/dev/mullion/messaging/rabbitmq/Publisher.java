@@ -60,8 +60,7 @@ final class Publisher implements AutoCloseable {
   private volatile boolean closed;
   private long patience; // of the timer
 
-  Publisher(
-      BrokerErrors errors, WriteGate gate, Duration sendTimeout, Duration confirmTimeout) {
+  Publisher(BrokerErrors errors, WriteGate gate, Duration sendTimeout, Duration confirmTimeout) {
     this.errors = errors;
     this.gate = gate;
     this.sendTimeout = nanos(sendTimeout);

@@ -19,7 +19,10 @@ final class Refusals {
   /** Returns the time of the address that refuses for longest; 0 if none does. */
   long longestNanos() {
     long now = System.nanoTime();
-    return since.values().stream().mapToLong(each -> Math.max(1, now - each)).max().orElse(0);
+    return since.values().stream()
+        .mapToLong(each -> Math.max(1, now - each))
+        .max()
+        .orElse(0);
   }
 
   @Override

@@ -95,15 +95,19 @@ final class SignalSender implements AutoCloseable {
     }
   }
 
-  /** It is open once the connections are closed. */
+  /** There is nothing to wait for when the broker blocks publishers, or is away. */
   private void awaitGate() {
-    while (!gate.isOpen()) {
+    while (!gate.isOpen() && isUsable(current.get())) {
       try {
         gate.awaitOpen(GATE_MILLIS);
       } catch (InterruptedException e) {
         // Nobody does that: the loop looks.
       }
     }
+  }
+
+  private static boolean isUsable(@Nullable Session session) {
+    return session != null && !session.isBlocked();
   }
 
   private void send(Sent next) {

@@ -19,7 +19,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * <pre>
  *  no room                        the client would wait for it within a message, with the lock, for
  *                                 the event loop, which may wait for the lock: so the client is
- *                                 not told, writes each message whole, and writers wait here
+ *                                 not told, writes each message whole, and those who publish wait
+ *                                 here (acknowledgements are bounded by what is unacknowledged)
  *  close of a channel             writers could keep the event loop from the lock: so they begin
  *                                 no message while a close is under way
  *  close-ok, on the event loop    would overtake what other threads have written before, and the
@@ -86,6 +87,14 @@ final class WriteGate {
     public void handlerRemoved(ChannelHandlerContext context) {
       connections.remove(context.channel());
       changed();
+    }
+
+    /** What is closed may take a while, and nobody waits for its room. */
+    @Override
+    public void close(ChannelHandlerContext context, ChannelPromise promise) {
+      connections.remove(context.channel());
+      changed();
+      context.close(promise);
     }
 
     @Override

@@ -65,7 +65,8 @@ class RenewalTest {
       CompletableFuture.allOf(pushed.toArray(CompletableFuture[]::new)).get(60, TimeUnit.SECONDS);
       assertThat(all.tryAcquire(PUSHES, 60, TimeUnit.SECONDS)).isTrue();
     }
-    assertThat(handled).containsAll(IntStream.range(0, PUSHES).mapToObj(String::valueOf).toList());
+    assertThat(handled)
+        .containsAll(IntStream.range(0, PUSHES).mapToObj(String::valueOf).toList());
     assertThat(lost).isEmpty();
   }
 

@@ -98,7 +98,8 @@ class SilentBrokerTest {
   }
 
   private static Predicate<StackTraceElement> is(String type, String method) {
-    return call -> call.getClassName().endsWith("." + type) && call.getMethodName().equals(method);
+    return call ->
+        call.getClassName().endsWith("." + type) && call.getMethodName().equals(method);
   }
 
   private static RabbitMqEngine engine(Relay relay, int connectSeconds, int confirmSeconds)

@@ -119,8 +119,7 @@ class WriteGateTest {
   @Test
   void isOpenAfterACloseThatFails() {
     client.fails = true;
-    assertThatThrownBy(() -> connection.writeInbound(method(1, CLOSE)))
-        .hasMessage("as told");
+    assertThatThrownBy(() -> connection.writeInbound(method(1, CLOSE))).hasMessage("as told");
     assertThat(client.open).containsExactly(false);
     assertThat(gate.isOpen()).isTrue();
   }
@@ -140,8 +139,7 @@ class WriteGateTest {
     connection.eventLoop().execute(() -> connection.writeAndFlush(method(1, ACK)));
     connection.pipeline().writeAndFlush(method(1, CLOSE_OK));
     connection.runPendingTasks();
-    assertThat(connection.outboundMessages())
-        .containsExactly(method(1, ACK), method(1, CLOSE_OK));
+    assertThat(connection.outboundMessages()).containsExactly(method(1, ACK), method(1, CLOSE_OK));
   }
 
   @Test

@@ -35,9 +35,7 @@ final class FailedCalls {
 
   /** Checks that a job had each call that is allowed, and had it once. */
   void checkExact(String job, int maxDeliveries) {
-    assertThat(all.get(job))
-        .as(job)
-        .containsExactlyInAnyOrderElementsOf(countsUpTo(maxDeliveries));
+    assertThat(all.get(job)).as(job).containsExactlyInAnyOrderElementsOf(countsUpTo(maxDeliveries));
   }
 
   /**

@@ -26,6 +26,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -245,7 +246,7 @@ public abstract class LossSuite {
   }
 
   private void awaitPushed(long count) {
-    awaitProgress("pushes: " + count, () -> acknowledged.size() >= count, acknowledged::size);
+    awaitProgress(() -> "pushes: " + count, () -> acknowledged.size() >= count, acknowledged::size);
   }
 
   /** Waits until this many more pushes are acknowledged. */
@@ -271,14 +272,15 @@ public abstract class LossSuite {
 
   private void awaitEnd(Messaging messaging, WorkQueue<String> queue) {
     awaitProgress(
-        "the end of " + queue.name(),
+        () -> "the end of " + queue.name() + ", open: " + some(open()) + ", "
+            + status(messaging, queue),
         () -> isKnownToBeOver(messaging, queue),
         () -> handled.size() + failed.jobs().size());
   }
 
   private void awaitEnd(Messaging messaging, OrderedJobs jobs) {
     awaitProgress(
-        "the end of the ordered jobs",
+        () -> "the end of the ordered jobs",
         () ->
             jobs.areAllCalled() && letters(messaging, LossWorker.ORDERED).size() >= jobs.failing(),
         jobs::calls);
@@ -305,7 +307,8 @@ public abstract class LossSuite {
   }
 
   /** Waits for a condition for as long as something still goes on. */
-  private void awaitProgress(String what, BooleanSupplier condition, IntSupplier progress) {
+  private void awaitProgress(
+      Supplier<String> what, BooleanSupplier condition, IntSupplier progress) {
     long last = System.nanoTime();
     int seen = progress.getAsInt();
     while (!condition.getAsBoolean()) {
@@ -316,7 +319,7 @@ public abstract class LossSuite {
         last = System.nanoTime();
       }
       assertThat(System.nanoTime() - last)
-          .as(what + ", seed " + SEED + ", at " + now)
+          .as(() -> what.get() + ", seed " + SEED + ", at " + now)
           .isLessThan(patience.toNanos());
     }
   }
@@ -336,6 +339,10 @@ public abstract class LossSuite {
     Set<String> open = new HashSet<>(acknowledged);
     open.removeAll(handled.keySet());
     return open;
+  }
+
+  private static String some(Set<String> jobs) {
+    return jobs.size() + " as " + jobs.stream().limit(5).toList();
   }
 
   /** Returns how many calls of a job have failed. */

@@ -86,7 +86,7 @@ final class OrderedJobs {
     return messaging
         .pushMessage(LossWorker.ORDERED, Message.of(job).withKey(key))
         .handle((none, error) -> {
-          if (error == null || error instanceof MessagingException away && away.maybeAccepted()) {
+          if (error == null || (error instanceof MessagingException away && away.maybeAccepted())) {
             copies.merge(job, 1, Integer::sum);
           }
           return error == null;
