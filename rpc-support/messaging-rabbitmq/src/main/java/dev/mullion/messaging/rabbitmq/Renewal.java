@@ -5,10 +5,10 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens a lane again on which a queue refuses everything. RabbitMQ finds out where a queue's leader
+ * Opens a lane again on which a queue rejects everything. RabbitMQ finds out where a queue's leader
  * is when a channel begins to publish there. If it finds a node that has just died, the queue
- * refuses all of this channel until the node is back, though it has another leader by then, which a
- * new channel finds. A full queue refuses too, so the pauses between two renewals grow.
+ * rejects all of this channel until the node is back, though it has another leader by then, which a
+ * new channel finds. A full queue rejects too, so the pauses between two renewals grow.
  */
 final class Renewal {
   private static final long FIRST_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -33,11 +33,11 @@ final class Renewal {
       return;
     }
     Lane lane = on.lane(kind);
-    long refused = lane.unconfirmed().refusals().longestNanos();
-    if (refused == 0 && lane.unconfirmed().hasAnswers()) {
+    long rejected = lane.unconfirmed().rejections().longestNanos();
+    if (rejected == 0 && lane.unconfirmed().hasAnswers()) {
       patience = FIRST_NANOS;
     }
-    if (refused > patience && !lane.equals(renewed)) {
+    if (rejected > patience && !lane.equals(renewed)) {
       renewed = lane;
       patience = Math.min(2 * patience, MOST_NANOS);
       link.ask(() -> renew(on, lane));
@@ -47,8 +47,8 @@ final class Renewal {
   /** Nothing is lost and little comes twice: what is written is waited for, for a moment. */
   private void renew(Session on, Lane lane) {
     Logs.warn(
-        "refused",
-        "all publishes are refused by " + lane.unconfirmed().refusals()
+        "rejected",
+        "all publishes are rejected by " + lane.unconfirmed().rejections()
             + ": a new channel may find the leader",
         null);
     try {

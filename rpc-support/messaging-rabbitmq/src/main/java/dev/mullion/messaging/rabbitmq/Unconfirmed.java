@@ -22,7 +22,7 @@ final class Unconfirmed {
   private volatile boolean drained;
   private volatile boolean causeFound;
   private volatile boolean stopped;
-  private final Refusals refusals = new Refusals();
+  private final Rejections rejections = new Rejections();
 
   /** Adds one; its number is above all before. */
   synchronized void add(long number, Publication publication) {
@@ -109,14 +109,14 @@ final class Unconfirmed {
     hasAnswers = true;
     Publication one = multiple ? takeFirst(number) : take(number);
     while (one != null) {
-      refusals.answered(one, accepted);
+      rejections.answered(one, accepted);
       Publisher.answered(one, accepted);
       one = multiple ? takeFirst(number) : null;
     }
   }
 
-  Refusals refusals() {
-    return refusals;
+  Rejections rejections() {
+    return rejections;
   }
 
   /** Lets nothing more be written, and waits for the answers to what was. */

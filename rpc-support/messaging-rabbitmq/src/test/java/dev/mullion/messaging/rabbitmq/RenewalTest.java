@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** A queue that refuses all of a channel gets a new channel, and the connection stays. */
+/** A queue that rejects all of a channel gets a new channel, and the connection stays. */
 @Timeout(120)
 @ExtendWith(WithBroker.class)
 class RenewalTest {

@@ -3,8 +3,8 @@ package dev.mullion.messaging.rabbitmq;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Since when each address has refused all that a channel publishes to it. */
-final class Refusals {
+/** Since when each address has rejected all that a channel publishes to it. */
+final class Rejections {
   private final Map<String, Long> since = new ConcurrentHashMap<>();
 
   /** Takes the broker's answer to a publish. */
@@ -16,7 +16,7 @@ final class Refusals {
     }
   }
 
-  /** Returns the time of the address that refuses for longest; 0 if none does. */
+  /** Returns the time of the address that rejects for longest; 0 if none does. */
   long longestNanos() {
     long now = System.nanoTime();
     return since.values().stream()
