@@ -30,10 +30,16 @@ public abstract class ManySubscriptionsSuite {
   @Test
   void aThousandNeedNoThreadsOfTheirOwn() throws Exception {
     try (Messaging messaging = Messaging.on(engine())) {
+      CountDownLatch warm = new CountDownLatch(WARM_UP);
       for (int i = 0; i < WARM_UP; i++) {
-        messaging.subscribe(topic, message -> {});
+        messaging
+            .subscribe(topic, message -> warm.countDown())
+            .ready()
+            .toCompletableFuture()
+            .get(60, TimeUnit.SECONDS);
       }
       messaging.publish(topic, "first").get(20, TimeUnit.SECONDS);
+      assertThat(warm.await(60, TimeUnit.SECONDS)).isTrue(); // their handlers have threads now
       int threads = Thread.activeCount();
       long heap = heap();
       List<Subscription> subscriptions = new ArrayList<>();
