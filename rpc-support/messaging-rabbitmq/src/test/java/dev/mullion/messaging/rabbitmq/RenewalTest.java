@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -27,8 +28,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Timeout(120)
 @ExtendWith(WithBroker.class)
 class RenewalTest {
-  private static final int PUSHES = 20;
-
   private final Semaphore opened = new Semaphore(0);
   private final Queue<Throwable> lost = new ConcurrentLinkedQueue<>();
   private final WorkQueue<String> queue = WorkQueue.builder(
@@ -54,20 +53,31 @@ class RenewalTest {
       messaging.declare(queue);
       messaging.push(queue, "0").get(30, TimeUnit.SECONDS);
       opened.drainPermits();
-      for (int i = 1; i < PUSHES; i++) {
-        pushed.add(messaging.push(queue, "" + i));
-      }
+      do {
+        pushed.add(messaging.push(queue, "" + (pushed.size() + 1)));
+      } while (isDoneSoon(pushed.get(pushed.size() - 1)));
       assertThat(opened.tryAcquire(2, 60, TimeUnit.SECONDS)).as("renewed twice").isTrue();
       messaging.pull(queue, job -> {
         handled.add(job.payload());
         all.release();
       });
       CompletableFuture.allOf(pushed.toArray(CompletableFuture[]::new)).get(60, TimeUnit.SECONDS);
-      assertThat(all.tryAcquire(PUSHES, 60, TimeUnit.SECONDS)).isTrue();
+      assertThat(all.tryAcquire(1 + pushed.size(), 60, TimeUnit.SECONDS)).isTrue();
     }
     assertThat(handled)
-        .containsAll(IntStream.range(0, PUSHES).mapToObj(String::valueOf).toList());
+        .containsAll(
+            IntStream.rangeClosed(0, pushed.size()).mapToObj(String::valueOf).toList());
     assertThat(lost).isEmpty();
+  }
+
+  /** A full queue tells so a little late, so it is filled by one push after another. */
+  private static boolean isDoneSoon(CompletableFuture<Void> push) throws Exception {
+    try {
+      push.get(500, TimeUnit.MILLISECONDS);
+      return true;
+    } catch (TimeoutException e) {
+      return false;
+    }
   }
 
   private final class Losses implements MessagingListener {
