@@ -217,11 +217,8 @@ final class Publisher implements AutoCloseable {
 
   /** Waits for another session, or a tick: the broker may read again, or a send's time be over. */
   private void awaitSession(@Nullable Session not, long millis) throws InterruptedException {
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
     synchronized (changed) {
-      for (long left = 1; session == not && left > 0; left = end - System.nanoTime()) {
-        TimeUnit.NANOSECONDS.timedWait(changed, Math.max(left, 1_000_000));
-      }
+      Waiting.until(changed, millis, () -> session != not);
     }
   }
 

@@ -54,8 +54,7 @@ final class SignalSender implements AutoCloseable {
 
   /** Takes a signal, or returns false; waits for nothing. */
   boolean offer(Route.Signal signal, Message<byte[]> message) {
-    Session session = current.get();
-    if (closed || session == null || session.isBlocked()) {
+    if (closed || usable() == null) {
       return false;
     }
     int length = message.payload().length;
@@ -97,7 +96,7 @@ final class SignalSender implements AutoCloseable {
 
   /** There is nothing to wait for when the broker blocks publishers, or is away. */
   private void awaitGate() {
-    while (!gate.isOpen() && isUsable(current.get())) {
+    while (!gate.isOpen() && usable() != null) {
       try {
         gate.awaitOpen(GATE_MILLIS);
       } catch (InterruptedException e) {
@@ -106,13 +105,15 @@ final class SignalSender implements AutoCloseable {
     }
   }
 
-  private static boolean isUsable(@Nullable Session session) {
-    return session != null && !session.isBlocked();
+  /** Returns the session; null if the broker is away or blocks publishers. */
+  private @Nullable Session usable() {
+    Session session = current.get();
+    return session == null || session.isBlocked() ? null : session;
   }
 
   private void send(Sent next) {
-    Session session = current.get();
-    if (session == null || session.isBlocked()) {
+    Session session = usable();
+    if (session == null) {
       events.dropped(next.signal(), 1);
       return;
     }

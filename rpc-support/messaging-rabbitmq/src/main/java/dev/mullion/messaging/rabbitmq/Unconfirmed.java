@@ -2,7 +2,6 @@ package dev.mullion.messaging.rabbitmq;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -122,10 +121,7 @@ final class Unconfirmed {
   /** Lets nothing more be written, and waits for the answers to what was. */
   synchronized void stop(long millis) throws InterruptedException {
     stopped = true;
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
-    for (long left = 1; !isEmpty() && left > 0; left = end - System.nanoTime()) {
-      TimeUnit.NANOSECONDS.timedWait(this, Math.max(left, 1_000_000));
-    }
+    Waiting.until(this, millis, this::isEmpty);
   }
 
   boolean isStopped() {

@@ -8,7 +8,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -49,10 +48,12 @@ final class WriteGate {
 
   /** Waits until a message may be begun, for up to {@code millis}. */
   synchronized void awaitOpen(long millis) throws InterruptedException {
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
-    for (long left = 1; !isOpen() && left > 0; left = end - System.nanoTime()) {
-      TimeUnit.NANOSECONDS.timedWait(this, Math.max(left, 1_000_000));
-    }
+    Waiting.until(this, millis, this::isOpen);
+  }
+
+  private void forget(Channel connection) {
+    connections.remove(connection);
+    changed();
   }
 
   private synchronized void changed() {
@@ -85,15 +86,13 @@ final class WriteGate {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
-      connections.remove(context.channel());
-      changed();
+      forget(context.channel());
     }
 
     /** What is closed may take a while, and nobody waits for its room. */
     @Override
     public void close(ChannelHandlerContext context, ChannelPromise promise) {
-      connections.remove(context.channel());
-      changed();
+      forget(context.channel());
       context.close(promise);
     }
 
