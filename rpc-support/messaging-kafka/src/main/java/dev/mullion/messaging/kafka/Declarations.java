@@ -64,7 +64,7 @@ final class Declarations {
         return false;
       }
       if (known != null && declaration == Declaration.CHECK) {
-        throw QueueText.conflict(queue, known.queue);
+        throw QueueText.conflict(queue, known.queue, reader.servers());
       }
       String key = queue.id() + '#' + UUID.randomUUID();
       Long since = known == null ? null : known.since;
@@ -94,7 +94,7 @@ final class Declarations {
     Route.Queue winner = live.firstEntry().getValue().queue;
     sender.sendNow(entry(key, null, null), what);
     if (!winner.equals(queue)) {
-      throw QueueText.conflict(queue, winner);
+      throw QueueText.conflict(queue, winner, reader.servers());
     }
     return false;
   }

@@ -10,6 +10,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.producer.BufferExhaustedException;
 import org.apache.kafka.common.InvalidRecordException;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.DisconnectException;
@@ -17,6 +18,7 @@ import org.apache.kafka.common.errors.FencedStateEpochException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidRecordStateException;
+import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidShareSessionEpochException;
 import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.InvalidTopicException;
@@ -118,7 +120,25 @@ final class Errors {
       return new BrokerAwayException(
           text + "; see KafkaEngine.Builder." + timeoutSetting, cause, maybeAccepted);
     }
-    return new KafkaFailedException(text, cause, maybeAccepted);
+    if (cause instanceof ConfigException) {
+      return new UnsupportedSettingException(text + "; see KafkaEngine.Builder.property", cause);
+    }
+    String setting = cause instanceof InvalidReplicationFactorException
+        ? "; see KafkaEngine.Builder.replicationFactor"
+        : "";
+    return new KafkaFailedException(text + setting, cause, maybeAccepted);
+  }
+
+  /** Returns the exception for a client that cannot be made; the builder has read its servers. */
+  MessagingException notStarted(Throwable cause) {
+    String text = String.valueOf(cause.getMessage());
+    return text.contains("bootstrap.servers")
+        ? new BrokerAwayException(
+            "no client for Kafka at " + servers + ": " + text
+                + "; see the servers of KafkaEngine.builder",
+            cause,
+            false)
+        : of(cause, "no client", false);
   }
 
   /** Returns whether a record can never be sent, to a topic as it is. */

@@ -38,6 +38,11 @@ import org.jspecify.annotations.Nullable;
 public final class KafkaEngine implements Engine {
   private static final Pattern PREFIX = Pattern.compile("[a-zA-Z0-9.-]{0,20}");
 
+  private static final Duration MILLI = Duration.ofMillis(1);
+
+  /** No broker allows less. */
+  private static final Duration LEAST_LOCK = Duration.ofSeconds(1);
+
   private final Builder settings;
 
   private KafkaEngine(Builder settings) {
@@ -111,10 +116,7 @@ public final class KafkaEngine implements Engine {
     boolean sasl;
 
     private Builder(String servers) {
-      if (requireNonNull(servers, "servers").isBlank()) {
-        throw new IllegalArgumentException("servers: \"\" (expected: host:port, with commas)");
-      }
-      this.servers = servers;
+      this.servers = Checks.servers(requireNonNull(servers, "servers"));
     }
 
     private Builder(Builder from) {
@@ -141,7 +143,11 @@ public final class KafkaEngine implements Engine {
 
     /** Sets a name for the broker's logs and quotas: {@code mullion} by default. */
     public Builder clientName(String clientName) {
-      this.clientName = requireNonNull(clientName, "clientName");
+      if (requireNonNull(clientName, "clientName").length() > 255) {
+        throw new IllegalArgumentException(
+            "clientName: " + clientName.length() + " characters (expected: at most 255)");
+      }
+      this.clientName = clientName;
       return this;
     }
 
@@ -160,13 +166,13 @@ public final class KafkaEngine implements Engine {
 
     /** Sets how long the first connection may take: 10 s by default. */
     public Builder connectTimeout(Duration connectTimeout) {
-      this.connectTimeout = positive(connectTimeout, "connectTimeout");
+      this.connectTimeout = Checks.duration(connectTimeout, MILLI, "connectTimeout");
       return this;
     }
 
     /** Sets how long a declaration or a question about queues may take: 10 s by default. */
     public Builder requestTimeout(Duration requestTimeout) {
-      this.requestTimeout = positive(requestTimeout, "requestTimeout");
+      this.requestTimeout = Checks.duration(requestTimeout, MILLI, "requestTimeout");
       return this;
     }
 
@@ -175,7 +181,7 @@ public final class KafkaEngine implements Engine {
      * attempts included: 30 s by default.
      */
     public Builder deliveryTimeout(Duration deliveryTimeout) {
-      this.deliveryTimeout = positive(deliveryTimeout, "deliveryTimeout");
+      this.deliveryTimeout = Checks.duration(deliveryTimeout, MILLI, "deliveryTimeout");
       return this;
     }
 
@@ -186,13 +192,13 @@ public final class KafkaEngine implements Engine {
      * is configured otherwise.
      */
     public Builder lockDuration(Duration lockDuration) {
-      this.lockDuration = positive(lockDuration, "lockDuration");
+      this.lockDuration = Checks.duration(lockDuration, LEAST_LOCK, "lockDuration");
       return this;
     }
 
     /** Sets how often the broker is asked whether it is there: every second by default. */
     public Builder healthInterval(Duration healthInterval) {
-      this.healthInterval = positive(healthInterval, "healthInterval");
+      this.healthInterval = Checks.duration(healthInterval, MILLI, "healthInterval");
       return this;
     }
 
@@ -207,7 +213,8 @@ public final class KafkaEngine implements Engine {
      * set. Only from 2 on do {@code Guarantees} promise replicas.
      */
     public Builder replicationFactor(int replicationFactor) {
-      this.replicationFactor = within(replicationFactor, 1, Short.MAX_VALUE, "replicationFactor");
+      this.replicationFactor =
+          Checks.within(replicationFactor, 1, Short.MAX_VALUE, "replicationFactor");
       return this;
     }
 
@@ -216,7 +223,7 @@ public final class KafkaEngine implements Engine {
      * default, which keeps the order of each sender. With more only the order of each key is kept.
      */
     public Builder topicPartitions(int topicPartitions) {
-      this.topicPartitions = within(topicPartitions, 1, 10_000, "topicPartitions");
+      this.topicPartitions = Checks.within(topicPartitions, 1, 10_000, "topicPartitions");
       return this;
     }
 
@@ -225,7 +232,7 @@ public final class KafkaEngine implements Engine {
      * more workers can share such a queue.
      */
     public Builder orderedPartitions(int orderedPartitions) {
-      this.orderedPartitions = within(orderedPartitions, 1, 10_000, "orderedPartitions");
+      this.orderedPartitions = Checks.within(orderedPartitions, 1, 10_000, "orderedPartitions");
       return this;
     }
 
@@ -235,7 +242,7 @@ public final class KafkaEngine implements Engine {
      * Messaging} by at least 10 kB.
      */
     public Builder maxMessageBytes(int maxMessageBytes) {
-      this.maxMessageBytes = within(maxMessageBytes, 1024, 1 << 30, "maxMessageBytes");
+      this.maxMessageBytes = Checks.within(maxMessageBytes, 1024, 1 << 30, "maxMessageBytes");
       return this;
     }
 
@@ -246,7 +253,7 @@ public final class KafkaEngine implements Engine {
      * a connection and two threads.
      */
     public Builder maxConsumers(int maxConsumers) {
-      this.maxConsumers = within(maxConsumers, 1, 1000, "maxConsumers");
+      this.maxConsumers = Checks.within(maxConsumers, 1, 1000, "maxConsumers");
       return this;
     }
 
@@ -255,7 +262,7 @@ public final class KafkaEngine implements Engine {
      * dropped and counted.
      */
     public Builder signalBuffer(int signalBuffer) {
-      this.signalBuffer = within(signalBuffer, 1, 1_000_000, "signalBuffer");
+      this.signalBuffer = Checks.within(signalBuffer, 1, 1_000_000, "signalBuffer");
       return this;
     }
 
@@ -304,28 +311,14 @@ public final class KafkaEngine implements Engine {
     /**
      * Sets a property of Kafka's clients, for all of them. It replaces what this engine sets, so
      * promises may no longer hold.
+     *
+     * @param value null to leave it to the client
+     * @throws IllegalArgumentException if the client does not take that value
      */
     public Builder property(String name, @Nullable Object value) {
-      properties.put(requireNonNull(name, "name"), value);
+      Checks.property(requireNonNull(name, "name"), value);
+      properties.put(name, value);
       return this;
-    }
-
-    private static Duration positive(Duration value, String name) {
-      if (requireNonNull(value, name).isNegative() || value.toMillis() < 1) {
-        throw new IllegalArgumentException(name + ": " + value + " (expected: >= 1 ms)");
-      }
-      if (value.toMillis() > Integer.MAX_VALUE) {
-        throw new IllegalArgumentException(name + ": " + value + " (expected: <= 24 days)");
-      }
-      return value;
-    }
-
-    private static int within(int value, int least, int most, String name) {
-      if (value < least || value > most) {
-        throw new IllegalArgumentException(
-            name + ": " + value + " (expected: " + least + " to " + most + ")");
-      }
-      return value;
     }
 
     /** Returns the engine. */

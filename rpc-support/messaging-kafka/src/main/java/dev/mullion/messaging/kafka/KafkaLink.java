@@ -92,15 +92,14 @@ final class KafkaLink implements EngineLink {
       admin = settings.admin();
     } catch (RuntimeException e) { // no server's name can be resolved, or a property is wrong
       Throwable cause = e.getCause() == null ? e : e.getCause();
-      throw new KafkaFailedException(
-          "no client for Kafka at " + settings.servers() + ": " + cause.getMessage(), e, false);
+      throw errors.notStarted(cause);
     }
     Opened opened = new Opened();
     opened.add(admin, each -> each.close(Duration.ZERO));
     boolean isOpen = false;
     try {
       admin
-          .describeCluster()
+          .describeCluster(settings.connecting())
           .nodes()
           .get(settings.connectTimeout().toMillis(), TimeUnit.MILLISECONDS);
       KafkaLink link = new KafkaLink(settings, context, admin, opened);

@@ -19,6 +19,8 @@ final class Names {
   /** Retry topics are created ahead, one for each delay. */
   static final int MOST_DELAYS = 32;
 
+  private static final int MOST_CHARACTERS = 249; // of a topic of Kafka
+
   private final String prefix;
   private volatile @Nullable Named lastQueue;
 
@@ -145,6 +147,17 @@ final class Names {
       throw new UnsupportedSettingException("redelivery: " + queue.redelivery() + " has more than "
           + MOST_DELAYS + " different delays (expected: a greater multiplier or a smaller maxDelay,"
           + " since each delay of queue " + queue.id() + " is a Kafka topic)");
+    }
+  }
+
+  /** Rejects a queue of which a topic would have too long a name, before another one is made. */
+  void checkLength(Route.Queue queue) throws UnsupportedSettingException {
+    for (String topic : all(queue)) {
+      if (topic.length() > MOST_CHARACTERS) {
+        throw new UnsupportedSettingException("name: \"" + queue.id() + "\" makes a Kafka topic of "
+            + topic.length() + " characters (expected: <= " + MOST_CHARACTERS
+            + "; a shorter name or prefix)");
+      }
     }
   }
 

@@ -92,7 +92,8 @@ final class QueueText {
   }
 
   /** Returns the error for a queue that is declared in another way; the text has both values. */
-  static ConflictingDeclarationException conflict(Route.Queue asked, Route.Queue declared) {
+  static ConflictingDeclarationException conflict(
+      Route.Queue asked, Route.Queue declared, String servers) {
     Map<String, String> ours = settings(asked);
     Map<String, String> theirs = settings(declared);
     StringJoiner texts = new StringJoiner(", ");
@@ -103,6 +104,6 @@ final class QueueText {
     });
     return new ConflictingDeclarationException((asked.source().isPresent() ? "group " : "queue ")
         + asked.id() + " is declared with other settings: " + texts
-        + " (redeclare changes them on purpose)");
+        + " (redeclare changes them on purpose; Kafka at " + servers + ")");
   }
 }

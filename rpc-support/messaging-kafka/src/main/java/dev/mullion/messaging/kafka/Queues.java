@@ -67,8 +67,9 @@ final class Queues {
     };
   }
 
-  private static void check(Route.Queue queue) throws UnsupportedSettingException {
+  private void check(Route.Queue queue) throws UnsupportedSettingException {
     Names.checkDelays(queue);
+    names.checkLength(queue);
     if (queue.capacity() > 0 || queue.capacityBytes() > 0) {
       throw new UnsupportedSettingException("capacity: " + queue.capacity() + ", capacityBytes: "
           + queue.capacityBytes() + " (expected: 0, since Kafka bounds no topic; queue "

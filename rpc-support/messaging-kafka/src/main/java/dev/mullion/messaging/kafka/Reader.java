@@ -42,6 +42,10 @@ final class Reader {
     this.consumer = settings.reader(role, "earliest");
   }
 
+  String servers() {
+    return errors.servers();
+  }
+
   /** Does something under the lock of this reader, so that what it has read is kept in order. */
   <T> T locked(String what, Question<T> question) throws MessagingException {
     try {

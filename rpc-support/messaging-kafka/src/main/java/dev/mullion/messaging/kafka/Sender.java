@@ -192,7 +192,7 @@ final class Sender {
     } else {
       sent.fail(new MessageTooLargeException(purpose.text() + ": " + size
           + " bytes with headers (expected: <= KafkaEngine.Builder.maxMessageBytes "
-          + settings.maxMessageBytes() + ")"));
+          + settings.maxMessageBytes() + "; Kafka at " + settings.servers() + ")"));
     }
     return sent;
   }

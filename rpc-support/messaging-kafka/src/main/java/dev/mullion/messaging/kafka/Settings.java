@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
@@ -146,6 +147,11 @@ final class Settings {
     all.put("request.timeout.ms", attempt(from.requestTimeout));
     all.put("default.api.timeout.ms", millis(from.requestTimeout));
     return Admin.create(finished(all));
+  }
+
+  /** Returns how long the first question may take, whatever others may. */
+  DescribeClusterOptions connecting() {
+    return new DescribeClusterOptions().timeoutMs(millis(from.connectTimeout));
   }
 
   /** Returns a producer whose answers are those of all replicas, or of none at all. */

@@ -59,7 +59,7 @@ final class ShareGroups {
         changes.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET)));
     topology.await(
         admin.incrementalAlterConfigs(Map.of(resource(group), changes)).all(),
-        what + ", share group");
+        what + ", share group " + group + " with lockDuration " + settings.lockDuration());
     if (isNew) { // without it the first worker waits for the group's first heartbeats
       begin(group, what);
     }
@@ -97,7 +97,8 @@ final class ShareGroups {
       if (!each.getValue().equals(value)) {
         throw new ConflictingDeclarationException(what + ": share group " + group + " has "
             + each.getKey() + '=' + value + " (expected: " + each.getValue()
-            + ", set by you, since KafkaEngine.Builder.topology is MUST_EXIST)");
+            + ", set by you, since KafkaEngine.Builder.topology is MUST_EXIST; Kafka at "
+            + settings.servers() + ")");
       }
     }
   }

@@ -7,43 +7,32 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.mullion.messaging.BrokerAwayException;
 import dev.mullion.messaging.Codecs;
 import dev.mullion.messaging.ConflictingDeclarationException;
-import dev.mullion.messaging.LoginRefusedException;
 import dev.mullion.messaging.Message;
 import dev.mullion.messaging.MessageTooLargeException;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.MissingAddressException;
+import dev.mullion.messaging.Overflow;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.RequestFailedException;
+import dev.mullion.messaging.Signal;
 import dev.mullion.messaging.Subject;
 import dev.mullion.messaging.Topic;
 import dev.mullion.messaging.UnsupportedSettingException;
 import dev.mullion.messaging.WorkQueue;
 import dev.mullion.messaging.testing.JavaProcess;
-import dev.mullion.net.Tls;
-import java.nio.channels.ClosedChannelException;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.apache.kafka.common.acl.AccessControlEntry;
-import org.apache.kafka.common.acl.AclBinding;
-import org.apache.kafka.common.acl.AclOperation;
-import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
-import org.apache.kafka.common.errors.SslAuthenticationException;
-import org.apache.kafka.common.resource.PatternType;
-import org.apache.kafka.common.resource.ResourcePattern;
-import org.apache.kafka.common.resource.ResourceType;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 /** Errors are told apart, each with the address and the setting. */
@@ -51,7 +40,11 @@ class KafkaErrorsTest {
   private final String name = "errors-" + UUID.randomUUID();
 
   private static KafkaEngine.Builder engine() throws Exception {
-    return KafkaEngine.builder(KafkaUnderTest.node().servers());
+    return KafkaEngine.builder(servers());
+  }
+
+  private static String servers() throws Exception {
+    return KafkaUnderTest.node().servers();
   }
 
   @Test
@@ -65,11 +58,23 @@ class KafkaErrorsTest {
         .hasMessageContaining("connectTimeout");
   }
 
+  // The question of the first connection ended after requestTimeout.
+  @Test
+  void firstConnectionHasItsOwnTimeout() throws Exception {
+    KafkaEngine engine = KafkaEngine.builder("127.0.0.1:" + JavaProcess.freePort())
+        .requestTimeout(Duration.ofMillis(1))
+        .connectTimeout(Duration.ofMillis(500))
+        .build();
+    long begin = System.nanoTime();
+    assertThatThrownBy(() -> Messaging.on(engine)).isInstanceOf(BrokerAwayException.class);
+    assertThat(Duration.ofNanos(System.nanoTime() - begin)).isGreaterThan(Duration.ofMillis(400));
+  }
+
   @Test
   void serverNameIsUnknown() {
     assertThatThrownBy(() -> Messaging.on(KafkaEngine.on("no-such-host.invalid:9092")))
-        .isInstanceOf(KafkaFailedException.class)
-        .hasMessageContaining("no-such-host.invalid:9092");
+        .isInstanceOf(BrokerAwayException.class)
+        .hasMessageContainingAll("no-such-host.invalid:9092", "servers of KafkaEngine.builder");
   }
 
   @Test
@@ -79,8 +84,7 @@ class KafkaErrorsTest {
       Throwable missing = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
       assertThat(missing)
           .isInstanceOf(MissingAddressException.class)
-          .hasMessageContaining(name)
-          .hasMessageContaining("MUST_EXIST");
+          .hasMessageContainingAll(name, servers(), "MUST_EXIST");
     }
   }
 
@@ -105,7 +109,7 @@ class KafkaErrorsTest {
     try (Messaging messaging = Messaging.on(engine)) {
       assertThatThrownBy(() -> messaging.declare(queue))
           .isInstanceOf(ConflictingDeclarationException.class)
-          .hasMessageContaining("queue." + name)
+          .hasMessageContainingAll("queue." + name, servers(), "MUST_EXIST")
           .hasMessageContaining("share.auto.offset.reset=latest (expected: earliest");
     }
   }
@@ -142,11 +146,64 @@ class KafkaErrorsTest {
     }
   }
 
-  private void assertTooLarge(Throwable error) {
+  private void assertTooLarge(Throwable error) throws Exception {
     assertThat(error)
         .isInstanceOf(MessageTooLargeException.class)
-        .hasMessageContaining(name)
-        .hasMessageContaining("maxMessageBytes");
+        .hasMessageContainingAll(name, servers(), "maxMessageBytes");
+  }
+
+  // Its text did not tell where.
+  @Test
+  void declarationIsInConflict() throws Exception {
+    try (Messaging messaging = Messaging.on(engine().build())) {
+      messaging.declare(WorkQueue.of(name, Codecs.utf8()));
+      WorkQueue<String> other = WorkQueue.builder(name, Codecs.utf8())
+          .handlerTimeout(Duration.ofSeconds(7))
+          .build();
+      assertThatThrownBy(() -> messaging.declare(other))
+          .isInstanceOf(ConflictingDeclarationException.class)
+          .hasMessageContainingAll(
+              name, servers(), "handlerTimeout: PT7S (declared: PT30S)", "redeclare");
+    }
+  }
+
+  // Its text did not name the setting.
+  @Test
+  void clusterHasTooFewBrokers() throws Exception {
+    KafkaEngine engine = engine().prefix("few-brokers.").replicationFactor(3).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      assertThat(failure(messaging, Topic.of(name, Codecs.utf8()), "x"))
+          .isInstanceOf(KafkaFailedException.class)
+          .hasMessageContainingAll(name, servers(), "replicationFactor");
+    }
+  }
+
+  // Its text did not name the setting.
+  @Test
+  void brokerAllowsNoLockOfThatLength() throws Exception {
+    KafkaEngine engine = engine().lockDuration(Duration.ofHours(1)).build();
+    try (Messaging messaging = Messaging.on(engine)) {
+      assertThat(failure(messaging.push(WorkQueue.of(name, Codecs.utf8()), "x")))
+          .isInstanceOf(KafkaFailedException.class)
+          .hasMessageContainingAll("queue." + name, servers(), "lockDuration PT1H");
+    }
+  }
+
+  @Test
+  void settingsThatTheClientRejects() throws Exception {
+    KafkaEngine engine = engine().property("acks", "1").build(); // not with an idempotent producer
+    assertThatThrownBy(() -> Messaging.on(engine))
+        .isInstanceOf(UnsupportedSettingException.class)
+        .hasMessageContainingAll(servers(), "acks", "Builder.property");
+  }
+
+  // Without shares, or before 4.2.
+  @Test
+  void brokerThatIsTooOld() {
+    Throwable old = new UnsupportedVersionException("no SHARE_FETCH");
+    assertThat(new Errors("localhost:9092", "requestTimeout").of(old, "a share group", false))
+        .isInstanceOf(UnsupportedSettingException.class)
+        .hasMessageContainingAll("localhost:9092", "no SHARE_FETCH", "4.2");
   }
 
   // Its caller waited until its timeout.
@@ -176,7 +233,7 @@ class KafkaErrorsTest {
       }
       assertThat(error == null ? null : error.getCause())
           .isInstanceOf(MissingAddressException.class)
-          .hasMessageContaining(name);
+          .hasMessageContainingAll(name, servers(), "topology");
       one.push(queue, "declared again").get(10, TimeUnit.SECONDS);
     }
   }
@@ -191,6 +248,25 @@ class KafkaErrorsTest {
       assertThatThrownBy(() -> messaging.subscribe(Topic.of("*.x", Codecs.utf8()), each -> {}))
           .isInstanceOf(UnsupportedSettingException.class)
           .hasMessageContaining("wildcards");
+      Topic<String> topic = Topic.of(name + "t".repeat(140), Codecs.utf8());
+      WorkQueue<String> group = topic.group("g".repeat(100));
+      assertThatThrownBy(() -> messaging.declare(group))
+          .isInstanceOf(UnsupportedSettingException.class)
+          .hasMessageContainingAll(topic.name(), "characters (expected: <= 249");
+      assertLiveCannotHoldUpSenders(messaging, Overflow.BLOCK);
+      assertLiveCannotHoldUpSenders(messaging, Overflow.FAIL);
+    }
+  }
+
+  private void assertLiveCannotHoldUpSenders(Messaging messaging, Overflow overflow) {
+    Topic<String> topic = Topic.of(name, Codecs.utf8());
+    Signal<String> signal = Signal.of(name, Codecs.utf8());
+    for (ThrowingCallable start : List.<ThrowingCallable>of(
+        () -> messaging.subscriber(topic).overflow(overflow).start(each -> {}),
+        () -> messaging.receiver(signal).overflow(overflow).start(each -> {}))) {
+      assertThatThrownBy(start)
+          .isInstanceOf(UnsupportedSettingException.class)
+          .hasMessageContainingAll("overflow: " + overflow, name, "Guarantees.overflows");
     }
   }
 
@@ -199,144 +275,6 @@ class KafkaErrorsTest {
         .isInstanceOf(UnsupportedSettingException.class)
         .hasMessageContaining(queue.name())
         .hasMessageContaining(why);
-  }
-
-  @Test
-  void tlsLoginAndPermissionsAreToldApart() throws Exception {
-    KafkaNode node = KafkaUnderTest.node();
-    KafkaEngine.Builder builder =
-        KafkaEngine.builder(node.secureServers()).tls(Tls.client().trusting(node.authority()));
-    assertLoginRefused(builder.sasl("PLAIN", "alice", "wrong").build(), "Builder.sasl");
-    KafkaEngine alice =
-        builder.sasl("PLAIN", "alice", "alice-secret").prefix("alice.").build();
-    try (Messaging messaging = Messaging.on(alice)) {
-      Throwable denied = failure(messaging, Topic.of(name, Codecs.utf8()), "x");
-      assertThat(denied)
-          .isInstanceOf(PermissionDeniedException.class)
-          .hasMessageContaining(name)
-          .hasMessageContaining("README");
-    }
-    allow(node, "User:alice", "alice.");
-    try (Messaging messaging = Messaging.on(alice)) {
-      messaging.publish(Topic.of(name, Codecs.utf8()), "x").get(10, TimeUnit.SECONDS);
-      WorkQueue<String> queue = WorkQueue.of(name, Codecs.utf8());
-      messaging.push(queue, "x").get(10, TimeUnit.SECONDS);
-      BlockingQueue<String> handled = new LinkedBlockingQueue<>();
-      messaging.pull(queue, job -> handled.add(job.payload()));
-      assertThat(handled.poll(20, TimeUnit.SECONDS)).isEqualTo("x");
-      Subject<String, String> subject = Subject.of(name, Codecs.utf8(), Codecs.utf8());
-      messaging
-          .reply(subject, request -> request.payload() + "!")
-          .ready()
-          .toCompletableFuture()
-          .get(20, TimeUnit.SECONDS);
-      assertThat(messaging.request(subject, "x", Duration.ofSeconds(20)).get(20, TimeUnit.SECONDS))
-          .isEqualTo("x!");
-      messaging.delete(queue).toCompletableFuture().get(20, TimeUnit.SECONDS);
-    }
-    assertLoginRefused(
-        builder.tls(Tls.client()).build(), // an authority of the JDK
-        "Builder.tls",
-        "certification path");
-    String number = node.secureServers().replace("localhost", "127.0.0.1");
-    assertLoginRefused(
-        KafkaEngine.builder(number)
-            .tls(Tls.client().trusting(node.authority()))
-            .sasl("PLAIN", "alice", "alice-secret")
-            .build(),
-        "Builder.tls",
-        "No subject alternative names"); // it is not in the certificate
-  }
-
-  private static void assertLoginRefused(KafkaEngine engine, String... texts) throws Exception {
-    assertThatThrownBy(() -> Messaging.on(engine))
-        .isInstanceOf(LoginRefusedException.class)
-        .hasMessageContaining(KafkaUnderTest.node().secureServers().replaceAll(".*:", ":"))
-        .hasMessageContainingAll(texts)
-        .hasMessageNotContaining("secret");
-  }
-
-  // It ended with "null".
-  @Test
-  void reasonWithoutTextIsTheNameOfItsClass() {
-    Throwable refused = new SslAuthenticationException("no TLS", new ClosedChannelException());
-    assertThat(new Errors("localhost:9093", "connectTimeout").of(refused, "the connection", false))
-        .hasMessageContaining("no TLS: ClosedChannelException (Kafka at");
-  }
-
-  /** Kafka's client is not told why such a listener closes the connection. */
-  @Test
-  void listenerWithOtherSecurity() throws Exception {
-    KafkaNode node = KafkaUnderTest.node();
-    KafkaEngine engine = KafkaEngine.builder(node.secureServers())
-        .tls(Tls.client().trusting(node.authority()))
-        .connectTimeout(Duration.ofSeconds(2))
-        .build();
-    assertThatThrownBy(() -> Messaging.on(engine))
-        .isInstanceOf(BrokerAwayException.class)
-        .hasMessageContainingAll(node.secureServers(), "connectTimeout", "tls", "sasl");
-  }
-
-  @Test
-  @SuppressWarnings("NullAway") // what a user may do all the same
-  void loginIsChecked() throws Exception {
-    KafkaEngine.Builder builder = engine();
-    assertThatThrownBy(() -> builder.sasl("PLAIN", null, "secret")).hasMessage("user");
-    assertThatThrownBy(() -> builder.sasl("PLAIN", "alice", null)).hasMessage("password");
-    assertThatThrownBy(() -> builder.sasl("GSSAPI", "alice", "secret"))
-        .hasMessageContaining("mechanism: GSSAPI (expected: PLAIN");
-  }
-
-  @Test
-  void tlsOfOthersIsRejected() {
-    KafkaEngine.Builder builder = KafkaEngine.builder("localhost:9093");
-    Tls server = Tls.server(Path.of("chain.pem"), Path.of("key.pem"));
-    assertThatThrownBy(() -> builder.tls(server))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("expected: Tls.client()");
-    KafkaEngine absent =
-        builder.tls(Tls.client().trusting(Path.of("absent.pem"))).build();
-    assertThatThrownBy(() -> Messaging.on(absent))
-        .isInstanceOf(UnsupportedSettingException.class)
-        .hasMessageContaining("absent.pem")
-        .hasMessageContaining("tls");
-  }
-
-  /** Allows what the README says, for names with a prefix. */
-  private static void allow(KafkaNode node, String user, String prefix) throws Exception {
-    List<AclBinding> all = new ArrayList<>();
-    for (AclOperation each : List.of(
-        AclOperation.CREATE,
-        AclOperation.DESCRIBE,
-        AclOperation.READ,
-        AclOperation.WRITE,
-        AclOperation.DELETE)) {
-      all.add(binding(ResourceType.TOPIC, prefix, PatternType.PREFIXED, user, each));
-    }
-    for (AclOperation each : List.of(AclOperation.CREATE, AclOperation.DESCRIBE)) {
-      String givenUp = "dlq." + prefix + "mullion";
-      all.add(binding(ResourceType.TOPIC, givenUp, PatternType.LITERAL, user, each));
-    }
-    for (AclOperation each : List.of(
-        AclOperation.READ,
-        AclOperation.DESCRIBE,
-        AclOperation.DELETE,
-        AclOperation.DESCRIBE_CONFIGS,
-        AclOperation.ALTER_CONFIGS)) {
-      all.add(binding(ResourceType.GROUP, prefix, PatternType.PREFIXED, user, each));
-    }
-    all.add(binding(
-        ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL, user, AclOperation.DESCRIBE));
-    try (Admin admin = node.admin()) {
-      admin.createAcls(all).all().get(10, TimeUnit.SECONDS);
-    }
-  }
-
-  private static AclBinding binding(
-      ResourceType type, String name, PatternType pattern, String user, AclOperation operation) {
-    return new AclBinding(
-        new ResourcePattern(type, name, pattern),
-        new AccessControlEntry(user, "*", operation, AclPermissionType.ALLOW));
   }
 
   /** Returns with what a publish fails. */

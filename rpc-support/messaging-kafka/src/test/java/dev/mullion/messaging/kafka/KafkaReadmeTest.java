@@ -16,6 +16,8 @@ import org.junit.jupiter.api.Test;
 /** What the README says of guarantees and defaults is what the code has. */
 class KafkaReadmeTest {
   private static final Path README = Path.of("README.md");
+  private static final Path SOURCE =
+      Path.of("src/test/java/dev/mullion/messaging/kafka/KafkaReadmeTest.java");
   private static final WorkQueue<String> INVOICES = WorkQueue.of("invoices", Codecs.utf8());
 
   @Test
@@ -48,6 +50,8 @@ class KafkaReadmeTest {
   @Test
   void defaultsAreThoseOfTheBuilder() throws Exception {
     KafkaEngine.Builder builder = KafkaEngine.builder("localhost:9092");
+    assertThat(builder.prefix).as("none").isEmpty();
+    assertThat(builder.replicationFactor).as("the broker's").isNegative();
     assertThat(Files.readString(README))
         .contains("| `clientName` | `" + builder.clientName + "` |")
         .contains("| `connectTimeout` | " + builder.connectTimeout.toSeconds() + " s |")
@@ -61,6 +65,19 @@ class KafkaReadmeTest {
         .contains("| `orderedPartitions` | " + builder.orderedPartitions + " |")
         .contains("| `signalBuffer` | " + builder.signalBuffer + " |")
         .contains("| `maxConsumers` | " + builder.maxConsumers + " |");
+  }
+
+  @Test
+  void exampleIsCompiled() throws Exception {
+    String begin = "```java\n";
+    String readme = Files.readString(README);
+    int from = readme.indexOf(begin) + begin.length();
+    String shown = readme.substring(from, readme.indexOf("```", from));
+    assertThat(words(Files.readString(SOURCE))).contains(words(shown));
+  }
+
+  private static String words(String text) {
+    return text.replaceAll("\\s+", " ");
   }
 
   /** Compiled for the README, which has its body. */
