@@ -7,10 +7,12 @@ import com.rabbitmq.client.ConnectionFactory;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.security.GeneralSecurityException;
+import java.util.regex.Pattern;
 
 /** The address of a broker and the login there, as the URI that RabbitMQ defines. */
 record BrokerUri(
     boolean secure, String host, int port, String user, String password, String virtualHost) {
+  private static final Pattern HOST = Pattern.compile("[^\\s,;/@]+");
   private static final String PLAIN = "amqp://";
   private static final String SECURE = "amqps://";
 
@@ -19,6 +21,9 @@ record BrokerUri(
     boolean secure = requireNonNull(uri, "uri").startsWith(SECURE);
     if (!secure && !uri.startsWith(PLAIN)) {
       throw wrong("it begins with neither");
+    }
+    if (uri.indexOf('?') >= 0 || uri.indexOf('#') >= 0) { // else it would be ignored in silence
+      throw wrong("it has parameters, which are settings of the builder");
     }
     ConnectionFactory parsed = new ConnectionFactory();
     try {
@@ -30,6 +35,9 @@ record BrokerUri(
     int port = parsed.getPort();
     if (secure && !hasPort(uri)) {
       port = ConnectionFactory.DEFAULT_AMQP_OVER_SSL_PORT;
+    }
+    if (port < 1 || port > 65_535) {
+      throw wrong("its port is " + port);
     }
     return new BrokerUri(
         secure,
@@ -64,7 +72,7 @@ record BrokerUri(
     try {
       String host = text.substring(0, Math.max(0, colon));
       int port = Integer.parseInt(text.substring(colon + 1));
-      if (!host.isEmpty() && port > 0 && port < 65_536) {
+      if (HOST.matcher(host).matches() && port > 0 && port < 65_536) {
         return new Address(host, port);
       }
     } catch (NumberFormatException e) {

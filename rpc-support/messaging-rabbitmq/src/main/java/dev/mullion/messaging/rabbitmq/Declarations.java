@@ -206,7 +206,8 @@ final class Declarations {
     Route.Queue now = find(queue.id());
     if (now == null) {
       throw new MissingAddressException("queue " + queue.id() + " is not declared in "
-          + entities.declarations() + " (expected: declared once with topology CREATE)");
+          + entities.declarations() + " (expected: declared once with topology CREATE; broker "
+          + errors.where() + ")");
     }
     if (!now.equals(queue)) {
       throw differences(queue, now);
@@ -241,10 +242,11 @@ final class Declarations {
     }
   }
 
-  private static ConflictingDeclarationException differences(Route.Queue asked, Route.Queue now) {
+  private ConflictingDeclarationException differences(Route.Queue asked, Route.Queue now) {
     return new ConflictingDeclarationException((asked.source().isPresent() ? "group " : "queue ")
         + asked.id() + " is declared with other settings: "
-        + DeclarationRecord.differences(asked, now) + " (redeclare changes them on purpose)");
+        + DeclarationRecord.differences(asked, now) + " (redeclare changes them on purpose; broker "
+        + errors.where() + ")");
   }
 
   private void take(BasicProperties properties, View to) {

@@ -58,6 +58,9 @@ abstract class FetchingConsumer extends DefaultConsumer {
     source
         .link
         .sources()
-        .fail(source, new MissingAddressException("queue " + queue + " was deleted"));
+        .fail(
+            source,
+            new MissingAddressException("queue " + queue + " was deleted (broker "
+                + source.link.engine().where() + ")"));
   }
 }

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP;
+import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import dev.mullion.messaging.BrokerAwayException;
@@ -67,7 +68,7 @@ final class LinkConnection implements Session.Observer {
       read.start();
       return read;
     } catch (IOException e) {
-      throw new UnsupportedSettingException(String.valueOf(e.getMessage()), e);
+      throw new UnsupportedSettingException(e.getMessage() + "; see RabbitMqEngine.Builder.tls", e);
     }
   }
 
@@ -295,6 +296,20 @@ final class LinkConnection implements Session.Observer {
       }
       pause(attempt);
     }
+  }
+
+  /** What is done on a channel. */
+  interface ChannelUse {
+    void on(Channel channel) throws IOException;
+  }
+
+  /** As {@link #use}, on a channel that is closed afterwards. */
+  void useChannel(String what, ChannelUse use) throws MessagingException {
+    use(what, session -> {
+      try (Channel channel = session.newChannel()) {
+        use.on(channel);
+      }
+    });
   }
 
   /** Returns whether sends should fail at once, since the broker is away for too long. */

@@ -67,7 +67,8 @@ final class LiveSource implements Restored {
           link.sources()
               .fail(
                   LiveSource.this,
-                  new MissingAddressException("the queue of " + route + " was deleted"));
+                  new MissingAddressException("the queue of " + route + " was deleted (broker "
+                      + link.engine().where() + ")"));
         }
       });
       on = session;

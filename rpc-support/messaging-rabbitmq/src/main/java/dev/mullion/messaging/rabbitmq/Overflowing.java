@@ -85,14 +85,16 @@ final class Overflowing {
     return queue.capacity() > 0 || queue.capacityBytes() > 0;
   }
 
-  private static MessagingException full(Route.Queue queue, RejectedPublishException rejected) {
+  private MessagingException full(Route.Queue queue, RejectedPublishException rejected) {
     return isBounded(queue)
         ? new QueueFullException(
             "queue " + queue.id() + " is full: capacity " + queue.capacity() + ", capacityBytes "
-                + queue.capacityBytes() + ", overflow " + queue.overflow(),
+                + queue.capacityBytes() + ", overflow " + queue.overflow() + " (broker "
+                + publisher.where() + ")",
             rejected)
         : new BrokerAwayException(
-            "the broker cannot store messages of queue " + queue.id() + " within sendTimeout",
+            "broker " + publisher.where() + " cannot store messages of queue " + queue.id()
+                + " within sendTimeout",
             rejected,
             true);
   }

@@ -41,6 +41,9 @@ final class Publication {
   /** When it was written last; written by the publisher's thread. */
   volatile long written;
 
+  /** The broker that it was written to last; written by the publisher's thread. */
+  volatile String where = "";
+
   /** The broker had no queue for it. */
   volatile boolean returned;
 
@@ -137,6 +140,7 @@ final class Publication {
 
   /** Checks that its headers fit into a frame, and later those of its copies. */
   void check(int frameMax, String where) throws MessageTooLargeException {
+    this.where = where;
     int most = frameMax == 0 ? Integer.MAX_VALUE : frameMax;
     String problem =
         message.problem(held == null ? most - Math.min(Wire.ROOM_FOR_COPIES, most / 2) : most);

@@ -69,6 +69,10 @@ final class Publisher implements AutoCloseable {
     this.thread = Threads.named("publish").newThread(this::run);
   }
 
+  String where() {
+    return errors.where();
+  }
+
   static long nanos(Duration time) {
     return TimeUnit.NANOSECONDS.convert(time);
   }
@@ -355,11 +359,12 @@ final class Publisher implements AutoCloseable {
   /** Takes the broker's answer; called by the connection's thread. */
   static void answered(Publication publication, boolean accepted) {
     if (publication.returned && publication.isRequest()) {
-      publication.done.completeExceptionally(
-          new NobodyListensException("nobody listens to " + publication.address()));
+      publication.done.completeExceptionally(new NobodyListensException(
+          "nobody listens to " + publication.address() + " (broker " + publication.where + ")"));
     } else if (publication.returned) {
-      publication.done.completeExceptionally(new MissingAddressException(
-          "queue " + publication.routingKey + " is not on the broker: it was deleted"));
+      publication.done.completeExceptionally(
+          new MissingAddressException("queue " + publication.routingKey + " is not on broker "
+              + publication.where + ": it was deleted"));
     } else if (accepted) {
       publication.done.complete(null);
     } else {

@@ -145,7 +145,8 @@ final class QueueAdmin {
     return ask("delete of queue " + queue.id(), (session, channel) -> {
           if (!link.creates()) {
             throw new MissingAddressException("queue " + queue.id()
-                + " is not deleted: topology is MUST_EXIST (expected: CREATE)");
+                + " is not deleted: topology is MUST_EXIST (expected: CREATE; broker "
+                + link.engine().where() + ")");
           }
           Entities names = link.entities();
           Route.Queue declared = link.declarations().find(queue.id());

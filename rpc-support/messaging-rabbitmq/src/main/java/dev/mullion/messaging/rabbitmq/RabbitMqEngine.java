@@ -15,7 +15,6 @@ import io.netty.channel.EventLoopGroup;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -127,7 +126,7 @@ public final class RabbitMqEngine implements Engine {
     factory.setHandshakeTimeout(millis);
     factory.setChannelRpcTimeout((int) Math.min(Wire.millis(answerTimeout), Integer.MAX_VALUE));
     factory.setShutdownTimeout(1000);
-    factory.setRequestedHeartbeat((int) Math.max(1, heartbeat.toSeconds()));
+    factory.setRequestedHeartbeat((int) heartbeat.toSeconds());
     client.accept(factory);
     factory.setAutomaticRecoveryEnabled(false);
     factory.setTopologyRecoveryEnabled(false);
@@ -196,6 +195,10 @@ public final class RabbitMqEngine implements Engine {
     return maxBackoff;
   }
 
+  Duration heartbeat() {
+    return heartbeat;
+  }
+
   Duration consumerTimeout() {
     return consumerTimeout;
   }
@@ -206,8 +209,6 @@ public final class RabbitMqEngine implements Engine {
 
   /** The settings. */
   public static final class Builder {
-    private static final Pattern PREFIX = Pattern.compile("[a-zA-Z0-9-]{1,40}");
-
     private List<Address> addresses = List.of(new Address("localhost", 5672));
     private String user = "guest";
     private String password = "guest";
@@ -261,14 +262,14 @@ public final class RabbitMqEngine implements Engine {
 
     /** Sets the user and password: {@code guest} and {@code guest} by default. */
     public Builder user(String user, String password) {
-      this.user = requireNonNull(user, "user");
+      this.user = Checks.shortText(user, "user");
       this.password = requireNonNull(password, "password");
       return this;
     }
 
     /** Sets the virtual host: {@code /} by default. */
     public Builder virtualHost(String virtualHost) {
-      this.virtualHost = requireNonNull(virtualHost, "virtualHost");
+      this.virtualHost = Checks.shortText(virtualHost, "virtualHost");
       return this;
     }
 
@@ -286,7 +287,7 @@ public final class RabbitMqEngine implements Engine {
 
     /** Sets the name that the broker shows for the connections. */
     public Builder clientName(String clientName) {
-      this.clientName = requireNonNull(clientName, "clientName");
+      this.clientName = Checks.shortText(clientName, "clientName");
       return this;
     }
 
@@ -295,11 +296,7 @@ public final class RabbitMqEngine implements Engine {
      * different prefixes do not see each other.
      */
     public Builder prefix(String prefix) {
-      if (!PREFIX.matcher(requireNonNull(prefix, "prefix")).matches()) {
-        throw new IllegalArgumentException(
-            "prefix: \"" + prefix + "\" (expected: 1 to 40 characters of a-z, A-Z, 0-9 and -)");
-      }
-      this.prefix = prefix;
+      this.prefix = Checks.prefix(prefix);
       return this;
     }
 
@@ -311,7 +308,7 @@ public final class RabbitMqEngine implements Engine {
 
     /** Sets how long connecting may take, or waiting for a lost connection: 10 s by default. */
     public Builder connectTimeout(Duration connectTimeout) {
-      this.connectTimeout = positive(connectTimeout, "connectTimeout");
+      this.connectTimeout = Checks.duration(connectTimeout, "connectTimeout");
       return this;
     }
 
@@ -320,7 +317,7 @@ public final class RabbitMqEngine implements Engine {
      * by default. A broker that was killed can need many seconds until its streams are back.
      */
     public Builder answerTimeout(Duration answerTimeout) {
-      this.answerTimeout = positive(answerTimeout, "answerTimeout");
+      this.answerTimeout = Checks.duration(answerTimeout, "answerTimeout");
       return this;
     }
 
@@ -329,7 +326,7 @@ public final class RabbitMqEngine implements Engine {
      * s by default.
      */
     public Builder awayTimeout(Duration awayTimeout) {
-      this.awayTimeout = positive(awayTimeout, "awayTimeout");
+      this.awayTimeout = Checks.duration(awayTimeout, "awayTimeout");
       return this;
     }
 
@@ -339,19 +336,22 @@ public final class RabbitMqEngine implements Engine {
      * and the sends are repeated.
      */
     public Builder confirmTimeout(Duration confirmTimeout) {
-      this.confirmTimeout = positive(confirmTimeout, "confirmTimeout");
+      this.confirmTimeout = Checks.duration(confirmTimeout, "confirmTimeout");
       return this;
     }
 
     /** Sets the longest pause between attempts to connect: 5 s by default. */
     public Builder maxBackoff(Duration maxBackoff) {
-      this.maxBackoff = positive(maxBackoff, "maxBackoff");
+      this.maxBackoff = Checks.duration(maxBackoff, "maxBackoff");
       return this;
     }
 
-    /** Sets how often a silent connection is checked, in whole seconds: 10 s by default. */
+    /**
+     * Sets how often a silent connection is checked, in whole seconds: 10 s by default, and 1 s at
+     * least.
+     */
     public Builder heartbeat(Duration heartbeat) {
-      this.heartbeat = positive(heartbeat, "heartbeat");
+      this.heartbeat = Checks.heartbeat(heartbeat);
       return this;
     }
 
@@ -361,7 +361,7 @@ public final class RabbitMqEngine implements Engine {
      * {@code handlerTimeout} are rejected.
      */
     public Builder consumerTimeout(Duration consumerTimeout) {
-      this.consumerTimeout = positive(consumerTimeout, "consumerTimeout");
+      this.consumerTimeout = Checks.duration(consumerTimeout, "consumerTimeout");
       return this;
     }
 
@@ -382,13 +382,6 @@ public final class RabbitMqEngine implements Engine {
     public Builder client(Consumer<ConnectionFactory> client) {
       this.client = requireNonNull(client, "client");
       return this;
-    }
-
-    private static Duration positive(Duration value, String name) {
-      if (requireNonNull(value, name).isNegative() || value.isZero()) {
-        throw new IllegalArgumentException(name + ": " + value + " (expected: > 0)");
-      }
-      return value;
     }
 
     /** Returns the engine. */

@@ -273,17 +273,14 @@ final class RabbitMqLink implements EngineLink {
       declarations.check(queue, timeout);
     } else if (declaration == Declaration.CHECK) {
       declarations.declare(queue, publisher, timeout);
-    } else {
-      declarations.replace(queue, publisher, timeout);
     }
-    connection.use("declaring queue " + queue.id(), session -> {
-      try (Channel channel = session.newChannel()) {
-        topology.declare(channel, queue, creates());
-        if (creates() && declaration == Declaration.REPLACE) {
-          topology.unbind(channel, queue, declarations.history(queue.id()));
-        }
-      }
-    });
+    String what = "declaring queue " + queue.id();
+    connection.useChannel(what, channel -> topology.declare(channel, queue, creates()));
+    if (creates() && declaration == Declaration.REPLACE) { // not before the broker has agreed
+      declarations.replace(queue, publisher, timeout);
+      connection.useChannel(
+          what, channel -> topology.unbind(channel, queue, declarations.history(queue.id())));
+    }
   }
 
   @Override
