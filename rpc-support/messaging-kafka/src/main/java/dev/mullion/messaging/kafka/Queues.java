@@ -10,9 +10,11 @@ import dev.mullion.messaging.engine.Route;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.jspecify.annotations.Nullable;
 
 /** Declares queues and groups, and tells their state. */
 final class Queues {
@@ -30,16 +32,23 @@ final class Queues {
     check(queue);
     String what = "the declaration of " + queue.id();
     ensureDeclarations(what);
-    boolean declaredHere = declared(() -> {
-      if (declaration == Declaration.REPLACE) {
-        checkOrder(queue);
-      }
-      return link.declarations().declare(queue, declaration);
-    });
+    Route.Queue replaced = declaration == Declaration.REPLACE ? known(queue) : null;
+    if (replaced != null) {
+      checkOrder(queue, replaced);
+    }
+    boolean declaredHere = declared(() -> link.declarations().declare(queue, declaration));
     if (declaredHere || !queue.equals(prepared.get(queue.id()))) {
       ensure(queue, declaredHere, what);
       prepared.put(queue.id(), queue);
     }
+    if (replaced != null && !replaced.deadLetterAge().equals(queue.deadLetterAge())) {
+      link.topology().keepFor(names.dead(queue), queue.deadLetterAge(), what);
+    }
+  }
+
+  private Route.@Nullable Queue known(Route.Queue queue) throws MessagingException {
+    return declared(() -> Optional.ofNullable(link.declarations().find(queue.id())))
+        .orElse(null);
   }
 
   /** Asks the declarations. */
@@ -78,9 +87,9 @@ final class Queues {
   }
 
   /** An ordered queue has other consumers, which do not know what the former have settled. */
-  private void checkOrder(Route.Queue queue) throws MessagingException {
-    Route.Queue known = link.declarations().find(queue.id());
-    if (known != null && known.ordered() != queue.ordered()) {
+  private static void checkOrder(Route.Queue queue, Route.Queue known)
+      throws UnsupportedSettingException {
+    if (known.ordered() != queue.ordered()) {
       throw new UnsupportedSettingException("ordered: " + queue.ordered() + " (expected: "
           + known.ordered() + ", as declared, until queue " + queue.id()
           + " is deleted; engine kafka)");

@@ -156,6 +156,11 @@ final class Settings {
 
   /** Returns a producer whose answers are those of all replicas, or of none at all. */
   Producer<byte[], byte[]> producer(boolean answered) {
+    return new KafkaProducer<>(
+        ofProducer(answered), new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  Properties ofProducer(boolean answered) {
     Map<String, Object> all = common(answered ? "sends" : "signals");
     all.put("acks", answered ? "all" : "0");
     all.put("enable.idempotence", answered);
@@ -173,7 +178,7 @@ final class Settings {
     all.put("buffer.memory", Math.max(memory, 4L * from.maxMessageBytes));
     // An address that is used seldom must not make its next sender wait.
     all.put("metadata.max.idle.ms", Long.toString(Duration.ofDays(7).toMillis()));
-    return new KafkaProducer<>(finished(all), new ByteArraySerializer(), new ByteArraySerializer());
+    return finished(all);
   }
 
   private Map<String, Object> consumer(String role) {

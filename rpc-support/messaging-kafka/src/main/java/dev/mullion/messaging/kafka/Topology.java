@@ -16,6 +16,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -23,6 +25,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.jspecify.annotations.Nullable;
 
@@ -131,6 +134,18 @@ final class Topology {
             "" + Records.millis(age),
             "max.message.bytes",
             "" + settings.maxCopyBytes()));
+  }
+
+  /** Sets how long an existing topic keeps its records, unless topics are not this engine's. */
+  void keepFor(String topic, Duration age, String what) throws MessagingException {
+    if (settings.creates()) {
+      AlterConfigOp retention = new AlterConfigOp(
+          new ConfigEntry("retention.ms", "" + Records.millis(age)), AlterConfigOp.OpType.SET);
+      ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+      await(
+          admin.incrementalAlterConfigs(Map.of(resource, List.of(retention))).all(),
+          what + ", topic " + topic);
+    }
   }
 
   /** Creates those that are missing, or checks that none is; returns the names of the created. */

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.kafka;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mullion.messaging.Codecs;
@@ -10,12 +11,17 @@ import dev.mullion.messaging.Message;
 import dev.mullion.messaging.Messaging;
 import dev.mullion.messaging.Redelivery;
 import dev.mullion.messaging.WorkQueue;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.Test;
 
 /** One message has one dead letter, even if it was duplicated. */
@@ -60,6 +66,32 @@ class KafkaLettersTest {
       awaitCalls(2);
       assertThat(letters(messaging, 2)).hasSize(2);
     }
+  }
+
+  // The broker went on to delete letters after the earlier age.
+  @Test
+  void topicKeepsLettersForTheAgeThatIsDeclaredLast() throws Exception {
+    String servers = KafkaUnderTest.node().servers();
+    try (Messaging messaging = Messaging.on(KafkaEngine.on(servers));
+        Admin admin = Admin.create(Map.of("bootstrap.servers", servers))) {
+      messaging.declare(queue);
+      messaging.redeclare(WorkQueue.builder(queue.name(), Codecs.utf8())
+          .deadLetterAge(Duration.ofDays(99))
+          .build());
+      ConfigResource dead =
+          new ConfigResource(ConfigResource.Type.TOPIC, "queue-dead." + queue.name());
+      String millis = "" + Duration.ofDays(99).toMillis();
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (!retention(admin, dead).equals(millis)) { // until the node has heard of it
+        assertThat(System.nanoTime() - end).isNegative();
+      }
+    }
+  }
+
+  private static String retention(Admin admin, ConfigResource topic) throws Exception {
+    Map<ConfigResource, Config> configs =
+        admin.describeConfigs(List.of(topic)).all().get(10, TimeUnit.SECONDS);
+    return requireNonNull(configs.get(topic)).get("retention.ms").value();
   }
 
   /** Sends what a worker sends that dies between the copy and the acknowledgement. */

@@ -148,4 +148,13 @@ class KafkaSettingsTest {
             .isThrownBy(() -> set.accept(builder))
             .withMessage(name));
   }
+
+  @Test
+  void allReplicasAnswerSendsButForSignals() {
+    Settings settings = new Settings(builder, null);
+    assertThat(settings.ofProducer(true))
+        .containsEntry("acks", "all")
+        .containsEntry("enable.idempotence", true);
+    assertThat(settings.ofProducer(false)).containsEntry("acks", "0");
+  }
 }

@@ -79,11 +79,12 @@ public abstract class PublishSubscribeSuite extends EngineSuite {
   }
 
   @Test
-  @DisplayName("7. a declared group gets what is published while it has no member")
+  @DisplayName("7. a group gets what is published after its declaration, even without a member")
   void declaredGroup() throws Exception {
     Topic<String> topic = topic();
     WorkQueue<String> group = topic.group("group");
     Messaging publisher = messaging();
+    publishAll(publisher, topic, numbered("old", 20));
     publisher.declare(group);
     List<String> sent = numbered("", profile().scaled(100));
     publishAll(publisher, topic, sent);
