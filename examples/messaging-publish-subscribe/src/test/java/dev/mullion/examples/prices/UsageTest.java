@@ -60,4 +60,20 @@ class UsageTest {
             "prices: --servers: not of this engine (expected: --uri)" + System.lineSeparator());
     assertThat(confused.waitFor()).isEqualTo(1);
   }
+
+  @Test
+  void wrongAddressIsOneLine() throws Exception {
+    Process kafka = Program.start("--engine=kafka", "--servers=nonsense");
+    Process rabbitMq = Program.start("--engine=rabbitmq", "--uri=nonsense");
+
+    assertThat(Program.text(kafka))
+        .startsWith("prices: servers: \"nonsense\" (expected: host:port")
+        .hasLineCount(1);
+    assertThat(kafka.waitFor()).isEqualTo(1);
+    assertThat(Program.text(rabbitMq))
+        .startsWith("prices: uri: ")
+        .contains("amqp://")
+        .hasLineCount(1);
+    assertThat(rabbitMq.waitFor()).isEqualTo(1);
+  }
 }
