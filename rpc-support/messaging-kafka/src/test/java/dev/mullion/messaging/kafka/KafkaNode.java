@@ -151,7 +151,12 @@ final class KafkaNode implements AutoCloseable {
     String listener = "listener.name.secure.";
     properties.put(listener + "ssl.keystore.type", "PEM");
     properties.put(listener + "ssl.keystore.location", keystore.toString());
-    properties.put(listener + "sasl.enabled.mechanisms", "PLAIN");
+    properties.put(listener + "sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512");
+    for (String scram : List.of("scram-sha-256", "scram-sha-512")) { // users are made by an admin
+      properties.put(
+          listener + scram + ".sasl.jaas.config",
+          "org.apache.kafka.common.security.scram.ScramLoginModule required;");
+    }
     properties.put(
         listener + "plain.sasl.jaas.config",
         "org.apache.kafka.common.security.plain.PlainLoginModule required"

@@ -23,6 +23,9 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
@@ -32,6 +35,8 @@ import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a user may not do is told apart, with the address and the setting. */
 class KafkaSecurityTest {
@@ -81,6 +86,41 @@ class KafkaSecurityTest {
             .build(),
         "Builder.tls",
         "No subject alternative names"); // it is not in the certificate
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"SCRAM-SHA-256", "SCRAM-SHA-512"})
+  void loginByScram(String mechanism) throws Exception {
+    KafkaNode node = KafkaUnderTest.node();
+    String user = "of " + mechanism;
+    String password = "a \\ and a \"";
+    try (Admin admin = node.admin()) {
+      ScramCredentialInfo scram =
+          new ScramCredentialInfo(ScramMechanism.fromMechanismName(mechanism), 4_096);
+      admin
+          .alterUserScramCredentials(
+              List.of(new UserScramCredentialUpsertion(user, scram, password)))
+          .all()
+          .get(10, TimeUnit.SECONDS);
+    }
+    KafkaEngine.Builder builder =
+        KafkaEngine.builder(node.secureServers()).tls(Tls.client().trusting(node.authority()));
+    awaitLogin(builder.sasl(mechanism, user, password).build());
+    assertLoginRefused(builder.sasl(mechanism, user, "wrong").build(), "Builder.sasl");
+  }
+
+  /** Connects, once the node knows the user. */
+  private static void awaitLogin(KafkaEngine engine) throws Exception {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    boolean done = false;
+    while (!done) {
+      try {
+        Messaging.on(engine).close();
+        done = true;
+      } catch (LoginRefusedException e) {
+        assertThat(System.nanoTime() - end).as(e.toString()).isNegative();
+      }
+    }
   }
 
   private static void assertLoginRefused(KafkaEngine engine, String... texts) throws Exception {
