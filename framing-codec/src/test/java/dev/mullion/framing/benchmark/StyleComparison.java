@@ -14,10 +14,13 @@ import java.util.List;
 public final class StyleComparison {
   private static final List<Load> SIZES = List.of(
       new Load("tiny 16 B", List.of("16")),
-      new Load("small 64 B", List.of("64")),
       new Load("medium 1 KiB", List.of("1024")),
       new Load("large 64 KiB", List.of("65536")),
       new Load("huge 1 MiB", List.of("1048576")));
+
+  private static final List<Load> FRAMES = EchoComparison.LOADS.stream()
+      .filter(load -> !load.name().startsWith("small"))
+      .toList();
 
   private StyleComparison() {}
 
@@ -48,7 +51,7 @@ public final class StyleComparison {
         title,
         "frames",
         generator,
-        EchoComparison.LOADS,
+        FRAMES,
         ComparisonSet.pair(StyleServer.class, ours, NettyStyleServer.class, nettys));
   }
 

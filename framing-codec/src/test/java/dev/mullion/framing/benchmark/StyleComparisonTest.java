@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 class StyleComparisonTest {
   @Test
   void measuresEachWay() throws Exception {
-    Results all = StyleComparison.comparisons().measure(ComparisonOptions.shortest("small"));
+    Results all = StyleComparison.comparisons().measure(ComparisonOptions.shortest("tiny"));
 
     assertThat(all.runs())
         .extracting(run -> run.load().split(":", 2)[0])
@@ -27,7 +27,7 @@ class StyleComparisonTest {
             "TLS of the JDK");
     assertThat(all.runs()).extracting(Results.Run::server).containsOnly("Mullion", "Netty");
     assertThat(all.runs()).allSatisfy(run -> assertThat(run.completed()).isPositive());
-    assertThat(ComparisonSet.table(all)).contains("| way | small |", "| reactiveHandler | **");
+    assertThat(ComparisonSet.table(all)).contains("| way | tiny |", "| reactiveHandler | **");
   }
 
   /** What the README shows is what the last comparison measured. */

@@ -83,12 +83,6 @@ public record Comparison(
   public Results measure(ComparisonOptions options) throws IOException, InterruptedException {
     List<Load> selected = selected(options);
     boolean pinned = options.pinned() && ChildJvm.canBePinned();
-    Map<String, String> header = new LinkedHashMap<>();
-    header.put("title", title);
-    header.put("unit", unit);
-    header.put("base", servers.get(servers.size() - 1).name());
-    header.put("machine", Machine.description());
-    header.put("method", options.description(pinned));
     List<Results.Run> runs = new ArrayList<>();
     for (int round = 1; round <= options.rounds(); round++) {
       for (Load load : selected) {
@@ -99,7 +93,18 @@ public record Comparison(
         }
       }
     }
-    return new Results(header, runs);
+    return new Results(header(options), runs);
+  }
+
+  /** Returns what describes the results. */
+  Map<String, String> header(ComparisonOptions options) throws IOException, InterruptedException {
+    Map<String, String> header = new LinkedHashMap<>();
+    header.put("title", title);
+    header.put("unit", unit);
+    header.put("base", servers.get(servers.size() - 1).name());
+    header.put("machine", Machine.description());
+    header.put("method", options.description(options.pinned() && ChildJvm.canBePinned()));
+    return header;
   }
 
   List<String> loadNames() {

@@ -13,6 +13,7 @@ import java.util.stream.Stream;
  *
  * @param loads names of loads; all if there are none
  * @param ways beginnings of the titles of comparisons, if there are several; all if there are none
+ * @param merges whether the results of some loads or ways replace those of the same in the file
  * @param pinned whether a server has one core and its load another, where the system can do that
  * @param directory where the results are written
  * @param classPath of all processes
@@ -21,23 +22,25 @@ import java.util.stream.Stream;
 public record ComparisonOptions(
     int rounds,
     Duration measured,
-    Duration warmup,
+    WarmUp warmUp,
     List<String> loads,
     List<String> ways,
+    boolean merges,
     boolean pinned,
     Path directory,
     String classPath,
     List<String> jvmOptions) {
   static final String USAGE = "options: --rounds 5 --seconds 4 --warmup 6 --loads NAME,NAME"
-      + " --ways TITLE,TITLE --pinned true --directory target/performance";
+      + " --ways TITLE,TITLE --merge false --pinned true --directory target/performance";
 
   /** Reads a command line. */
   static ComparisonOptions parse(String... arguments) {
     int rounds = 5;
     Duration measured = Duration.ofSeconds(4);
-    Duration warmup = Duration.ofSeconds(6);
+    WarmUp warmUp = WarmUp.fixed(Duration.ofSeconds(6));
     List<String> loads = List.of();
     List<String> ways = List.of();
+    boolean merges = false;
     boolean pinned = true;
     Path directory = Path.of("target", "performance");
     for (int i = 0; i < arguments.length; i += 2) {
@@ -49,9 +52,10 @@ public record ComparisonOptions(
       switch (name) {
         case "--rounds" -> rounds = Integer.parseInt(value);
         case "--seconds" -> measured = seconds(value);
-        case "--warmup" -> warmup = seconds(value);
+        case "--warmup" -> warmUp = WarmUp.ofSeconds(value);
         case "--loads" -> loads = List.of(value.split(","));
         case "--ways" -> ways = List.of(value.split(","));
+        case "--merge" -> merges = Boolean.parseBoolean(value);
         case "--pinned" -> pinned = Boolean.parseBoolean(value);
         case "--directory" -> directory = Path.of(value);
         default -> throw new IllegalArgumentException("unknown option: " + name);
@@ -61,7 +65,16 @@ public record ComparisonOptions(
       throw new IllegalArgumentException("--rounds: " + rounds + " (expected: > 0)");
     }
     return new ComparisonOptions(
-        rounds, measured, warmup, loads, ways, pinned, directory, ownClassPath(), List.of());
+        rounds,
+        measured,
+        warmUp,
+        loads,
+        ways,
+        merges,
+        pinned,
+        directory,
+        ownClassPath(),
+        List.of());
   }
 
   /** One load, for a moment: to see that the programs run. */
@@ -69,9 +82,10 @@ public record ComparisonOptions(
     return new ComparisonOptions(
         1,
         Duration.ofMillis(200),
-        Duration.ZERO,
+        WarmUp.fixed(Duration.ZERO),
         List.of(load),
         List.of(),
+        false,
         false,
         Path.of("target"),
         ownClassPath(),
@@ -94,7 +108,7 @@ public record ComparisonOptions(
   /** Returns the same for some of the loads. */
   ComparisonOptions only(List<String> some) {
     return new ComparisonOptions(
-        rounds, measured, warmup, some, ways, pinned, directory, classPath, jvmOptions);
+        rounds, measured, warmUp, some, ways, merges, pinned, directory, classPath, jvmOptions);
   }
 
   /** Returns whether only some of the loads or comparisons are measured. */
@@ -107,7 +121,7 @@ public record ComparisonOptions(
     return ways.isEmpty() || ways.stream().anyMatch(title::startsWith);
   }
 
-  private static Duration seconds(String value) {
+  static Duration seconds(String value) {
     double seconds = Double.parseDouble(value);
     if (seconds < 0 || seconds > 3600) {
       throw new IllegalArgumentException("seconds: " + value + " (expected: 0..3600)");
@@ -118,11 +132,11 @@ public record ComparisonOptions(
   String description(boolean pinnedIndeed) {
     return String.format(
         Locale.ROOT,
-        "%d round%s of %.1f s of its CPU time after %.1f s of warm-up, a new server each time%s",
+        "%d round%s of %.1f s of its CPU time after %s, a new server each time%s",
         rounds,
         rounds == 1 ? "" : "s",
         measured.toNanos() / 1e9,
-        warmup.toNanos() / 1e9,
+        warmUp.description(),
         pinnedIndeed ? ", server on one core and load generator on another" : "");
   }
 }

@@ -24,7 +24,8 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
   /**
    * The whole program: measures, writes {@code <name>.csv}, prints the table, and puts it into the
    * README next to the directory, if that has a place for it. If only some loads or ways are
-   * measured, it writes {@code <name>-part.csv} and leaves the README as it is.
+   * measured, they replace the same ones with {@code --merge true}; otherwise it writes
+   * {@code <name>-part.csv} and leaves the README as it is.
    */
   public void run(String... arguments) throws IOException, InterruptedException {
     ComparisonOptions options;
@@ -46,14 +47,15 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
   /** Returns what is written where. */
   String write(Results all, ComparisonOptions options) throws IOException {
     Path directory = options.directory();
-    if (options.isPartial()) {
+    if (options.isPartial() && !options.merges()) {
       Path part = directory.resolve(name + "-part.csv");
       all.write(part);
       return "written to " + part + "; README.md shows complete runs only";
     }
     Path csv = directory.resolve(name + ".csv");
-    all.write(csv);
-    boolean shown = PerformancePage.replaceTable(directory, name + ".csv", table(all));
+    Results merged = options.merges() && Files.exists(csv) ? Results.read(csv).with(all) : all;
+    merged.write(csv);
+    boolean shown = PerformancePage.replaceTable(directory, name + ".csv", table(merged));
     return "written to " + csv
         + (shown
             ? " and README.md"
@@ -80,7 +82,26 @@ public record ComparisonSet(String name, List<Comparison> comparisons) {
     return new Results(header, runs);
   }
 
-  private void check(ComparisonOptions options) {
+  /** What is merged must have been measured in the same way. */
+  void checkMerge(ComparisonOptions options) throws IOException, InterruptedException {
+    Path csv = options.directory().resolve(name + ".csv");
+    if (!Files.exists(csv)) {
+      return;
+    }
+    Results present = Results.read(csv);
+    Map<String, String> header = comparisons.get(0).header(options);
+    for (String line : List.of("machine", "method")) {
+      if (!present.header(line).equals(header.get(line))) {
+        throw new IllegalArgumentException("--merge: " + csv + " has " + line + " \""
+            + present.header(line) + "\" (expected: \"" + header.get(line) + "\")");
+      }
+    }
+  }
+
+  private void check(ComparisonOptions options) throws IOException, InterruptedException {
+    if (options.merges()) {
+      checkMerge(options);
+    }
     List<String> titles = comparisons.stream().map(Comparison::title).toList();
     if (titles.stream().noneMatch(options::wants)) {
       throw new IllegalArgumentException(

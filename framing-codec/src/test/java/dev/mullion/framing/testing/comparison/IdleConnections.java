@@ -58,9 +58,10 @@ public final class IdleConnections {
     options = new ComparisonOptions(
         rounds,
         defaults.measured(),
-        defaults.warmup(),
+        defaults.warmUp(),
         List.of(),
         List.of(),
+        false,
         false,
         defaults.directory(),
         defaults.classPath(),

@@ -23,8 +23,9 @@ public final class LoadMeter {
   private static final long INTERVAL = Duration.ofMillis(10).toNanos();
 
   private final ProcessHandle server;
-  private final long warmup;
-  private final long measured;
+  private final WarmUp warmUp;
+  private final WarmUp.Progress progress;
+  private final Duration measured;
   private final long begun = System.nanoTime();
   private long lookedAt = begun;
   private boolean measuring;
@@ -33,25 +34,27 @@ public final class LoadMeter {
   private long cpuBefore;
   private String result = "";
 
-  private LoadMeter(ProcessHandle server, long warmup, long measured) {
+  private LoadMeter(ProcessHandle server, WarmUp warmUp, Duration measured) {
     this.server = server;
-    this.warmup = warmup;
+    this.warmUp = warmUp;
+    progress = warmUp.begin();
     this.measured = measured;
   }
 
-  /** Reads the arguments that each load generator has: port, process, nanoseconds, nanoseconds. */
+  /** Reads the arguments that each load generator has: port, process, warm-up, nanoseconds. */
   public static LoadMeter of(String[] arguments) {
     long pid = Long.parseLong(arguments[1]);
     ProcessHandle server =
         ProcessHandle.of(pid).orElseThrow(() -> new IllegalArgumentException("no process: " + pid));
-    return new LoadMeter(server, Long.parseLong(arguments[2]), Long.parseLong(arguments[3]));
+    return new LoadMeter(
+        server, WarmUp.of(arguments[2]), Duration.ofNanos(Long.parseLong(arguments[3])));
   }
 
   static List<String> arguments(String port, long pid, ComparisonOptions options) {
     return List.of(
         port,
         Long.toString(pid),
-        Long.toString(options.warmup().toNanos()),
+        options.warmUp().argument(),
         Long.toString(options.measured().toNanos()));
   }
 
@@ -67,12 +70,12 @@ public final class LoadMeter {
       return false;
     }
     lookedAt = now;
-    if (now - begun > LONGEST * (warmup + measured) + PATIENCE.toNanos()) {
+    if (now - begun > patience(warmUp, measured).toNanos()) {
       throw new IllegalStateException(
           "nothing measured, " + completed + " completed in " + Duration.ofNanos(now - begun));
     }
     if (!measuring) {
-      if (completed > 0 && isLongEnough(warmup, now - begun, cpu())) {
+      if (completed > 0 && progress.isOver(completed, now - begun, cpu())) {
         measuring = true;
         start = now;
         completedBefore = completed;
@@ -93,13 +96,17 @@ public final class LoadMeter {
     return true;
   }
 
-  private static boolean isLongEnough(long wanted, long time, long cpu) {
-    return cpu >= wanted || time >= LONGEST * wanted;
+  static boolean isLongEnough(Duration wanted, long time, long cpu) {
+    return cpu >= wanted.toNanos() || time >= LONGEST * wanted.toNanos();
   }
 
   /** Returns the longest time until there is a result. */
   static Duration patience(ComparisonOptions options) {
-    return options.warmup().plus(options.measured()).multipliedBy(LONGEST).plus(PATIENCE);
+    return patience(options.warmUp(), options.measured());
+  }
+
+  private static Duration patience(WarmUp warmUp, Duration measured) {
+    return warmUp.most().plus(measured).multipliedBy(LONGEST).plus(PATIENCE);
   }
 
   private long cpu() {

@@ -110,6 +110,19 @@ public record Results(Map<String, String> header, List<Run> runs) {
     Files.write(file, lines);
   }
 
+  /** Returns these results, with those of the loads that the others have replaced by them. */
+  Results with(Results others) {
+    List<String> replaced = others.loads();
+    List<Run> merged = new ArrayList<>();
+    for (String load : loads()) {
+      Results from = replaced.contains(load) ? others : this;
+      from.runs.stream().filter(run -> run.load().equals(load)).forEach(merged::add);
+    }
+    List<String> present = loads();
+    others.runs.stream().filter(run -> !present.contains(run.load())).forEach(merged::add);
+    return new Results(header, merged);
+  }
+
   List<String> loads() {
     return runs.stream().map(Run::load).distinct().toList();
   }

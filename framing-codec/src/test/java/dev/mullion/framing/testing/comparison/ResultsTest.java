@@ -1,6 +1,7 @@
 package dev.mullion.framing.testing.comparison;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +30,8 @@ class ResultsTest {
           run("b", 1, 2, 1).named("one: huge 1 MiB"),
           run("a", 1, 2, 1).named("other: tiny 16 B"),
           run("b", 1, 2, 1).named("other: tiny 16 B")));
+
+  private static final Comparison.Server B = new Comparison.Server("b", ResultsTest.class, "");
 
   private static Results.Run run(String server, int round, long completed, double cpuSeconds) {
     return new Results.Run("tiny 1 x 1", server, round, completed, 1, cpuSeconds);
@@ -103,6 +106,37 @@ class ResultsTest {
 
     Files.writeString(readme, "no table");
     assertThat(set.write(WAYS, complete)).contains("there is no README.md with <!-- x.csv -->");
+  }
+
+  @Test
+  void partOfASetIsMerged(@TempDir Path directory) throws Exception {
+    Path csv = directory.resolve("x.csv");
+    ComparisonOptions options = ComparisonOptions.parse(
+        "--directory", directory.toString(), "--ways", "one", "--merge", "true");
+    Comparison one = new Comparison("one", "frames", ResultsTest.class, List.of(), List.of(B));
+    ComparisonSet set = new ComparisonSet("x", List.of(one));
+
+    set.checkMerge(options);
+    set.write(WAYS, options);
+    assertThat(Results.read(csv).runs()).isEqualTo(WAYS.runs());
+    assertThatThrownBy(() -> set.checkMerge(options))
+        .hasMessageStartingWith("--merge: " + csv + " has machine \"m\" (expected: \"");
+
+    new Results(one.header(options), WAYS.runs()).write(csv);
+    set.checkMerge(options);
+    Results.Run faster = run("a", 1, 8, 1).named("one: huge 1 MiB");
+    Results.Run base = run("b", 1, 2, 1).named("one: huge 1 MiB");
+    Results.Run added = run("a", 1, 8, 1).named("other: huge 1 MiB");
+    set.write(new Results(one.header(options), List.of(faster, base, added)), options);
+    assertThat(Results.read(csv).runs())
+        .containsExactly(
+            WAYS.runs().get(0),
+            WAYS.runs().get(1),
+            faster,
+            base,
+            WAYS.runs().get(4),
+            WAYS.runs().get(5),
+            added);
   }
 
   @Test
