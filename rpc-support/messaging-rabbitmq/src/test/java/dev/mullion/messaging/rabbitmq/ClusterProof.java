@@ -31,9 +31,13 @@ class ClusterProof extends BrokerLossSuite {
     for (Broker each : nodes) {
       each.awaitQueuesWritten();
     }
+    new Replicas(nodes.get(0)).awaitInSync();
     nodes.get(killed).kill();
+    long begin = System.nanoTime();
     awaitMorePushes(WITHOUT_ONE);
-    System.out.println(WITHOUT_ONE + " pushes acknowledged without node " + killed);
+    awaitMoreCalls(WITHOUT_ONE);
+    System.out.println(WITHOUT_ONE + " pushes acknowledged, and jobs called, without node "
+        + killed + " within " + (System.nanoTime() - begin) / 1_000_000 + " ms");
     nodes.get(killed).startNode();
   }
 

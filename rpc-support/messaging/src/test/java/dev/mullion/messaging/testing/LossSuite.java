@@ -53,6 +53,7 @@ public abstract class LossSuite {
   private static final int WORKERS = Integer.getInteger("loss.workers", 3);
   private static final long SEED = Long.getLong("loss.seed", System.nanoTime());
   private static final int FAILING_EVERY = 1_000;
+  private static final int MOST_OPEN = 10_000;
 
   private final Class<? extends LossEngine> engine;
   private final int kills;
@@ -230,8 +231,12 @@ public abstract class LossSuite {
     }
   }
 
+  /** Pushes, at most some ahead of what is called: a backlog would prove nothing more. */
   private void pushAll(Messaging messaging) {
     for (int i = 0; pushing; i++) {
+      while (pushing && acknowledged.size() - called() > MOST_OPEN) {
+        LockSupport.parkNanos(1_000_000);
+      }
       String job = i % FAILING_EVERY == 0 ? "fail" + i : "" + i;
       messaging.push(QUEUE, job).whenComplete((nothing, error) -> {
         if (error == null) {
@@ -252,6 +257,16 @@ public abstract class LossSuite {
   /** Waits until this many more pushes are acknowledged. */
   protected final void awaitMorePushes(int count) {
     awaitPushed((long) acknowledged.size() + count);
+  }
+
+  /** Waits until this many more jobs are called. */
+  protected final void awaitMoreCalls(int count) {
+    int end = called() + count;
+    awaitProgress(() -> "calls: " + end, () -> called() >= end, this::called);
+  }
+
+  private int called() {
+    return handled.size() + failed.jobs().size();
   }
 
   /** The server, a worker, or both in any order. */
@@ -275,7 +290,7 @@ public abstract class LossSuite {
         () -> "the end of " + queue.name() + ", open: " + some(open()) + ", "
             + status(messaging, queue),
         () -> isKnownToBeOver(messaging, queue),
-        () -> handled.size() + failed.jobs().size());
+        this::called);
   }
 
   private void awaitEnd(Messaging messaging, OrderedJobs jobs) {
@@ -324,9 +339,10 @@ public abstract class LossSuite {
     }
   }
 
-  /** Returns the dead letters of a queue. */
+  /** Returns all dead letters of a queue. */
   protected static List<DeadLetter> letters(Messaging messaging, WorkQueue<?> queue) {
-    return messaging.deadLetters(queue).peek(1_000).toCompletableFuture().join();
+    int all = queue.maxDeadLetters(); // with fewer, a long proof would never see its end
+    return messaging.deadLetters(queue).peek(all).toCompletableFuture().join();
   }
 
   /** Returns the job of a dead letter. */
