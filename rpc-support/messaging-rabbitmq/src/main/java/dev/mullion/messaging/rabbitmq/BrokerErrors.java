@@ -2,6 +2,8 @@ package dev.mullion.messaging.rabbitmq;
 
 import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.AuthenticationFailureException;
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.ChannelContinuationTimeoutException;
 import com.rabbitmq.client.Method;
 import com.rabbitmq.client.PossibleAuthenticationFailureException;
 import com.rabbitmq.client.ShutdownSignalException;
@@ -48,6 +50,18 @@ final class BrokerErrors {
   static boolean isNotFound(Throwable error) {
     ShutdownSignalException signal = signal(error);
     return signal != null && code(signal) == AMQP.NOT_FOUND;
+  }
+
+  /**
+   * Returns the channel on which a queue has not answered in time, as one without a leader. Its
+   * broker answers other questions, so that is no loss of the connection; null for other errors.
+   */
+  static @Nullable Channel unanswered(Throwable error) {
+    return error instanceof ChannelContinuationTimeoutException timeout
+            && !(timeout.getMethod() instanceof AMQP.Channel.Open)
+            && timeout.getChannel() instanceof Channel channel
+        ? channel
+        : null;
   }
 
   /** Returns the error for a connection that could not be made. */
@@ -97,6 +111,13 @@ final class BrokerErrors {
   MessagingException of(Throwable error, String what, boolean maybeAccepted) {
     if (error instanceof MessagingException known) {
       return known;
+    }
+    if (error instanceof ChannelContinuationTimeoutException timeout) {
+      return new BrokerAwayException(
+          "broker " + where + " has not answered " + timeout.getMethod().protocolMethodName()
+              + " within answerTimeout (" + what + ")",
+          error,
+          maybeAccepted);
     }
     ShutdownSignalException signal = signal(error);
     if (signal != null && !signal.isHardError()) {

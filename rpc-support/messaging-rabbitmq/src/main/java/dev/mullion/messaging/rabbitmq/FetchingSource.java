@@ -15,8 +15,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,7 +41,7 @@ abstract class FetchingSource implements Restored {
   private final Sink sink;
   private final long patience;
   private final CompletableFuture<@Nullable Void> cancelDone = new CompletableFuture<>();
-  private final AtomicInteger goingBack = new AtomicInteger();
+  private final Returning returning = new Returning();
   private final AtomicBoolean closing = new AtomicBoolean();
   private final Object subscribing = new Object();
   private volatile @Nullable CompletableFuture<@Nullable Void> gate;
@@ -112,6 +110,7 @@ abstract class FetchingSource implements Restored {
       try {
         start(session);
       } catch (IOException | RuntimeException e) {
+        channels.remove(BrokerErrors.unanswered(e)); // it is closed later
         end();
         throw e;
       }
@@ -166,7 +165,7 @@ abstract class FetchingSource implements Restored {
     if (!held) { // it came just before its channel was closed
       delivery.forget();
     } else if (goesBack) {
-      returning(delivery);
+      returning.giveBack(delivery);
     } else {
       sink.deliver(delivery);
     }
@@ -210,7 +209,23 @@ abstract class FetchingSource implements Restored {
       if (session == null || session.isOver()) {
         return;
       }
-      session.use(this::resume);
+      use(session, this::resume);
+    }
+  }
+
+  /** Uses a channel of a session, and begins again on others if a queue does not answer there. */
+  final boolean use(Session session, Session.Use channel) {
+    return session.use(channel, unanswered -> leave(session, unanswered));
+  }
+
+  private void leave(Session session, Channel unanswered) {
+    synchronized (subscribing) {
+      if (channels.remove(unanswered)) {
+        end();
+        lost(session);
+        link.sources().closeOnceAnswered(unanswered);
+        link.sources().beginAgainLater(this, session);
+      }
     }
   }
 
@@ -251,7 +266,7 @@ abstract class FetchingSource implements Restored {
     CompletableFuture<@Nullable Void> closing = new CompletableFuture<>();
     gate = closing;
     try {
-      session.use(() -> {
+      use(session, () -> {
         arrivals.awaitNone(this::roundTrip);
         suspend();
       });
@@ -272,17 +287,9 @@ abstract class FetchingSource implements Restored {
       givingBack = true;
     }
     for (Fetched each = next(); each != null; each = next()) {
-      back.add(returning(each));
+      back.add(returning.giveBack(each));
     }
     return CompletableFuture.allOf(back.toArray(CompletableFuture[]::new));
-  }
-
-  private CompletableFuture<?> returning(Fetched delivery) {
-    goingBack.incrementAndGet();
-    return delivery
-        .giveBack()
-        .toCompletableFuture()
-        .whenComplete((done, error) -> goingBack.decrementAndGet());
   }
 
   final synchronized int waitingCount() {
@@ -373,7 +380,7 @@ abstract class FetchingSource implements Restored {
     } catch (ExecutionException | TimeoutException e) {
       // The broker takes the rest back with the channels, and counts it.
     }
-    awaitLate(end);
+    returning.await(end);
     synchronized (this) {
       closed = true;
     }
@@ -391,12 +398,5 @@ abstract class FetchingSource implements Restored {
       return 0; // the broker has all of it again
     }
     return session.isBlocked() ? LAST_COPIES_BLOCKED : LAST_COPIES;
-  }
-
-  /** Waits for late arrivals, within a bound. */
-  private void awaitLate(long end) {
-    while (goingBack.get() > 0 && System.nanoTime() - end < 0) {
-      LockSupport.parkNanos(1_000_000);
-    }
   }
 }

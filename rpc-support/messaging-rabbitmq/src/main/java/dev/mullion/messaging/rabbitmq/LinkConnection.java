@@ -196,7 +196,9 @@ final class LinkConnection implements Session.Observer {
       link.restore(session);
       restored = publish(session);
       if (!restored) {
-        throw new IOException("the connection was lost while it was restored");
+        Throwable why = outages.why();
+        throw new IOException(
+            "the connection was lost while it was restored: " + BrokerErrors.reason(why), why);
       }
     } finally {
       if (!restored) {

@@ -210,7 +210,7 @@ final class RabbitMqLink implements EngineLink {
   }
 
   /** Brings all back on a new session, before that is used. */
-  void restore(Session session) throws IOException, TimeoutException, MessagingException {
+  void restore(Session session) {
     publisher.connected(session);
     CompletableFuture<@Nullable Void> read = declarations.beginReading();
     boolean asked =

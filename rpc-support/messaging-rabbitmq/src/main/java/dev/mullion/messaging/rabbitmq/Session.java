@@ -255,14 +255,18 @@ final class Session {
 
   /**
    * Uses a channel of a source, and ends this if that fails, unless the channel is closed: then the
-   * source begins again, or has ended. Returns whether it was used.
+   * source begins again, or has ended. One on which a queue does not answer is handed on. Returns
+   * whether it was used.
    */
-  boolean use(Use channel) {
+  boolean use(Use channel, Unanswered unanswered) {
     try {
       channel.run();
       return true;
     } catch (IOException | RuntimeException e) {
-      if (!BrokerErrors.isChannelError(e)) {
+      Channel silent = BrokerErrors.unanswered(e);
+      if (silent != null) {
+        unanswered.on(silent);
+      } else if (!BrokerErrors.isChannelError(e)) {
         fail(e);
       }
       return false;
@@ -284,6 +288,11 @@ final class Session {
   /** Something that is written to the broker, or asked of it. */
   interface Use {
     void run() throws IOException;
+  }
+
+  /** Who looks after a channel on which a queue does not answer. */
+  interface Unanswered {
+    void on(Channel channel);
   }
 
   String blockedReason() {

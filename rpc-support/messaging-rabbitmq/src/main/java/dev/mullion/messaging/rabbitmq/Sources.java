@@ -1,12 +1,15 @@
 package dev.mullion.messaging.rabbitmq;
 
+import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.ShutdownSignalException;
 import dev.mullion.messaging.MessagingException;
 import dev.mullion.messaging.engine.Route;
 import java.io.IOException;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -14,6 +17,9 @@ import java.util.concurrent.TimeoutException;
 /** The subscriptions of a link, which come back on each new session. */
 final class Sources {
   private static final long AGAIN_MILLIS = 500;
+
+  /** How long a new session is held back by subscriptions whose queues do not answer. */
+  private static final long PATIENCE_MILLIS = 2_000;
 
   private final RabbitMqLink link;
   private final Set<Restored> all = ConcurrentHashMap.newKeySet();
@@ -27,7 +33,7 @@ final class Sources {
     all.add(source);
     boolean started = false;
     try {
-      link.connection().use("subscribing to " + what, source::subscribe);
+      link.connection().use("subscribing to " + what, session -> subscribe(source, session));
       started = true;
     } finally {
       if (!started) {
@@ -65,23 +71,57 @@ final class Sources {
     }
   }
 
-  /** Brings all back on a new session. */
-  void restore(Session session) throws IOException, TimeoutException, MessagingException {
-    for (Restored each : all) {
-      restore(each, session);
-    }
+  /** Brings all back on a new session, which ends if that fails; some may come back later. */
+  void restore(Session session) {
+    CompletableFuture<?>[] restored = all.stream()
+        .map(each -> CompletableFuture.runAsync(() -> beginAgain(each, session), link::askOrRun))
+        .toArray(CompletableFuture<?>[]::new);
+    CompletableFuture.allOf(restored)
+        .completeOnTimeout(null, PATIENCE_MILLIS, TimeUnit.MILLISECONDS)
+        .join();
   }
 
-  /** Brings one back. If its queue is there and cannot be used yet, the others do not wait. */
-  private void restore(Restored source, Session session)
+  private void subscribe(Restored source, Session session)
       throws IOException, TimeoutException, MessagingException {
     try {
       source.subscribe(session);
+    } catch (IOException e) {
+      Channel unanswered = BrokerErrors.unanswered(e);
+      if (unanswered != null) {
+        closeOnceAnswered(unanswered);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Closes a channel once its queue has answered. Until then the broker reads no more from this
+   * channel, and would answer nothing to another one with its number. What the queue hands out
+   * meanwhile goes back, as from a lost connection.
+   */
+  void closeOnceAnswered(Channel silent) {
+    Logs.warn("unanswered", "a queue does not answer a subscription", null);
+    silent.setDefaultConsumer(new DefaultConsumer(silent));
+    try {
+      silent
+          .asyncCompletableRpc(new AMQP.Basic.Qos.Builder().prefetchCount(1).build())
+          .whenComplete((answer, error) -> link.ask(() -> Session.abort(silent)));
     } catch (IOException | RuntimeException e) {
-      if (session.isOver() || !BrokerErrors.isChannelError(e)) {
+      Session.abort(silent); // it is closed, or will be with its connection
+    }
+  }
+
+  /** Brings one back. Tries again later if its queue is there but cannot be used yet. */
+  private void restore(Restored source, Session session)
+      throws IOException, TimeoutException, MessagingException {
+    try {
+      subscribe(source, session);
+    } catch (IOException | RuntimeException e) {
+      boolean isUnanswered = BrokerErrors.unanswered(e) != null;
+      if (session.isOver() || !(isUnanswered || BrokerErrors.isChannelError(e))) {
         throw e;
       }
-      if (BrokerErrors.isStarting(e)) {
+      if (isUnanswered || BrokerErrors.isStarting(e)) {
         beginAgainLater(source, session);
       } else {
         fail(source, link.engine().errors().of(e, "restoring a subscription", false));
@@ -89,7 +129,7 @@ final class Sources {
     }
   }
 
-  private void beginAgainLater(Restored source, Session session) {
+  void beginAgainLater(Restored source, Session session) {
     link.after(
         () -> link.ask(() -> beginAgain(source, session)), AGAIN_MILLIS, TimeUnit.MILLISECONDS);
   }
@@ -101,7 +141,7 @@ final class Sources {
     }
     try {
       restore(source, session);
-    } catch (IOException | TimeoutException | RuntimeException e) {
+    } catch (IOException | TimeoutException | RuntimeException | Error e) {
       session.fail(e);
     }
   }

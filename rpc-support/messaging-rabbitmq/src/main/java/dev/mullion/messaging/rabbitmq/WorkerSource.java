@@ -137,7 +137,7 @@ final class WorkerSource extends JobSource {
     }
     moved.whenCompleteAsync(
         (done, error) -> {
-          if (job.session().use(originals::roundTrip)) {
+          if (use(job.session(), originals::roundTrip)) {
             arrived(job);
           } else {
             job.forget();

@@ -234,6 +234,15 @@ final class Broker implements AutoCloseable {
     return output;
   }
 
+  /** Makes a quorum queue answer nothing until it is resumed. */
+  void suspend(String queue) throws Exception {
+    control("eval", "sys:suspend('%2F_" + queue + "').");
+  }
+
+  void resume(String queue) throws Exception {
+    control("eval", "sys:resume('%2F_" + queue + "').");
+  }
+
   /** Adds a user with the password "secret", if a test that runs again has not. */
   void addUser(String user) throws Exception {
     if (users.add(user)) {

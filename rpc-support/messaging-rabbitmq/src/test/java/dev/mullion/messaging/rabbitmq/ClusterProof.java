@@ -36,8 +36,8 @@ class ClusterProof extends BrokerLossSuite {
     long begin = System.nanoTime();
     awaitMorePushes(WITHOUT_ONE);
     awaitMoreCalls(WITHOUT_ONE);
-    System.out.println(WITHOUT_ONE + " pushes acknowledged, and jobs called, without node "
-        + killed + " within " + (System.nanoTime() - begin) / 1_000_000 + " ms");
+    System.out.println(WITHOUT_ONE + " pushes acknowledged, and jobs called, without node " + killed
+        + " within " + (System.nanoTime() - begin) / 1_000_000 + " ms");
     nodes.get(killed).startNode();
   }
 

@@ -12,8 +12,7 @@ final class Replicas {
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
   /** Of each queue the name, the last entry that a replica has, and the last that all know of. */
-  private static final String LOGS =
-      """
+  private static final String LOGS = """
       Number = fun(Key, Of) ->
         case proplists:get_value(Key, Of) of I when is_integer(I) -> I; _ -> -1 end
       end,
@@ -66,8 +65,7 @@ final class Replicas {
     Matcher found = LOG.matcher(told);
     while (found.find()) {
       logs.put(
-          found.group(1),
-          new Log(Long.parseLong(found.group(2)), Long.parseLong(found.group(3))));
+          found.group(1), new Log(Long.parseLong(found.group(2)), Long.parseLong(found.group(3))));
     }
     if (logs.isEmpty()) {
       throw new IllegalStateException("no quorum queue: " + told);

@@ -1,6 +1,7 @@
 package dev.mullion.messaging.rabbitmq;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
 
 import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.Channel;
@@ -53,25 +54,22 @@ class SessionTest {
 
   @Test
   void goesOnWithoutAQueueThatWasDeleted() {
-    assertThat(session.use(() -> channel.queueDeclarePassive("session.deleted")))
-        .isFalse();
+    assertThat(use(() -> channel.queueDeclarePassive("session.deleted"))).isFalse();
     assertThat(channel.isOpen()).isFalse();
-    assertThat(session.use(() -> channel.queueDeclarePassive("session.deleted")))
-        .isFalse();
+    assertThat(use(() -> channel.queueDeclarePassive("session.deleted"))).isFalse();
     assertGoesOn();
   }
 
   @Test
   void goesOnWithoutAChannelThatWasClosedHere() {
     Session.abort(channel);
-    assertThat(session.use(() -> channel.queueDeclarePassive("session.closed"))).isFalse();
+    assertThat(use(() -> channel.queueDeclarePassive("session.closed"))).isFalse();
     assertGoesOn();
   }
 
   @Test
   void goesOnWithoutAChannelThatTheBrokerClosed() {
-    assertThat(session.use(() -> channel.exchangeDeclare("amq.topic", "fanout")))
-        .isFalse();
+    assertThat(use(() -> channel.exchangeDeclare("amq.topic", "fanout"))).isFalse();
     assertThat(channel.isOpen()).isFalse();
     assertGoesOn();
   }
@@ -79,10 +77,10 @@ class SessionTest {
   @Test
   void endsWithTheFirstFailure() {
     IOException first = new IOException("the first");
-    session.use(() -> {
+    use(() -> {
       throw first;
     });
-    session.use(() -> {
+    use(() -> {
       throw new IOException("the second");
     });
     assertThat(losses).containsExactly(first);
@@ -91,5 +89,9 @@ class SessionTest {
   private void assertGoesOn() {
     assertThat(losses).isEmpty();
     assertThat(session.isOver()).isFalse();
+  }
+
+  private boolean use(Session.Use channel) {
+    return session.use(channel, silent -> fail("no answer on " + silent));
   }
 }

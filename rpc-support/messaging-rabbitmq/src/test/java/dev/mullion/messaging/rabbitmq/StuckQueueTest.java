@@ -32,17 +32,14 @@ class StuckQueueTest {
   @AfterEach
   void resume() throws Exception {
     if (!stuck.isEmpty()) {
-      stuck("resume", stuck);
+      Broker.shared().resume(stuck);
+      stuck = "";
     }
   }
 
-  private static void stuck(String what, String queue) throws Exception {
-    Broker.shared().control("eval", "sys:" + what + "('%2F_" + PREFIX + "." + queue + "').");
-  }
-
   private void suspend(String queue) throws Exception {
-    stuck("suspend", queue);
-    stuck = queue;
+    stuck = PREFIX + "." + queue;
+    Broker.shared().suspend(stuck);
   }
 
   private static Messaging messaging() throws Exception {
@@ -92,8 +89,7 @@ class StuckQueueTest {
       assertThat(calls.poll(20, TimeUnit.SECONDS)).isEqualTo(1);
       assertThat(calls.poll(3, TimeUnit.SECONDS)).isNull(); // it came again meanwhile
 
-      stuck("resume", stuck);
-      stuck = "";
+      resume();
       await(messaging, queue);
       assertThat(calls).isEmpty();
     }
