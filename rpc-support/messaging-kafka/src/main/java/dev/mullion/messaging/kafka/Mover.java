@@ -52,6 +52,7 @@ final class Mover implements Runnable {
   private final List<String> topics;
   private final String target;
   private final Plan plan;
+  private final GroupOffsets offsets;
   private final Thread thread;
   private final Map<TopicPartition, Long> paused = new HashMap<>(); // until when
   private final Map<String, Uuid> ids = new HashMap<>(); // of the topics that are read
@@ -64,6 +65,7 @@ final class Mover implements Runnable {
     this.topics = topics;
     this.target = target;
     this.plan = plan;
+    this.offsets = new GroupOffsets(link.known(), link.settings().requestTimeout());
     this.thread = new Thread(this, "mullion-kafka-" + group);
     thread.setDaemon(true);
   }
@@ -151,7 +153,7 @@ final class Mover implements Runnable {
     }
     await(copies);
     if (!moved.isEmpty()) {
-      consumer.commitSync(moved);
+      offsets.commit(consumer, moved, ids);
     }
   }
 
@@ -226,9 +228,8 @@ final class Mover implements Runnable {
       if (assigned.isEmpty()) {
         return;
       }
-      Duration timeout = link.settings().requestTimeout();
       Map<TopicPartition, OffsetAndMetadata> committed =
-          member.committed(Set.copyOf(assigned), timeout);
+          offsets.committed(member, Set.copyOf(assigned));
       link.topology().idsOf(assigned, group).forEach(ids::putIfAbsent);
       for (TopicPartition each : assigned) {
         if (TopicId.isOfAnother(committed.get(each), ids.get(each.topic()))) {

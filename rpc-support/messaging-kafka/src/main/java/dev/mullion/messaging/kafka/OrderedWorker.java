@@ -48,6 +48,7 @@ final class OrderedWorker implements Runnable {
   private final String group;
   private final String topic;
   private final int concurrency;
+  private final GroupOffsets offsets;
   private final Thread thread;
   private final AtomicLong credit = new AtomicLong();
   private final ConcurrentLinkedQueue<Decided> decided = new ConcurrentLinkedQueue<>();
@@ -63,7 +64,7 @@ final class OrderedWorker implements Runnable {
   private final Map<TopicPartition, OrderedPartition> partitions = new LinkedHashMap<>(); // by turn
   private final List<OrderedDelivery> chosen = new ArrayList<>(); // handed out once committed
   private final List<OrderedDelivery> settled = new ArrayList<>(); // answered once committed
-  private final List<Stray> strays = new ArrayList<>();
+  private final Strays strays = new Strays();
   private @Nullable Uuid id; // of the topic, while it has partitions
   private boolean alone; // what is handed out may have killed a worker
   private boolean blocked; // by one that may have, until it can be handed out alone
@@ -72,22 +73,13 @@ final class OrderedWorker implements Runnable {
   /** What becomes of a delivery: null if it is settled. */
   private record Decided(OrderedDelivery delivery, @Nullable Tries then) {}
 
-  /**
-   * A call that may still run although its delivery was lost. Its message must not run twice, so
-   * its partition hands out nothing meanwhile.
-   */
-  private record Stray(OrderedDelivery delivery, long until) {
-    boolean isOver() {
-      return !delivery.isCalled() || System.nanoTime() - until >= 0;
-    }
-  }
-
   OrderedWorker(KafkaLink link, OrderedSource source, int concurrency) {
     this.link = link;
     this.source = source;
     this.group = link.names().ordered(source.queue());
     this.topic = link.names().queue(source.queue());
     this.concurrency = concurrency;
+    this.offsets = new GroupOffsets(link.known(), link.settings().requestTimeout());
     this.thread = new Thread(this, "mullion-kafka-" + group);
     thread.setDaemon(true);
   }
@@ -177,7 +169,7 @@ final class OrderedWorker implements Runnable {
     try {
       id = null;
       from.subscribe(List.of(topic), new Rebalance(from));
-      while (!isOver() && !link.known().isAnother(topic, id)) {
+      while (!isOver() && !isAnother()) {
         ConsumerRecords<byte[], byte[]> records = poll(from);
         for (TopicPartition each : records.partitions()) {
           OrderedPartition partition = partitions.get(each);
@@ -189,10 +181,21 @@ final class OrderedWorker implements Runnable {
         turn(from);
         pauseFull(from);
       }
-      turn(from);
+      if (!isAnother()) {
+        turn(from);
+      }
     } finally {
       from.close(CloseOptions.timeout(CLOSE));
     }
+  }
+
+  /** Returns whether the topic was made again, so that nothing can be committed. */
+  private boolean isAnother() {
+    return link.known().isAnother(topic, id);
+  }
+
+  private boolean isGone() {
+    return isAnother() || link.known().isMissing(topic);
   }
 
   private ConsumerRecords<byte[], byte[]> poll(Consumer<byte[], byte[]> from) {
@@ -225,8 +228,8 @@ final class OrderedWorker implements Runnable {
     return Math.max(1, Math.min(LONGEST_POLL, due - System.currentTimeMillis()));
   }
 
-  /** Applies what was decided, and hands out what may be. */
-  private void turn(Consumer<byte[], byte[]> from) {
+  /** Applies what was decided, and hands out what may be; false if that is not committed. */
+  private boolean turn(Consumer<byte[], byte[]> from) {
     news = false;
     for (Decided each = decided.poll(); each != null; each = decided.poll()) {
       OrderedPartition partition = partitions.get(each.delivery.place());
@@ -237,13 +240,15 @@ final class OrderedWorker implements Runnable {
       }
     }
     choose();
-    if (commit(from)) {
-      settled.forEach(each -> each.answered(Settlement.APPLIED));
-      settled.clear();
-      List<OrderedDelivery> next = List.copyOf(chosen);
-      chosen.clear();
-      next.forEach(source::pass);
+    if (!commit(from)) {
+      return false;
     }
+    settled.forEach(each -> each.answered(Settlement.APPLIED));
+    settled.clear();
+    List<OrderedDelivery> next = List.copyOf(chosen);
+    chosen.clear();
+    next.forEach(source::pass);
+    return true;
   }
 
   private void choose() {
@@ -252,7 +257,7 @@ final class OrderedWorker implements Runnable {
     blocked = false;
     while (idle < partitions.size() && mayHandOut()) {
       OrderedPartition first = partitions.values().iterator().next();
-      long next = isAwaited(first) ? -1 : first.next(now);
+      long next = strays.has(first.place()) ? -1 : first.next(now);
       boolean suspect = next >= 0 && first.isSuspect(next);
       if (suspect && out() > 0) {
         blocked = true; // the others wait too, or it would never be alone
@@ -276,13 +281,8 @@ final class OrderedWorker implements Runnable {
   }
 
   private int out() {
-    strays.removeIf(Stray::isOver);
-    return strays.size()
+    return strays.count()
         + partitions.values().stream().mapToInt(OrderedPartition::out).sum();
-  }
-
-  private boolean isAwaited(OrderedPartition of) {
-    return strays.stream().anyMatch(each -> each.delivery.place().equals(of.place()));
   }
 
   /** Commits what has changed; false if that must be repeated. */
@@ -297,10 +297,7 @@ final class OrderedWorker implements Runnable {
       return true;
     }
     try {
-      Takeover.again(() -> {
-        to.commitSync(changed, link.settings().requestTimeout());
-        return null;
-      });
+      offsets.commit(to, changed, id == null ? Map.of() : Map.of(topic, id));
     } catch (RetriableException e) {
       link.failing(group, e);
       return false;
@@ -341,8 +338,7 @@ final class OrderedWorker implements Runnable {
   }
 
   private void lost(List<OrderedDelivery> deliveries) {
-    long until = System.nanoTime() + patience().toNanos();
-    deliveries.forEach(each -> strays.add(new Stray(each, until)));
+    strays.add(deliveries, System.nanoTime() + patience().toNanos());
   }
 
   /** What the consumer group does with partitions; called by polls, on their thread. */
@@ -359,30 +355,38 @@ final class OrderedWorker implements Runnable {
       if (id == null) {
         id = link.topology().idsOf(assigned, group).get(topic);
       }
-      Takeover takeover = new Takeover(member, link.settings().requestTimeout(), id);
+      Takeover takeover = new Takeover(member, offsets, link.settings().requestTimeout(), id);
       takeover.read(assigned).forEach(each -> partitions.put(each.place(), each));
+    }
+
+    @Override
+    public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
+      mayWake(null);
+      if (!isAnother()) {
+        awaitCalls(revoked);
+      }
+      lose(revoked);
     }
 
     /**
      * Keeps the partitions until their calls have ended. Meanwhile the others hand out what was
-     * fetched before, and no more, since this holds up the poll.
+     * fetched before, and no more, since this holds up the poll. A topic that was deleted keeps
+     * nothing.
      */
-    @Override
-    public void onPartitionsRevoked(Collection<TopicPartition> revoked) {
-      mayWake(null);
+    private void awaitCalls(Collection<TopicPartition> revoked) {
       long end = System.nanoTime() + patience().toNanos();
       List<OrderedPartition> leaving = partitions.values().stream()
           .filter(each -> revoked.contains(each.place()))
           .toList();
       leaving.forEach(OrderedPartition::leave);
-      turn(member);
+      boolean kept = turn(member);
       while (!closing
+          && (kept || !isGone())
           && leaving.stream().anyMatch(each -> each.out() > 0)
           && System.nanoTime() - end < 0) {
         LockSupport.parkNanos(OrderedWorker.this, PAUSE_NANOS);
-        turn(member);
+        kept = turn(member);
       }
-      lose(revoked);
     }
 
     @Override

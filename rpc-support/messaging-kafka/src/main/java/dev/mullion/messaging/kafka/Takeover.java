@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /** Reads where the partitions begin that a worker of an ordered queue was assigned. */
 final class Takeover {
   private final Consumer<byte[], byte[]> member;
+  private final GroupOffsets offsets;
   private final Duration timeout;
   private final @Nullable Uuid topic;
 
@@ -26,15 +27,20 @@ final class Takeover {
    *
    * @param topic the id of the topic; null if it is not known
    */
-  Takeover(Consumer<byte[], byte[]> member, Duration timeout, @Nullable Uuid topic) {
+  Takeover(
+      Consumer<byte[], byte[]> member,
+      GroupOffsets offsets,
+      Duration timeout,
+      @Nullable Uuid topic) {
     this.member = member;
+    this.offsets = offsets;
     this.timeout = timeout;
     this.topic = topic;
   }
 
   List<OrderedPartition> read(Collection<TopicPartition> assigned) {
     Map<TopicPartition, OffsetAndMetadata> committed =
-        again(() -> member.committed(Set.copyOf(assigned), timeout));
+        offsets.committed(member, Set.copyOf(assigned));
     Map<TopicPartition, Long> ends = ends(assigned);
     List<OrderedPartition> read = new ArrayList<>();
     for (TopicPartition each : assigned) {

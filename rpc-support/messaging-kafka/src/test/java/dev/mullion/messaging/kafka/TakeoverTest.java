@@ -59,7 +59,9 @@ class TakeoverTest {
     }
 
     List<OrderedPartition> taken() {
-      return new Takeover(this, Duration.ofSeconds(1), topic).read(List.of(PLACE, OTHER));
+      Duration timeout = Duration.ofSeconds(1);
+      GroupOffsets offsets = new GroupOffsets(new KnownTopics(), timeout);
+      return new Takeover(this, offsets, timeout, topic).read(List.of(PLACE, OTHER));
     }
   }
 
