@@ -189,7 +189,9 @@ public abstract class FailureSuite extends EngineSuite {
     for (int process = 0; process < MAX; process++) {
       try (RemoteProcess worker = leave(engine, queue, MAX, concurrency, prefetch)) {
         worker.awaitDeath();
-        lines.addAll(worker.lines());
+        List<String> told = worker.lines();
+        assertEquals(1, count(told, "begun poison"), () -> "died of something else: " + told);
+        lines.addAll(told);
       }
     }
     try (RemoteProcess survivor = leave(engine, queue, MAX, concurrency, prefetch)) {
