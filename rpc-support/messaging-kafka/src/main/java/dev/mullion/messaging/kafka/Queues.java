@@ -150,11 +150,12 @@ final class Queues {
 
   /**
    * Makes topics again that somebody has deleted, but not those of a queue that was deleted as
-   * such. A group keeps its place in its topic: its feeders run, and know it.
+   * such. A group keeps its place in its topic: its feeders run, and know it. Returns false if the
+   * queue is not declared.
    *
    * @param declare whether the declarations were deleted too
    */
-  void makeAgain(Route.Queue queue, boolean declare) throws MessagingException {
+  boolean makeAgain(Route.Queue queue, boolean declare) throws MessagingException {
     String what = "the topics of " + queue.id();
     ensureDeclarations(what);
     boolean declared = declared(() -> {
@@ -166,6 +167,7 @@ final class Queues {
     if (declared) {
       ensureTopics(queue, what);
     }
+    return declared;
   }
 
   void delete(Route.Queue queue) throws MessagingException {

@@ -44,6 +44,7 @@ final class Upkeep implements Runnable {
   private final Map<Route, Long> told = new HashMap<>(); // when a failure was logged
   private final Set<Route> undeclared = new HashSet<>(); // since the declarations were lost
   private @Nullable Uuid declarations; // the id of their topic
+  private boolean made; // topics, in this turn
 
   Upkeep(KafkaLink link, Queues queues) {
     this.link = link;
@@ -64,13 +65,19 @@ final class Upkeep implements Runnable {
     try {
       for (int turn = 1; !closed.await(pause, TimeUnit.NANOSECONDS); turn++) {
         long begun = System.nanoTime();
+        made = false;
         turnSafely(turn % TRIM_EVERY == 0);
-        long wanted = PAUSE_TIMES * (System.nanoTime() - begun);
-        pause = Math.min(LONGEST_PAUSE_NANOS, Math.max(PAUSE_NANOS, wanted));
+        pause = pauseAfter(System.nanoTime() - begun, made);
       }
     } catch (InterruptedException e) {
       // It is closed.
     }
+  }
+
+  /** Returns the pause after a turn. The next one learns the ids of topics that were made. */
+  static long pauseAfter(long tookNanos, boolean made) {
+    long wanted = made ? 0 : PAUSE_TIMES * tookNanos;
+    return Math.min(LONGEST_PAUSE_NANOS, Math.max(PAUSE_NANOS, wanted));
   }
 
   /** Ends, without waiting for what is under way. */
@@ -166,6 +173,7 @@ final class Upkeep implements Runnable {
     } else if (!failures.containsKey(topic)) { // the next turn finds its id, if it is another one
       try {
         queues.makeDeclarationsAgain();
+        made = true;
       } catch (MessagingException e) {
         failures.put(topic, e);
       }
@@ -192,9 +200,10 @@ final class Upkeep implements Runnable {
   private void makeAgain(Route route) {
     try {
       if (route instanceof Route.Queue queue) {
-        queues.makeAgain(queue, undeclared.contains(queue));
+        made |= queues.makeAgain(queue, undeclared.contains(queue));
       } else {
         link.addresses().makeAgain(route);
+        made = true;
       }
       undeclared.remove(route);
     } catch (ConflictingDeclarationException e) { // others have declared it otherwise
