@@ -33,15 +33,28 @@ class PaceTest {
   }
 
   @Test
+  void itIsManyFrom500AndLargeFrom1MiB() {
+    assertThat(isOutpaced(499, 1)).isTrue();
+    assertThat(isOutpaced(500, (1 << 20) - 1)).isFalse();
+    assertThat(isOutpaced(500, 1 << 20)).isTrue();
+  }
+
+  private static boolean isOutpaced(int size, long bytes) {
+    Pace full = new Pace(size);
+    full.fetched(size, bytes, 0);
+    return full.isOutpaced(MILLI);
+  }
+
+  @Test
   void commitsThatAreSlowAllTheTimeDo() {
     pace.fetched(1_000, 100_000, 0);
     for (int i = 0; i < 15; i++) {
-      pace.committed(10 * MILLI);
+      pace.committed(20 * MILLI);
     }
     assertThat(pace.isOutpaced(MILLI)).isFalse();
-    pace.committed(10 * MILLI);
+    pace.committed(20 * MILLI);
     assertThat(pace.isOutpaced(MILLI)).isTrue();
-    pace.committed(MILLI);
+    pace.committed(20 * MILLI - 1);
     assertThat(pace.isOutpaced(MILLI)).isFalse();
   }
 
